@@ -1,0 +1,1 @@
+"""The Apple wing: App Attest attestations, assertions and receipts."""

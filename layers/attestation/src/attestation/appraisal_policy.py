@@ -1,0 +1,66 @@
+"""Appraisal policy: how claims and signals are judged. The interface, and the strict default in plain code.
+
+Another engine (Cedar) takes the place of :class:`StrictPolicy` by implementing :class:`AppraisalPolicy`; nothing
+else knows which one decides. A policy returns findings, never raises: a check with one right answer belongs to
+verification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from .attestation_result import Finding, Tier
+from .claims import Claims, KeyStorage
+from .client_data import ClientData
+from .reference_values import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppraisalContext:
+    """Everything a policy may look at: what hardware proved, what the app says, and what we expect."""
+
+    claims: Claims
+    client_data: ClientData | None
+
+
+class AppraisalPolicy(Protocol):
+    """Judges one context. ``version`` identifies the policy in tokens and decision records."""
+
+    @property
+    def version(self) -> int: ...
+
+    def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
+        """The rules that object, in a stable order; none means ``affirming``."""
+        ...
+
+
+HOSTILE_SIGNALS: Final = frozenset(
+    {"debugger", "hooking", "memory-dump", "jailbreak", "root", "emulator", "repackaged", "app-clone", "automation"}
+)
+"""Signals that the default policy takes as proof that the app's process is not its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrictPolicy:
+    """The default: hardware keys only, and no hostile signal. Version 0 marks "no policy published yet"."""
+
+    version: int = 0
+
+    def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
+        """Findings of the default rules. Unknown signals lower the tier to ``warning``: they never help."""
+        claims, found = context.claims, []
+        if claims.key_storage is KeyStorage.SOFTWARE:
+            found.append(Finding("software-key", Tier.CONTRAINDICATED))
+        if claims.environment is Environment.DEVELOPMENT:
+            found.append(Finding("development-environment", Tier.WARNING))
+        if claims.apple is not None:
+            if claims.apple.full_security is False:
+                found.append(Finding("reduced-security-mac", Tier.CONTRAINDICATED))
+            # 10 = no launch constraint category at all, 6 = Developer ID: neither is an app store build.
+            if claims.apple.validation_category in (6, 10):
+                found.append(Finding("unvetted-distribution", Tier.WARNING))
+        for signal in context.client_data.signals if context.client_data else ():
+            tier = Tier.CONTRAINDICATED if signal.name in HOSTILE_SIGNALS else Tier.WARNING
+            found.append(Finding(f"signal-{signal.name}" if tier is Tier.CONTRAINDICATED else "signal-other", tier))
+        return tuple(found)

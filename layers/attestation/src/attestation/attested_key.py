@@ -1,0 +1,29 @@
+"""The hardware key that evidence proved: what is stored at enrolment and asked for at renewal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from .jose import b64url_encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestedKey:
+    """A stored attested key.
+
+    ``public_key`` is the uncompressed point (65 bytes for P-256); ``counter`` is the highest App Attest counter seen
+    (0 after enrolment); ``apple_app_id`` the full app id the attestation proved, which every assertion must repeat.
+    """
+
+    public_key: bytes
+    counter: int = 0
+    apple_app_id: str | None = None
+
+
+def key_id_of(public_key: bytes) -> str:
+    """The key's name everywhere in Bonafide: unpadded base64url of SHA-256 over the uncompressed point.
+
+    The same 32 bytes that Apple calls the key identifier.
+    """
+    return b64url_encode(sha256(public_key).digest())

@@ -1,0 +1,77 @@
+"""Challenges: random values that we issue without writing anything, and can tell as ours when they come back.
+
+A challenge is 48 bytes: version 1 | issue time 5 (Unix seconds, big-endian) | app tag 10 | random 16 | MAC 16,
+sent as 64 characters of base64url. The MAC (HMAC-SHA256, truncated to 128 bits, RFC 2104 §5) covers all that
+stands before it, so forging one means guessing 2¹²⁸. Issuing costs no I/O: an anonymous flood writes nothing.
+Spending one is the caller's business: :attr:`OpenedChallenge.nonce` goes into the nonces table, once.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from .errors import MalformedEvidence, Reason, RejectedEvidence
+from .jose import b64url_decode, b64url_encode
+
+CHALLENGE_BYTES: Final = 48
+_VERSION: Final = b"\x01"
+_MAC_BYTES: Final = 16
+_LABEL: Final = b"bonafide challenge v1"
+_MAX_SKEW: Final = 30.0
+"""Seconds that two of our own hosts' clocks may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedChallenge:
+    """A challenge that is ours, for this app and in time. ``nonce`` names it once it is spent; ``expires_at`` is
+    in Unix seconds."""
+
+    nonce: str
+    expires_at: float
+
+
+def issue_challenge(*, app: str, key: bytes, random: bytes, now: float) -> str:
+    """Seal a challenge for ``app``. ``random`` must be 16 fresh bytes from the system's generator."""
+    if len(random) != 16:
+        raise ValueError("a challenge takes 16 random bytes")
+    sealed = _VERSION + int(now).to_bytes(5) + _tag(app) + random
+    return b64url_encode(sealed + _mac(key, sealed))
+
+
+def open_challenge(
+    challenge: str, *, app: str, keys: tuple[bytes, ...], lifetime: float, now: float
+) -> OpenedChallenge:
+    """Check that ``challenge`` was issued by us for ``app`` no more than ``lifetime`` seconds before ``now``.
+
+    ``keys`` are the sealing keys in force, newest first. Raises :class:`RejectedEvidence` with ``challenge-forged``
+    (also for text that is no challenge at all: one face), ``-expired``, ``-from-future`` or ``-other-app``.
+    """
+    forged = RejectedEvidence(Reason.CHALLENGE_FORGED, "the challenge was not issued by this stack")
+    if len(challenge) != CHALLENGE_BYTES * 4 // 3:
+        raise forged
+    try:
+        data = b64url_decode(challenge)
+    except MalformedEvidence:
+        raise forged from None
+    sealed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+    if data[:1] != _VERSION or not any(hmac.compare_digest(mac, _mac(key, sealed)) for key in keys):
+        raise forged
+    if not hmac.compare_digest(sealed[6:16], _tag(app)):
+        raise RejectedEvidence(Reason.CHALLENGE_OTHER_APP, "the challenge was issued for another app")
+    issued_at = int.from_bytes(sealed[1:6])
+    if issued_at > now + _MAX_SKEW:
+        raise RejectedEvidence(Reason.CHALLENGE_FROM_FUTURE, "the challenge was issued in the future")
+    if issued_at + lifetime <= now:
+        raise RejectedEvidence(Reason.CHALLENGE_EXPIRED, f"the challenge was issued {now - issued_at:.0f} s ago")
+    return OpenedChallenge(nonce=b64url_encode(sealed[16:]), expires_at=issued_at + lifetime)
+
+
+def _tag(app: str) -> bytes:
+    return sha256(app.encode("utf-8")).digest()[:10]
+
+
+def _mac(key: bytes, sealed: bytes) -> bytes:
+    return hmac.digest(key, _LABEL + sealed, "sha256")[:_MAC_BYTES]

@@ -1,0 +1,149 @@
+"""Client data: the JSON that the app writes, and that every piece of evidence in a request binds by its SHA-256.
+
+It travels as the exact bytes; nothing is canonicalised. What it *says* (build, model, signals) is the app's own
+word: it can lower trust, never raise it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, TypeVar
+
+from .errors import AttestationError, MalformedEvidence, Reason
+from .jose import EcPublicKey, public_key_from_jwk
+
+MAX_CLIENT_DATA_BYTES: Final = 16 * 1024
+MAX_SIGNALS: Final = 64
+MAX_MEASUREMENTS: Final = 256
+_MAX_TEXT: Final = 256
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One threat the app noticed about itself or its device: a stable name (``debugger``, ``hooking``,
+    ``memory-dump`` …) and, optionally, what was seen."""
+
+    name: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientData:
+    """Parsed client data. ``digest`` is SHA-256 over the exact bytes, the value that evidence binds.
+
+    ``challenge`` is the sealed challenge as issued; ``request_key`` the P-256 key that will sign proofs;
+    ``measurements`` maps a part of the app to its SHA-256 in lower-case hex; ``client_policy_version`` is the
+    version the app enforces now (0: none yet).
+    """
+
+    digest: bytes
+    challenge: str
+    request_key: EcPublicKey
+    app_build: str | None = None
+    os: str | None = None
+    model: str | None = None
+    measurements: Mapping[str, str]
+    signals: tuple[Signal, ...] = ()
+    client_policy_version: int = 0
+
+
+def parse_client_data(data: bytes) -> ClientData:
+    """Read client data.
+
+    Unknown members are ignored, so that an older stack serves newer apps. Raises :class:`MalformedEvidence`
+    (``client-data-invalid``, ``evidence-too-large`` or ``key-unreadable``) for anything else that is not as
+    documented: not JSON in UTF-8, a duplicated member, a wrong type, a text over 256 characters.
+    """
+    if len(data) > MAX_CLIENT_DATA_BYTES:
+        raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"client data over {MAX_CLIENT_DATA_BYTES} bytes")
+    try:
+        members = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except AttestationError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise _invalid("client data is not JSON in UTF-8") from error
+    if not isinstance(members, dict):
+        raise _invalid("client data is not a JSON object")
+    challenge = _member(members, "challenge", str)
+    request_key = _member(members, "request_key", dict)
+    if challenge is None or request_key is None:
+        raise _invalid("client data lacks challenge or request_key")
+    version = _member(members, "client_policy_version", int)
+    if version is not None and not 0 <= version < 2**53:
+        raise _invalid("client_policy_version is not a version number")
+    return ClientData(
+        digest=sha256(data).digest(),
+        challenge=_short(challenge),
+        request_key=public_key_from_jwk(request_key),
+        app_build=_text(members, "app_build"),
+        os=_text(members, "os"),
+        model=_text(members, "model"),
+        measurements=_measurements(_member(members, "measurements", dict) or {}),
+        signals=_signals(_member(members, "signals", list) or []),
+        client_policy_version=version or 0,
+    )
+
+
+def _invalid(detail: str) -> MalformedEvidence:
+    return MalformedEvidence(Reason.CLIENT_DATA_INVALID, detail)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _invalid("client data repeats a member")
+    return members
+
+
+def _no_constant(name: str) -> object:
+    raise _invalid(f"{name} is not JSON")
+
+
+def _member(members: Mapping[str, object], name: str, kind: type[_T]) -> _T | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    # bool is an int to Python, never to JSON.
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise _invalid(f"client data member {name} has the wrong type")
+    return value
+
+
+def _short(text: str) -> str:
+    if len(text) > _MAX_TEXT:
+        raise _invalid(f"a text in client data is longer than {_MAX_TEXT} characters")
+    return text
+
+
+def _text(members: Mapping[str, object], name: str) -> str | None:
+    value = _member(members, name, str)
+    return None if value is None else _short(value)
+
+
+def _measurements(members: Mapping[str, object]) -> dict[str, str]:
+    if len(members) > MAX_MEASUREMENTS:
+        raise _invalid(f"more than {MAX_MEASUREMENTS} measurements")
+    measured = {}
+    for name, value in members.items():
+        if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+            raise _invalid("a measurement is not SHA-256 in lower-case hex")
+        measured[_short(name)] = value
+    return measured
+
+
+def _signals(items: list[object]) -> tuple[Signal, ...]:
+    if len(items) > MAX_SIGNALS:
+        raise _invalid(f"more than {MAX_SIGNALS} signals")
+    signals = []
+    for item in items:
+        members: Mapping[str, object] = item if isinstance(item, dict) else {"name": item}
+        name = _text(members, "name")
+        if not name:
+            raise _invalid("a signal has no name")
+        signals.append(Signal(name, _text(members, "detail")))
+    return tuple(signals)

@@ -1,0 +1,124 @@
+"""The three ways a check can end badly, and the closed list of reasons.
+
+Nothing but :class:`AttestationError` leaves a verifier, whatever the bytes. The public answer to a
+client is chosen by the error's class alone (``service.http``); ``reason`` and ``detail`` are for the operator.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+
+@unique
+class Reason(StrEnum):
+    """Why evidence, a challenge, a token or a proof was refused. Each comment names the attack or the fault."""
+
+    # Reading: the bytes are not what the format says; fuzzing, truncation, or a broken client.
+    EVIDENCE_TOO_LARGE = "evidence-too-large"  # memory and CPU exhaustion
+    ENCODING_INVALID = "encoding-invalid"  # CBOR, DER, BER, JSON or base64url that does not parse strictly
+    STRUCTURE_INVALID = "structure-invalid"  # parses, but is not the documented structure (keys, types, lengths)
+    FORMAT_UNKNOWN = "format-unknown"  # an evidence format or profile that this stack does not speak
+    KEY_UNREADABLE = "key-unreadable"  # a public key that is off the curve or of another type
+
+    # Chain: who vouches for this evidence?
+    CHAIN_LENGTH = "chain-length"  # missing issuers, or a chain padded to burn CPU
+    CHAIN_ISSUER_MISMATCH = "chain-issuer-mismatch"  # certificates of different families glued together
+    CHAIN_SIGNATURE = "chain-signature"  # forged certificate
+    CHAIN_CA_FLAG = "chain-ca-flag"  # an end-entity certificate used as issuer
+    CHAIN_KEY_USAGE = "chain-key-usage"  # a key used for what its certificate does not allow
+    CHAIN_PATH_LENGTH = "chain-path-length"  # more issuers below a CA than it allows
+    CHAIN_NOT_YET_VALID = "chain-not-yet-valid"
+    CHAIN_EXPIRED = "chain-expired"  # replay of old evidence under a dead certificate
+    CHAIN_ALGORITHM = "chain-algorithm"  # weak or confused signature algorithm
+    CHAIN_CRITICAL_EXTENSION = "chain-critical-extension"  # a critical extension this verifier does not understand
+    ANCHOR_UNKNOWN = "anchor-unknown"  # the attacker's own root, another vendor's, or a public test root
+
+    # Binding: is this evidence for us, for this app, for this moment?
+    CHALLENGE_MISMATCH = "challenge-mismatch"  # replayed evidence, or client data changed after attestation
+    NONCE_EXTENSION = "nonce-extension"  # the certificate carries no nonce, or more than one
+    APP_MISMATCH = "app-mismatch"  # repackaged app: another team, bundle or package
+    KEY_ID_MISMATCH = "key-id-mismatch"  # key swapped after attestation
+    KEY_MISMATCH = "key-mismatch"  # certificate and authenticator data name different keys
+    ENVIRONMENT_NOT_ALLOWED = "environment-not-allowed"  # development build against production
+    COUNTER_NOT_ZERO = "counter-not-zero"  # an assertion's counter dressed up as a fresh attestation
+    COUNTER_NOT_GREATER = "counter-not-greater"  # replayed assertion, or a cloned key
+    SIGNATURE_INVALID = "signature-invalid"  # not signed by the attested key
+    FLAGS_INVALID = "flags-invalid"  # authenticator data with flags no genuine device sets
+    CATEGORY_INVALID = "category-invalid"  # iOS 27 validation category of impossible value
+
+    # Receipts.
+    RECEIPT_SIGNER = "receipt-signer"  # signer unknown, ambiguous, or not marked for receipts
+    RECEIPT_SIGNATURE = "receipt-signature"  # content changed after signing
+    RECEIPT_TYPE = "receipt-type"
+    RECEIPT_EXPIRED = "receipt-expired"
+    RECEIPT_TOO_OLD = "receipt-too-old"  # a stored receipt offered as a fresh one
+    RECEIPT_FROM_FUTURE = "receipt-from-future"
+
+    # Challenges and client data.
+    CLIENT_DATA_INVALID = "client-data-invalid"
+    CHALLENGE_FORGED = "challenge-forged"  # not sealed by this stack
+    CHALLENGE_EXPIRED = "challenge-expired"
+    CHALLENGE_FROM_FUTURE = "challenge-from-future"
+    CHALLENGE_OTHER_APP = "challenge-other-app"  # a challenge of another tenant's app
+    CHALLENGE_SPENT = "challenge-spent"  # replay, or the slower of two racing redeems
+
+    # Attested keys.
+    KEY_UNKNOWN = "key-unknown"  # reinstalled, restored or expired: not fraud
+    KEY_BLOCKED = "key-blocked"  # cut off by an operator or a policy
+    KEY_ALREADY_ENROLLED = "key-already-enrolled"  # one key registered twice: replay across installs
+    KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
+
+    # Tokens, proofs and trust bundles.
+    TOKEN_MISSING = "token-missing"
+    TOKEN_MALFORMED = "token-malformed"
+    TOKEN_ALGORITHM = "token-algorithm"  # none, HS256 with the public key, embedded keys
+    TOKEN_TYPE = "token-type"  # another JWT of ours or of the platform passed off as a token
+    TOKEN_KEY_UNKNOWN = "token-key-unknown"
+    TOKEN_SIGNATURE = "token-signature"
+    TOKEN_ISSUER = "token-issuer"
+    TOKEN_AUDIENCE = "token-audience"  # a token for another API
+    TOKEN_EXPIRED = "token-expired"
+    TOKEN_FROM_FUTURE = "token-from-future"
+    TOKEN_SUPERSEDED = "token-superseded"  # minted before the app's not-before: renew under the new policy
+    PROOF_MISSING = "proof-missing"  # stolen token without its key
+    PROOF_MALFORMED = "proof-malformed"
+    PROOF_ALGORITHM = "proof-algorithm"
+    PROOF_KEY = "proof-key"  # stolen token, thief's own key
+    PROOF_SIGNATURE = "proof-signature"
+    PROOF_REQUEST = "proof-request"  # proof of another method or URL
+    PROOF_TOKEN = "proof-token"  # proof made for another token
+    PROOF_TIME = "proof-time"
+    PROOF_REPLAYED = "proof-replayed"
+    BUNDLE_INVALID = "bundle-invalid"  # not signed by the root key, or not ours
+    BUNDLE_ROLLBACK = "bundle-rollback"  # an old bundle replayed to revive a retired key
+    BUNDLE_UNAVAILABLE = "bundle-unavailable"
+
+    # Our own side.
+    TRUST_ANCHORS_MISSING = "trust-anchors-missing"
+    REFERENCE_VALUES_MISSING = "reference-values-missing"  # the app is registered, but not for this platform
+    ENDORSEMENTS_STALE = "endorsements-stale"
+
+
+class AttestationError(Exception):
+    """Base of every error of this library.
+
+    ``reason`` is a member of :class:`Reason`; ``detail`` says in one sentence, for the operator, what was seen.
+    ``detail`` never holds evidence, tokens or key material.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail
+
+
+class MalformedEvidence(AttestationError):
+    """The bytes cannot be read as what they claim to be. Says nothing about trust."""
+
+
+class RejectedEvidence(AttestationError):
+    """The bytes were read, and what they say is false or not for us."""
+
+
+class EndorsementsUnavailable(AttestationError):
+    """Evidence cannot be judged now: what vendors vouch for is missing or too old. Try again later."""

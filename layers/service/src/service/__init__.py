@@ -1,0 +1,1 @@
+"""The AWS side of Bonafide: HTTP edge, settings, telemetry and one adapter per table."""

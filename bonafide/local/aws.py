@@ -1,0 +1,132 @@
+"""The AWS behind the local stack: ministack, in memory, on the loopback interface only.
+
+It plays DynamoDB (with atomic transactions), KMS, S3, CloudFormation and the rest. Two of its settings matter for
+safety: `BIND_HOST`, because it listens on every interface by default, and `IOT_MTLS_ENABLED`, because its MQTT
+listener ignores `BIND_HOST`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, free_ports
+from bonafide.local.processes import CHILDREN
+
+REGION = "eu-central-1"
+ACCOUNT_ID = "000000000000"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+_START_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMinistack:
+    """A ministack of our own."""
+
+    endpoint_url: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End it; everything it held is gone."""
+        CHILDREN.stop(self.process)
+
+
+def client_arguments(endpoint_url: str, region: str = REGION) -> dict[str, Any]:
+    """Keyword arguments for `boto3.client`, so that no client ever reaches the real AWS by accident."""
+    return {
+        "endpoint_url": endpoint_url,
+        "region_name": region,
+        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """An environment for third-party children: nothing of the operator's but PATH, and a home of their own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    search_path = "/usr/local/bin:/usr/bin:/bin"
+    return {"PATH": search_path, "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+
+
+def start_ministack(
+    *,
+    port: int,
+    log: Path,
+    folder: Path,
+    layout: Layout | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> RunningMinistack:
+    """Start ministack on one loopback port and wait until it answers.
+
+    Args:
+        port: loopback port.
+        log: file that gets its output.
+        folder: its temporary files.
+        layout: where its environment is; default, this project's.
+        settings: further environment variables.
+
+    Raises:
+        LocalStackError: when it does not come up.
+    """
+    python = (layout or Layout.of_this_project()).require_sam_python()
+    environment = {
+        **clean_environment(folder),
+        **CREDENTIALS,
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": LOOPBACK,
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "MINISTACK_HOST": LOOPBACK,
+        "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
+        "LOG_LEVEL": "WARNING",
+        **(settings or {}),
+    }
+    process = CHILDREN.start([python, "-m", "ministack"], environment=environment, folder=folder, log=log)
+    running = RunningMinistack(endpoint_url=f"http://{LOOPBACK}:{port}", process=process)
+    try:
+        _wait_until_ready(running, log)
+    except BaseException:
+        running.stop()
+        raise
+    return running
+
+
+def _wait_until_ready(running: RunningMinistack, log: Path) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while time.monotonic() < deadline:
+        if running.process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{running.endpoint_url}/_ministack/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.02)
+    raise LocalStackError(f"ministack, the AWS stand-in, did not start; its log is {log}.")
+
+
+@contextmanager
+def running_ministack(**settings: str) -> Iterator[str]:
+    """A ministack of one's own on a free loopback port, for tests; yields its endpoint URL.
+
+    Keyword arguments become environment variables of ministack.
+    """
+    with tempfile.TemporaryDirectory(prefix="bonafide-ministack-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (port,) = free_ports(1)
+        running = start_ministack(port=port, log=folder / "ministack.log", folder=folder, settings=settings)
+        try:
+            yield running.endpoint_url
+        finally:
+            running.stop()

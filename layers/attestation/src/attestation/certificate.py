@@ -1,0 +1,237 @@
+"""X.509 certificates, read just far enough to judge a chain (RFC 5280 §4.1).
+
+Our own reader because genuine devices need it: ECDSA algorithm identifiers with a NULL parameter, critical flags
+encoded as ``01``, unrelated extensions whose value is nonsense, GeneralizedTime before 2050. Reading judges nothing:
+no date, name or extension is an error here unless the structure itself is broken. Signatures are ``chain``'s business.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from . import der
+from .errors import MalformedEvidence, Reason
+
+MAX_CERTIFICATE_BYTES: Final = 16 * 1024
+"""Largest certificate read, in bytes. Real ones have 0.5 to 3 KB (ML-DSA keys)."""
+_MAX_EXTENSIONS: Final = 64
+_MAX_SERIAL_OCTETS: Final = 64  # RFC 5280 allows 20; old devices do not always obey
+
+BASIC_CONSTRAINTS: Final = "2.5.29.19"
+KEY_USAGE: Final = "2.5.29.15"
+EXTENDED_KEY_USAGE: Final = "2.5.29.37"
+KEY_CERT_SIGN: Final = 0x0400
+DIGITAL_SIGNATURE: Final = 0x8000
+
+_P256_SPKI: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
+
+
+class Extension(NamedTuple):
+    """One extension: whether it is critical, and the content of its OCTET STRING."""
+
+    critical: bool
+    value: bytes
+
+
+class BasicConstraints(NamedTuple):
+    """RFC 5280 §4.2.1.9: whether this is a CA, and how many CAs may stand below it (``None``: any number)."""
+
+    ca: bool
+    path_length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate.
+
+    ``raw`` is the whole DER, ``tbs`` the exact signed bytes, ``issuer`` and ``subject`` the DER of the Names, ``spki``
+    the DER of the SubjectPublicKeyInfo, ``signature_algorithm`` the DER of the AlgorithmIdentifier (inner and outer are
+    the same bytes). Dates are Unix seconds; one that cannot be read fails closed: ``not_before`` is +inf, ``not_after``
+    -inf. ``duplicated`` names extensions that occur more than once; ``extensions`` holds their first occurrence.
+    ``trailing`` counts octets behind the certificate, always 0 unless the caller allowed them.
+    """
+
+    raw: bytes
+    tbs: bytes
+    version: int
+    serial: int
+    issuer: bytes
+    subject: bytes
+    not_before: float
+    not_after: float
+    spki: bytes
+    signature_algorithm: bytes
+    signature: bytes
+    extensions: Mapping[str, Extension]
+    duplicated: frozenset[str]
+    trailing: int = 0
+
+    def extension(self, oid: str) -> Extension | None:
+        """The extension of that name. Raises :class:`MalformedEvidence` when the certificate has two of them."""
+        if oid in self.duplicated:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"certificate repeats extension {oid}")
+        return self.extensions.get(oid)
+
+    @property
+    def basic_constraints(self) -> BasicConstraints | None:
+        """The basic constraints, ``None`` when the certificate has none."""
+        extension = self.extension(BASIC_CONSTRAINTS)
+        if extension is None:
+            return None
+        fields = der.Reader(der.single(extension.value, der.SEQUENCE))
+        ca = fields.optional(der.BOOLEAN)
+        length = fields.optional(der.INTEGER)
+        fields.finish()
+        return BasicConstraints(
+            ca is not None and der.boolean(ca.value, strict=False),
+            None if length is None else der.integer(length.value),
+        )
+
+    @property
+    def key_usage(self) -> int | None:
+        """Key usage bits (:data:`KEY_CERT_SIGN` …), ``None`` when the certificate does not restrict its key."""
+        extension = self.extension(KEY_USAGE)
+        return None if extension is None else der.named_bits(der.single(extension.value, der.BIT_STRING))
+
+
+def read_certificate(data: bytes, *, allow_trailing: bool = False) -> Certificate:
+    """Read one DER certificate.
+
+    ``allow_trailing`` tolerates octets behind it (some exports of genuine Android chains have them); they are counted
+    and are no part of ``raw``. Raises :class:`MalformedEvidence` when the structure is not a certificate's, or when
+    the signed and the unsigned algorithm identifier differ (RFC 5280 §4.1.1.2).
+    """
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"certificate over {MAX_CERTIFICATE_BYTES} bytes")
+    outer = der.Reader(data)
+    whole = outer.expect(der.SEQUENCE)
+    trailing = outer.remaining
+    if trailing and not allow_trailing:
+        raise MalformedEvidence(Reason.ENCODING_INVALID, f"{trailing} octet(s) behind a certificate")
+    parts = der.Reader(whole.value)
+    tbs = parts.expect(der.SEQUENCE)
+    algorithm = parts.expect(der.SEQUENCE).raw
+    signature = der.bit_string(parts.expect(der.BIT_STRING).value)
+    parts.finish()
+
+    fields = der.Reader(tbs.value)
+    version = _version(fields.optional(der.context(0)))
+    serial = der.integer(fields.expect(der.INTEGER).value, max_octets=_MAX_SERIAL_OCTETS, strict=False)
+    if fields.expect(der.SEQUENCE).raw != algorithm:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "signed and unsigned signature algorithm differ")
+    issuer = fields.expect(der.SEQUENCE).raw
+    validity = der.Reader(fields.expect(der.SEQUENCE).value)
+    not_before, not_after = _time(validity.next(), math.inf), _time(validity.next(), -math.inf)
+    validity.finish()
+    subject = fields.expect(der.SEQUENCE).raw
+    spki = fields.expect(der.SEQUENCE).raw
+    for unique_id in (1, 2):  # issuerUniqueID, subjectUniqueID: RFC 5280 §4.1.2.8, read and ignored
+        fields.optional(der.context(unique_id, constructed=False))
+    extensions, duplicated = _extensions(fields.optional(_EXTENSIONS_TAG))
+    fields.finish()
+    return Certificate(
+        raw=whole.raw,
+        tbs=tbs.raw,
+        version=version,
+        serial=serial,
+        issuer=issuer,
+        subject=subject,
+        not_before=not_before,
+        not_after=not_after,
+        spki=spki,
+        signature_algorithm=algorithm,
+        signature=signature,
+        extensions=extensions,
+        duplicated=duplicated,
+        trailing=trailing,
+    )
+
+
+_EXTENSIONS_TAG: Final = der.context(3)
+_NO_DUPLICATES: Final[frozenset[str]] = frozenset()
+
+
+def _version(element: der.Element | None) -> int:
+    if element is None:
+        return 1
+    version = der.integer(der.single(element.value, der.INTEGER)) + 1
+    if version not in (1, 2, 3):
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"certificate of version {version}")
+    return version
+
+
+def _extensions(element: der.Element | None) -> tuple[dict[str, Extension], frozenset[str]]:
+    extensions: dict[str, Extension] = {}
+    duplicated = _NO_DUPLICATES
+    if element is None:
+        return extensions, duplicated
+    for count, item in enumerate(der.Reader(der.single(element.value, der.SEQUENCE))):
+        if item.tag != der.SEQUENCE or count >= _MAX_EXTENSIONS:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "certificate extensions are no list, or too many")
+        fields = der.Reader(item.value)
+        oid = der.object_identifier(fields.expect(der.OBJECT_IDENTIFIER).value)
+        critical = fields.optional(der.BOOLEAN)
+        value = fields.expect(der.OCTET_STRING).value
+        fields.finish()
+        extension = Extension(critical is not None and der.boolean(critical.value, strict=False), value)
+        first = extensions.setdefault(oid, extension)
+        if first is not extension:
+            duplicated |= {oid}
+            extensions[oid] = first._replace(critical=first.critical or extension.critical)
+    return extensions, duplicated
+
+
+def _time(element: der.Element, unreadable: float) -> float:
+    """Unix seconds of a Time (RFC 5280 §4.1.2.5), or ``unreadable``. Genuine leaves carry 1960, 1970 and 2106."""
+    digits = element.value[:-1]
+    if element.value[-1:] != b"Z" or not digits.isdigit():
+        return unreadable
+    if element.tag == der.UTC_TIME and len(digits) == 12:
+        year = int(digits[:2])
+        year += 1900 if year >= 50 else 2000
+    elif element.tag == der.GENERALIZED_TIME and len(digits) == 14:
+        year = int(digits[:4])
+    else:
+        return unreadable
+    month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(len(digits) - 10, len(digits), 2))
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    except ValueError:
+        return unreadable
+
+
+def p256_point(spki: bytes) -> bytes:
+    """The uncompressed point (65 bytes) of a P-256 SubjectPublicKeyInfo with a named curve (RFC 5480 §2).
+
+    Raises :class:`MalformedEvidence` (``key-unreadable``) for any other key. Whether the point lies on the curve shows
+    when the key is loaded.
+    """
+    if len(spki) != 91 or not spki.startswith(_P256_SPKI):
+        raise MalformedEvidence(Reason.KEY_UNREADABLE, "the certificate's key is not an uncompressed P-256 point")
+    return spki[26:]
+
+
+def p256_spki(point: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of an uncompressed P-256 point: the inverse of :func:`p256_point`."""
+    return _P256_SPKI + point[1:]
+
+
+def certificates_from_pem(text: str) -> tuple[Certificate, ...]:
+    """Every certificate of a PEM text, in order (RFC 7468 §5). Raises :class:`MalformedEvidence` when there is none."""
+    certificates = []
+    for block in _PEM.findall(text):
+        try:
+            data = binascii.a2b_base64("".join(block.split()), strict_mode=True)
+        except binascii.Error as error:
+            raise MalformedEvidence(Reason.ENCODING_INVALID, "PEM block is not base64") from error
+        certificates.append(read_certificate(data))
+    if not certificates:
+        raise MalformedEvidence(Reason.ENCODING_INVALID, "no PEM certificate found")
+    return tuple(certificates)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import sha1
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -153,6 +154,4 @@ def _key_identifier(spki: bytes) -> bytes:
     if not isinstance(public, ec.EllipticCurvePublicKey):
         raise TypeError("key identifiers are written for elliptic curve keys only")
     point = public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-    digest = hashes.Hash(hashes.SHA1())
-    digest.update(point)
-    return digest.finalize()
+    return sha1(point, usedforsecurity=False).digest()

@@ -26,11 +26,16 @@ _MAX_SKEW: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OpenedChallenge:
-    """A challenge that is ours, for this app and in time. ``nonce`` names it once it is spent; ``expires_at`` is
-    in Unix seconds."""
+    """A challenge that is ours and in time. ``nonce`` names it once it is spent; ``expires_at`` is in Unix seconds."""
 
     nonce: str
     expires_at: float
+    app_tag: bytes
+
+    def require_app(self, app: str) -> None:
+        """Raise :class:`RejectedEvidence` (``challenge-other-app``) unless the challenge was issued for ``app``."""
+        if not hmac.compare_digest(self.app_tag, _tag(app)):
+            raise RejectedEvidence(Reason.CHALLENGE_OTHER_APP, "the challenge was issued for another app")
 
 
 def issue_challenge(*, app: str, key: bytes, random: bytes, now: float) -> str:
@@ -49,6 +54,17 @@ def open_challenge(
     ``keys`` are the sealing keys in force, newest first. Raises :class:`RejectedEvidence` with ``challenge-forged``
     (also for text that is no challenge at all: one face), ``-expired``, ``-from-future`` or ``-other-app``.
     """
+    opened = open_any_challenge(challenge, keys=keys, lifetime=lifetime, now=now)
+    opened.require_app(app)
+    return opened
+
+
+def open_any_challenge(challenge: str, *, keys: tuple[bytes, ...], lifetime: float, now: float) -> OpenedChallenge:
+    """:func:`open_challenge` for a caller that learns the app later, and then owes :meth:`OpenedChallenge.require_app`.
+
+    A renewal names a key, not an app: the seal and the age can be checked before anything is looked up, so that
+    text we never issued costs no read.
+    """
     forged = RejectedEvidence(Reason.CHALLENGE_FORGED, "the challenge was not issued by this stack")
     if len(challenge) != CHALLENGE_BYTES * 4 // 3:
         raise forged
@@ -59,14 +75,12 @@ def open_challenge(
     sealed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
     if data[:1] != _VERSION or not any(hmac.compare_digest(mac, _mac(key, sealed)) for key in keys):
         raise forged
-    if not hmac.compare_digest(sealed[6:16], _tag(app)):
-        raise RejectedEvidence(Reason.CHALLENGE_OTHER_APP, "the challenge was issued for another app")
     issued_at = int.from_bytes(sealed[1:6])
     if issued_at > now + _MAX_SKEW:
         raise RejectedEvidence(Reason.CHALLENGE_FROM_FUTURE, "the challenge was issued in the future")
     if issued_at + lifetime <= now:
         raise RejectedEvidence(Reason.CHALLENGE_EXPIRED, f"the challenge was issued {now - issued_at:.0f} s ago")
-    return OpenedChallenge(nonce=b64url_encode(sealed[16:]), expires_at=issued_at + lifetime)
+    return OpenedChallenge(nonce=b64url_encode(sealed[16:]), expires_at=issued_at + lifetime, app_tag=sealed[6:16])
 
 
 def _tag(app: str) -> bytes:

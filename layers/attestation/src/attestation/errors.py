@@ -1,7 +1,8 @@
 """The three ways a check can end badly, and the closed list of reasons.
 
 Nothing but :class:`AttestationError` leaves a verifier, whatever the bytes. The public answer to a
-client is chosen by the error's class alone (``service.http``); ``reason`` and ``detail`` are for the operator.
+client is chosen by ``reason`` from one table (``service.problems``), where most reasons share one face; which reason
+it was, and ``detail``, are for the operator.
 """
 
 from __future__ import annotations
@@ -92,6 +93,10 @@ class Reason(StrEnum):
     BUNDLE_INVALID = "bundle-invalid"  # not signed by the root key, or not ours
     BUNDLE_ROLLBACK = "bundle-rollback"  # an old bundle replayed to revive a retired key
     BUNDLE_UNAVAILABLE = "bundle-unavailable"
+
+    # Apps and appraisal.
+    APP_UNKNOWN = "app-unknown"  # nobody registered this app here
+    APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
 
     # Our own side.
     TRUST_ANCHORS_MISSING = "trust-anchors-missing"

@@ -1,0 +1,26 @@
+"""What the AWS side raises beside the library's own errors. ``service.http`` turns each into its public problem."""
+
+from __future__ import annotations
+
+from attestation.attestation_result import AttestationResult
+from attestation.errors import Reason, RejectedEvidence
+
+
+class Unavailable(Exception):
+    """Something of ours (DynamoDB, KMS) cannot answer now. Nothing was consumed; the same call may succeed later.
+
+    ``what`` names the service and the operation, for the operator; it never holds request data.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class Contraindicated(RejectedEvidence):
+    """Evidence verified, and appraisal says no. ``result`` says which findings did it and what may be advised."""
+
+    def __init__(self, result: AttestationResult) -> None:
+        enforced = ", ".join(finding.rule for finding in result.findings if finding.enforced)
+        super().__init__(Reason.APPRAISAL_CONTRAINDICATED, f"tier {result.tier.value} by {enforced or 'no finding'}")
+        self.result = result

@@ -1,0 +1,186 @@
+"""Problem types (RFC 9457): what a client is told, in one table.
+
+The public text comes from here and never from an exception. Reasons that would teach an attacker which check to work
+on next share one face, ``evidence-rejected``; the operator finds the reason by the support code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final
+
+from attestation.errors import Reason
+
+TYPE_BASE: Final = "https://bonafide.example/problems/"
+"""Prefix of every ``type``. A name, not an address that must resolve (RFC 9457 §3.1.1)."""
+
+
+@unique
+class Retry(StrEnum):
+    """Whether the same call may be tried again."""
+
+    NEVER = "never"
+    NOW = "now"
+    AFTER_CHALLENGE = "after-challenge"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem type: the slug that ends its ``type``, HTTP status, public title, and whether to try again.
+
+    ``retry_after`` goes into the Retry-After header, in seconds. ``coded`` problems carry a support code and the
+    advice that policy allows.
+    """
+
+    slug: str
+    status: int
+    title: str
+    retry: Retry
+    retry_after: int | None = None
+    coded: bool = False
+
+    def document(
+        self, *, instance: str, support_code: str | None = None, advice: tuple[str, ...] = ()
+    ) -> dict[str, object]:
+        """The body of an ``application/problem+json`` answer. ``instance`` is the request id."""
+        body: dict[str, object] = {
+            "type": TYPE_BASE + self.slug,
+            "title": self.title,
+            "status": self.status,
+            "instance": instance,
+            "retry": self.retry.value,
+        }
+        if self.coded:
+            body["support_code"] = support_code or ""
+            body["advice"] = list(advice)
+        return body
+
+
+MALFORMED_REQUEST: Final = Problem("malformed-request", 400, "The request is not in the documented form.", Retry.NEVER)
+MALFORMED_EVIDENCE: Final = Problem("malformed-evidence", 400, "The evidence cannot be read.", Retry.NEVER)
+UNAUTHORIZED: Final = Problem("unauthorized", 401, "A valid attestation token and proof are needed.", Retry.NEVER)
+EVIDENCE_REJECTED: Final = Problem("evidence-rejected", 403, "The evidence was not accepted.", Retry.NEVER, coded=True)
+BLOCKED: Final = Problem("blocked", 403, "This key is blocked.", Retry.NEVER, coded=True)
+UNKNOWN_APP: Final = Problem("unknown-app", 404, "This app is not registered.", Retry.NEVER)
+UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not enrolled: attest again.", Retry.NEVER)
+CHALLENGE_UNUSABLE: Final = Problem(
+    "challenge-unusable", 409, "The challenge cannot be used: ask for a new one.", Retry.AFTER_CHALLENGE
+)
+TOO_LARGE: Final = Problem("too-large", 413, "The request is larger than 64 KiB.", Retry.NEVER)
+QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER, retry_after=5)
+TRY_LATER: Final = Problem(
+    "try-later", 503, "The service cannot answer now. Nothing was consumed.", Retry.LATER, retry_after=2
+)
+
+PROBLEM_TYPES: Final = (
+    MALFORMED_REQUEST,
+    MALFORMED_EVIDENCE,
+    UNAUTHORIZED,
+    EVIDENCE_REJECTED,
+    BLOCKED,
+    UNKNOWN_APP,
+    UNKNOWN_KEY,
+    CHALLENGE_UNUSABLE,
+    TOO_LARGE,
+    QUOTA,
+    TRY_LATER,
+)
+"""Every problem type of the verifier API."""
+
+
+def _rows(problem: Problem, *reasons: Reason) -> dict[Reason, Problem]:
+    return dict.fromkeys(reasons, problem)
+
+
+PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
+    **_rows(
+        MALFORMED_EVIDENCE,
+        Reason.EVIDENCE_TOO_LARGE,
+        Reason.ENCODING_INVALID,
+        Reason.STRUCTURE_INVALID,
+        Reason.FORMAT_UNKNOWN,
+        Reason.KEY_UNREADABLE,
+        Reason.CLIENT_DATA_INVALID,
+    ),
+    **_rows(
+        EVIDENCE_REJECTED,
+        Reason.CHAIN_LENGTH,
+        Reason.CHAIN_ISSUER_MISMATCH,
+        Reason.CHAIN_SIGNATURE,
+        Reason.CHAIN_CA_FLAG,
+        Reason.CHAIN_KEY_USAGE,
+        Reason.CHAIN_PATH_LENGTH,
+        Reason.CHAIN_NOT_YET_VALID,
+        Reason.CHAIN_EXPIRED,
+        Reason.CHAIN_ALGORITHM,
+        Reason.CHAIN_CRITICAL_EXTENSION,
+        Reason.ANCHOR_UNKNOWN,
+        Reason.CHALLENGE_MISMATCH,
+        Reason.NONCE_EXTENSION,
+        Reason.APP_MISMATCH,
+        Reason.KEY_ID_MISMATCH,
+        Reason.KEY_MISMATCH,
+        Reason.ENVIRONMENT_NOT_ALLOWED,
+        Reason.COUNTER_NOT_ZERO,
+        Reason.COUNTER_NOT_GREATER,
+        Reason.SIGNATURE_INVALID,
+        Reason.FLAGS_INVALID,
+        Reason.CATEGORY_INVALID,
+        Reason.RECEIPT_SIGNER,
+        Reason.RECEIPT_SIGNATURE,
+        Reason.RECEIPT_TYPE,
+        Reason.RECEIPT_EXPIRED,
+        Reason.RECEIPT_TOO_OLD,
+        Reason.RECEIPT_FROM_FUTURE,
+        Reason.KEY_ALREADY_ENROLLED,
+        Reason.KEY_OTHER_APP,
+        Reason.REFERENCE_VALUES_MISSING,
+        Reason.APPRAISAL_CONTRAINDICATED,
+    ),
+    **_rows(
+        CHALLENGE_UNUSABLE,
+        Reason.CHALLENGE_FORGED,
+        Reason.CHALLENGE_EXPIRED,
+        Reason.CHALLENGE_FROM_FUTURE,
+        Reason.CHALLENGE_OTHER_APP,
+        Reason.CHALLENGE_SPENT,
+    ),
+    **_rows(BLOCKED, Reason.KEY_BLOCKED),
+    **_rows(UNKNOWN_APP, Reason.APP_UNKNOWN),
+    **_rows(UNKNOWN_KEY, Reason.KEY_UNKNOWN),
+    **_rows(
+        UNAUTHORIZED,
+        Reason.TOKEN_MISSING,
+        Reason.TOKEN_MALFORMED,
+        Reason.TOKEN_ALGORITHM,
+        Reason.TOKEN_TYPE,
+        Reason.TOKEN_KEY_UNKNOWN,
+        Reason.TOKEN_SIGNATURE,
+        Reason.TOKEN_ISSUER,
+        Reason.TOKEN_AUDIENCE,
+        Reason.TOKEN_EXPIRED,
+        Reason.TOKEN_FROM_FUTURE,
+        Reason.TOKEN_SUPERSEDED,
+        Reason.PROOF_MISSING,
+        Reason.PROOF_MALFORMED,
+        Reason.PROOF_ALGORITHM,
+        Reason.PROOF_KEY,
+        Reason.PROOF_SIGNATURE,
+        Reason.PROOF_REQUEST,
+        Reason.PROOF_TOKEN,
+        Reason.PROOF_TIME,
+        Reason.PROOF_REPLAYED,
+    ),
+    **_rows(
+        TRY_LATER,
+        Reason.BUNDLE_INVALID,
+        Reason.BUNDLE_ROLLBACK,
+        Reason.BUNDLE_UNAVAILABLE,
+        Reason.TRUST_ANCHORS_MISSING,
+        Reason.ENDORSEMENTS_STALE,
+    ),
+}
+"""The public face of every :class:`~attestation.errors.Reason`. A test proves that none is missing."""

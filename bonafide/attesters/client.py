@@ -1,0 +1,155 @@
+"""Speaks the API as an app does: challenge → attestation → token → renewal → guarded call. Standard library only."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from .installation import Installation, encode_body
+
+TOKEN_HEADER: Final = "OAuth-Client-Attestation"
+PROOF_HEADER: Final = "DPoP"
+
+_MAX_ANSWER_BYTES: Final = 1 << 20
+
+
+class StackUnreachable(Exception):
+    """Nothing answers at the address, or not in time. The message is one sentence for a person."""
+
+
+class UnexpectedAnswer(Exception):
+    """The stack refused where the flow cannot go on. ``answer`` is what it said."""
+
+    def __init__(self, answer: Answer, step: str) -> None:
+        super().__init__(f"{step} was answered with {answer.summary}")
+        self.answer = answer
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer: status, lower-cased headers, body, and how long it took in milliseconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    milliseconds: float
+
+    @property
+    def json(self) -> Mapping[str, object]:
+        """The body as a JSON object, or an empty one where it is not."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def problem(self) -> str | None:
+        """The slug of an RFC 9457 problem: the last part of its ``type``."""
+        kind = self.json.get("type")
+        return kind.rstrip("/").rsplit("/", 1)[-1] if isinstance(kind, str) else None
+
+    @property
+    def summary(self) -> str:
+        """``403 evidence-rejected``, or only the status."""
+        return f"{self.status} {self.problem}" if self.problem else str(self.status)
+
+    def text(self, member: str) -> str:
+        """A text member of the JSON body; empty where it is absent."""
+        value = self.json.get(member)
+        return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What an installation holds after a token was minted."""
+
+    token: str
+    next_challenge: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiClient:
+    """A client of one stack. The URLs have no trailing slash; ``timeout`` is in seconds for one request."""
+
+    verifier_url: str
+    guarded_url: str
+    timeout: float = 30.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def send(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request, one answer, whatever its status. Raises :class:`StackUnreachable`."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise StackUnreachable(f"{url} is not an http or https address.")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        started = time.perf_counter()
+        try:
+            connection = kind(parts.hostname, parts.port, timeout=self.timeout)
+            try:
+                try:
+                    connection.request(method, path, body, {**self.headers, **(headers or {})})
+                except BrokenPipeError:
+                    pass  # a server may refuse an oversized body before it has read it all, and say why
+                response = connection.getresponse()
+                content = response.read(_MAX_ANSWER_BYTES)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise StackUnreachable(f"No stack answers at {parts.scheme}://{parts.netloc}.") from error
+        milliseconds = (time.perf_counter() - started) * 1000
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, content, milliseconds)
+
+    def post(self, path: str, body: Mapping[str, object] | bytes) -> Answer:
+        """POST JSON to the verifier API."""
+        content = body if isinstance(body, bytes) else encode_body(body)
+        return self.send("POST", self.verifier_url + path, body=content, headers={"Content-Type": "application/json"})
+
+    def challenge(self, app: str) -> str:
+        """A fresh challenge. Raises :class:`UnexpectedAnswer` when there is none."""
+        answer = self.post("/v1/challenges", {"app": app})
+        if answer.status != 201 or not answer.text("challenge"):
+            raise UnexpectedAnswer(answer, "POST /v1/challenges")
+        return answer.text("challenge")
+
+    def attest(self, installation: Installation, *, signals: Sequence[str] = ()) -> Session:
+        """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused."""
+        client_data = installation.client_data(self.challenge(installation.app), signals=signals)
+        return _session(self.post("/v1/attestations", installation.attestation_body(client_data)), 201, "attestations")
+
+    def renew(self, installation: Installation, challenge: str, *, signals: Sequence[str] = ()) -> Session:
+        """Renew with the ``next_challenge`` of the last answer: one round trip."""
+        client_data = installation.client_data(challenge, signals=signals)
+        return _session(self.post("/v1/tokens", installation.renewal_body(client_data)), 200, "tokens")
+
+    def call(
+        self, method: str, path: str, *, token: str | None = None, proof: str | None = None, body: bytes | None = None
+    ) -> Answer:
+        """A call of the guarded API, with or without a token and a proof."""
+        headers = {}
+        if token is not None:
+            headers[TOKEN_HEADER] = token
+        if proof is not None:
+            headers[PROOF_HEADER] = proof
+        return self.send(method, self.guarded_url + path, headers=headers, body=body)
+
+    def call_with_proof(self, method: str, path: str, installation: Installation, token: str) -> Answer:
+        """A call of the guarded API as the token's holder makes it: token and proof."""
+        proof = installation.proof(method=method, url=self.guarded_url + path, token=token)
+        return self.call(method, path, token=token, proof=proof)
+
+
+def _session(answer: Answer, expected: int, route: str) -> Session:
+    if answer.status != expected or not answer.text("token"):
+        raise UnexpectedAnswer(answer, f"POST /v1/{route}")
+    return Session(answer.text("token"), answer.text("next_challenge"), answer)

@@ -1,0 +1,271 @@
+"""Proofs: one signature per request by the request key, as DPoP (RFC 9449).
+
+A stolen token is worthless without the key its ``cnf`` names. :func:`verify_proof` walks RFC 9449 §4.3 check by
+check; the caller owes check 1 (exactly one proof header) and, through :class:`ReplayMemory`, §11.1 (each proof once).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from .errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
+from .jose import (
+    CompactJws,
+    EcPublicKey,
+    JwsKind,
+    b64url_encode,
+    jwk_thumbprint,
+    public_key_from_jwk,
+    public_key_of,
+    read_json_object,
+    read_jws,
+    sign_jws,
+)
+
+PROOF_TYPE: Final = "dpop+jwt"
+MAX_PROOF_CHARACTERS: Final = 4096
+"""Longest text that is looked at; a usual proof has about 600 characters."""
+
+_MAX_JTI: Final = 256
+_KIND: Final = JwsKind(
+    typ=PROOF_TYPE,
+    max_characters=MAX_PROOF_CHARACTERS,
+    malformed=Reason.PROOF_MALFORMED,
+    algorithm=Reason.PROOF_ALGORITHM,
+    wrong_type=Reason.PROOF_MALFORMED,
+    embeds_key=True,
+)
+_URL: Final = re.compile(
+    r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?(/[^?#]*)?(?:[?#].*)?\Z", re.I | re.S
+)
+_ODD: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedProof:
+    """A proof that holds for one request.
+
+    ``expires_at`` (Unix seconds) is when it would be too old to be accepted again, so until then ``jti`` must be
+    remembered. ``nonce`` is what the app repeated of a server's nonce, if anything. ``request_key`` is the loaded
+    key, worth keeping beside the token: handing it back saves loading it for the next proof.
+    """
+
+    jti: str
+    issued_at: float
+    expires_at: float
+    nonce: str | None
+    request_key: EcPublicKey
+    request_key_thumbprint: str
+
+
+def make_proof(
+    private_key: ec.EllipticCurvePrivateKey,
+    *,
+    method: str,
+    url: str,
+    token: str,
+    jti: str,
+    now: float,
+    nonce: str | None = None,
+) -> str:
+    """Sign one request, as an app does (RFC 9449 §4.2).
+
+    ``url`` is the URL the app calls; query and fragment are left out of ``htu``. ``jti`` must be unique.
+    """
+    claims: dict[str, object] = {
+        "jti": jti,
+        "htm": method,
+        "htu": re.split("[?#]", url, maxsplit=1)[0],
+        "iat": int(now),
+        "ath": _token_hash(token),
+    }
+    if nonce is not None:
+        claims["nonce"] = nonce
+    header = {"typ": PROOF_TYPE, "alg": "ES256", "jwk": public_key_of(private_key).to_jwk()}
+    return sign_jws(private_key, header, claims)
+
+
+def verify_proof(
+    proof: str,
+    *,
+    method: str,
+    url: str,
+    token: str,
+    request_key_thumbprint: str,
+    now: float,
+    window: float = 60.0,
+    request_key: EcPublicKey | None = None,
+) -> VerifiedProof:
+    """Verify that the holder of the request key made ``proof`` for this request and this token.
+
+    ``url`` is the URL as the app called it; ``window`` how many seconds the proof's time may lie to either side of
+    ``now``; ``request_key`` the key as a former :class:`VerifiedProof` returned it, if known. Raises
+    :class:`MalformedEvidence` (``proof-malformed``) or :class:`RejectedEvidence` (``proof-…``).
+    """
+    # RFC 9449 §4.3, in its order. 1: there is exactly one DPoP header: the caller's, it has the headers.
+    # 2: it is a single, well-formed JWT. 4: typ is dpop+jwt. 5: alg is asymmetric, not none, and ours: ES256.
+    jws = read_jws(proof, _KIND)
+    # 7: jwk holds no private key; and §4.3 check 12b, brought forward because it is cheaper than a signature:
+    # the key is the one that the token is bound to.
+    thumbprint, key = _proof_key(jws, request_key_thumbprint, request_key)
+    # 6: the signature is by that key.
+    if not jws.signed_by(key):
+        raise RejectedEvidence(Reason.PROOF_SIGNATURE, "the signature is not the request key's")
+    # 3: all required claims are there.
+    claims = _claims(jws)
+    jti, issued_at = _text(claims, "jti"), _seconds(claims, "iat")
+    htm, htu, ath = _text(claims, "htm"), _text(claims, "htu"), _text(claims, "ath")
+    # 8: htm is the method.
+    if htm != method:
+        raise RejectedEvidence(Reason.PROOF_REQUEST, "made for another method")
+    # 9: htu is the URL, query and fragment aside.
+    if not same_target(htu, url):
+        raise RejectedEvidence(Reason.PROOF_REQUEST, "made for another URL")
+    # 10: the nonce, where the server gave one, is the caller's to compare: it is returned.
+    nonce = _text(claims, "nonce") if "nonce" in claims else None
+    # 11: made within an acceptable time.
+    if abs(now - issued_at) > window:
+        raise RejectedEvidence(Reason.PROOF_TIME, f"made {now - issued_at:.0f} s ago by the app's clock")
+    # 12a: ath is the hash of the token presented with it.
+    if not hmac.compare_digest(ath.encode("utf-8"), _token_hash(token).encode("ascii")):
+        raise RejectedEvidence(Reason.PROOF_TOKEN, "made for another token")
+    return VerifiedProof(
+        jti=jti,
+        issued_at=issued_at,
+        expires_at=issued_at + window,
+        nonce=nonce,
+        request_key=key,
+        request_key_thumbprint=thumbprint,
+    )
+
+
+def same_target(one: str, other: str) -> bool:
+    """Whether two URLs name the same target, query and fragment aside (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3).
+
+    Scheme and host in any case, the default port, an empty path, escapes of unreserved characters and dot segments
+    make no difference. An escaped slash is no slash. A URL that is not http(s), or names a user, matches nothing.
+    """
+    if one == other and _URL.match(one):
+        return True
+    first, second = _normal(one), _normal(other)
+    return first is not None and first == second
+
+
+def _normal(url: str) -> tuple[str, str, str, str] | None:
+    match = _URL.match(url)
+    if match is None:
+        return None
+    scheme, host, port, path = match.groups()
+    scheme = scheme.lower()
+    port = (port or "").lstrip("0") or _DEFAULT_PORTS[scheme]
+    try:
+        return scheme, host.lower(), port, _without_dots(_ODD.sub(_escape, path or "/"))
+    except UnicodeEncodeError:
+        return None  # a lone surrogate: not text that any URL could carry
+
+
+def _escape(match: re.Match[str]) -> str:
+    found = match.group()
+    if len(found) == 3:
+        character = chr(int(found[1:], 16))
+        return character if character in _UNRESERVED else found.upper()
+    return "".join(f"%{byte:02X}" for byte in found.encode("utf-8"))
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 §5.2.4 for an absolute path."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _token_hash(token: str) -> str:
+    return b64url_encode(sha256(token.encode("utf-8")).digest())
+
+
+def _proof_key(jws: CompactJws, thumbprint: str, known: EcPublicKey | None) -> tuple[str, EcPublicKey]:
+    jwk = jws.header.get("jwk")
+    if type(jwk) is not dict:
+        raise _malformed("the header has no jwk")
+    try:
+        presented = jwk_thumbprint(jwk)
+        if not hmac.compare_digest(presented.encode("ascii"), thumbprint.encode("utf-8")):
+            raise RejectedEvidence(Reason.PROOF_KEY, "signed by another key than the token is bound to")
+        return presented, known or public_key_from_jwk(jwk)
+    except MalformedEvidence as error:
+        raise _malformed(error.detail) from error
+
+
+def _claims(jws: CompactJws) -> Mapping[str, object]:
+    try:
+        return read_json_object(jws.payload)
+    except AttestationError as error:
+        raise _malformed(error.detail) from error
+
+
+def _malformed(detail: str) -> MalformedEvidence:
+    return MalformedEvidence(Reason.PROOF_MALFORMED, detail)
+
+
+def _text(claims: Mapping[str, object], name: str) -> str:
+    value = claims.get(name)
+    if type(value) is not str or not value or (name == "jti" and len(value) > _MAX_JTI):
+        raise _malformed(f"{name} is missing or not a text")
+    return value
+
+
+def _seconds(claims: Mapping[str, object], name: str) -> float:
+    value = claims.get(name)
+    # RFC 7519 §2 allows fractions. Bounds keep out infinity, which JSON spells 1e999.
+    if type(value) not in (int, float) or not 0 <= value < 1 << 53:  # type: ignore[operator]
+        raise _malformed(f"{name} is not a time")
+    return float(value)  # type: ignore[arg-type]
+
+
+class ReplayMemory:
+    """Which proofs were accepted lately, in this process. Bounded in number and time.
+
+    A proof is remembered until it would be refused as too old anyway. Beyond ``capacity`` the oldest is forgotten:
+    refusing everyone would let one app lock out all others. One process sees only its own requests, so this stops
+    replays to the same process; a route that needs "once, anywhere" spends the ``jti`` in a table.
+    """
+
+    __slots__ = ("_capacity", "_seen")
+
+    def __init__(self, *, capacity: int = 32_768) -> None:
+        self._capacity = capacity
+        self._seen: dict[bytes, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def admit(self, proof: VerifiedProof, *, now: float) -> None:
+        """Remember ``proof``. Raises :class:`RejectedEvidence` (``proof-replayed``) when it was admitted before."""
+        seen = self._seen
+        # A jti is unique per key, not in the world: another app must not be able to burn it.
+        name = sha256(f"{proof.request_key_thumbprint}.{proof.jti}".encode("utf-8", "surrogatepass")).digest()[:16]
+        if seen.get(name, now) > now:
+            raise RejectedEvidence(Reason.PROOF_REPLAYED, "this proof was used before")
+        while seen:
+            oldest = next(iter(seen))
+            if seen[oldest] > now and len(seen) < self._capacity:
+                break
+            del seen[oldest]
+        seen.pop(name, None)  # a fresh place at the end, or the walk above would stop at it
+        seen[name] = proof.expires_at

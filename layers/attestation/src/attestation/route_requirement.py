@@ -1,0 +1,159 @@
+"""Route requirements: what a route asks of a request, and which route a request is for.
+
+Path patterns: exact segments; ``*`` stands for any one segment; a last ``*`` for the rest of the path, of any depth
+and also none (``/v1/*`` covers ``/v1``, ``/v1/a`` and ``/v1/a/b``; ``/*`` covers everything). Case matters, as it
+does to API Gateway; a slash at the end of a path does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Final
+
+
+@unique
+class Requirement(StrEnum):
+    """What a route asks for, from least to most.
+
+    ``off``: nothing is looked at. ``monitor``: everything passes and its class is recorded. ``token``: a token; a
+    proof only counts when there is one. ``proof``: a token and a proof by its request key.
+    """
+
+    OFF = "off"
+    MONITOR = "monitor"
+    TOKEN = "token"
+    PROOF = "proof"
+
+
+_STRICTNESS: Final = {requirement: rank for rank, requirement in enumerate(Requirement)}
+_METHOD: Final = re.compile(r"\*\Z|[A-Z]{1,16}\Z")
+_PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*)+\Z")
+_DECODINGS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRequirement:
+    """The requirement of the routes that ``method`` (``*`` for any) and the ``path`` pattern cover.
+
+    Raises :class:`ValueError` for a method that is not in capitals or a pattern that is not one.
+    """
+
+    method: str
+    path: str
+    requirement: Requirement
+    segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    open_ended: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        segments = tuple(self.path[1:].split("/")) if len(self.path) > 1 else ()
+        if not _METHOD.match(self.method):
+            raise ValueError(f"route method {self.method!r} is neither * nor in capitals")
+        if not self.path.startswith("/") or any(not s or ("*" in s and s != "*") for s in segments):
+            raise ValueError(f"route path {self.path!r} is not a pattern: exact segments, *, and /* at the end")
+        open_ended = segments[-1:] == ("*",)
+        object.__setattr__(self, "segments", segments[:-1] if open_ended else segments)
+        object.__setattr__(self, "open_ended", open_ended)
+
+    def covers(self, method: str, segments: Sequence[str]) -> bool:
+        """Whether this route is the one for ``method`` and the path of ``segments``."""
+        own = self.segments
+        if self.method != "*" and self.method != method:
+            return False
+        if len(segments) != len(own) and not (self.open_ended and len(segments) > len(own)):
+            return False
+        return all(pattern in ("*", segment) for pattern, segment in zip(own, segments, strict=False))
+
+
+def requirement_for(
+    routes: Sequence[RouteRequirement], method: str, path: str, default: Requirement = Requirement.PROOF
+) -> Requirement:
+    """What ``method`` on ``path`` asks for: the first route that covers it, else ``default``.
+
+    A path that could be read in more than one way (escapes, dot segments, doubled slashes, backslashes, path
+    parameters) is read in all of them, and the strictest requirement counts: the gateway, the backend's framework
+    and we may each resolve ``/public/%2e%2e/admin`` differently, and the gate must not be the one that is fooled.
+    """
+    if _PLAIN.match(path):
+        return _first(routes, method, path[1:].split("/"), default)
+    readings = _readings(path)
+    if readings is None:  # not even readable: whatever the backend makes of it, it needs the most
+        return max([default, *(route.requirement for route in routes)], key=_STRICTNESS.__getitem__)
+    return max((_first(routes, method, reading, default) for reading in readings), key=_STRICTNESS.__getitem__)
+
+
+def _first(
+    routes: Sequence[RouteRequirement], method: str, segments: Sequence[str], default: Requirement
+) -> Requirement:
+    for route in routes:
+        if route.covers(method, segments):
+            return route.requirement
+    return default
+
+
+def _readings(path: str) -> set[tuple[str, ...]] | None:
+    """Every way to read an odd path, as segments; ``None`` when there is no end to them or it is no text."""
+    readings = set()
+    for _ in range(_DECODINGS):
+        if any(not character.isprintable() for character in path):
+            return None
+        readings |= {_literal(path), _resolved(path)}
+        decoded = _decoded(path)
+        if decoded is None:
+            return None
+        if decoded == path:
+            return readings
+        path = decoded
+    return None
+
+
+def _literal(path: str) -> tuple[str, ...]:
+    return tuple(segment for segment in path.split("/") if segment)
+
+
+def _resolved(path: str) -> tuple[str, ...]:
+    kept: list[str] = []
+    for segment in path.replace("\\", "/").split("/"):
+        name = segment.split(";", 1)[0]
+        if name == "..":
+            del kept[-1:]
+        elif name not in ("", "."):
+            kept.append(name)
+    return tuple(kept)
+
+
+def _decoded(path: str) -> str | None:
+    if "%" not in path:
+        return path
+    try:
+        data = path.encode("utf-8")
+        return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode("ascii")), data).decode(
+            "utf-8"
+        )
+    except UnicodeError:  # overlong or broken UTF-8, the old way to smuggle a slash
+        return None
+
+
+def routes_to_json(routes: Iterable[RouteRequirement]) -> list[list[str]]:
+    """Routes as the trust bundle and settings spell them: ``[[method, path, requirement], …]``."""
+    return [[route.method, route.path, route.requirement.value] for route in routes]
+
+
+def routes_from_json(items: object) -> tuple[RouteRequirement, ...]:
+    """Inverse of :func:`routes_to_json`. Raises :class:`ValueError` when ``items`` is something else.
+
+    A requirement that this version does not know, or one with conditions added, counts as ``proof``: an authorizer
+    older than its bundle must err on the strict side, not fail.
+    """
+    if not isinstance(items, list):
+        raise ValueError("routes are not a list")  # noqa: TRY004  one error for all that is wrong with them
+    routes = []
+    for item in items:
+        if not isinstance(item, list) or len(item) < 3 or not all(isinstance(part, str) for part in item[:3]):
+            raise ValueError("a route is not [method, path, requirement]")
+        method, path, name = item[:3]
+        known = len(item) == 3 and name in _STRICTNESS
+        routes.append(RouteRequirement(method, path, Requirement(name) if known else Requirement.PROOF))
+    return tuple(routes)

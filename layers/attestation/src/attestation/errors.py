@@ -33,11 +33,31 @@ class Reason(StrEnum):
     CHAIN_ALGORITHM = "chain-algorithm"  # weak or confused signature algorithm
     CHAIN_CRITICAL_EXTENSION = "chain-critical-extension"  # a critical extension this verifier does not understand
     ANCHOR_UNKNOWN = "anchor-unknown"  # the attacker's own root, another vendor's, or a public test root
+    CERTIFICATE_REVOKED = "certificate-revoked"  # a leaked keybox, or a batch its vendor withdrew or suspended
+
+    # Android: what a chain says about the key, and where it says it.
+    KEY_DESCRIPTION_MISSING = "key-description-missing"  # an ordinary certificate chain passed off as an attestation
+    KEY_DESCRIPTION_AMBIGUOUS = (
+        "key-description-ambiguous"  # two extensions in one certificate: readers pick differently
+    )
+    KEY_DESCRIPTION_REPEATED = (
+        "key-description-repeated"  # chain extended below an attested key by a forged attestation
+    )
+    KEY_DESCRIPTION_MISPLACED = (
+        "key-description-misplaced"  # chain extended below an attested key by a plain certificate
+    )
+    PROVISIONING_INFO_MISPLACED = "provisioning-info-misplaced"  # certificates added below a provisioned batch
+    ATTEST_KEY_CHAIN = "attest-key-chain"  # attested by the app's own attestation key: its owner chooses who gets one
+    KEY_ORIGIN = "key-origin"  # imported key: a copy of it may exist anywhere
+    KEY_PURPOSE = "key-purpose"  # a key that could itself vouch for others, which only chains of it would show
+    KEY_ALL_APPLICATIONS = "key-all-applications"  # every app of the device may use the key
+    ROOT_OF_TRUST_MISSING = "root-of-trust-missing"  # hardware says nothing about how the device booted
 
     # Binding: is this evidence for us, for this app, for this moment?
     CHALLENGE_MISMATCH = "challenge-mismatch"  # replayed evidence, or client data changed after attestation
     NONCE_EXTENSION = "nonce-extension"  # the certificate carries no nonce, or more than one
     APP_MISMATCH = "app-mismatch"  # repackaged app: another team, bundle or package
+    SIGNER_MISMATCH = "signer-mismatch"  # our package name, signed by somebody else
     KEY_ID_MISMATCH = "key-id-mismatch"  # key swapped after attestation
     KEY_MISMATCH = "key-mismatch"  # certificate and authenticator data name different keys
     ENVIRONMENT_NOT_ALLOWED = "environment-not-allowed"  # development build against production
@@ -46,6 +66,12 @@ class Reason(StrEnum):
     SIGNATURE_INVALID = "signature-invalid"  # not signed by the attested key
     FLAGS_INVALID = "flags-invalid"  # authenticator data with flags no genuine device sets
     CATEGORY_INVALID = "category-invalid"  # iOS 27 validation category of impossible value
+
+    # Play Integrity tokens.
+    INTEGRITY_TOKEN_ALGORITHM = "integrity-token-algorithm"  # dir, A128KW, HS256 with the public key, none, zip, crit
+    INTEGRITY_TOKEN_KEY = "integrity-token-key"  # encrypted under none of our keys: another app's, or Google's own
+    INTEGRITY_TOKEN_SIGNATURE = "integrity-token-signature"  # made by someone who knows the decryption key alone
+    INTEGRITY_TOKEN_TIME = "integrity-token-time"  # a hoarded verdict
 
     # Receipts.
     RECEIPT_SIGNER = "receipt-signer"  # signer unknown, ambiguous, or not marked for receipts
@@ -68,6 +94,7 @@ class Reason(StrEnum):
     KEY_BLOCKED = "key-blocked"  # cut off by an operator or a policy
     KEY_ALREADY_ENROLLED = "key-already-enrolled"  # one key registered twice: replay across installs
     KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
+    KEY_OTHER_PLATFORM = "key-other-platform"  # renewal in a format that would get round the key's own rules
 
     # Tokens, proofs and trust bundles.
     TOKEN_MISSING = "token-missing"
@@ -101,7 +128,9 @@ class Reason(StrEnum):
     # Our own side.
     TRUST_ANCHORS_MISSING = "trust-anchors-missing"
     REFERENCE_VALUES_MISSING = "reference-values-missing"  # the app is registered, but not for this platform
-    ENDORSEMENTS_STALE = "endorsements-stale"
+    ENDORSEMENTS_MISSING = "endorsements-missing"  # no revocation list yet: nothing may pass unchecked
+    ENDORSEMENTS_MALFORMED = "endorsements-malformed"  # a vendor's list that cannot be read strictly
+    ENDORSEMENTS_STALE = "endorsements-stale"  # a list kept from being refreshed would hide new revocations
 
 
 class AttestationError(Exception):

@@ -73,25 +73,33 @@ def issuer_key(spki: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     raise RejectedEvidence(Reason.CHAIN_ALGORITHM, "issuer key is neither EC nor RSA")
 
 
-def verify_signature(certificate: Certificate, issuer_spki: bytes) -> None:
-    """Check that ``certificate`` is signed by the key ``issuer_spki``; nothing else about either.
+def check_signature(algorithm: bytes, spki: bytes, signature: bytes, message: bytes) -> None:
+    """Check ``signature`` over ``message`` by the key ``spki`` under ``algorithm`` (DER of an AlgorithmIdentifier).
 
     Raises :class:`RejectedEvidence` with ``chain-signature``, or ``chain-algorithm`` for an algorithm outside the
     allow-list or one that does not belong to the key.
     """
-    scheme, digest = _ALGORITHMS.get(certificate.signature_algorithm, ("", _SHA256))
+    scheme, digest = _ALGORITHMS.get(algorithm, ("", _SHA256))
     if not scheme:
-        raise RejectedEvidence(Reason.CHAIN_ALGORITHM, "certificate signed with an algorithm that is not allowed")
-    key = issuer_key(issuer_spki)
+        raise RejectedEvidence(Reason.CHAIN_ALGORITHM, "signed with an algorithm that is not allowed")
+    key = issuer_key(spki)
     try:
         if isinstance(key, ec.EllipticCurvePublicKey) and scheme == _ECDSA:
-            key.verify(certificate.signature, certificate.tbs, ec.ECDSA(digest))
+            key.verify(signature, message, ec.ECDSA(digest))
         elif isinstance(key, rsa.RSAPublicKey) and scheme == _RSA:
-            key.verify(certificate.signature, certificate.tbs, PKCS1v15(), digest)
+            key.verify(signature, message, PKCS1v15(), digest)
         else:
             raise RejectedEvidence(Reason.CHAIN_ALGORITHM, "signature algorithm and issuer key are of different types")
     except InvalidSignature as error:
-        raise RejectedEvidence(Reason.CHAIN_SIGNATURE, "certificate is not signed by its issuer's key") from error
+        raise RejectedEvidence(Reason.CHAIN_SIGNATURE, "not signed by the issuer's key") from error
+
+
+def verify_signature(certificate: Certificate, issuer_spki: bytes) -> None:
+    """Check that ``certificate`` is signed by the key ``issuer_spki``; nothing else about either.
+
+    Raises as :func:`check_signature`.
+    """
+    check_signature(certificate.signature_algorithm, issuer_spki, certificate.signature, certificate.tbs)
 
 
 class LinkCache:

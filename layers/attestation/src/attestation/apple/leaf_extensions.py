@@ -1,0 +1,116 @@
+"""Apple's extensions in an App Attest leaf certificate (arc 1.2.840.113635.100.8).
+
+Only ``.8.2``, the nonce, is documented, and it is read strictly. The others are not: they are read for what they say,
+every part optional, and what cannot be read counts as absent. Their meaning was established from genuine certificates
+of iOS 14 to 27. The certificate's signature covers all of them.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from attestation import der
+from attestation.certificate import Certificate, Extension
+from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
+
+NONCE: Final = "1.2.840.113635.100.8.2"
+KEY_PROPERTIES: Final = "1.2.840.113635.100.8.5"
+ACCESS_CONTROL: Final = "1.2.840.113635.100.8.6"
+OS_INFORMATION: Final = "1.2.840.113635.100.8.7"
+
+_APP_ID: Final = 1204
+_OS_VERSION: Final = 1400
+_OS_BUILD: Final = 1403
+_OS_NAME: Final = 1026
+_MAX_TEXT: Final = 256
+
+MAC_FULL_SECURITY: Final = b64decode(
+    "MEAMAjExMDowCQwCb2uhAwEB/zAJDAJvYaEDAQH/MAsMBG9kZWyhAwEB/zAVDARvc2duoAYMBHJzZWMwBaYDAgEB"
+)
+"""The one access control list of a macOS 27 key that vouches for System Integrity Protection and Full Security.
+iPhones carry another list in the same extension, so the comparison is for Macs alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeafFacts:
+    """What the undocumented extensions say; ``None`` where a release does not say it.
+
+    ``app_id`` is the app id in clear, a diagnostic and never the only check. ``mac`` tells a Mac from all else;
+    ``full_security`` is ``None`` off the Mac.
+    """
+
+    app_id: str | None
+    os_version: str | None
+    os_build: str | None
+    os_name: str | None
+    mac: bool
+    full_security: bool | None
+
+
+def read_nonce(leaf: Certificate) -> bytes:
+    """The 32-byte nonce of extension 8.2: ``SEQUENCE { [1] EXPLICIT OCTET STRING }``, exactly.
+
+    Raises ``nonce-extension``: :class:`RejectedEvidence` when it is absent or repeated, :class:`MalformedEvidence`
+    when it has another shape.
+    """
+    if NONCE in leaf.duplicated:
+        raise RejectedEvidence(Reason.NONCE_EXTENSION, "the certificate carries more than one nonce")
+    extension = leaf.extensions.get(NONCE)
+    if extension is None:
+        raise RejectedEvidence(Reason.NONCE_EXTENSION, "the certificate carries no nonce")
+    try:
+        nonce = der.single(der.single(der.single(extension.value, der.SEQUENCE), der.context(1)), der.OCTET_STRING)
+    except MalformedEvidence as error:
+        raise MalformedEvidence(Reason.NONCE_EXTENSION, "the nonce extension has another structure") from error
+    if len(nonce) != 32:
+        raise MalformedEvidence(Reason.NONCE_EXTENSION, f"the nonce has {len(nonce)} bytes")
+    return nonce
+
+
+def read_facts(leaf: Certificate) -> LeafFacts:
+    """What extensions 8.5, 8.6 and 8.7 say. Never raises."""
+    os_information = tagged_values(leaf.extensions.get(OS_INFORMATION))
+    os_name = _text(os_information.get(_OS_NAME))
+    mac = os_name is not None and os_name.casefold().startswith("mac")
+    return LeafFacts(
+        app_id=_text(tagged_values(leaf.extensions.get(KEY_PROPERTIES)).get(_APP_ID)),
+        os_version=_text(os_information.get(_OS_VERSION)),
+        os_build=_text(os_information.get(_OS_BUILD)),
+        os_name=os_name,
+        mac=mac,
+        full_security=_access_control(leaf) == MAC_FULL_SECURITY if mac else None,
+    )
+
+
+def tagged_values(extension: Extension | None) -> Mapping[int, der.Element]:
+    """The elements of ``SEQUENCE OF [n] EXPLICIT`` by tag number, as far as they can be read; first one wins."""
+    values: dict[int, der.Element] = {}
+    if extension is None:
+        return values
+    try:
+        for item in der.Reader(der.single(extension.value, der.SEQUENCE)):
+            number = der.context_number(item.tag)
+            if number is not None:
+                values.setdefault(number, der.Reader(item.value).next())
+    except AttestationError:
+        pass
+    return values
+
+
+def _access_control(leaf: Certificate) -> bytes | None:
+    blob = tagged_values(leaf.extensions.get(ACCESS_CONTROL)).get(3)
+    return blob.value if blob is not None and blob.tag == der.OCTET_STRING else None
+
+
+def _text(element: der.Element | None) -> str | None:
+    """Short printable text of an OCTET STRING or UTF8String. It ends up in claims and on terminals."""
+    if element is None or element.tag not in (der.OCTET_STRING, der.UTF8_STRING) or len(element.value) > _MAX_TEXT:
+        return None
+    try:
+        text = element.value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None

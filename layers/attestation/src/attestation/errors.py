@@ -37,15 +37,9 @@ class Reason(StrEnum):
 
     # Android: what a chain says about the key, and where it says it.
     KEY_DESCRIPTION_MISSING = "key-description-missing"  # an ordinary certificate chain passed off as an attestation
-    KEY_DESCRIPTION_AMBIGUOUS = (
-        "key-description-ambiguous"  # two extensions in one certificate: readers pick differently
-    )
-    KEY_DESCRIPTION_REPEATED = (
-        "key-description-repeated"  # chain extended below an attested key by a forged attestation
-    )
-    KEY_DESCRIPTION_MISPLACED = (
-        "key-description-misplaced"  # chain extended below an attested key by a plain certificate
-    )
+    KEY_DESCRIPTION_AMBIGUOUS = "key-description-ambiguous"  # two in one certificate: readers pick differently
+    KEY_DESCRIPTION_REPEATED = "key-description-repeated"  # an attested key signed a forged attestation below itself
+    KEY_DESCRIPTION_MISPLACED = "key-description-misplaced"  # an attested key signed a plain certificate below itself
     PROVISIONING_INFO_MISPLACED = "provisioning-info-misplaced"  # certificates added below a provisioned batch
     ATTEST_KEY_CHAIN = "attest-key-chain"  # attested by the app's own attestation key: its owner chooses who gets one
     KEY_ORIGIN = "key-origin"  # imported key: a copy of it may exist anywhere

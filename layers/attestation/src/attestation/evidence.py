@@ -7,14 +7,16 @@ only; what the bytes say is the verifiers' business.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from .errors import MalformedEvidence, Reason
 from .jose import b64url_decode
 
 MAX_EVIDENCE_BYTES: Final = 48 * 1024
-"""Largest single binary field, in bytes. A real App Attest attestation has 6 KB, an Android chain 5 KB."""
+"""Largest single field, in bytes; a certificate chain counts whole. App Attest has 6 KB, an Android chain 5 KB."""
+MAX_CHAIN: Final = 8
+"""Most elements of a certificate chain that are decoded at all; verifiers accept fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,34 @@ class AppleReceipt:
     receipt: bytes
 
 
-Evidence = AppleAttestation | AppleAssertion | AppleReceipt
+@dataclass(frozen=True, slots=True)
+class AndroidKeyAttestation:
+    """``android-key-attestation``: the certificate chain of a KeyStore key in DER, in the order Android returns it.
+
+    ``KeyStore.getCertificateChain``: the attested key's certificate first, its issuers after it, with or without root.
+    """
+
+    certificate_chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayIntegrityToken:
+    """``android-play-integrity``: a Play Integrity token as the app received it. Proves no key, so never alone."""
+
+    integrity_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySignature:
+    """``key-signature``: ES256 by the attested key over the client data, the 64 bytes R and S (RFC 7518 §3.4).
+
+    Java and HUKS give ECDSA signatures in DER; the app turns them into this one spelling.
+    """
+
+    signature: bytes
+
+
+Evidence = AppleAttestation | AppleAssertion | AppleReceipt | AndroidKeyAttestation | PlayIntegrityToken | KeySignature
 
 
 def _binary(item: Mapping[str, object], name: str) -> bytes:
@@ -52,6 +81,26 @@ def _binary(item: Mapping[str, object], name: str) -> bytes:
     if len(value) > MAX_EVIDENCE_BYTES * 4 // 3 + 4:
         raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"evidence field {name} exceeds {MAX_EVIDENCE_BYTES} bytes")
     return b64url_decode(value)
+
+
+def _binaries(item: Mapping[str, object], name: str) -> tuple[bytes, ...]:
+    values = item.get(name)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"evidence field {name} must be a list of base64url texts")
+    if len(values) > MAX_CHAIN or sum(map(len, values)) > MAX_EVIDENCE_BYTES * 4 // 3 + 4 * MAX_CHAIN:
+        raise MalformedEvidence(
+            Reason.EVIDENCE_TOO_LARGE, f"evidence field {name} exceeds {MAX_CHAIN} parts or {MAX_EVIDENCE_BYTES} bytes"
+        )
+    return tuple(b64url_decode(value) for value in values)
+
+
+def _text(item: Mapping[str, object], name: str) -> str:
+    value = item.get(name)
+    if not isinstance(value, str):
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"evidence field {name} must be text")
+    if len(value) > MAX_EVIDENCE_BYTES:
+        raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"evidence field {name} exceeds {MAX_EVIDENCE_BYTES} bytes")
+    return value
 
 
 def _exactly(item: Mapping[str, object], *names: str) -> None:
@@ -76,10 +125,28 @@ def _apple_receipt(item: Mapping[str, object]) -> AppleReceipt:
     return AppleReceipt(_binary(item, "receipt"))
 
 
+def _android_key_attestation(item: Mapping[str, object]) -> AndroidKeyAttestation:
+    _exactly(item, "certificate_chain")
+    return AndroidKeyAttestation(_binaries(item, "certificate_chain"))
+
+
+def _play_integrity_token(item: Mapping[str, object]) -> PlayIntegrityToken:
+    _exactly(item, "integrity_token")
+    return PlayIntegrityToken(_text(item, "integrity_token"))
+
+
+def _key_signature(item: Mapping[str, object]) -> KeySignature:
+    _exactly(item, "signature")
+    return KeySignature(_binary(item, "signature"))
+
+
 FORMATS: Final[Mapping[str, Callable[[Mapping[str, object]], Evidence]]] = {
     "apple-app-attest": _apple_attestation,
     "apple-app-attest-assertion": _apple_assertion,
     "apple-app-attest-receipt": _apple_receipt,
+    "android-key-attestation": _android_key_attestation,
+    "android-play-integrity": _play_integrity_token,
+    "key-signature": _key_signature,
 }
 """Every evidence format this library reads, with its reader."""
 

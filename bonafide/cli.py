@@ -1,0 +1,58 @@
+"""The ``bonafide`` command. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from .commands import app, attest, keys
+from .commands.terminal import EXIT_FAILED, err
+from .operator_error import sentence_of
+
+_INTERRUPTED = 130
+
+
+class OneSentence(TyperGroup):
+    """A command group that turns every error into one sentence on standard error, never a stack trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of a pipe went away (`bonafide … | head`): nothing to complain about, nowhere to say it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(EXIT_FAILED) from None
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                if os.environ.get("BONAFIDE_DEBUG"):
+                    raise
+                if type(error).__module__.startswith(("typer.", "click.")):
+                    raise  # wrong usage: the parser says it itself
+                sentence = f"This should not happen: {type(error).__name__}: {error} (BONAFIDE_DEBUG=1 shows where.)"
+            err().print(f"[bold red]bonafide:[/] {sentence}", soft_wrap=True)
+            raise typer.Exit(EXIT_FAILED) from error
+
+
+cli = typer.Typer(
+    cls=OneSentence,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Bonafide: prove that API requests come from a genuine app on a sound device.",
+)
+cli.add_typer(app.commands, name="app")
+cli.add_typer(keys.commands, name="keys")
+cli.command("attest")(attest.attest)
+cli.command("proof")(attest.proof)
+
+
+def main() -> None:
+    """Entry point of the ``bonafide`` command."""
+    cli()

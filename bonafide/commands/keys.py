@@ -1,0 +1,71 @@
+"""``bonafide keys``: the stack's signing keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from bonafide.deployment import ROTATE_FUNCTION, Deployment, find_deployment
+from bonafide.operator_error import OperatorError
+
+from .terminal import AsJson, Region, StackName, moment, out, print_json, table
+
+commands = typer.Typer(no_args_is_help=True, help="Rotate and list the stack's signing keys.")
+
+_SHOWN = ("kid", "purpose", "created_at", "active_from", "retired_at")
+
+
+@commands.command()
+def rotate(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
+    """Make a new signing key and announce it; it signs once every relying party can know it."""
+    answer = _invoke(find_deployment(stack, region), {"action": "rotate"})
+    if as_json:
+        print_json(answer)
+    else:
+        details = ", ".join(f"{name} {value}" for name, value in answer.items() if not isinstance(value, dict | list))
+        out().print(f"Rotated: {details}" if details else "Rotated.")
+
+
+@commands.command("list")
+def list_keys(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
+    """List signing keys: names and times, never key material."""
+    deployment = find_deployment(stack, region)
+    pages = deployment.aws("dynamodb").get_paginator("scan")
+    # Only these attributes leave the table: the wrapped key is never even read.
+    projection = {
+        "ProjectionExpression": ", ".join(f"#{name}" for name in _SHOWN),
+        "ExpressionAttributeNames": {f"#{name}": name for name in _SHOWN},
+    }
+    items = [
+        {name: _plain(item.get(name)) for name in _SHOWN}
+        for page in pages.paginate(TableName=deployment.tables["signing_keys"], ConsistentRead=True, **projection)
+        for item in page["Items"]
+    ]
+    items.sort(key=lambda key: (str(key["purpose"]), float(key["created_at"] or 0)))
+    if as_json:
+        print_json(items)
+    else:
+        table(
+            ("kid", "purpose", "created", "active from", "retired"),
+            ((str(key["kid"]), str(key["purpose"]), *(moment(key[name]) for name in _SHOWN[2:])) for key in items),
+        )
+
+
+def _plain(attribute: dict[str, str] | None) -> Any:
+    if not attribute:
+        return None
+    return float(attribute["N"]) if "N" in attribute else attribute.get("S")
+
+
+def _invoke(deployment: Deployment, event: dict[str, str]) -> dict[str, Any]:
+    function = deployment.functions.get(ROTATE_FUNCTION)
+    if function is None:
+        raise OperatorError(f"Stack {deployment.stack_name} does not say what its {ROTATE_FUNCTION} is called.")
+    answer = deployment.aws("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode("utf-8"))
+    payload = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError"):
+        kind = payload.get("errorType", "an error") if isinstance(payload, dict) else "an error"
+        raise OperatorError(f"{ROTATE_FUNCTION} failed with {kind}; its log says more.")
+    return payload if isinstance(payload, dict) else {}

@@ -1,0 +1,114 @@
+"""A stack as an operator reaches it: the local one by its file, a deployed one by its CloudFormation outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .local.aws import client_arguments
+from .local.layout import Layout
+from .operator_error import OperatorError
+
+_TABLE_OUTPUTS: Final = {
+    "apps": "AppsTableName",
+    "nonces": "NoncesTableName",
+    "attested_keys": "AttestedKeysTableName",
+    "signing_keys": "SigningKeysTableName",
+    "trust_bundles": "TrustBundlesTableName",
+}
+ROTATE_FUNCTION: Final = "RotateSigningKeyFunction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Addresses and names of one stack.
+
+    ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The two endpoint
+    URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url`` is empty where no guarded API is
+    deployed.
+    """
+
+    verifier_url: str
+    guarded_url: str
+    region: str | None
+    stack_name: str
+    issuer: str
+    audience: str
+    tables: Mapping[str, str]
+    functions: Mapping[str, str]
+    aws_endpoint_url: str | None = None
+    lambda_endpoint_url: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        return self.aws_endpoint_url is not None
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client for ``service`` of this stack; the local stack's never reaches real AWS."""
+        import boto3  # slow to import, and most commands do without
+
+        local = self.lambda_endpoint_url if service == "lambda" else self.aws_endpoint_url
+        if local is not None:
+            return boto3.client(service, **client_arguments(local, self.region or "eu-central-1"))  # type: ignore[call-overload]
+        return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
+
+
+def find_deployment(stack: str | None, region: str | None, layout: Layout | None = None) -> Deployment:
+    """The deployed stack called ``stack``, or the running local one for ``None``. Raises :class:`OperatorError`."""
+    return deployed_stack(stack, region) if stack else local_stack(layout or Layout.of_this_project())
+
+
+def local_stack(layout: Layout) -> Deployment:
+    """The local stack that published itself in ``.local/stack.json``. Raises :class:`OperatorError`."""
+    try:
+        facts: dict[str, Any] = json.loads(layout.stack_file.read_bytes())
+        return Deployment(
+            verifier_url=facts["verifier_url"].rstrip("/"),
+            guarded_url=facts["guarded_url"].rstrip("/"),
+            region=facts["region"],
+            stack_name=facts["stack_name"],
+            issuer=facts["issuer"],
+            audience=facts["audience"],
+            tables=facts["tables"],
+            functions=facts["functions"],
+            aws_endpoint_url=facts["aws_endpoint_url"],
+            lambda_endpoint_url=facts["lambda_endpoint_url"],
+        )
+    except FileNotFoundError as error:
+        raise OperatorError(
+            "The local stack is not running: start it with `bonafide local up`, or name a deployed one with --stack."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OperatorError(f"{layout.stack_file} is damaged: start the local stack again.") from error
+
+
+def deployed_stack(name: str, region: str | None) -> Deployment:
+    """A stack in AWS, by the outputs of its CloudFormation stack. Raises :class:`OperatorError`."""
+    import boto3
+    from botocore.exceptions import ClientError
+
+    cloudformation = boto3.client("cloudformation", region_name=region)
+    try:
+        stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        raise OperatorError(f"CloudFormation has no stack {name} that these credentials may see.") from error
+    return from_outputs(name, region, {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])})
+
+
+def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> Deployment:
+    """The deployment that CloudFormation outputs describe. Raises :class:`OperatorError` when they are another's."""
+    try:
+        return Deployment(
+            verifier_url=outputs["VerifierApiUrl"].rstrip("/"),
+            guarded_url=outputs.get("GuardedApiUrl", "").rstrip("/"),
+            region=region,
+            stack_name=name,
+            issuer=outputs["Issuer"],
+            audience=outputs["Audience"],
+            tables={purpose: outputs[output] for purpose, output in _TABLE_OUTPUTS.items()},
+            functions={ROTATE_FUNCTION: outputs["RotateSigningKeyFunctionName"]},
+        )
+    except KeyError as error:
+        raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error

@@ -1,0 +1,39 @@
+"""What went wrong, as one sentence that a person can act on. The command never shows a stack trace."""
+
+from __future__ import annotations
+
+from attestation.errors import AttestationError
+
+from .attesters.authority import AuthorityUnreadable
+from .attesters.client import StackUnreachable, UnexpectedAnswer
+from .attesters.device_store import DeviceUnreadable
+from .local.layout import LocalStackError
+
+
+class OperatorError(Exception):
+    """Something the person at the keyboard can put right. The message is one sentence."""
+
+
+_SENTENCES = (
+    OperatorError,
+    LocalStackError,
+    AuthorityUnreadable,
+    DeviceUnreadable,
+    StackUnreachable,
+    UnexpectedAnswer,
+    AttestationError,
+)
+
+
+def sentence_of(error: Exception) -> str | None:
+    """The sentence for an error that was foreseen; ``None`` for one that was not."""
+    if isinstance(error, _SENTENCES):
+        return str(error)
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"There is no file {error.filename}."
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    # boto3 is loaded by some commands only, so its errors are known by where they come from.
+    if type(error).__module__.startswith("botocore"):
+        return f"AWS refused or did not answer: {error}"
+    return None

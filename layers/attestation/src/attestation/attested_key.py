@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from .jose import b64url_encode
+
+if TYPE_CHECKING:
+    from .claims import Claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,11 +18,13 @@ class AttestedKey:
 
     ``public_key`` is the uncompressed point (65 bytes for P-256); ``counter`` is the highest App Attest counter seen
     (0 after enrolment); ``apple_app_id`` the full app id the attestation proved, which every assertion must repeat.
+    ``claims`` is what the enrolment proved: renewal evidence that says nothing itself (``key-signature``) stands on it.
     """
 
     public_key: bytes
     counter: int = 0
     apple_app_id: str | None = None
+    claims: Claims | None = None
 
 
 def key_id_of(public_key: bytes) -> str:

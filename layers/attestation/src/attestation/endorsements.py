@@ -1,4 +1,4 @@
-"""Endorsements: what a vendor vouches for. Here: the trust anchors, pinned by SubjectPublicKeyInfo.
+"""Endorsements: what a vendor vouches for: trust anchors, pinned by SubjectPublicKeyInfo, and revocation lists.
 
 The pinned anchors ship with the library (``trust_anchors/``, with their provenance table). A test root enters only
 through :meth:`Endorsements.with_development_anchors`, which the service calls in development stages alone.
@@ -10,9 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
+from .android.revocation import StatusList
 from .certificate import Certificate, certificates_from_pem
 from .errors import EndorsementsUnavailable, Reason
+
+ANDROID_STATUS_MAX_AGE: Final = 48 * 3600.0
+"""How old Google's status list may be by default, in seconds. Google asks for a refresh within a day."""
+_MAX_LEAD: Final = 300.0  # a fetch dated further into the future comes from a broken clock and would never grow old
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,18 @@ class TrustAnchor:
 
 @dataclass(frozen=True, slots=True)
 class Endorsements:
-    """Trust anchors by purpose. An empty tuple is an error when it is used, never "trust nobody's absence"."""
+    """Trust anchors by purpose. An empty tuple is an error when it is used, never "trust nobody's absence".
+
+    ``android_status`` is Google's revocation list as last fetched; without one no Android chain can be judged.
+    ``android_status_max_age`` is the age in seconds from which that list is too old to go by. A stack that would rather
+    accept than stand still while Google's server is down sets it to ``math.inf``: its own, visible choice.
+    """
 
     apple_attestation: tuple[TrustAnchor, ...]
     apple_receipt: tuple[TrustAnchor, ...]
+    android_attestation: tuple[TrustAnchor, ...] = ()
+    android_status: StatusList | None = None
+    android_status_max_age: float = ANDROID_STATUS_MAX_AGE
 
     def with_development_anchors(self, anchors: Iterable[TrustAnchor]) -> Endorsements:
         """These endorsements plus test roots for every purpose. For development stages and tests only."""
@@ -46,7 +60,28 @@ class Endorsements:
             self,
             apple_attestation=self.apple_attestation + extra,
             apple_receipt=self.apple_receipt + extra,
+            android_attestation=self.android_attestation + extra,
         )
+
+    def with_android_status(
+        self, status: StatusList | None, *, max_age: float = ANDROID_STATUS_MAX_AGE
+    ) -> Endorsements:
+        """These endorsements with another status list, and how old it may be (seconds)."""
+        return replace(self, android_status=status, android_status_max_age=max_age)
+
+    def fresh_android_status(self, now: float) -> StatusList:
+        """The status list, if it can be gone by at ``now`` (Unix seconds).
+
+        Raises :class:`EndorsementsUnavailable` when there is none or it is too old: whoever keeps us from refreshing
+        it must not gain the use of a key revoked meanwhile.
+        """
+        status = self.android_status
+        if status is None:
+            raise EndorsementsUnavailable(Reason.ENDORSEMENTS_MISSING, "no Android status list was fetched yet")
+        age = now - status.fetched_at
+        if not -_MAX_LEAD <= age <= self.android_status_max_age:
+            raise EndorsementsUnavailable(Reason.ENDORSEMENTS_STALE, f"the Android status list is {age:.0f} s old")
+        return status
 
 
 def require_anchors(anchors: tuple[TrustAnchor, ...]) -> tuple[TrustAnchor, ...]:
@@ -71,4 +106,5 @@ def pinned_endorsements() -> Endorsements:
     return Endorsements(
         apple_attestation=_read("apple-app-attestation-root-ca"),
         apple_receipt=_read("apple-root-ca-g3"),
+        android_attestation=_read("google-rsa-2022", "google-ec-p384-2025-key-attestation-ca1"),
     )

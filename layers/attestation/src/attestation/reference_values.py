@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 
@@ -27,7 +27,39 @@ class AppleReferenceValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlayIntegrityKeys:
+    """One pair of response keys from the Play Console ("manage and download my response encryption keys").
+
+    ``decryption_key`` is a secret: the 32 bytes behind the console's base64. ``verification_key`` is the P-256
+    SubjectPublicKeyInfo in DER. Several pairs of one app are tried in order, so that keys can rotate.
+    """
+
+    decryption_key: bytes = field(repr=False)
+    verification_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AndroidReferenceValues:
+    """What Android evidence must show.
+
+    ``packages`` are application ids, any of which will do. ``signing_digests`` are SHA-256 (32 bytes) of the signing
+    certificates: all that may have signed the app, so a rotated key or another store's signer is one more of them.
+    Every signer that evidence names must be listed. Leave it empty only to study keys of the system itself, whose
+    evidence names no signer: the strict policy refuses such a key.
+
+    ``verified_boot_keys`` lists the keys of other systems (GrapheneOS, an enterprise's own) whose "self-signed" boot
+    state is acceptable for this app; as in evidence, 32 bytes each. ``play_integrity`` decrypts classic tokens.
+    """
+
+    packages: tuple[str, ...]
+    signing_digests: frozenset[bytes]
+    verified_boot_keys: frozenset[bytes] = frozenset()
+    play_integrity: tuple[PlayIntegrityKeys, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceValues:
     """What we expect of one registered app, by platform. ``None`` means: not registered for that platform."""
 
     apple: AppleReferenceValues | None = None
+    android: AndroidReferenceValues | None = None

@@ -1,0 +1,1 @@
+"""Android: key attestation, its revocation list, and Play Integrity verdicts."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -50,8 +49,7 @@ _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 _DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedProof:
+class VerifiedProof(NamedTuple):
     """A proof that holds for one request.
 
     ``expires_at`` (Unix seconds) is when it would be too old to be accepted again, so until then ``jti`` must be

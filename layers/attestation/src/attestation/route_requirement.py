@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, NamedTuple
 
 
 @unique
@@ -34,28 +33,31 @@ _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=
 _DECODINGS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRequirement:
-    """The requirement of the routes that ``method`` (``*`` for any) and the ``path`` pattern cover.
-
-    Raises :class:`ValueError` for a method that is not in capitals or a pattern that is not one.
-    """
-
+class _Route(NamedTuple):
     method: str
     path: str
     requirement: Requirement
-    segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    open_ended: bool = field(init=False, repr=False, compare=False)
+    segments: tuple[str, ...]
+    open_ended: bool
 
-    def __post_init__(self) -> None:
-        segments = tuple(self.path[1:].split("/")) if len(self.path) > 1 else ()
-        if not _METHOD.match(self.method):
-            raise ValueError(f"route method {self.method!r} is neither * nor in capitals")
-        if not self.path.startswith("/") or any(not s or ("*" in s and s != "*") for s in segments):
-            raise ValueError(f"route path {self.path!r} is not a pattern: exact segments, *, and /* at the end")
+
+class RouteRequirement(_Route):
+    """The requirement of the routes that ``method`` (``*`` for any) and the ``path`` pattern cover.
+
+    Raises :class:`ValueError` for a method that is not in capitals or a pattern that is not one. ``segments`` and
+    ``open_ended`` are the pattern taken apart.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, method: str, path: str, requirement: Requirement) -> RouteRequirement:
+        segments = tuple(path[1:].split("/")) if len(path) > 1 else ()
+        if not _METHOD.match(method):
+            raise ValueError(f"route method {method!r} is neither * nor in capitals")
+        if not path.startswith("/") or any(not s or ("*" in s and s != "*") for s in segments):
+            raise ValueError(f"route path {path!r} is not a pattern: exact segments, *, and /* at the end")
         open_ended = segments[-1:] == ("*",)
-        object.__setattr__(self, "segments", segments[:-1] if open_ended else segments)
-        object.__setattr__(self, "open_ended", open_ended)
+        return super().__new__(cls, method, path, requirement, segments[:-1] if open_ended else segments, open_ended)
 
     def covers(self, method: str, segments: Sequence[str]) -> bool:
         """Whether this route is the one for ``method`` and the path of ``segments``."""

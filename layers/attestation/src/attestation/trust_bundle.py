@@ -10,9 +10,8 @@ Its claims: ``iss``, ``version``, ``iat``, ``exp``, ``jwks`` (RFC 7517 §5), ``a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from .errors import AttestationError, Reason, RejectedEvidence
 from .jose import (
@@ -40,16 +39,14 @@ _KIND: Final = JwsKind(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AppStanding:
+class AppStanding(NamedTuple):
     """What has been revoked of one app: tokens issued before a time (Unix seconds), and attested keys by key_id."""
 
     tokens_not_before: float = 0.0
-    blocked_keys: frozenset[str] = field(default_factory=frozenset)
+    blocked_keys: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustBundle:
+class TrustBundle(NamedTuple):
     """An opened trust bundle.
 
     ``version`` grows by one with every change and never goes back; ``issued_at`` and ``expires_at`` are Unix

@@ -11,8 +11,10 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from json import JSONDecoder, dumps
+from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidSignature
@@ -24,9 +26,10 @@ from .errors import MalformedEvidence, Reason, RejectedEvidence
 
 _P256: Final = ec.SECP256R1()
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
-_ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*\Z")
 _COORDINATE: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")  # what only the other alphabet has becomes a mistake
+_PADDING: Final = (b"", b"!", b"==", b"=")  # by length modulo 4; one character left over is a mistake
+_LAST_CHARACTERS: Final = ("", "", "AQgw", "AEIMQUYcgkosw048")
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _KEY_REFERENCES: Final = frozenset({"jwk", "jku", "x5c", "x5u"})
 
@@ -45,10 +48,12 @@ def b64url_decode(text: str) -> bytes:
     Raises :class:`MalformedEvidence` for padding, characters outside the alphabet, an impossible length, or unused
     bits that are not zero, so that each byte string has exactly one spelling.
     """
-    if not _ALPHABET.match(text) or len(text) % 4 == 1:
-        raise MalformedEvidence(Reason.ENCODING_INVALID, "not unpadded base64url")
-    data = binascii.a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + b"=" * (-len(text) % 4))
-    if len(text) % 4 and b64url_encode(data[-(len(data) % 3) :]) != text[-(len(text) % 4) :]:
+    rest = len(text) % 4
+    try:
+        data = binascii.a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest], strict_mode=True)
+    except ValueError as error:
+        raise MalformedEvidence(Reason.ENCODING_INVALID, "not unpadded base64url") from error
+    if rest and text[-1] not in _LAST_CHARACTERS[rest]:
         raise MalformedEvidence(Reason.ENCODING_INVALID, "base64url with unused bits set")
     return data
 
@@ -239,11 +244,18 @@ def read_jws(text: str, kind: JwsKind) -> CompactJws:
     if len(segments) != 3:
         raise MalformedEvidence(kind.malformed, "not three segments")
     try:
-        header = read_json_object(b64url_decode(segments[0]))
+        header = _read_header(segments[0], kind)
         payload = b64url_decode(segments[1])
         signature = b64url_decode(segments[2])
     except MalformedEvidence as error:
         raise MalformedEvidence(kind.malformed, error.detail) from error
+    return CompactJws(header, payload, text[: len(segments[0]) + 1 + len(segments[1])].encode("ascii"), signature)
+
+
+@lru_cache(maxsize=64)
+def _read_header(segment: str, kind: JwsKind) -> Mapping[str, object]:
+    """The checked header. Remembered, because all tokens of a key share one, and all proofs of an app instance."""
+    header = read_json_object(b64url_decode(segment))
     if "crit" in header:
         raise MalformedEvidence(kind.malformed, "the header has critical extensions")
     if header.get("alg") != "ES256":
@@ -253,7 +265,7 @@ def read_jws(text: str, kind: JwsKind) -> CompactJws:
         raise RejectedEvidence(kind.algorithm, "the header brings its own key")
     if header.get("typ") != kind.typ:
         raise RejectedEvidence(kind.wrong_type, f"typ is not {kind.typ}")
-    return CompactJws(header, payload, text[: len(segments[0]) + 1 + len(segments[1])].encode("ascii"), signature)
+    return MappingProxyType(header)
 
 
 def jws_signing_input(header: Mapping[str, object], payload: Mapping[str, object]) -> str:

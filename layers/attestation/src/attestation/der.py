@@ -119,6 +119,74 @@ def _header(data: bytes, position: int, end: int, minimal: bool) -> tuple[int, i
     return tag, position, stop
 
 
+def header(data: bytes, start: int, stop: int) -> tuple[int, int, int]:
+    """Tag, content start and content stop of the one element that ``data[start:stop]`` begins with."""
+    tag, content, end = _header(data, start, stop, True)
+    if end < 0:
+        raise _invalid("indefinite length in DER")
+    return tag, content, end
+
+
+def elements(data: bytes, start: int, stop: int) -> list[tuple[int, int, int]]:
+    """Every element of the run ``data[start:stop]`` as (tag, content start, content stop), without copies.
+
+    For structures of many small elements, such as Android's KeyDescription. Same rules, same errors.
+    """
+    found = []
+    while start < stop:
+        content = start + 2
+        # The usual header, one octet of tag and one of length, is read here; any other by _header.
+        if (
+            content <= stop
+            and (length := data[start + 1]) < 0x80
+            and (tag := data[start]) & 0x1F != 0x1F
+            and tag & 0xDF
+            and content + length <= stop
+        ):
+            start = content + length
+        else:
+            tag, content, start = _header(data, start, stop, True)
+            if start < 0:
+                raise _invalid("indefinite length in DER")
+        found.append((tag, content, start))
+    return found
+
+
+def explicit_elements(data: bytes, start: int, stop: int) -> list[tuple[int, int, int, int]]:
+    """A run of ``[number] EXPLICIT`` elements, each as (number, tag inside, content start, content stop).
+
+    Same rules as :func:`elements`; beside them, each element is constructed, context-specific and holds exactly one.
+    """
+    found = []
+    while start < stop:
+        first = data[start]
+        # [0] to [30] and [128] to [16383], of less than 128 octets; any other header is read by _header.
+        if 0xA0 <= first < 0xBF and start + 2 <= stop and (length := data[start + 1]) < 0x80:
+            number, inner, end = first & 0x1F, start + 2, start + 2 + length
+        elif (
+            first == 0xBF
+            and start + 4 <= stop
+            and (high := data[start + 1]) > 0x80
+            and (low := data[start + 2]) < 0x80
+            and (length := data[start + 3]) < 0x80
+        ):
+            number, inner, end = (high & 0x7F) << 7 | low, start + 4, start + 4 + length
+        else:
+            outer, inner, end = _header(data, start, stop, True)
+            numbered = context_number(outer)
+            if numbered is None or end < 0:
+                raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"expected an explicit tag, found {outer:#x}")
+            number = numbered
+        if end > stop:
+            raise _invalid("element overruns what encloses it")
+        held = elements(data, inner, end)
+        if len(held) != 1:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"explicit tag [{number}] holds {len(held)} elements")
+        found.append((number, *held[0]))
+        start = end
+    return found
+
+
 class Reader:
     """A cursor over a run of DER elements: minimal tags, definite minimal lengths."""
 

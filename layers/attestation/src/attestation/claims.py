@@ -6,11 +6,12 @@ Claims hold no secret and no personal data; they are stored with the attested ke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum, unique
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .attested_key import key_id_of
+from .errors import Reason, RejectedEvidence
 from .reference_values import Environment
 
 _T = TypeVar("_T")
@@ -22,6 +23,7 @@ class Platform(StrEnum):
 
     IOS = "ios"
     MACOS = "macos"
+    ANDROID = "android"
 
 
 @unique
@@ -54,6 +56,76 @@ class AppleClaims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlayClaims:
+    """What a Play Integrity verdict says. Labels are open texts: Google adds new ones, and an unknown one never helps.
+
+    ``token`` is ``classic`` or ``standard``; ``requested_at`` Unix seconds by Google's clock. ``device_labels`` are
+    empty on rooted devices and emulators; ``package``, ``version_code`` and ``signing_digests`` (hex) are absent where
+    Google did not evaluate the app. ``None`` and an empty tuple differ in ``apps_detected``: not evaluated, or nothing
+    found.
+    """
+
+    token: str
+    requested_at: float
+    app_recognition: str | None = None
+    package: str | None = None
+    version_code: int | None = None
+    signing_digests: tuple[str, ...] = ()
+    device_labels: tuple[str, ...] = ()
+    sdk_version: int | None = None
+    device_activity: str | None = None
+    licensing: str | None = None
+    play_protect: str | None = None
+    apps_detected: tuple[str, ...] | None = None
+    location_spoofing: tuple[str, ...] = ()
+    testing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AndroidClaims:
+    """What Android key attestation says beyond the neutral claims.
+
+    Security levels are 0 software, 1 TEE, 2 StrongBox: ``security_level`` of whoever attests, ``key_security_level`` of
+    the key. ``strongbox_certified`` says whether the chain, too, speaks of a StrongBox (``None``: it says nothing); a
+    leaked TEE keybox can write StrongBox into its statement, but not into its chain.
+    ``provisioning`` is ``factory``, ``rkp`` or ``unknown``; ``certificates_issued`` and ``manufacturer`` come from a
+    remotely provisioned batch. ``verified_boot_state`` is ``verified``, ``self-signed``, ``unverified`` or ``failed``;
+    ``boot_key_listed`` says whether the app's owner lists ``verified_boot_key`` (hex) as another system to trust.
+    Versions and patch levels are the device's own numbers (130000, 202303, 20230305; 0 or odd ones occur).
+    ``packages`` with ``package_version`` (of the app at hand) and ``signing_digests`` (hex) are the operating system's
+    word: worth as much as the boot state. ``user_authentication`` says whether the key waits for its user.
+    ``key_algorithm`` other than ``ec-p256`` cannot sign renewals. ``unknown_tags`` belong to a newer schema.
+    """
+
+    attestation_version: int
+    keymint_version: int
+    security_level: int
+    key_security_level: int
+    strongbox_certified: bool | None
+    provisioning: str
+    verified_boot_state: str
+    device_locked: bool
+    verified_boot_key: str
+    boot_key_listed: bool
+    verified_boot_hash: str | None = None
+    os_version: int | None = None
+    os_patch_level: int | None = None
+    vendor_patch_level: int | None = None
+    boot_patch_level: int | None = None
+    origin: int
+    purposes: tuple[int, ...]
+    key_algorithm: str
+    user_authentication: bool
+    packages: tuple[str, ...]
+    package_version: int
+    signing_digests: tuple[str, ...]
+    certificates_issued: int | None = None
+    manufacturer: str | None = None
+    unknown_tags: tuple[int, ...] = ()
+    play: PlayClaims | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """Facts proved by one piece of verified evidence.
 
@@ -74,6 +146,7 @@ class Claims:
     os_version: str | None = None
     findings: tuple[str, ...] = ()
     apple: AppleClaims | None = None
+    android: AndroidClaims | None = None
     receipt: bytes | None = None
 
     @property
@@ -90,12 +163,24 @@ class Claims:
                 validation_category=_newer(newer.apple.validation_category, apple.validation_category),
                 bundle_version=_newer(newer.apple.bundle_version, apple.bundle_version),
             )
+        android = self.android
+        if android is not None and newer.android is not None:
+            android = replace(android, play=_newer(newer.android.play, android.play))
         findings = tuple(dict.fromkeys(self.findings + newer.findings))
-        return replace(self, counter=_newer(newer.counter, self.counter), findings=findings, apple=apple)
+        return replace(
+            self, counter=_newer(newer.counter, self.counter), findings=findings, apple=apple, android=android
+        )
+
+    def with_play(self, play: PlayClaims) -> Claims:
+        """These claims beside a Play Integrity verdict over the same client data. For Android claims only."""
+        if self.android is None:
+            raise RejectedEvidence(
+                Reason.KEY_OTHER_PLATFORM, "a Play Integrity verdict beside a key of another platform"
+            )
+        return replace(self, android=replace(self.android, play=play))
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready facts for storage and decision records: no receipt, no ``None``."""
-        apple = self.apple
         record: dict[str, object] = {
             "format": self.format,
             "platform": self.platform.value,
@@ -107,7 +192,8 @@ class Claims:
             "counter": self.counter,
             "os_version": self.os_version,
             "findings": list(self.findings),
-            "apple": None if apple is None else _present({name: getattr(apple, name) for name in apple.__slots__}),
+            "apple": None if self.apple is None else _present(asdict(self.apple)),
+            "android": None if self.android is None else _present(asdict(self.android)),
         }
         return _present(record)
 
@@ -115,7 +201,7 @@ class Claims:
     def from_record(cls, record: Mapping[str, object]) -> Claims:
         """The claims that :meth:`to_record` wrote. For our own store; not a parser of foreign input."""
         facts = dict(record)
-        apple = facts.pop("apple", None)
+        apple, android = facts.pop("apple", None), facts.pop("android", None)
         facts["public_key"] = bytes.fromhex(str(facts["public_key"]))
         facts["platform"] = Platform(str(facts["platform"]))
         facts["key_storage"] = KeyStorage(str(facts["key_storage"]))
@@ -123,6 +209,11 @@ class Claims:
         facts["findings"] = tuple(facts.get("findings", ()))  # type: ignore[arg-type]
         if isinstance(apple, Mapping):
             facts["apple"] = AppleClaims(**apple)
+        if isinstance(android, Mapping):
+            inner = _tuples(android)
+            play = inner.get("play")
+            inner["play"] = PlayClaims(**_tuples(play)) if isinstance(play, Mapping) else None
+            facts["android"] = AndroidClaims(**inner)
         return cls(**facts)  # type: ignore[arg-type]
 
 
@@ -130,5 +221,16 @@ def _newer(newer: _T | None, older: _T | None) -> _T | None:
     return older if newer is None else newer
 
 
-def _present(record: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in record.items() if value is not None}
+def _present(record: Mapping[str, object]) -> dict[str, object]:
+    """Without ``None``, at every depth, and with lists for tuples, as JSON would have it."""
+    present: dict[str, object] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            present[name] = _present(value)
+        elif value is not None:
+            present[name] = list(value) if isinstance(value, tuple) else value
+    return present
+
+
+def _tuples(record: Mapping[str, object]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}

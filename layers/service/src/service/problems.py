@@ -13,8 +13,9 @@ from typing import Final
 
 from attestation.errors import Reason
 
-TYPE_BASE: Final = "https://bonafide.example/problems/"
-"""Prefix of every ``type``. A name, not an address that must resolve (RFC 9457 §3.1.1)."""
+TYPE_BASE: Final = "/problems/"
+"""Prefix of every ``type``, a relative reference (RFC 9457 §3.1.1). API Gateway's own answers in template.yaml use the
+same types and titles; a test compares them."""
 
 
 @unique
@@ -59,7 +60,7 @@ class Problem:
         return body
 
 
-MALFORMED_REQUEST: Final = Problem("malformed-request", 400, "The request is not in the documented form.", Retry.NEVER)
+MALFORMED_REQUEST: Final = Problem("malformed-request", 400, "The request cannot be read.", Retry.NEVER)
 MALFORMED_EVIDENCE: Final = Problem("malformed-evidence", 400, "The evidence cannot be read.", Retry.NEVER)
 UNAUTHORIZED: Final = Problem("unauthorized", 401, "A valid attestation token and proof are needed.", Retry.NEVER)
 EVIDENCE_REJECTED: Final = Problem("evidence-rejected", 403, "The evidence was not accepted.", Retry.NEVER, coded=True)
@@ -69,11 +70,9 @@ UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not enrolled: atte
 CHALLENGE_UNUSABLE: Final = Problem(
     "challenge-unusable", 409, "The challenge cannot be used: ask for a new one.", Retry.AFTER_CHALLENGE
 )
-TOO_LARGE: Final = Problem("too-large", 413, "The request is larger than 64 KiB.", Retry.NEVER)
+TOO_LARGE: Final = Problem("too-large", 413, "The request is too large.", Retry.NEVER)
 QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER, retry_after=5)
-TRY_LATER: Final = Problem(
-    "try-later", 503, "The service cannot answer now. Nothing was consumed.", Retry.LATER, retry_after=2
-)
+TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER, retry_after=5)
 
 PROBLEM_TYPES: Final = (
     MALFORMED_REQUEST,

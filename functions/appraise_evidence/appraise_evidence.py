@@ -1,0 +1,154 @@
+"""POST /v1/attestations: verifies and appraises evidence, enrols the attested key, mints the first token.
+
+Once per install. Whatever can fail comes before the settlement, so a refusal or an outage consumes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
+from attestation.appraise import appraise
+from attestation.challenge import open_challenge
+from attestation.client_data import parse_client_data
+from attestation.endorsements import Endorsements, pinned_endorsements
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import AppleAttestation, parse_evidence
+from attestation.jose import b64url_decode, b64url_encode
+from attestation.verify import verify
+from service.apps import Apps, DynamoDBApps
+from service.attested_keys import DynamoDBAttestedKeys, EnrolledKey
+from service.aws import dynamodb, kms
+from service.errors import Contraindicated
+from service.http import RequestModel, Wiring, endpoint
+from service.key_ring import KeyRing
+from service.kms import KmsWrappingKey
+from service.minting import Mint
+from service.nonces import DynamoDBNonces
+from service.request_fields import App, ClientDataText, EvidenceList
+from service.settings import AppraiseEvidenceSettings, read_settings
+from service.settlement import DynamoDBSettlement, Settlement
+from service.signing_keys import DynamoDBSigningKeys, Purpose
+from service.telemetry import DecisionRecord
+
+
+class AttestationRequest(RequestModel):
+    """An app, what it says, and what proves it."""
+
+    app: App
+    client_data: ClientDataText
+    evidence: EvidenceList
+
+
+def enrol(
+    request: AttestationRequest,
+    *,
+    apps: Apps,
+    key_ring: KeyRing,
+    settlement: Settlement,
+    mint: Mint,
+    endorsements: Endorsements,
+    policy: AppraisalPolicy,
+    challenge_lifetime: int,
+    key_idle: int,
+    record: DecisionRecord,
+    now: float,
+) -> Mapping[str, object]:
+    """Enrol the attested key that the evidence proves, and answer with its first token.
+
+    ``challenge_lifetime`` and ``key_idle`` (how long an unused key is remembered) are in seconds. Raises
+    :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; nothing is stored then.
+    """
+    record.app = request.app
+    evidence = _enrolling_evidence(request)
+    if evidence.key_id is not None and len(evidence.key_id) == 32:
+        record.key_id = b64url_encode(evidence.key_id)
+    client_data = parse_client_data(b64url_decode(request.client_data))
+    record.app_build = client_data.app_build or ""
+
+    challenge = open_challenge(
+        client_data.challenge,
+        app=request.app,
+        keys=key_ring.opening_keys(now),
+        lifetime=challenge_lifetime,
+        now=now,
+    )
+    app = apps.find(request.app)
+    if app is None:
+        raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
+
+    claims = verify(
+        evidence,
+        client_data_hash=client_data.digest,
+        reference_values=app.reference_values,
+        endorsements=endorsements,
+        now=now,
+    )
+    record.key_id, record.platform = claims.key_id, claims.platform.value
+    result = appraise(claims, client_data=client_data, policy=policy)
+    record.note_result(result)
+    if not result.accepted:
+        raise Contraindicated(result)
+
+    ready = mint.ready(now)
+    moment = int(now)
+    settlement.enrol(
+        challenge,
+        EnrolledKey(
+            key_id=claims.key_id,
+            app=app.app,
+            claims=claims,
+            counter=claims.counter or 0,
+            receipt=claims.receipt,
+            enrolled_at=moment,
+            last_seen=moment,
+            expires_at=moment + key_idle,
+        ),
+    )
+    return ready.answer(app, claims=claims, client_data=client_data, result=result)
+
+
+def _enrolling_evidence(request: AttestationRequest) -> AppleAttestation:
+    """The one piece of evidence that proves a new key. Formats that only add to it will stand beside it."""
+    pieces = [parse_evidence(item) for item in request.evidence]
+    match pieces:
+        case [AppleAttestation() as enrolling]:
+            return enrolling
+        case _:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "enrolling takes exactly one attestation of a key")
+
+
+def wire(env: Mapping[str, str]) -> Wiring:
+    """The collaborators, from the environment."""
+    settings = read_settings(AppraiseEvidenceSettings, env)
+    key_ring = KeyRing(
+        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
+        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        frozenset(Purpose),
+    )
+    return Wiring(
+        collaborators={
+            "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+            "key_ring": key_ring,
+            "settlement": DynamoDBSettlement(
+                dynamodb(),
+                DynamoDBNonces(dynamodb(), settings.nonces_table),
+                DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
+            ),
+            "mint": Mint(
+                key_ring=key_ring,
+                issuer=settings.token_issuer,
+                default_audience=settings.token_audience,
+                token_lifetime=settings.token_lifetime_seconds,
+                challenge_lifetime=settings.challenge_lifetime_seconds,
+            ),
+            "endorsements": pinned_endorsements().with_development_anchors(settings.development_trust_anchors),
+            "policy": StrictPolicy(),
+            "challenge_lifetime": settings.challenge_lifetime_seconds,
+            "key_idle": settings.key_idle_days * 86_400,
+        },
+        support_code=key_ring.support_code,
+    )
+
+
+handler = endpoint(AttestationRequest, enrol, wire, success=201, action="enrol")

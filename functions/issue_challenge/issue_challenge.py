@@ -1,0 +1,54 @@
+"""POST /v1/challenges: issues a sealed challenge.
+
+Writes nothing and looks nothing up: the sealing key is in memory. An app that is not registered gets a challenge too
+and is refused when it redeems it, because asking the apps table here would sell an anonymous flood one read each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from attestation.challenge import issue_challenge
+from service.aws import dynamodb, kms
+from service.http import RequestModel, Wiring, endpoint
+from service.key_ring import KeyRing
+from service.kms import KmsWrappingKey
+from service.request_fields import App
+from service.settings import IssueChallengeSettings, read_settings
+from service.signing_keys import DynamoDBSigningKeys, Purpose
+
+
+class ChallengeRequest(RequestModel):
+    """Which app the challenge is for."""
+
+    app: App
+
+
+def issue(
+    request: ChallengeRequest, *, key_ring: KeyRing, lifetime: int, random: Callable[[int], bytes], now: float
+) -> Mapping[str, object]:
+    """A challenge for ``request.app``, good for ``lifetime`` seconds."""
+    key = key_ring.sealing_key(now)
+    challenge = issue_challenge(app=request.app, key=key, random=random(16), now=now)
+    return {"challenge": challenge, "expires_in": lifetime}
+
+
+def wire(env: Mapping[str, str]) -> Wiring:
+    """The collaborators, from the environment."""
+    settings = read_settings(IssueChallengeSettings, env)
+    key_ring = KeyRing(
+        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
+        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        frozenset({Purpose.CHALLENGE}),
+    )
+    return Wiring(
+        collaborators={
+            "key_ring": key_ring,
+            "lifetime": settings.challenge_lifetime_seconds,
+            "random": os.urandom,
+        }
+    )
+
+
+handler = endpoint(ChallengeRequest, issue, wire, success=201)

@@ -1,0 +1,149 @@
+"""POST /v1/tokens: renews a token, in one round trip, for a signature by the attested key.
+
+The stored claims are brought up to date and appraised again, so a new policy reaches every app within a token's life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
+from attestation.appraise import appraise
+from attestation.challenge import open_any_challenge
+from attestation.client_data import parse_client_data
+from attestation.endorsements import Endorsements, pinned_endorsements
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import AppleAssertion, parse_evidence
+from attestation.jose import b64url_decode
+from attestation.verify import verify
+from service.apps import Apps, DynamoDBApps
+from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys
+from service.aws import dynamodb, kms
+from service.errors import Contraindicated
+from service.http import RequestModel, Wiring, endpoint
+from service.key_ring import KeyRing
+from service.kms import KmsWrappingKey
+from service.minting import Mint
+from service.nonces import DynamoDBNonces
+from service.request_fields import ClientDataText, EvidenceList, KeyId
+from service.settings import RenewTokenSettings, read_settings
+from service.settlement import DynamoDBSettlement, Settlement
+from service.signing_keys import DynamoDBSigningKeys, Purpose
+from service.telemetry import DecisionRecord
+
+
+class RenewalRequest(RequestModel):
+    """An enrolled key, what its app says now, and the key's signature over it."""
+
+    key_id: KeyId
+    client_data: ClientDataText
+    evidence: EvidenceList
+
+
+def renew(
+    request: RenewalRequest,
+    *,
+    apps: Apps,
+    attested_keys: AttestedKeys,
+    key_ring: KeyRing,
+    settlement: Settlement,
+    mint: Mint,
+    endorsements: Endorsements,
+    policy: AppraisalPolicy,
+    challenge_lifetime: int,
+    key_idle: int,
+    record: DecisionRecord,
+    now: float,
+) -> Mapping[str, object]:
+    """Mint the next token of an enrolled key.
+
+    ``challenge_lifetime`` and ``key_idle`` (how long an unused key is remembered) are in seconds. Raises
+    :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; nothing is stored then.
+    """
+    record.key_id = request.key_id
+    evidence = _renewing_evidence(request)
+    client_data = parse_client_data(b64url_decode(request.client_data))
+    record.app_build = client_data.app_build or ""
+
+    # The seal is checked before anything is read: a flood of invented challenges costs no I/O.
+    challenge = open_any_challenge(
+        client_data.challenge, keys=key_ring.opening_keys(now), lifetime=challenge_lifetime, now=now
+    )
+    key = attested_keys.find(request.key_id)
+    if key is None:
+        raise RejectedEvidence(Reason.KEY_UNKNOWN, "no such key is enrolled")
+    record.app, record.platform = key.app, key.claims.platform.value
+    challenge.require_app(key.app)
+    key.require_usable(now)
+    app = apps.find(key.app)
+    if app is None:
+        raise RejectedEvidence(Reason.APP_UNKNOWN, "the key's app is no longer registered")
+
+    newer = verify(
+        evidence,
+        client_data_hash=client_data.digest,
+        reference_values=app.reference_values,
+        endorsements=endorsements,
+        now=now,
+        attested_key=key.attested_key,
+    )
+    claims = key.claims.renewed(newer)
+    result = appraise(claims, client_data=client_data, policy=policy)
+    record.note_result(result)
+    if not result.accepted:
+        raise Contraindicated(result)
+
+    ready = mint.ready(now)
+    moment = int(now)
+    settlement.renew(
+        challenge,
+        replace(key, claims=claims, counter=claims.counter or 0, last_seen=moment, expires_at=moment + key_idle),
+    )
+    return ready.answer(app, claims=claims, client_data=client_data, result=result)
+
+
+def _renewing_evidence(request: RenewalRequest) -> AppleAssertion:
+    """The one signature by the attested key. Evidence that only adds to it will stand beside it."""
+    pieces = [parse_evidence(item) for item in request.evidence]
+    match pieces:
+        case [AppleAssertion() as renewing]:
+            return renewing
+        case _:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "renewing takes exactly one signature by the key")
+
+
+def wire(env: Mapping[str, str]) -> Wiring:
+    """The collaborators, from the environment."""
+    settings = read_settings(RenewTokenSettings, env)
+    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table)
+    key_ring = KeyRing(
+        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
+        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        frozenset(Purpose),
+    )
+    return Wiring(
+        collaborators={
+            "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+            "attested_keys": attested_keys,
+            "key_ring": key_ring,
+            "settlement": DynamoDBSettlement(
+                dynamodb(), DynamoDBNonces(dynamodb(), settings.nonces_table), attested_keys
+            ),
+            "mint": Mint(
+                key_ring=key_ring,
+                issuer=settings.token_issuer,
+                default_audience=settings.token_audience,
+                token_lifetime=settings.token_lifetime_seconds,
+                challenge_lifetime=settings.challenge_lifetime_seconds,
+            ),
+            "endorsements": pinned_endorsements(),
+            "policy": StrictPolicy(),
+            "challenge_lifetime": settings.challenge_lifetime_seconds,
+            "key_idle": settings.key_idle_days * 86_400,
+        },
+        support_code=key_ring.support_code,
+    )
+
+
+handler = endpoint(RenewalRequest, renew, wire, action="renew")

@@ -1,0 +1,174 @@
+"""The attested_keys table: hardware keys that evidence proved, with their counter, state and last claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attestation.attested_key import AttestedKey
+from attestation.claims import Claims
+from attestation.errors import AttestationError, Reason, RejectedEvidence
+
+from .aws import from_item, to_item, unavailable_on_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+@unique
+class KeyState(StrEnum):
+    """``BLOCKED`` keys stay known and are refused."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledKey:
+    """One row. Times are Unix seconds; ``expires_at`` moves on with every renewal. ``claims`` are the latest.
+
+    ``counter`` is the highest App Attest counter seen. ``receipt`` is Apple's, opaque.
+    """
+
+    key_id: str
+    app: str
+    claims: Claims
+    counter: int
+    state: KeyState = KeyState.ACTIVE
+    receipt: bytes | None = None
+    enrolled_at: int
+    last_seen: int
+    expires_at: int
+
+    @property
+    def attested_key(self) -> AttestedKey:
+        """What a verifier needs of it."""
+        return AttestedKey(public_key=self.claims.public_key, counter=self.counter, apple_app_id=self.claims.app_id)
+
+    def require_usable(self, now: float) -> EnrolledKey:
+        """This key, or :class:`RejectedEvidence` when it is blocked (``key-blocked``) or idle too long
+        (``key-unknown``: TTL deletes late, so the date is judged here)."""
+        if self.state is not KeyState.ACTIVE:
+            raise RejectedEvidence(Reason.KEY_BLOCKED, "an operator blocked this key")
+        if self.expires_at <= now:
+            raise RejectedEvidence(Reason.KEY_UNKNOWN, f"idle since {now - self.last_seen:.0f} s")
+        return self
+
+
+class AttestedKeys(Protocol):
+    """Where use cases look a key up."""
+
+    def find(self, key_id: str) -> EnrolledKey | None:
+        """The key, whatever its state, or ``None``. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBAttestedKeys:
+    """:class:`AttestedKeys` in DynamoDB, and the parts of transactions that write them."""
+
+    client: DynamoDBClient
+    table: str
+
+    def find(self, key_id: str) -> EnrolledKey | None:
+        # Consistent: a renewal right after enrolment must find the key, and the newest counter refuses a replay early.
+        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
+            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key_id}}, ConsistentRead=True)
+        return _key_of(from_item(answer["Item"])) if "Item" in answer else None
+
+    def enrolling(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
+        """The part of a transaction that adds ``key``, and fails it when the key is known: a key enrols once.
+
+        An expired row that TTL has not deleted yet counts as known. Nothing honest is lost: App Attest attests a key
+        only once, an app whose key was forgotten makes a new one.
+        """
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": to_item(
+                    {
+                        "key_id": key.key_id,
+                        "app": key.app,
+                        "public_key": key.claims.public_key,
+                        "counter": key.counter,
+                        "apple_app_id": key.claims.app_id,
+                        "state": key.state.value,
+                        "claims": _text_of(key.claims),
+                        "receipt": key.receipt,
+                        "enrolled_at": key.enrolled_at,
+                        "last_seen": key.last_seen,
+                        "expires_at": key.expires_at,
+                    }
+                ),
+                "ConditionExpression": "attribute_not_exists(key_id)",
+            }
+        }
+
+    def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
+        """The part of a transaction that moves the key's counter on, and fails it unless the counter grows.
+
+        A row that failed comes back with the refusal: see :func:`renewal_refusal`.
+        """
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {"key_id": {"S": key.key_id}},
+                "UpdateExpression": "SET #counter = :counter, #claims = :claims, #seen = :seen, #expires = :expires",
+                "ConditionExpression": "#counter < :counter AND #state = :active AND #app = :app AND #expires > :seen",
+                "ExpressionAttributeNames": {
+                    "#counter": "counter",
+                    "#claims": "claims",
+                    "#seen": "last_seen",
+                    "#expires": "expires_at",
+                    "#state": "state",
+                    "#app": "app",
+                },
+                "ExpressionAttributeValues": to_item(
+                    {
+                        ":counter": key.counter,
+                        ":claims": _text_of(key.claims),
+                        ":seen": key.last_seen,
+                        ":expires": key.expires_at,
+                        ":active": KeyState.ACTIVE.value,
+                        ":app": key.app,
+                    }
+                ),
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+
+def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> AttestationError:
+    """Why DynamoDB refused to renew ``key``, by the row it ``found`` (as an item) instead."""
+    if not found:
+        return RejectedEvidence(Reason.KEY_UNKNOWN, "the key vanished between reading and writing")
+    row = from_item(found)
+    if row.get("state") != KeyState.ACTIVE.value:
+        return RejectedEvidence(Reason.KEY_BLOCKED, "an operator blocked this key a moment ago")
+    if row.get("app") != key.app:
+        return RejectedEvidence(Reason.KEY_OTHER_APP, "the key belongs to another app")
+    if row.get("expires_at", 0) <= key.last_seen:
+        return RejectedEvidence(Reason.KEY_UNKNOWN, "the key expired")
+    return RejectedEvidence(Reason.COUNTER_NOT_GREATER, f"counter {key.counter} after {row.get('counter')}")
+
+
+def _text_of(claims: Claims) -> str:
+    return json.dumps(claims.to_record(), separators=(",", ":"))
+
+
+def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
+    return EnrolledKey(
+        key_id=row["key_id"],
+        app=row["app"],
+        claims=Claims.from_record(json.loads(row["claims"])),
+        counter=row["counter"],
+        state=KeyState(row["state"]),
+        receipt=row.get("receipt"),
+        enrolled_at=row["enrolled_at"],
+        last_seen=row["last_seen"],
+        expires_at=row["expires_at"],
+    )

@@ -1,0 +1,91 @@
+"""AWS clients with short timeouts, one face for their failures, and DynamoDB items.
+
+A function answers within seconds or says ``try-later``: waiting out botocore's default minute would only pile up
+requests behind a table that is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+
+_CONFIG: Final = Config(
+    connect_timeout=1.0,
+    read_timeout=1.5,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    tcp_keepalive=True,
+    max_pool_connections=32,
+)
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    """The DynamoDB client of this process; region, credentials and endpoint from the environment."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+@cache
+def kms() -> KMSClient:
+    """The KMS client of this process; region, credentials and endpoint from the environment."""
+    return boto3.client("kms", config=_CONFIG)
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's code for an error, such as ``ConditionalCheckFailedException``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def unavailable_on_failure(what: str) -> Iterator[None]:
+    """Turn any failure of an AWS call into :class:`Unavailable`: throttling, timeouts, and wrong permissions alike.
+
+    ``what`` names the operation. Conditional failures mean something and are for the caller to catch inside.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise Unavailable(f"{what}: {error_code(error)}") from error
+    except BotoCoreError as error:
+        raise Unavailable(f"{what}: {type(error).__name__}") from error
+
+
+def to_item(members: Mapping[str, object]) -> dict[str, Any]:
+    """A DynamoDB item: str, int, bytes, bool, lists and maps; members that are ``None`` are left out."""
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in members.items() if value is not None}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a DynamoDB item, with ``int``, ``float`` and ``bytes`` for boto3's own types."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: _plain(deserialize(value)) for name, value in item.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Binary():
+            return bytes(value)
+        case dict():
+            return {name: _plain(member) for name, member in value.items()}
+        case list():
+            return [_plain(member) for member in value]
+        case set():
+            return {_plain(member) for member in value}
+        case _:
+            return value

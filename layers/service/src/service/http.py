@@ -1,0 +1,256 @@
+"""The HTTP edge: REST proxy events in, answers out. The only module that knows status codes.
+
+A function module is ``handler = endpoint(Model, use_case, wire)``. No client ever sees a 500: what is not in the table
+of :mod:`service.problems` is logged with its type and place, counted, and answered ``try-later``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from attestation.errors import AttestationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .client_policy import no_client_policy
+from .errors import Contraindicated, Unavailable
+from .json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
+from .problems import MALFORMED_REQUEST, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem
+from .telemetry import DecisionRecord, log_decision, log_unavailable, log_unexpected
+
+CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
+
+Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+
+
+class RequestModel(BaseModel):
+    """A request as documented and nothing else: strict types, no unknown member, no input in error texts."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A cacheable success: served with an ETag, or as 304 to a caller that has it. ``max_age`` in seconds."""
+
+    content: str
+    media_type: str
+    etag: str
+    max_age: int
+
+
+def _no_code(_reason: str, _key_id: str, _now: float) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What ``wire`` builds: the use case's collaborators by keyword, and what the edge itself needs.
+
+    ``support_code`` takes (reason, key id, now); ``client_policy_version`` is told in a header of every answer.
+    """
+
+    collaborators: Mapping[str, object]
+    support_code: Callable[[str, str, float], str] = _no_code
+    client_policy_version: Callable[[], int] = no_client_policy
+
+
+def json_members(call: Call) -> object:
+    """A request model's members from the JSON body."""
+    if call.body is None:
+        raise MalformedRequest("no body")
+    return read_json(call.body)
+
+
+def path_member(call: Call) -> object:
+    """A request model's members for a GET: the path alone."""
+    return {"path": call.path}
+
+
+def endpoint(
+    model: type[RequestModel],
+    use_case: Callable[..., Mapping[str, object] | Document],
+    wire: Callable[[Mapping[str, str]], Wiring],
+    *,
+    success: int = 200,
+    action: str | None = None,
+    members: Callable[[Call], object] = json_members,
+    clock: Callable[[], float] = time.time,
+) -> Handler:
+    """A Lambda handler around a use case.
+
+    ``use_case`` is called with the request, ``now`` (Unix seconds), ``wire``'s collaborators and, when ``action`` is
+    given, ``record``: a decision line is then written for every call. In Lambda ``wire`` runs at INIT, where CPU is
+    free and a wrong setting stops the deployment; elsewhere on the first call, so that importing has no side effect.
+    """
+    edge = _Edge(model, use_case, wire, success, action, members, clock)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
+        edge.wiring()
+    return edge.handle
+
+
+@dataclass(slots=True)
+class _Edge:
+    model: type[RequestModel]
+    use_case: Callable[..., Mapping[str, object] | Document]
+    wire: Callable[[Mapping[str, str]], Wiring]
+    success: int
+    action: str | None
+    members: Callable[[Call], object]
+    clock: Callable[[], float]
+    wired: Wiring | None = field(default=None, init=False)
+
+    def wiring(self) -> Wiring:
+        if self.wired is None:
+            self.wired = self.wire(os.environ)
+        return self.wired
+
+    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        wiring = self.wiring()
+        request_id = _request_id(event, context)
+        record = DecisionRecord(action=self.action or "", request_id=request_id)
+        now = self.clock()
+        try:
+            call = _read_call(event, request_id)
+            request = self.model.model_validate(self.members(call))
+            extra = {} if self.action is None else {"record": record}
+            outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)
+            answer = self._answer(outcome, call, wiring)
+            self._decided(record, outcome="accepted", reason="accepted")
+            return answer
+        except Exception as error:
+            return self._refusal(error, record, now, wiring)
+
+    def _refusal(self, error: Exception, record: DecisionRecord, now: float, wiring: Wiring) -> dict[str, Any]:
+        problem, reason, detail = _problem_of(error)
+        code: str | None = None
+        advice: tuple[str, ...] = ()
+        if problem.coded:
+            try:
+                code = wiring.support_code(reason, record.key_id, now)
+            except Exception as failure:
+                error, problem = failure, TRY_LATER
+        if isinstance(error, Contraindicated):
+            advice = error.result.advice
+        if problem is TRY_LATER:
+            _report(error, record.request_id)
+        self._decided(
+            record,
+            outcome="unavailable" if problem is TRY_LATER else "refused",
+            reason=reason,
+            detail=detail,
+            support_code=code or "",
+        )
+        body = problem.document(instance=record.request_id, support_code=code, advice=advice)
+        headers = {"Content-Type": "application/problem+json"}
+        if problem.retry_after is not None:
+            headers["Retry-After"] = str(problem.retry_after)
+        return _reply(problem.status, json.dumps(body), headers, wiring)
+
+    def _answer(self, outcome: Mapping[str, object] | Document, call: Call, wiring: Wiring) -> dict[str, Any]:
+        if not isinstance(outcome, Document):
+            return _reply(self.success, json.dumps(outcome), {"Content-Type": "application/json"}, wiring)
+        headers = {"ETag": outcome.etag, "Cache-Control": f"public, max-age={outcome.max_age}"}
+        if _has(call.headers.get("if-none-match", ""), outcome.etag):
+            return _reply(304, "", headers, wiring)
+        return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)
+
+    def _decided(self, record: DecisionRecord, **facts: str) -> None:
+        if self.action is not None:
+            log_decision(record, **facts)
+
+
+def _problem_of(error: Exception) -> tuple[Problem, str, str]:
+    """The public problem of any exception, with the reason and detail for the operator."""
+    match error:
+        case AttestationError():
+            return PROBLEM_OF[error.reason], error.reason.value, error.detail
+        case RequestTooLarge():
+            return TOO_LARGE, TOO_LARGE.slug, ""
+        case MalformedRequest():
+            return MALFORMED_REQUEST, MALFORMED_REQUEST.slug, str(error)
+        case ValidationError():
+            # Kinds only: pydantic's messages quote the input, and its places the names of unknown members.
+            kinds = dict.fromkeys(fault["type"] for fault in error.errors(include_url=False, include_input=False))
+            return MALFORMED_REQUEST, MALFORMED_REQUEST.slug, ", ".join(kinds)
+        case Unavailable():
+            return TRY_LATER, TRY_LATER.slug, error.what
+        case _:
+            return TRY_LATER, "unexpected-error", type(error).__qualname__
+
+
+def _report(error: Exception, request_id: str) -> None:
+    if isinstance(error, Unavailable):
+        log_unavailable(error.what, request_id)
+    elif isinstance(error, AttestationError):
+        log_unavailable(str(error), request_id)
+    else:
+        log_unexpected(error, request_id)
+
+
+def _request_id(event: Mapping[str, Any], context: Any) -> str:
+    gateway = event.get("requestContext") or {}
+    return str(gateway.get("requestId") or getattr(context, "aws_request_id", "") or "")
+
+
+def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    return Call(path=str(event.get("path") or ""), headers=headers, body=_read_body(event), request_id=request_id)
+
+
+def _read_body(event: Mapping[str, Any]) -> bytes | None:
+    text = event.get("body")
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise MalformedRequest("the event's body is not text")
+    encoded = bool(event.get("isBase64Encoded"))
+    # Judged before decoding, so that an oversized body costs no copy; exactly, after it.
+    if len(text) > (MAX_BODY_BYTES * 4 // 3 + 4 if encoded else MAX_BODY_BYTES):
+        raise RequestTooLarge
+    try:
+        body = base64.b64decode(text, validate=True) if encoded else text.encode("utf-8")
+    except (binascii.Error, ValueError):
+        raise MalformedRequest("the body's encoding is broken") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestTooLarge
+    return body
+
+
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether If-None-Match names the tag; weak comparison (RFC 9110 §13.1.2)."""
+    if if_none_match.strip() == "*":
+        return True
+    return etag in (candidate.strip().removeprefix("W/") for candidate in if_none_match[:1024].split(","))
+
+
+def _reply(status: int, body: str, headers: Mapping[str, str], wiring: Wiring) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Expose-Headers": f"{CLIENT_POLICY_VERSION_HEADER}, ETag, Retry-After",
+            "Cache-Control": "no-store",
+            CLIENT_POLICY_VERSION_HEADER: str(wiring.client_policy_version()),
+            "X-Content-Type-Options": "nosniff",
+            **headers,
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }

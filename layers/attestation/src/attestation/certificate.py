@@ -110,93 +110,122 @@ def read_certificate(data: bytes, *, allow_trailing: bool = False) -> Certificat
     """
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"certificate over {MAX_CERTIFICATE_BYTES} bytes")
-    outer = der.Reader(data)
-    whole = outer.expect(der.SEQUENCE)
-    trailing = outer.remaining
+    tag, start, stop = der.header(data, 0, len(data))
+    trailing = len(data) - stop
     if trailing and not allow_trailing:
         raise MalformedEvidence(Reason.ENCODING_INVALID, f"{trailing} octet(s) behind a certificate")
-    parts = der.Reader(whole.value)
-    tbs = parts.expect(der.SEQUENCE)
-    algorithm = parts.expect(der.SEQUENCE).raw
-    signature = der.bit_string(parts.expect(der.BIT_STRING).value)
-    parts.finish()
+    parts = der.elements(data, start, stop)
+    if tag != der.SEQUENCE or [part[0] for part in parts] != _PARTS:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "not a certificate")
+    (_, tbs_start, tbs_stop), (_, _, algorithm_stop), (_, signature_start, signature_stop) = parts
+    algorithm = data[tbs_stop:algorithm_stop]
 
-    fields = der.Reader(tbs.value)
-    version = _version(fields.optional(der.context(0)))
-    serial = der.integer(fields.expect(der.INTEGER).value, max_octets=_MAX_SERIAL_OCTETS, strict=False)
-    if fields.expect(der.SEQUENCE).raw != algorithm:
+    fields = der.elements(data, tbs_start, tbs_stop)
+    version = 1
+    if fields and fields[0][0] == _VERSION_TAG:
+        _, version_start, tbs_start = fields.pop(0)
+        version = _version(data[version_start:tbs_start])
+    if [field[0] for field in fields[:6]] != _FIELDS:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate's fields are not as they should be")
+    serial, inner_algorithm, issuer, validity, subject, spki = fields[:6]
+    if data[serial[2] : inner_algorithm[2]] != algorithm:
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, "signed and unsigned signature algorithm differ")
-    issuer = fields.expect(der.SEQUENCE).raw
-    validity = der.Reader(fields.expect(der.SEQUENCE).value)
-    not_before, not_after = _time(validity.next(), math.inf), _time(validity.next(), -math.inf)
-    validity.finish()
-    subject = fields.expect(der.SEQUENCE).raw
-    spki = fields.expect(der.SEQUENCE).raw
-    for unique_id in (1, 2):  # issuerUniqueID, subjectUniqueID: RFC 5280 §4.1.2.8, read and ignored
-        fields.optional(der.context(unique_id, constructed=False))
-    extensions, duplicated = _extensions(fields.optional(_EXTENSIONS_TAG))
-    fields.finish()
+    not_before, not_after = _validity(data, validity[1], validity[2])
+    extensions, duplicated = _optional_fields(data, fields[6:])
     return Certificate(
-        raw=whole.raw,
-        tbs=tbs.raw,
+        raw=data[:stop] if trailing else data,
+        tbs=data[start:tbs_stop],
         version=version,
-        serial=serial,
-        issuer=issuer,
-        subject=subject,
+        serial=der.integer(data[serial[1] : serial[2]], max_octets=_MAX_SERIAL_OCTETS, strict=False),
+        issuer=data[inner_algorithm[2] : issuer[2]],
+        subject=data[validity[2] : subject[2]],
         not_before=not_before,
         not_after=not_after,
-        spki=spki,
+        spki=data[subject[2] : spki[2]],
         signature_algorithm=algorithm,
-        signature=signature,
+        signature=der.bit_string(data[signature_start:signature_stop]),
         extensions=extensions,
         duplicated=duplicated,
         trailing=trailing,
     )
 
 
+_PARTS: Final = [der.SEQUENCE, der.SEQUENCE, der.BIT_STRING]
+_VERSION_TAG: Final = der.context(0)
+# serial number, signature algorithm, issuer, validity, subject, key
+_FIELDS: Final = [der.INTEGER, *[der.SEQUENCE] * 5]
+_UNIQUE_ID_TAGS: Final = (der.context(1, constructed=False), der.context(2, constructed=False))
 _EXTENSIONS_TAG: Final = der.context(3)
 _NO_DUPLICATES: Final[frozenset[str]] = frozenset()
 
 
-def _version(element: der.Element | None) -> int:
-    if element is None:
-        return 1
-    version = der.integer(der.single(element.value, der.INTEGER)) + 1
+def _version(value: bytes) -> int:
+    version = der.integer(der.single(value, der.INTEGER)) + 1
     if version not in (1, 2, 3):
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"certificate of version {version}")
     return version
 
 
-def _extensions(element: der.Element | None) -> tuple[dict[str, Extension], frozenset[str]]:
+def _optional_fields(data: bytes, fields: list[tuple[int, int, int]]) -> tuple[dict[str, Extension], frozenset[str]]:
+    """What may follow the key: unique ids (RFC 5280 §4.1.2.8, ignored), then the extensions."""
+    for tag in _UNIQUE_ID_TAGS:
+        if fields and fields[0][0] == tag:
+            fields = fields[1:]
+    if not fields:
+        return {}, _NO_DUPLICATES
+    if len(fields) > 1 or fields[0][0] != _EXTENSIONS_TAG:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate's last fields are not as they should be")
+    lists = der.elements(data, fields[0][1], fields[0][2])
+    if len(lists) != 1 or lists[0][0] != der.SEQUENCE:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "certificate extensions are no list")
+    return _extensions(data, lists[0][1], lists[0][2])
+
+
+def _extensions(data: bytes, start: int, stop: int) -> tuple[dict[str, Extension], frozenset[str]]:
     extensions: dict[str, Extension] = {}
     duplicated = _NO_DUPLICATES
-    if element is None:
-        return extensions, duplicated
-    for count, item in enumerate(der.Reader(der.single(element.value, der.SEQUENCE))):
-        if item.tag != der.SEQUENCE or count >= _MAX_EXTENSIONS:
-            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "certificate extensions are no list, or too many")
-        fields = der.Reader(item.value)
-        oid = der.object_identifier(fields.expect(der.OBJECT_IDENTIFIER).value)
-        critical = fields.optional(der.BOOLEAN)
-        value = fields.expect(der.OCTET_STRING).value
-        fields.finish()
-        extension = Extension(critical is not None and der.boolean(critical.value, strict=False), value)
+    items = der.elements(data, start, stop)
+    if len(items) > _MAX_EXTENSIONS:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"certificate with {len(items)} extensions")
+    for tag, item_start, item_stop in items:
+        parts = der.elements(data, item_start, item_stop)
+        tags = [part[0] for part in parts]
+        if tag != der.SEQUENCE or tags not in (_EXTENSION, _CRITICAL_EXTENSION):
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate extension is not as it should be")
+        oid = der.object_identifier(data[parts[0][1] : parts[0][2]])
+        critical = len(parts) == 3 and der.boolean(data[parts[1][1] : parts[1][2]], strict=False)
+        extension = Extension(critical, data[parts[-1][1] : parts[-1][2]])
         first = extensions.setdefault(oid, extension)
         if first is not extension:
             duplicated |= {oid}
-            extensions[oid] = first._replace(critical=first.critical or extension.critical)
+            extensions[oid] = first._replace(critical=first.critical or critical)
     return extensions, duplicated
 
 
-def _time(element: der.Element, unreadable: float) -> float:
+_EXTENSION: Final = [der.OBJECT_IDENTIFIER, der.OCTET_STRING]
+_CRITICAL_EXTENSION: Final = [der.OBJECT_IDENTIFIER, der.BOOLEAN, der.OCTET_STRING]
+
+
+def _validity(data: bytes, start: int, stop: int) -> tuple[float, float]:
+    times = der.elements(data, start, stop)
+    if len(times) != 2:
+        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate's validity is not two times")
+    (first, first_start, first_stop), (second, second_start, second_stop) = times
+    return (
+        _time(first, data[first_start:first_stop], math.inf),
+        _time(second, data[second_start:second_stop], -math.inf),
+    )
+
+
+def _time(tag: int, value: bytes, unreadable: float) -> float:
     """Unix seconds of a Time (RFC 5280 §4.1.2.5), or ``unreadable``. Genuine leaves carry 1960, 1970 and 2106."""
-    digits = element.value[:-1]
-    if element.value[-1:] != b"Z" or not digits.isdigit():
+    digits = value[:-1]
+    if value[-1:] != b"Z" or not digits.isdigit():
         return unreadable
-    if element.tag == der.UTC_TIME and len(digits) == 12:
+    if tag == der.UTC_TIME and len(digits) == 12:
         year = int(digits[:2])
         year += 1900 if year >= 50 else 2000
-    elif element.tag == der.GENERALIZED_TIME and len(digits) == 14:
+    elif tag == der.GENERALIZED_TIME and len(digits) == 14:
         year = int(digits[:4])
     else:
         return unreadable

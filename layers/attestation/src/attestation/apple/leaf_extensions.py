@@ -90,11 +90,11 @@ def tagged_values(extension: Extension | None) -> Mapping[int, der.Element]:
     values: dict[int, der.Element] = {}
     if extension is None:
         return values
+    data = extension.value
     try:
-        for item in der.Reader(der.single(extension.value, der.SEQUENCE)):
-            number = der.context_number(item.tag)
-            if number is not None:
-                values.setdefault(number, der.Reader(item.value).next())
+        _, start, stop = der.header(data, 0, len(data))
+        for number, tag, content, end in der.explicit_elements(data, start, stop):
+            values.setdefault(number, der.Element(tag, data[content:end], b""))
     except AttestationError:
         pass
     return values

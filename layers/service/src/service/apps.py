@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
 
-from .aws import from_item, to_item, unavailable_on_failure
+from .aws import from_item, unavailable_on_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +36,7 @@ class Apps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBApps:
-    """:class:`Apps` in DynamoDB. ``register`` and ``list`` are for operators' tools."""
+    """:class:`Apps` in DynamoDB. ``bonafide app register`` writes the rows."""
 
     client: DynamoDBClient
     table: str
@@ -46,32 +45,6 @@ class DynamoDBApps:
         with unavailable_on_failure("dynamodb:GetItem apps"):
             item = self.client.get_item(TableName=self.table, Key={"app": {"S": app}}).get("Item")
         return None if item is None else _app_of(from_item(item))
-
-    def list(self) -> tuple[RegisteredApp, ...]:
-        """Every registered app, by name."""
-        with unavailable_on_failure("dynamodb:Scan apps"):
-            pages = self.client.get_paginator("scan").paginate(TableName=self.table)
-            apps = [_app_of(from_item(item)) for page in pages for item in page["Items"]]
-        return tuple(sorted(apps, key=lambda app: app.app))
-
-    def register(self, app: RegisteredApp, *, now: float | None = None) -> None:
-        """Create an app or replace what is expected of it; its first registration date stays."""
-        moment = int(time.time() if now is None else now)
-        values = to_item(
-            {
-                ":audiences": [*app.audiences],
-                ":reference_values": _record_of(app.reference_values),
-                ":now": moment,
-            }
-        )
-        with unavailable_on_failure("dynamodb:UpdateItem apps"):
-            self.client.update_item(
-                TableName=self.table,
-                Key={"app": {"S": app.app}},
-                UpdateExpression="SET audiences = :audiences, reference_values = :reference_values, "
-                "updated_at = :now, created_at = if_not_exists(created_at, :now)",
-                ExpressionAttributeValues=values,
-            )
 
 
 def _app_of(item: Mapping[str, Any]) -> RegisteredApp:
@@ -88,14 +61,3 @@ def _app_of(item: Mapping[str, Any]) -> RegisteredApp:
             )
         ),
     )
-
-
-def _record_of(values: ReferenceValues) -> dict[str, object]:
-    if values.apple is None:
-        return {}
-    return {
-        "apple": {
-            "app_ids": list(values.apple.app_ids),
-            "environments": sorted(environment.value for environment in values.apple.environments),
-        }
-    }

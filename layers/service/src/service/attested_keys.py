@@ -47,7 +47,9 @@ class EnrolledKey:
     @property
     def attested_key(self) -> AttestedKey:
         """What a verifier needs of it."""
-        return AttestedKey(public_key=self.claims.public_key, counter=self.counter, apple_app_id=self.claims.app_id)
+        return AttestedKey(
+            public_key=self.claims.public_key, counter=self.counter, apple_app_id=self.claims.app_id, claims=self.claims
+        )
 
     def require_usable(self, now: float) -> EnrolledKey:
         """This key, or :class:`RejectedEvidence` when it is blocked (``key-blocked``) or idle too long

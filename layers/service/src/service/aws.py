@@ -80,7 +80,7 @@ def _plain(value: Any) -> Any:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case Binary():
-            return bytes(value)
+            return bytes(value.value)  # type: ignore[attr-defined]  # boto3-stubs forgot it
         case dict():
             return {name: _plain(member) for name, member in value.items()}
         case list():

@@ -1,0 +1,262 @@
+"""The gateway process of the local stack: both REST APIs and the Lambda endpoint, over a pool of workers.
+
+Runs in the environment that holds SAM CLI (`.venv-sam`). It is told what to do in two JSON lines on standard input:
+first everything but the APIs' start; then, when the first signing key exists, the rest of the environment. It answers
+`functions` and `apis` on standard output when each part serves. The end of standard input ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import samcli
+from flask import Flask
+from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+from samcli.lib.providers.api_collector import ApiCollector
+from samcli.lib.providers.api_provider import ApiProvider
+from samcli.lib.providers.provider import Api, LayerVersion, Stack
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+from samcli.lib.utils.stream_writer import StreamWriter
+from samcli.local.lambda_service.local_lambda_http_service import LocalLambdaHttpService
+from samcli.local.lambdafn.config import FunctionConfig
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+from bonafide.local.gateway_responses import GatewayResponses
+from bonafide.local.layer_path import RUNTIME_PACKAGES, import_path
+from bonafide.local.layout import LOOPBACK, Layout
+from bonafide.local.processes import CHILDREN
+from bonafide.local.rest_api import RestApi, RestApiService, TokenBucket
+from bonafide.local.template import Template
+from bonafide.local.worker_entry import SNAP_START
+from bonafide.local.workers import Function, WorkerKind, WorkerPool, find_emulator
+
+# Not set by Lambda, or only right for a real account.
+_NOT_OF_LAMBDA = ("AWS_SAM_LOCAL", "AWS_ACCOUNT_ID")
+_OF_THE_RUNTIME = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The first line on standard input."""
+
+    root: str
+    python: str
+    template: str
+    parameters: dict[str, str]
+    pseudo: dict[str, str]
+    ports: dict[str, int]
+    aws_endpoint_url: str
+    environment: dict[str, dict[str, str]]
+    worker_limit: int
+
+
+class WorkerRuntime:
+    """Takes the place of SAM CLI's container runtime behind its `LocalLambdaRunner`."""
+
+    def __init__(self, layout: Layout, pool: WorkerPool, aws_endpoint_url: str, snap_started: frozenset[str]) -> None:
+        self._layout = layout
+        self._pool = pool
+        self._aws_endpoint_url = aws_endpoint_url
+        self._snap_started = snap_started
+
+    def invoke(self, function_config: FunctionConfig, event: str, *_unused: Any, **known: Any) -> None:
+        """Run one invocation; what SAM CLI says about containers does not apply and is ignored."""
+        answer = self._pool.invoke(self._function(function_config), event.encode()).decode()
+        stdout: StreamWriter | None = known.get("stdout")
+        if stdout is not None:
+            stdout.write_str(_without_request_id(answer))
+
+    def _function(self, config: FunctionConfig) -> Function:
+        folder = Path(config.code_abs_path)
+        layers = [self._layout.root / layer.codeuri for layer in config.layers if isinstance(layer, LayerVersion)]
+        environment = {
+            **{name: str(value) for name, value in config.env_vars.resolve().items() if name not in _NOT_OF_LAMBDA},
+            **_OF_THE_RUNTIME,
+            "LAMBDA_TASK_ROOT": str(folder),
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
+            "AWS_ENDPOINT_URL": self._aws_endpoint_url,
+            "_HANDLER": config.handler,
+        }
+        if config.name in self._snap_started:
+            environment["AWS_LAMBDA_INITIALIZATION_TYPE"] = SNAP_START
+        return Function(
+            name=config.name,
+            handler=config.handler,
+            folder=folder,
+            path=import_path(self._layout, folder, layers),
+            environment=environment,
+            timeout=float(config.timeout),
+        )
+
+
+def _without_request_id(answer: str) -> str:
+    """Newer runtime clients add a request id to error documents; SAM CLI then fails to see an error in them."""
+    if '"errorType"' not in answer:
+        return answer
+    document = json.loads(answer)
+    if isinstance(document, dict) and {"errorMessage", "errorType"} <= document.keys():
+        document.pop("requestId", None)
+        return json.dumps(document)
+    return answer
+
+
+class OneApi(ApiProvider):  # type: ignore[misc]
+    """The routes of one API; SAM CLI serves all APIs of a template as one."""
+
+    def __init__(self, stacks: list[Stack], logical_id: str) -> None:
+        self._logical_id = logical_id
+        super().__init__(stacks)
+
+    def _extract_api(self) -> Api:
+        collector = ApiCollector()
+        self.find_api_provider(self.stacks).extract_resources(self.stacks, collector)
+        collector.routes = dict(collector).get(self._logical_id, [])
+        return collector.get_api()
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Keeps the header lines as they were sent, and answers without delay."""
+
+    disable_nagle_algorithm = True
+
+    def make_environ(self) -> dict[str, Any]:
+        """The WSGI environment, with the original header lines beside it."""
+        environment = dict(super().make_environ())
+        environment["bonafide.headers"] = [(name, value.strip()) for name, value in self.headers.items()]
+        return environment
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: the access log has it."""
+
+
+class Server(ThreadedWSGIServer):
+    """A threaded server whose queue holds a burst of callers."""
+
+    request_queue_size = 1024
+    daemon_threads = True
+
+
+def serve(app: Flask, port: int) -> None:
+    """Serve an application on a loopback port, in a thread."""
+    server = Server(LOOPBACK, port, app, handler=RequestHandler)
+    threading.Thread(target=server.serve_forever, name=f"server-{port}", daemon=True).start()
+
+
+class Gateway:
+    """Everything that the gateway process holds."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._layout = Layout(root=Path(assignment.root))
+        self._template = Template.load(
+            Path(assignment.template), parameters=assignment.parameters, pseudo=assignment.pseudo
+        )
+        kind = WorkerKind(
+            python=Path(assignment.python),
+            runtime_packages=self._layout.packages / RUNTIME_PACKAGES,
+            logs=self._layout.logs,
+            emulator=find_emulator(Path(samcli.__file__).parent),
+        )
+        self.pool = WorkerPool(kind.start, assignment.worker_limit)
+        overrides = {**assignment.parameters, **assignment.pseudo}
+        self._stacks, _ = SamLocalStackProvider.get_stacks(assignment.template, parameter_overrides=overrides)
+        snap_started = frozenset(
+            logical_id
+            for logical_id, resource in self._template.resources("AWS::Serverless::Function").items()
+            if self._template.resolve(resource["Properties"].get("SnapStart", {})).get("ApplyOn") == "PublishedVersions"
+        )
+        self._runner = LocalLambdaRunner(
+            local_runtime=WorkerRuntime(self._layout, self.pool, assignment.aws_endpoint_url, snap_started),
+            function_provider=SamFunctionProvider(self._stacks),
+            cwd=assignment.root,
+            real_path=assignment.root,
+            aws_region=assignment.pseudo["AWS::Region"],
+            env_vars_values=assignment.environment,
+        )
+
+    def serve_functions(self) -> None:
+        """Open the Lambda endpoint: `boto3.client("lambda").invoke` works from here on."""
+        service = LocalLambdaHttpService(self._runner, self._assignment.ports["functions"], LOOPBACK)
+        service.create()
+        serve(service._app, self._assignment.ports["functions"])
+
+    def serve_apis(self, environment: Mapping[str, dict[str, str]]) -> None:
+        """Open the APIs, with what the functions' environments were still missing."""
+        self._runner.env_vars_values.update(environment)
+        for logical_id in self._template.resources("AWS::Serverless::Api"):
+            port = self._assignment.ports[logical_id]
+            service = RestApiService(
+                self._description(logical_id),
+                api=OneApi(self._stacks, logical_id).api,
+                lambda_runner=self._runner,
+                port=port,
+                host=LOOPBACK,
+            )
+            service.create()
+            serve(service._app, port)
+
+    def _description(self, logical_id: str) -> RestApi:
+        shared = self._template.data["Globals"]["Api"]
+        own = self._template.data["Resources"][logical_id]["Properties"]
+        self._template.attributes.setdefault(("AccessLogs", "Arn"), "")
+        settings = self._template.resolve(own.get("MethodSettings", shared["MethodSettings"]))[0]
+        responses = {**shared.get("GatewayResponses", {}), **own.get("GatewayResponses", {})}
+        return RestApi(
+            api_id=logical_id.lower(),
+            region=self._assignment.pseudo["AWS::Region"],
+            account_id=self._assignment.pseudo["AWS::AccountId"],
+            stage=str(self._template.resolve(own["StageName"])),
+            responses=GatewayResponses(self._template.resolve(responses)),
+            throttle=TokenBucket(float(settings["ThrottlingRateLimit"]), float(settings["ThrottlingBurstLimit"])),
+        )
+
+
+def _log_to(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    access = logging.getLogger("bonafide.local.access")
+    access.addHandler(logging.FileHandler(folder / "access.log"))
+    access.setLevel(logging.INFO)
+    access.propagate = False
+
+
+def _lines(source: TextIO) -> Iterator[Any]:
+    for line in source:
+        yield json.loads(line)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    answers = sys.stdout
+    lines = _lines(sys.stdin)
+    try:
+        with redirect_stdout(sys.stderr):
+            assignment = Assignment(**next(lines))
+            _log_to(Layout(root=Path(assignment.root)).logs)
+            gateway = Gateway(assignment)
+            gateway.serve_functions()
+            print("functions", file=answers, flush=True)
+            gateway.serve_apis(next(lines)["environment"])
+            print("apis", file=answers, flush=True)
+            for _ in lines:
+                pass
+    except StopIteration:
+        pass
+    finally:
+        CHILDREN.stop_all()
+
+
+if __name__ == "__main__":
+    main()

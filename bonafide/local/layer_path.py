@@ -1,0 +1,31 @@
+"""From a layer's folder to the folder that Lambda would put on the import path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bonafide.local.layout import Layout, LocalStackError
+
+RUNTIME_PACKAGES = "runtime"
+"""Folder of the runtime's own packages (boto3, awslambdaric), beside those of the layers."""
+
+
+def import_path(layout: Layout, folder: Path, layers: Iterable[Path]) -> tuple[Path, ...]:
+    """A function's import path: its folder, then its layers in order.
+
+    Source layers are used in place. Third-party layers are the packages that `make setup` installed from their locks.
+
+    Raises:
+        LocalStackError: when those packages are not there.
+    """
+    return (folder, *(_layer_folder(layout, layer) for layer in layers))
+
+
+def _layer_folder(layout: Layout, layer: Path) -> Path:
+    if not (layer / "requirements.txt").exists():
+        return layer / "src"
+    packages = layout.packages / layer.name
+    if not packages.is_dir():
+        raise LocalStackError(f"The packages of layer {layer.name} are not installed: run `make setup` first.")
+    return packages

@@ -1,0 +1,101 @@
+"""What runs inside a worker process: the Lambda runtime's part, with exactly the path that Lambda would give.
+
+    python -I -S worker_entry.py (emulated|plain) HANDLER RUNTIME_PACKAGES PATH...
+
+`-I -S` keeps everything of the laptop's own environment out, so that a package missing from a layer is missing here
+as well. Standard library only. `emulated` hands over to awslambdaric, the runtime client that AWS ships; `plain` is
+for machines where the emulator does not run: one JSON line in, one JSON line out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+SNAP_START = "snap-start"
+
+
+def main() -> None:
+    """Set the path, then serve."""
+    mode, handler, runtime_packages, *path = sys.argv[1:]
+    sys.path[:0] = path
+    sys.path.append(runtime_packages)
+    sys.argv = [sys.argv[0], handler]
+    if mode == "emulated":
+        _serve_emulator()
+    else:
+        _serve_lines(handler)
+
+
+def _serve_emulator() -> None:
+    """Run AWS's runtime client. The emulator cannot snapshot, so restoring returns at once; the hooks do run."""
+    client = importlib.import_module("awslambdaric.lambda_runtime_client")
+    client.LambdaRuntimeClient.restore_next = lambda _self: None
+    importlib.import_module("awslambdaric.__main__").main(sys.argv)
+
+
+class Context:
+    """The part of Lambda's context object that handlers may use."""
+
+    def __init__(self, request_id: str, arn: str, deadline: float) -> None:
+        self.aws_request_id = request_id
+        self.invoked_function_arn = arn
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME", "")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
+        self.identity = None
+        self.client_context = None
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function's timeout."""
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+def _serve_lines(handler: str) -> None:
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # print() of a handler belongs into the log
+    serve: Callable[[Any, Context], Any] | None = None
+    for line in sys.stdin:
+        call = json.loads(line)
+        try:
+            serve = serve or _load(handler)
+            context = Context(call["request_id"], call["arn"], call["deadline"])
+            answer = json.dumps(serve(call["event"], context))
+        except Exception as error:
+            traceback.print_exc()
+            answer = json.dumps(_fault(error))
+        answers.write(answer + "\n")
+        answers.flush()
+
+
+def _load(handler: str) -> Callable[[Any, Context], Any]:
+    module, _, name = handler.rpartition(".")
+    function: Callable[[Any, Context], Any] = getattr(importlib.import_module(module.replace("/", ".")), name)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == SNAP_START:
+        hooks = importlib.import_module("snapshot_restore_py")
+        for hook, arguments, named in reversed(hooks.get_before_snapshot()):
+            hook(*arguments, **named)
+        for hook, arguments, named in hooks.get_after_restore():
+            hook(*arguments, **named)
+    return function
+
+
+def _fault(error: Exception) -> dict[str, Any]:
+    return {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "stackTrace": traceback.format_tb(error.__traceback__),
+    }
+
+
+if __name__ == "__main__":
+    main()

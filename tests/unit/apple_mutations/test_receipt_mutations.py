@@ -1,0 +1,23 @@
+"""One change to a good receipt, one named reason."""
+
+from __future__ import annotations
+
+import pytest
+from attestation.errors import AttestationError
+
+from .receipt_mutations import MUTATIONS, default_question
+from .scene import APP_ID, Mutation
+
+
+def test_default_receipt_is_verified() -> None:
+    """Without a change it passes; else every refusal below would prove nothing."""
+    assert default_question().ask().app_id == APP_ID
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_receipt_with_one_change_is_refused_for_that_reason(mutation: Mutation) -> None:
+    """The class says whether it could be read, the reason which check caught it."""
+    with pytest.raises(AttestationError) as refusal:
+        mutation.make().ask()
+    assert refusal.value.reason is mutation.reason
+    assert type(refusal.value) is mutation.kind

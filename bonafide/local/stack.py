@@ -1,0 +1,304 @@
+"""The local stack: ministack, the gateway process and its workers, made from the template and stopped together.
+
+`python -m bonafide.local.stack` runs it by itself; `bonafide local up` and `make run` use `run` and `LocalStack`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.local.aws import ACCOUNT_ID, CREDENTIALS, REGION, RunningMinistack, clean_environment, start_ministack
+from bonafide.local.custom_resource import create_custom_resource, invoke
+from bonafide.local.layer_path import RUNTIME_PACKAGES
+from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, Ports
+from bonafide.local.processes import CHILDREN
+from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys, pseudo_parameters
+from bonafide.local.template import Template, TemplateError
+
+_SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+
+
+@dataclass(slots=True)
+class LocalStack:
+    """One local stack. Use it as a context manager, or call `start` and `stop`.
+
+    `parameters` override the template's; `worker_limit` bounds the workers of one function.
+    """
+
+    layout: Layout = field(default_factory=Layout.of_this_project)
+    ports: Ports = field(default_factory=Ports.from_environment)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    stack_name: str = DEFAULT_STACK_NAME
+    worker_limit: int = field(default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))))
+    publish: bool = True
+    """Whether to write `.local/stack.json`; tests that run beside an operator's stack do not."""
+    facts: dict[str, Any] = field(init=False, default_factory=dict)
+    """What `.local/stack.json` says; empty until started."""
+    _ministack: RunningMinistack | None = field(init=False, default=None)
+    _gateway: subprocess.Popen[bytes] | None = field(init=False, default=None)
+    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def verifier_url(self) -> str:
+        """Base URL of the verifier API, without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.ports.verifier}"
+
+    @property
+    def guarded_url(self) -> str:
+        """Base URL of the guarded API."""
+        return f"http://{LOOPBACK}:{self.ports.guarded}"
+
+    @property
+    def aws_endpoint_url(self) -> str:
+        """Endpoint URL of the AWS stand-in."""
+        return f"http://{LOOPBACK}:{self.ports.aws}"
+
+    @property
+    def lambda_endpoint_url(self) -> str:
+        """Endpoint URL for `boto3.client("lambda").invoke`."""
+        return f"http://{LOOPBACK}:{self.ports.functions}"
+
+    def start(self, say: Callable[[str], None] = lambda _line: None) -> None:
+        """Bring everything up; returns when the APIs answer.
+
+        Raises:
+            LocalStackError: one sentence about what is missing or in the way.
+        """
+        self.ports.require_free()
+        python = self.layout.require_sam_python()
+        if not (self.layout.packages / RUNTIME_PACKAGES).is_dir():
+            raise LocalStackError("The functions' packages are not installed: run `make setup` first.")
+        try:
+            self._bring_up(python, say)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _bring_up(self, python: Path, say: Callable[[str], None]) -> None:
+        parameters = self._all_parameters()
+        say("Starting SAM CLI's API gateway and ministack")
+        self._gateway = self._start_gateway(python)
+        folder = self.layout.local / "ministack"
+        log = self.layout.logs / "ministack.log"
+        self._ministack = start_ministack(port=self.ports.aws, log=log, folder=folder, layout=self.layout)
+        say("Making tables and keys from the template")
+        made = create_tables_and_keys(
+            self.layout.template, self.aws_endpoint_url, parameters=parameters, stack_name=self.stack_name
+        )
+        template = made.template
+        for logical_id in template.resources("AWS::Serverless::Function"):
+            template.physical_ids[logical_id] = logical_id
+            template.attributes[logical_id, "Arn"] = logical_id
+        self._tell_gateway(self._assignment(template, parameters))
+        self._expect("functions")
+        say("Making the first signing key")
+        for logical_id, resource in self._custom_resources(template):
+            self._create(template, logical_id, resource["Type"])
+        self._tell_gateway({"environment": self._environments(template)})
+        self._expect("apis")
+        self.facts = self._facts(made)
+        if self.publish:
+            self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
+        self._start_schedules(template)
+
+    def stop(self) -> None:
+        """End every process of the stack. May be called more than once."""
+        self._stopping.set()
+        if self._gateway is not None:
+            if self._gateway.stdin is not None:
+                self._gateway.stdin.close()
+            try:
+                self._gateway.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                pass
+            CHILDREN.stop(self._gateway)
+            if self._gateway.stdout is not None:
+                self._gateway.stdout.close()
+            self._gateway = None
+        if self._ministack is not None:
+            self._ministack.stop()
+            self._ministack = None
+        if self.publish and self.facts:
+            self.layout.stack_file.unlink(missing_ok=True)
+            self.facts = {}
+
+    def _all_parameters(self) -> dict[str, str]:
+        authority = DeviceAuthority.load_or_create(self.layout.authority)
+        return {
+            "Stage": "dev",
+            "DevelopmentTrustAnchors": base64.b64encode(authority.root_certificate).decode(),
+            "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
+            "ExternalOrigin": self.guarded_url,
+            **self.parameters,
+        }
+
+    def _start_gateway(self, python: Path) -> subprocess.Popen[bytes]:
+        home = self.layout.local / "gateway"
+        environment = {
+            **clean_environment(home),
+            **CREDENTIALS,
+            "AWS_REGION": REGION,
+            "PYTHONPATH": str(self.layout.root),
+            "SAM_CLI_TELEMETRY": "0",
+            "BONAFIDE_LOCAL_WORKER": os.environ.get("BONAFIDE_LOCAL_WORKER", ""),
+        }
+        return CHILDREN.start(
+            [python, "-m", "bonafide.local.gateway"],
+            environment=environment,
+            folder=self.layout.root,
+            log=self.layout.logs / "gateway.log",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def _assignment(self, template: Template, parameters: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "root": str(self.layout.root),
+            "python": sys.executable,
+            "template": str(self.layout.template),
+            "parameters": dict(parameters),
+            "pseudo": pseudo_parameters(self.stack_name),
+            "ports": {
+                "VerifierApi": self.ports.verifier,
+                "GuardedApi": self.ports.guarded,
+                "functions": self.ports.functions,
+            },
+            "aws_endpoint_url": self.aws_endpoint_url,
+            "environment": self._environments(template),
+            "worker_limit": self.worker_limit,
+        }
+
+    def _environments(self, template: Template) -> dict[str, dict[str, str]]:
+        """The functions' variables; a function whose variables are not all known yet is left out."""
+        shared = template.data["Globals"]["Function"]["Environment"]["Variables"]
+        known = {}
+        for logical_id, resource in template.resources("AWS::Serverless::Function").items():
+            own = resource["Properties"].get("Environment", {}).get("Variables", {})
+            try:
+                variables = template.resolve({**shared, **own})
+            except TemplateError:
+                continue
+            known[logical_id] = {name: str(value) for name, value in variables.items()}
+        return known
+
+    def _custom_resources(self, template: Template) -> list[tuple[str, dict[str, Any]]]:
+        resources: Mapping[str, dict[str, Any]] = template.data["Resources"]
+        return [(name, resource) for name, resource in resources.items() if resource["Type"].startswith("Custom::")]
+
+    def _create(self, template: Template, logical_id: str, kind: str) -> None:
+        properties = template.properties(logical_id)
+        attributes = create_custom_resource(
+            logical_id,
+            kind=kind,
+            properties=properties,
+            function=properties["ServiceToken"],
+            lambda_url=self.lambda_endpoint_url,
+            stack_id=f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{self.stack_name}/local",
+        )
+        for name, value in attributes.items():
+            template.attributes[logical_id, name] = value
+
+    def _tell_gateway(self, message: Mapping[str, Any]) -> None:
+        if self._gateway is not None and self._gateway.stdin is not None:
+            try:
+                self._gateway.stdin.write(json.dumps(message).encode() + b"\n")
+                self._gateway.stdin.flush()
+            except OSError:
+                pass  # it ended; _expect says so
+
+    def _expect(self, word: str) -> None:
+        """Wait for the gateway's word; its end ends the wait too."""
+        line = (
+            self._gateway.stdout.readline() if self._gateway is not None and self._gateway.stdout is not None else b""
+        )
+        if line.strip().decode() != word:
+            log = self.layout.logs / "gateway.log"
+            raise LocalStackError(f"The API gateway process did not start; its log is {log}.")
+
+    def _facts(self, made: Provisioned) -> dict[str, Any]:
+        environment = self._environments(made.template)["AuthorizeRequestFunction"]
+        return {
+            "verifier_url": self.verifier_url,
+            "guarded_url": self.guarded_url,
+            "aws_endpoint_url": self.aws_endpoint_url,
+            "lambda_endpoint_url": self.lambda_endpoint_url,
+            "region": REGION,
+            "stage": made.template.parameters["Stage"],
+            "stack_name": self.stack_name,
+            "issuer": environment["TOKEN_ISSUER"],
+            "audience": environment["AUDIENCE"],
+            "tables": {short: made.tables[short] for short in TABLES},
+            "root_public_key": environment["ROOT_PUBLIC_KEY"],
+            "root_key_id": made.root_key_id,
+            "wrapping_key_id": made.wrapping_key_id,
+            "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
+        }
+
+    def _start_schedules(self, template: Template) -> None:
+        for logical_id, resource in template.resources("AWS::Serverless::Function").items():
+            for event in resource["Properties"].get("Events", {}).values():
+                if event["Type"] == "Schedule":
+                    every = _seconds(event["Properties"]["Schedule"])
+                    payload = json.loads(event["Properties"]["Input"])
+                    arguments = (logical_id, every, payload)
+                    threading.Thread(target=self._run_schedule, args=arguments, daemon=True).start()
+
+    def _run_schedule(self, function: str, every: float, payload: Mapping[str, Any]) -> None:
+        while not self._stopping.wait(every):
+            try:
+                invoke(self.lambda_endpoint_url, function, payload)
+            except LocalStackError as error:
+                print(error, file=sys.stderr)
+
+
+def _seconds(schedule: str) -> float:
+    """Seconds of `rate(1 hour)` and its like; cron expressions are not in use."""
+    count, unit = schedule.removeprefix("rate(").removesuffix(")").split()
+    return float(count) * _SCHEDULE_UNITS[unit.removesuffix("s")]
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(parameters: Mapping[str, str] | None = None, say: Callable[[str], None] = print) -> int:
+    """Run a stack until Ctrl-C (or SIGTERM); the process's exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with LocalStack(parameters=parameters or {}) as stack:
+            say(f"Verifier API  {stack.verifier_url}")
+            say(f"Guarded API   {stack.guarded_url}/v1/whoami")
+            say(f"AWS stand-in  {stack.aws_endpoint_url}")
+            say("Ctrl-C stops everything; all state but the devices' test root goes with it.")
+            threading.Event().wait()
+    except LocalStackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

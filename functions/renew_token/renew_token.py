@@ -80,14 +80,21 @@ def renew(
     if app is None:
         raise RejectedEvidence(Reason.APP_UNKNOWN, "the key's app is no longer registered")
 
-    newer = verify(
-        evidence,
-        client_data_hash=client_data.digest,
-        reference_values=app.reference_values,
-        endorsements=endorsements,
-        now=now,
-        attested_key=key.attested_key,
-    )
+    try:
+        newer = verify(
+            evidence,
+            client_data_hash=client_data.digest,
+            reference_values=app.reference_values,
+            endorsements=endorsements,
+            now=now,
+            attested_key=key.attested_key,
+        )
+    except RejectedEvidence as refused:
+        # An honest app whose answer got lost sends the same renewal again. What is wrong with it is the challenge: it
+        # shall ask for a new one, and not hear that its device is refused.
+        if refused.reason is Reason.COUNTER_NOT_GREATER and settlement.is_spent(challenge):
+            raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the same renewal again") from refused
+        raise
     claims = key.claims.renewed(newer)
     result = appraise(claims, client_data=client_data, policy=policy)
     record.note_result(result)

@@ -37,7 +37,7 @@ class DynamoDBNonces:
         }
 
     def is_spent(self, nonce: str) -> bool:
-        """Whether ``nonce`` was spent. For operators and tests: use cases spend, they never ask first."""
+        """Whether ``nonce`` was spent. Explains a refusal, never decides: use cases spend, they do not ask."""
         with unavailable_on_failure("dynamodb:GetItem nonces"):
             answer = self.client.get_item(TableName=self.table, Key={"nonce": {"S": nonce}}, ConsistentRead=True)
         return "Item" in answer

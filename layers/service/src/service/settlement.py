@@ -50,6 +50,10 @@ class Settlement(Protocol):
         ``counter-not-greater``, ``key-unknown``, ``key-blocked``, ``key-other-app``."""
         ...
 
+    def is_spent(self, challenge: OpenedChallenge) -> bool:
+        """Whether the challenge was redeemed. Only to explain a refusal: nothing may be decided on it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBSettlement:
@@ -73,6 +77,9 @@ class DynamoDBSettlement:
             self.attested_keys.renewing(key),
             lambda found: renewal_refusal(key, found),
         )
+
+    def is_spent(self, challenge: OpenedChallenge) -> bool:
+        return self.nonces.is_spent(challenge.nonce)
 
     def _settle(
         self,

@@ -45,7 +45,7 @@ class DecisionRecord:
 @cache
 def logger() -> Logger:
     """The function's logger; level and service name come from the POWERTOOLS_ variables."""
-    return Logger()
+    return Logger(location=None)
 
 
 def log_decision(

@@ -1,0 +1,208 @@
+"""The service's collaborators in memory. Contract tests hold them to what the real adapters do.
+
+Each fake has ``down``: while it is set, every call raises :class:`Unavailable`, as the adapters do in an outage.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from attestation.challenge import OpenedChallenge
+from attestation.errors import Reason, RejectedEvidence
+from attestation.jose import EcPublicKey, public_key_of
+from attestation.trust_bundle import TrustBundle, jwks
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from service.apps import RegisteredApp
+from service.attested_keys import EnrolledKey, KeyState
+from service.errors import Unavailable
+from service.signing_keys import StoredKey
+from service.trust_bundles import StoredBundle
+
+
+@dataclass
+class Switch:
+    """Something that can be down, and that counts its calls."""
+
+    down: bool = False
+    calls: int = 0
+
+    def touch(self) -> None:
+        self.calls += 1
+        if self.down:
+            raise Unavailable(type(self).__name__)
+
+
+@dataclass
+class MemoryApps(Switch):
+    """:class:`service.apps.Apps`."""
+
+    rows: dict[str, RegisteredApp] = field(default_factory=dict)
+
+    def find(self, app: str) -> RegisteredApp | None:
+        self.touch()
+        return self.rows.get(app)
+
+
+@dataclass
+class MemoryAttestedKeys(Switch):
+    """:class:`service.attested_keys.AttestedKeys`."""
+
+    rows: dict[str, EnrolledKey] = field(default_factory=dict)
+
+    def find(self, key_id: str) -> EnrolledKey | None:
+        self.touch()
+        return self.rows.get(key_id)
+
+
+@dataclass
+class MemorySettlement(Switch):
+    """:class:`service.settlement.Settlement` over the keys above; a lock stands for DynamoDB's transactions."""
+
+    attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
+    spent: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+        with self.lock:
+            self.touch()
+            self._require_unspent(challenge)
+            if key.key_id in self.attested_keys.rows:
+                raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED)
+            self._write(challenge, key)
+
+    def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+        with self.lock:
+            self.touch()
+            self._require_unspent(challenge)
+            row = self.attested_keys.rows.get(key.key_id)
+            if row is None:
+                raise RejectedEvidence(Reason.KEY_UNKNOWN)
+            if row.state is not KeyState.ACTIVE:
+                raise RejectedEvidence(Reason.KEY_BLOCKED)
+            if row.app != key.app:
+                raise RejectedEvidence(Reason.KEY_OTHER_APP)
+            if row.expires_at <= key.last_seen:
+                raise RejectedEvidence(Reason.KEY_UNKNOWN)
+            if row.counter >= key.counter:
+                raise RejectedEvidence(Reason.COUNTER_NOT_GREATER)
+            changed = replace(
+                row, counter=key.counter, claims=key.claims, last_seen=key.last_seen, expires_at=key.expires_at
+            )
+            self._write(challenge, changed)
+
+    def is_spent(self, challenge: OpenedChallenge) -> bool:
+        self.touch()
+        return challenge.nonce in self.spent
+
+    def _require_unspent(self, challenge: OpenedChallenge) -> None:
+        if challenge.nonce in self.spent:
+            raise RejectedEvidence(Reason.CHALLENGE_SPENT)
+
+    def _write(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+        self.spent.add(challenge.nonce)
+        # The receipt is no part of the claims' record.
+        self.attested_keys.rows[key.key_id] = replace(key, claims=replace(key.claims, receipt=None))
+
+
+@dataclass
+class MemorySigningKeys(Switch):
+    """:class:`service.signing_keys.SigningKeys`."""
+
+    rows: dict[str, StoredKey] = field(default_factory=dict)
+
+    def all(self) -> tuple[StoredKey, ...]:
+        self.touch()
+        return tuple(self.rows.values())
+
+    def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
+        self.touch()
+        if key.kid in self.rows or not self.rows.keys() >= (retiring or {}).keys():
+            return False
+        self.rows[key.kid] = key
+        self._retire(retiring or {})
+        return True
+
+    def activate(self, kid: str, active_from: int, *, retiring: Mapping[str, int]) -> bool:
+        self.touch()
+        row = self.rows.get(kid)
+        if row is None or row.active_from is not None or not self.rows.keys() >= retiring.keys():
+            return False
+        self.rows[kid] = replace(row, active_from=active_from)
+        self._retire(retiring)
+        return True
+
+    def remove(self, kid: str) -> None:
+        self.touch()
+        self.rows.pop(kid, None)
+
+    def _retire(self, retiring: Mapping[str, int]) -> None:
+        for kid, moment in retiring.items():
+            if self.rows[kid].retired_at is None:
+                self.rows[kid] = replace(self.rows[kid], retired_at=moment)
+
+
+@dataclass
+class MemoryTrustBundles(Switch):
+    """:class:`service.trust_bundles.TrustBundles`."""
+
+    rows: dict[tuple[str, int], StoredBundle] = field(default_factory=dict)
+
+    def latest(self, issuer: str) -> StoredBundle | None:
+        self.touch()
+        versions = [version for row_issuer, version in self.rows if row_issuer == issuer]
+        return self.rows[issuer, max(versions)] if versions else None
+
+    def add(self, bundle: TrustBundle, jws: str) -> bool:
+        self.touch()
+        if (bundle.issuer, bundle.version) in self.rows:
+            return False
+        self.rows[bundle.issuer, bundle.version] = StoredBundle(
+            version=bundle.version,
+            jws=jws,
+            jwks=json.dumps(jwks(bundle.keys), separators=(",", ":")),
+            issued_at=int(bundle.issued_at),
+            expires_at=int(bundle.expires_at),
+        )
+        return True
+
+
+@dataclass
+class SoftwareWrappingKey(Switch):
+    """:class:`service.kms.WrappingKey`: AES-GCM, with the kid as associated data."""
+
+    key: bytes = b"wrapping key of the unit tests.."
+    stack: str = "unit"
+
+    def wrap(self, kid: str, secret: bytes) -> bytes:
+        self.touch()
+        nonce = self.calls.to_bytes(12)
+        return nonce + AESGCM(self.key).encrypt(nonce, secret, f"{self.stack}/{kid}".encode())
+
+    def unwrap(self, kid: str, wrapped: bytes) -> bytes:
+        self.touch()
+        try:
+            return AESGCM(self.key).decrypt(wrapped[:12], wrapped[12:], f"{self.stack}/{kid}".encode())
+        except InvalidTag as error:
+            raise Unavailable("InvalidCiphertextException") from error
+
+
+@dataclass
+class SoftwareRootKey(Switch):
+    """:class:`service.kms.RootKey`."""
+
+    private_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+
+    def sign(self, digest: bytes) -> bytes:
+        self.touch()
+        return self.private_key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+
+    def public_key(self) -> EcPublicKey:
+        self.touch()
+        return public_key_of(self.private_key)

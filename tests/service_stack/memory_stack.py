@@ -1,0 +1,200 @@
+"""The whole service in memory: the real functions and domain over fake tables, with a clock that tests turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import shake_256
+from typing import Any
+
+import appraise_evidence
+import issue_challenge
+import renew_token
+import serve_policy
+from attestation.appraisal_policy import StrictPolicy
+from attestation.certificate import read_certificate
+from attestation.endorsements import TrustAnchor, pinned_endorsements
+from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
+from attestation.route_requirement import Requirement, RouteRequirement
+from service.apps import RegisteredApp
+from service.http import Handler, Wiring, endpoint, path_member
+from service.key_ring import KeyRing
+from service.minting import Mint
+from service.publishing import Publisher
+from service.rotation import Rotation
+from service.signing_keys import Purpose
+from service.trust_bundles import RememberedTrustBundles
+
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.installation import Installation
+from bonafide.attesters.iphone import SoftwareIphone
+from tests.service_stack.events import json_of, rest_event
+from tests.service_stack.fakes import (
+    MemoryApps,
+    MemoryAttestedKeys,
+    MemorySettlement,
+    MemorySigningKeys,
+    MemoryTrustBundles,
+    SoftwareRootKey,
+    SoftwareWrappingKey,
+)
+
+NOW = 1_780_000_000.0
+APP = "demo"
+APP_ID = "ABCDE12345.org.example.demo"
+ISSUER = "unit"
+AUDIENCE = "unit-api"
+LIFETIME = 300
+KEY_IDLE = 90 * 86_400
+ROUTES = (
+    RouteRequirement("GET", "/v1/whoami", Requirement.TOKEN),
+    RouteRequirement("*", "/*", Requirement.PROOF),
+)
+
+
+class Drawn:
+    """Random bytes that are the same in every run: SHAKE-256 of a seed and a running number."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed, self._count = seed, 0
+
+    def __call__(self, size: int) -> bytes:
+        self._count += 1
+        return shake_256(f"{self._seed}/{self._count}".encode()).digest(size)
+
+
+AUTHORITY = DeviceAuthority.create(Drawn("authority"))
+ENDORSEMENTS = pinned_endorsements().with_development_anchors(
+    [TrustAnchor.of(read_certificate(AUTHORITY.root_certificate))]
+)
+
+
+@dataclass
+class MemoryStack:
+    """A stack whose first keys exist and where :data:`APP` is registered. ``now`` is its clock."""
+
+    now: float = NOW
+    apps: MemoryApps = field(default_factory=MemoryApps)
+    attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
+    signing_keys: MemorySigningKeys = field(default_factory=MemorySigningKeys)
+    trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
+    wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
+    root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
+
+    def __post_init__(self) -> None:
+        self.settlement = MemorySettlement(attested_keys=self.attested_keys)
+        self.register(APP, APP_ID)
+        self.rotation = Rotation(
+            signing_keys=self.signing_keys,
+            wrapping=self.wrapping,
+            publisher=Publisher(
+                issuer=ISSUER,
+                lifetime=21_600,
+                signing_keys=self.signing_keys,
+                trust_bundles=self.trust_bundles,
+                root_key=self.root_key,
+            ),
+            routes={AUDIENCE: ROUTES},
+            token_lifetime=LIFETIME,
+            challenge_lifetime=LIFETIME,
+            key_days=30,
+        )
+        self.rotation.run(now=self.now)
+        self.restart()
+
+    def restart(self) -> None:
+        """New processes: nothing in memory, as after a cold start."""
+        self.handlers: dict[tuple[str, str], Handler] = {
+            ("POST", "/v1/challenges"): endpoint(
+                issue_challenge.ChallengeRequest,
+                issue_challenge.issue,
+                lambda _env: self._issuing(),
+                success=201,
+                clock=lambda: self.now,
+            ),
+            ("POST", "/v1/attestations"): endpoint(
+                appraise_evidence.AttestationRequest,
+                appraise_evidence.enrol,
+                lambda _env: self._judging(),
+                success=201,
+                action="enrol",
+                clock=lambda: self.now,
+            ),
+            ("POST", "/v1/tokens"): endpoint(
+                renew_token.RenewalRequest,
+                renew_token.renew,
+                lambda _env: self._judging(attested_keys=self.attested_keys),
+                action="renew",
+                clock=lambda: self.now,
+            ),
+        }
+        serving = endpoint(
+            serve_policy.DocumentRequest,
+            serve_policy.serve,
+            lambda _env: Wiring(
+                collaborators={"trust_bundles": RememberedTrustBundles(self.trust_bundles), "issuer": ISSUER}
+            ),
+            members=path_member,
+            clock=lambda: self.now,
+        )
+        for path in ("/v1/trust-bundle", "/.well-known/jwks.json"):
+            self.handlers["GET", path] = serving
+
+    def _ring(self, *purposes: Purpose) -> KeyRing:
+        return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes))
+
+    def _issuing(self) -> Wiring:
+        return Wiring(
+            collaborators={"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": Drawn("issue")}
+        )
+
+    def _judging(self, **more: object) -> Wiring:
+        key_ring = self._ring(*Purpose)
+        mint = Mint(
+            key_ring=key_ring,
+            issuer=ISSUER,
+            default_audience=AUDIENCE,
+            token_lifetime=LIFETIME,
+            challenge_lifetime=LIFETIME,
+        )
+        return Wiring(
+            collaborators={
+                "apps": self.apps,
+                "key_ring": key_ring,
+                "settlement": self.settlement,
+                "mint": mint,
+                "endorsements": ENDORSEMENTS,
+                "policy": StrictPolicy(),
+                "challenge_lifetime": LIFETIME,
+                "key_idle": KEY_IDLE,
+                **more,
+            },
+            support_code=key_ring.support_code,
+        )
+
+    def register(self, app: str, *app_ids: str, audiences: tuple[str, ...] = ()) -> None:
+        """Register an app for production builds."""
+        apple = AppleReferenceValues(app_ids=app_ids, environments=frozenset({Environment.PRODUCTION}))
+        self.apps.rows[app] = RegisteredApp(app=app, audiences=audiences, reference_values=ReferenceValues(apple=apple))
+
+    def send(self, method: str, path: str, body: object = None, **more: Any) -> dict[str, Any]:
+        """One request through the function of its route."""
+        return self.handlers[method, path](rest_event(method, path, body, **more), None)
+
+    def challenge(self, app: str = APP) -> str:
+        """A fresh challenge."""
+        answer = self.send("POST", "/v1/challenges", {"app": app})
+        assert answer["statusCode"] == 201, answer
+        return str(json_of(answer)["challenge"])
+
+    def installation(self, app: str = APP, app_id: str = APP_ID, **changes: Any) -> Installation:
+        """A fresh installation on a genuine software iPhone."""
+        arguments: dict[str, Any] = {"authority": AUTHORITY, "app_id": app_id, "clock": lambda: self.now, **changes}
+        return Installation.fresh(app, SoftwareIphone(**arguments))
+
+    def enrol(self, installation: Installation) -> Mapping[str, Any]:
+        """Enrol an installation that must be accepted; the answer's body."""
+        body = installation.attestation_body(installation.client_data(self.challenge(installation.app)))
+        answer = self.send("POST", "/v1/attestations", body)
+        assert answer["statusCode"] == 201, answer
+        return json_of(answer)

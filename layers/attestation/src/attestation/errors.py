@@ -103,6 +103,7 @@ class Reason(StrEnum):
     TOKEN_FROM_FUTURE = "token-from-future"
     TOKEN_SUPERSEDED = "token-superseded"  # minted before the app's not-before: renew under the new policy
     PROOF_MISSING = "proof-missing"  # stolen token without its key
+    PROOF_UNSEEN = "proof-unseen"  # no attack: a TOKEN authorizer is shown no proof, but the route asks for one
     PROOF_MALFORMED = "proof-malformed"
     PROOF_ALGORITHM = "proof-algorithm"
     PROOF_KEY = "proof-key"  # stolen token, thief's own key

@@ -198,6 +198,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.TOKEN_FROM_FUTURE,
         Reason.TOKEN_SUPERSEDED,
         Reason.PROOF_MISSING,
+        Reason.PROOF_UNSEEN,
         Reason.PROOF_MALFORMED,
         Reason.PROOF_ALGORITHM,
         Reason.PROOF_KEY,

@@ -1,0 +1,101 @@
+"""Lambda authorizer: lets a request pass to a team's API when a genuine app made it.
+
+Trusts one thing, the stack's root public key. Has no permission, makes no AWS call, keeps no secret, and works the
+same in any account: everything else it needs is in the trust bundle, signed by that key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache, partial
+from time import time
+from typing import Any
+
+from attestation.errors import Reason
+from authorizer_settings import AuthorizerSettings, SettingsError
+from bundle_client import BundleAddress, BundleAnswer, fetch_bundle
+from bundle_keeper import BundleKeeper
+from decision_log import log_bundle, log_decision, log_fault
+from gate import Decision, Gate
+from gateway_answer import Answer, denial, write_answer
+from gateway_event import Kind, UnreadableEvent, read_event
+
+_UNREADABLE = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED})
+
+
+class Authorizer:
+    """Reads an event, has the gate decide, writes the answer and the log line."""
+
+    def __init__(self, settings: AuthorizerSettings, gate: Gate) -> None:
+        self.gate = gate
+        self._settings = settings
+
+    def answer(self, event: object, *, invocation_id: str, now: float) -> Answer:
+        """The answer to one event. Raises only ``Exception("Unauthorized")``, which API Gateway turns into a 401:
+        for an event that is none, and for a TOKEN authorizer without a readable token."""
+        try:
+            request = read_event(event, settings=self._settings, invocation_id=invocation_id)
+        except UnreadableEvent as error:
+            log_fault("unreadable event", error, request_id=invocation_id, detail=str(error))
+            raise _unauthorized() from None
+        try:
+            decision = self.gate.decide(request, now)
+            log_decision(request, decision)
+        except Exception as error:
+            log_fault("unexpected error", error, request_id=request.request_id)
+            return denial(request, Decision(False, "", None, 0))
+        if request.kind is Kind.REST_TOKEN and decision.reason in _UNREADABLE and not decision.allowed:
+            raise _unauthorized()
+        return write_answer(request, decision)
+
+
+def _unauthorized() -> Exception:
+    return Exception("Unauthorized")  # API Gateway looks for exactly this text
+
+
+def wire(environment: Mapping[str, str]) -> Authorizer:
+    """The authorizer for these settings. No I/O. Raises :class:`SettingsError`."""
+    settings = AuthorizerSettings.from_environment(environment)
+    try:
+        address = BundleAddress.parse(settings.trust_bundle_url)
+    except ValueError as error:
+        raise SettingsError(f"TRUST_BUNDLE_URL: {error}") from None
+    keeper = BundleKeeper(
+        fetch=partial(_fetch, address),
+        root_key=settings.root_key,
+        issuer=settings.token_issuer,
+        skew=settings.clock_skew,
+        clock=time,
+        note=log_bundle,
+    )
+    return Authorizer(settings, Gate(settings, keeper))
+
+
+def _fetch(address: BundleAddress, etag: str | None, timeout: float) -> BundleAnswer:
+    return fetch_bundle(address, etag=etag, timeout=timeout)
+
+
+@cache
+def _authorizer() -> Authorizer:
+    return wire(os.environ)
+
+
+def handler(event: Any, context: Any) -> Answer:
+    """Lambda's entry point. Denies when anything at all is wrong, our own settings included."""
+    invocation_id = str(getattr(context, "aws_request_id", ""))
+    try:
+        authorizer = _authorizer()
+    except SettingsError as error:
+        log_fault("wrong settings", error, request_id=invocation_id, detail=str(error))
+        raise _unauthorized() from None
+    return authorizer.answer(event, invocation_id=invocation_id, now=time())
+
+
+if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # INIT in Lambda; anywhere else importing does nothing
+    try:
+        _authorizer().gate.prepare(time())
+    except SettingsError as wrong:  # the first request will say so again
+        log_fault("wrong settings", wrong, detail=str(wrong))
+    except Exception as unexpected:
+        log_fault("unexpected error", unexpected)

@@ -1,0 +1,108 @@
+"""Settings of the authorizer: everything it is told, read once from the environment.
+
+A NamedTuple, not a dataclass: see ``attestation.jose`` for what ``dataclasses`` costs a cold start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from attestation.errors import AttestationError
+from attestation.jose import EcPublicKey, b64url_decode, public_key_from_point
+from attestation.route_requirement import Requirement
+
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")  # RFC 9110 §5.6.2
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?\Z")
+
+
+class SettingsError(Exception):
+    """A setting is missing or makes no sense. Says which one and what it should be; settings hold no secret."""
+
+
+class AuthorizerSettings(NamedTuple):
+    """The authorizer's settings, by the environment variable of the same name in capitals (``ROOT_PUBLIC_KEY`` for
+    ``root_key``, ``CLOCK_SKEW_SECONDS`` for ``clock_skew``).
+
+    ``external_origin`` is what clients see before the API's own path, as in ``https://api.example.com/shop``: a
+    custom domain behind another proxy, or a stage prefix. Empty means the request's own domain and path.
+    """
+
+    trust_bundle_url: str
+    root_key: EcPublicKey
+    token_issuer: str
+    audience: str
+    default_requirement: Requirement = Requirement.PROOF
+    token_header: str = "oauth-client-attestation"
+    proof_header: str = "dpop"
+    external_origin: str = ""
+    allow_when_unavailable: bool = False
+    clock_skew: float = 5.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> AuthorizerSettings:
+        """Read and check all settings. Raises :class:`SettingsError` for the first that is wrong."""
+        token_header = _header(environment, "TOKEN_HEADER", "OAuth-Client-Attestation")
+        proof_header = _header(environment, "PROOF_HEADER", "DPoP")
+        if token_header == proof_header:
+            raise SettingsError("TOKEN_HEADER and PROOF_HEADER must be two different headers")
+        return cls(
+            trust_bundle_url=_required(environment, "TRUST_BUNDLE_URL"),
+            root_key=_root_key(_required(environment, "ROOT_PUBLIC_KEY")),
+            token_issuer=_required(environment, "TOKEN_ISSUER"),
+            audience=_required(environment, "AUDIENCE"),
+            default_requirement=Requirement(
+                _one_of(environment, "DEFAULT_REQUIREMENT", Requirement.PROOF, tuple(Requirement))
+            ),
+            token_header=token_header,
+            proof_header=proof_header,
+            external_origin=_origin(environment),
+            allow_when_unavailable=_one_of(environment, "ON_BUNDLE_UNAVAILABLE", "deny", ("deny", "allow")) == "allow",
+            clock_skew=_seconds(environment, "CLOCK_SKEW_SECONDS", 5.0, at_most=300.0),
+        )
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise SettingsError(f"{name} is not set")
+    return value
+
+
+def _one_of(environment: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = environment.get(name) or default
+    if value not in allowed:
+        raise SettingsError(f"{name} must be one of {', '.join(allowed)}")
+    return value
+
+
+def _header(environment: Mapping[str, str], name: str, default: str) -> str:
+    value = environment.get(name) or default
+    if not _HEADER_NAME.match(value):
+        raise SettingsError(f"{name} is not a header name")
+    return value.lower()
+
+
+def _root_key(text: str) -> EcPublicKey:
+    try:
+        return public_key_from_point(b64url_decode(text))
+    except AttestationError:
+        raise SettingsError("ROOT_PUBLIC_KEY must be the base64url of an uncompressed P-256 point") from None
+
+
+def _origin(environment: Mapping[str, str]) -> str:
+    value = environment.get("EXTERNAL_ORIGIN", "").rstrip("/")
+    if value and not _ORIGIN.match(value):
+        raise SettingsError("EXTERNAL_ORIGIN must be like https://api.example.com or https://api.example.com/base")
+    return value
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float, *, at_most: float) -> float:
+    try:
+        value = float(environment.get(name) or default)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= at_most:
+        raise SettingsError(f"{name} must be a number of seconds from 0 to {at_most:g}")
+    return value

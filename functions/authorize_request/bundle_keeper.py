@@ -1,0 +1,193 @@
+"""Keeping the trust bundle fresh without making requests wait.
+
+=========================  =========================================================================================
+age of what we know        what happens
+=========================  =========================================================================================
+up to 5 s                  nothing
+5 to 30 s                  a refresh beside the request, which is decided by the bundle at hand
+over 30 s                  a refresh first; the request waits for it, no longer than 2 s
+none in force              the same, but up to 4 s: its server may be starting up as we are
+refresh fails              the last good bundle goes on until its ``exp``; further attempts keep a growing distance
+=========================  =========================================================================================
+
+*Age* counts from the moment a fetch **began**. Lambda freezes the process between invocations, mid-fetch too: a
+thread that is thawed ten minutes later reads an answer that is ten minutes old, and must not pass it off as fresh.
+For the same reason the clock is the wall clock, a fetch that began long ago counts as lost, and nobody waits for it;
+should it still deliver, its bundle is taken only if it moves us forward.
+Every fetch has its own thread, also one that a request waits for: only so is name resolution bounded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from attestation.errors import AttestationError, Reason, RejectedEvidence
+from attestation.jose import EcPublicKey
+from attestation.trust_bundle import TrustBundle, open_trust_bundle
+from bundle_client import BundleAnswer, BundleUnreachable
+
+REFRESH_BESIDE_AFTER: Final = 5.0
+REFRESH_FIRST_AFTER: Final = 30.0
+WAIT: Final = 2.0
+WAIT_WITHOUT_BUNDLE: Final = 4.0
+UNKNOWN_KEY_PAUSE: Final = 10.0
+_FETCH_SHARE: Final = 0.9  # of the wait, so that a failure is known before the waiting ends
+_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_LONGEST_PAUSE_WITHOUT_BUNDLE: Final = 5.0
+_MAX_THREADS: Final = 4
+
+Fetch = Callable[[str | None, float], BundleAnswer]
+"""``fetch(etag, timeout)``; raises :class:`BundleUnreachable`."""
+
+
+class _Attempt:
+    """One fetch: when it began (Unix seconds), how long it is worth waiting for, a flag raised when it is over."""
+
+    __slots__ = ("began", "over", "wait")
+
+    def __init__(self, began: float, wait: float) -> None:
+        self.began = began
+        self.wait = wait
+        self.over = threading.Event()
+
+
+class BundleKeeper:
+    """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` hears of every failed refresh
+    and of every new bundle (``reason`` ``None``)."""
+
+    def __init__(
+        self,
+        *,
+        fetch: Fetch,
+        root_key: EcPublicKey,
+        issuer: str,
+        skew: float,
+        clock: Callable[[], float],
+        note: Callable[[Reason | None, str], None],
+        wait: float = WAIT,
+        wait_without_bundle: float = WAIT_WITHOUT_BUNDLE,
+    ) -> None:
+        self._fetch = fetch
+        self._root_key = root_key
+        self._issuer = issuer
+        self._skew = skew
+        self._clock = clock
+        self._note = note
+        self._waits = (wait, wait_without_bundle)
+        self._lock = threading.Lock()
+        self._bundle: TrustBundle | None = None
+        self._text: str | None = None
+        self._etag: str | None = None
+        self._known_at = float("-inf")
+        self._attempt: _Attempt | None = None
+        self._failures = 0
+        self._unknown_key_at = float("-inf")
+        self._threads: list[threading.Thread] = []
+
+    def current(self, now: float) -> TrustBundle | None:
+        """The bundle to decide by at ``now``, or ``None`` when there is none in force."""
+        bundle = self._in_force(now)
+        age = now - self._known_at
+        if bundle is not None and -self._skew <= age <= REFRESH_FIRST_AFTER:
+            if age > REFRESH_BESIDE_AFTER:
+                self._begin(now)
+            return bundle
+        self._refresh_first(now)
+        return self._in_force(now)
+
+    def after_unknown_key(self, now: float) -> TrustBundle | None:
+        """A bundle newer than the one at hand, for a token whose ``kid`` that one lacks; ``None`` when there is none.
+
+        Anyone can invent a ``kid``, so this fetches once in 10 s at most, whatever comes in.
+        """
+        if 0 <= now - self._unknown_key_at < UNKNOWN_KEY_PAUSE:
+            return None
+        self._unknown_key_at = now
+        before = self._bundle
+        self._refresh_first(now)
+        bundle = self._in_force(now)
+        return bundle if bundle is not before else None
+
+    def _in_force(self, now: float) -> TrustBundle | None:
+        bundle = self._bundle
+        return bundle if bundle is not None and now < bundle.expires_at + self._skew else None
+
+    def _refresh_first(self, now: float) -> None:
+        attempt = self._begin(now)
+        if attempt is not None:
+            attempt.over.wait(attempt.wait)
+
+    def _begin(self, now: float) -> _Attempt | None:
+        """Start a fetch, or join the one under way. ``None`` while attempts pause after a failure."""
+        attempt = self._attempt
+        if attempt is not None:
+            since = now - attempt.began
+            if not attempt.over.is_set() and 0 <= since <= attempt.wait:
+                return attempt
+            if self._failures and 0 <= since < self._pause(now):
+                return None
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) >= _MAX_THREADS:  # all stuck, in name resolution perhaps
+            return None
+        attempt = self._attempt = _Attempt(now, self._waits[self._in_force(now) is None])
+        thread = threading.Thread(target=self._run, args=(attempt,), name="trust-bundle", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the process may have no more threads; the bundle at hand still serves
+            attempt.over.set()
+            self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, str(error))
+            return attempt
+        self._threads.append(thread)
+        return attempt
+
+    def _pause(self, now: float) -> float:
+        longest = _LONGEST_PAUSE if self._in_force(now) is not None else _LONGEST_PAUSE_WITHOUT_BUNDLE
+        return min(longest, _PAUSE * 2.0 ** min(self._failures, 8))
+
+    def _run(self, attempt: _Attempt) -> None:
+        try:
+            self._take(self._fetch(self._etag, attempt.wait * _FETCH_SHARE), attempt)
+        except BundleUnreachable as error:
+            self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, str(error))
+        except AttestationError as error:
+            self._failed(attempt, error.reason, error.detail)
+        except Exception as error:
+            self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, f"unexpected {type(error).__name__}")
+        finally:
+            attempt.over.set()
+
+    def _failed(self, attempt: _Attempt, reason: Reason, detail: str) -> None:
+        if attempt is self._attempt:  # what becomes of one that was given up for lost says nothing about now
+            self._failures += 1
+            self._note(reason, detail)
+
+    def _take(self, answer: BundleAnswer, attempt: _Attempt) -> None:
+        text, fresh = answer.text, None
+        if text is not None and text != self._text:
+            fresh = open_trust_bundle(
+                text, root_key=self._root_key, issuer=self._issuer, now=self._clock(), skew=self._skew
+            )
+        elif self._bundle is None:
+            raise BundleUnreachable("answered that nothing has changed, but we have nothing")
+        with self._lock:
+            held = self._bundle
+            if fresh is not None and held is not None and _order(fresh) < _order(held):
+                if attempt is not self._attempt:
+                    return  # thawed with what was true when it froze
+                # An attacker in front of the bundle server replays an old one, to revive a retired or blocked key.
+                raise RejectedEvidence(
+                    Reason.BUNDLE_ROLLBACK, f"version {fresh.version} offered where {held.version} is known"
+                )
+            if fresh is not None:
+                self._bundle, self._text, self._etag = fresh, text, answer.etag
+            self._known_at = max(self._known_at, attempt.began)
+            self._failures = 0
+        if fresh is not None:
+            self._note(None, f"trust bundle {fresh.version}")
+
+
+def _order(bundle: TrustBundle) -> tuple[int, float]:
+    return bundle.version, bundle.issued_at

@@ -1,0 +1,100 @@
+"""What a refused client is told. One table, from reasons to public answers.
+
+The reason itself stays in the log. Reasons that would help someone probe the gate (a wrong issuer or an unknown key,
+a bad signature or a bad algorithm) share one answer; reasons that an honest app can act on have one of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from attestation.errors import Reason
+
+
+class Refusal(NamedTuple):
+    """A public answer.
+
+    ``error`` follows OAuth's names (draft-ietf-oauth-attestation-based-client-auth, RFC 9449 §7.1); ``action`` is
+    what the app can do: ``attest`` (enrol and get a token), ``reattest`` (have the token renewed under the policy in
+    force now), ``renew`` (get a fresh token), ``sign`` (make a new proof), ``retry`` (nothing, later). ``title`` is
+    one plain sentence without quotes, as it is pasted into JSON and a header. ``request_class`` is the class that
+    dashboards count.
+    """
+
+    error: str
+    action: str
+    title: str
+    request_class: str
+
+    @property
+    def www_authenticate(self) -> str:
+        """The challenge (RFC 9110 §11.6.1) for the ``WWW-Authenticate`` header."""
+        return f'DPoP error="{self.error}", error_description="{self.title}", action="{self.action}", algs="ES256"'
+
+
+VERIFIED: Final = "verified"
+UNCHECKED: Final = "unchecked"
+"""Request class of what nobody looked at: a route that is ``off``, or a stack that allows without a trust bundle."""
+
+_ATTESTATION: Final = "invalid_client_attestation"
+_FRESH: Final = "use_fresh_attestation"
+_PROOF: Final = "invalid_dpop_proof"
+_OWN: Final = "temporarily_unavailable"
+
+_NO_TOKEN: Final = Refusal(_ATTESTATION, "attest", "This API needs an attestation token.", "no-token")
+_INVALID: Final = Refusal(_ATTESTATION, "attest", "The attestation token is not valid.", "invalid")
+_AUDIENCE: Final = Refusal(_ATTESTATION, "attest", "The attestation token is for another API.", "wrong-audience")
+_EXPIRED: Final = Refusal(_FRESH, "renew", "The attestation token has expired.", "expired")
+_EARLY: Final = Refusal(_FRESH, "renew", "The attestation token is not valid yet.", "invalid")
+_SUPERSEDED: Final = Refusal(_FRESH, "reattest", "The attestation token must be renewed under a new policy.", "revoked")
+_BLOCKED: Final = Refusal(_ATTESTATION, "reattest", "The attestation token was revoked.", "revoked")
+_UNSIGNED: Final = Refusal(_PROOF, "sign", "This request needs a proof by the token's key.", "invalid")
+_BAD_PROOF: Final = Refusal(_PROOF, "sign", "The proof is not valid for this request.", "invalid")
+_LATE_PROOF: Final = Refusal(_PROOF, "sign", "The proof was not made just now.", "invalid")
+_REPLAYED: Final = Refusal(_PROOF, "sign", "The proof was used before.", "replayed")
+UNAVAILABLE: Final = Refusal(_OWN, "retry", "The request cannot be checked at the moment.", UNCHECKED)
+
+REFUSALS: Final[Mapping[Reason, Refusal]] = {
+    Reason.TOKEN_MISSING: _NO_TOKEN,
+    Reason.TOKEN_MALFORMED: _INVALID,
+    Reason.TOKEN_ALGORITHM: _INVALID,
+    Reason.TOKEN_TYPE: _INVALID,
+    Reason.TOKEN_KEY_UNKNOWN: _INVALID,
+    Reason.TOKEN_SIGNATURE: _INVALID,
+    Reason.TOKEN_ISSUER: _INVALID,
+    Reason.TOKEN_AUDIENCE: _AUDIENCE,
+    Reason.TOKEN_EXPIRED: _EXPIRED,
+    Reason.TOKEN_FROM_FUTURE: _EARLY,
+    Reason.TOKEN_SUPERSEDED: _SUPERSEDED,
+    Reason.KEY_BLOCKED: _BLOCKED,
+    Reason.PROOF_MISSING: _UNSIGNED,
+    Reason.PROOF_UNSEEN: _UNSIGNED,
+    Reason.PROOF_MALFORMED: _BAD_PROOF,
+    Reason.PROOF_ALGORITHM: _BAD_PROOF,
+    Reason.PROOF_KEY: _BAD_PROOF,
+    Reason.PROOF_SIGNATURE: _BAD_PROOF,
+    Reason.PROOF_REQUEST: _BAD_PROOF,
+    Reason.PROOF_TOKEN: _BAD_PROOF,
+    Reason.PROOF_TIME: _LATE_PROOF,
+    Reason.PROOF_REPLAYED: _REPLAYED,
+    Reason.BUNDLE_INVALID: UNAVAILABLE,
+    Reason.BUNDLE_ROLLBACK: UNAVAILABLE,
+    Reason.BUNDLE_UNAVAILABLE: UNAVAILABLE,
+}
+"""Every reason that the gate can give, with its public answer."""
+
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32, as all our support codes
+
+
+def support_code(request_id: str) -> str:
+    """What a refused client may quote: eight characters that name the *request*, found in the log beside its reason.
+
+    The authorizer has no secret (it knows the root's public key and its settings), so a code derived from the reason
+    could be computed for every reason by anyone who reads this file, and would give the reason away. A code of the
+    request id says nothing that the client does not know already.
+    """
+    number = int.from_bytes(sha256(request_id.encode("utf-8", "replace")).digest()[:5])
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(35, -1, -5))

@@ -50,6 +50,7 @@ class Assignment:
     """The first line on standard input."""
 
     root: str
+    run_folder: str
     python: str
     template: str
     parameters: dict[str, str]
@@ -157,7 +158,7 @@ class Gateway:
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
-        self._layout = Layout(root=Path(assignment.root))
+        self._layout = Layout(root=Path(assignment.root), run_folder=Path(assignment.run_folder))
         self._template = Template.load(
             Path(assignment.template), parameters=assignment.parameters, pseudo=assignment.pseudo
         )
@@ -244,7 +245,7 @@ def main() -> None:
     try:
         with redirect_stdout(sys.stderr):
             assignment = Assignment(**next(lines))
-            _log_to(Layout(root=Path(assignment.root)).logs)
+            _log_to(Path(assignment.run_folder) / "logs")
             gateway = Gateway(assignment)
             gateway.serve_functions()
             print("functions", file=answers, flush=True)

@@ -17,9 +17,13 @@ class LocalStackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The project's folders; every path is absolute."""
+    """The project's folders; every path is absolute.
+
+    `run_folder` moves what a stack writes while it runs; tests use it to run beside an operator's stack.
+    """
 
     root: Path
+    run_folder: Path | None = None
 
     @classmethod
     def of_this_project(cls) -> Layout:
@@ -33,8 +37,8 @@ class Layout:
 
     @property
     def local(self) -> Path:
-        """Everything the local stack writes. Ignored by git; `make clean` removes it."""
-        return self.root / ".local"
+        """Everything a running stack writes. Ignored by git; `make clean` removes it."""
+        return self.run_folder or self.root / ".local"
 
     @property
     def logs(self) -> Path:
@@ -54,7 +58,7 @@ class Layout:
     @property
     def packages(self) -> Path:
         """Third-party packages of the workers, one folder per layer, installed from the layers' locks."""
-        return self.local / "packages"
+        return self.root / ".local" / "packages"
 
     @property
     def python(self) -> Path:

@@ -42,8 +42,6 @@ class LocalStack:
     parameters: Mapping[str, str] = field(default_factory=dict)
     stack_name: str = DEFAULT_STACK_NAME
     worker_limit: int = field(default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))))
-    publish: bool = True
-    """Whether to write `.local/stack.json`; tests that run beside an operator's stack do not."""
     facts: dict[str, Any] = field(init=False, default_factory=dict)
     """What `.local/stack.json` says; empty until started."""
     _ministack: RunningMinistack | None = field(init=False, default=None)
@@ -96,6 +94,8 @@ class LocalStack:
             raise
 
     def _bring_up(self, python: Path, say: Callable[[str], None]) -> None:
+        for log in self.layout.logs.glob("*.log"):
+            log.unlink()
         parameters = self._all_parameters()
         say("Starting SAM CLI's API gateway and ministack")
         self._gateway = self._start_gateway(python)
@@ -118,8 +118,7 @@ class LocalStack:
         self._tell_gateway({"environment": self._environments(template)})
         self._expect("apis")
         self.facts = self._facts(made)
-        if self.publish:
-            self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
+        self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
         self._start_schedules(template)
 
     def stop(self) -> None:
@@ -139,7 +138,7 @@ class LocalStack:
         if self._ministack is not None:
             self._ministack.stop()
             self._ministack = None
-        if self.publish and self.facts:
+        if self.facts:
             self.layout.stack_file.unlink(missing_ok=True)
             self.facts = {}
 
@@ -175,6 +174,7 @@ class LocalStack:
     def _assignment(self, template: Template, parameters: Mapping[str, str]) -> dict[str, Any]:
         return {
             "root": str(self.layout.root),
+            "run_folder": str(self.layout.local),
             "python": sys.executable,
             "template": str(self.layout.template),
             "parameters": dict(parameters),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from .android.strict_rules import android_findings
 from .attestation_result import Finding, Tier
 from .claims import Claims, KeyStorage
 from .client_data import ClientData
@@ -18,10 +19,14 @@ from .reference_values import Environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppraisalContext:
-    """Everything a policy may look at: what hardware proved, what the app says, and what we expect."""
+    """Everything a policy may look at: what hardware proved, what the app says, and what time it is.
+
+    ``now`` is Unix seconds; without it rules about age do not object.
+    """
 
     claims: Claims
     client_data: ClientData | None
+    now: float | None = None
 
 
 class AppraisalPolicy(Protocol):
@@ -43,9 +48,14 @@ HOSTILE_SIGNALS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StrictPolicy:
-    """The default: hardware keys only, and no hostile signal. Version 0 marks "no policy published yet"."""
+    """The default: hardware keys only, devices booted into genuine systems, and no hostile signal.
+
+    Version 0 marks "no policy published yet". ``android_patch_months`` is the age in months from which an Android patch
+    level counts as old.
+    """
 
     version: int = 0
+    android_patch_months: int = 24
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
         """Findings of the default rules. Unknown signals lower the tier to ``warning``: they never help."""
@@ -60,6 +70,7 @@ class StrictPolicy:
             # 10 = no launch constraint category at all, 6 = Developer ID: neither is an app store build.
             if claims.apple.validation_category in (6, 10):
                 found.append(Finding("unvetted-distribution", Tier.WARNING))
+        found.extend(android_findings(claims, now=context.now, patch_months=self.android_patch_months))
         for signal in context.client_data.signals if context.client_data else ():
             tier = Tier.CONTRAINDICATED if signal.name in HOSTILE_SIGNALS else Tier.WARNING
             found.append(Finding(f"signal-{signal.name}" if tier is Tier.CONTRAINDICATED else "signal-other", tier))

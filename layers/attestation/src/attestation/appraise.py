@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .android.strict_rules import UNTRUSTED_BOOT
 from .appraisal_policy import AppraisalContext, AppraisalPolicy
 from .attestation_result import AttestationResult, Finding, Tier
 from .claims import Claims, KeyStorage
@@ -14,8 +15,8 @@ _SEVERITY: Final = {Tier.AFFIRMING: 0, Tier.WARNING: 1, Tier.CONTRAINDICATED: 2}
 
 # AR4SI (draft-ietf-rats-ar4si §2.3.4): instance-identity 2 = recognised and not compromised; hardware 2 = genuine,
 # 32 = genuine class with known weakness, 97 = not genuine; executables 3 = only known genuine approved executables,
-# 33 = runtime executables not recognised; configuration 2 = approved, 36 = needs attention;
-# storage-opaque 2 = keys encrypted by hardware; runtime-opaque 96 = memory visible to an attacker.
+# 33 = runtime executables not recognised, 99 = what booted is not recognised; configuration 2 = approved, 36 = needs
+# attention; storage-opaque 2 = keys encrypted by hardware; runtime-opaque 96 = memory visible to an attacker.
 _HARDWARE: Final[Mapping[KeyStorage, int]] = {
     KeyStorage.SECURE_ENCLAVE: 2,
     KeyStorage.STRONGBOX: 2,
@@ -24,13 +25,15 @@ _HARDWARE: Final[Mapping[KeyStorage, int]] = {
 }
 
 
-def appraise(claims: Claims, *, client_data: ClientData | None, policy: AppraisalPolicy) -> AttestationResult:
-    """Judge verified ``claims`` and the app's own ``client_data`` under ``policy``.
+def appraise(
+    claims: Claims, *, client_data: ClientData | None, policy: AppraisalPolicy, now: float | None = None
+) -> AttestationResult:
+    """Judge verified ``claims`` and the app's own ``client_data`` under ``policy`` at ``now`` (Unix seconds).
 
     The tier is the worst of the enforced findings; no finding means ``affirming``. ``client_data`` may be ``None``
-    where only evidence exists (conformance runs).
+    where only evidence exists (conformance runs); without ``now`` nothing is judged by its age.
     """
-    findings = policy.findings(AppraisalContext(claims=claims, client_data=client_data))
+    findings = policy.findings(AppraisalContext(claims=claims, client_data=client_data, now=now))
     enforced = [finding.tier for finding in findings if finding.enforced]
     tier = max(enforced, key=_SEVERITY.__getitem__, default=Tier.AFFIRMING)
     return AttestationResult(
@@ -47,10 +50,15 @@ def trustworthiness_vector(claims: Claims, findings: tuple[Finding, ...]) -> dic
     hostile_runtime = any(
         f.enforced and f.tier is Tier.CONTRAINDICATED and f.rule.startswith("signal-") for f in findings
     )
+    executables = 3
+    if any(f.enforced and f.rule in UNTRUSTED_BOOT for f in findings):
+        executables = 99
+    elif hostile_runtime:
+        executables = 96
     return {
         "instance-identity": 2,
         "configuration": {Tier.AFFIRMING: 2, Tier.WARNING: 36}.get(worst, 96),
-        "executables": 96 if hostile_runtime else 3,
+        "executables": executables,
         "hardware": _HARDWARE[claims.key_storage],
         "storage-opaque": 96 if claims.key_storage is KeyStorage.SOFTWARE else 2,
     }

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from .android.key_attestation import verify_key_attestation
+from .android.play_integrity import verify_play_integrity
 from .apple.assertion import verify_assertion
 from .apple.attestation import verify_attestation
 from .attested_key import AttestedKey
 from .claims import Claims
 from .endorsements import Endorsements
 from .errors import MalformedEvidence, Reason, RejectedEvidence
-from .evidence import AppleAssertion, AppleAttestation, Evidence
-from .reference_values import AppleReferenceValues, ReferenceValues
+from .evidence import (
+    AndroidKeyAttestation,
+    AppleAssertion,
+    AppleAttestation,
+    Evidence,
+    KeySignature,
+    PlayIntegrityToken,
+)
+from .key_signature import verify_key_signature
+from .reference_values import AndroidReferenceValues, AppleReferenceValues, ReferenceValues
 
 
 def verify(
@@ -43,14 +53,55 @@ def verify(
                 reference_values=_apple(reference_values),
                 attested_key=_required(attested_key),
             )
+        case AndroidKeyAttestation():
+            return verify_key_attestation(
+                evidence,
+                client_data_hash=client_data_hash,
+                reference_values=_android(reference_values),
+                endorsements=endorsements,
+                now=now,
+            )
+        case KeySignature():
+            return verify_key_signature(
+                evidence, client_data_hash=client_data_hash, attested_key=_required(attested_key)
+            )
         case _:
             raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence proves nothing on its own")
+
+
+def corroborate(
+    claims: Claims,
+    evidence: Evidence,
+    *,
+    client_data_hash: bytes,
+    reference_values: ReferenceValues,
+    now: float,
+) -> Claims:
+    """Verify evidence that proves no key of its own, and lay what it says beside ``claims`` of the same request.
+
+    Such evidence can lower trust in a key, or confirm it; it never stands alone, so :func:`verify` refuses it. Raises
+    as :func:`verify` does.
+    """
+    match evidence:
+        case PlayIntegrityToken():
+            play = verify_play_integrity(
+                evidence, client_data_hash=client_data_hash, reference_values=_android(reference_values), now=now
+            )
+            return claims.with_play(play)
+        case _:
+            raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence does not go beside other evidence")
 
 
 def _apple(reference_values: ReferenceValues) -> AppleReferenceValues:
     if reference_values.apple is None:
         raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for Apple platforms")
     return reference_values.apple
+
+
+def _android(reference_values: ReferenceValues) -> AndroidReferenceValues:
+    if reference_values.android is None:
+        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for Android")
+    return reference_values.android
 
 
 def _required(attested_key: AttestedKey | None) -> AttestedKey:

@@ -8,14 +8,14 @@ revoked keyboxes through.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from attestation.errors import EndorsementsUnavailable, Reason
+from attestation.errors import EndorsementsUnavailable, MalformedEvidence, Reason
+from attestation.jose import read_json_object
 
 MAX_STATUS_LIST_BYTES: Final = 10 * 1024 * 1024
 """Largest list that is read. The list of January 2025 has 50 KB."""
@@ -56,10 +56,9 @@ def parse_status_list(data: bytes, *, fetched_at: float) -> StatusList:
     if len(data) > MAX_STATUS_LIST_BYTES:
         raise _malformed(f"status list over {MAX_STATUS_LIST_BYTES} bytes")
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise _malformed("status list is not JSON in UTF-8") from error
-    listed = document.get("entries") if isinstance(document, dict) else None
+        listed = read_json_object(data).get("entries")
+    except MalformedEvidence as error:
+        raise _malformed("status list is not one strict JSON object") from error
     if not isinstance(listed, dict):
         raise _malformed("status list has no object of entries")
     entries = {}
@@ -75,14 +74,3 @@ def parse_status_list(data: bytes, *, fetched_at: float) -> StatusList:
 
 def _malformed(detail: str) -> EndorsementsUnavailable:
     return EndorsementsUnavailable(Reason.ENDORSEMENTS_MALFORMED, detail)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _malformed("the status list repeats a member")
-    return members
-
-
-def _no_constant(name: str) -> object:
-    raise _malformed(f"{name} is not JSON")

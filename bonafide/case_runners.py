@@ -1,6 +1,6 @@
-"""How each evidence format of the case files is verified, and how its claims are named there.
+"""How Apple evidence of the case files is verified, and how its claims are named there.
 
-A platform joins conformance by adding its formats to :data:`RUNNERS`.
+A platform joins conformance with a module like this one, listed in ``conformance.RUNNERS``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from attestation.apple.receipt import Receipt, verify_receipt
+from attestation.attestation_result import Finding
 from attestation.attested_key import AttestedKey
 from attestation.certificate import certificates_from_pem
 from attestation.claims import Claims
@@ -30,10 +31,12 @@ RECEIPT: Final = "apple-app-attest-receipt"
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What verification of a case gave: the facts under the names that case files use, and the claims to appraise
-    (``None`` for evidence that is no attester's, such as a receipt)."""
+    (``None`` for evidence that is no attester's, such as a receipt). Evidence that proves no key but is judged all the
+    same, such as a Play Integrity verdict, has the findings of its own rules instead."""
 
     facts: Mapping[str, object]
     claims: Claims | None
+    findings: tuple[Finding, ...] | None = None
 
 
 Runner = Callable[[Case], Verified]
@@ -84,8 +87,8 @@ def _receipt(case: Case) -> Verified:
     return Verified(_receipt_facts(receipt), None)
 
 
-RUNNERS: Final[dict[str, Runner]] = {ATTESTATION: _attestation, ASSERTION: _assertion, RECEIPT: _receipt}
-"""The runner of each format. A format that is not here fails its cases as not supported yet."""
+APPLE_RUNNERS: Final[dict[str, Runner]] = {ATTESTATION: _attestation, ASSERTION: _assertion, RECEIPT: _receipt}
+"""The runner of each Apple format."""
 
 TIMES: Final = frozenset({"creation_time", "expiration_time", "not_before"})
 """Facts that are Unix seconds here and text in case files."""
@@ -143,15 +146,20 @@ def _apple_reference_values(case: Case) -> AppleReferenceValues:
         raise CaseUnusable("reference_values.apple must hold app_ids and, optionally, environments") from error
 
 
+def anchors_for(case: Case) -> dict[str, tuple[TrustAnchor, ...]]:
+    """The case's own trust anchors by format; none where it uses the pinned ones. Raises :class:`CaseUnusable`."""
+    try:
+        return {
+            purpose: tuple(TrustAnchor.of(found) for text in texts for found in certificates_from_pem(text))
+            for purpose, texts in (case.trust_anchors or {}).items()
+        }
+    except MalformedEvidence as error:
+        raise CaseUnusable("a trust anchor is not a PEM certificate") from error
+
+
 def _apple_endorsements(case: Case) -> Endorsements:
     endorsements = pinned_endorsements()
-    if case.trust_anchors is None:
-        return endorsements
-    for purpose, texts in case.trust_anchors.items():
-        try:
-            anchors = tuple(TrustAnchor.of(found) for text in texts for found in certificates_from_pem(text))
-        except MalformedEvidence as error:
-            raise CaseUnusable("a trust anchor is not a PEM certificate") from error
+    for purpose, anchors in anchors_for(case).items():
         if purpose == ATTESTATION:
             endorsements = replace(endorsements, apple_attestation=anchors)
         elif purpose == RECEIPT:

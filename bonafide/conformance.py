@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from attestation.appraisal_policy import StrictPolicy
-from attestation.appraise import appraise
+from attestation.appraise import appraise, worst_tier
 from attestation.attestation_result import AttestationResult
 from attestation.errors import AttestationError, EndorsementsUnavailable
 
+from .android_case_runners import ANDROID_RUNNERS
 from .case_file import Case, CaseUnusable, load_members, read_case, timestamp
-from .case_runners import RUNNERS, TIMES, Verified
+from .case_runners import APPLE_RUNNERS, TIMES, Runner, Verified
+
+RUNNERS: Final[Mapping[str, Runner]] = {**APPLE_RUNNERS, **ANDROID_RUNNERS}
+"""The runner of each format. A format that is not here fails its cases as not supported yet."""
 
 _TIME_TOLERANCE: Final = 0.0005  # seconds; case files write milliseconds
 
@@ -140,7 +144,11 @@ def run_case(case: Case) -> CaseResult:
         return CaseResult(case.name, verdict, (problem,) if problem else ())
     result = None
     if verified.claims is not None:
-        result = appraise(verified.claims, client_data=None, policy=StrictPolicy())
+        result = appraise(verified.claims, client_data=None, policy=StrictPolicy(), now=case.at)
+    elif verified.findings is not None:
+        result = AttestationResult(
+            tier=worst_tier(verified.findings), findings=verified.findings, trustworthiness={}, policy_version=0
+        )
     verdict = "verified" if result is None else f"verified, {result.tier}"
     return CaseResult(case.name, verdict, tuple(_compare(case, verified, result)))
 

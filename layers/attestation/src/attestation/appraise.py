@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from .android.strict_rules import UNTRUSTED_BOOT
@@ -34,19 +34,22 @@ def appraise(
     where only evidence exists (conformance runs); without ``now`` nothing is judged by its age.
     """
     findings = policy.findings(AppraisalContext(claims=claims, client_data=client_data, now=now))
-    enforced = [finding.tier for finding in findings if finding.enforced]
-    tier = max(enforced, key=_SEVERITY.__getitem__, default=Tier.AFFIRMING)
     return AttestationResult(
-        tier=tier,
+        tier=worst_tier(findings),
         findings=findings,
         trustworthiness=trustworthiness_vector(claims, findings),
         policy_version=policy.version,
     )
 
 
+def worst_tier(findings: Iterable[Finding]) -> Tier:
+    """The worst tier among the enforced findings; ``affirming`` when there is none."""
+    return max((f.tier for f in findings if f.enforced), key=_SEVERITY.__getitem__, default=Tier.AFFIRMING)
+
+
 def trustworthiness_vector(claims: Claims, findings: tuple[Finding, ...]) -> dict[str, int]:
     """The AR4SI vector: a fixed table over claims, lowered where an enforced finding contradicts it."""
-    worst = max((f.tier for f in findings if f.enforced), key=_SEVERITY.__getitem__, default=Tier.AFFIRMING)
+    worst = worst_tier(findings)
     hostile_runtime = any(
         f.enforced and f.tier is Tier.CONTRAINDICATED and f.rule.startswith("signal-") for f in findings
     )

@@ -47,6 +47,12 @@ class Reason(StrEnum):
     KEY_ALL_APPLICATIONS = "key-all-applications"  # every app of the device may use the key
     ROOT_OF_TRUST_MISSING = "root-of-trust-missing"  # hardware says nothing about how the device booted
 
+    # HarmonyOS: what a HUKS chain says about the key, and where it says it.
+    ATTESTATION_MISSING = "attestation-missing"  # an ordinary chain of the same vendor passed off as an attestation
+    ATTESTATION_MISPLACED = "attestation-misplaced"  # an app's own attested key signed certificates below itself
+    CLAIM_REPEATED = "claim-repeated"  # two challenges or two apps in one attestation: readers pick differently
+    KEY_MANAGER = "key-manager"  # a key of another component that the same CA certifies: camera, location, wearables
+
     # Binding: is this evidence for us, for this app, for this moment?
     CHALLENGE_MISMATCH = "challenge-mismatch"  # replayed evidence, or client data changed after attestation
     NONCE_EXTENSION = "nonce-extension"  # the certificate carries no nonce, or more than one
@@ -61,10 +67,11 @@ class Reason(StrEnum):
     FLAGS_INVALID = "flags-invalid"  # authenticator data with flags no genuine device sets
     CATEGORY_INVALID = "category-invalid"  # iOS 27 validation category of impossible value
 
-    # Play Integrity tokens.
+    # Integrity tokens: Google's Play Integrity, Huawei's SysIntegrity.
     INTEGRITY_TOKEN_ALGORITHM = "integrity-token-algorithm"  # dir, A128KW, HS256 with the public key, none, zip, crit
     INTEGRITY_TOKEN_KEY = "integrity-token-key"  # encrypted under none of our keys: another app's, or Google's own
     INTEGRITY_TOKEN_SIGNATURE = "integrity-token-signature"  # made by someone who knows the decryption key alone
+    INTEGRITY_TOKEN_SIGNER = "integrity-token-signer"  # a developer's, phone's or app's certificate under the same root
     INTEGRITY_TOKEN_TIME = "integrity-token-time"  # a hoarded verdict
 
     # Receipts.

@@ -1,0 +1,117 @@
+# Bonafide. `make help` lists the targets. Needs Python 3.11 or newer and make; no Docker, no AWS account.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+ARCHITECTURE ?= arm64
+STAGE ?= dev
+BIN := .venv/bin
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/sam
+LINTED := bonafide functions layers packaging tests
+TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src
+THIRD_PARTY_LAYERS := cryptography dependencies
+
+# --- Environments -----------------------------------------------------------------------------------------------------
+# A stamp is newer than its lock when the environment is up to date, so that a second `make` costs nothing.
+TOOLS_STAMP := .venv/.installed
+SAM_STAMP := .venv-sam/.installed
+PEERS_STAMP := .venv/.peers-installed
+PACKAGE_STAMPS := $(foreach layer,$(THIRD_PARTY_LAYERS) runtime,.local/packages/.$(layer)-installed)
+STAMPS := $(TOOLS_STAMP) $(SAM_STAMP) $(PACKAGE_STAMPS)
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary=:all:
+
+# $(1) what is being set up, $(2) its log, $(3) the command. pip's own words go to the log; the person gets a sentence.
+quietly = mkdir -p .local/logs && { $(3); } > .local/logs/setup-$(2).log 2>&1 || { \
+	echo "$(1) could not be set up: no network, no package index, or no wheel for this machine. See .local/logs/setup-$(2).log" >&2; exit 1; }
+
+.PHONY: setup python
+setup: python ## Make the environments, where their locks changed
+	@$(MAKE) --no-print-directory -j4 $(STAMPS)
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: install your system's python3-venv package." >&2; exit 1; }
+
+$(TOOLS_STAMP): requirements/tools.txt pyproject.toml | python
+	@$(call quietly,.venv,tools,$(PYTHON) -m venv .venv && $(BIN)/python -m pip install $(PIP_FLAGS) -r $< && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .)
+	@touch $@
+
+$(SAM_STAMP): requirements/sam.txt | python
+	@$(call quietly,.venv-sam,sam,$(PYTHON) -m venv .venv-sam && .venv-sam/bin/python -m pip install $(PIP_FLAGS) -r $<)
+	@touch $@
+
+# The packages of the local workers, for the Python that runs them: exactly the layers' locks, and the runtime's own.
+define packages_of
+.local/packages/.$(1)-installed: $(2) $(TOOLS_STAMP)
+	@rm -rf .local/packages/$(1)
+	@$$(call quietly,The packages of $(1),$(1),$(BIN)/python -m pip install $(PIP_FLAGS) --target .local/packages/$(1) -r $$<)
+	@touch $$@
+endef
+$(foreach layer,$(THIRD_PARTY_LAYERS),$(eval $(call packages_of,$(layer),layers/$(layer)/requirements.txt)))
+$(eval $(call packages_of,runtime,requirements/runtime.txt))
+
+$(PEERS_STAMP): requirements/peers.txt $(TOOLS_STAMP)
+	@$(call quietly,The peers of the benchmarks,peers,$(BIN)/python -m pip install $(PIP_FLAGS) -r $<)
+	@touch $@
+
+# --- Run --------------------------------------------------------------------------------------------------------------
+.PHONY: run sam-local
+run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
+	@$(BIN)/bonafide demo $(if $(ONCE),--once)
+
+sam-local: setup ## The same template under `sam local start-api`; needs Docker
+	@$(BIN)/python -m bonafide.local.sam_local
+
+# --- Check ------------------------------------------------------------------------------------------------------------
+.PHONY: check lint types template test races flips bench
+check: lint types template test ## What CI runs: lint, types, template checks, tests
+
+lint: setup ## Formatting and lint
+	@$(BIN)/ruff format --check --quiet $(LINTED)
+	@$(BIN)/ruff check --quiet $(LINTED)
+
+types: setup ## Static types, strict
+	@$(BIN)/mypy $(TYPED)
+
+template: setup ## Template checks: cfn-lint and sam validate
+	@.venv-sam/bin/cfn-lint template.yaml
+	@$(SAM) validate --lint --region eu-central-1 > /dev/null
+
+test: setup ## All tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not exhaustive and not deploy"
+
+races: setup ## Twenty rounds of races for one challenge and for one counter
+	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
+
+flips: setup ## Every single-bit flip and truncation of a real attestation (some minutes)
+	@$(BIN)/python -m pytest -q -m exhaustive
+
+bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers
+	@$(BIN)/python -m tests.benchmarks
+
+# --- Build and deploy -------------------------------------------------------------------------------------------------
+.PHONY: build deploy deploy-local clean
+build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
+	@$(SAM) build --parallel --region eu-central-1 --build-dir .aws-sam/$(ARCHITECTURE) \
+		--parameter-overrides Architecture=$(ARCHITECTURE) > .local/logs/build.log 2>&1 || { cat .local/logs/build.log; exit 1; }
+	@$(BIN)/python packaging/report.py .aws-sam/$(ARCHITECTURE) $(ARCHITECTURE)
+
+deploy: build ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), with your credentials
+	@$(SAM) deploy --config-env $(STAGE) --template-file .aws-sam/$(ARCHITECTURE)/template.yaml
+
+deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a smoke test through its API Gateway
+	@$(BIN)/python -m bonafide.local.deploy
+
+clean: ## Remove what was built and what stacks wrote; keeps the environments
+	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .local/logs .local/gateway .local/ministack .local/stack.json
+	@find bonafide functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'

@@ -38,6 +38,7 @@ class Deployment:
     audience: str
     tables: Mapping[str, str]
     functions: Mapping[str, str]
+    wrapping_key_id: str
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
 
@@ -63,25 +64,30 @@ def find_deployment(stack: str | None, region: str | None, layout: Layout | None
 def local_stack(layout: Layout) -> Deployment:
     """The local stack that published itself in ``.local/stack.json``. Raises :class:`OperatorError`."""
     try:
-        facts: dict[str, Any] = json.loads(layout.stack_file.read_bytes())
-        return Deployment(
-            verifier_url=facts["verifier_url"].rstrip("/"),
-            guarded_url=facts["guarded_url"].rstrip("/"),
-            region=facts["region"],
-            stack_name=facts["stack_name"],
-            issuer=facts["issuer"],
-            audience=facts["audience"],
-            tables=facts["tables"],
-            functions=facts["functions"],
-            aws_endpoint_url=facts["aws_endpoint_url"],
-            lambda_endpoint_url=facts["lambda_endpoint_url"],
-        )
+        return from_facts(json.loads(layout.stack_file.read_bytes()))
     except FileNotFoundError as error:
         raise OperatorError(
             "The local stack is not running: start it with `bonafide local up`, or name a deployed one with --stack."
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OperatorError(f"{layout.stack_file} is damaged: start the local stack again.") from error
+
+
+def from_facts(facts: Mapping[str, Any]) -> Deployment:
+    """The deployment that a local stack's facts describe. Raises ``KeyError`` and the like for other facts."""
+    return Deployment(
+        verifier_url=facts["verifier_url"].rstrip("/"),
+        guarded_url=facts["guarded_url"].rstrip("/"),
+        region=facts["region"],
+        stack_name=facts["stack_name"],
+        issuer=facts["issuer"],
+        audience=facts["audience"],
+        tables=facts["tables"],
+        functions=facts["functions"],
+        wrapping_key_id=facts["wrapping_key_id"],
+        aws_endpoint_url=facts["aws_endpoint_url"],
+        lambda_endpoint_url=facts["lambda_endpoint_url"],
+    )
 
 
 def deployed_stack(name: str, region: str | None) -> Deployment:
@@ -109,6 +115,7 @@ def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> D
             audience=outputs["Audience"],
             tables={purpose: outputs[output] for purpose, output in _TABLE_OUTPUTS.items()},
             functions={ROTATE_FUNCTION: outputs["RotateSigningKeyFunctionName"]},
+            wrapping_key_id=outputs["WrappingKeyId"],
         )
     except KeyError as error:
         raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error

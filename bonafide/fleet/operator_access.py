@@ -1,0 +1,64 @@
+"""What only the operator of a stack can do, used to bring about what would otherwise take minutes or years.
+
+An expired challenge, for one: waiting five minutes for it would be honest and slow, a stack with another setting would
+not be the stack under test. So the fleet seals a challenge itself, with the stack's own sealing key and an issue time
+in the past. The stack gets exactly the bytes it would have issued then, and refuses them on its own. Expired tokens
+come about the same way, with its own token key.
+
+The keys are read as the functions read them: from the signing_keys table, unwrapped by KMS. A deployed stack's
+wrapping key gives them to nobody but its functions, so this works on the local stack alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from attestation.attestation_result import AttestationResult, Tier
+from attestation.challenge import issue_challenge
+from attestation.token import mint_token
+from service.key_ring import KeyRing
+from service.kms import KmsWrappingKey
+from service.signing_keys import DynamoDBSigningKeys, Purpose
+
+from bonafide.attesters.installation import Installation
+from bonafide.deployment import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAccess:
+    """The stack's own keys, in the hands of the fleet."""
+
+    key_ring: KeyRing
+    deployment: Deployment
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> OperatorAccess:
+        """Access to the running local stack."""
+        keys = DynamoDBSigningKeys(deployment.aws("dynamodb"), deployment.tables["signing_keys"])
+        wrapping = KmsWrappingKey(deployment.aws("kms"), deployment.wrapping_key_id, deployment.stack_name)
+        return cls(KeyRing(keys, wrapping, frozenset(Purpose)), deployment)
+
+    def challenge_issued_at(self, moment: float, app: str, *, now: float) -> str:
+        """The challenge that the stack would have issued at ``moment`` (Unix seconds)."""
+        return issue_challenge(app=app, key=self.key_ring.sealing_key(now), random=secrets.token_bytes(16), now=moment)
+
+    def token_minted_at(self, moment: float, installation: Installation, *, now: float, **changes: Any) -> str:
+        """The token that the stack would have minted at ``moment``; ``changes`` are arguments of :func:`mint_token`."""
+        lifetime = 300.0
+        arguments: dict[str, Any] = {
+            "signing_key": self.key_ring.token_key(now, lifetime=lifetime),
+            "issuer": self.deployment.issuer,
+            "app": installation.app,
+            "audience": (self.deployment.audience,),
+            "request_key": installation.request_public_key,
+            "key_id": installation.bonafide_key_id,
+            "platform": "ios",
+            "app_build": installation.phone.bundle_version,
+            "result": AttestationResult(tier=Tier.AFFIRMING, findings=(), trustworthiness={}, policy_version=0),
+            "jti": secrets.token_urlsafe(16),
+            "now": moment,
+            "lifetime": lifetime,
+        }
+        return mint_token(**(arguments | changes))

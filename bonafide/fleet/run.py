@@ -1,0 +1,141 @@
+"""Runs the fleet: every scenario once, a few at a time, and compares what it got with what it must get."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Final
+
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
+from bonafide.deployment import Deployment
+from bonafide.registration import Registrations
+
+from . import genuine, hostile_evidence, hostile_replays, hostile_requests, hostile_tokens
+from .operator_access import OperatorAccess
+from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent
+
+SCENARIOS: Final[tuple[Scenario, ...]] = (
+    *genuine.SCENARIOS,
+    *hostile_evidence.SCENARIOS,
+    *hostile_replays.SCENARIOS,
+    *hostile_tokens.SCENARIOS,
+    *hostile_requests.SCENARIOS,
+)
+"""The whole fleet."""
+
+WORKERS: Final = 6
+"""Scenarios at a time: enough to show concurrency, few enough for a laptop with two cores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one scenario got. ``milliseconds`` is the time of the answers that count, together."""
+
+    scenario: Scenario
+    got: tuple[str, ...]
+    milliseconds: float
+    right: bool
+    skipped: bool = False
+
+    def to_record(self) -> dict[str, object]:
+        return {
+            "device": self.scenario.device,
+            "does": self.scenario.does,
+            "hostile": self.scenario.hostile,
+            "expected": [str(expected) for expected in self.scenario.expected],
+            "got": list(self.got),
+            "milliseconds": round(self.milliseconds, 1),
+            "right": self.right,
+            "skipped": self.skipped,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdicts of one run, in the fleet's order, and how many seconds it took."""
+
+    verdicts: tuple[Verdict, ...]
+    seconds: float
+
+    @property
+    def wrong(self) -> int:
+        return sum(not verdict.right for verdict in self.verdicts)
+
+    @property
+    def skipped(self) -> int:
+        return sum(verdict.skipped for verdict in self.verdicts)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether there were verdicts and every one was right."""
+        return bool(self.verdicts) and not self.wrong
+
+    def to_record(self) -> dict[str, object]:
+        return {
+            "wrong": self.wrong,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds, 2),
+            "verdicts": [verdict.to_record() for verdict in self.verdicts],
+        }
+
+
+def register_apps(deployment: Deployment) -> None:
+    """Register the apps that the fleet belongs to."""
+    registrations = Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
+    for registration in REGISTRATIONS:
+        registrations.put(registration)
+
+
+def make_scene(deployment: Deployment, authority: DeviceAuthority) -> Scene:
+    """The scene for a stack: with the operator's access where it is local."""
+    return Scene(
+        client=ApiClient(verifier_url=deployment.verifier_url, guarded_url=deployment.guarded_url),
+        authority=authority,
+        stranger=DeviceAuthority.create(),
+        operator=OperatorAccess.of(deployment) if deployment.is_local else None,
+    )
+
+
+def run_fleet(
+    scene: Scene,
+    scenarios: Sequence[Scenario] = SCENARIOS,
+    *,
+    progress: Callable[[Verdict], None] = lambda _: None,
+    workers: int = WORKERS,
+) -> Outcome:
+    """Run ``scenarios`` on at most ``workers`` threads. ``progress`` hears of each verdict as it falls."""
+    started = time.perf_counter()
+    verdicts: dict[int, Verdict] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="device") as pool:
+        running = {pool.submit(run_scenario, scene, scenario): at for at, scenario in enumerate(scenarios)}
+        for done in as_completed(running):
+            verdicts[running[done]] = done.result()
+            progress(verdicts[running[done]])
+    return Outcome(tuple(verdicts[at] for at in sorted(verdicts)), time.perf_counter() - started)
+
+
+def run_scenario(scene: Scene, scenario: Scenario) -> Verdict:
+    """One scenario against the stack. Never raises: whatever goes wrong is a wrong verdict."""
+    if scenario.needs_operator and scene.operator is None:
+        return Verdict(scenario=scenario, got=("needs the local stack",), milliseconds=0, right=True, skipped=True)
+    answers: list[Answer] = []
+    trouble: tuple[str, ...] = ()
+    try:
+        for answer in scenario.act(scene):
+            answers.append(answer)
+            if len(answers) > len(scenario.expected):
+                break
+    except (UnexpectedAnswer, StackUnreachable, WrongContent) as error:
+        trouble = (str(error),)
+    except Exception as error:  # a broken scenario must not hide the verdicts of the others
+        trouble = (f"{type(error).__name__}: {error}",)
+    met = [e.met_by(a) for e, a in zip(scenario.expected, answers, strict=False)]
+    return Verdict(
+        scenario=scenario,
+        got=(*(answer.summary for answer in answers), *trouble),
+        milliseconds=sum(answer.milliseconds for answer in answers),
+        right=not trouble and len(answers) == len(scenario.expected) and all(met),
+    )

@@ -1,0 +1,141 @@
+"""What one device of the fleet does, and the verdict it must get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bonafide.attesters.apple_generations import GENERATIONS, AppleGeneration
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.client import Answer, ApiClient
+from bonafide.attesters.installation import Installation
+from bonafide.attesters.iphone import SoftwareIphone
+from bonafide.registration import DEMO_APP, DEMO_APPLE_APP_ID, Registration
+
+from .operator_access import OperatorAccess
+
+DEVELOPMENT_APP = "demo-development"
+"""A second registration of the same build, for which development builds may enrol."""
+
+REGISTRATIONS = (
+    Registration(app=DEMO_APP, apple_app_ids=(DEMO_APPLE_APP_ID,)),
+    Registration(
+        app=DEVELOPMENT_APP, apple_app_ids=(DEMO_APPLE_APP_ID,), apple_environments=("production", "development")
+    ),
+)
+"""What the fleet expects to be registered."""
+
+
+class WrongContent(Exception):
+    """The status was right, what the answer says was not. The message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One expected answer: the status and, for a refusal, the slug of its problem type."""
+
+    status: int
+    problem: str | None = None
+
+    def met_by(self, answer: Answer) -> bool:
+        return answer.status == self.status and (self.problem is None or answer.problem == self.problem)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.problem}" if self.problem else str(self.status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What every device finds: the stack, the vendors' test root, a stranger's root, and perhaps operator access."""
+
+    client: ApiClient
+    authority: DeviceAuthority
+    stranger: DeviceAuthority
+    operator: OperatorAccess | None
+
+    def phone(self, release: str | AppleGeneration = "ios-26", **changes: Any) -> SoftwareIphone:
+        """A phone with the demo app on it; ``changes`` are arguments of :class:`SoftwareIphone`."""
+        arguments: dict[str, Any] = {
+            "authority": self.authority,
+            "app_id": DEMO_APPLE_APP_ID,
+            "generation": GENERATIONS[release] if isinstance(release, str) else release,
+        }
+        return SoftwareIphone(**(arguments | changes))
+
+    def install(
+        self, release: str | AppleGeneration = "ios-26", *, app: str = DEMO_APP, **changes: Any
+    ) -> Installation:
+        """A fresh installation of ``app`` on a new phone."""
+        return Installation.fresh(app, self.phone(release, **changes))
+
+    def attest(self, installation: Installation, *, challenge: str | None = None, **client_data: Any) -> Answer:
+        """One enrolment, whatever the answer: with a fresh challenge unless one is given."""
+        text = self.client.challenge(installation.app) if challenge is None else challenge
+        body = installation.attestation_body(installation.client_data(text, **client_data))
+        return self.client.post("/v1/attestations", body)
+
+    def renew(self, installation: Installation, *, challenge: str | None = None, **client_data: Any) -> Answer:
+        """One renewal, whatever the answer: with a fresh challenge unless one is given."""
+        text = self.client.challenge(installation.app) if challenge is None else challenge
+        body = installation.renewal_body(installation.client_data(text, **client_data))
+        return self.client.post("/v1/tokens", body)
+
+    def token(self) -> tuple[Installation, str]:
+        """An enrolled installation and its token, for scenarios that begin there."""
+        installation = self.install()
+        return installation, self.client.attest(installation).token
+
+    def whoami(self, installation: Installation, token: str) -> Answer:
+        """GET and look: the relying party must see this device and no other."""
+        answer = self.client.call("GET", "/v1/whoami", token=token)
+        if answer.status == 200:
+            for name, value in (("app", installation.app), ("key_id", installation.bonafide_key_id)):
+                if answer.text(name) != value:
+                    raise WrongContent(f"whoami shows another {name}")
+        return answer
+
+
+Act = Callable[[Scene], Iterator[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A device, what it does, and the answers it must get, in order.
+
+    ``act`` yields the answers that count; a step before them that fails ends it. ``needs_operator`` marks what can be
+    shown only with the operator's access that a local stack gives.
+    """
+
+    device: str
+    does: str
+    expected: tuple[Expected, ...]
+    act: Act
+    hostile: bool = True
+    needs_operator: bool = False
+
+
+OK = Expected(200)
+CREATED = Expected(201)
+REJECTED = Expected(403, "evidence-rejected")
+CHALLENGE_UNUSABLE = Expected(409, "challenge-unusable")
+MALFORMED_EVIDENCE = Expected(400, "malformed-evidence")
+MALFORMED_REQUEST = Expected(400, "malformed-request")
+
+
+def hostile(device: str, does: str, *expected: Expected, needs_operator: bool = False) -> Callable[[Act], Scenario]:
+    """Turns a function into a hostile scenario."""
+
+    def decorate(act: Act) -> Scenario:
+        return Scenario(device=device, does=does, expected=expected, act=act, needs_operator=needs_operator)
+
+    return decorate
+
+
+def genuine(device: str, does: str, *expected: Expected) -> Callable[[Act], Scenario]:
+    """Turns a function into a genuine scenario."""
+
+    def decorate(act: Act) -> Scenario:
+        return Scenario(device=device, does=does, expected=expected, act=act, hostile=False)
+
+    return decorate

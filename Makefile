@@ -4,8 +4,10 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
 ARCHITECTURE ?= arm64
 STAGE ?= dev
 BIN := .venv/bin
@@ -29,10 +31,12 @@ quietly = mkdir -p .local/logs && { $(3); } > .local/logs/setup-$(2).log 2>&1 ||
 
 .PHONY: setup python
 setup: python ## Make the environments, where their locks changed
-	@$(MAKE) --no-print-directory -j4 $(STAMPS)
+	@$(MAKE) -s --no-print-directory -j4 PYTHON="$(PYTHON)" $(STAMPS)
 
 python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "$(PYTHON) is not Python 3.11 or newer: name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments: install your system's python3-venv package." >&2; exit 1; }
 

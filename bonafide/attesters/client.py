@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,12 +33,16 @@ class UnexpectedAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: status, lower-cased headers, body, and how long it took in milliseconds."""
+    """An HTTP answer: status, lower-cased headers, body, and how long it took in milliseconds.
+
+    ``key_id`` is the attested key that the request named, if it named one: support codes are about keys.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     milliseconds: float
+    key_id: str = ""
 
     @property
     def json(self) -> Mapping[str, object]:
@@ -113,7 +117,8 @@ class ApiClient:
     def post(self, path: str, body: Mapping[str, object] | bytes) -> Answer:
         """POST JSON to the verifier API."""
         content = body if isinstance(body, bytes) else encode_body(body)
-        return self.send("POST", self.verifier_url + path, body=content, headers={"Content-Type": "application/json"})
+        answer = self.send("POST", self.verifier_url + path, body=content, headers={"Content-Type": "application/json"})
+        return answer if isinstance(body, bytes) else replace(answer, key_id=_named_key(body))
 
     def challenge(self, app: str) -> str:
         """A fresh challenge. Raises :class:`UnexpectedAnswer` when there is none."""
@@ -147,6 +152,13 @@ class ApiClient:
         """A call of the guarded API as the token's holder makes it: token and proof."""
         proof = installation.proof(method=method, url=self.guarded_url + path, token=token)
         return self.call(method, path, token=token, proof=proof)
+
+
+def _named_key(body: Mapping[str, object]) -> str:
+    evidence = body.get("evidence")
+    pieces = [body, *(evidence if isinstance(evidence, list) else ())]
+    named = (piece.get("key_id") for piece in pieces if isinstance(piece, Mapping))
+    return next((name for name in named if isinstance(name, str)), "")
 
 
 def _session(answer: Answer, expected: int, route: str) -> Session:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 
+from attestation.errors import Reason
 from attestation.jose import b64url_encode
 
 from bonafide.attesters.client import Answer
@@ -77,7 +78,13 @@ def _no_challenge(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.install(), challenge="", request_key=None)
 
 
-@hostile("rolled-back phone", "renews with a counter that was used", CREATED, OK, REJECTED)
+@hostile(
+    "rolled-back phone",
+    "renews with a counter that was used",
+    CREATED,
+    OK,
+    REJECTED.because(Reason.COUNTER_NOT_GREATER),
+)
 def _counter_rollback(scene: Scene) -> Iterator[Answer]:
     installation = scene.install()
     yield scene.attest(installation)
@@ -94,7 +101,7 @@ def _replayed_renewal(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/tokens", body)
 
 
-@hostile("recorder", "puts a recorded signature under a fresh challenge", REJECTED)
+@hostile("recorder", "puts a recorded signature under a fresh challenge", REJECTED.because(Reason.SIGNATURE_INVALID))
 def _moved_assertion(scene: Scene) -> Iterator[Answer]:
     installation, _ = scene.token()
     old = installation.client_data(scene.client.challenge(installation.app))
@@ -103,7 +110,7 @@ def _moved_assertion(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/tokens", installation.renewal_body(fresh, assertion))
 
 
-@hostile("impostor", "renews a stranger's key with its own", REJECTED)
+@hostile("impostor", "renews a stranger's key with its own", REJECTED.because(Reason.SIGNATURE_INVALID))
 def _other_signer(scene: Scene) -> Iterator[Answer]:
     victim, _ = scene.token()
     client_data = victim.client_data(scene.client.challenge(victim.app))
@@ -121,7 +128,7 @@ def _unknown_key(scene: Scene) -> Iterator[Answer]:
     yield scene.renew(scene.install())
 
 
-@hostile("sibling app", "renews with the right key for another app", REJECTED)
+@hostile("sibling app", "renews with the right key for another app", REJECTED.because(Reason.APP_MISMATCH))
 def _other_app_renews(scene: Scene) -> Iterator[Answer]:
     installation, _ = scene.token()
     installation.phone.app_id = "B0NAF1DE42.org.bonafide.sibling"

@@ -5,22 +5,28 @@ not be the stack under test. So the fleet seals a challenge itself, with the sta
 in the past. The stack gets exactly the bytes it would have issued then, and refuses them on its own. Expired tokens
 come about the same way, with its own token key.
 
+And a refusal has one face for all reasons: a stack that refused for the wrong one would look right. The support code in
+the answer tells only the operator why, so the fleet looks it up and judges the reason too.
+
 The keys are read as the functions read them: from the signing_keys table, unwrapped by KMS. A deployed stack's
 wrapping key gives them to nobody but its functions, so this works on the local stack alone.
 """
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from attestation.attestation_result import AttestationResult, Tier
 from attestation.challenge import issue_challenge
+from attestation.errors import Reason
 from attestation.token import mint_token
 from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
 from service.signing_keys import DynamoDBSigningKeys, Purpose
+from service.support_code import support_code, support_key
 
 from bonafide.attesters.installation import Installation
 from bonafide.deployment import Deployment
@@ -62,3 +68,13 @@ class OperatorAccess:
             "lifetime": lifetime,
         }
         return mint_token(**(arguments | changes))
+
+    def reason_behind(self, code: str, key_id: str, *, now: float) -> Reason | None:
+        """The reason that a support code of today or yesterday stands for; ``None`` when it stands for none."""
+        for key in self.key_ring.opening_keys(now):
+            secret = support_key(key)
+            for day in (now, now - 86_400):
+                for reason in Reason:
+                    if hmac.compare_digest(code, support_code(secret, reason=reason.value, key_id=key_id, now=day)):
+                        return reason
+        return None

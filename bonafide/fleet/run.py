@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Final
 
+from attestation.errors import Reason
+
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
 from bonafide.deployment import Deployment
@@ -15,7 +17,7 @@ from bonafide.registration import Registrations
 
 from . import genuine, hostile_evidence, hostile_replays, hostile_requests, hostile_tokens
 from .operator_access import OperatorAccess
-from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent
+from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent, summary
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     *genuine.SCENARIOS,
@@ -132,10 +134,23 @@ def run_scenario(scene: Scene, scenario: Scenario) -> Verdict:
         trouble = (str(error),)
     except Exception as error:  # a broken scenario must not hide the verdicts of the others
         trouble = (f"{type(error).__name__}: {error}",)
-    met = [e.met_by(a) for e, a in zip(scenario.expected, answers, strict=False)]
+    reasons = [_reason(scene, answer) for answer in answers]
+    known = scene.operator is not None
+    met = [
+        expected.met_by(answer, reason, reasons_known=known)
+        for expected, answer, reason in zip(scenario.expected, answers, reasons, strict=False)
+    ]
     return Verdict(
         scenario=scenario,
-        got=(*(answer.summary for answer in answers), *trouble),
+        got=(*(summary(a.summary, r) for a, r in zip(answers, reasons, strict=True)), *trouble),
         milliseconds=sum(answer.milliseconds for answer in answers),
         right=not trouble and len(answers) == len(scenario.expected) and all(met),
     )
+
+
+def _reason(scene: Scene, answer: Answer) -> Reason | None:
+    """The reason behind a refusal's support code, where there is one and the fleet may look it up."""
+    code = answer.text("support_code")
+    if scene.operator is None or not code or answer.status != 403:
+        return None
+    return scene.operator.reason_behind(code, answer.key_id, now=time.time())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from attestation.errors import Reason
 
 from bonafide.attesters.apple_generations import GENERATIONS, AppleGeneration
 from bonafide.attesters.authority import DeviceAuthority
@@ -33,16 +35,32 @@ class WrongContent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One expected answer: the status and, for a refusal, the slug of its problem type."""
+    """One expected answer: the status and, for a refusal, the slug of its problem type.
+
+    ``reason`` is what the operator must see behind the one face of a refusal; it is compared where the fleet has the
+    operator's access.
+    """
 
     status: int
     problem: str | None = None
+    reason: Reason | None = None
 
-    def met_by(self, answer: Answer) -> bool:
-        return answer.status == self.status and (self.problem is None or answer.problem == self.problem)
+    def because(self, reason: Reason) -> Expected:
+        """The same answer, for that reason and no other."""
+        return replace(self, reason=reason)
+
+    def met_by(self, answer: Answer, reason: Reason | None, *, reasons_known: bool) -> bool:
+        right_reason = self.reason is None or not reasons_known or self.reason is reason
+        right_face = answer.status == self.status and (self.problem is None or answer.problem == self.problem)
+        return right_face and right_reason
 
     def __str__(self) -> str:
-        return f"{self.status} {self.problem}" if self.problem else str(self.status)
+        return summary(f"{self.status} {self.problem}" if self.problem else str(self.status), self.reason)
+
+
+def summary(answer: str, reason: Reason | None) -> str:
+    """``403 evidence-rejected (app-mismatch)``: what the client is told, and what the operator sees."""
+    return f"{answer} ({reason.value})" if reason else answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from . import der
@@ -83,22 +84,33 @@ class Certificate:
     def basic_constraints(self) -> BasicConstraints | None:
         """The basic constraints, ``None`` when the certificate has none."""
         extension = self.extension(BASIC_CONSTRAINTS)
-        if extension is None:
-            return None
-        fields = der.Reader(der.single(extension.value, der.SEQUENCE))
-        ca = fields.optional(der.BOOLEAN)
-        length = fields.optional(der.INTEGER)
-        fields.finish()
-        return BasicConstraints(
-            ca is not None and der.boolean(ca.value, strict=False),
-            None if length is None else der.integer(length.value),
-        )
+        return None if extension is None else _basic_constraints(extension.value)
 
     @property
     def key_usage(self) -> int | None:
         """Key usage bits (:data:`KEY_CERT_SIGN` …), ``None`` when the certificate does not restrict its key."""
         extension = self.extension(KEY_USAGE)
-        return None if extension is None else der.named_bits(der.single(extension.value, der.BIT_STRING))
+        return None if extension is None else _key_usage(extension.value)
+
+
+# The same few values occur in every certificate of a fleet, so reading them is remembered.
+
+
+@lru_cache(maxsize=64)
+def _basic_constraints(value: bytes) -> BasicConstraints:
+    fields = der.Reader(der.single(value, der.SEQUENCE))
+    ca = fields.optional(der.BOOLEAN)
+    length = fields.optional(der.INTEGER)
+    fields.finish()
+    return BasicConstraints(
+        ca is not None and der.boolean(ca.value, strict=False),
+        None if length is None else der.integer(length.value),
+    )
+
+
+@lru_cache(maxsize=64)
+def _key_usage(value: bytes) -> int:
+    return der.named_bits(der.single(value, der.BIT_STRING))
 
 
 def read_certificate(data: bytes, *, allow_trailing: bool = False) -> Certificate:
@@ -229,9 +241,17 @@ def _time(tag: int, value: bytes, unreadable: float) -> float:
         year = int(digits[:4])
     else:
         return unreadable
-    month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(len(digits) - 10, len(digits), 2))
+    rest = int(digits[-10:])  # MMDDhhmmss
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+        return datetime(
+            year,
+            rest // 100_000_000,
+            rest // 1_000_000 % 100,
+            rest // 10_000 % 100,
+            rest // 100 % 100,
+            rest % 100,
+            tzinfo=UTC,
+        ).timestamp()
     except ValueError:
         return unreadable
 

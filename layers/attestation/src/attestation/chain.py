@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from .certificate import BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_CERT_SIGN, KEY_USAGE, Certificate
+from .certificate import BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_CERT_SIGN, KEY_USAGE, Certificate, read_certificate
 from .distinguished_name import names_match
 from .endorsements import TrustAnchor, require_anchors
 from .errors import MalformedEvidence, Reason, RejectedEvidence
@@ -103,7 +103,7 @@ def verify_signature(certificate: Certificate, issuer_spki: bytes) -> None:
 
 
 class LinkCache:
-    """Remembers which certificates were found signed by which key, so that an issuing CA is verified once.
+    """Remembers which certificates were found signed by which key, so that an issuing CA is read and verified once.
 
     The key is the full certificate and the issuer's SubjectPublicKeyInfo. Only good signatures are kept, so nobody can
     fill the cache without a genuine issuer; dates, flags and revocation are never cached. Bounded (least recently used
@@ -113,10 +113,15 @@ class LinkCache:
     def __init__(self, capacity: int = 1024) -> None:
         self._capacity = capacity
         self._links: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+        self._read: OrderedDict[bytes, Certificate] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._links)
+
+    def read_issuer(self, data: bytes) -> Certificate:
+        """:func:`read_certificate`, once per certificate that :meth:`verify_link` has found good."""
+        return self._read.get(data) or read_certificate(data)
 
     def verify_link(self, certificate: Certificate, issuer_spki: bytes) -> None:
         """:func:`verify_signature`, once per pair."""
@@ -130,6 +135,10 @@ class LinkCache:
             self._links[link] = None
             if len(self._links) > self._capacity:
                 self._links.popitem(last=False)
+            if not certificate.trailing:
+                self._read[certificate.raw] = certificate
+                if len(self._read) > self._capacity:
+                    self._read.popitem(last=False)
 
 
 LINKS: Final = LinkCache()

@@ -134,28 +134,30 @@ def elements(data: bytes, start: int, stop: int) -> list[tuple[int, int, int]]:
     """
     found = []
     while start < stop:
-        content = start + 2
-        # The usual header, one octet of tag and one of length, is read here; any other by _header.
-        if (
-            content <= stop
-            and (length := data[start + 1]) < 0x80
-            and (tag := data[start]) & 0x1F != 0x1F
-            and tag & 0xDF
-            and content + length <= stop
-        ):
-            start = content + length
-        else:
-            tag, content, start = _header(data, start, stop, True)
-            if start < 0:
+        tag, end = data[start], 0
+        # The usual headers, one octet of tag and one or three of length, are read here; any other by _header.
+        if tag & 0x1F != 0x1F and tag & 0xDF and (content := start + 2) <= stop:
+            length = data[start + 1]
+            if length < 0x80:
+                end = content + length
+            elif length == 0x82 and (content := start + 4) <= stop and data[start + 2]:
+                end = content + (data[start + 2] << 8 | data[start + 3])
+        if not start < end <= stop:
+            tag, content, end = _header(data, start, stop, True)
+            if end < 0:
                 raise _invalid("indefinite length in DER")
-        found.append((tag, content, start))
+        found.append((tag, content, end))
+        start = end
     return found
 
 
-def explicit_elements(data: bytes, start: int, stop: int) -> list[tuple[int, int, int, int]]:
+def explicit_elements(
+    data: bytes, start: int, stop: int, wanted: frozenset[int] | None = None
+) -> list[tuple[int, int, int, int]]:
     """A run of ``[number] EXPLICIT`` elements, each as (number, tag inside, content start, content stop).
 
     Same rules as :func:`elements`; beside them, each element is constructed, context-specific and holds exactly one.
+    With ``wanted``, elements of other numbers are passed over without a look inside.
     """
     found = []
     while start < stop:
@@ -179,6 +181,9 @@ def explicit_elements(data: bytes, start: int, stop: int) -> list[tuple[int, int
             number = numbered
         if end > stop:
             raise _invalid("element overruns what encloses it")
+        if wanted is not None and number not in wanted:
+            start = end
+            continue
         held = elements(data, inner, end)
         if len(held) != 1:
             raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"explicit tag [{number}] holds {len(held)} elements")

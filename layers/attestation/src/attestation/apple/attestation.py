@@ -90,8 +90,8 @@ def verify_attestation(
     # 3. One to four certificates, leaf first.
     if not 1 <= len(parts.x5c) <= _MAX_X5C:
         raise RejectedEvidence(Reason.CHAIN_LENGTH, f"{len(parts.x5c)} certificates in x5c")
-    certificates = [read_certificate(certificate) for certificate in parts.x5c]
-    leaf = certificates[0]
+    leaf = read_certificate(parts.x5c[0])
+    certificates = [leaf, *map(links.read_issuer, parts.x5c[1:])]
     # 4 and 5. A valid path, now, from Apple's App Attestation root to a leaf that is one.
     verify_path(certificates, anchors=endorsements.apple_attestation, now=now, links=links)
     _check_leaf_role(leaf)

@@ -25,6 +25,8 @@ _APP_ID: Final = 1204
 _OS_VERSION: Final = 1400
 _OS_BUILD: Final = 1403
 _OS_NAME: Final = 1026
+_OF_THE_KEY: Final = frozenset({_APP_ID})
+_OF_THE_OS: Final = frozenset({_OS_VERSION, _OS_BUILD, _OS_NAME})
 _MAX_TEXT: Final = 256
 
 MAC_FULL_SECURITY: Final = b64decode(
@@ -72,11 +74,11 @@ def read_nonce(leaf: Certificate) -> bytes:
 
 def read_facts(leaf: Certificate) -> LeafFacts:
     """What extensions 8.5, 8.6 and 8.7 say. Never raises."""
-    os_information = tagged_values(leaf.extensions.get(OS_INFORMATION))
+    os_information = tagged_values(leaf.extensions.get(OS_INFORMATION), _OF_THE_OS)
     os_name = _text(os_information.get(_OS_NAME))
     mac = os_name is not None and os_name.casefold().startswith("mac")
     return LeafFacts(
-        app_id=_text(tagged_values(leaf.extensions.get(KEY_PROPERTIES)).get(_APP_ID)),
+        app_id=_text(tagged_values(leaf.extensions.get(KEY_PROPERTIES), _OF_THE_KEY).get(_APP_ID)),
         os_version=_text(os_information.get(_OS_VERSION)),
         os_build=_text(os_information.get(_OS_BUILD)),
         os_name=os_name,
@@ -85,15 +87,18 @@ def read_facts(leaf: Certificate) -> LeafFacts:
     )
 
 
-def tagged_values(extension: Extension | None) -> Mapping[int, der.Element]:
-    """The elements of ``SEQUENCE OF [n] EXPLICIT`` by tag number, as far as they can be read; first one wins."""
+def tagged_values(extension: Extension | None, wanted: frozenset[int] | None = None) -> Mapping[int, der.Element]:
+    """The elements of ``SEQUENCE OF [n] EXPLICIT`` by tag number: all of them, or those ``wanted``; first one wins.
+
+    None at all when the value is no such structure.
+    """
     values: dict[int, der.Element] = {}
     if extension is None:
         return values
     data = extension.value
     try:
         _, start, stop = der.header(data, 0, len(data))
-        for number, tag, content, end in der.explicit_elements(data, start, stop):
+        for number, tag, content, end in der.explicit_elements(data, start, stop, wanted):
             values.setdefault(number, der.Element(tag, data[content:end], b""))
     except AttestationError:
         pass

@@ -24,6 +24,7 @@ class Platform(StrEnum):
     IOS = "ios"
     MACOS = "macos"
     ANDROID = "android"
+    HARMONY = "harmony"
 
 
 @unique
@@ -126,6 +127,58 @@ class AndroidClaims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HarmonyIntegrityClaims:
+    """What a SysIntegrity token says. ``profile`` is ``hms``, ``next`` or ``enhanced``.
+
+    ``checked_at`` is Unix seconds by Huawei's clock. ``details`` are Huawei's words as they came (``root``,
+    ``unlocked``, ``jailbreak``, ``emulator``, ``attack`` …): open texts, and any of them counts against the device.
+    ``advice`` is what Huawei suggests to the user. ``signing_digests`` (hex) are of the app as the service saw it.
+    """
+
+    profile: str
+    checked_at: float
+    basic_integrity: bool
+    details: tuple[str, ...] = ()
+    bundle_name: str
+    app_id: str
+    signing_digests: tuple[str, ...] = ()
+    version: int | None = None
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmonyClaims:
+    """What a HUKS key attestation says beyond the neutral claims, and the device integrity beside it.
+
+    ``kind`` is ``anonymous`` or ``non-anonymous``. ``app_id`` is ``<bundle name>_<base64 of the signing key>``;
+    ``app_identifier`` and ``app_mode`` (``release``, ``debug``) are ``None`` before API 20. ``key_origin`` is
+    ``generated``, or ``None`` where the release does not say; ``key_origin_level`` is who says it. Levels are 2 for the
+    operating system and 3 for the TEE; ``key_manager_level`` decides where the key lives, ``claim_levels`` has all of
+    them by name. ``key_algorithm`` other than ``ec-p256`` cannot sign renewals or proofs. ``model`` is the operating
+    system's word. ``key_purposes`` is HUKS's bit set, ``device_security_level`` the device certificate's own statement
+    (non-anonymous chains). ``boot_state`` is always ``not-proved``: no HUKS attestation says how the device booted,
+    which is why ``integrity`` is asked for beside it. Identifiers of the device are never kept.
+    """
+
+    kind: str
+    bundle_name: str
+    app_id: str
+    app_identifier: str | None = None
+    app_mode: str | None = None
+    key_origin: str | None = None
+    key_origin_level: int | None = None
+    key_manager_level: int | None = None
+    key_algorithm: str
+    key_purposes: int | None = None
+    model: str | None = None
+    device_security_level: int | None = None
+    claim_levels: Mapping[str, int]
+    boot_state: str = "not-proved"
+    simulator: bool = False
+    integrity: HarmonyIntegrityClaims | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """Facts proved by one piece of verified evidence.
 
@@ -147,6 +200,7 @@ class Claims:
     findings: tuple[str, ...] = ()
     apple: AppleClaims | None = None
     android: AndroidClaims | None = None
+    harmony: HarmonyClaims | None = None
     receipt: bytes | None = None
 
     @property
@@ -166,9 +220,17 @@ class Claims:
         android = self.android
         if android is not None and newer.android is not None:
             android = replace(android, play=_newer(newer.android.play, android.play))
+        harmony = self.harmony
+        if harmony is not None and newer.harmony is not None:
+            harmony = replace(harmony, integrity=_newer(newer.harmony.integrity, harmony.integrity))
         findings = tuple(dict.fromkeys(self.findings + newer.findings))
         return replace(
-            self, counter=_newer(newer.counter, self.counter), findings=findings, apple=apple, android=android
+            self,
+            counter=_newer(newer.counter, self.counter),
+            findings=findings,
+            apple=apple,
+            android=android,
+            harmony=harmony,
         )
 
     def with_play(self, play: PlayClaims) -> Claims:
@@ -178,6 +240,14 @@ class Claims:
                 Reason.KEY_OTHER_PLATFORM, "a Play Integrity verdict beside a key of another platform"
             )
         return replace(self, android=replace(self.android, play=play))
+
+    def with_device_integrity(self, integrity: HarmonyIntegrityClaims) -> Claims:
+        """These claims beside a SysIntegrity verdict over the same client data. For HarmonyOS claims only."""
+        if self.harmony is None:
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a SysIntegrity verdict beside a key of another platform")
+        if integrity.bundle_name != self.harmony.bundle_name:
+            raise RejectedEvidence(Reason.APP_MISMATCH, "key and device integrity are of two different apps")
+        return replace(self, harmony=replace(self.harmony, integrity=integrity))
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready facts for storage and decision records: no receipt, no ``None``."""
@@ -194,6 +264,7 @@ class Claims:
             "findings": list(self.findings),
             "apple": None if self.apple is None else _present(asdict(self.apple)),
             "android": None if self.android is None else _present(asdict(self.android)),
+            "harmony": None if self.harmony is None else _present(asdict(self.harmony)),
         }
         return _present(record)
 
@@ -201,7 +272,7 @@ class Claims:
     def from_record(cls, record: Mapping[str, object]) -> Claims:
         """The claims that :meth:`to_record` wrote. For our own store; not a parser of foreign input."""
         facts = dict(record)
-        apple, android = facts.pop("apple", None), facts.pop("android", None)
+        apple, android, harmony = (facts.pop(name, None) for name in ("apple", "android", "harmony"))
         facts["public_key"] = bytes.fromhex(str(facts["public_key"]))
         facts["platform"] = Platform(str(facts["platform"]))
         facts["key_storage"] = KeyStorage(str(facts["key_storage"]))
@@ -214,6 +285,13 @@ class Claims:
             play = inner.get("play")
             inner["play"] = PlayClaims(**_tuples(play)) if isinstance(play, Mapping) else None
             facts["android"] = AndroidClaims(**inner)
+        if isinstance(harmony, Mapping):
+            inner = _tuples(harmony)
+            integrity = inner.get("integrity")
+            inner["integrity"] = (
+                HarmonyIntegrityClaims(**_tuples(integrity)) if isinstance(integrity, Mapping) else None
+            )
+            facts["harmony"] = HarmonyClaims(**inner)
         return cls(**facts)  # type: ignore[arg-type]
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
 from .android.revocation import StatusList
-from .certificate import Certificate, certificates_from_pem
+from .certificate import Certificate, certificates_from_pem, read_certificate
 from .errors import EndorsementsUnavailable, Reason
+from .harmony.simulator import ROOT_DIGEST, is_simulator_root
 
 ANDROID_STATUS_MAX_AGE: Final = 48 * 3600.0
 """How old Google's status list may be by default, in seconds. Google asks for a refresh within a day."""
@@ -45,6 +47,10 @@ class Endorsements:
     ``android_status`` is Google's revocation list as last fetched; without one no Android chain can be judged.
     ``android_status_max_age`` is the age in seconds from which that list is too old to go by. A stack that would rather
     accept than stand still while Google's server is down sets it to ``math.inf``: its own, visible choice.
+
+    Huawei signs with a root per purpose: HUKS attestations anonymous or not, integrity tokens by profile. Pinning them
+    apart keeps a phone's, a developer's or an app's certificate under one root from passing for another's.
+    ``harmony_simulator`` is empty but for :meth:`with_openharmony_simulator`.
     """
 
     apple_attestation: tuple[TrustAnchor, ...]
@@ -52,16 +58,42 @@ class Endorsements:
     android_attestation: tuple[TrustAnchor, ...] = ()
     android_status: StatusList | None = None
     android_status_max_age: float = ANDROID_STATUS_MAX_AGE
+    harmony_anonymous: tuple[TrustAnchor, ...] = ()
+    harmony_non_anonymous: tuple[TrustAnchor, ...] = ()
+    harmony_hms: tuple[TrustAnchor, ...] = ()
+    harmony_next: tuple[TrustAnchor, ...] = ()
+    harmony_enhanced: tuple[TrustAnchor, ...] = ()
+    harmony_simulator: tuple[TrustAnchor, ...] = ()
 
     def with_development_anchors(self, anchors: Iterable[TrustAnchor]) -> Endorsements:
-        """These endorsements plus test roots for every purpose. For development stages and tests only."""
+        """These endorsements plus test roots for every purpose. For development stages and tests only.
+
+        Raises :class:`ValueError` for the OpenHarmony simulator's root, whose keys are public: it has its own switch.
+        """
         extra = tuple(anchors)
+        if any(is_simulator_root(anchor.spki) for anchor in extra):
+            raise ValueError("the OpenHarmony simulator's root is no test root: use with_openharmony_simulator")
         return replace(
             self,
             apple_attestation=self.apple_attestation + extra,
             apple_receipt=self.apple_receipt + extra,
             android_attestation=self.android_attestation + extra,
+            harmony_anonymous=self.harmony_anonymous + extra,
+            harmony_non_anonymous=self.harmony_non_anonymous + extra,
+            harmony_hms=self.harmony_hms + extra,
+            harmony_next=self.harmony_next + extra,
+            harmony_enhanced=self.harmony_enhanced + extra,
         )
+
+    def with_openharmony_simulator(self, root: bytes) -> Endorsements:
+        """These endorsements plus the OpenHarmony simulator's root (its certificate in DER), for HUKS attestations.
+
+        The switch for development stages, and the only way in: anybody can attest anything under this root. Raises
+        :class:`ValueError` when ``root`` is another certificate.
+        """
+        if sha256(root).hexdigest() != ROOT_DIGEST:
+            raise ValueError("not the root certificate of the OpenHarmony simulator")
+        return replace(self, harmony_simulator=(TrustAnchor.of(read_certificate(root)),))
 
     def with_android_status(
         self, status: StatusList | None, *, max_age: float = ANDROID_STATUS_MAX_AGE
@@ -107,4 +139,9 @@ def pinned_endorsements() -> Endorsements:
         apple_attestation=_read("apple-app-attestation-root-ca"),
         apple_receipt=_read("apple-root-ca-g3"),
         android_attestation=_read("google-rsa-2022", "google-ec-p384-2025-key-attestation-ca1"),
+        harmony_anonymous=_read("huawei-cbg-ecc-device-attestation-root-ca-1"),
+        harmony_non_anonymous=_read("huawei-cbg-root-ca-g2", "huawei-cbg-ecc-equipment-root-ca-3"),
+        harmony_hms=_read("huawei-cbg-root-ca"),
+        harmony_next=_read("huawei-cbg-root-ca-g2"),
+        harmony_enhanced=_read("huawei-cbg-ecc-device-attestation-root-ca-1"),
     )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from enum import StrEnum, unique
+from typing import Final, TypeVar
 
 from .errors import MalformedEvidence, Reason
 from .jose import b64url_decode
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 MAX_EVIDENCE_BYTES: Final = 48 * 1024
 """Largest single field, in bytes; a certificate chain counts whole. App Attest has 6 KB, an Android chain 5 KB."""
@@ -61,6 +64,49 @@ class PlayIntegrityToken:
     integrity_token: str = field(repr=False)
 
 
+@unique
+class AttestationKind(StrEnum):
+    """Which of two HUKS attestations a chain is, as the app declares it: each has roots of its own.
+
+    Every app may ask for ``ANONYMOUS`` ones; ``NON_ANONYMOUS`` ones name the device and are for system apps.
+    """
+
+    ANONYMOUS = "anonymous"
+    NON_ANONYMOUS = "non-anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class HarmonyKeyAttestation:
+    """``harmony-key-attestation``: the certificate chain of a HUKS key in DER, leaf first, with or without root.
+
+    ``huks.anonAttestKeyItem`` (or ``attestKeyItem``) returns it as PEM texts.
+    """
+
+    certificate_chain: tuple[bytes, ...]
+    kind: AttestationKind = AttestationKind.ANONYMOUS
+
+
+@unique
+class IntegrityProfile(StrEnum):
+    """Which of Huawei's integrity services signed, as the app declares it: each has its own root and algorithm.
+
+    ``HMS`` is HMS Core's ``sysIntegrity``; ``NEXT`` is ``safetyDetect.checkSysIntegrity`` of HarmonyOS 5; ``ENHANCED``
+    is ``checkSysIntegrityEnhanced`` of HarmonyOS 6.
+    """
+
+    HMS = "hms"
+    NEXT = "next"
+    ENHANCED = "enhanced"
+
+
+@dataclass(frozen=True, slots=True)
+class HarmonyDeviceIntegrity:
+    """``harmony-device-integrity``: a SysIntegrity token (compact JWS) as the app received it. Proves no key."""
+
+    profile: IntegrityProfile
+    integrity_token: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class KeySignature:
     """``key-signature``: ES256 by the attested key over the client data, the 64 bytes R and S (RFC 7518 §3.4).
@@ -71,7 +117,16 @@ class KeySignature:
     signature: bytes
 
 
-Evidence = AppleAttestation | AppleAssertion | AppleReceipt | AndroidKeyAttestation | PlayIntegrityToken | KeySignature
+Evidence = (
+    AppleAttestation
+    | AppleAssertion
+    | AppleReceipt
+    | AndroidKeyAttestation
+    | PlayIntegrityToken
+    | HarmonyKeyAttestation
+    | HarmonyDeviceIntegrity
+    | KeySignature
+)
 
 
 def _binary(item: Mapping[str, object], name: str) -> bytes:
@@ -101,6 +156,13 @@ def _text(item: Mapping[str, object], name: str) -> str:
     if len(value) > MAX_EVIDENCE_BYTES:
         raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"evidence field {name} exceeds {MAX_EVIDENCE_BYTES} bytes")
     return value
+
+
+def _choice(item: Mapping[str, object], name: str, choices: type[_Choice]) -> _Choice:
+    try:
+        return choices(_text(item, name))
+    except ValueError as error:
+        raise MalformedEvidence(Reason.FORMAT_UNKNOWN, f"evidence field {name} names nothing that is known") from error
 
 
 def _exactly(item: Mapping[str, object], *names: str) -> None:
@@ -135,6 +197,17 @@ def _play_integrity_token(item: Mapping[str, object]) -> PlayIntegrityToken:
     return PlayIntegrityToken(_text(item, "integrity_token"))
 
 
+def _harmony_key_attestation(item: Mapping[str, object]) -> HarmonyKeyAttestation:
+    _exactly(item, "certificate_chain", "kind")
+    kind = _choice(item, "kind", AttestationKind) if item.get("kind") is not None else AttestationKind.ANONYMOUS
+    return HarmonyKeyAttestation(_binaries(item, "certificate_chain"), kind)
+
+
+def _harmony_device_integrity(item: Mapping[str, object]) -> HarmonyDeviceIntegrity:
+    _exactly(item, "profile", "integrity_token")
+    return HarmonyDeviceIntegrity(_choice(item, "profile", IntegrityProfile), _text(item, "integrity_token"))
+
+
 def _key_signature(item: Mapping[str, object]) -> KeySignature:
     _exactly(item, "signature")
     return KeySignature(_binary(item, "signature"))
@@ -146,6 +219,8 @@ FORMATS: Final[Mapping[str, Callable[[Mapping[str, object]], Evidence]]] = {
     "apple-app-attest-receipt": _apple_receipt,
     "android-key-attestation": _android_key_attestation,
     "android-play-integrity": _play_integrity_token,
+    "harmony-key-attestation": _harmony_key_attestation,
+    "harmony-device-integrity": _harmony_device_integrity,
     "key-signature": _key_signature,
 }
 """Every evidence format this library reads, with its reader."""

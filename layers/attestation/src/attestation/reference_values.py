@@ -58,8 +58,29 @@ class AndroidReferenceValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HarmonyReferenceValues:
+    """What HarmonyOS evidence must show.
+
+    ``bundle_names`` are bundle names (package names with HMS Core), any of which will do. ``app_ids`` are the app's
+    ids as evidence spells them, which are two kinds: HUKS attestations carry ``<bundle name>_<base64 of the signing
+    key>``, integrity tokens the number that AppGallery Connect gave the app. List both. ``app_identifiers`` are the
+    numbers that survive a change of the signing key (``appIdentifier``, API 20): an attestation needs one of either.
+    ``signing_digests`` (SHA-256 of the signing certificate, 32 bytes each) are asked of integrity tokens where given.
+
+    A bundle name is anybody's to use, so an app that lists neither ids nor identifiers pins no signer: such evidence
+    verifies, and carries a finding that the strict policy lowers the tier for. Registration should not allow it.
+    """
+
+    bundle_names: tuple[str, ...]
+    app_ids: tuple[str, ...] = ()
+    app_identifiers: tuple[str, ...] = ()
+    signing_digests: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceValues:
     """What we expect of one registered app, by platform. ``None`` means: not registered for that platform."""
 
     apple: AppleReferenceValues | None = None
     android: AndroidReferenceValues | None = None
+    harmony: HarmonyReferenceValues | None = None

@@ -1,0 +1,1 @@
+"""Evidence of HarmonyOS devices: HUKS key attestation and SysIntegrity tokens."""

@@ -183,7 +183,8 @@ class BundleKeeper:
                 )
             if fresh is not None:
                 self._bundle, self._text, self._etag = fresh, text, answer.etag
-            self._known_at = max(self._known_at, attempt.began)
+            if attempt is self._attempt or attempt.began > self._known_at:
+                self._known_at = attempt.began
             self._failures = 0
         if fresh is not None:
             self._note(None, f"trust bundle {fresh.version}")

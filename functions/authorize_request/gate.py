@@ -138,7 +138,7 @@ def _only(values: list[str], missing: Reason, malformed: Reason) -> str:
     """The one value of a header (RFC 9449 §4.3 check 1). Two are refused: which one would the backend believe?"""
     if not values or values == [""]:
         raise RejectedEvidence(missing, "the header is not there")
-    if len(values) > 1 or "," in values[0]:
+    if len(values) > 1 or type(values[0]) is not str or "," in values[0]:
         raise MalformedEvidence(malformed, "the header is there more than once")
     return values[0]
 

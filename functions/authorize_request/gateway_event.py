@@ -32,7 +32,7 @@ class GatewayRequest(NamedTuple):
 
     ``path`` is the API's own path, as routes are written: no stage, no base path of a custom domain. ``url`` is the
     URL as the client called it, without query; empty when unknown. ``tokens`` and ``proofs`` are the values of those
-    headers, all of them. ``proofs`` is ``None`` where the event cannot carry a proof. ``route`` is the gateway's own
+    headers, all of them, as the event has them. ``proofs`` is ``None`` where the event cannot carry a proof. ``route`` is the gateway's own
     name of the route, for the log; ``api_arn`` and ``method_arn`` are what policies are written for.
     """
 
@@ -124,15 +124,12 @@ def _header_values(event: Mapping[str, object], *names: str) -> tuple[list[str],
     one name in two ways to get two values past whoever looks up a single spelling.
     """
     found: dict[str, list[str]] = {name: [] for name in names}
+    lengths = {len(name) for name in names}  # most headers are told apart by that alone
     headers = event.get("multiValueHeaders") or event.get("headers")
     if isinstance(headers, dict):
         for name, values in headers.items():
-            wanted = found.get(name.lower())
-            if wanted is not None:
-                if isinstance(values, list):
-                    wanted.extend(value if isinstance(value, str) else "" for value in values)
-                elif isinstance(values, str):
-                    wanted.append(values)
+            if len(name) in lengths and (wanted := found.get(name.lower())) is not None:
+                wanted.extend(values if isinstance(values, list) else [values])
     return tuple(found.values())
 
 

@@ -1,0 +1,31 @@
+"""Fixtures of the gate's tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.gate.stand import Call, Stand
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def stand() -> Stand:
+    """An authorizer with the usual bundle."""
+    return Stand()
+
+
+@pytest.fixture
+def call() -> Call:
+    """A call that passes."""
+    return Call()
+
+
+@pytest.fixture
+def log_lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """The log lines written since the last call."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -12,10 +12,22 @@ from hashlib import sha1
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.x509 import load_der_x509_certificate
 
-from .der_writer import bit_string, boolean, explicit, integer, object_identifier, octet_string, sequence, set_of, time
+from .der_writer import (
+    NULL,
+    bit_string,
+    boolean,
+    explicit,
+    integer,
+    object_identifier,
+    octet_string,
+    sequence,
+    set_of,
+    time,
+)
 
 RandomBytes = Callable[[int], bytes]
 """Gives that many random bytes. ``secrets.token_bytes`` in use; tests may inject a repeatable source."""
@@ -24,23 +36,38 @@ KEY_CERT_SIGN: Final = 0x04
 CRL_SIGN: Final = 0x02
 DIGITAL_SIGNATURE: Final = 0x80
 
+IssuerKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 _SIGNATURE_ALGORITHMS: Final = {
     "sha256": ("1.2.840.10045.4.3.2", hashes.SHA256()),
     "sha384": ("1.2.840.10045.4.3.3", hashes.SHA384()),
 }
-_ATTRIBUTES: Final = {"CN": "2.5.4.3", "C": "2.5.4.6", "ST": "2.5.4.8", "O": "2.5.4.10", "OU": "2.5.4.11"}
+_RSA_ALGORITHMS: Final = {"sha256": "1.2.840.113549.1.1.11", "sha384": "1.2.840.113549.1.1.12"}
+_ATTRIBUTES: Final = {
+    "CN": "2.5.4.3",
+    "serialNumber": "2.5.4.5",
+    "C": "2.5.4.6",
+    "ST": "2.5.4.8",
+    "O": "2.5.4.10",
+    "OU": "2.5.4.11",
+    "title": "2.5.4.12",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One X.509 extension: dotted OID, DER value, and whether it is critical."""
+    """One X.509 extension: dotted OID, DER value, and whether it is critical.
+
+    ``true`` is the octet that says so: DER has ``FF``, some KeyMint implementations write ``01``.
+    """
 
     oid: str
     value: bytes
     critical: bool = False
+    true: int = 0xFF
 
     def encode(self) -> bytes:
-        critical = boolean(True) if self.critical else b""
+        critical = boolean(True, true=self.true) if self.critical else b""
         return sequence(object_identifier(self.oid), critical, octet_string(self.value))
 
 
@@ -49,7 +76,7 @@ class CertificateTemplate:
     """A certificate before it is signed. Times are Unix seconds; names and ``spki`` are DER.
 
     ``digest`` is ``sha256`` or ``sha384``; ``signature_algorithm`` overrides the AlgorithmIdentifier that goes with
-    it, ``outer_signature_algorithm`` only the unsigned copy of it.
+    it, ``outer_signature_algorithm`` only the unsigned copy of it. ``validity`` overrides both times by any DER.
     """
 
     serial: int
@@ -63,23 +90,30 @@ class CertificateTemplate:
     version: int = 2
     signature_algorithm: bytes | None = None
     outer_signature_algorithm: bytes | None = None
+    validity: bytes | None = None
 
-    def signed_by(self, key: ec.EllipticCurvePrivateKey) -> bytes:
-        """The certificate in DER, signed by ``key`` (ECDSA, RFC 6979: the same template gives the same bytes)."""
+    def signed_by(self, key: IssuerKey) -> bytes:
+        """The certificate in DER, signed by ``key`` (ECDSA by RFC 6979: the same template gives the same bytes)."""
         oid, digest = _SIGNATURE_ALGORITHMS[self.digest]
-        algorithm = self.signature_algorithm or sequence(object_identifier(oid))
+        if isinstance(key, rsa.RSAPrivateKey):
+            algorithm = self.signature_algorithm or sequence(object_identifier(_RSA_ALGORITHMS[self.digest]), NULL)
+        else:
+            algorithm = self.signature_algorithm or sequence(object_identifier(oid))
         extensions = explicit(3, sequence(*(e.encode() for e in self.extensions))) if self.extensions else b""
         to_be_signed = sequence(
             explicit(0, integer(self.version)) if self.version else b"",
             integer(self.serial),
             algorithm,
             self.issuer,
-            sequence(time(self.not_before), time(self.not_after)),
+            self.validity or sequence(time(self.not_before), time(self.not_after)),
             self.subject,
             self.spki,
             extensions,
         )
-        signature = key.sign(to_be_signed, ec.ECDSA(digest, deterministic_signing=True))
+        if isinstance(key, rsa.RSAPrivateKey):
+            signature = key.sign(to_be_signed, PKCS1v15(), digest)
+        else:
+            signature = key.sign(to_be_signed, ec.ECDSA(digest, deterministic_signing=True))
         return sequence(to_be_signed, self.outer_signature_algorithm or algorithm, bit_string(signature))
 
     def without_extension(self, oid: str) -> CertificateTemplate:
@@ -131,8 +165,8 @@ def name(*attributes: tuple[str, str]) -> bytes:
     )
 
 
-def spki_of(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> bytes:
-    public = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key
+def spki_of(key: IssuerKey | ec.EllipticCurvePublicKey) -> bytes:
+    public = key if isinstance(key, ec.EllipticCurvePublicKey) else key.public_key()
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -144,7 +178,8 @@ def new_private_key(curve: ec.EllipticCurve, random: RandomBytes) -> ec.Elliptic
 
 
 def _text(kind: str, value: str) -> bytes:
-    tag = 0x13 if kind == "C" else 0x0C  # countryName is a PrintableString (RFC 5280 appendix A.1)
+    # countryName and serialNumber are PrintableStrings (RFC 5280 appendix A.1)
+    tag = 0x13 if kind in ("C", "serialNumber") else 0x0C
     encoded = value.encode("utf-8")
     return bytes((tag, len(encoded))) + encoded
 

@@ -36,8 +36,13 @@ def integer(value: int) -> bytes:
     return tlv(0x02, value.to_bytes(length, signed=True))
 
 
-def boolean(value: bool) -> bytes:
-    return tlv(0x01, b"\xff" if value else b"\x00")
+def enumerated(value: int) -> bytes:
+    return b"\x0a" + integer(value)[1:]
+
+
+def boolean(value: bool, *, true: int = 0xFF) -> bytes:
+    """A BOOLEAN. ``true`` is the octet for TRUE: ``FF`` in DER, anything but 0 in BER."""
+    return tlv(0x01, bytes((true if value else 0,)))
 
 
 def octet_string(data: bytes) -> bytes:

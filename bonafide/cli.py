@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import app, attest, keys
+from .commands import app, attest, conformance, demo, keys, local
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
 
@@ -47,10 +47,13 @@ cli = typer.Typer(
     rich_markup_mode=None,
     help="Bonafide: prove that API requests come from a genuine app on a sound device.",
 )
+cli.command("demo")(demo.demo)
+cli.add_typer(local.commands, name="local")
 cli.add_typer(app.commands, name="app")
 cli.add_typer(keys.commands, name="keys")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)
+cli.command("conformance")(conformance.conformance)
 
 
 def main() -> None:

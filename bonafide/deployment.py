@@ -56,9 +56,9 @@ class Deployment:
         return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
 
 
-def find_deployment(stack: str | None, region: str | None, layout: Layout | None = None) -> Deployment:
+def find_deployment(stack: str | None, region: str | None, layout: Layout) -> Deployment:
     """The deployed stack called ``stack``, or the running local one for ``None``. Raises :class:`OperatorError`."""
-    return deployed_stack(stack, region) if stack else local_stack(layout or Layout.of_this_project())
+    return deployed_stack(stack, region) if stack else local_stack(layout)
 
 
 def local_stack(layout: Layout) -> Deployment:

@@ -34,6 +34,13 @@ def sentence_of(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
     # boto3 is loaded by some commands only, so its errors are known by where they come from.
-    if type(error).__module__.startswith("botocore"):
-        return f"AWS refused or did not answer: {error}"
-    return None
+    if not type(error).__module__.startswith("botocore"):
+        return None
+    match type(error).__name__:
+        case "EndpointConnectionError" | "ConnectTimeoutError" | "ReadTimeoutError" | "ConnectionClosedError":
+            address = getattr(error, "kwargs", {}).get("endpoint_url", "AWS")
+            return f"Nothing answers at {address}: is the stack still running?"
+        case "NoCredentialsError" | "PartialCredentialsError" | "NoRegionError" | "ProfileNotFound":
+            return f"AWS cannot be used: {error}"
+        case _:
+            return f"AWS refused: {error}"

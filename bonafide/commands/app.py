@@ -9,6 +9,7 @@ import typer
 from bonafide.deployment import find_deployment
 from bonafide.registration import Registration, Registrations
 
+from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
 
 commands = typer.Typer(no_args_is_help=True, help="Register apps and show what is registered.")
@@ -88,5 +89,5 @@ def show(name: AppName, stack: StackName = None, region: Region = None, as_json:
 
 
 def _registrations(stack: str | None, region: str | None) -> Registrations:
-    deployment = find_deployment(stack, region)
+    deployment = find_deployment(stack, region, project_layout())
     return Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])

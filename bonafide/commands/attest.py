@@ -13,10 +13,10 @@ from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.device_store import DeviceStore
 from bonafide.attesters.installation import Installation
 from bonafide.attesters.iphone import CATEGORY_APP_STORE, CATEGORY_DEVELOPMENT, SoftwareIphone
-from bonafide.local.layout import Layout
 from bonafide.operator_error import OperatorError
 from bonafide.registration import DEMO_APP, DEMO_APPLE_APP_ID
 
+from .project import project_layout
 from .terminal import AsJson, print_json
 
 
@@ -103,7 +103,7 @@ def proof(
 
 
 def _store() -> DeviceStore:
-    layout = Layout.of_this_project()
+    layout = project_layout()
     return DeviceStore(layout.local / "devices", DeviceAuthority.load_or_create(layout.authority))
 
 

@@ -10,6 +10,7 @@ import typer
 from bonafide.deployment import ROTATE_FUNCTION, Deployment, find_deployment
 from bonafide.operator_error import OperatorError
 
+from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
 
 commands = typer.Typer(no_args_is_help=True, help="Rotate and list the stack's signing keys.")
@@ -20,18 +21,19 @@ _SHOWN = ("kid", "purpose", "created_at", "active_from", "retired_at")
 @commands.command()
 def rotate(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Make a new signing key and announce it; it signs once every relying party can know it."""
-    answer = _invoke(find_deployment(stack, region), {"action": "rotate"})
+    answer = _invoke(find_deployment(stack, region, project_layout()), {"action": "rotate"})
     if as_json:
         print_json(answer)
     else:
-        details = ", ".join(f"{name} {value}" for name, value in answer.items() if not isinstance(value, dict | list))
-        out().print(f"Rotated: {details}" if details else "Rotated.")
+        kids = ", ".join(str(kid) for kid in answer.get("Kids", ()))
+        out().print(f"Trust bundle {answer.get('BundleVersion')} announces {kids}.")
+        out().print("The newest signs once every relying party can know it: `bonafide keys list` shows from when.")
 
 
 @commands.command("list")
 def list_keys(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """List signing keys: names and times, never key material."""
-    deployment = find_deployment(stack, region)
+    deployment = find_deployment(stack, region, project_layout())
     pages = deployment.aws("dynamodb").get_paginator("scan")
     # Only these attributes leave the table: the wrapped key is never even read.
     projection = {
@@ -56,7 +58,7 @@ def list_keys(stack: StackName = None, region: Region = None, as_json: AsJson = 
 def _plain(attribute: dict[str, str] | None) -> Any:
     if not attribute:
         return None
-    return float(attribute["N"]) if "N" in attribute else attribute.get("S")
+    return int(float(attribute["N"])) if "N" in attribute else attribute.get("S")
 
 
 def _invoke(deployment: Deployment, event: dict[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
+_WIDTH_OF_A_LOG: Final = 150
+
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for scripts instead of a table.")]
 StackName = Annotated[
     str | None, typer.Option("--stack", metavar="NAME", help="A deployed stack instead of the local one.")
@@ -24,8 +27,9 @@ Region = Annotated[str | None, typer.Option("--region", help="AWS region of the 
 
 
 def out() -> Console:
-    """Standard output, as it is at this moment (tests replace it)."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Standard output, as it is at this moment (tests replace it). Tables in a pipe or a log are not squeezed."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_LOG
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def err() -> Console:

@@ -123,27 +123,26 @@ def run_scenario(scene: Scene, scenario: Scenario) -> Verdict:
     """One scenario against the stack. Never raises: whatever goes wrong is a wrong verdict."""
     if scenario.needs_operator and scene.operator is None:
         return Verdict(scenario=scenario, got=("needs the local stack",), milliseconds=0, right=True, skipped=True)
-    answers: list[Answer] = []
+    answers: list[tuple[Answer, Reason | None]] = []
     trouble: tuple[str, ...] = ()
     try:
         for answer in scenario.act(scene):
-            answers.append(answer)
+            answers.append((answer, _reason(scene, answer)))
             if len(answers) > len(scenario.expected):
                 break
     except (UnexpectedAnswer, StackUnreachable, WrongContent) as error:
         trouble = (str(error),)
     except Exception as error:  # a broken scenario must not hide the verdicts of the others
         trouble = (f"{type(error).__name__}: {error}",)
-    reasons = [_reason(scene, answer) for answer in answers]
     known = scene.operator is not None
     met = [
         expected.met_by(answer, reason, reasons_known=known)
-        for expected, answer, reason in zip(scenario.expected, answers, reasons, strict=False)
+        for expected, (answer, reason) in zip(scenario.expected, answers, strict=False)
     ]
     return Verdict(
         scenario=scenario,
-        got=(*(summary(a.summary, r) for a, r in zip(answers, reasons, strict=True)), *trouble),
-        milliseconds=sum(answer.milliseconds for answer in answers),
+        got=(*(summary(answer.summary, reason) for answer, reason in answers), *trouble),
+        milliseconds=sum(answer.milliseconds for answer, _ in answers),
         right=not trouble and len(answers) == len(scenario.expected) and all(met),
     )
 

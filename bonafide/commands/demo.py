@@ -1,0 +1,87 @@
+"""``bonafide demo``: the stack, the fleet, the verdict table."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.deployment import Deployment, from_facts, local_stack
+from bonafide.fleet.report import print_outcome
+from bonafide.fleet.run import SCENARIOS, Outcome, make_scene, register_apps, run_fleet
+from bonafide.local.layout import Layout
+from bonafide.local.stack import LocalStack
+
+from .local import start, stop_on_termination, wait_for_interrupt
+from .project import project_layout
+from .terminal import EXIT_FAILED, AsJson, err, out, print_json
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the table; exit 0 only if it is as expected.")
+    ] = False,
+    running: Annotated[
+        bool, typer.Option("--running", help="Use the local stack that is running already; implies --once.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start the stack, register the sample app, run genuine and hostile devices against it, and say who got in.
+
+    Exit code 0 only if every verdict is the expected one.
+    """
+    stop_on_termination()
+    layout = project_layout()
+    stack = None if running else LocalStack(layout=layout)
+    try:
+        if stack is not None:
+            start(stack)
+        deployment = local_stack(layout) if stack is None else from_facts(stack.facts)
+        outcome = _run(deployment, layout)
+        if as_json:
+            print_json(outcome.to_record())
+        else:
+            print_outcome(outcome, out())
+        if stack is not None and not once:
+            if not as_json:
+                out().print(_what_next(deployment))
+            wait_for_interrupt()
+    finally:
+        if stack is not None:
+            stack.stop()
+    if not outcome.as_expected:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _run(deployment: Deployment, layout: Layout) -> Outcome:
+    register_apps(deployment)
+    scene = make_scene(deployment, DeviceAuthority.load_or_create(layout.authority))
+    console = err()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[last]}"))
+    bar = Progress(*columns, console=console, transient=True)
+    with bar if console.is_terminal else nullcontext():
+        task = bar.add_task("Running the fleet", total=len(SCENARIOS), last="")
+        return run_fleet(scene, progress=lambda verdict: bar.update(task, advance=1, last=f"{verdict.scenario.device}"))
+
+
+def _what_next(deployment: Deployment) -> str:
+    verifier, guarded, bonafide = deployment.verifier_url, deployment.guarded_url, ".venv/bin/bonafide"
+    return f"""
+The stack goes on serving. In another terminal, be an app yourself:
+
+  curl -s -X POST {verifier}/v1/challenges -d '{{"app":"demo"}}' | {bonafide} attest --challenge - > attestation.json
+  curl -s -X POST {verifier}/v1/attestations -d @attestation.json
+  curl -i {guarded}/v1/whoami                      [dim]# 401: no token; the one above gets 200 (docs/walkthrough.md)[/]
+
+and the operator:
+
+  {bonafide} app list                      [dim]# what is registered[/]
+  {bonafide} keys list                     [dim]# signing keys and when they sign; `keys rotate` makes new ones[/]
+  {bonafide} demo --running                [dim]# the fleet once more[/]
+  {bonafide} inspect attestation.json      [dim]# what the evidence says, and why it would fail[/]
+  curl -s {verifier}/.well-known/jwks.json
+
+Ctrl-C stops everything."""

@@ -1,0 +1,75 @@
+"""``bonafide local``: the whole stack on this machine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from bonafide.local.stack import LocalStack
+
+from .project import project_layout
+from .terminal import AsJson, err, out, print_json
+
+commands = typer.Typer(no_args_is_help=True, help="Run the whole stack on this machine.")
+
+
+@commands.command()
+def up(
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the template; may repeat."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the stack on 127.0.0.1 and serve until Ctrl-C. No Docker, no AWS account."""
+    stop_on_termination()
+    stack = LocalStack(layout=project_layout(), parameters=_parameters(parameter or []))
+    try:
+        start(stack)
+        if as_json:
+            print_json(stack.facts)
+        else:
+            out().print(f"Verifier API  {stack.verifier_url}")
+            out().print(f"Guarded API   {stack.guarded_url}/v1/whoami")
+            out().print(f"AWS stand-in  {stack.aws_endpoint_url}")
+            out().print("Ctrl-C stops everything; all state but the devices' test root goes with it.")
+        wait_for_interrupt()
+    finally:
+        stack.stop()
+
+
+def start(stack: LocalStack) -> None:
+    """Bring a stack up, saying on standard error what is being done."""
+    with err().status("Starting the local stack") as status:
+        stack.start(say=status.update)
+
+
+def wait_for_interrupt() -> None:
+    """Return at Ctrl-C or SIGTERM: how a server that did its work ends."""
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        err().print("Stopping.")
+
+
+def stop_on_termination() -> None:
+    """Make SIGTERM end a command as Ctrl-C does, so that the stack's processes end with it."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parameters(texts: list[str]) -> dict[str, str]:
+    parameters = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--parameter")
+        parameters[name] = value
+    return parameters

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
+from .android_authority import AndroidAuthority
 from .certificate_template import (
     CRL_SIGN,
     DIGITAL_SIGNATURE,
@@ -111,6 +112,11 @@ class DeviceAuthority:
 
     root: Issuer
     apple: AppleAuthority
+
+    @property
+    def android(self) -> AndroidAuthority:
+        """What stands for Google and the phone makers. It follows from the root, so nothing of it is stored."""
+        return AndroidAuthority(self.root.key, self.root.name, self.root.certificate)
 
     @property
     def root_certificate(self) -> bytes:

@@ -28,7 +28,7 @@ MAX_TOKEN_CHARACTERS: Final = 4096
 """Longest text that is looked at. A minted token has less than 1,024; an API Gateway takes 10,240 bytes of headers."""
 
 MAX_BUILD_CHARACTERS: Final = 64
-_IMPLIED_ENTRIES: Final = frozenset({"configuration", "storage-opaque"})
+_IMPLIED_ENTRIES: Final = frozenset({"configuration", "instance-identity", "storage-opaque"})
 _AFFIRMING: Final = range(2, 32)
 _MAX_TEXT: Final = 512
 _KIND: Final = JwsKind(
@@ -121,8 +121,9 @@ def mint_token(
 
 
 def _vector(trustworthiness: Mapping[str, int]) -> dict[str, int]:
-    # Left out where affirming, for size: configuration then repeats ear_status, and storage-opaque repeats hardware.
-    # AR4SI reads an absent entry as "no claim made", so a token never says more than the appraisal did.
+    # Left out where affirming, for size: instance-identity is what having a token means, configuration repeats
+    # ear_status, storage-opaque repeats hardware. AR4SI reads an absent entry as "no claim made": a token never says
+    # more than the appraisal did.
     return {
         name: value
         for name, value in trustworthiness.items()

@@ -35,10 +35,14 @@ _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]*)-----
 
 
 class Extension(NamedTuple):
-    """One extension: whether it is critical, and the content of its OCTET STRING."""
+    """One extension: whether it is critical, and the content of its OCTET STRING.
+
+    ``ber_true`` notes a critical flag written as another octet than ``FF``, which genuine Android devices do.
+    """
 
     critical: bool
     value: bytes
+    ber_true: bool = False
 
 
 class BasicConstraints(NamedTuple):

@@ -258,6 +258,8 @@ def describe_chain(path: Path, findings: Sequence[str]) -> DeviceChain:
         noted[NULL_PARAMETERS] = None
     if any(certificate.trailing for certificate in path.certificates):
         noted[TRAILING_OCTETS] = None
+    if any(extension.ber_true for extension in leaf.extensions.values()):
+        noted[key_description.BER_TRUE] = None
     pointer = leaf.extensions.get(_CRL_DISTRIBUTION_POINTS)
     if pointer is not None and not _is_sequence(pointer.value):
         noted[CRL_POINTER] = None

@@ -14,6 +14,7 @@ from .android.strict_rules import android_findings
 from .attestation_result import Finding, Tier
 from .claims import Claims, KeyStorage
 from .client_data import ClientData
+from .harmony.strict_rules import harmony_findings
 from .reference_values import Environment
 
 
@@ -51,11 +52,12 @@ class StrictPolicy:
     """The default: hardware keys only, devices booted into genuine systems, and no hostile signal.
 
     Version 0 marks "no policy published yet". ``android_patch_months`` is the age in months from which an Android patch
-    level counts as old.
+    level counts as old; ``harmony_integrity_hours`` that of a HarmonyOS device's integrity verdict.
     """
 
     version: int = 0
     android_patch_months: int = 24
+    harmony_integrity_hours: int = 24
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
         """Findings of the default rules. Unknown signals lower the tier to ``warning``: they never help."""
@@ -71,6 +73,7 @@ class StrictPolicy:
             if claims.apple.validation_category in (6, 10):
                 found.append(Finding("unvetted-distribution", Tier.WARNING))
         found.extend(android_findings(claims, now=context.now, patch_months=self.android_patch_months))
+        found.extend(harmony_findings(claims, now=context.now, integrity_hours=self.harmony_integrity_hours))
         for signal in context.client_data.signals if context.client_data else ():
             tier = Tier.CONTRAINDICATED if signal.name in HOSTILE_SIGNALS else Tier.WARNING
             found.append(Finding(f"signal-{signal.name}" if tier is Tier.CONTRAINDICATED else "signal-other", tier))

@@ -132,7 +132,8 @@ class HarmonyIntegrityClaims:
 
     ``checked_at`` is Unix seconds by Huawei's clock. ``details`` are Huawei's words as they came (``root``,
     ``unlocked``, ``jailbreak``, ``emulator``, ``attack`` …): open texts, and any of them counts against the device.
-    ``advice`` is what Huawei suggests to the user. ``signing_digests`` (hex) are of the app as the service saw it.
+    ``advice`` is what Huawei suggests to the user. ``app_id`` is the app's number in AppGallery Connect;
+    ``signing_digests`` (hex) are of the app as the service saw it.
     """
 
     profile: str
@@ -140,7 +141,7 @@ class HarmonyIntegrityClaims:
     basic_integrity: bool
     details: tuple[str, ...] = ()
     bundle_name: str
-    app_id: str
+    app_id: str | None = None
     signing_digests: tuple[str, ...] = ()
     version: int | None = None
     advice: str | None = None

@@ -22,7 +22,7 @@ from .jose import public_key_from_point
 
 FORMAT: Final = "key-signature"
 _ES256_OF_DIGEST: Final = ec.ECDSA(Prehashed(SHA256()))
-_PLATFORMS: Final = frozenset({Platform.ANDROID})
+_PLATFORMS: Final = frozenset({Platform.ANDROID, Platform.HARMONY})
 
 
 def verify_key_signature(evidence: KeySignature, *, client_data_hash: bytes, attested_key: AttestedKey) -> Claims:

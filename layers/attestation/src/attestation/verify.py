@@ -15,11 +15,15 @@ from .evidence import (
     AppleAssertion,
     AppleAttestation,
     Evidence,
+    HarmonyDeviceIntegrity,
+    HarmonyKeyAttestation,
     KeySignature,
     PlayIntegrityToken,
 )
+from .harmony.device_integrity import verify_device_integrity
+from .harmony.key_attestation import verify_key_attestation as verify_huks_attestation
 from .key_signature import verify_key_signature
-from .reference_values import AndroidReferenceValues, AppleReferenceValues, ReferenceValues
+from .reference_values import AndroidReferenceValues, AppleReferenceValues, HarmonyReferenceValues, ReferenceValues
 
 
 def verify(
@@ -61,6 +65,14 @@ def verify(
                 endorsements=endorsements,
                 now=now,
             )
+        case HarmonyKeyAttestation():
+            return verify_huks_attestation(
+                evidence,
+                client_data_hash=client_data_hash,
+                reference_values=_harmony(reference_values),
+                endorsements=endorsements,
+                now=now,
+            )
         case KeySignature():
             return verify_key_signature(
                 evidence, client_data_hash=client_data_hash, attested_key=_required(attested_key)
@@ -75,6 +87,7 @@ def corroborate(
     *,
     client_data_hash: bytes,
     reference_values: ReferenceValues,
+    endorsements: Endorsements,
     now: float,
 ) -> Claims:
     """Verify evidence that proves no key of its own, and lay what it says beside ``claims`` of the same request.
@@ -88,6 +101,15 @@ def corroborate(
                 evidence, client_data_hash=client_data_hash, reference_values=_android(reference_values), now=now
             )
             return claims.with_play(play)
+        case HarmonyDeviceIntegrity():
+            integrity = verify_device_integrity(
+                evidence,
+                client_data_hash=client_data_hash,
+                reference_values=_harmony(reference_values),
+                endorsements=endorsements,
+                now=now,
+            )
+            return claims.with_device_integrity(integrity)
         case _:
             raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence does not go beside other evidence")
 
@@ -102,6 +124,12 @@ def _android(reference_values: ReferenceValues) -> AndroidReferenceValues:
     if reference_values.android is None:
         raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for Android")
     return reference_values.android
+
+
+def _harmony(reference_values: ReferenceValues) -> HarmonyReferenceValues:
+    if reference_values.harmony is None:
+        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for HarmonyOS")
+    return reference_values.harmony
 
 
 def _required(attested_key: AttestedKey | None) -> AttestedKey:

@@ -1,0 +1,60 @@
+"""The default policy's rules for HarmonyOS: what the strict policy makes of verified claims. Returns, never raises.
+
+The ids are stable. A HUKS attestation says nothing about how the device booted, so device integrity is asked for beside
+it: a key without it, or with an old one, stays ``warning``. Genuine older releases, which say less, do as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from attestation.attestation_result import Finding, Tier
+from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims
+
+from .attested_subject import P256
+from .key_attestation import DEVICE_IDENTIFIED, RELEASE, REVOCATION_UNCHECKED, SIGNER_UNPINNED, TEE_LEVEL
+
+ASK_FOR_INTEGRITY: Final = "device-integrity"
+"""Advice: send ``harmony-device-integrity`` beside the next evidence."""
+
+
+def harmony_findings(claims: Claims, *, now: float | None, integrity_hours: int) -> Iterator[Finding]:
+    """What objects to a HarmonyOS key. ``now`` is Unix seconds; without it nothing is too old."""
+    harmony = claims.harmony
+    if harmony is None:
+        return
+    yield from _key_findings(harmony)
+    for finding in (SIGNER_UNPINNED, REVOCATION_UNCHECKED, DEVICE_IDENTIFIED):
+        if finding in claims.findings:
+            yield Finding(finding, Tier.WARNING)
+    if harmony.integrity is None:
+        yield Finding("harmony-device-integrity-missing", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
+        return
+    yield from integrity_findings(harmony.integrity)
+    if now is not None and now - harmony.integrity.checked_at > integrity_hours * 3600:
+        yield Finding("harmony-device-integrity-old", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
+
+
+def _key_findings(harmony: HarmonyClaims) -> Iterator[Finding]:
+    if harmony.key_algorithm != P256:
+        # RSA, SM2, X25519: genuine, but it signs neither renewals nor proofs, so nobody could show to hold it.
+        yield Finding("harmony-key-cannot-sign", Tier.CONTRAINDICATED)
+    if harmony.app_mode is None:
+        yield Finding("harmony-app-mode-unknown", Tier.WARNING, advice="update-os")
+    elif harmony.app_mode != RELEASE:
+        # A debug build lets a debugger in; a mode that is not known here never helps.
+        yield Finding("harmony-app-not-release", Tier.CONTRAINDICATED)
+    if harmony.key_origin is None:
+        yield Finding("harmony-key-origin-unknown", Tier.WARNING, advice="update-os")
+    elif harmony.key_origin_level != TEE_LEVEL and not harmony.simulator:
+        # The operating system's word, not the TEE's. The simulator knows no other: its switch relaxes this.
+        yield Finding("harmony-key-origin-from-os", Tier.WARNING)
+
+
+def integrity_findings(integrity: HarmonyIntegrityClaims) -> Iterator[Finding]:
+    """What objects to a SysIntegrity verdict. A detail that is not known here never helps: none is a good one."""
+    if not integrity.basic_integrity:
+        yield Finding("harmony-device-integrity-failed", Tier.CONTRAINDICATED)
+    if integrity.details:
+        yield Finding("harmony-device-integrity-detail", Tier.CONTRAINDICATED)

@@ -23,8 +23,9 @@ from attestation.errors import AttestationError, EndorsementsUnavailable
 from .android_case_runners import ANDROID_RUNNERS
 from .case_file import Case, CaseUnusable, load_members, read_case, timestamp
 from .case_runners import APPLE_RUNNERS, TIMES, Runner, Verified
+from .harmony_case_runners import HARMONY_RUNNERS
 
-RUNNERS: Final[Mapping[str, Runner]] = {**APPLE_RUNNERS, **ANDROID_RUNNERS}
+RUNNERS: Final[Mapping[str, Runner]] = {**APPLE_RUNNERS, **ANDROID_RUNNERS, **HARMONY_RUNNERS}
 """The runner of each format. A format that is not here fails its cases as not supported yet."""
 
 _TIME_TOLERANCE: Final = 0.0005  # seconds; case files write milliseconds
@@ -151,6 +152,13 @@ def run_case(case: Case) -> CaseResult:
         )
     verdict = "verified" if result is None else f"verified, {result.tier}"
     return CaseResult(case.name, verdict, tuple(_compare(case, verified, result)))
+
+
+def judge(verified: Verified) -> AttestationResult | None:
+    """The default policy's result, ``None`` where there is nothing to appraise."""
+    if verified.claims is None:
+        return None
+    return appraise(verified.claims, client_data=None, policy=StrictPolicy())
 
 
 def _compare(case: Case, verified: Verified, result: AttestationResult | None) -> Iterable[str]:

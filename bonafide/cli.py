@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import app, attest, conformance, demo, keys, local
+from .commands import app, attest, conformance, demo, inspect, keys, local
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
 
@@ -53,6 +53,7 @@ cli.add_typer(app.commands, name="app")
 cli.add_typer(keys.commands, name="keys")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)
+cli.command("inspect")(inspect.inspect)
 cli.command("conformance")(conformance.conformance)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bonafide.conformance import Report, run_conformance
 from bonafide.operator_error import OperatorError
 
 from .terminal import AsJson, err, out, print_json
+
+if TYPE_CHECKING:
+    from bonafide.conformance import Report
 
 
 def conformance(
@@ -32,6 +34,8 @@ def conformance(
 
 
 def _run(directory: Path) -> Report:
+    from bonafide.conformance import run_conformance  # loads every verifier; other commands need none
+
     console = err()
     if not console.is_terminal:
         return run_conformance(directory)

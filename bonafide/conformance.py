@@ -143,22 +143,20 @@ def run_case(case: Case) -> CaseResult:
         verdict = f"rejected, {error.reason}"
         problem = f"expected {case.expect.outcome}: {error}" if case.expect.outcome == "verified" else None
         return CaseResult(case.name, verdict, (problem,) if problem else ())
-    result = None
-    if verified.claims is not None:
-        result = appraise(verified.claims, client_data=None, policy=StrictPolicy(), now=case.at)
-    elif verified.findings is not None:
-        result = AttestationResult(
-            tier=worst_tier(verified.findings), findings=verified.findings, trustworthiness={}, policy_version=0
-        )
+    result = judge(case, verified)
     verdict = "verified" if result is None else f"verified, {result.tier}"
     return CaseResult(case.name, verdict, tuple(_compare(case, verified, result)))
 
 
-def judge(verified: Verified) -> AttestationResult | None:
-    """The default policy's result, ``None`` where there is nothing to appraise."""
-    if verified.claims is None:
-        return None
-    return appraise(verified.claims, client_data=None, policy=StrictPolicy())
+def judge(case: Case, verified: Verified) -> AttestationResult | None:
+    """What the default policy says at the case's time; ``None`` where there is nothing to appraise."""
+    if verified.claims is not None:
+        return appraise(verified.claims, client_data=None, policy=StrictPolicy(), now=case.at)
+    if verified.findings is not None:
+        return AttestationResult(
+            tier=worst_tier(verified.findings), findings=verified.findings, trustworthiness={}, policy_version=0
+        )
+    return None
 
 
 def _compare(case: Case, verified: Verified, result: AttestationResult | None) -> Iterable[str]:

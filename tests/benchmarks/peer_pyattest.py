@@ -1,7 +1,7 @@
 """Times pyattest on evidence read from stdin, in whatever environment has it. Run by ``bench_apple`` as a process.
 
 In: JSON {attestation, key_id, nonce, assertion, client_data_hash (hex), app_id, root (PEM)}.
-Out: JSON of medians in microseconds.
+Out: JSON of medians in microseconds. Exit code 3 where pyattest is not installed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import statistics
 import sys
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 
 async def _attestation_microseconds(given: dict[str, str]) -> float:
@@ -45,15 +45,20 @@ def _assertion_microseconds(given: dict[str, str]) -> float:
     return statistics.median(timings[5:]) * 1e6
 
 
-def main() -> None:
+def main() -> int:
     given = json.load(sys.stdin)
+    try:
+        installed = version("pyattest")
+    except PackageNotFoundError:
+        return 3
     figures = {
-        "version": version("pyattest"),
+        "version": installed,
         "attestation": asyncio.run(_attestation_microseconds(given)),
         "assertion": _assertion_microseconds(given),
     }
     json.dump(figures, sys.stdout)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

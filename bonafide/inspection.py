@@ -45,6 +45,7 @@ from .evidence_description import (
     attempt,
     attestation_record,
     certificate_record,
+    chain_record,
     receipt_record,
 )
 

@@ -1,0 +1,193 @@
+"""The service's adapters over three kinds of AWS: fakes in memory, moto in the process, ministack beside it.
+
+Contract tests run over all of them, so that what a fake promises is what the real adapters do.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+from moto import mock_aws
+from service.apps import Apps, DynamoDBApps
+from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
+from service.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
+from service.nonces import DynamoDBNonces
+from service.settlement import DynamoDBSettlement, Settlement
+from service.signing_keys import DynamoDBSigningKeys, SigningKeys
+from service.trust_bundles import DynamoDBTrustBundles, TrustBundles
+
+from bonafide.local.aws import REGION, client_arguments
+from bonafide.local.provision import TABLES, create_tables_and_keys, pseudo_parameters
+from bonafide.local.template import Template
+from bonafide.registration import Registration, Registrations
+from tests.service_stack.fakes import (
+    MemoryApps,
+    MemoryAttestedKeys,
+    MemorySettlement,
+    MemorySigningKeys,
+    MemoryTrustBundles,
+    SoftwareRootKey,
+    SoftwareWrappingKey,
+)
+from tests.service_stack.memory_stack import AUDIENCE, ISSUER
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+class World(Protocol):
+    """One kind of AWS, with empty tables and both keys."""
+
+    apps: Apps
+    attested_keys: AttestedKeys
+    settlement: Settlement
+    signing_keys: SigningKeys
+    trust_bundles: TrustBundles
+    wrapping: WrappingKey
+    root_key: RootKey
+
+    def register(self, registration: Registration) -> None: ...
+
+    def block(self, key_id: str) -> None: ...
+
+
+class MemoryWorld:
+    """The fakes."""
+
+    def __init__(self) -> None:
+        keys = MemoryAttestedKeys()
+        self.rows = keys.rows
+        self.memory_apps = MemoryApps()
+        self.apps: Apps = self.memory_apps
+        self.attested_keys: AttestedKeys = keys
+        self.settlement: Settlement = MemorySettlement(attested_keys=keys)
+        self.signing_keys: SigningKeys = MemorySigningKeys()
+        self.trust_bundles: TrustBundles = MemoryTrustBundles()
+        self.wrapping: WrappingKey = SoftwareWrappingKey()
+        self.root_key: RootKey = SoftwareRootKey()
+
+    def register(self, registration: Registration) -> None:
+        from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
+        from service.apps import RegisteredApp
+
+        self.memory_apps.rows[registration.app] = RegisteredApp(
+            app=registration.app,
+            audiences=registration.audiences,
+            reference_values=ReferenceValues(
+                apple=AppleReferenceValues(
+                    app_ids=registration.apple_app_ids,
+                    environments=frozenset(Environment(name) for name in registration.apple_environments),
+                )
+            ),
+        )
+
+    def block(self, key_id: str) -> None:
+        self.rows[key_id] = replace(self.rows[key_id], state=KeyState.BLOCKED)
+
+
+@dataclass
+class AwsWorld:
+    """The real adapters over some AWS. ``environment`` is what its functions would be given."""
+
+    dynamodb: DynamoDBClient
+    kms: KMSClient
+    tables: Mapping[str, str]
+    root_key_id: str
+    wrapping_key_id: str
+    stack_name: str
+    endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        self.nonces = DynamoDBNonces(self.dynamodb, self.tables["nonces"])
+        keys = DynamoDBAttestedKeys(self.dynamodb, self.tables["attested_keys"])
+        self.apps: Apps = DynamoDBApps(self.dynamodb, self.tables["apps"])
+        self.attested_keys: AttestedKeys = keys
+        self.settlement: Settlement = DynamoDBSettlement(self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None)
+        self.signing_keys: SigningKeys = DynamoDBSigningKeys(self.dynamodb, self.tables["signing_keys"])
+        self.trust_bundles: TrustBundles = DynamoDBTrustBundles(self.dynamodb, self.tables["trust_bundles"])
+        self.wrapping: WrappingKey = KmsWrappingKey(self.kms, self.wrapping_key_id, self.stack_name)
+        self.root_key: RootKey = KmsRootKey(self.kms, self.root_key_id)
+
+    def register(self, registration: Registration) -> None:
+        Registrations(self.dynamodb, self.tables["apps"]).put(registration)
+
+    def block(self, key_id: str) -> None:
+        self.dynamodb.update_item(
+            TableName=self.tables["attested_keys"],
+            Key={"key_id": {"S": key_id}},
+            UpdateExpression="SET #state = :blocked",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":blocked": {"S": "blocked"}},
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every function, as template.yaml would set it."""
+        environment = {
+            **{f"{name.upper()}_TABLE": table for name, table in self.tables.items()},
+            "STAGE": "dev",
+            "STACK_NAME": self.stack_name,
+            "ROOT_KEY_ID": self.root_key_id,
+            "WRAPPING_KEY_ID": self.wrapping_key_id,
+            "TOKEN_ISSUER": ISSUER,
+            "TOKEN_AUDIENCE": AUDIENCE,
+            "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',
+            "DEVELOPMENT_TRUST_ANCHORS": "",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        if self.endpoint_url:
+            environment["AWS_ENDPOINT_URL"] = self.endpoint_url
+        return environment
+
+
+def ministack_world(endpoint_url: str) -> AwsWorld:
+    """Fresh tables and keys on a running ministack, from the template's own definitions."""
+    stack_name = f"test-{uuid.uuid4().hex[:12]}"
+    made = create_tables_and_keys(TEMPLATE, endpoint_url, stack_name=stack_name)
+    arguments = client_arguments(endpoint_url)
+    return AwsWorld(
+        dynamodb=boto3.client("dynamodb", **arguments),
+        kms=boto3.client("kms", **arguments),
+        tables=made.tables,
+        root_key_id=made.root_key_id,
+        wrapping_key_id=made.wrapping_key_id,
+        stack_name=stack_name,
+        endpoint_url=endpoint_url,
+    )
+
+
+@contextmanager
+def moto_world() -> Iterator[AwsWorld]:
+    """Tables with the template's keys and indexes, inside this process. Not atomic: one thread only."""
+    stack_name = "moto"
+    template = Template.load(TEMPLATE, parameters={}, pseudo=pseudo_parameters(stack_name))
+    credentials: Any = {"region_name": REGION, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    with mock_aws():
+        dynamodb = boto3.client("dynamodb", **credentials)
+        kms = boto3.client("kms", **credentials)
+        for logical_id in TABLES.values():
+            properties = template.properties(logical_id)
+            kept = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+            dynamodb.create_table(
+                TableName=f"{stack_name}-{logical_id}",
+                **{name: properties[name] for name in kept if name in properties},
+            )
+        yield AwsWorld(
+            dynamodb=dynamodb,
+            kms=kms,
+            tables={short: f"{stack_name}-{logical_id}" for short, logical_id in TABLES.items()},
+            root_key_id=kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"],
+            wrapping_key_id=kms.create_key()["KeyMetadata"]["KeyId"],
+            stack_name=stack_name,
+        )

@@ -1,0 +1,34 @@
+"""One local stack for all tests of this folder, on ports and in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.deployment import Deployment, from_facts
+from bonafide.fleet.run import register_apps
+from bonafide.local.layout import Layout, Ports
+from bonafide.local.stack import LocalStack
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStack:
+    """A running stack, where it keeps its things, and the test root it trusts."""
+
+    deployment: Deployment
+    layout: Layout
+    authority: DeviceAuthority
+
+
+@pytest.fixture(scope="package")
+def fleet_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStack]:
+    root = Layout.of_this_project().root
+    layout = Layout(root, Path(tmp_path_factory.mktemp("stack")))
+    with LocalStack(layout=layout, ports=Ports.free()) as stack:
+        deployment = from_facts(stack.facts)
+        register_apps(deployment)
+        yield FleetStack(deployment, layout, DeviceAuthority.load(layout.authority))

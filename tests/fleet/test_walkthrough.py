@@ -1,0 +1,66 @@
+"""docs/walkthrough.md, pasted into bash as a newcomer would."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from .conftest import FleetStack
+
+pytestmark = pytest.mark.stack
+
+_BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+# What must appear, in this order: one entry for each block that calls the API or writes something to look at.
+_SEEN = (
+    "demo: B0NAF1DE42.org.bonafide.demo",
+    "HTTP/1.1 401",
+    'error="invalid_client_attestation"',
+    "This API needs an attestation token.",
+    '"next_challenge"',
+    "HTTP/1.1 200",
+    '"request_class": "verified"',
+    "HTTP/1.1 401",
+    "This request needs a proof by the token's key.",
+    "HTTP/1.1 200",
+    '"next_challenge"',
+    "HTTP/1.1 409",
+    "challenge-unusable",
+    "HTTP/1.1 403",
+    "evidence-rejected",
+    '"support_code"',
+)
+
+
+def test_walkthrough_can_be_pasted(fleet_stack: FleetStack) -> None:
+    """Every block runs, in order, in one shell, and the answers are those the text promises."""
+    root = fleet_stack.layout.root
+    text = (root / "docs" / "walkthrough.md").read_text(encoding="utf-8")
+    run_folder = str(fleet_stack.layout.local)
+    blocks = [block.replace(".local/", f"{run_folder}/") for block in _BLOCK.findall(text)]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": run_folder,
+        "VERIFIER": fleet_stack.deployment.verifier_url,
+        "GUARDED": fleet_stack.deployment.guarded_url,
+        "BONAFIDE_RUN_FOLDER": run_folder,
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    at = 0
+    for expected in _SEEN:
+        found = done.stdout.find(expected, at)
+        assert found >= 0, f"{expected!r} is missing after:\n{done.stdout[:at]}"
+        at = found + len(expected)

@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bonafide.attesters.authority import DeviceAuthority
-from bonafide.deployment import Deployment, from_facts, local_stack
+from bonafide.deployment import Deployment, find_deployment, from_facts
 from bonafide.fleet.report import print_outcome
 from bonafide.fleet.run import SCENARIOS, Outcome, make_scene, register_apps, run_fleet
 from bonafide.local.layout import Layout
@@ -17,7 +17,7 @@ from bonafide.local.stack import LocalStack
 
 from .local import start, stop_on_termination, wait_for_interrupt
 from .project import project_layout
-from .terminal import EXIT_FAILED, AsJson, err, out, print_json
+from .terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
 
 
 def demo(
@@ -27,31 +27,34 @@ def demo(
     running: Annotated[
         bool, typer.Option("--running", help="Use the local stack that is running already; implies --once.")
     ] = False,
+    stack: StackName = None,
+    region: Region = None,
     as_json: AsJson = False,
 ) -> None:
     """Start the stack, register the sample app, run genuine and hostile devices against it, and say who got in.
 
-    Exit code 0 only if every verdict is the expected one.
+    Exit code 0 only if every verdict is the expected one. A deployed stack (--stack) must be of a development stage
+    and list this project's test root: DevelopmentTrustAnchors=$(bonafide local root).
     """
     stop_on_termination()
     layout = project_layout()
-    stack = None if running else LocalStack(layout=layout)
+    started = None if running or stack else LocalStack(layout=layout)
     try:
-        if stack is not None:
-            start(stack)
-        deployment = local_stack(layout) if stack is None else from_facts(stack.facts)
+        if started is not None:
+            start(started)
+        deployment = from_facts(started.facts) if started else find_deployment(stack, region, layout)
         outcome = _run(deployment, layout)
         if as_json:
             print_json(outcome.to_record())
         else:
             print_outcome(outcome, out())
-        if stack is not None and not once:
+        if started is not None and not once:
             if not as_json:
                 out().print(_what_next(deployment))
             wait_for_interrupt()
     finally:
-        if stack is not None:
-            stack.stop()
+        if started is not None:
+            started.stop()
     if not outcome.as_expected:
         raise typer.Exit(EXIT_FAILED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import threading
 from types import FrameType
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from bonafide.attesters.authority import DeviceAuthority
 from bonafide.local.stack import LocalStack
 
 from .project import project_layout
@@ -40,6 +42,17 @@ def up(
         wait_for_interrupt()
     finally:
         stack.stop()
+
+
+@commands.command()
+def root(as_json: AsJson = False) -> None:
+    """Print the software devices' test root, as the template's parameter DevelopmentTrustAnchors takes it."""
+    authority = DeviceAuthority.load_or_create(project_layout().authority)
+    text = base64.b64encode(authority.root_certificate).decode("ascii")
+    if as_json:
+        print_json({"development_trust_anchors": text, "pem": authority.root_certificate_pem})
+    else:
+        out().print(text, soft_wrap=True)
 
 
 def start(stack: LocalStack) -> None:

@@ -75,8 +75,9 @@ def _what_next(deployment: Deployment) -> str:
     return f"""
 The stack goes on serving. In another terminal, be an app yourself:
 
-  curl -s -X POST {verifier}/v1/challenges -d '{{"app":"demo"}}' | {bonafide} attest --challenge - > attestation.json
-  curl -s -X POST {verifier}/v1/attestations -d @attestation.json
+  curl -s -X POST {verifier}/v1/challenges -d '{{"app":"demo"}}' \\
+    | {bonafide} attest --challenge - > .local/attestation.json
+  curl -s -X POST {verifier}/v1/attestations -d @.local/attestation.json
   curl -i {guarded}/v1/whoami                      [dim]# 401: no token; the one above gets 200 (docs/walkthrough.md)[/]
 
 and the operator:
@@ -84,7 +85,7 @@ and the operator:
   {bonafide} app list                      [dim]# what is registered[/]
   {bonafide} keys list                     [dim]# signing keys and when they sign; `keys rotate` makes new ones[/]
   {bonafide} demo --running                [dim]# the fleet once more[/]
-  {bonafide} inspect attestation.json      [dim]# what the evidence says, and why it would fail[/]
+  {bonafide} inspect .local/attestation.json   [dim]# what the evidence says, and why it would fail[/]
   curl -s {verifier}/.well-known/jwks.json
 
 Ctrl-C stops everything."""

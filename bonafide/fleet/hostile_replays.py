@@ -54,12 +54,15 @@ def _raced_challenge(scene: Scene) -> Iterator[Answer]:
     yield from sorted(answers, key=lambda answer: answer.status)
 
 
-@hostile("slow device", "redeems a challenge of six minutes ago", CHALLENGE_UNUSABLE, needs_operator=True)
+@hostile("slow device", "redeems a challenge a minute after its time", CHALLENGE_UNUSABLE, needs_operator=True)
 def _expired_challenge(scene: Scene) -> Iterator[Answer]:
     installation, now = scene.install(), time.time()
     if scene.operator is None:
         raise WrongContent("this takes the operator's access")
-    challenge = scene.operator.challenge_issued_at(now - 360, installation.app, now=now)
+    lifetime = scene.client.post("/v1/challenges", {"app": installation.app}).json.get("expires_in")
+    if not isinstance(lifetime, int):
+        raise WrongContent("a challenge came without expires_in")
+    challenge = scene.operator.challenge_issued_at(now - lifetime - 60, installation.app, now=now)
     yield scene.attest(installation, challenge=challenge)
 
 

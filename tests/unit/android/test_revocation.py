@@ -1,0 +1,157 @@
+"""Google's status list: strict reading, exact look-ups, and an age from which nobody goes by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+import pytest
+from attestation.android.revocation import MAX_STATUS_LIST_BYTES, StatusList, parse_status_list
+from attestation.endorsements import ANDROID_STATUS_MAX_AGE, pinned_endorsements
+from attestation.errors import EndorsementsUnavailable, Reason, RejectedEvidence
+
+from bonafide.attesters.android_authority import SigningCertificate
+from tests.real_cases import cases_folder, require_cases
+
+from .scene import AUTHORITY, ENDORSEMENTS, NOW, Question, Scene
+
+
+def _listed(**entries: object) -> bytes:
+    return json.dumps({"entries": entries}).encode("utf-8")
+
+
+def test_list_is_read_with_every_member_google_documents() -> None:
+    """Reason, expiry and comment are for people; the status is what counts."""
+    entry = {"status": "REVOKED", "expires": "2020-11-13", "reason": "KEY_COMPROMISE", "comment": "leaked"}
+    status_list = parse_status_list(_listed(a1b2=entry), fetched_at=5.0)
+    assert status_list == StatusList({"a1b2": "REVOKED"}, 5.0)
+
+
+def test_members_beside_the_documented_ones_are_ignored() -> None:
+    """A list that Google extends is still a list."""
+    data = json.dumps({"version": 2, "entries": {"a1": {"status": "REVOKED", "scope": []}}}).encode()
+    assert parse_status_list(data, fetched_at=0).entries == {"a1": "REVOKED"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"entries": []}',
+        b'{"entries": {"a1": {}}}',
+        b'{"entries": {"a1": "REVOKED"}}',
+        b'{"entries": {"a1": {"status": null}}}',
+        b'{"entries": {"a1": {"status": ""}}}',
+        b'{"entries": {"A1": {"status": "REVOKED"}}}',
+        b'{"entries": {"0a1": {"status": "REVOKED"}}}',
+        b'{"entries": {"": {"status": "REVOKED"}}}',
+        b'{"entries": {"a1 ": {"status": "REVOKED"}}}',
+        b'{"entries": {"a1\\n": {"status": "REVOKED"}}}',
+        b'{"entries": {"-a1": {"status": "REVOKED"}}}',
+        b'{"entries": {"a1": {"status": "REVOKED"}, "a1": {"status": "REVOKED"}}}',
+        b'{"entries": {"a1": {"status": "REVOKED", "status": "VALID"}}}',
+        b'{"entries": {}, "entries": {}}',
+        b'{"entries": {"a1": {"status": NaN}}}',
+        b'{"entries": {"a1": {"status": "REVOKED"}}',
+        b'{"entries": {"a1": {"status": "REVOKED"}}} trailing',
+        b'\xff{"entries": {}}',
+        b"[" * 100_000,
+        b'{"entries": {"' + b"a" * 200 + b'": {"status": "REVOKED"}}}',
+        b" " * (MAX_STATUS_LIST_BYTES + 1),
+    ],
+)
+def test_list_in_any_other_form_is_refused_whole(data: bytes) -> None:
+    """A list half understood misses revocations: the caller keeps its last good one."""
+    with pytest.raises(EndorsementsUnavailable) as refusal:
+        parse_status_list(data, fetched_at=0)
+    assert refusal.value.reason is Reason.ENDORSEMENTS_MALFORMED
+
+
+def test_list_cannot_be_changed() -> None:
+    """It is swapped whole or not at all."""
+    status_list = parse_status_list(_listed(a1={"status": "REVOKED"}), fetched_at=0)
+    with pytest.raises(TypeError):
+        status_list.entries["a1"] = "VALID"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("serial", "found"),
+    [
+        (0x6681152659205225093, True),  # decimal digits, and hexadecimal all the same
+        (6681152659205225093, False),  # the same digits read as decimal
+        (0x0C35747A084470C3135AEEFE2B8D40CD, True),  # a leading zero nibble is not written
+        (0xC35747A084470C3135AEEFE2B8D40CD6, False),
+        (0x1C35747A084470C3135AEEFE2B8D40CD, False),  # an entry is no substring
+        (0x681152659205225093, False),
+        (-0x0F, True),  # the octet f1 without its leading zero octet
+    ],
+)
+def test_serial_is_looked_up_as_minimal_hexadecimal(serial: int, found: bool) -> None:
+    """Peers looked up decimal, padded or partial serials, and let revoked keyboxes through."""
+    status_list = StatusList(
+        {"6681152659205225093": "REVOKED", "c35747a084470c3135aeefe2b8d40cd": "REVOKED", "f1": "REVOKED"}, NOW
+    )
+    assert (status_list.status_of(serial) is not None) is found
+
+
+@pytest.mark.parametrize("age", [0.0, 1.0, ANDROID_STATUS_MAX_AGE, -60.0])
+def test_young_list_is_gone_by(age: float) -> None:
+    """Up to the limit, and with a little disagreement between clocks."""
+    endorsements = ENDORSEMENTS.with_android_status(StatusList({}, NOW - age))
+    assert endorsements.fresh_android_status(NOW).fetched_at == NOW - age
+
+
+def test_stack_may_choose_to_go_by_an_old_list() -> None:
+    """Its own, visible choice: an unlimited age."""
+    endorsements = ENDORSEMENTS.with_android_status(StatusList({}, 0.0), max_age=inf)
+    assert endorsements.fresh_android_status(NOW).fetched_at == 0.0
+
+
+def test_pinned_endorsements_have_no_list() -> None:
+    """Nothing may pass before a list was fetched once."""
+    with pytest.raises(EndorsementsUnavailable) as refusal:
+        pinned_endorsements().fresh_android_status(NOW)
+    assert refusal.value.reason is Reason.ENDORSEMENTS_MISSING
+
+
+def test_refusal_names_the_certificate_and_its_status() -> None:
+    """An operator finds the entry that did it."""
+    chain = Scene.default().draft.chain()
+    serial = AUTHORITY.android.rkp_line(now=NOW).batch.template.serial
+    endorsements = ENDORSEMENTS.with_android_status(StatusList({f"{serial:x}": "SUSPENDED"}, NOW))
+    with pytest.raises(RejectedEvidence) as refusal:
+        Question.of(chain, endorsements=endorsements).ask()
+    assert refusal.value.detail == f"certificate 1, serial {serial:x}: SUSPENDED"
+
+
+def _real_list(name: str) -> StatusList:
+    folder = (cases_folder("android") or require_cases("android")).parents[1] / "statuslists"
+    path = Path(folder) / name
+    if not path.is_file():
+        pytest.skip(f"NO REAL STATUS LIST: {name} is not beside the case files")
+    return parse_status_list(path.read_bytes(), fetched_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("google_status_snapshot_2025-01.json", 467), ("google_doc_example.json", 3), ("google_test_status.json", 5)],
+)
+def test_list_as_google_serves_it_is_read_strictly(name: str, count: int) -> None:
+    """Strict reading refuses nothing that Google published."""
+    assert len(_real_list(name).entries) == count
+
+
+@pytest.mark.parametrize("serial", [0x5871646753572800414, 0xC35747A084470C3135AEEFE2B8D40CD6])
+def test_batch_on_the_real_list_is_refused(serial: int) -> None:
+    """A serial that Google revoked: the first is a batch of a phone in the field, in decimal digits only."""
+    status_list = _real_list("google_status_snapshot_2025-01.json")
+    line = AUTHORITY.android.factory_line()
+    batch = SigningCertificate(line.batch.key, replace(line.batch.template, serial=serial))
+    chain = Scene.default("pixel-5", line=replace(line, batch=batch)).draft.chain()
+    with pytest.raises(RejectedEvidence) as refusal:
+        Question.of(chain, endorsements=ENDORSEMENTS.with_android_status(status_list)).ask()
+    assert refusal.value.reason is Reason.CERTIFICATE_REVOKED

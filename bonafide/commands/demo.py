@@ -50,7 +50,7 @@ def demo(
             print_outcome(outcome, out())
         if started is not None and not once:
             if not as_json:
-                out().print(_what_next(deployment))
+                out().print(_what_next(deployment), soft_wrap=True)
             wait_for_interrupt()
     finally:
         if started is not None:

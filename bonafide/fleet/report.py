@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from .run import Outcome, Verdict
-
-_LONGEST_WORD: Final = len("invalid_client_attestation")
 
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
@@ -34,8 +31,8 @@ def _table(title: str, verdicts: Sequence[Verdict]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
     table.add_column("device", overflow="fold")
     table.add_column("what it does", overflow="fold")
-    table.add_column("expected", overflow="fold", min_width=_LONGEST_WORD)
-    table.add_column("got", overflow="fold", min_width=_LONGEST_WORD)
+    table.add_column("expected", overflow="fold")
+    table.add_column("got", overflow="fold")
     table.add_column("ms", justify="right", min_width=4, no_wrap=True)
     table.add_column("", min_width=1, no_wrap=True)
     for verdict in verdicts:

@@ -37,6 +37,7 @@ from .certificate_template import (
     subject_key_identifier,
 )
 from .der_writer import NULL
+from .harmony_authority import HarmonyAuthority
 
 _NOT_APPLE: Final = "Bonafide Software Devices, not Apple"
 _ROOT_NAME: Final = name(
@@ -117,6 +118,11 @@ class DeviceAuthority:
     def android(self) -> AndroidAuthority:
         """What stands for Google and the phone makers. It follows from the root, so nothing of it is stored."""
         return AndroidAuthority(self.root.key, self.root.name, self.root.certificate)
+
+    @property
+    def harmony(self) -> HarmonyAuthority:
+        """What stands for Huawei. It follows from the root as well."""
+        return HarmonyAuthority(self.root.key, self.root.name, self.root.certificate)
 
     @property
     def root_certificate(self) -> bytes:

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +119,9 @@ class LocalStack:
             self._create(template, logical_id, resource["Type"])
         self._tell_gateway({"environment": self._environments(template)})
         self._expect("apis")
+        say("Waiting for the authorizer's first trust bundle")
+        if template.resources("AWS::Serverless::Api").get("GuardedApi"):
+            self._warm_up()
         self.facts = self._facts(made)
         self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
         self._start_schedules(template)
@@ -235,6 +240,15 @@ class LocalStack:
         if line.strip().decode() != word:
             log = self.layout.logs / "gateway.log"
             raise LocalStackError(f"The API gateway process did not start; its log is {log}.")
+
+    def _warm_up(self) -> None:
+        """Call the guarded API once: its authorizer starts and fetches the trust bundle, before devices hurry it."""
+        try:
+            urllib.request.urlopen(f"{self.guarded_url}/v1/whoami", timeout=30).close()
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+        except OSError as error:
+            raise LocalStackError(f"The guarded API does not answer: {error}") from error
 
     def _facts(self, made: Provisioned) -> dict[str, Any]:
         environment = self._environments(made.template)["AuthorizeRequestFunction"]

@@ -28,6 +28,7 @@ from bonafide.local.processes import CHILDREN
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 _START_TIMEOUT = 20.0
 _START_ATTEMPTS = 3
+_PATIENCE = 0.05  # seconds a caller waits for a busy worker before another is started
 _RIE_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -225,6 +226,9 @@ class WorkerPool:
         with self._lock:
             crew = self._crews.setdefault(function.name, _Crew())
         with crew.changed:
+            # A warm worker is often free again sooner than a new one would be warm.
+            if not crew.idle and crew.count > 0:
+                crew.changed.wait(_PATIENCE)
             while not crew.idle and crew.count >= self._limit:
                 crew.changed.wait()
             worker = crew.idle.pop() if crew.idle else None

@@ -1,0 +1,220 @@
+"""Verdicts: about our app, over our client data, recent; every label reaches the claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from attestation.android.play_integrity import read_decode_answer, verify_verdict
+from attestation.claims import PlayClaims
+from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import KeySignature, PlayIntegrityToken
+from attestation.jose import b64url_encode
+from attestation.reference_values import ReferenceValues
+from attestation.verify import corroborate
+
+from bonafide.attesters.play_integrity import verdict
+
+from .play_scene import KEYS, NONCE, judged, payload, reference_values, with_part
+from .scene import CLIENT_DATA_HASH, ENDORSEMENTS, NOW, PACKAGE, SIGNER, Question, Scene, claims_of
+
+EXPECTED = reference_values(KEYS.ours)
+
+
+def test_every_label_reaches_the_claims() -> None:
+    """Policy sees what Google said, in Google's words."""
+    assert judged(payload()) == PlayClaims(
+        token="classic",
+        requested_at=NOW,
+        app_recognition="PLAY_RECOGNIZED",
+        package=PACKAGE,
+        version_code=42,
+        signing_digests=(SIGNER.hex(),),
+        device_labels=("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY"),
+        sdk_version=35,
+        device_activity="LEVEL_1",
+        licensing="LICENSED",
+        play_protect="NO_ISSUES",
+        apps_detected=("KNOWN_INSTALLED",),
+    )
+
+
+def test_answer_of_googles_server_is_the_same_document() -> None:
+    """A standard token is decoded by Google; its verdict binds the request hash, as text."""
+    members = verdict(package=PACKAGE, signer=SIGNER, now=NOW, request_hash=b64url_encode(CLIENT_DATA_HASH))
+    answer = json.dumps({"tokenPayloadExternal": members}).encode("utf-8")
+    claims = verify_verdict(
+        read_decode_answer(answer), client_data_hash=CLIENT_DATA_HASH, reference_values=EXPECTED, now=NOW
+    )
+    assert claims.token == "standard"
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"tokenPayloadExternal": 1}', b"{" + b" " * 70_000 + b"}"])
+def test_answer_in_any_other_form_is_malformed(answer: bytes) -> None:
+    """An error page is no verdict."""
+    with pytest.raises(MalformedEvidence):
+        read_decode_answer(answer)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        payload(nonce=NONCE + "="),
+        payload(timestampMillis=int(NOW * 1000)),
+        with_part("appIntegrity", certificateSha256Digest=[b64url_encode(SIGNER) + "="]),
+        with_part("deviceIntegrity", deviceRecognitionVerdict=None),
+        with_part("environmentDetails", appAccessRiskVerdict={}),
+        with_part("somethingNew", label="NEW"),
+    ],
+    ids=["padded nonce", "time as a number", "padded digest", "no device labels", "not evaluated", "new member"],
+)
+def test_spellings_that_google_uses_are_read(members: Mapping[str, object]) -> None:
+    """Padding, numbers for texts, absent parts: tolerated where they occur."""
+    assert judged(members).package == PACKAGE
+
+
+def test_empty_device_verdict_is_told_from_labels() -> None:
+    """Rooted devices and emulators get none."""
+    assert judged(with_part("deviceIntegrity", deviceRecognitionVerdict=None)).device_labels == ()
+
+
+def test_not_evaluated_differs_from_nothing_found() -> None:
+    """``{}`` means that Google did not look; an empty list that it saw nothing."""
+    assert judged(with_part("environmentDetails", appAccessRiskVerdict={})).apps_detected is None
+    assert judged(with_part("environmentDetails", appAccessRiskVerdict={"appsDetected": []})).apps_detected == ()
+
+
+def test_unevaluated_app_passes_without_its_package() -> None:
+    """Google names the app exactly where it evaluated it; policy judges the label."""
+    members = payload() | {"appIntegrity": {"appRecognitionVerdict": "UNEVALUATED"}}
+    assert judged(members).app_recognition == "UNEVALUATED"
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        (payload(requestPackageName="org.example.other"), Reason.APP_MISMATCH),
+        (payload(requestPackageName=None), Reason.APP_MISMATCH),
+        (with_part("appIntegrity", packageName="org.example.other"), Reason.APP_MISMATCH),
+        (with_part("appIntegrity", packageName=None), Reason.APP_MISMATCH),
+        (with_part("appIntegrity", certificateSha256Digest=[b64url_encode(bytes(32))]), Reason.SIGNER_MISMATCH),
+        (
+            with_part("appIntegrity", certificateSha256Digest=[b64url_encode(SIGNER), b64url_encode(bytes(32))]),
+            Reason.SIGNER_MISMATCH,
+        ),
+        (with_part("appIntegrity", certificateSha256Digest=[]), Reason.SIGNER_MISMATCH),
+        (
+            with_part("appIntegrity", appRecognitionVerdict="UNEVALUATED", packageName="org.example.other"),
+            Reason.APP_MISMATCH,
+        ),
+        (payload(nonce=b64url_encode(bytes(32))), Reason.CHALLENGE_MISMATCH),
+        (payload(nonce=""), Reason.CHALLENGE_MISMATCH),
+        (payload(nonce=None, requestHash=CLIENT_DATA_HASH.hex()), Reason.CHALLENGE_MISMATCH),
+        (payload(nonce=None, requestHash=NONCE + "="), Reason.CHALLENGE_MISMATCH),
+        (payload(timestampMillis=str(int((NOW - 601) * 1000))), Reason.INTEGRITY_TOKEN_TIME),
+        (payload(timestampMillis=str(int((NOW + 61) * 1000))), Reason.INTEGRITY_TOKEN_TIME),
+        (payload(timestampMillis="0"), Reason.INTEGRITY_TOKEN_TIME),
+    ],
+    ids=[
+        "requested by another package",
+        "requested by nobody",
+        "about another package",
+        "evaluated, but no package",
+        "signed by another",
+        "signed by ours and another",
+        "no signer",
+        "unevaluated, yet about another package",
+        "other nonce",
+        "empty nonce",
+        "hash in hexadecimal",
+        "hash as another text",
+        "ten minutes old",
+        "from the future",
+        "of 1970",
+    ],
+)
+def test_verdict_with_one_change_is_refused_for_that_reason(members: Mapping[str, object], reason: Reason) -> None:
+    """One change, one reason."""
+    with pytest.raises(RejectedEvidence) as refusal:
+        judged(members)
+    assert refusal.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        payload(requestHash=NONCE),
+        payload(nonce=None),
+        payload(nonce=5),
+        payload(nonce="****"),
+        payload(timestampMillis=None),
+        payload(timestampMillis="-1"),
+        payload(timestampMillis="1e9"),
+        payload(timestampMillis=True),
+        payload(timestampMillis=1.5),
+        payload(timestampMillis="9" * 20),
+        payload(requestPackageName="a" * 600),
+        payload() | {"requestDetails": []},
+        payload() | {"deviceIntegrity": "MEETS_STRONG_INTEGRITY"},
+        with_part("deviceIntegrity", deviceRecognitionVerdict="MEETS_STRONG_INTEGRITY"),
+        with_part("deviceIntegrity", deviceRecognitionVerdict=[1]),
+        with_part("deviceIntegrity", deviceRecognitionVerdict=["A"] * 65),
+        with_part("appIntegrity", certificateSha256Digest=["AAAA"]),
+        with_part("appIntegrity", certificateSha256Digest=[SIGNER.hex()]),
+        with_part("testingDetails", isTestingResponse="true"),
+        with_part("testingDetails", isTestingResponse=1),
+    ],
+)
+def test_verdict_in_any_other_form_is_malformed(members: Mapping[str, object]) -> None:
+    """Types are Google's; nothing is coerced into a better verdict."""
+    with pytest.raises(MalformedEvidence):
+        judged(members)
+
+
+def _corroborated(evidence: Any, **changes: Any) -> Any:
+    arguments = {
+        "client_data_hash": CLIENT_DATA_HASH,
+        "reference_values": ReferenceValues(android=EXPECTED),
+        "endorsements": ENDORSEMENTS,
+        "now": NOW,
+    }
+    return corroborate(claims_of(Scene.default()), evidence, **(arguments | changes))
+
+
+def test_verdict_goes_beside_the_claims_of_a_key() -> None:
+    """Key attestation proves the key; Google's word stands beside it."""
+    claims = _corroborated(PlayIntegrityToken(KEYS.classic_token(payload())))
+    assert claims.format == "android-key-attestation"
+    assert claims.android.play == judged(payload())
+
+
+def test_verdict_alone_proves_nothing() -> None:
+    """No key is in it: nothing could renew, nothing could be bound."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        Question(evidence=PlayIntegrityToken(KEYS.classic_token(payload()))).ask()
+    assert refusal.value.reason is Reason.FORMAT_UNKNOWN
+
+
+def test_evidence_of_a_key_does_not_corroborate() -> None:
+    """Two keys in one request would be two attesters."""
+    with pytest.raises(AttestationError) as refusal:
+        _corroborated(KeySignature(bytes(64)))
+    assert refusal.value.reason is Reason.FORMAT_UNKNOWN
+
+
+def test_verdict_does_not_go_beside_another_platforms_key() -> None:
+    """An iPhone has no Play services."""
+    apple = replace(claims_of(Scene.default()), android=None)
+    with pytest.raises(RejectedEvidence) as refusal:
+        apple.with_play(judged(payload()))
+    assert refusal.value.reason is Reason.KEY_OTHER_PLATFORM
+
+
+def test_app_not_registered_for_android_has_no_verdicts() -> None:
+    """Reference values come first."""
+    with pytest.raises(RejectedEvidence) as refusal:
+        _corroborated(PlayIntegrityToken("x"), reference_values=ReferenceValues())
+    assert refusal.value.reason is Reason.REFERENCE_VALUES_MISSING

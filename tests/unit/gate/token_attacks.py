@@ -28,6 +28,13 @@ TOKENS = (
     attack("jku", "token-algorithm", token=forged({"jku": "https://evil.example/jwks.json"}, by="thief")),
     attack("x5u", "token-algorithm", token=forged({"x5u": "https://evil.example/cert.pem"}, by="thief")),
     attack("crit", "token-malformed", token=forged({"crit": ["exp"]})),
+    attack("b64 without crit", "token-malformed", token=forged({"b64": False})),
+    attack(
+        "audience list with a number",
+        "token-audience",
+        "wrong-audience",
+        token=forged(claims={"aud": [CLAIMS["aud"], 7]}),
+    ),
     attack("empty crit", "token-malformed", token=forged({"crit": []})),
     attack("plain JWT typ", "token-type", token=forged({"typ": "JWT"})),
     attack("trust bundle typ", "token-type", token=forged({"typ": "bonafide-trust-bundle+jwt"})),

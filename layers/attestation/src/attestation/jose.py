@@ -233,8 +233,9 @@ def read_jws(text: str, kind: JwsKind) -> CompactJws:
     """Split a compact JWS and check its header, before any signature is looked at.
 
     Refused: anything but three strict base64url segments within the size limit, a header that is not a strict JSON
-    object, ``crit`` (RFC 7515 §4.1.11: we understand no extension), every ``alg`` but ES256 (``none``, or HS256 with
-    the public key as secret), keys brought along (``jwk``, ``x5c``, ``jku``, ``x5u``), another ``typ``.
+    object, ``crit`` (RFC 7515 §4.1.11: we understand no extension) and ``b64`` (RFC 7797: something else is signed),
+    every ``alg`` but ES256 (``none``, or HS256 with the public key as secret), keys brought along (``jwk``, ``x5c``,
+    ``jku``, ``x5u``), another ``typ``.
     Raises :class:`MalformedEvidence` (``kind.malformed``) or :class:`RejectedEvidence` (``kind.algorithm``,
     ``kind.wrong_type``).
     """
@@ -256,8 +257,8 @@ def read_jws(text: str, kind: JwsKind) -> CompactJws:
 def _read_header(segment: str, kind: JwsKind) -> Mapping[str, object]:
     """The checked header. Remembered, because all tokens of a key share one, and all proofs of an app instance."""
     header = read_json_object(b64url_decode(segment))
-    if "crit" in header:
-        raise MalformedEvidence(kind.malformed, "the header has critical extensions")
+    if "crit" in header or "b64" in header:
+        raise MalformedEvidence(kind.malformed, "the header has extensions that must be understood")
     if header.get("alg") != "ES256":
         raise RejectedEvidence(kind.algorithm, "the algorithm is not ES256")
     brought = _KEY_REFERENCES.intersection(header)

@@ -158,8 +158,7 @@ def verify_token(
         raise _malformed(error.detail) from error
     if claims.get("iss") != issuer:
         raise RejectedEvidence(Reason.TOKEN_ISSUER, "minted by another issuer")
-    audiences = claims.get("aud")
-    if audiences != audience and not (type(audiences) is list and audience in audiences):
+    if not _names(claims.get("aud"), audience):
         raise RejectedEvidence(Reason.TOKEN_AUDIENCE, "minted for another audience")
     issued_at, expires_at = _seconds(claims, "iat"), _seconds(claims, "exp")
     if expires_at + skew <= now:
@@ -182,6 +181,13 @@ def verify_token(
         expires_at=expires_at,
         request_key_thumbprint=_request_key_thumbprint(claims),
     )
+
+
+def _names(audiences: object, audience: str) -> bool:
+    """Whether ``aud`` (a text, or a list of nothing but texts, RFC 7519 §4.1.3) names ``audience``."""
+    if type(audiences) is list:
+        return audience in audiences and all(type(name) is str for name in audiences)
+    return audiences == audience
 
 
 def _malformed(detail: str) -> MalformedEvidence:

@@ -1,0 +1,85 @@
+"""Settings: defaults, and a clear sentence for each mistake."""
+
+from __future__ import annotations
+
+import pytest
+from attestation.jose import b64url_encode
+from attestation.route_requirement import Requirement
+from authorize_request import wire
+from authorizer_settings import AuthorizerSettings, SettingsError
+
+from tests.unit.gate.stand import public_key
+
+ENVIRONMENT = {
+    "TRUST_BUNDLE_URL": "https://verifier.example.com/prod/v1/trust-bundle",
+    "ROOT_PUBLIC_KEY": b64url_encode(public_key("root").point),
+    "TOKEN_ISSUER": "bonafide-prod",
+    "AUDIENCE": "https://api.example.com",
+}
+
+
+def test_defaults_are_strict() -> None:
+    """What is not said is the safe choice; empty means not said."""
+    settings = AuthorizerSettings.from_environment(ENVIRONMENT | {"EXTERNAL_ORIGIN": "", "DEFAULT_REQUIREMENT": ""})
+    assert settings.default_requirement is Requirement.PROOF
+    assert not settings.allow_when_unavailable
+    assert (settings.token_header, settings.proof_header) == ("oauth-client-attestation", "dpop")
+    assert (settings.external_origin, settings.clock_skew) == ("", 5.0)
+    assert settings.root_key == public_key("root")
+
+
+def test_every_setting_is_read() -> None:
+    """Names of headers in any case; an origin with or without its last slash."""
+    settings = AuthorizerSettings.from_environment(
+        ENVIRONMENT
+        | {
+            "DEFAULT_REQUIREMENT": "token",
+            "TOKEN_HEADER": "X-App-Token",
+            "PROOF_HEADER": "X-App-Proof",
+            "EXTERNAL_ORIGIN": "https://api.example.com/shop/",
+            "ON_BUNDLE_UNAVAILABLE": "allow",
+            "CLOCK_SKEW_SECONDS": "2.5",
+        }
+    )
+    assert settings == (
+        ENVIRONMENT["TRUST_BUNDLE_URL"],
+        public_key("root"),
+        "bonafide-prod",
+        "https://api.example.com",
+        Requirement.TOKEN,
+        "x-app-token",
+        "x-app-proof",
+        "https://api.example.com/shop",
+        True,
+        2.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRUST_BUNDLE_URL", ""),
+        ("TRUST_BUNDLE_URL", "http://verifier.example.com/v1/trust-bundle"),
+        ("TRUST_BUNDLE_URL", "verifier.example.com"),
+        ("ROOT_PUBLIC_KEY", ""),
+        ("ROOT_PUBLIC_KEY", "not a key"),
+        ("ROOT_PUBLIC_KEY", b64url_encode(b"\4" + b"\1" * 64)),
+        ("TOKEN_ISSUER", ""),
+        ("AUDIENCE", ""),
+        ("DEFAULT_REQUIREMENT", "none"),
+        ("TOKEN_HEADER", "X App"),
+        ("TOKEN_HEADER", "dpop"),
+        ("PROOF_HEADER", "X-App:"),
+        ("EXTERNAL_ORIGIN", "api.example.com"),
+        ("EXTERNAL_ORIGIN", "https://api.example.com?x"),
+        ("ON_BUNDLE_UNAVAILABLE", "maybe"),
+        ("CLOCK_SKEW_SECONDS", "-1"),
+        ("CLOCK_SKEW_SECONDS", "nan"),
+        ("CLOCK_SKEW_SECONDS", "301"),
+        ("CLOCK_SKEW_SECONDS", "five"),
+    ],
+)
+def test_setting_that_makes_no_sense_is_named(name: str, value: str) -> None:
+    """The sentence begins with the variable to look at."""
+    with pytest.raises(SettingsError, match=name):
+        wire(ENVIRONMENT | {name: value})

@@ -42,6 +42,9 @@ _ALGORITHMS: Final = {
     "1.2.840.10045.3.1.7": "P-256",
     "1.3.132.0.34": "P-384",
     "1.3.132.0.35": "P-521",
+    "1.2.156.10197.1.301": "SM2",
+    "1.3.101.110": "X25519",
+    "1.3.101.112": "Ed25519",
 }
 _EXTENSIONS: Final = {
     "2.5.29.14": "subject key identifier",
@@ -58,6 +61,8 @@ _EXTENSIONS: Final = {
     "1.2.840.113635.100.8.6": "Apple access control list",
     "1.2.840.113635.100.8.7": "Apple OS information",
     "1.2.840.113635.100.12.15": "Apple receipt signer",
+    "1.3.6.1.4.1.2011.2.376.1.1": "Huawei device security level",
+    "1.3.6.1.4.1.2011.2.376.1.3": "Huawei key attestation",
 }
 
 

@@ -29,6 +29,7 @@ from attestation.evidence import (
     AppleAttestation,
     AppleReceipt,
     Evidence,
+    HarmonyDeviceIntegrity,
     HarmonyKeyAttestation,
     parse_evidence,
 )
@@ -48,6 +49,7 @@ from .evidence_description import (
     chain_record,
     receipt_record,
 )
+from .harmony_description import HARMONY_STEPS, huks_record, integrity_record
 
 MAX_INPUT_BYTES: Final = 1024 * 1024
 
@@ -97,6 +99,7 @@ _STEPS: Final[Mapping[str, Mapping[Reason, str]]] = {
         Reason.RECEIPT_EXPIRED: "8, expiration",
         Reason.RECEIPT_TYPE: "9, type",
     },
+    **HARMONY_STEPS,
 }
 """The numbered step of a verifier at which each reason arises. One that is not here is a fault of reading."""
 
@@ -292,8 +295,12 @@ def _describe(evidence: Evidence, client_data_hash: bytes | None) -> Record:
         return assertion_record(evidence)
     if isinstance(evidence, AppleReceipt):
         return receipt_record(evidence)
-    if isinstance(evidence, AndroidKeyAttestation | HarmonyKeyAttestation):
+    if isinstance(evidence, AndroidKeyAttestation):
         return {"certificates": chain_record(evidence.certificate_chain)}
+    if isinstance(evidence, HarmonyKeyAttestation):
+        return huks_record(evidence, client_data_hash)
+    if isinstance(evidence, HarmonyDeviceIntegrity):
+        return integrity_record(evidence)
     return {"not_shown": "what this format says is shown by its verdict alone"}
 
 

@@ -1,0 +1,59 @@
+"""Android claims in the store: what goes in comes out, and nothing personal goes in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from attestation.claims import Claims
+
+from bonafide.attesters import key_description as kd
+from bonafide.attesters.android_releases import RELEASES
+from bonafide.attesters.der_writer import octet_string
+
+from .play_scene import judged, payload
+from .scene import Scene, claims_of, with_draft
+
+PLAY = judged(payload())
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_record_gives_the_same_claims_back(release: str) -> None:
+    """Through JSON, as the attested_keys table keeps them."""
+    for claims in (claims_of(Scene.default(release)), claims_of(Scene.default(release)).with_play(PLAY)):
+        assert Claims.from_record(json.loads(json.dumps(claims.to_record()))) == claims
+
+
+def test_renewal_keeps_enrolment_and_takes_the_newer_verdict() -> None:
+    """Google's latest word replaces its former one; a renewal without one keeps it."""
+    enrolled = claims_of(Scene.default()).with_play(PLAY)
+    newer = replace(PLAY, device_labels=())
+    assert enrolled.renewed(enrolled.with_play(newer)) == enrolled.with_play(newer)
+    assert enrolled.android is not None
+    silent = replace(enrolled, android=replace(enrolled.android, play=None))
+    assert enrolled.renewed(silent) == enrolled
+
+
+def test_device_ids_never_enter_the_claims() -> None:
+    """Serial number, IMEI and MEID may be in evidence; they are nobody's business here."""
+    ids = {713: b"R58M123ABCD", 714: b"490154203237518", 715: b"A10000009296F2", 723: b"490154203237519"}
+    ask = with_draft(
+        lambda draft: replace(
+            draft, description=draft.description.with_hardware({tag: octet_string(v) for tag, v in ids.items()})
+        )
+    )
+    record = json.dumps(ask().ask().to_record())
+    assert not any(value.decode() in record or value.hex() in record for value in ids.values())
+
+
+def test_boot_state_is_a_word() -> None:
+    """A policy author reads words, not numbers."""
+    states = (kd.VERIFIED, kd.SELF_SIGNED, kd.UNVERIFIED, kd.FAILED)
+    claims = [claims_of(Scene.default(boot_state=state)).android for state in states]
+    assert [android.verified_boot_state for android in claims if android] == [
+        "verified",
+        "self-signed",
+        "unverified",
+        "failed",
+    ]

@@ -210,7 +210,8 @@ def _extensions(data: bytes, start: int, stop: int) -> tuple[dict[str, Extension
             raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate extension is not as it should be")
         oid = der.object_identifier(data[parts[0][1] : parts[0][2]])
         critical = len(parts) == 3 and der.boolean(data[parts[1][1] : parts[1][2]], strict=False)
-        extension = Extension(critical, data[parts[-1][1] : parts[-1][2]])
+        ber_true = critical and data[parts[1][1]] != 0xFF
+        extension = Extension(critical, data[parts[-1][1] : parts[-1][2]], ber_true)
         first = extensions.setdefault(oid, extension)
         if first is not extension:
             duplicated |= {oid}

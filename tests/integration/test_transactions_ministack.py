@@ -1,0 +1,173 @@
+"""Transactions when the network or the table misbehaves: retried without harm, bounded, never half done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from attestation.errors import Reason, RejectedEvidence
+from service.errors import Unavailable
+from service.settlement import ATTEMPTS, DynamoDBSettlement
+
+from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
+from tests.service_stack.faults import answering, error_answer, first, injected, losing_the_answer
+from tests.service_stack.worlds import AwsWorld
+
+pytestmark = pytest.mark.ministack
+
+TRANSACT = "TransactWriteItems"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+
+def cancelled(*codes: str) -> dict[str, object]:
+    return {"CancellationReasons": [{"Code": code} for code in codes]}
+
+
+def test_lost_answer_of_our_own_success_is_success(ministack: AwsWorld) -> None:
+    """botocore sends again with the same ClientRequestToken; the database says "done", not "nonce spent"."""
+    opened, key = challenge(), enrolled_key()
+    with injected(ministack.dynamodb, TRANSACT, losing_the_answer()) as sent:
+        ministack.settlement.enrol(opened, key)
+    tokens = {json.loads(body)["ClientRequestToken"] for body in sent}
+    assert (len(sent), len(tokens)) == (2, 1)
+    assert ministack.attested_keys.find(key.key_id) == key
+
+
+def test_repeated_call_is_not_taken_for_a_retry(ministack: AwsWorld) -> None:
+    """The attack: repeat a request within DynamoDB's ten minutes of idempotency and be told "done" again."""
+    opened, key = challenge(), enrolled_key()
+    ministack.settlement.enrol(opened, key)
+    with injected(ministack.dynamodb, TRANSACT, lambda _request: None) as sent:
+        for _ in range(2):
+            with pytest.raises(RejectedEvidence) as refused:
+                ministack.settlement.enrol(opened, key)
+            assert refused.value.reason is Reason.CHALLENGE_SPENT
+    assert len({json.loads(body)["ClientRequestToken"] for body in sent}) == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answering(400, "TransactionCanceledException", **cancelled("None", "TransactionConflict")),
+        answering(400, "TransactionCanceledException", **cancelled("ThrottlingError", "None")),
+        answering(400, "TransactionCanceledException", **cancelled("None", "ProvisionedThroughputExceeded")),
+        answering(400, "TransactionInProgressException"),
+    ],
+    ids=["conflict", "throttled", "throughput", "in-progress"],
+)
+def test_transaction_that_met_another_is_tried_again(
+    ministack: AwsWorld, fault: Callable[[object], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contention is not a refusal; and it is given up after a few tries, with nothing written."""
+    opened, key = challenge(), enrolled_key()
+    waits: list[float] = []
+    settlement = DynamoDBSettlement(
+        ministack.dynamodb,
+        ministack.nonces,
+        ministack.attested_keys,  # type: ignore[arg-type]
+        sleep=waits.append,
+    )
+    with injected(ministack.dynamodb, TRANSACT, fault), pytest.raises(Unavailable):  # type: ignore[arg-type]
+        settlement.enrol(opened, key)
+    assert not ministack.settlement.is_spent(opened)
+    assert ministack.attested_keys.find(key.key_id) is None
+    assert len(waits) == ATTEMPTS - 1
+    assert sum(waits) < 1
+    with injected(ministack.dynamodb, TRANSACT, first(2, fault)):  # type: ignore[arg-type]
+        settlement.enrol(opened, key)
+    assert ministack.attested_keys.find(key.key_id) == key
+
+
+@pytest.mark.parametrize(
+    ("codes", "reason"),
+    [
+        (("ConditionalCheckFailed", "None"), Reason.CHALLENGE_SPENT),
+        (("ConditionalCheckFailed", "TransactionConflict"), Reason.CHALLENGE_SPENT),
+        (("ConditionalCheckFailed", "ConditionalCheckFailed"), Reason.CHALLENGE_SPENT),
+        (("None", "ConditionalCheckFailed"), Reason.KEY_ALREADY_ENROLLED),
+    ],
+)
+def test_cancellation_reasons_decide(ministack: AwsWorld, codes: tuple[str, ...], reason: Reason) -> None:
+    """The nonce first, then the key; a condition that failed is final even beside a conflict."""
+    fault = answering(400, "TransactionCanceledException", **cancelled(*codes))
+    with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(RejectedEvidence) as refused:
+        ministack.settlement.enrol(challenge(), enrolled_key())
+    assert refused.value.reason is reason
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answering(400, "TransactionCanceledException", **cancelled("ValidationError", "None")),
+        answering(400, "TransactionCanceledException", **cancelled("ItemCollectionSizeLimitExceeded", "None")),
+        answering(400, "ValidationException"),
+        answering(400, "AccessDeniedException"),
+        answering(400, "ResourceNotFoundException"),
+        answering(400, "IdempotentParameterMismatchException"),
+    ],
+    ids=["validation", "size", "expression", "denied", "no-table", "token-mismatch"],
+)
+def test_fault_that_another_try_cannot_help_is_unavailable_at_once(
+    ministack: AwsWorld, fault: Callable[[object], object]
+) -> None:
+    """A wrong permission or a missing table is ours, not the client's."""
+    with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(Unavailable):  # type: ignore[arg-type]
+        ministack.settlement.enrol(challenge(), enrolled_key())
+    assert len(sent) == 1
+
+
+def test_conflict_then_spent_is_spent(ministack: AwsWorld) -> None:
+    """The slower of two racers meets the faster one's transaction, tries again, and loses."""
+    opened = challenge()
+    ministack.settlement.enrol(opened, enrolled_key())
+    conflict = first(
+        1,
+        lambda _request: error_answer(400, "TransactionCanceledException", **cancelled("TransactionConflict", "None")),
+    )
+    with injected(ministack.dynamodb, TRANSACT, conflict) as sent, pytest.raises(RejectedEvidence) as refused:
+        ministack.settlement.enrol(opened, enrolled_key())
+    assert refused.value.reason is Reason.CHALLENGE_SPENT
+    assert len(sent) == 2
+
+
+def test_rows_carry_what_time_to_live_needs(ministack: AwsWorld) -> None:
+    """TTL is the clean-up: every nonce and key has its date, the nonce's well after the challenge expired."""
+    opened, key = challenge(), enrolled_key()
+    ministack.settlement.enrol(opened, key)
+    (nonce,) = ministack.dynamodb.scan(TableName=ministack.tables["nonces"])["Items"]
+    assert nonce.keys() == {"nonce", "expires_at"}
+    assert int(nonce["expires_at"]["N"]) == int(opened.expires_at) + 3600
+    (row,) = ministack.dynamodb.scan(TableName=ministack.tables["attested_keys"])["Items"]
+    assert int(row["expires_at"]["N"]) == key.expires_at
+    for table, attribute in (
+        ("nonces", "expires_at"),
+        ("attested_keys", "expires_at"),
+        ("trust_bundles", "expires_at"),
+    ):
+        ttl = ministack.dynamodb.describe_time_to_live(TableName=ministack.tables[table])["TimeToLiveDescription"]
+        assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", attribute)
+
+
+def test_keys_of_an_app_are_listed_by_last_use(ministack: AwsWorld) -> None:
+    """The index that operators' tools read; renewing moves a key to its end."""
+    keys = [enrolled_key(last_seen=second) for second in (10, 20, 30)]
+    for key in keys:
+        ministack.settlement.enrol(challenge(), key)
+    ministack.settlement.renew(challenge(), renewed(keys[0], 1, last_seen=40))
+    ministack.settlement.enrol(challenge(), replace(enrolled_key(), app="other"))
+    listed = ministack.dynamodb.query(
+        TableName=ministack.tables["attested_keys"],
+        IndexName="by_app",
+        KeyConditionExpression="app = :app",
+        ExpressionAttributeValues={":app": {"S": "demo"}},
+    )["Items"]
+    assert [row["key_id"]["S"] for row in listed] == [keys[1].key_id, keys[2].key_id, keys[0].key_id]
+    assert "receipt" not in listed[0]

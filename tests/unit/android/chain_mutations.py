@@ -168,6 +168,7 @@ LIMITS = (
 SIGNATURES = (
     rejected("other root", Reason.ANCHOR_UNKNOWN, _other_root),
     rejected("impostor of the root's name", Reason.ANCHOR_UNKNOWN, _impostor_root),
+    rejected("root twice", Reason.CHAIN_LENGTH, with_chain(lambda chain: (*chain, chain[-1]))),
     rejected("issuer left out", Reason.CHAIN_ISSUER_MISMATCH, with_chain(lambda c: (*c[:2], c[-1]), _FACTORY)),
     rejected(
         "leaf signed by somebody else",

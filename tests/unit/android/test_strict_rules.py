@@ -80,6 +80,7 @@ def test_current_device_is_affirming() -> None:
             Tier.CONTRAINDICATED,
         ),
         (replace(GENUINE, chain_profile="factory"), "android-factory-profile", Tier.WARNING),
+        (_android(provisioning="unknown"), "android-provisioning-unknown", Tier.WARNING),
         (_android(os_patch_level=None), "android-patch-level-unknown", Tier.WARNING),
         (_android(os_patch_level=0), "android-patch-level-unknown", Tier.WARNING),
         (_android(os_patch_level=202413), "android-patch-level-unknown", Tier.WARNING),

@@ -125,6 +125,8 @@ def find_path(chain: Sequence[Certificate], anchors: tuple[TrustAnchor, ...], li
     """
     pinned = [anchor for anchor in require_anchors(anchors) if anchor.spki == chain[-1].spki]
     path = tuple(chain[:-1]) if pinned else tuple(chain)
+    if any(anchor.spki == certificate.spki for anchor in anchors for certificate in path):
+        raise RejectedEvidence(Reason.CHAIN_LENGTH, "a root stands in the chain besides at its end")
     top = path[-1]
     named = [anchor for anchor in pinned or anchors if names_match(top.issuer, anchor.subject)]
     if not named:

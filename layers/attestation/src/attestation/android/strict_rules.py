@@ -46,6 +46,8 @@ def android_findings(claims: Claims, *, now: float | None, patch_months: int) ->
         yield Finding("android-signer-unproved", Tier.CONTRAINDICATED, advice="restart-device")
     if claims.chain_profile == "factory":
         yield Finding("android-factory-profile", Tier.WARNING)
+    if android.provisioning == "unknown":
+        yield Finding("android-provisioning-unknown", Tier.WARNING)
     patched = patch_month(android.os_patch_level)
     if patched is None:
         yield Finding("android-patch-level-unknown", Tier.WARNING)

@@ -1,0 +1,36 @@
+"""The pinned roots are the files that their provenance table says, and each has its own purpose."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from importlib.resources import files
+
+import pytest
+from attestation.certificate import certificates_from_pem
+from attestation.endorsements import pinned_endorsements
+
+FOLDER = files("attestation").joinpath("trust_anchors")
+ROW = re.compile(r"^\| `([^`]+\.pem)`.*`([0-9a-f]{64})` \| `([0-9a-f]{64})` \|", re.MULTILINE)
+TABLE = {name: digests for name, *digests in ROW.findall(FOLDER.joinpath("README.md").read_text("utf-8"))}
+
+
+def test_every_root_has_its_line_in_the_provenance_table() -> None:
+    """No file without provenance, no line without a file."""
+    assert set(TABLE) == {entry.name for entry in FOLDER.iterdir() if entry.name.endswith(".pem")}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_root_is_the_certificate_that_the_table_describes(name: str) -> None:
+    """Both digests, so that neither file nor table changes alone."""
+    (root,) = certificates_from_pem(FOLDER.joinpath(name).read_text("ascii"))
+    assert [sha256(root.raw).hexdigest(), sha256(root.spki).hexdigest()] == list(TABLE[name])
+    assert root.subject == root.issuer
+
+
+def test_apple_roots_are_not_interchangeable() -> None:
+    """Attestations end in one, receipts in the other; mixing them up was a real bug elsewhere."""
+    endorsements = pinned_endorsements()
+    (attestation,), (receipt,) = endorsements.apple_attestation, endorsements.apple_receipt
+    assert sha256(attestation.spki).hexdigest().startswith("1ae751fd")
+    assert sha256(receipt.spki).hexdigest().startswith("9b219d0f")

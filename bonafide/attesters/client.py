@@ -81,17 +81,31 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiClient:
-    """A client of one stack. The URLs have no trailing slash; ``timeout`` is in seconds for one request."""
+    """A client of one stack.
+
+    The URLs have no trailing slash; ``timeout`` is in seconds for one request. A 503 says that nothing was consumed
+    and the same request may be sent again: the client does so, after Retry-After, for ``patience`` seconds in all.
+    """
 
     verifier_url: str
     guarded_url: str
     timeout: float = 30.0
+    patience: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One request, one answer, whatever its status. Raises :class:`StackUnreachable`."""
+        """One request and its answer, whatever the status. Raises :class:`StackUnreachable`."""
+        give_up_at = time.monotonic() + self.patience
+        while True:
+            answer = self._send_once(method, url, body=body, headers=headers)
+            wait = _retry_after(answer)
+            if wait is None or time.monotonic() + wait >= give_up_at:
+                return answer
+            time.sleep(wait)
+
+    def _send_once(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise StackUnreachable(f"{url} is not an http or https address.")
@@ -152,6 +166,12 @@ class ApiClient:
         """A call of the guarded API as the token's holder makes it: token and proof."""
         proof = installation.proof(method=method, url=self.guarded_url + path, token=token)
         return self.call(method, path, token=token, proof=proof)
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """Seconds to wait before the same request may be sent again; ``None`` when sending it again makes no sense."""
+    seconds = answer.headers.get("retry-after", "")
+    return float(seconds) if answer.status == 503 and seconds.isascii() and seconds.isdigit() else None
 
 
 def _named_key(body: Mapping[str, object]) -> str:

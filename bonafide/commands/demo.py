@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.deployment import Deployment, find_deployment, from_facts
 from bonafide.fleet.report import print_outcome
-from bonafide.fleet.run import SCENARIOS, Outcome, make_scene, register_apps, run_fleet
+from bonafide.fleet.run import SCENARIOS, Outcome, make_scene, register_apps, run_fleet, wake
 from bonafide.local.layout import Layout
 from bonafide.local.stack import LocalStack
 
@@ -63,6 +63,8 @@ def _run(deployment: Deployment, layout: Layout) -> Outcome:
     register_apps(deployment)
     scene = make_scene(deployment, DeviceAuthority.load_or_create(layout.authority))
     console = err()
+    with console.status("Waking the functions"):
+        wake(scene)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[last]}"))
     bar = Progress(*columns, console=console, transient=True)
     with bar if console.is_terminal else nullcontext():

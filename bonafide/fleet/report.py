@@ -15,7 +15,9 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     """Two tables, genuine and hostile, and one closing line."""
     for hostile, group in groupby(outcome.verdicts, key=lambda verdict: verdict.scenario.hostile):
         console.print(_table("Hostile devices" if hostile else "Genuine devices", list(group)))
-    console.print("[dim]In brackets what only the operator sees. The first calls start workers, as cold starts do.[/]")
+    console.print(
+        "[dim]In brackets what only the operator sees. The first rows start more workers, as cold starts do.[/]"
+    )
     console.print(closing_line(outcome))
 
 

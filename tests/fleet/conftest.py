@@ -10,7 +10,7 @@ import pytest
 
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.deployment import Deployment, from_facts
-from bonafide.fleet.run import register_apps
+from bonafide.fleet.run import make_scene, register_apps, wake
 from bonafide.local.layout import Layout, Ports
 from bonafide.local.stack import LocalStack
 
@@ -31,4 +31,6 @@ def fleet_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStack
     with LocalStack(layout=layout, ports=Ports.free()) as stack:
         deployment = from_facts(stack.facts)
         register_apps(deployment)
-        yield FleetStack(deployment, layout, DeviceAuthority.load(layout.authority))
+        authority = DeviceAuthority.load(layout.authority)
+        wake(make_scene(deployment, authority))
+        yield FleetStack(deployment, layout, authority)

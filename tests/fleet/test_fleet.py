@@ -35,7 +35,7 @@ def test_fleet_under_a_root_that_the_stack_does_not_trust_is_refused(fleet_stack
 def test_fleet_without_a_stack_is_wrong_and_does_not_crash(fleet_stack: FleetStack) -> None:
     """Nothing listens: every verdict is wrong, none is an exception."""
     scene = make_scene(fleet_stack.deployment, fleet_stack.authority)
-    dead = replace(scene, client=replace(scene.client, verifier_url="http://127.0.0.1:9"))
+    dead = replace(scene, client=replace(scene.client, verifier_url="http://127.0.0.1:9", patience=0.0))
     outcome = run_fleet(dead, genuine.SCENARIOS)
     assert outcome.wrong == len(genuine.SCENARIOS)
     assert all("No stack answers at http://127.0.0.1:9" in verdict.got[-1] for verdict in outcome.verdicts)

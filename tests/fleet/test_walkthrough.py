@@ -57,7 +57,7 @@ def test_walkthrough_can_be_pasted(fleet_stack: FleetStack) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stderr}\nafter:\n{done.stdout}"
     assert done.stderr == ""
     at = 0
     for expected in _SEEN:

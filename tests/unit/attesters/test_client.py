@@ -40,3 +40,48 @@ def test_address_that_is_no_web_address_is_refused(url: str) -> None:
     """The client speaks HTTP and nothing else."""
     with pytest.raises(StackUnreachable, match="not an http or https address"):
         ApiClient(verifier_url=url, guarded_url=url).send("GET", url)
+
+
+class Recorded(ApiClient):
+    """An API client whose answers are given, one for each request."""
+
+    def __init__(self, *answers: Answer, patience: float) -> None:
+        super().__init__(verifier_url="http://v", guarded_url="http://g", patience=patience)
+        object.__setattr__(self, "answers", list(answers))
+
+    def _send_once(self, *_: object, **__: object) -> Answer:
+        answers: list[Answer] = self.answers  # type: ignore[attr-defined]
+        return answers.pop(0)
+
+
+BUSY = Answer(503, {"retry-after": "0"}, b"", 1.0)
+DONE = Answer(200, {}, b"{}", 1.0)
+
+
+def test_patient_client_sends_again_what_was_not_consumed() -> None:
+    """503 with Retry-After: the same request, until it is answered."""
+    assert Recorded(BUSY, BUSY, DONE, patience=5.0).send("GET", "http://v/") is DONE
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(503, {}, b"", 1.0),
+        Answer(503, {"retry-after": "soon"}, b"", 1.0),
+        Answer(429, {"retry-after": "0"}, b"", 1.0),
+    ],
+)
+def test_client_sends_again_only_what_it_may(answer: Answer) -> None:
+    """No Retry-After, or another status: the answer stands."""
+    assert Recorded(answer, DONE, patience=5.0).send("GET", "http://v/") is answer
+
+
+def test_client_without_patience_takes_the_first_answer() -> None:
+    """The default: what the stack says is what the caller sees."""
+    assert Recorded(BUSY, DONE, patience=0.0).send("GET", "http://v/") is BUSY
+
+
+def test_wait_beyond_its_patience_is_not_begun() -> None:
+    """A Retry-After of an hour ends the attempt at once."""
+    late = Answer(503, {"retry-after": "3600"}, b"", 1.0)
+    assert Recorded(late, DONE, patience=5.0).send("GET", "http://v/") is late

@@ -64,8 +64,11 @@ class Assignment:
 class WorkerRuntime:
     """Takes the place of SAM CLI's container runtime behind its `LocalLambdaRunner`."""
 
-    def __init__(self, layout: Layout, pool: WorkerPool, aws_endpoint_url: str, snap_started: frozenset[str]) -> None:
+    def __init__(
+        self, layout: Layout, folder: Path, pool: WorkerPool, aws_endpoint_url: str, snap_started: frozenset[str]
+    ) -> None:
         self._layout = layout
+        self._folder = folder
         self._pool = pool
         self._aws_endpoint_url = aws_endpoint_url
         self._snap_started = snap_started
@@ -79,7 +82,9 @@ class WorkerRuntime:
 
     def _function(self, config: FunctionConfig) -> Function:
         folder = Path(config.code_abs_path)
-        layers = [self._layout.root / layer.codeuri for layer in config.layers if isinstance(layer, LayerVersion)]
+        layers = [
+            (self._folder / layer.codeuri).resolve() for layer in config.layers if isinstance(layer, LayerVersion)
+        ]
         environment = {
             **{name: str(value) for name, value in config.env_vars.resolve().items() if name not in _NOT_OF_LAMBDA},
             **_OF_THE_RUNTIME,
@@ -169,6 +174,7 @@ class Gateway:
             emulator=find_emulator(Path(samcli.__file__).parent),
         )
         self.pool = WorkerPool(kind.start, assignment.worker_limit)
+        folder = Path(assignment.template).parent
         overrides = {**assignment.parameters, **assignment.pseudo}
         self._stacks, _ = SamLocalStackProvider.get_stacks(assignment.template, parameter_overrides=overrides)
         snap_started = frozenset(
@@ -177,10 +183,10 @@ class Gateway:
             if self._template.resolve(resource["Properties"].get("SnapStart", {})).get("ApplyOn") == "PublishedVersions"
         )
         self._runner = LocalLambdaRunner(
-            local_runtime=WorkerRuntime(self._layout, self.pool, assignment.aws_endpoint_url, snap_started),
+            local_runtime=WorkerRuntime(self._layout, folder, self.pool, assignment.aws_endpoint_url, snap_started),
             function_provider=SamFunctionProvider(self._stacks),
-            cwd=assignment.root,
-            real_path=assignment.root,
+            cwd=str(folder),
+            real_path=str(folder),
             aws_region=assignment.pseudo["AWS::Region"],
             env_vars_values=assignment.environment,
         )

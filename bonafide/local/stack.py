@@ -9,24 +9,22 @@ import base64
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from bonafide.attesters.authority import DeviceAuthority
-from bonafide.local.aws import ACCOUNT_ID, CREDENTIALS, REGION, RunningMinistack, clean_environment, start_ministack
+from bonafide.local.aws import ACCOUNT_ID, REGION, RunningMinistack, start_ministack
 from bonafide.local.custom_resource import create_custom_resource, invoke
+from bonafide.local.gateway_process import GatewayProcess
 from bonafide.local.layer_path import RUNTIME_PACKAGES
 from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, Ports
-from bonafide.local.processes import CHILDREN
-from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys, pseudo_parameters
+from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
 from bonafide.local.template import Template, TemplateError
 
 _SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -47,7 +45,7 @@ class LocalStack:
     facts: dict[str, Any] = field(init=False, default_factory=dict)
     """What `.local/stack.json` says; empty until started."""
     _ministack: RunningMinistack | None = field(init=False, default=None)
-    _gateway: subprocess.Popen[bytes] | None = field(init=False, default=None)
+    _gateway: GatewayProcess | None = field(init=False, default=None)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -86,21 +84,21 @@ class LocalStack:
             LocalStackError: one sentence about what is missing or in the way.
         """
         self.ports.require_free()
-        python = self.layout.require_sam_python()
+        self.layout.require_sam_python()
         if not (self.layout.packages / RUNTIME_PACKAGES).is_dir():
             raise LocalStackError("The functions' packages are not installed: run `make setup` first.")
         try:
-            self._bring_up(python, say)
+            self._bring_up(say)
         except BaseException:
             self.stop()
             raise
 
-    def _bring_up(self, python: Path, say: Callable[[str], None]) -> None:
+    def _bring_up(self, say: Callable[[str], None]) -> None:
         for log in self.layout.logs.glob("*.log"):
             log.unlink()
         parameters = self._all_parameters()
         say("Starting SAM CLI's API gateway and ministack")
-        self._gateway = self._start_gateway(python)
+        gateway = self._gateway = GatewayProcess(self.layout)
         folder = self.layout.local / "ministack"
         log = self.layout.logs / "ministack.log"
         self._ministack = start_ministack(port=self.ports.aws, log=log, folder=folder, layout=self.layout)
@@ -112,13 +110,23 @@ class LocalStack:
         for logical_id in template.resources("AWS::Serverless::Function"):
             template.physical_ids[logical_id] = logical_id
             template.attributes[logical_id, "Arn"] = logical_id
-        self._tell_gateway(self._assignment(template, parameters))
-        self._expect("functions")
+        gateway.serve_functions(
+            template=self.layout.template,
+            parameters=parameters,
+            stack_name=self.stack_name,
+            ports={
+                "VerifierApi": self.ports.verifier,
+                "GuardedApi": self.ports.guarded,
+                "functions": self.ports.functions,
+            },
+            aws_endpoint_url=self.aws_endpoint_url,
+            environment=self._environments(template),
+            worker_limit=self.worker_limit,
+        )
         say("Making the first signing key")
         for logical_id, resource in self._custom_resources(template):
             self._create(template, logical_id, resource["Type"])
-        self._tell_gateway({"environment": self._environments(template)})
-        self._expect("apis")
+        gateway.serve_apis(self._environments(template))
         say("Waiting for the authorizer's first trust bundle")
         if template.resources("AWS::Serverless::Api").get("GuardedApi"):
             self._warm_up()
@@ -130,15 +138,7 @@ class LocalStack:
         """End every process of the stack. May be called more than once."""
         self._stopping.set()
         if self._gateway is not None:
-            if self._gateway.stdin is not None:
-                self._gateway.stdin.close()
-            try:
-                self._gateway.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                pass
-            CHILDREN.stop(self._gateway)
-            if self._gateway.stdout is not None:
-                self._gateway.stdout.close()
+            self._gateway.stop()
             self._gateway = None
         if self._ministack is not None:
             self._ministack.stop()
@@ -155,43 +155,6 @@ class LocalStack:
             "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
             "ExternalOrigin": self.guarded_url,
             **self.parameters,
-        }
-
-    def _start_gateway(self, python: Path) -> subprocess.Popen[bytes]:
-        home = self.layout.local / "gateway"
-        environment = {
-            **clean_environment(home),
-            **CREDENTIALS,
-            "AWS_REGION": REGION,
-            "PYTHONPATH": str(self.layout.root),
-            "SAM_CLI_TELEMETRY": "0",
-            "BONAFIDE_LOCAL_WORKER": os.environ.get("BONAFIDE_LOCAL_WORKER", ""),
-        }
-        return CHILDREN.start(
-            [python, "-m", "bonafide.local.gateway"],
-            environment=environment,
-            folder=self.layout.root,
-            log=self.layout.logs / "gateway.log",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def _assignment(self, template: Template, parameters: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            "root": str(self.layout.root),
-            "run_folder": str(self.layout.local),
-            "python": sys.executable,
-            "template": str(self.layout.template),
-            "parameters": dict(parameters),
-            "pseudo": pseudo_parameters(self.stack_name),
-            "ports": {
-                "VerifierApi": self.ports.verifier,
-                "GuardedApi": self.ports.guarded,
-                "functions": self.ports.functions,
-            },
-            "aws_endpoint_url": self.aws_endpoint_url,
-            "environment": self._environments(template),
-            "worker_limit": self.worker_limit,
         }
 
     def _environments(self, template: Template) -> dict[str, dict[str, str]]:
@@ -223,23 +186,6 @@ class LocalStack:
         )
         for name, value in attributes.items():
             template.attributes[logical_id, name] = value
-
-    def _tell_gateway(self, message: Mapping[str, Any]) -> None:
-        if self._gateway is not None and self._gateway.stdin is not None:
-            try:
-                self._gateway.stdin.write(json.dumps(message).encode() + b"\n")
-                self._gateway.stdin.flush()
-            except OSError:
-                pass  # it ended; _expect says so
-
-    def _expect(self, word: str) -> None:
-        """Wait for the gateway's word; its end ends the wait too."""
-        line = (
-            self._gateway.stdout.readline() if self._gateway is not None and self._gateway.stdout is not None else b""
-        )
-        if line.strip().decode() != word:
-            log = self.layout.logs / "gateway.log"
-            raise LocalStackError(f"The API gateway process did not start; its log is {log}.")
 
     def _warm_up(self) -> None:
         """Call the guarded API once: its authorizer starts and fetches the trust bundle, before devices hurry it."""

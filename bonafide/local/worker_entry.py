@@ -19,6 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 SNAP_START = "snap-start"
+WARM_UP = {"bonafide.local": "warm up"}
+"""An event that makes a worker load its handler, and reaches no handler."""
+ALLOWANCE = "BONAFIDE_LOCAL_START_ALLOWANCE"
+"""Environment variable: seconds by which the emulator's timeout exceeds the function's."""
 
 
 def main() -> None:
@@ -34,9 +38,31 @@ def main() -> None:
 
 
 def _serve_emulator() -> None:
-    """Run AWS's runtime client. The emulator cannot snapshot, so restoring returns at once; the hooks do run."""
+    """Run AWS's runtime client, with three corrections for what the emulator is not.
+
+    It cannot snapshot, so restoring returns at once (the hooks do run). It starts the runtime only with the first
+    invocation, so a warm-up event is answered without the handler. And it counts that start into the function's
+    timeout, so it is told a longer one, which is taken off the handler's deadline again.
+    """
+    allowance = int(os.environ.pop(ALLOWANCE, "0"))
+    os.environ.pop("AWS_LAMBDA_FUNCTION_TIMEOUT", None)  # the emulator's, not Lambda's
     client = importlib.import_module("awslambdaric.lambda_runtime_client")
     client.LambdaRuntimeClient.restore_next = lambda _self: None
+    bootstrap: Any = importlib.import_module("awslambdaric.bootstrap")
+    load = bootstrap._get_handler
+
+    def load_corrected(name: str) -> Callable[[Any, Any], Any]:
+        handler: Callable[[Any, Any], Any] = load(name)
+
+        def handle(event: Any, context: Any) -> Any:
+            if event == WARM_UP:
+                return None
+            context._epoch_deadline_time_in_ms -= allowance * 1000
+            return handler(event, context)
+
+        return handle
+
+    bootstrap._get_handler = load_corrected
     importlib.import_module("awslambdaric.__main__").main(sys.argv)
 
 
@@ -63,13 +89,14 @@ class Context:
 def _serve_lines(handler: str) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # print() of a handler belongs into the log
+    os.environ.pop("AWS_LAMBDA_FUNCTION_TIMEOUT", None)
     serve: Callable[[Any, Context], Any] | None = None
     for line in sys.stdin:
         call = json.loads(line)
         try:
             serve = serve or _load(handler)
             context = Context(call["request_id"], call["arn"], call["deadline"])
-            answer = json.dumps(serve(call["event"], context))
+            answer = json.dumps(None if call["event"] == WARM_UP else serve(call["event"], context))
         except Exception as error:
             traceback.print_exc()
             answer = json.dumps(_fault(error))

@@ -26,9 +26,10 @@ from bonafide.local.layout import LOOPBACK, free_ports
 from bonafide.local.processes import CHILDREN
 
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
-_START_TIMEOUT = 20.0
+_START_TIMEOUT = 60.0  # seconds for a process to start and import its packages; Lambda's own limit is not emulated
 _START_ATTEMPTS = 3
-_PATIENCE = 0.05  # seconds a caller waits for a busy worker before another is started
+_PATIENCE = 0.25  # seconds a caller waits for a busy worker before another is started
+_WARM_UP = json.dumps(worker_entry.WARM_UP).encode()
 _RIE_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -43,6 +44,10 @@ class Function:
     environment: Mapping[str, str]
     timeout: float
     arn: str = ""
+
+
+def _timed_out(timeout: float) -> str:
+    return f"Task timed out after {timeout:.2f} seconds"
 
 
 class WorkerLost(Exception):
@@ -109,13 +114,15 @@ class _EmulatedWorker:
         addresses = ("--runtime-interface-emulator-address", f"{LOOPBACK}:{self._port}")
         runtime_address = ("--runtime-api-address", f"{LOOPBACK}:{runtime_port}")
         command = [str(kind.emulator), *addresses, *runtime_address, "--log-level", "error"]
+        allowed = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(int(function.timeout + _START_TIMEOUT))}
         self._process = CHILDREN.start(
             [*command, *kind.command("emulated", function)],
-            environment=function.environment,
+            environment={**function.environment, **allowed, worker_entry.ALLOWANCE: str(int(_START_TIMEOUT))},
             folder=function.folder,
             log=kind.log(function),
         )
         self._wait_until_it_listens()
+        self._post(_WARM_UP, _START_TIMEOUT)
 
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
@@ -133,17 +140,19 @@ class _EmulatedWorker:
         raise WorkerLost("the runtime emulator did not start")
 
     def invoke(self, event: bytes) -> bytes:
-        connection = HTTPConnection(LOOPBACK, self._port, timeout=self._timeout + 10)
+        return self._post(event, self._timeout)
+
+    def _post(self, event: bytes, timeout: float) -> bytes:
+        connection = HTTPConnection(LOOPBACK, self._port, timeout=timeout)
         try:
             connection.request("POST", _INVOKE_PATH, body=event, headers={"Content-Type": "application/json"})
-            answer = connection.getresponse().read()
+            return connection.getresponse().read()
+        except TimeoutError:
+            raise WorkerLost(_timed_out(timeout)) from None
         except (OSError, HTTPException) as error:
             raise WorkerLost(f"the runtime emulator gave no answer ({error})") from error
         finally:
             connection.close()
-        if answer.startswith(b"Task timed out"):  # the emulator's own words, not JSON
-            raise WorkerLost(answer.decode(errors="replace"))
-        return answer
 
     def stop(self) -> None:
         CHILDREN.stop(self._process, grace=1.0)
@@ -161,14 +170,18 @@ class _PlainWorker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self._call(_WARM_UP, _START_TIMEOUT)
 
     def invoke(self, event: bytes) -> bytes:
+        return self._call(event, self._timeout)
+
+    def _call(self, event: bytes, timeout: float) -> bytes:
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise WorkerLost("the worker has no pipes")
-        deadline = time.time() + self._timeout
+        deadline = time.time() + timeout
         call = {"request_id": str(uuid.uuid4()), "arn": self._arn, "deadline": deadline, "event": json.loads(event)}
-        watchdog = threading.Timer(self._timeout, self._process.kill)
+        watchdog = threading.Timer(timeout, self._process.kill)
         watchdog.start()
         try:
             stdin.write(json.dumps(call).encode() + b"\n")
@@ -180,7 +193,7 @@ class _PlainWorker:
             watchdog.cancel()
         if not answer:
             late = time.time() >= deadline
-            raise WorkerLost(f"Task timed out after {self._timeout:.2f} seconds" if late else "the worker ended")
+            raise WorkerLost(_timed_out(timeout) if late else "the worker ended")
         return answer
 
     def stop(self) -> None:

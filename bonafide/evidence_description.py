@@ -45,6 +45,9 @@ _ALGORITHMS: Final = {
     "1.2.156.10197.1.301": "SM2",
     "1.3.101.110": "X25519",
     "1.3.101.112": "Ed25519",
+    "2.16.840.1.101.3.4.3.17": "ML-DSA-44",
+    "2.16.840.1.101.3.4.3.18": "ML-DSA-65",
+    "2.16.840.1.101.3.4.3.19": "ML-DSA-87",
 }
 _EXTENSIONS: Final = {
     "2.5.29.14": "subject key identifier",
@@ -61,6 +64,8 @@ _EXTENSIONS: Final = {
     "1.2.840.113635.100.8.6": "Apple access control list",
     "1.2.840.113635.100.8.7": "Apple OS information",
     "1.2.840.113635.100.12.15": "Apple receipt signer",
+    "1.3.6.1.4.1.11129.2.1.17": "Android KeyDescription",
+    "1.3.6.1.4.1.11129.2.1.30": "Android provisioning information",
     "1.3.6.1.4.1.2011.2.376.1.1": "Huawei device security level",
     "1.3.6.1.4.1.2011.2.376.1.3": "Huawei key attestation",
 }

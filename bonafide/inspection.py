@@ -31,6 +31,7 @@ from attestation.evidence import (
     Evidence,
     HarmonyDeviceIntegrity,
     HarmonyKeyAttestation,
+    PlayIntegrityToken,
     parse_evidence,
 )
 from attestation.jose import b64url_decode
@@ -38,6 +39,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from .android_description import android_record, android_step, chain_from_pem, play_record
 from .case_file import Case, CaseUnusable, read_case
 from .conformance import RUNNERS, judge
 from .evidence_description import (
@@ -46,7 +48,6 @@ from .evidence_description import (
     attempt,
     attestation_record,
     certificate_record,
-    chain_record,
     receipt_record,
 )
 from .harmony_description import HARMONY_STEPS, huks_record, integrity_record
@@ -144,8 +145,11 @@ def _recognise(raw: bytes) -> Inspection:
     if text.startswith(("{", "[")):
         return _json(text)
     if "-----BEGIN CERTIFICATE-----" in text:
-        records = [attempt(certificate_record, certificate) for certificate in certificates_from_pem(text)]
-        return Inspection("certificates", {"certificates": records})
+        certificates = certificates_from_pem(text)
+        chain = chain_from_pem(certificates)
+        if chain is not None:
+            return Inspection("Android key attestation", android_record(chain))
+        return Inspection("certificates", {"certificates": [attempt(certificate_record, c) for c in certificates]})
     decoded = _from_text(text)
     return _binary(raw if decoded is None else decoded)
 
@@ -234,7 +238,10 @@ def _verdict(case: Case) -> Record:
         elif isinstance(error, MalformedEvidence):
             outcome = "malformed"
         verdict |= {"outcome": outcome, "reason": error.reason.value, "fact": error.detail}
-        if case.format in _STEPS:
+        step = android_step(error, case.format)
+        if step is not None:
+            verdict["step"] = step
+        elif case.format in _STEPS:
             verdict["step"] = _STEPS[case.format].get(error.reason, "reading the evidence")
         return verdict
     verdict["outcome"] = "verified"
@@ -245,6 +252,8 @@ def _verdict(case: Case) -> Record:
         verdict["trustworthiness"] = dict(result.trustworthiness)
     if verified.claims is not None:
         verdict["claims"] = verified.claims.to_record()
+    elif verified.findings is not None:
+        verdict["claims"] = dict(verified.facts)
     return verdict
 
 
@@ -296,7 +305,9 @@ def _describe(evidence: Evidence, client_data_hash: bytes | None) -> Record:
     if isinstance(evidence, AppleReceipt):
         return receipt_record(evidence)
     if isinstance(evidence, AndroidKeyAttestation):
-        return {"certificates": chain_record(evidence.certificate_chain)}
+        return android_record(evidence, client_data_hash)
+    if isinstance(evidence, PlayIntegrityToken):
+        return play_record(evidence)
     if isinstance(evidence, HarmonyKeyAttestation):
         return huks_record(evidence, client_data_hash)
     if isinstance(evidence, HarmonyDeviceIntegrity):

@@ -1,6 +1,6 @@
 """Android Key Attestation: a key made in a device's secure hardware, for one app, over one challenge.
 
-:data:`STEPS` numbers what is checked; the order is the numbers' but for 7 and 8, which are cheap, name the attack, and
+:data:`STEPS` numbers what is checked; the order is the numbers' but for 8 and 7, which are cheap, name the attack, and
 so come before the signatures. Sources: https://developer.android.com/privacy-and-security/security-key-attestation and
 https://source.android.com/docs/security/features/keystore/attestation.
 
@@ -108,7 +108,10 @@ def verify_key_attestation(
         # 2. Readable, by our own tolerant reader.
         step = 2
         certificates = read_chain(evidence.certificate_chain)
-        # 7 and 8. One KeyDescription, in the first certificate; none of the app's own attestation keys above it.
+        # 8. Not through an attestation key that the app made itself.
+        step = 8
+        _refuse_attestation_key(certificates)
+        # 7. One KeyDescription, in the first certificate.
         step = 7
         extension = _target_extension(certificates)
         # 3 and 4. Signed, from a pinned key downwards.
@@ -160,8 +163,16 @@ def verify_key_attestation(
     return _claims(described, root_of_trust, chain, key, package, reference_values, now)
 
 
+def _refuse_attestation_key(certificates: Sequence[Certificate]) -> None:
+    """Step 8: chains through a key of purpose ATTEST_KEY are genuine, but whoever owns that key chooses which keys it
+    vouches for. Named apart from the forgeries of step 7, which look alike."""
+    issuer = certificates[1].extensions.get(kd.EXTENSION)
+    if issuer is not None and kd.EXTENSION in certificates[0].extensions and _is_attestation_key(issuer.value):
+        raise RejectedEvidence(Reason.ATTEST_KEY_CHAIN, "certificate 1 is an attestation key of the app")
+
+
 def _target_extension(certificates: Sequence[Certificate]) -> bytes:
-    """Steps 7 and 8: the value of the one KeyDescription, which the first certificate must carry.
+    """Step 7: the value of the one KeyDescription, which the first certificate must carry.
 
     Any app can have a KeyStore key genuinely attested and let it sign certificates: one with an invented
     KeyDescription, or a plain one whose key then passes for the attested one. So there is exactly one, and its key is
@@ -178,8 +189,6 @@ def _target_extension(certificates: Sequence[Certificate]) -> bytes:
     if carriers == [0]:
         return certificates[0].extensions[kd.EXTENSION].value
     where = f"KeyDescription in certificate {', '.join(map(str, carriers))}"
-    if carriers == [0, 1] and _is_attestation_key(certificates[1].extensions[kd.EXTENSION].value):
-        raise RejectedEvidence(Reason.ATTEST_KEY_CHAIN, where)
     raise RejectedEvidence(
         Reason.KEY_DESCRIPTION_REPEATED if 0 in carriers else Reason.KEY_DESCRIPTION_MISPLACED, where
     )

@@ -219,7 +219,7 @@ class LocalStack:
         for logical_id, resource in template.resources("AWS::Serverless::Function").items():
             for event in resource["Properties"].get("Events", {}).values():
                 if event["Type"] == "Schedule":
-                    every = _seconds(event["Properties"]["Schedule"])
+                    every = rate_seconds(event["Properties"]["Schedule"])
                     payload = json.loads(event["Properties"]["Input"])
                     arguments = (logical_id, every, payload)
                     threading.Thread(target=self._run_schedule, args=arguments, daemon=True).start()
@@ -232,7 +232,7 @@ class LocalStack:
                 print(error, file=sys.stderr)
 
 
-def _seconds(schedule: str) -> float:
+def rate_seconds(schedule: str) -> float:
     """Seconds of `rate(1 hour)` and its like; cron expressions are not in use."""
     count, unit = schedule.removeprefix("rate(").removesuffix(")").split()
     return float(count) * _SCHEDULE_UNITS[unit.removesuffix("s")]

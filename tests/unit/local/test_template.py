@@ -1,0 +1,80 @@
+"""The reader of template.yaml resolves what the template uses, and refuses to guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bonafide.local.provision import pseudo_parameters
+from bonafide.local.template import Template, TemplateError
+
+TEMPLATE = """
+Parameters:
+  Stage: { Type: String, Default: dev, AllowedValues: [dev, prod] }
+  Anchors: { Type: String, Default: "" }
+  Count: { Type: Number, Default: 3 }
+Rules:
+  NoAnchors:
+    RuleCondition: !Equals [!Ref Stage, prod]
+    Assertions: [{ Assert: !Equals [!Ref Anchors, ""], AssertDescription: "No anchors in prod." }]
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+  IsDev: !Not [!Condition IsProd]
+Resources:
+  Table:
+    Type: A::Table
+    Properties:
+      Name: !Sub "${AWS::StackName}-${Count}-${Other}-${Other.Arn}"
+      Protected: !If [IsProd, true, !Ref AWS::NoValue]
+      List: [!Ref Stage, !If [IsProd, x, !Ref AWS::NoValue]]
+  Other: { Type: A::Other }
+  Absent: { Type: A::Other, Condition: IsProd }
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE.replace("!Condition IsProd", "!Equals [!Ref Stage, prod]"), encoding="utf-8")
+    return path
+
+
+def load(path: Path, **parameters: str) -> Template:
+    template = Template.load(path, parameters=parameters, pseudo=pseudo_parameters("stack"))
+    template.physical_ids["Other"] = "other-1"
+    template.attributes["Other", "Arn"] = "arn:other"
+    return template
+
+
+def test_properties_are_resolved(path: Path) -> None:
+    """References, substitutions, conditions and absent values."""
+    assert load(path).properties("Table") == {"Name": "stack-3-other-1-arn:other", "List": ["dev"]}
+    assert load(path, Stage="prod").properties("Table")["Protected"] is True
+
+
+def test_resource_whose_condition_fails_does_not_exist(path: Path) -> None:
+    """A conditional resource is there only when its condition holds."""
+    assert set(load(path).resources("A::Other")) == {"Other"}
+    assert set(load(path, Stage="prod").resources("A::Other")) == {"Other", "Absent"}
+
+
+def test_rule_of_the_template_is_enforced(path: Path) -> None:
+    """CloudFormation refuses what a rule asserts against, and so does the local stack."""
+    with pytest.raises(TemplateError, match="No anchors in prod"):
+        load(path, Stage="prod", Anchors="x")
+    load(path, Stage="dev", Anchors="x")
+
+
+@pytest.mark.parametrize("parameters", [{"Stage": "qa"}, {"Nope": "x"}])
+def test_parameter_that_is_not_allowed_is_refused(path: Path, parameters: dict[str, str]) -> None:
+    """Unknown parameters and values outside AllowedValues."""
+    with pytest.raises(TemplateError):
+        load(path, **parameters)
+
+
+@pytest.mark.parametrize("value", [{"Ref": "Nobody"}, {"Fn::GetAtt": ["Other", "Name"]}, {"Fn::Base64": "x"}])
+def test_what_is_not_known_is_an_error(path: Path, value: dict[str, object]) -> None:
+    """No silent blanks: SAM CLI turns such values into empty strings."""
+    with pytest.raises(TemplateError):
+        load(path).resolve(value)

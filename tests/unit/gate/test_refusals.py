@@ -21,7 +21,7 @@ def test_every_reason_of_the_gate_has_a_public_answer() -> None:
     assert set(REFUSALS) == set(OURS)
 
 
-@pytest.mark.parametrize("refusal", set(REFUSALS.values()), ids=lambda refusal: refusal.title)
+@pytest.mark.parametrize("refusal", sorted(set(REFUSALS.values())), ids=lambda refusal: refusal.title)
 def test_public_answer_is_safe_and_useful(refusal: Refusal) -> None:
     """Pasted into JSON by the gateway response, and into WWW-Authenticate."""
     for text in refusal:

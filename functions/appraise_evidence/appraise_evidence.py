@@ -6,20 +6,21 @@ Once per install. Whatever can fail comes before the settlement, so a refusal or
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
 from attestation.appraise import appraise
 from attestation.challenge import open_challenge
 from attestation.client_data import parse_client_data
 from attestation.endorsements import Endorsements, pinned_endorsements
-from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
-from attestation.evidence import AppleAttestation, parse_evidence
+from attestation.errors import Reason, RejectedEvidence
+from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
 from attestation.jose import b64url_decode, b64url_encode
-from attestation.verify import verify
 from service.apps import Apps, DynamoDBApps
 from service.attested_keys import DynamoDBAttestedKeys, EnrolledKey
 from service.aws import dynamodb, kms
 from service.errors import Contraindicated
+from service.evidence_set import EvidenceSet
 from service.http import RequestModel, Wiring, endpoint
 from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
@@ -30,6 +31,9 @@ from service.settings import AppraiseEvidenceSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, Purpose
 from service.telemetry import DecisionRecord
+
+ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
+"""Evidence that proves a new key."""
 
 
 class AttestationRequest(RequestModel):
@@ -60,9 +64,9 @@ def enrol(
     :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; nothing is stored then.
     """
     record.app = request.app
-    evidence = _enrolling_evidence(request)
-    if evidence.key_id is not None and len(evidence.key_id) == 32:
-        record.key_id = b64url_encode(evidence.key_id)
+    evidence = EvidenceSet.read(request.evidence, proving=ENROLLING)
+    if isinstance(evidence.proof, AppleAttestation) and len(evidence.proof.key_id or b"") == 32:
+        record.key_id = b64url_encode(evidence.proof.key_id or b"")
     client_data = parse_client_data(b64url_decode(request.client_data))
     record.app_build = client_data.app_build or ""
 
@@ -77,8 +81,7 @@ def enrol(
     if app is None:
         raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
 
-    claims = verify(
-        evidence,
+    claims = evidence.verify(
         client_data_hash=client_data.digest,
         reference_values=app.reference_values,
         endorsements=endorsements,
@@ -98,7 +101,7 @@ def enrol(
             key_id=claims.key_id,
             app=app.app,
             claims=claims,
-            counter=claims.counter or 0,
+            counter=claims.counter,
             receipt=claims.receipt,
             enrolled_at=moment,
             last_seen=moment,
@@ -106,16 +109,6 @@ def enrol(
         ),
     )
     return ready.answer(app, claims=claims, client_data=client_data, result=result)
-
-
-def _enrolling_evidence(request: AttestationRequest) -> AppleAttestation:
-    """The one piece of evidence that proves a new key. Formats that only add to it will stand beside it."""
-    pieces = [parse_evidence(item) for item in request.evidence]
-    match pieces:
-        case [AppleAttestation() as enrolling]:
-            return enrolling
-        case _:
-            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "enrolling takes exactly one attestation of a key")
 
 
 def wire(env: Mapping[str, str]) -> Wiring:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
 from attestation.appraise import appraise
 from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
 from attestation.endorsements import Endorsements, pinned_endorsements
-from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
-from attestation.evidence import AppleAssertion, parse_evidence
+from attestation.errors import Reason, RejectedEvidence
+from attestation.evidence import AppleAssertion, KeySignature
 from attestation.jose import b64url_decode
-from attestation.verify import verify
 from service.apps import Apps, DynamoDBApps
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys
 from service.aws import dynamodb, kms
 from service.errors import Contraindicated
+from service.evidence_set import EvidenceSet
 from service.http import RequestModel, Wiring, endpoint
 from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
@@ -31,6 +32,9 @@ from service.settings import RenewTokenSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, Purpose
 from service.telemetry import DecisionRecord
+
+RENEWING: Final = (AppleAssertion, KeySignature)
+"""Evidence that proves possession of an enrolled key."""
 
 
 class RenewalRequest(RequestModel):
@@ -62,7 +66,7 @@ def renew(
     :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; nothing is stored then.
     """
     record.key_id = request.key_id
-    evidence = _renewing_evidence(request)
+    evidence = EvidenceSet.read(request.evidence, proving=RENEWING)
     client_data = parse_client_data(b64url_decode(request.client_data))
     record.app_build = client_data.app_build or ""
 
@@ -81,8 +85,7 @@ def renew(
         raise RejectedEvidence(Reason.APP_UNKNOWN, "the key's app is no longer registered")
 
     try:
-        newer = verify(
-            evidence,
+        newer = evidence.verify(
             client_data_hash=client_data.digest,
             reference_values=app.reference_values,
             endorsements=endorsements,
@@ -105,19 +108,9 @@ def renew(
     moment = int(now)
     settlement.renew(
         challenge,
-        replace(key, claims=claims, counter=claims.counter or 0, last_seen=moment, expires_at=moment + key_idle),
+        replace(key, claims=claims, counter=claims.counter, last_seen=moment, expires_at=moment + key_idle),
     )
     return ready.answer(app, claims=claims, client_data=client_data, result=result)
-
-
-def _renewing_evidence(request: RenewalRequest) -> AppleAssertion:
-    """The one signature by the attested key. Evidence that only adds to it will stand beside it."""
-    pieces = [parse_evidence(item) for item in request.evidence]
-    match pieces:
-        case [AppleAssertion() as renewing]:
-            return renewing
-        case _:
-            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "renewing takes exactly one signature by the key")
 
 
 def wire(env: Mapping[str, str]) -> Wiring:

@@ -120,7 +120,7 @@ def test_enrolling_spends_the_nonce_and_stores_the_key(world: World) -> None:
 
 def test_key_without_receipt_or_counter_is_stored(world: World) -> None:
     """Formats other than Apple's have neither."""
-    key = enrolled_key(receipt=None)
+    key = enrolled_key(receipt=None, counter=None)
     key = replace(key, claims=replace(key.claims, counter=None, apple=None, findings=()))
     world.settlement.enrol(challenge(), key)
     assert world.attested_keys.find(key.key_id) == key
@@ -164,6 +164,24 @@ def test_counter_that_does_not_grow_is_refused(world: World, counter: int) -> No
     world.settlement.enrol(challenge(), key)
     world.settlement.renew(challenge(), renewed(key, 7))
     assert refusal(world, "renew", challenge(), renewed(key, counter)) is Reason.COUNTER_NOT_GREATER
+
+
+def test_key_without_a_counter_renews_by_its_nonce_alone(world: World) -> None:
+    """Android and HarmonyOS keys have none: the spent challenge makes each signature good once."""
+    key = enrolled_key(counter=None)
+    key = replace(key, claims=replace(key.claims, counter=None))
+    world.settlement.enrol(challenge(), key)
+    opened, newer = challenge(), replace(key, last_seen=key.last_seen + 60)
+    world.settlement.renew(opened, newer)
+    assert world.attested_keys.find(key.key_id) == newer
+    assert refusal(world, "renew", opened, newer) is Reason.CHALLENGE_SPENT
+
+
+def test_key_with_a_counter_does_not_renew_without_it(world: World) -> None:
+    """The attack: a renewal in a format that knows no counter, to replay an App Attest key."""
+    key = enrolled_key()
+    world.settlement.enrol(challenge(), key)
+    assert refusal(world, "renew", challenge(), replace(key, counter=None)) is Reason.KEY_OTHER_PLATFORM
 
 
 def test_spent_nonce_renews_nothing(world: World) -> None:

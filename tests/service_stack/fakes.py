@@ -90,7 +90,9 @@ class MemorySettlement(Switch):
                 raise RejectedEvidence(Reason.KEY_OTHER_APP)
             if row.expires_at <= key.last_seen:
                 raise RejectedEvidence(Reason.KEY_UNKNOWN)
-            if row.counter >= key.counter:
+            if key.counter is None and row.counter is not None:
+                raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM)
+            if key.counter is not None and (row.counter is None or row.counter >= key.counter):
                 raise RejectedEvidence(Reason.COUNTER_NOT_GREATER)
             changed = replace(
                 row, counter=key.counter, claims=key.claims, last_seen=key.last_seen, expires_at=key.expires_at

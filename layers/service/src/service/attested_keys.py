@@ -31,13 +31,14 @@ class KeyState(StrEnum):
 class EnrolledKey:
     """One row. Times are Unix seconds; ``expires_at`` moves on with every renewal. ``claims`` are the latest.
 
-    ``counter`` is the highest App Attest counter seen. ``receipt`` is Apple's, opaque.
+    ``counter`` is the highest App Attest counter seen, ``None`` for keys of formats without one: there the spent nonce
+    alone makes a signature good once. ``receipt`` is Apple's, opaque.
     """
 
     key_id: str
     app: str
     claims: Claims
-    counter: int
+    counter: int | None
     state: KeyState = KeyState.ACTIVE
     receipt: bytes | None = None
     enrolled_at: int
@@ -48,7 +49,10 @@ class EnrolledKey:
     def attested_key(self) -> AttestedKey:
         """What a verifier needs of it."""
         return AttestedKey(
-            public_key=self.claims.public_key, counter=self.counter, apple_app_id=self.claims.app_id, claims=self.claims
+            public_key=self.claims.public_key,
+            counter=self.counter or 0,
+            apple_app_id=self.claims.app_id,
+            claims=self.claims,
         )
 
     def require_usable(self, now: float) -> EnrolledKey:
@@ -115,12 +119,14 @@ class DynamoDBAttestedKeys:
 
         A row that failed comes back with the refusal: see :func:`renewal_refusal`.
         """
+        counter = "attribute_not_exists(#counter)" if key.counter is None else "#counter < :counter"
+        setting = "" if key.counter is None else "#counter = :counter, "
         return {
             "Update": {
                 "TableName": self.table,
                 "Key": {"key_id": {"S": key.key_id}},
-                "UpdateExpression": "SET #counter = :counter, #claims = :claims, #seen = :seen, #expires = :expires",
-                "ConditionExpression": "#counter < :counter AND #state = :active AND #app = :app AND #expires > :seen",
+                "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires",
+                "ConditionExpression": f"{counter} AND #state = :active AND #app = :app AND #expires > :seen",
                 "ExpressionAttributeNames": {
                     "#counter": "counter",
                     "#claims": "claims",
@@ -155,6 +161,8 @@ def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> Attest
         return RejectedEvidence(Reason.KEY_OTHER_APP, "the key belongs to another app")
     if row.get("expires_at", 0) <= key.last_seen:
         return RejectedEvidence(Reason.KEY_UNKNOWN, "the key expired")
+    if key.counter is None:
+        return RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a key with a counter, renewed without one")
     return RejectedEvidence(Reason.COUNTER_NOT_GREATER, f"counter {key.counter} after {row.get('counter')}")
 
 
@@ -167,7 +175,7 @@ def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
         key_id=row["key_id"],
         app=row["app"],
         claims=Claims.from_record(json.loads(row["claims"])),
-        counter=row["counter"],
+        counter=row.get("counter"),
         state=KeyState(row["state"]),
         receipt=row.get("receipt"),
         enrolled_at=row["enrolled_at"],

@@ -1,0 +1,64 @@
+"""The evidence of one request: one piece that proves the key, and pieces that may stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from attestation.attested_key import AttestedKey
+from attestation.claims import Claims
+from attestation.endorsements import Endorsements
+from attestation.errors import MalformedEvidence, Reason
+from attestation.evidence import Evidence, parse_evidence
+from attestation.reference_values import ReferenceValues
+from attestation.verify import corroborate, verify
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSet:
+    """Parsed evidence: ``proof`` of a key, and what corroborates it."""
+
+    proof: Evidence
+    beside: tuple[Evidence, ...]
+
+    @classmethod
+    def read(cls, items: Sequence[Mapping[str, object]], *, proving: tuple[type[Evidence], ...]) -> EvidenceSet:
+        """The evidence of a request whose key must be proved by one of the ``proving`` kinds.
+
+        Raises :class:`MalformedEvidence` for a piece that cannot be read, for none or several proofs, and for two
+        pieces of one kind: of two verdicts an attacker would choose the better one.
+        """
+        pieces = [parse_evidence(item) for item in items]
+        proofs = [piece for piece in pieces if isinstance(piece, proving)]
+        if len(proofs) != 1 or len({type(piece) for piece in pieces}) != len(pieces):
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "not exactly one proof of a key, and each kind once")
+        return cls(proofs[0], tuple(piece for piece in pieces if piece is not proofs[0]))
+
+    def verify(
+        self,
+        *,
+        client_data_hash: bytes,
+        reference_values: ReferenceValues,
+        endorsements: Endorsements,
+        now: float,
+        attested_key: AttestedKey | None = None,
+    ) -> Claims:
+        """What all pieces prove together; arguments and errors as of :func:`attestation.verify.verify`."""
+        claims = verify(
+            self.proof,
+            client_data_hash=client_data_hash,
+            reference_values=reference_values,
+            endorsements=endorsements,
+            now=now,
+            attested_key=attested_key,
+        )
+        for piece in self.beside:
+            claims = corroborate(
+                claims,
+                piece,
+                client_data_hash=client_data_hash,
+                reference_values=reference_values,
+                endorsements=endorsements,
+                now=now,
+            )
+        return claims

@@ -1,0 +1,196 @@
+"""template.yaml, settings and functions agree: no variable unread, none missing, no right unused."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, get_args
+
+import pytest
+from service import aws, settings
+from service.http import Wiring
+from service.problems import PROBLEM_TYPES
+from service.settings import read_settings, variables
+
+from bonafide.local.template import read_template
+from tests.architecture.source_tree import FUNCTIONS, ROOT
+
+TEMPLATE = read_template(ROOT / "template.yaml")
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+GLOBAL = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+DEPLOYED = {
+    resource["Properties"]["Handler"].split(".")[0]: resource["Properties"]
+    for resource in RESOURCES.values()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+SETTINGS: dict[str, type[object]] = {
+    "issue_challenge": settings.IssueChallengeSettings,
+    "appraise_evidence": settings.AppraiseEvidenceSettings,
+    "renew_token": settings.RenewTokenSettings,
+    "serve_policy": settings.ServePolicySettings,
+    "rotate_signing_key": settings.RotateSigningKeySettings,
+}
+ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "serve_policy")
+
+
+def environment_of(function: str) -> dict[str, Any]:
+    found: dict[str, Any] = DEPLOYED[function].get("Environment", {}).get("Variables", {})
+    return found
+
+
+def test_every_function_folder_is_deployed_and_the_other_way_round() -> None:
+    """No dead code, no handler that does not exist."""
+    folders = {path.name for path in FUNCTIONS.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert folders == set(DEPLOYED)
+
+
+@pytest.mark.parametrize("function", sorted(DEPLOYED))
+def test_handler_exists_where_the_template_says(function: str) -> None:
+    """`<verb>.handler` in functions/<verb>/."""
+    assert DEPLOYED[function]["CodeUri"] == f"functions/{function}/"
+    assert DEPLOYED[function]["Handler"] == f"{function}.handler"
+    assert callable(importlib.import_module(function).handler)
+
+
+@pytest.mark.parametrize("function", sorted(SETTINGS))
+def test_template_sets_exactly_the_variables_that_are_read(function: str) -> None:
+    """A variable nobody reads is a promise nobody keeps; one nobody sets is an outage."""
+    read = variables(SETTINGS[function])
+    assert set(environment_of(function)) | {"STAGE", "STACK_NAME"} == read
+    assert {"STAGE", "STACK_NAME"} <= GLOBAL
+
+
+def test_variables_of_all_functions_beyond_settings_are_the_librarys() -> None:
+    """What else is set for every function: log level and service name, read by Powertools and Lambda."""
+    assert GLOBAL - {"STAGE", "STACK_NAME"} == {"LOG_LEVEL", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
+
+
+def test_authorizer_reads_the_variables_it_is_given() -> None:
+    """By name, in its own settings module; it has no service layer."""
+    source = (FUNCTIONS / "authorize_request/authorizer_settings.py").read_text("utf-8")
+    read = set(re.findall(r'"([A-Z][A-Z_]{4,})"', source))
+    assert set(environment_of("authorize_request")) == read
+
+
+@pytest.mark.parametrize("function", sorted(SETTINGS))
+def test_defaults_of_settings_are_the_templates_defaults(function: str) -> None:
+    """A number means the same in a unit test and in a stack."""
+    parameters = TEMPLATE["Parameters"]
+    for name, member in SETTINGS[function].__dataclass_fields__.items():  # type: ignore[attr-defined]
+        parameter = "".join(part.capitalize() for part in name.split("_"))
+        if isinstance(member.default, int) and not isinstance(member.default, bool):
+            assert str(member.default) == str(parameters[parameter]["Default"]), name
+
+
+@pytest.mark.parametrize("function", ENDPOINTS)
+def test_wire_hands_the_use_case_what_it_asks_for(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Collaborators are passed by keyword, so their names and types are checked here."""
+    environment = {
+        **{name: "x" for name in variables(SETTINGS[function]) if not name.endswith(("_SECONDS", "_DAYS", "_ANCHORS"))},
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    aws.dynamodb.cache_clear()
+    aws.kms.cache_clear()
+    module = importlib.import_module(function)
+    wiring = module.wire(environment)
+    aws.dynamodb.cache_clear()
+    aws.kms.cache_clear()
+    assert isinstance(wiring, Wiring)
+    parameters = inspect.signature(use_case_of(module), eval_str=True).parameters
+    asked = {name: p.annotation for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    asked.pop("now")
+    asked.pop("record", None)
+    assert wiring.collaborators.keys() == asked.keys()
+    for name, kind in asked.items():
+        value = wiring.collaborators[name]
+        if getattr(kind, "_is_protocol", False):
+            methods = [m for m in vars(kind) if not m.startswith("_")]
+            assert all(hasattr(value, method) for method in methods), name
+        elif get_args(kind) or kind is Callable:
+            assert callable(value), name
+        else:
+            assert isinstance(value, kind), name
+
+
+def use_case_of(module: ModuleType) -> Callable[..., object]:
+    """The one public function of a function module beside ``wire`` and ``handler``."""
+    (found,) = [
+        function
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_") and name != "wire"
+    ]
+    return found
+
+
+def test_guarded_routes_of_the_template_are_readable() -> None:
+    """The default of the parameter parses as the settings do."""
+    environment = dict.fromkeys(variables(settings.RotateSigningKeySettings), "7")
+    environment["GUARDED_API_ROUTES"] = TEMPLATE["Parameters"]["GuardedApiRoutes"]["Default"]
+    assert read_settings(settings.RotateSigningKeySettings, environment).guarded_api_routes
+
+
+def test_template_refuses_test_roots_in_production_as_settings_do() -> None:
+    """Two locks on one door."""
+    rule = TEMPLATE["Rules"]["NoTestRootsInProduction"]
+    assert "DevelopmentTrustAnchors" in str(rule)
+    assert TEMPLATE["Parameters"]["DevelopmentTrustAnchors"]["Default"] == ""
+
+
+def test_gateway_answers_are_problems_of_the_same_table() -> None:
+    """One type, one title, whether a function or API Gateway itself says it."""
+    table = {f"/problems/{problem.slug}": problem for problem in PROBLEM_TYPES}
+    seen = set()
+    for response in TEMPLATE["Globals"]["Api"]["GatewayResponses"].values():
+        (text,) = response["ResponseTemplates"].values()
+        kind = re.search(r'"type":"([^"]+)"', text)
+        assert kind is not None
+        problem = table.get(kind[1])
+        if problem is not None and int(response["StatusCode"]) == problem.status:
+            seen.add(problem.slug)
+            assert f'"title":"{problem.title}"' in text
+            assert f'"retry":"{problem.retry.value}"' in text
+            retry_after = response["ResponseParameters"]["Headers"].get("Retry-After")
+            assert retry_after == (f"'{problem.retry_after}'" if problem.retry_after else None)
+    assert seen >= {"malformed-request", "too-large", "quota", "try-later"}
+
+
+CALLS = {
+    "issue_challenge": {"dynamodb:Scan", "kms:Decrypt"},
+    "appraise_evidence": {"dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Decrypt"},
+    "renew_token": {"dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "kms:Decrypt"},
+    "serve_policy": {"dynamodb:Query"},
+    "rotate_signing_key": {
+        "dynamodb:Scan",
+        "dynamodb:Query",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
+        "kms:Encrypt",
+        "kms:Sign",
+        "kms:GetPublicKey",
+    },
+    "authorize_request": set(),
+    "describe_caller": set(),
+}
+
+
+@pytest.mark.parametrize("function", sorted(CALLS))
+def test_role_allows_what_the_function_calls_and_no_more(function: str) -> None:
+    """Least privilege, action by action; the authorizer has none at all (ARCHITECTURE §8)."""
+    allowed: set[str] = set()
+    for policy in DEPLOYED[function].get("Policies", []):
+        for statement in policy["Statement"]:
+            assert statement["Effect"] == "Allow"
+            assert "*" not in str(statement["Action"])
+            assert statement["Resource"] != "*"
+            actions = statement["Action"]
+            allowed |= {actions} if isinstance(actions, str) else set(actions)
+    assert allowed == CALLS[function]

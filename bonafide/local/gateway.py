@@ -7,6 +7,7 @@ first everything but the APIs' start; then, when the first signing key exists, t
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import signal
@@ -116,18 +117,23 @@ def _without_request_id(answer: str) -> str:
     return answer
 
 
-class OneApi(ApiProvider):  # type: ignore[misc]
-    """The routes of one API; SAM CLI serves all APIs of a template as one."""
-
-    def __init__(self, stacks: list[Stack], logical_id: str) -> None:
-        self._logical_id = logical_id
-        super().__init__(stacks)
-
-    def _extract_api(self) -> Api:
-        collector = ApiCollector()
-        self.find_api_provider(self.stacks).extract_resources(self.stacks, collector)
-        collector.routes = dict(collector).get(self._logical_id, [])
-        return collector.get_api()
+def routes_of(stacks: list[Stack], logical_id: str) -> Api:
+    """One API's routes and settings. SAM CLI serves all APIs of a template as one, so it gets to see only this one."""
+    (root, *_) = stacks
+    template = copy.deepcopy(root.template_dict)
+    resources = template["Resources"]
+    others = {name for name, one in resources.items() if one["Type"] == "AWS::Serverless::Api"} - {logical_id}
+    for name in others:
+        del resources[name]
+    for resource in resources.values():
+        events = resource.get("Properties", {}).get("Events", {})
+        for name, event in list(events.items()):
+            if event.get("Properties", {}).get("RestApiId", {}).get("Ref") in others:
+                del events[name]
+    alone = Stack(root.parent_stack_path, root.name, root.location, root.parameters, template)
+    collector = ApiCollector()
+    ApiProvider.find_api_provider([alone]).extract_resources([alone], collector)
+    return collector.get_api()
 
 
 class RequestHandler(WSGIRequestHandler):
@@ -204,7 +210,7 @@ class Gateway:
             port = self._assignment.ports[logical_id]
             service = RestApiService(
                 self._description(logical_id),
-                api=OneApi(self._stacks, logical_id).api,
+                api=routes_of(self._stacks, logical_id),
                 lambda_runner=self._runner,
                 port=port,
                 host=LOOPBACK,

@@ -155,9 +155,11 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
     def _generate_lambda_event(
         self, flask_request: Request, route: Route, method: str, endpoint: str
     ) -> dict[str, Any]:
-        # SAM CLI decodes the body strictly and fails; API Gateway replaces what is not UTF-8.
         body = flask_request.get_data(cache=True)
-        flask_request._cached_data = body.decode("utf-8", errors="replace").encode()
+        binary = self.api.binary_media_types
+        if flask_request.mimetype not in binary and "*/*" not in binary:
+            # SAM CLI decodes text strictly and fails; API Gateway replaces what is not UTF-8.
+            flask_request._cached_data = body.decode("utf-8", errors="replace").encode()
         event: dict[str, Any] = super()._generate_lambda_event(flask_request, route, method, endpoint)
         begin = flask_request.environ["bonafide.begin"]
         event["body"] = event["body"] or None

@@ -1,0 +1,75 @@
+"""The stacks that end-to-end tests run against: the project's own, and a small one that misbehaves on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bonafide.attesters.client import ApiClient
+from bonafide.local.gateway_process import GatewayProcess
+from bonafide.local.layout import Layout, Ports, free_ports
+from bonafide.local.stack import LocalStack
+
+PROJECT = Layout.of_this_project()
+PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The whole local stack, on ports of its own, beside an operator's."""
+    layout = Layout(PROJECT.root, tmp_path_factory.mktemp("stack"))
+    with LocalStack(layout=layout, ports=Ports.free()) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The probe stack's addresses."""
+
+    open_url: str
+    guarded_url: str
+    slow_url: str
+    lambda_url: str
+    logs: Path
+
+    def client(self) -> ApiClient:
+        return ApiClient(verifier_url=self.open_url, guarded_url=self.guarded_url)
+
+
+@pytest.fixture(scope="module", params=["emulated", "plain"])
+def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    """The gateway over the probe template, once with emulated workers and once with plain ones."""
+    layout = Layout(PROJECT.root, tmp_path_factory.mktemp("probe"))
+    ports = dict(zip(("OpenApi", "GuardedApi", "SlowApi", "functions"), free_ports(4), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BONAFIDE_LOCAL_WORKER", "plain" if request.param == "plain" else "")
+        gateway = GatewayProcess(layout)
+    try:
+        gateway.serve_functions(
+            template=PROBE_TEMPLATE,
+            parameters={},
+            stack_name="probe-stack",
+            ports=ports,
+            aws_endpoint_url="http://127.0.0.1:9",
+            environment={"TargetFunction": {"COLOUR": "green"}},
+            worker_limit=2,
+        )
+        gateway.serve_apis({"TargetFunction": {"COLOUR": "green", "LATER": "known now"}})
+        urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        yield Probe(urls["OpenApi"], urls["GuardedApi"], urls["SlowApi"], urls["functions"], layout.logs)
+    finally:
+        gateway.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of this folder runs processes of the local stack."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("stack")
+
+
+os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")

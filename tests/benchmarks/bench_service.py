@@ -1,0 +1,108 @@
+"""Prints what the verifier functions cost: whole handlers less DynamoDB and KMS, beside raw P-256 and the parts.
+
+``python -m tests.benchmarks.bench_service``. Every row is timed in the same run, once per round. The decision line is
+written (to nowhere). Never fails on a number.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_FUNCTIONS = ("appraise_evidence", "issue_challenge", "renew_token", "serve_policy")
+for _folder in (_ROOT, *(_ROOT / "functions" / _name for _name in _FUNCTIONS)):
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))  # outside pytest, nothing else says where the functions are
+
+import cryptography  # noqa: E402
+import pydantic  # noqa: E402
+from attestation.challenge import OpenedChallenge, issue_challenge, open_challenge  # noqa: E402
+from cryptography.hazmat.primitives import hashes  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from service.attested_keys import EnrolledKey  # noqa: E402
+from service.json_body import read_json  # noqa: E402
+from service.telemetry import logger  # noqa: E402
+
+from tests.benchmarks.timing import Call, medians  # noqa: E402
+from tests.service_stack.events import rest_event  # noqa: E402
+from tests.service_stack.memory_stack import APP, LIFETIME, NOW, MemoryStack  # noqa: E402
+
+RAW = "raw P-256 verification (cryptography)"
+BUDGETS = {"renew_token, whole handler": 1000.0, "issue_challenge (seal only)": 50.0}
+"""Most microseconds, by ARCHITECTURE §15."""
+
+
+@dataclass
+class Forgetful:
+    """A settlement that agrees to everything and keeps nothing, so that one request can be timed many times."""
+
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> None: ...
+
+    def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None: ...
+
+    def is_spent(self, challenge: OpenedChallenge) -> bool:
+        return False
+
+
+def main() -> None:
+    """Time and print."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        logger().registered_handler.stream = nowhere  # type: ignore[attr-defined]
+        timed = medians(_rows())
+    versions = f"cryptography {cryptography.__version__}, pydantic {pydantic.VERSION}"
+    print(f"Python {platform.python_version()}, {versions}, {platform.machine()}")
+    print("Verifier functions, less DynamoDB and KMS\n")
+    print(f"{'':44}{'µs':>9}{'× raw':>8}{'budget µs':>12}")
+    for name, microseconds in timed.items():
+        budget = f"{BUDGETS[name]:.0f}" if name in BUDGETS else ""
+        print(f"{name:44}{microseconds:9.1f}{microseconds / timed[RAW]:8.2f}{budget:>12}")
+
+
+def _rows() -> dict[str, Call]:
+    stack = MemoryStack()
+    installation = stack.installation()
+    stack.enrol(installation)
+    stored = stack.attested_keys.rows[installation.bonafide_key_id]
+    renewal = rest_event("POST", "/v1/tokens", installation.renewal_body(installation.client_data(stack.challenge())))
+    other = stack.installation()
+    data = other.client_data(stack.challenge())
+    attestation = rest_event("POST", "/v1/attestations", other.attestation_body(data))
+    replayed = rest_event("POST", "/v1/attestations", {**other.attestation_body(data), "app": "nobody"})
+    stack.settlement = Forgetful()  # type: ignore[assignment]
+    stack.attested_keys.rows[stored.key_id] = replace(stored, counter=0)
+    stack.restart()
+    challenge_event = rest_event("POST", "/v1/challenges", {"app": APP})
+    handlers = stack.handlers
+
+    def answered(path: str, event: dict[str, object], status: int, method: str = "POST") -> Call:
+        handler = handlers[method, path]
+        answer = handler(event, None)
+        assert answer["statusCode"] == status, answer
+        return lambda: handler(event, None)
+
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    public_key, algorithm = private_key.public_key(), ec.ECDSA(hashes.SHA256())
+    signature = private_key.sign(b"message", algorithm)
+    key, random = bytes(32), bytes(16)
+    sealed = issue_challenge(app=APP, key=key, random=random, now=NOW)
+    body = renewal["body"].encode("utf-8")
+    return {
+        RAW: lambda: public_key.verify(signature, b"message", algorithm),
+        "raw P-256 signature (cryptography)": lambda: private_key.sign(b"message", algorithm),
+        "issue_challenge (seal only)": lambda: issue_challenge(app=APP, key=key, random=random, now=NOW),
+        "open_challenge": lambda: open_challenge(sealed, app=APP, keys=(key,), lifetime=LIFETIME, now=NOW),
+        "read_json of a renewal's body": lambda: read_json(body),
+        "issue_challenge, whole handler": answered("/v1/challenges", challenge_event, 201),
+        "renew_token, whole handler": answered("/v1/tokens", renewal, 200),
+        "appraise_evidence, whole handler": answered("/v1/attestations", attestation, 201),
+        "appraise_evidence, challenge of another app": answered("/v1/attestations", replayed, 409),
+        "serve_policy, from memory": answered("/v1/trust-bundle", rest_event("GET", "/v1/trust-bundle"), 200, "GET"),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -44,7 +44,7 @@ class Forgetful:
 
     def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None: ...
 
-    def is_spent(self, challenge: OpenedChallenge) -> bool:
+    def is_spent(self, challenge: OpenedChallenge) -> bool:  # noqa: ARG002
         return False
 
 

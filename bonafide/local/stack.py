@@ -242,15 +242,18 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def run(parameters: Mapping[str, str] | None = None, say: Callable[[str], None] = print) -> int:
+def run(
+    parameters: Mapping[str, str] | None = None, say: Callable[[str], None] = print, layout: Layout | None = None
+) -> int:
     """Run a stack until Ctrl-C (or SIGTERM); the process's exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with LocalStack(parameters=parameters or {}) as stack:
+        with LocalStack(layout=layout or Layout.of_this_project(), parameters=parameters or {}) as stack:
             say(f"Verifier API  {stack.verifier_url}")
             say(f"Guarded API   {stack.guarded_url}/v1/whoami")
             say(f"AWS stand-in  {stack.aws_endpoint_url}")
             say("Ctrl-C stops everything; all state but the devices' test root goes with it.")
+            sys.stdout.flush()
             threading.Event().wait()
     except LocalStackError as error:
         print(error, file=sys.stderr)

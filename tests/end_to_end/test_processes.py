@@ -1,0 +1,161 @@
+"""Processes of the local stack: they end together, and what is in the way is said in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bonafide.local.layout import Layout, Ports
+from bonafide.local.stack import LocalStack
+
+PROJECT = Layout.of_this_project()
+
+_RUN = """
+import sys, time
+from pathlib import Path
+from bonafide.local.layout import Layout, Ports
+from bonafide.local.stack import LocalStack
+layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
+with LocalStack(layout=layout, ports=Ports.free()):
+    print("up", flush=True)
+    time.sleep(600)
+"""
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def gone(processes: list[psutil.Process], within: float = 10.0) -> list[psutil.Process]:
+    """Those that are still there after a while."""
+    _, alive = psutil.wait_procs(processes, timeout=within)
+    return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_stop_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Gateway, workers, emulators and ministack end with `stop`, and the stack file goes."""
+    before = {process.pid for process in descendants(os.getpid())}
+    stack = LocalStack(layout=Layout(PROJECT.root, tmp_path), ports=Ports.free())
+    stack.start()
+    started = [process for process in descendants(os.getpid()) if process.pid not in before]
+    commands = {process: " ".join(process.cmdline()) for process in started}
+    assert any("worker_entry" in command for command in commands.values())
+    assert any("ministack" in command for command in commands.values())
+    # The reaper of this process outlives a stack; it ends with this process.
+    own_reaper = {one for one, command in commands.items() if "reaper.py" in command and one.ppid() == os.getpid()}
+    stack.stop()
+    assert [commands[process] for process in gone([one for one in started if one not in own_reaper])] == []
+    assert not stack.layout.stack_file.exists()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+def test_death_of_the_parent_leaves_no_process_behind(tmp_path: Path, sign: signal.Signals) -> None:
+    """However the parent dies, also by SIGKILL, nothing goes on listening."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _RUN, str(PROJECT.root), str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline().strip() == "up"
+    started = descendants(parent.pid)
+    assert len(started) > 4
+    parent.send_signal(sign)
+    parent.wait(timeout=10)
+    parent.stdout.close()
+    assert [process.cmdline() for process in gone(started)] == []
+
+
+def stack_command(run_folder: Path) -> list[str]:
+    """What `python -m bonafide.local.stack` does, beside an operator's stack."""
+    layout = f"Layout(Path({str(PROJECT.root)!r}), Path({str(run_folder)!r}))"
+    imports = (
+        "import sys; from pathlib import Path; from bonafide.local.layout import Layout; from bonafide.local.stack"
+    )
+    return [sys.executable, "-c", f"{imports} import run; sys.exit(run(layout={layout}))"]
+
+
+def run_stack(run_folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it; it must give up by itself."""
+    return subprocess.run(
+        stack_command(run_folder),
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_taken_port_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    """Nothing is started, and the way out is named."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = min(listener.getsockname()[1], 65532)
+        ended = run_stack(tmp_path, BONAFIDE_PORT=str(port))
+    assert ended.returncode == 1
+    assert ended.stderr.strip().count("\n") == 0
+    assert f"Port {port}" in ended.stderr
+    assert "BONAFIDE_PORT" in ended.stderr
+
+
+def test_unusable_port_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    """A typo in the variable is no traceback."""
+    ended = run_stack(tmp_path, BONAFIDE_PORT="eighty")
+    assert (ended.returncode, ended.stderr.strip().count("\n")) == (1, 0)
+
+
+def test_interrupt_ends_with_exit_code_0(tmp_path: Path) -> None:
+    """Ctrl-C is how the stack is stopped; it is no failure."""
+    ports = Ports.free()
+    process = subprocess.Popen(
+        stack_command(tmp_path),
+        env={**os.environ, "BONAFIDE_PORT": str(_row_of_free_ports(ports.verifier))},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Verifier API")
+    started = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=15) == 0
+    process.stdout.close()
+    assert gone(started) == []
+
+
+def test_everything_listens_on_loopback_only(stack: LocalStack) -> None:
+    """Two of the tools listen on every interface unless they are told otherwise."""
+    addresses = {
+        connection.laddr.ip
+        for process in descendants(os.getpid())
+        for connection in _connections(process)
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+    assert json.loads(stack.layout.stack_file.read_text(encoding="utf-8"))["verifier_url"] == stack.verifier_url
+
+
+def _connections(process: psutil.Process) -> list[Any]:
+    try:
+        return list(process.net_connections(kind="inet"))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _row_of_free_ports(start: int) -> int:
+    """The first of four free ports in a row."""
+    for first in range(min(start, 60000), 65000):
+        try:
+            Ports(first, first + 1, first + 2, first + 3).require_free()
+        except Exception:  # noqa: S112 - taken: try the next
+            continue
+        return first
+    raise AssertionError("no four free ports in a row")

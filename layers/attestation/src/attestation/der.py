@@ -184,11 +184,22 @@ def explicit_elements(
         if wanted is not None and number not in wanted:
             start = end
             continue
+        start = end
+        content = inner + 2
+        # What is inside usually fills it, behind one octet of tag and one of length.
+        if (
+            content <= end
+            and (length := data[inner + 1]) < 0x80
+            and content + length == end
+            and (tag := data[inner]) & 0x1F != 0x1F
+            and tag & 0xDF
+        ):
+            found.append((number, tag, content, end))
+            continue
         held = elements(data, inner, end)
         if len(held) != 1:
             raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"explicit tag [{number}] holds {len(held)} elements")
         found.append((number, *held[0]))
-        start = end
     return found
 
 
@@ -322,6 +333,13 @@ def integer(value: bytes, *, max_octets: int = 8, strict: bool = True) -> int:
     if strict and len(value) > 1 and value[0] in (0, 0xFF) and (value[0] ^ value[1]) < 0x80:
         raise _invalid("INTEGER is not in minimal form")
     return int.from_bytes(value, signed=True)
+
+
+def integer_at(data: bytes, start: int, stop: int, *, max_octets: int = 8) -> int:
+    """:func:`integer` of ``data[start:stop]``, strictly; the many of one octet without a copy."""
+    if stop - start == 1 and data[start] < 0x80:
+        return data[start]
+    return integer(data[start:stop], max_octets=max_octets)
 
 
 def boolean(value: bytes, *, strict: bool = True) -> bool:

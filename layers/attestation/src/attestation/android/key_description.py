@@ -185,10 +185,10 @@ def read_key_description(data: bytes) -> KeyDescription:
     hardware = _authorizations(data, fields[7][1], fields[7][2], deviations)
     application_id = software.get(APPLICATION_ID, hardware.get(APPLICATION_ID))
     return KeyDescription(
-        der.integer(data[fields[0][1] : fields[0][2]], max_octets=_VERSION_OCTETS),
-        _security_level(data[fields[1][1] : fields[1][2]]),
-        der.integer(data[fields[2][1] : fields[2][2]], max_octets=_VERSION_OCTETS),
-        _security_level(data[fields[3][1] : fields[3][2]]),
+        der.integer_at(data, fields[0][1], fields[0][2], max_octets=_VERSION_OCTETS),
+        _security_level(data, fields[1][1], fields[1][2]),
+        der.integer_at(data, fields[2][1], fields[2][2], max_octets=_VERSION_OCTETS),
+        _security_level(data, fields[3][1], fields[3][2]),
         data[fields[4][1] : fields[4][2]],
         data[fields[5][1] : fields[5][2]],
         AuthorizationList(software),
@@ -217,7 +217,7 @@ def _authorizations(data: bytes, start: int, stop: int, deviations: dict[str, No
         elif tag != kind:
             raise _structure(f"authorization [{number}] holds tag {tag:#x}")
         elif kind == der.INTEGER:
-            values[number] = der.integer(data[begin:end], max_octets=_INTEGER_OCTETS)
+            values[number] = der.integer_at(data, begin, end, max_octets=_INTEGER_OCTETS)
         elif kind == der.OCTET_STRING:
             values[number] = data[begin:end]
         elif kind == der.NULL:
@@ -236,7 +236,7 @@ def _integers(data: bytes, start: int, stop: int, deviations: dict[str, None]) -
     for tag, begin, end in der.elements(data, start, stop):
         if tag != der.INTEGER:
             raise _structure("a SET OF INTEGER holds something else")
-        members.append(der.integer(data[begin:end], max_octets=_INTEGER_OCTETS))
+        members.append(der.integer_at(data, begin, end, max_octets=_INTEGER_OCTETS))
     if len(members) > 1 and members != sorted(members):
         deviations[UNSORTED_SET] = None
     return frozenset(members)
@@ -254,7 +254,7 @@ def _root_of_trust(data: bytes, start: int, stop: int, deviations: dict[str, Non
     locked = data[fields[1][1] : fields[1][2]]
     if locked not in (b"\x00", b"\xff"):
         deviations[BER_TRUE] = None
-    state = der.integer(data[fields[2][1] : fields[2][2]])
+    state = der.integer_at(data, fields[2][1], fields[2][2])
     if not 0 <= state < len(_BOOT_STATES):
         raise _structure(f"verified boot state {state} is not known")
     return RootOfTrust(
@@ -265,8 +265,8 @@ def _root_of_trust(data: bytes, start: int, stop: int, deviations: dict[str, Non
     )
 
 
-def _security_level(value: bytes) -> SecurityLevel:
-    level = der.integer(value)
+def _security_level(data: bytes, start: int, stop: int) -> SecurityLevel:
+    level = der.integer_at(data, start, stop)
     if not 0 <= level < len(_LEVELS):
         raise _structure(f"security level {level} is not known")
     return _LEVELS[level]

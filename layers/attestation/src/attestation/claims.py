@@ -96,6 +96,9 @@ class AndroidClaims:
     ``packages`` with ``package_version`` (of the app at hand) and ``signing_digests`` (hex) are the operating system's
     word: worth as much as the boot state. ``user_authentication`` says whether the key waits for its user.
     ``key_algorithm`` other than ``ec-p256`` cannot sign renewals. ``unknown_tags`` belong to a newer schema.
+    ``chain_serials`` (lower-case hex) are the serials that were looked up in Google's status list, to be looked up
+    again at every renewal. ``play_skipped`` says why a Play Integrity token that was sent is not judged: ``quota`` or
+    ``unavailable``.
     """
 
     attestation_version: int
@@ -123,7 +126,9 @@ class AndroidClaims:
     certificates_issued: int | None = None
     manufacturer: str | None = None
     unknown_tags: tuple[int, ...] = ()
+    chain_serials: tuple[str, ...] = ()
     play: PlayClaims | None = None
+    play_skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +225,9 @@ class Claims:
             )
         android = self.android
         if android is not None and newer.android is not None:
-            android = replace(android, play=_newer(newer.android.play, android.play))
+            android = replace(
+                android, play=_newer(newer.android.play, android.play), play_skipped=newer.android.play_skipped
+            )
         harmony = self.harmony
         if harmony is not None and newer.harmony is not None:
             harmony = replace(harmony, integrity=_newer(newer.harmony.integrity, harmony.integrity))
@@ -240,7 +247,13 @@ class Claims:
             raise RejectedEvidence(
                 Reason.KEY_OTHER_PLATFORM, "a Play Integrity verdict beside a key of another platform"
             )
-        return replace(self, android=replace(self.android, play=play))
+        return replace(self, android=replace(self.android, play=play, play_skipped=None))
+
+    def without_play(self, cause: str) -> Claims:
+        """These claims beside a Play Integrity token that nobody opened, for ``cause``. For Android claims only."""
+        if self.android is None:
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token beside a key of another platform")
+        return replace(self, android=replace(self.android, play_skipped=cause))
 
     def with_device_integrity(self, integrity: HarmonyIntegrityClaims) -> Claims:
         """These claims beside a SysIntegrity verdict over the same client data. For HarmonyOS claims only."""

@@ -131,7 +131,7 @@ def verify_key_attestation(
         findings += check_dates(path, now)
         # 10. Revocation, the in-chain root included.
         step = 10
-        _check_revocation(certificates, endorsements.fresh_android_status(now))
+        serials = _check_revocation(certificates, endorsements.fresh_android_status(now), len(path.certificates))
         chain = describe_chain(path, findings)
         # 11. What the hardware says.
         step = 11
@@ -160,7 +160,7 @@ def verify_key_attestation(
     except AttestationError as error:
         error.add_note(f"step {step}, {STEPS[step]}")
         raise
-    return _claims(described, root_of_trust, chain, key, package, reference_values, now)
+    return _claims(described, root_of_trust, chain, key, package, reference_values, serials, now)
 
 
 def _refuse_attestation_key(certificates: Sequence[Certificate]) -> None:
@@ -201,15 +201,18 @@ def _is_attestation_key(extension: bytes) -> bool:
         return False
 
 
-def _check_revocation(certificates: Sequence[Certificate], status_list: StatusList) -> None:
-    for index, certificate in enumerate(certificates):
-        if index == 0 and certificate.serial.bit_length() < LONG_SERIAL_BITS:
-            continue
-        status = status_list.status_of(certificate.serial)
+def _check_revocation(certificates: Sequence[Certificate], status_list: StatusList, below_root: int) -> tuple[int, ...]:
+    """Step 10. Returns the serials that were looked up, for a renewal to look them up again.
+
+    An in-chain root's is looked up too but not returned: nobody signed it, so it is no fact about the device.
+    """
+    first = 1 if certificates[0].serial.bit_length() < LONG_SERIAL_BITS else 0
+    serials = tuple(certificate.serial for certificate in certificates[first:])
+    for index, serial in enumerate(serials, first):
+        status = status_list.status_of(serial)
         if status is not None:
-            raise RejectedEvidence(
-                Reason.CERTIFICATE_REVOKED, f"certificate {index}, serial {certificate.serial:x}: {status[:32]}"
-            )
+            raise RejectedEvidence(Reason.CERTIFICATE_REVOKED, f"certificate {index}, serial {serial:x}: {status[:32]}")
+    return serials[: below_root - first]
 
 
 def _check_key(described: KeyDescription, leaf: Certificate) -> SubjectKey:
@@ -251,6 +254,7 @@ def _claims(
     key: SubjectKey,
     package: tuple[str, int],
     expected: AndroidReferenceValues,
+    serials: tuple[int, ...],
     now: float,
 ) -> Claims:
     hardware, application = described.hardware_enforced, described.application_id
@@ -298,6 +302,7 @@ def _claims(
             certificates_issued=chain.certificates_issued,
             manufacturer=chain.manufacturer,
             unknown_tags=hardware.unknown_tags + described.software_enforced.unknown_tags,
+            chain_serials=tuple(f"{serial:x}" for serial in serials),
         ),
     )
 

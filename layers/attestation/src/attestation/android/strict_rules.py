@@ -53,6 +53,8 @@ def android_findings(claims: Claims, *, now: float | None, patch_months: int) ->
         yield Finding("android-patch-level-unknown", Tier.WARNING)
     elif now is not None and _month_of(now) - patched > patch_months:
         yield Finding("android-patch-level-old", Tier.WARNING, advice="update-os")
+    if android.play_skipped is not None:
+        yield Finding("play-not-asked", Tier.WARNING)
     if android.play is not None:
         yield from play_findings(android.play)
 

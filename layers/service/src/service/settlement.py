@@ -29,6 +29,7 @@ ATTEMPTS: Final = 5
 """How often a transaction that met another one is tried. Beyond that the client hears ``try-later``."""
 
 _WAIT: Final = 0.03
+_CHANCE: Final = random.SystemRandom()
 _RETRIED: Final = frozenset({"TransactionCanceledException", "TransactionInProgressException"})
 _FAILED_CONDITION: Final = "ConditionalCheckFailed"
 _CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -102,8 +103,9 @@ class DynamoDBSettlement:
                     _raise_refusal(error.response.get("CancellationReasons", ()), key_refusal)
                     if attempt == ATTEMPTS - 1:
                         raise
-            # Full jitter, so that racers do not meet again.
-            self.sleep(random.uniform(0, _WAIT * 2**attempt))  # noqa: S311 - no secret
+            # Full jitter, so that racers do not meet again. From the system: processes restored from one SnapStart
+            # snapshot would all draw the same numbers from Python's own generator.
+            self.sleep(_CHANCE.uniform(0, _WAIT * 2**attempt))
 
 
 def _raise_refusal(

@@ -3,6 +3,7 @@
 A code is an HMAC over (reason, key id, day), so the same refusal of the same key shows the same code all day and an
 operator finds it in the decision log. It is *keyed* because the reasons are few and public in the source: with a plain
 hash a client would compute the code of every reason for its own key id and read off which check it tripped on.
+What remains to a client is that two refusals of one key on one day had the same reason, or not.
 The key is derived from the challenge-sealing key, so rotating that changes the day's codes; the log has both.
 """
 

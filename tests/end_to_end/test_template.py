@@ -1,0 +1,131 @@
+"""Promises of template.yaml that no linter knows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from service.problems import PROBLEM_TYPES, TYPE_BASE
+
+from bonafide.local.layout import Layout
+from bonafide.local.provision import pseudo_parameters
+from bonafide.local.template import Template, TemplateError
+
+TEMPLATE = Layout.of_this_project().template
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    template = Template.load(TEMPLATE, parameters={}, pseudo=pseudo_parameters("stack"))
+    for logical_id in template.data["Resources"]:
+        template.physical_ids[logical_id] = logical_id
+        template.attributes[logical_id, "Arn"] = f"arn:{logical_id}"
+    return template
+
+
+def functions(template: Template) -> dict[str, dict[str, Any]]:
+    return {name: one["Properties"] for name, one in template.resources("AWS::Serverless::Function").items()}
+
+
+def statements(template: Template, function: str) -> list[dict[str, Any]]:
+    policies = template.resolve(functions(template)[function].get("Policies", []))
+    return [statement for policy in policies for statement in policy["Statement"]]
+
+
+@pytest.mark.parametrize("parameters", [{"DevelopmentTrustAnchors": "AA=="}, {"OnBundleUnavailable": "allow"}])
+def test_production_refuses_what_only_a_test_may_have(parameters: dict[str, str]) -> None:
+    """A test root would admit software devices, an open gate everyone."""
+    Template.load(TEMPLATE, parameters={"Stage": "dev", **parameters}, pseudo=pseudo_parameters())
+    with pytest.raises(TemplateError, match="prod"):
+        Template.load(TEMPLATE, parameters={"Stage": "prod", **parameters}, pseudo=pseudo_parameters())
+
+
+def test_gateways_problems_are_those_of_the_service(template: Template) -> None:
+    """The same slug has the same status, title and retry advice, whoever answers."""
+    known = {problem.slug: problem for problem in PROBLEM_TYPES}
+    checked = set()
+    for name, response in template.resolve(template.data["Globals"]["Api"]["GatewayResponses"]).items():
+        body = json.loads(response["ResponseTemplates"]["application/json"])
+        headers = response["ResponseParameters"]["Headers"]
+        assert body["status"] == response["StatusCode"], name
+        assert body["type"].startswith(TYPE_BASE), name
+        assert headers["Content-Type"] == "'application/problem+json'", name
+        assert headers["Access-Control-Allow-Origin"] == "'*'", name
+        problem = known.get(body["type"].removeprefix(TYPE_BASE))
+        if problem is not None and response["StatusCode"] == problem.status:
+            checked.add(problem.slug)
+            assert (body["title"], body["retry"]) == (problem.title, problem.retry), name
+            assert headers.get("Retry-After") == (problem.retry_after and f"'{problem.retry_after}'"), name
+    assert checked >= {"malformed-request", "too-large", "quota", "try-later"}
+
+
+def test_authorizer_has_no_permission_and_few_packages(template: Template) -> None:
+    """It works in any account, and a hole in it opens nothing."""
+    properties = functions(template)["AuthorizeRequestFunction"]
+    assert "Policies" not in properties
+    assert properties["Tracing"] == "Disabled"  # tracing would add a permission to its role
+    assert template.resolve(properties["Layers"]) == ["CryptographyLayer", "AttestationLayer"]
+
+
+def test_permissions_name_actions_and_resources(template: Template) -> None:
+    """No wildcard in any statement of any function."""
+    seen = 0
+    for name in functions(template):
+        for statement in statements(template, name):
+            actions, resources = statement["Action"], statement["Resource"]
+            for text in [*([actions] if isinstance(actions, str) else actions), str(resources)]:
+                assert "*" not in text, (name, statement["Sid"])
+            seen += 1
+    assert seen > 10
+
+
+def test_use_of_keys_is_bound_to_stack_and_purpose(template: Template) -> None:
+    """Wrapped keys open only for this stack; the root key signs digests by one algorithm only, for one function."""
+    signers = []
+    for name in functions(template):
+        for statement in statements(template, name):
+            if statement["Action"] in ("kms:Encrypt", "kms:Decrypt"):
+                assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:stack": "stack"}}
+            if statement["Action"] == "kms:Sign":
+                signers.append(name)
+                condition = statement["Condition"]["StringEquals"]
+                assert condition == {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}
+    assert signers == ["RotateSigningKeyFunction"]
+
+
+@pytest.mark.parametrize("key", ["RootKey", "WrappingKey"])
+def test_key_policy_gives_use_to_the_stacks_roles_only(template: Template, key: str) -> None:
+    """An administrator of the account may delete a key, and may not sign or decrypt with it."""
+    policy = template.properties(key)["KeyPolicy"]["Statement"]
+    used = {"kms:Sign", "kms:Encrypt", "kms:Decrypt", "kms:*", "kms:GenerateDataKey"}
+    for statement in policy:
+        actions = {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+        if actions & used:
+            arn = statement["Condition"]["ArnLike"]["aws:PrincipalArn"]
+            assert arn.startswith("arn:aws:iam::000000000000:role/stack/")
+
+
+def test_role_of_every_function_lies_where_the_key_policies_look(template: Template) -> None:
+    """The path of a role is what the key policies go by."""
+    for name, properties in functions(template).items():
+        verb = properties["CodeUri"].removeprefix("functions/").strip("/")
+        assert template.resolve(properties["RolePath"]) == f"/stack/{verb}/", name
+        assert properties["Handler"] == f"{verb}.handler"
+
+
+def test_data_outside_development_is_protected() -> None:
+    """Deletion protection by stage; a replaced table or key is always kept."""
+    for stage, protected in (("dev", False), ("staging", True), ("prod", True)):
+        template = Template.load(TEMPLATE, parameters={"Stage": stage}, pseudo=pseudo_parameters())
+        for name, resource in template.resources("AWS::DynamoDB::Table").items():
+            assert template.properties(name)["DeletionProtectionEnabled"] is protected
+            assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_guarded_api_can_be_left_out() -> None:
+    """One parameter; the authorizer stays, for the team's own APIs."""
+    template = Template.load(TEMPLATE, parameters={"EnableGuardedApi": "false"}, pseudo=pseudo_parameters())
+    assert set(template.resources("AWS::Serverless::Api")) == {"VerifierApi"}
+    assert "DescribeCallerFunction" not in template.resources("AWS::Serverless::Function")
+    assert "AuthorizeRequestFunction" in template.resources("AWS::Serverless::Function")

@@ -150,6 +150,7 @@ def test_rsa_with_sha2_is_allowed(last: int, digest: hashes.HashAlgorithm, param
         (Reason.CHAIN_LENGTH, lambda: verify_path([], anchors=(ANCHOR,), now=NOW)),
         (Reason.CHAIN_LENGTH, lambda: path(*[LEAF] * 7)),
         (Reason.CHAIN_LENGTH, lambda: path(LEAF, CA, ROOT, max_length=2)),
+        (Reason.CHAIN_LENGTH, lambda: path(LEAF, CA, ROOT, ROOT)),
         (Reason.ANCHOR_UNKNOWN, lambda: path(LEAF)),
         (Reason.ANCHOR_UNKNOWN, lambda: path(CA, LEAF)),
         (Reason.ANCHOR_UNKNOWN, lambda: path(anchors=(TrustAnchor(ROOT_NAME, spki_of(key_of(8, ec.SECP384R1()))),))),

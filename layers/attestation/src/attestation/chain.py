@@ -176,6 +176,8 @@ def verify_path(
     candidates = tuple(anchor for anchor in candidates if names_match(path[-1].issuer, anchor.subject))
     if not candidates:
         raise RejectedEvidence(Reason.ANCHOR_UNKNOWN, "the chain does not end in a trust anchor")
+    if any(certificate.spki in pinned for certificate in path[1:]):
+        raise RejectedEvidence(Reason.CHAIN_LENGTH, "a root below the top of the chain")  # repeated: nobody sends that
     _check_rules(path, now)
     anchor = _verify_top(path, candidates, links)
     for index in range(len(path) - 2, -1, -1):

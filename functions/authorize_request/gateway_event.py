@@ -32,8 +32,9 @@ class GatewayRequest(NamedTuple):
 
     ``path`` is the API's own path, as routes are written: no stage, no base path of a custom domain. ``url`` is the
     URL as the client called it, without query; empty when unknown. ``tokens`` and ``proofs`` are the values of those
-    headers, all of them, as the event has them. ``proofs`` is ``None`` where the event cannot carry a proof. ``route`` is the gateway's own
-    name of the route, for the log; ``api_arn`` and ``method_arn`` are what policies are written for.
+    headers, all of them, as the event has them; ``proofs`` is ``None`` where the event cannot carry a proof. ``route``
+    is the gateway's own name of the route, for the log; ``api_arn`` and ``method_arn`` are what policies are written
+    for.
     """
 
     kind: Kind
@@ -65,7 +66,7 @@ def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: st
 
 
 def _rest_token(event: Mapping[str, object], _: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
-    api_arn, method, path, arn = _method_arn(event)
+    api_arn, method, path, arn = _method_arn(event.get("methodArn"))
     token = event.get("authorizationToken")
     return GatewayRequest(
         kind=Kind.REST_TOKEN,
@@ -84,7 +85,7 @@ def _rest_token(event: Mapping[str, object], _: AuthorizerSettings, invocation_i
 def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
     # The ARN's path, not event["path"]: behind a custom domain the latter begins with the base path (and, where the
     # mapping names no stage, the stage), while routes are written for the API's own paths.
-    api_arn, method, path, arn = _method_arn(event)
+    api_arn, method, path, arn = _method_arn(event.get("methodArn"))
     context = event.get("requestContext")
     if not isinstance(context, dict):
         context = {}
@@ -109,28 +110,27 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, object], AuthorizerSettings,
 }
 
 
-def _method_arn(event: Mapping[str, object]) -> tuple[str, str, str, str]:
-    arn = event.get("methodArn")
+def _method_arn(arn: object) -> tuple[str, str, str, str]:
     match = _METHOD_ARN.match(arn) if isinstance(arn, str) else None
     if match is None:
         raise UnreadableEvent("the event has no method ARN")
     return match[1], match[2], "/" + (match[3] or ""), match[0]
 
 
-def _header_values(event: Mapping[str, object], *names: str) -> tuple[list[str], ...]:
+def _header_values(event: Mapping[str, object], first: str, second: str) -> tuple[list[str], list[str]]:
     """All values of each header, whatever the case of its name.
 
     ``multiValueHeaders`` has every value of a repeated header, ``headers`` only the last; a client may also spell
     one name in two ways to get two values past whoever looks up a single spelling.
     """
-    found: dict[str, list[str]] = {name: [] for name in names}
-    lengths = {len(name) for name in names}  # most headers are told apart by that alone
+    found: tuple[list[str], list[str]] = ([], [])
+    lengths = (len(first), len(second))  # most headers are told apart by that alone
     headers = event.get("multiValueHeaders") or event.get("headers")
     if isinstance(headers, dict):
         for name, values in headers.items():
-            if len(name) in lengths and (wanted := found.get(name.lower())) is not None:
-                wanted.extend(values if isinstance(values, list) else [values])
-    return tuple(found.values())
+            if len(name) in lengths and (lower := name.lower()) in (first, second):
+                found[lower == second].extend(values if isinstance(values, list) else (values,))
+    return found
 
 
 def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str) -> str:

@@ -26,7 +26,13 @@ from hypothesis import strategies as st
 
 from tests.unit.gate.stand import private_key, public_key
 
-KIND = JwsKind("test+jwt", 2000, Reason.TOKEN_MALFORMED, Reason.TOKEN_ALGORITHM, Reason.TOKEN_TYPE)
+KIND = JwsKind(
+    "test+jwt",
+    max_characters=2000,
+    malformed=Reason.TOKEN_MALFORMED,
+    algorithm=Reason.TOKEN_ALGORITHM,
+    wrong_type=Reason.TOKEN_TYPE,
+)
 HEADER = {"alg": "ES256", "typ": "test+jwt"}
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 

@@ -25,7 +25,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from tests.real_cases import cases_folder
 from tests.unit.gate.stand import parts, token
 
-KIND = JwsKind(TOKEN_TYPE, 4096, Reason.TOKEN_MALFORMED, Reason.TOKEN_ALGORITHM, Reason.TOKEN_TYPE)
+
+def kind(typ: str, *, embeds_key: bool = False) -> JwsKind:
+    return JwsKind(
+        typ,
+        max_characters=4096,
+        malformed=Reason.TOKEN_MALFORMED,
+        algorithm=Reason.TOKEN_ALGORITHM,
+        wrong_type=Reason.TOKEN_TYPE,
+        embeds_key=embeds_key,
+    )
 
 
 def examples(name: str) -> dict[str, Any]:
@@ -93,8 +102,8 @@ def test_proofs_for_a_token_endpoint_lack_what_an_api_needs(dpop: dict[str, Any]
     """RFC 9449 §4.3: ath is required with an access token. Their signatures are good all the same."""
     assert checked(dpop, number) is Reason.PROOF_MALFORMED
     proof = dpop["proofs"][number]
-    kind = KIND._replace(typ="dpop+jwt", embeds_key=True)
-    assert read_jws(proof["jwt"], kind).signed_by(public_key_from_jwk(proof["header"]["jwk"]))
+    dpop_proof = kind("dpop+jwt", embeds_key=True)
+    assert read_jws(proof["jwt"], dpop_proof).signed_by(public_key_from_jwk(proof["header"]["jwk"]))
     assert jwk_thumbprint(proof["header"]["jwk"]) == proof["jkt"]
 
 
@@ -109,7 +118,7 @@ def test_client_attestation_is_read_and_refused_for_what_only_ours_has(abca: dic
     """Its type, algorithm and signature are as ours; it names no issuer (the draft dropped it), so it is not ours."""
     attestation = abca["client_attestation"]
     key = from_pem(abca["attester_public_key_pem"])
-    assert read_jws(attestation["jwt"], KIND).signed_by(key)
+    assert read_jws(attestation["jwt"], kind(TOKEN_TYPE)).signed_by(key)
     with pytest.raises(AttestationError) as refusal:
         verify_token(attestation["jwt"], keys={"11": key}, issuer="x", audience="y", now=1772487600.0)
     assert refusal.value.reason is Reason.TOKEN_ISSUER
@@ -126,8 +135,8 @@ def test_key_in_cnf_is_compared_by_thumbprint(abca: dict[str, Any]) -> None:
 def test_attestation_pop_is_no_dpop_proof(abca: dict[str, Any]) -> None:
     """Its signature is good, its type another: it has its own header and rules."""
     for pop in abca["client_attestation_pop"]:
-        kind = KIND._replace(typ="oauth-client-attestation-pop+jwt")
-        assert read_jws(pop["jwt"], kind).signed_by(from_pem(abca["pop_public_key_pem"]))
+        pop_kind = kind("oauth-client-attestation-pop+jwt")
+        assert read_jws(pop["jwt"], pop_kind).signed_by(from_pem(abca["pop_public_key_pem"]))
         with pytest.raises(AttestationError) as refusal:
             verify_proof(
                 pop["jwt"],
@@ -154,7 +163,7 @@ def test_our_ear_claims_are_named_as_in_the_drafts_examples() -> None:
 def test_legacy_ear_token_is_not_one_of_ours() -> None:
     """Its signature is good; its type is plain JWT, and its iat a floating-point number (RFC 9711 forbids it)."""
     legacy = examples("ear_examples")["signed_jwt_legacy_veraison_profile"]
-    assert read_jws(legacy["jwt"], KIND._replace(typ="JWT")).signed_by(public_key_from_jwk(legacy["jwk"]))
+    assert read_jws(legacy["jwt"], kind("JWT")).signed_by(public_key_from_jwk(legacy["jwk"]))
     assert b"1.666529184e+09" in b64url_decode(legacy["jwt"].split(".")[1])
     with pytest.raises(AttestationError) as refusal:
         verify_token(legacy["jwt"], keys={}, issuer="x", audience="y", now=1677247900.0)

@@ -27,6 +27,7 @@ from .errors import MalformedEvidence, Reason, RejectedEvidence
 _P256: Final = ec.SECP256R1()
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
 _COORDINATE: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")  # what only the other alphabet has becomes a mistake
 _PADDING: Final = (b"", b"!", b"==", b"=")  # by length modulo 4; one character left over is a mistake
 _LAST_CHARACTERS: Final = ("", "", "AQgw", "AEIMQUYcgkosw048")
@@ -39,7 +40,7 @@ _KEY_REFERENCES: Final = frozenset({"jwk", "jku", "x5c", "x5u"})
 
 def b64url_encode(data: bytes) -> str:
     """Unpadded base64url (RFC 7515 §2)."""
-    return binascii.b2a_base64(data, newline=False).decode("ascii").rstrip("=").replace("+", "-").replace("/", "_")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def b64url_decode(text: str) -> bytes:
@@ -72,7 +73,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER: Final = JSONDecoder(object_pairs_hook=_members_once, parse_constant=_no_constant)
+_scan: Final = JSONDecoder(object_pairs_hook=_members_once, parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
 
 
 def read_json_object(data: bytes) -> dict[str, object]:
@@ -82,11 +83,12 @@ def read_json_object(data: bytes) -> dict[str, object]:
     at any depth, NaN and Infinity, invalid UTF-8, nesting that exhausts the reader, integers of thousands of digits.
     """
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        text = data.decode("utf-8").strip(" \t\r\n")
+        value, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration) as error:  # the last is the scanner's "nothing here"
         raise MalformedEvidence(Reason.ENCODING_INVALID, "not one strict JSON object") from error
-    if type(value) is not dict:
-        raise MalformedEvidence(Reason.ENCODING_INVALID, "not a JSON object")
+    if type(value) is not dict or end != len(text):
+        raise MalformedEvidence(Reason.ENCODING_INVALID, "not one JSON object")
     return value
 
 
@@ -215,18 +217,30 @@ class CompactJws(NamedTuple):
         return es256_matches(key, self.signing_input, self.signature)
 
 
-class JwsKind(NamedTuple):
+class JwsKind:
     """One kind of JWS we read: its ``typ``, its size limit, and the reasons to give when it is not that.
 
     ``embeds_key`` tells whether the header carries the signer's public ``jwk`` (proofs do, nothing else may).
     """
 
-    typ: str
-    max_characters: int
-    malformed: Reason
-    algorithm: Reason
-    wrong_type: Reason
-    embeds_key: bool = False
+    __slots__ = ("algorithm", "embeds_key", "malformed", "max_characters", "typ", "wrong_type")
+
+    def __init__(
+        self,
+        typ: str,
+        *,
+        max_characters: int,
+        malformed: Reason,
+        algorithm: Reason,
+        wrong_type: Reason,
+        embeds_key: bool = False,
+    ) -> None:
+        self.typ = typ
+        self.max_characters = max_characters
+        self.malformed = malformed
+        self.algorithm = algorithm
+        self.wrong_type = wrong_type
+        self.embeds_key = embeds_key
 
 
 def read_jws(text: str, kind: JwsKind) -> CompactJws:

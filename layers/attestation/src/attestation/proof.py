@@ -34,7 +34,7 @@ MAX_PROOF_CHARACTERS: Final = 4096
 
 _MAX_JTI: Final = 256
 _KIND: Final = JwsKind(
-    typ=PROOF_TYPE,
+    PROOF_TYPE,
     max_characters=MAX_PROOF_CHARACTERS,
     malformed=Reason.PROOF_MALFORMED,
     algorithm=Reason.PROOF_ALGORITHM,

@@ -59,14 +59,18 @@ class RouteRequirement(_Route):
         open_ended = segments[-1:] == ("*",)
         return super().__new__(cls, method, path, requirement, segments[:-1] if open_ended else segments, open_ended)
 
-    def covers(self, method: str, segments: Sequence[str]) -> bool:
+    def covers(self, method: str, segments: tuple[str, ...]) -> bool:
         """Whether this route is the one for ``method`` and the path of ``segments``."""
         own = self.segments
         if self.method != "*" and self.method != method:
             return False
-        if len(segments) != len(own) and not (self.open_ended and len(segments) > len(own)):
+        if self.open_ended:
+            segments = segments[: len(own)]
+        if segments == own:
+            return True
+        if "*" not in own or len(segments) != len(own):
             return False
-        return all(pattern in ("*", segment) for pattern, segment in zip(own, segments, strict=False))
+        return all(pattern in ("*", segment) for pattern, segment in zip(own, segments, strict=True))
 
 
 def requirement_for(
@@ -79,7 +83,7 @@ def requirement_for(
     and we may each resolve ``/public/%2e%2e/admin`` differently, and the gate must not be the one that is fooled.
     """
     if _PLAIN.match(path):
-        return _first(routes, method, path[1:].split("/"), default)
+        return _first(routes, method, tuple(path[1:].split("/")), default)
     readings = _readings(path)
     if readings is None:  # not even readable: whatever the backend makes of it, it needs the most
         return max([default, *(route.requirement for route in routes)], key=_STRICTNESS.__getitem__)
@@ -87,7 +91,7 @@ def requirement_for(
 
 
 def _first(
-    routes: Sequence[RouteRequirement], method: str, segments: Sequence[str], default: Requirement
+    routes: Sequence[RouteRequirement], method: str, segments: tuple[str, ...], default: Requirement
 ) -> Requirement:
     for route in routes:
         if route.covers(method, segments):

@@ -32,7 +32,7 @@ _IMPLIED_ENTRIES: Final = frozenset({"configuration", "instance-identity", "stor
 _AFFIRMING: Final = range(2, 32)
 _MAX_TEXT: Final = 512
 _KIND: Final = JwsKind(
-    typ=TOKEN_TYPE,
+    TOKEN_TYPE,
     max_characters=MAX_TOKEN_CHARACTERS,
     malformed=Reason.TOKEN_MALFORMED,
     algorithm=Reason.TOKEN_ALGORITHM,

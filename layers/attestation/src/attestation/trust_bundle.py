@@ -31,7 +31,7 @@ MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
 """Room for about sixteen thousand blocked keys."""
 
 _KIND: Final = JwsKind(
-    typ=TRUST_BUNDLE_TYPE,
+    TRUST_BUNDLE_TYPE,
     max_characters=MAX_TRUST_BUNDLE_CHARACTERS,
     malformed=Reason.BUNDLE_INVALID,
     algorithm=Reason.BUNDLE_INVALID,

@@ -139,6 +139,7 @@ def forget() -> None:
         device_chain._read_issuer,
         device_chain._provisioning,
         device_chain._names,
+        device_chain._read_info,
         chain.issuer_key,
         distinguished_name._normalised,
     ):

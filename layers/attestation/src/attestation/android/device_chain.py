@@ -298,15 +298,16 @@ def _strongbox(batch: bytes) -> bool | None:
 
 
 def _provisioning_info(batch: Certificate) -> tuple[int | None, str | None, bool]:
-    """Certificates issued and manufacturer, as the provisioning server noted them; and whether that could be read.
-
-    A CBOR map ``{1: count, 3: manufacturer, …}`` of which other keys mean nothing to us. Never a reason to refuse.
-    """
+    """Certificates issued and manufacturer, as the provisioning server noted them; and whether that could be read."""
     extension = batch.extensions.get(PROVISIONING_INFO)
-    if extension is None:
-        return None, None, True
+    return (None, None, True) if extension is None else _read_info(extension.value)
+
+
+@lru_cache(maxsize=64)
+def _read_info(value: bytes) -> tuple[int | None, str | None, bool]:
+    """A CBOR map ``{1: count, 3: manufacturer}`` of which other keys mean nothing to us. Never a reason to refuse."""
     try:
-        info = decode(extension.value, text_keys=False)
+        info = decode(value, text_keys=False)
     except MalformedEvidence:
         return None, None, False
     if not isinstance(info, dict):

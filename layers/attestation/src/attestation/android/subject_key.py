@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attestation import der
-from attestation.certificate import p256_point
+from attestation.certificate import p256_point, p256_spki
 from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import public_key_from_point
 
@@ -36,6 +36,9 @@ _OTHER: Final = {
     "2.16.840.1.101.3.4.3.18": ("ml-dsa-65", 4, None),
     "2.16.840.1.101.3.4.3.19": ("ml-dsa-87", 4, None),
 }
+# What nearly every attested key begins with: a named P-256 key, its point uncompressed.
+_P256_HEAD: Final = p256_spki(b"\x04")
+_P256_OCTETS: Final = len(_P256_HEAD) + 64
 _RSA: Final = 1
 _EC: Final = 3
 _KEYMINT_ALGORITHMS: Final = frozenset({_RSA, _EC, 4})  # those above; others cannot have a certificate, or are new
@@ -55,6 +58,8 @@ class SubjectKey:
 
 def read_subject_key(spki: bytes) -> SubjectKey:
     """Describe the key. Raises :class:`MalformedEvidence`, also for a P-256 point that is off its curve."""
+    if len(spki) == _P256_OCTETS and spki.startswith(_P256_HEAD):
+        return _p256(spki)
     fields = der.Reader(der.single(spki, der.SEQUENCE))
     algorithm = der.Reader(fields.expect(der.SEQUENCE).value)
     bits = der.bit_string(fields.expect(der.BIT_STRING).value)
@@ -65,11 +70,7 @@ def read_subject_key(spki: bytes) -> SubjectKey:
         if curve is None:
             return SubjectKey(UNKNOWN, spki, _EC)
         name, number, size = curve
-        if name != P256:
-            return SubjectKey(name, spki, _EC, number, size)
-        point = p256_point(spki)
-        public_key_from_point(point)  # on the curve, or nobody could ever verify a renewal
-        return SubjectKey(name, point, _EC, number, size)
+        return _p256(spki) if name == P256 else SubjectKey(name, spki, _EC, number, size)
     if oid == _RSA_ENCRYPTION:
         numbers = der.Reader(der.single(bits, der.SEQUENCE))
         modulus = numbers.expect(der.INTEGER).value.lstrip(b"\0")
@@ -77,6 +78,12 @@ def read_subject_key(spki: bytes) -> SubjectKey:
         return SubjectKey(f"rsa-{size}", spki, _RSA, None, size)
     other = _OTHER.get(oid)
     return SubjectKey(UNKNOWN, spki) if other is None else SubjectKey(other[0], spki, *other[1:])
+
+
+def _p256(spki: bytes) -> SubjectKey:
+    point = p256_point(spki)
+    public_key_from_point(point)  # on the curve, or nobody could ever verify a renewal
+    return SubjectKey(P256, point, _EC, 1, 256)
 
 
 def check_consistency(key: SubjectKey, described: AuthorizationList) -> None:

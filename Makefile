@@ -20,7 +20,7 @@ THIRD_PARTY_LAYERS := cryptography dependencies
 # A stamp is newer than its lock when the environment is up to date, so that a second `make` costs nothing.
 TOOLS_STAMP := .venv/.installed
 SAM_STAMP := .venv-sam/.installed
-PEERS_STAMP := .venv/.peers-installed
+PEERS_STAMP := .venv-peers/.installed
 PACKAGE_STAMPS := $(foreach layer,$(THIRD_PARTY_LAYERS) runtime,.local/packages/.$(layer)-installed)
 STAMPS := $(TOOLS_STAMP) $(SAM_STAMP) $(PACKAGE_STAMPS)
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary=:all:
@@ -59,8 +59,9 @@ endef
 $(foreach layer,$(THIRD_PARTY_LAYERS),$(eval $(call packages_of,$(layer),layers/$(layer)/requirements.txt)))
 $(eval $(call packages_of,runtime,requirements/runtime.txt))
 
-$(PEERS_STAMP): requirements/peers.txt $(TOOLS_STAMP)
-	@$(call quietly,The peers of the benchmarks,peers,$(BIN)/python -m pip install $(PIP_FLAGS) -r $<)
+$(PEERS_STAMP): requirements/peers.txt | python
+	@$(call quietly,The peers of the benchmarks,peers,$(PYTHON) -m venv .venv-peers && \
+		.venv-peers/bin/python -m pip install $(filter-out --only-binary=:all:,$(PIP_FLAGS)) -r $<)
 	@touch $@
 
 # --- Run --------------------------------------------------------------------------------------------------------------
@@ -92,8 +93,8 @@ test: setup ## All tests
 races: setup ## Twenty rounds of races for one challenge and for one counter
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
 
-flips: setup ## Every single-bit flip and truncation of a real attestation (some minutes)
-	@$(BIN)/python -m pytest -q -m exhaustive
+flips: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
+	@$(BIN)/python -m pytest -q -n 2 -m exhaustive
 
 bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers
 	@$(BIN)/python -m tests.benchmarks

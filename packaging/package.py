@@ -40,7 +40,7 @@ def install_locked(lock: Path, target: Path, architecture: str) -> None:
         *("--target", str(target), "--requirement", str(lock)),
     ]
     environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
-    if subprocess.run(command, env=environment, check=False).returncode != 0:
+    if subprocess.run(command, env=environment, check=False).returncode != 0:  # noqa: S603 - no foreign input
         sys.exit(f"{lock} could not be installed for {architecture}: see pip's message above.")
     shutil.rmtree(target / "bin", ignore_errors=True)  # console scripts name the building machine's Python
     for information in target.glob("*.dist-info"):
@@ -56,7 +56,7 @@ def make_reproducible(folder: Path) -> None:
 
 
 def main() -> None:
-    """Package the source folder: a lock becomes a layer of wheels, `src` a layer of source, anything else a function."""
+    """Package the folder: a lock becomes a layer of wheels, `src` a layer of source, anything else a function."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architecture", choices=sorted(PLATFORMS), required=True)
     parser.add_argument("source", type=Path)

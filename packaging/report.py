@@ -1,6 +1,6 @@
 """Prints the size of every function and layer that was built, and fails when a binary is for another machine.
 
-    report.py BUILD_FOLDER ARCHITECTURE
+report.py BUILD_FOLDER ARCHITECTURE
 """
 
 from __future__ import annotations

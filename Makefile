@@ -13,7 +13,7 @@ STAGE ?= dev
 BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/sam
 LINTED := bonafide functions layers packaging tests
-TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src
+TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src functions/*/*.py tests
 THIRD_PARTY_LAYERS := cryptography dependencies
 
 # --- Environments -----------------------------------------------------------------------------------------------------

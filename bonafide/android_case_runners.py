@@ -63,7 +63,7 @@ def key_facts(claims: Claims) -> dict[str, object]:
         "keymint_version": android.keymint_version,
         "security_level": android.security_level,
         "key_security_level": android.key_security_level,
-        "provisioning": android.provisioning,
+        "provisioning": "software/unknown" if android.provisioning == "unknown" else android.provisioning,
         "os_version": android.os_version,
         "os_patch_level": android.os_patch_level,
         "vendor_patch_level": android.vendor_patch_level,

@@ -17,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.config import Config
+from service import aws
 from service.http import Handler
 
 from bonafide.attesters.installation import Installation
@@ -65,7 +67,10 @@ class Race:
 
 
 @pytest.fixture
-def race(ministack: AwsWorld, function: Load) -> Race:
+def race(ministack: AwsWorld, function: Load, monkeypatch: pytest.MonkeyPatch) -> Race:
+    # Two hundred threads on a busy machine wait longer than a Lambda function would; that is not what is tested here.
+    patient = Config(connect_timeout=60, read_timeout=60, max_pool_connections=RACERS)
+    monkeypatch.setattr(aws, "_CONFIG", aws._CONFIG.merge(patient))
     return Race(ministack, function)
 
 

@@ -63,6 +63,7 @@ def start_ministack(
     log: Path,
     folder: Path,
     layout: Layout | None = None,
+    host: str = LOOPBACK,
     settings: Mapping[str, str] | None = None,
 ) -> RunningMinistack:
     """Start ministack on one loopback port and wait until it answers.
@@ -72,6 +73,7 @@ def start_ministack(
         log: file that gets its output.
         folder: its temporary files.
         layout: where its environment is; default, this project's.
+        host: address to listen on.
         settings: further environment variables.
 
     Raises:
@@ -82,18 +84,18 @@ def start_ministack(
         **clean_environment(folder),
         **CREDENTIALS,
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": LOOPBACK,
+        "BIND_HOST": host,
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "MINISTACK_REGION": REGION,
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-        "MINISTACK_HOST": LOOPBACK,
+        "MINISTACK_HOST": host,
         "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
         "LOG_LEVEL": "WARNING",
         **(settings or {}),
     }
     process = CHILDREN.start([python, "-m", "ministack"], environment=environment, folder=folder, log=log)
-    running = RunningMinistack(endpoint_url=f"http://{LOOPBACK}:{port}", process=process)
+    running = RunningMinistack(endpoint_url=f"http://{host}:{port}", process=process)
     try:
         _wait_until_ready(running, log)
     except BaseException:

@@ -42,6 +42,10 @@ class LocalStack:
     parameters: Mapping[str, str] = field(default_factory=dict)
     stack_name: str = DEFAULT_STACK_NAME
     worker_limit: int = field(default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))))
+    aws_host: str = LOOPBACK
+    """Address that ministack listens on; `make sam-local` needs one that containers reach."""
+    environments: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
+    """The functions' environment variables, by logical id; empty until started."""
     facts: dict[str, Any] = field(init=False, default_factory=dict)
     """What `.local/stack.json` says; empty until started."""
     _ministack: RunningMinistack | None = field(init=False, default=None)
@@ -70,7 +74,7 @@ class LocalStack:
     @property
     def aws_endpoint_url(self) -> str:
         """Endpoint URL of the AWS stand-in."""
-        return f"http://{LOOPBACK}:{self.ports.aws}"
+        return f"http://{self.aws_host}:{self.ports.aws}"
 
     @property
     def lambda_endpoint_url(self) -> str:
@@ -101,7 +105,9 @@ class LocalStack:
         gateway = self._gateway = GatewayProcess(self.layout)
         folder = self.layout.local / "ministack"
         log = self.layout.logs / "ministack.log"
-        self._ministack = start_ministack(port=self.ports.aws, log=log, folder=folder, layout=self.layout)
+        self._ministack = start_ministack(
+            port=self.ports.aws, log=log, folder=folder, layout=self.layout, host=self.aws_host
+        )
         say("Making tables and keys from the template")
         made = create_tables_and_keys(
             self.layout.template, self.aws_endpoint_url, parameters=parameters, stack_name=self.stack_name
@@ -126,7 +132,8 @@ class LocalStack:
         say("Making the first signing key")
         for logical_id, resource in self._custom_resources(template):
             self._create(template, logical_id, resource["Type"])
-        gateway.serve_apis(self._environments(template))
+        self.environments = self._environments(template)
+        gateway.serve_apis(self.environments)
         say("Waiting for the authorizer's first trust bundle")
         if template.resources("AWS::Serverless::Api").get("GuardedApi"):
             self._warm_up()
@@ -197,7 +204,7 @@ class LocalStack:
             raise LocalStackError(f"The guarded API does not answer: {error}") from error
 
     def _facts(self, made: Provisioned) -> dict[str, Any]:
-        environment = self._environments(made.template)["AuthorizeRequestFunction"]
+        environment = self.environments["AuthorizeRequestFunction"]
         return {
             "verifier_url": self.verifier_url,
             "guarded_url": self.guarded_url,

@@ -1,0 +1,30 @@
+"""What `make sam-local` prepares for SAM CLI; Docker itself is the user's."""
+
+from __future__ import annotations
+
+import pytest
+
+from bonafide.local.layout import LocalStackError
+from bonafide.local.sam_local import bridge_address, function_variables, with_endpoint_variable
+
+
+def test_endpoint_variable_is_declared_without_changing_the_original() -> None:
+    """SAM CLI overrides only variables that the template declares."""
+    template = {"Globals": {"Function": {"Environment": {"Variables": {"STAGE": {"Ref": "Stage"}}}}}}
+    changed = with_endpoint_variable(template)
+    assert changed["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] == ""
+    assert "AWS_ENDPOINT_URL" not in template["Globals"]["Function"]["Environment"]["Variables"]
+
+
+def test_every_function_is_told_the_way_out_of_its_container() -> None:
+    """Its own variables, and the stand-in's address as a container sees it."""
+    told = function_variables({"One": {"A": "1"}, "Two": {}}, "http://host.docker.internal:8702")
+    assert told["One"] == {"A": "1", "AWS_ENDPOINT_URL": "http://host.docker.internal:8702"}
+    assert set(told) == {"One", "Two"}
+
+
+def test_missing_docker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the way that needs none."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(LocalStackError, match="make run"):
+        bridge_address()

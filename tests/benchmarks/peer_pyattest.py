@@ -1,7 +1,7 @@
 """Times pyattest on evidence read from stdin, in whatever environment has it. Run by ``bench_apple`` as a process.
 
 In: JSON {attestation, key_id, nonce, assertion, client_data_hash (hex), app_id, root (PEM)}.
-Out: JSON of medians in microseconds. Exit code 3 where pyattest is not installed.
+Out: JSON of medians in microseconds of processor time. Exit code 3 where pyattest is not installed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ async def _attestation_microseconds(given: dict[str, str]) -> float:
     raw, nonce = bytes.fromhex(given["attestation"]), bytes.fromhex(given["nonce"])
     timings = []
     for _ in range(60):
-        started = time.perf_counter()
+        started = time.process_time()
         await Attestation(raw, nonce, config).verify()
-        timings.append(time.perf_counter() - started)
+        timings.append(time.process_time() - started)
     return statistics.median(timings[5:]) * 1e6
 
 
@@ -38,10 +38,10 @@ def _assertion_microseconds(given: dict[str, str]) -> float:
     point = bytes.fromhex(given["public_key"])
     timings = []
     for _ in range(1000):
-        started = time.perf_counter()
+        started = time.process_time()
         key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         Assertion(raw, digest, key, config).verify()
-        timings.append(time.perf_counter() - started)
+        timings.append(time.process_time() - started)
     return statistics.median(timings[5:]) * 1e6
 
 

@@ -8,8 +8,7 @@ map without its flag can have been written by the device alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .cbor import decode, decode_prefix
 from .errors import MalformedEvidence, Reason, RejectedEvidence
@@ -23,6 +22,9 @@ _CREDENTIAL_ID: Final = 32
 _MAX_BYTES: Final = 4096
 
 _COSE_KEY: Final = {1: 2, 3: -7, -1: 1}  # kty EC2, alg ES256, crv P-256 (RFC 9053 §2.1, §7.1.1)
+_COSE_X: Final = bytes.fromhex("a5010203262001215820")  # a map of five, up to the x coordinate
+_COSE_Y: Final = bytes.fromhex("225820")
+_COSE_BYTES: Final = 77
 
 VALIDATION_CATEGORY: Final = "apple_validation_category_01"
 BUNDLE_VERSION: Final = "apple_bundle_version_01"
@@ -31,8 +33,7 @@ _CATEGORIES: Final = frozenset({1, 2, 3, 4, 5, 6, 10})
 _MAX_VERSION: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class AttestedCredential:
+class AttestedCredential(NamedTuple):
     """Attested credential data: the environment's AAGUID, the key id, and the key as uncompressed point."""
 
     aaguid: bytes
@@ -40,8 +41,7 @@ class AttestedCredential:
     public_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticatorData:
+class AuthenticatorData(NamedTuple):
     """Parsed authenticator data.
 
     ``counter`` is unsigned. ``credential`` is ``None`` in assertions. ``extensions`` is ``None`` when the device sent
@@ -69,8 +69,8 @@ def read_attestation_data(data: bytes) -> AuthenticatorData:
     if int.from_bytes(data[53:55]) != _CREDENTIAL_ID:
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, "the credential id has not 32 bytes")
     key_start = _CREDENTIAL + _CREDENTIAL_ID
-    cose_key, length = decode_prefix(data[key_start:], text_keys=False)
-    credential = AttestedCredential(data[37:53], data[_CREDENTIAL:key_start], _point(cose_key))
+    public_key, length = _read_key(data[key_start:])
+    credential = AttestedCredential(data[37:53], data[_CREDENTIAL:key_start], public_key)
     return _read(data, credential, data[key_start + length :])
 
 
@@ -104,6 +104,15 @@ def _read(data: bytes, credential: AttestedCredential | None, tail: bytes) -> Au
         validation_category=_category(extensions),
         bundle_version=_bundle_version(extensions),
     )
+
+
+def _read_key(data: bytes) -> tuple[bytes, int]:
+    """The uncompressed point of the COSE key that ``data`` begins with, and how many octets it took."""
+    # Apple's one spelling needs no decoder; any other is read as CBOR, with the same result.
+    if data[:10] == _COSE_X and data[42:45] == _COSE_Y and len(data) >= _COSE_BYTES:
+        return b"\x04" + data[10:42] + data[45:_COSE_BYTES], _COSE_BYTES
+    cose_key, length = decode_prefix(data, text_keys=False)
+    return _point(cose_key), length
 
 
 def _point(cose_key: object) -> bytes:

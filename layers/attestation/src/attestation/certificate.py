@@ -205,22 +205,23 @@ def _extensions(data: bytes, start: int, stop: int) -> tuple[dict[str, Extension
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"certificate with {len(items)} extensions")
     for tag, item_start, item_stop in items:
         parts = der.elements(data, item_start, item_stop)
-        tags = [part[0] for part in parts]
-        if tag != der.SEQUENCE or tags not in (_EXTENSION, _CRITICAL_EXTENSION):
+        critical = ber_true = False
+        if len(parts) == 3 and parts[1][0] == der.BOOLEAN:
+            _, flag_start, flag_stop = parts.pop(1)
+            critical = der.boolean(data[flag_start:flag_stop], strict=False)
+            ber_true = critical and data[flag_start] != 0xFF
+        if tag != der.SEQUENCE or len(parts) != 2:
             raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate extension is not as it should be")
-        oid = der.object_identifier(data[parts[0][1] : parts[0][2]])
-        critical = len(parts) == 3 and der.boolean(data[parts[1][1] : parts[1][2]], strict=False)
-        ber_true = critical and data[parts[1][1]] != 0xFF
-        extension = Extension(critical, data[parts[-1][1] : parts[-1][2]], ber_true)
+        (name_tag, name_start, name_stop), (value_tag, value_start, value_stop) = parts
+        if name_tag != der.OBJECT_IDENTIFIER or value_tag != der.OCTET_STRING:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a certificate extension is not as it should be")
+        oid = der.object_identifier(data[name_start:name_stop])
+        extension = Extension(critical, data[value_start:value_stop], ber_true)
         first = extensions.setdefault(oid, extension)
         if first is not extension:
             duplicated |= {oid}
             extensions[oid] = first._replace(critical=first.critical or critical)
     return extensions, duplicated
-
-
-_EXTENSION: Final = [der.OBJECT_IDENTIFIER, der.OCTET_STRING]
-_CRITICAL_EXTENSION: Final = [der.OBJECT_IDENTIFIER, der.BOOLEAN, der.OCTET_STRING]
 
 
 def _validity(data: bytes, start: int, stop: int) -> tuple[float, float]:

@@ -14,10 +14,9 @@ What an attestation does not prove: that the *session* runs on that device. Bind
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
+from typing import Final, NamedTuple
 
 from attestation.authenticator_data import AuthenticatorData, read_attestation_data
 from attestation.cbor import decode, exact_map
@@ -44,8 +43,7 @@ APP_ID_DIFFERS: Final = "apple-app-id-differs"
 """Finding: the certificate names in clear another app id than the one it is bound to by hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttestationObject:
+class AttestationObject(NamedTuple):
     """The parts of an attestation object, not yet judged: certificates leaf first, the receipt, authenticator data."""
 
     x5c: tuple[bytes, ...]

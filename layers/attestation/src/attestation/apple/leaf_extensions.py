@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from attestation import der
 from attestation.certificate import Certificate, Extension
@@ -36,8 +35,7 @@ MAC_FULL_SECURITY: Final = b64decode(
 iPhones carry another list in the same extension, so the comparison is for Macs alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeafFacts:
+class LeafFacts(NamedTuple):
     """What the undocumented extensions say; ``None`` where a release does not say it.
 
     ``app_id`` is the app id in clear, a diagnostic and never the only check. ``mac`` tells a Mac from all else;

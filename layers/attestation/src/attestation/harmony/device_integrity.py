@@ -55,7 +55,7 @@ def verify_device_integrity(
     """
     # 1 to 3. A token that can be read. 4 to 6. Signed by the profile's own signer.
     profile = evidence.profile
-    token = read_token(evidence.integrity_token, profile)
+    token = read_token(evidence.integrity_token, profile, links)
     authenticate(token, profile, endorsements=endorsements, now=now, links=links)
     payload = read_json_object(token.payload)
     # 7. Our client data.

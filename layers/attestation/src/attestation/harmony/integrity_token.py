@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 
 from attestation import der
-from attestation.certificate import DIGITAL_SIGNATURE, Certificate, p256_point, read_certificate
-from attestation.chain import LinkCache, issuer_key, verify_path
+from attestation.certificate import DIGITAL_SIGNATURE, Certificate, p256_point
+from attestation.chain import LINKS, LinkCache, issuer_key, verify_path
 from attestation.distinguished_name import attributes
 from attestation.endorsements import Endorsements, TrustAnchor
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
@@ -69,8 +69,10 @@ class IntegrityToken:
     signature: bytes
 
 
-def read_token(text: str, profile: IntegrityProfile) -> IntegrityToken:
+def read_token(text: str, profile: IntegrityProfile, links: LinkCache = LINKS) -> IntegrityToken:
     """Steps 1 to 3: three strict segments, an algorithm of the profile, certificates that can be read.
+
+    Issuers come again with every token, so ``links`` remembers how those that it found good read.
 
     Raises :class:`MalformedEvidence`, or :class:`RejectedEvidence` (``integrity-token-algorithm``, ``chain-length``).
     """
@@ -97,7 +99,7 @@ def read_token(text: str, profile: IntegrityProfile) -> IntegrityToken:
         raise RejectedEvidence(Reason.CHAIN_LENGTH, f"{len(chain)} certificates in x5c")
     return IntegrityToken(
         algorithm=algorithm,
-        certificates=tuple(read_certificate(base64_decode(certificate)) for certificate in chain),
+        certificates=tuple(map(links.read_issuer, map(base64_decode, chain))),
         payload=b64url_decode(segments[1]),
         signing_input=text[: len(segments[0]) + 1 + len(segments[1])].encode("ascii"),
         signature=b64url_decode(segments[2]),

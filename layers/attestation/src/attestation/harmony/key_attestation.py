@@ -99,8 +99,8 @@ def verify_key_attestation(
     # 1. A chain of plausible size, and the roots that the declared kind has.
     if not _MIN_CHAIN <= len(evidence.certificate_chain) <= _MAX_CHAIN:
         raise RejectedEvidence(Reason.CHAIN_LENGTH, f"{len(evidence.certificate_chain)} certificates")
-    certificates = [read_certificate(certificate) for certificate in evidence.certificate_chain]
-    leaf = certificates[0]
+    leaf = read_certificate(evidence.certificate_chain[0])
+    certificates = [leaf, *map(links.read_issuer, evidence.certificate_chain[1:])]
     anchors = _anchors(evidence.kind, endorsements)
     # 2. Roles. Before any signature, because a misplaced attestation names the attack: an app's key playing CA.
     _check_roles(certificates)

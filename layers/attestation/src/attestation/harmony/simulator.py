@@ -7,6 +7,7 @@ hands the certificate itself to :meth:`attestation.endorsements.Endorsements.wit
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -16,6 +17,7 @@ ROOT_SPKI_DIGEST: Final = "fd32c4a12955d12ee57cb9232d704c05d7a7b44fc6aab9a0c4694
 """SHA-256 of its SubjectPublicKeyInfo: the same key under another certificate is no better."""
 
 
+@lru_cache(maxsize=32)
 def is_simulator_root(spki: bytes) -> bool:
     """Whether ``spki`` is the key of the simulator's root."""
     return sha256(spki).hexdigest() == ROOT_SPKI_DIGEST

@@ -12,9 +12,11 @@ from typing import Final, Protocol
 
 from .android.strict_rules import android_findings
 from .attestation_result import Finding, Tier
+from .build_rules import build_findings
 from .claims import Claims, KeyStorage
 from .client_data import ClientData
 from .harmony.strict_rules import harmony_findings
+from .known_builds import BuildComparison
 from .reference_values import Environment
 
 
@@ -22,12 +24,14 @@ from .reference_values import Environment
 class AppraisalContext:
     """Everything a policy may look at: what hardware proved, what the app says, and what time it is.
 
-    ``now`` is Unix seconds; without it rules about age do not object.
+    ``now`` is Unix seconds; without it rules about age do not object. ``build`` is how the app at hand compares with
+    the builds that its owner registered, ``None`` where none are.
     """
 
     claims: Claims
     client_data: ClientData | None
     now: float | None = None
+    build: BuildComparison | None = None
 
 
 class AppraisalPolicy(Protocol):
@@ -74,6 +78,7 @@ class StrictPolicy:
                 found.append(Finding("unvetted-distribution", Tier.WARNING))
         found.extend(android_findings(claims, now=context.now, patch_months=self.android_patch_months))
         found.extend(harmony_findings(claims, now=context.now, integrity_hours=self.harmony_integrity_hours))
+        found.extend(build_findings(context.build))
         for signal in context.client_data.signals if context.client_data else ():
             tier = Tier.CONTRAINDICATED if signal.name in HOSTILE_SIGNALS else Tier.WARNING
             found.append(Finding(f"signal-{signal.name}" if tier is Tier.CONTRAINDICATED else "signal-other", tier))

@@ -8,8 +8,10 @@ from typing import Final
 from .android.strict_rules import UNTRUSTED_BOOT
 from .appraisal_policy import AppraisalContext, AppraisalPolicy
 from .attestation_result import AttestationResult, Finding, Tier
+from .build_rules import ALTERED_BUILD, UNRECOGNISED_BUILD
 from .claims import Claims, KeyStorage
 from .client_data import ClientData
+from .known_builds import BuildComparison
 
 _SEVERITY: Final = {Tier.AFFIRMING: 0, Tier.WARNING: 1, Tier.CONTRAINDICATED: 2}
 
@@ -26,14 +28,20 @@ _HARDWARE: Final[Mapping[KeyStorage, int]] = {
 
 
 def appraise(
-    claims: Claims, *, client_data: ClientData | None, policy: AppraisalPolicy, now: float | None = None
+    claims: Claims,
+    *,
+    client_data: ClientData | None,
+    policy: AppraisalPolicy,
+    now: float | None = None,
+    build: BuildComparison | None = None,
 ) -> AttestationResult:
     """Judge verified ``claims`` and the app's own ``client_data`` under ``policy`` at ``now`` (Unix seconds).
 
     The tier is the worst of the enforced findings; no finding means ``affirming``. ``client_data`` may be ``None``
-    where only evidence exists (conformance runs); without ``now`` nothing is judged by its age.
+    where only evidence exists (conformance runs); without ``now`` nothing is judged by its age. ``build`` compares the
+    app at hand with the builds that its owner registered.
     """
-    findings = policy.findings(AppraisalContext(claims=claims, client_data=client_data, now=now))
+    findings = policy.findings(AppraisalContext(claims=claims, client_data=client_data, now=now, build=build))
     return AttestationResult(
         tier=worst_tier(findings),
         findings=findings,
@@ -56,8 +64,10 @@ def trustworthiness_vector(claims: Claims, findings: tuple[Finding, ...]) -> dic
     executables = 3
     if any(f.enforced and f.rule in UNTRUSTED_BOOT for f in findings):
         executables = 99
-    elif hostile_runtime:
+    elif hostile_runtime or any(f.enforced and f.rule in ALTERED_BUILD for f in findings):
         executables = 96
+    elif any(f.enforced and f.rule in UNRECOGNISED_BUILD for f in findings):
+        executables = 33
     return {
         "instance-identity": 2,
         "configuration": {Tier.AFFIRMING: 2, Tier.WARNING: 36}.get(worst, 96),

@@ -1,0 +1,37 @@
+"""The default policy's rules for builds: what the strict policy makes of a comparison with the known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from .attestation_result import Finding, Tier
+from .known_builds import BuildComparison, BuildMatch, UnknownBuilds
+
+_MODIFIED: Final = "build-modified"
+_UNRECOGNISED: Final = {BuildMatch.UNKNOWN: "build-unknown", BuildMatch.UNMEASURED: "build-unmeasured"}
+
+ALTERED_BUILD: Final = frozenset({_MODIFIED})
+"""Rules by which the app's own code is not as its owner released it."""
+UNRECOGNISED_BUILD: Final = frozenset(_UNRECOGNISED.values())
+"""Rules by which the app's code is not known to be any released one."""
+
+
+def build_findings(build: BuildComparison | None) -> Iterator[Finding]:
+    """What objects to the build at hand. An allowed unknown build is recorded all the same, and not enforced."""
+    if build is None:
+        return
+    if build.match is BuildMatch.DIFFERS:
+        # A repackager who keeps the number and changes the code, or a tool that patches it on the device.
+        yield Finding(_MODIFIED, Tier.CONTRAINDICATED, advice="reinstall-app")
+    elif build.match is BuildMatch.DOWNGRADED:
+        # A genuine old version, kept for a weakness that newer ones no longer have.
+        yield Finding("build-downgraded", Tier.CONTRAINDICATED, advice="update-app")
+    elif rule := _UNRECOGNISED.get(build.match):
+        refused = build.unknown is UnknownBuilds.REFUSE
+        yield Finding(
+            rule,
+            Tier.CONTRAINDICATED if refused else Tier.WARNING,
+            advice="update-app" if refused else None,
+            enforced=build.unknown is not UnknownBuilds.ALLOW,
+        )

@@ -5,7 +5,9 @@ Each forgery is made of what the attacker really has, and would pass the check i
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from attestation.errors import AttestationError, Reason
@@ -127,3 +129,11 @@ def test_unsigned_local_check_is_no_evidence() -> None:
     item = {"format": "harmony-device-integrity", "profile": "next", "integrity_token": '{"basicIntegrity":true}'}
     evidence = parse_evidence(item)
     assert refusal(TokenQuestion(token=evidence.integrity_token, profile=NEXT)) is Reason.STRUCTURE_INVALID  # type: ignore[union-attr]
+
+
+def test_documentation_lists_these_tests() -> None:
+    """The table of ``docs/harmonyos.md`` and this file name the same."""
+    page = (Path(__file__).parents[3] / "docs" / "harmonyos.md").read_text("utf-8")
+    listed = set(re.findall(r"\| `(test_[a-z_]+)` \|", page))
+    here = {name for name in globals() if name.startswith("test_")} - {"test_documentation_lists_these_tests"}
+    assert listed == here

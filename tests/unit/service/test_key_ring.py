@@ -78,6 +78,16 @@ def test_challenges_of_the_previous_key_open_until_they_expire(stack: MemoryStac
     assert old not in ring_of(stack).opening_keys(last_sealed + LIFETIME + 61)
 
 
+def test_key_that_retires_between_two_reads_opens_nothing(stack: MemoryStack) -> None:
+    """The date decides, not the next look at the table."""
+    stack.rotation.run(now=LATER)
+    retired_at = stack.signing_keys.rows["challenge-1"].retired_at
+    assert retired_at is not None
+    ring = ring_of(stack)
+    assert len(ring.opening_keys(retired_at - 1)) == 2
+    assert len(ring.opening_keys(retired_at)) == 1
+
+
 def test_sealing_key_that_is_announced_already_opens(stack: MemoryStack) -> None:
     """A host whose clock runs ahead seals with the next key a little early."""
     stack.rotation.run(now=LATER)

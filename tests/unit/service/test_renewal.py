@@ -98,7 +98,9 @@ def test_key_never_enrolled_is_unknown(stack: MemoryStack, log_lines: Lines) -> 
 def test_key_idle_too_long_is_unknown(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
     """The date is judged in code: DynamoDB's TTL deletes up to days late."""
     stack.now = NOW + KEY_IDLE
+    writes = stack.settlement.calls
     assert refused(stack, body_of(stack, enrolled), log_lines) == (404, "unknown-key", Reason.KEY_UNKNOWN)
+    assert stack.settlement.calls == writes
 
 
 def test_key_in_use_never_expires(stack: MemoryStack, enrolled: Installation) -> None:
@@ -112,7 +114,9 @@ def test_blocked_key_is_blocked(stack: MemoryStack, enrolled: Installation, log_
     """An operator cut it off."""
     row = stack.attested_keys.rows[enrolled.bonafide_key_id]
     stack.attested_keys.rows[row.key_id] = replace(row, state=KeyState.BLOCKED)
+    writes = stack.settlement.calls
     assert refused(stack, body_of(stack, enrolled), log_lines) == (403, "blocked", Reason.KEY_BLOCKED)
+    assert stack.settlement.calls == writes
 
 
 def test_challenge_of_another_app_is_refused(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
@@ -188,7 +192,7 @@ def test_stored_claims_are_appraised_again(stack: MemoryStack, enrolled: Install
         version = 2
 
         def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
-            assert context.claims.chain_profile  # a fact of the enrolment, not of the assertion
+            assert context.claims.format == "apple-app-attest"  # a fact of the enrolment, not of the assertion
             assert context.claims.counter == 1  # and one of the assertion
             return (Finding("test-rule", Tier.CONTRAINDICATED, advice="update-app"),)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -124,13 +124,13 @@ class SoftwareAndroid:
         if release.provisioning != FACTORY:
             return self.authority.rkp_line(release.environment, now=self.clock())
         line = self.authority.factory_line(release.environment)
-        if Quirk.BATCH_NOT_CA not in release.quirks:
-            return line
-        batch = line.batch
-        template = batch.template
-        for extension in NOT_A_CA:
-            template = template.with_extension(extension)
-        return Line(line.provisioning, SigningCertificate(batch.key, template), line.above)
+        template = line.batch.template
+        if Quirk.BATCH_NOT_CA in release.quirks:
+            for extension in NOT_A_CA:
+                template = template.with_extension(extension)
+        if Quirk.UNNAMED_BATCH in release.quirks:
+            template = replace(template, subject=_without_title(template.subject))
+        return replace(line, batch=SigningCertificate(line.batch.key, template))
 
     def _leaf(self, spki: bytes, batch: SigningCertificate) -> CertificateTemplate:
         quirks = self.release.quirks

@@ -19,6 +19,7 @@ class Quirk(StrEnum):
     """One deviation of genuine devices."""
 
     BATCH_NOT_CA = "batch-not-ca"  # Sony, Huawei, Pixel 2, Galaxy S9
+    UNNAMED_BATCH = "unnamed-batch"  # Galaxy S9, Sony: the batch does not say which environment it was issued to
     NULL_PARAMETERS = "null-parameters"  # Titan M: ecdsa-with-SHA256 with a NULL
     BER_TRUE = "ber-true"  # Pixel 3 StrongBox, Xiaomi 15T Pro: TRUE as 01, in rootOfTrust and in the critical flag
     UNSORTED_SETS = "unsorted-sets"  # Huawei
@@ -78,7 +79,8 @@ _Q: Final = Quirk
 RELEASES: Final[Mapping[str, AndroidRelease]] = MappingProxyType(
     {
         "galaxy-s9": _release(
-            "SM-G960F", "Android 8.0", 80000, (1, 2), _FACTORY, _Q.BATCH_NOT_CA, _Q.VENDOR_EXTENSION, patch=201809
+            "SM-G960F", "Android 8.0", 80000, (1, 2), _FACTORY,
+            _Q.BATCH_NOT_CA, _Q.UNNAMED_BATCH, _Q.VENDOR_EXTENSION, patch=201809,
         ),
         "huawei-p20": _release(
             "EML-L29", "Android 9", 90000, (2, 3), _FACTORY,

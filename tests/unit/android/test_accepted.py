@@ -86,6 +86,7 @@ _SAID = {
     Quirk.TRAILING_OCTETS: "octets-behind-certificate",
 }
 _SILENT = (
+    Quirk.UNNAMED_BATCH,
     Quirk.NO_SIZE,
     Quirk.CREATED_IN_HARDWARE,
     Quirk.EARLY_GENERALIZED_TIME,

@@ -105,7 +105,7 @@ class AndroidClaims:
     keymint_version: int
     security_level: int
     key_security_level: int
-    strongbox_certified: bool | None
+    strongbox_certified: bool | None = None
     provisioning: str
     verified_boot_state: str
     device_locked: bool

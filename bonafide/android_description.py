@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from attestation.android import key_attestation, play_integrity, play_token
 from attestation.android import key_description as kd
-from attestation.android.device_chain import find_path
+from attestation.android.device_chain import MIN_CERTIFICATES, find_path
 from attestation.android.key_description import AuthorizationList, KeyDescription, RootOfTrust, read_key_description
-from attestation.android.subject_key import read_subject_key
 from attestation.certificate import Certificate, read_certificate
 from attestation.chain import LinkCache, verify_signature
 from attestation.distinguished_name import names_match
@@ -17,6 +16,7 @@ from attestation.endorsements import pinned_endorsements
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import AndroidKeyAttestation, PlayIntegrityToken
 from attestation.jose import b64url_decode, read_json_object
+from attestation.subject_key import read_subject_key
 
 from .evidence_description import Record, attempt, certificate_record, moment
 
@@ -137,6 +137,8 @@ def _chain(chain: Sequence[Certificate]) -> Record:
         above = chain[index + 1]
         record[f"{index} is signed by {index + 1}"] = _holds(verify_signature, chain[index], above.spki)
         record[f"{index} is issued in the name of {index + 1}"] = names_match(chain[index].issuer, above.subject)
+    if len(chain) < MIN_CERTIFICATES:
+        return record | {"pinned root": "none: too few certificates"}
     try:
         path = find_path(chain, pinned_endorsements().android_attestation, LinkCache())
     except AttestationError as error:

@@ -95,6 +95,17 @@ def test_pem_export_of_a_phone_is_recognised() -> None:
     assert inspection.content["key_description"]["KeyMint"] == "version 300, StrongBox"
 
 
+def test_leaf_alone_is_described() -> None:
+    """The certificate somebody copied out of a log: its KeyDescription, and that the chain is missing."""
+    for count in (1, 2):
+        chain = Scene.default().draft.chain()[:count]
+        content = inspect_evidence(_case(chain)).content
+        assert content["evidence"]["chain"]["pinned root"] == "none: too few certificates"
+        assert content["evidence"]["key_description"]["challenge"] == CLIENT_DATA_HASH.hex()
+        assert content["verdict"]["step"].startswith("1, ")
+    assert inspect_evidence(_case(())).content["evidence"]["certificates"] == []
+
+
 def test_names_of_the_single_device_are_not_shown() -> None:
     """Serial number and IMEI stay in the file."""
     draft = Scene.default().draft

@@ -26,7 +26,7 @@ _URL: Final = re.compile(
     r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?(/[!-\"$->@-~]*(?:\?[!-\"$-~]*)?)\Z"
 )
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\Z")
-_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*\Z")
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\x00]*)\Z")
 _ETAG: Final = re.compile(r"(?:W/)?\"[!#-~]{0,128}\"\Z")
 
 
@@ -192,7 +192,7 @@ def _head(reader: _Reader) -> tuple[int, dict[str, str]]:
         field = _FIELD.match(line)
         if field is None:
             raise BundleUnreachable("the answer's header is malformed")
-        name, value = field[1].decode("ascii").lower(), field[2].decode("latin-1")
+        name, value = field[1].decode("ascii").lower(), field[2].decode("latin-1").strip(" \t")
         if name in fields and name in ("content-length", "transfer-encoding"):
             raise BundleUnreachable("the answer has two lengths")
         fields[name] = value

@@ -15,6 +15,7 @@ from gateway_event import GatewayRequest
 from refusals import REFUSALS, UNAVAILABLE, support_code
 
 _NOBODY = "unverified"
+_ONE_CHARACTER = str.maketrans("*$", "??")
 
 Answer = dict[str, Any]
 
@@ -25,8 +26,8 @@ def write_answer(request: GatewayRequest, decision: Decision) -> Answer:
         return denial(request, decision)
     token = decision.token
     if token is None or decision.reason is not None:
-        # Wildcards in a path are the client's: the narrowest pattern that still matches is one character for each.
-        resource = request.api_arn + request.method_arn[len(request.api_arn) :].replace("*", "?")
+        # Wildcards and policy variables in a path are the client's: "?" stands for one character and no more.
+        resource = request.api_arn + request.method_arn[len(request.api_arn) :].translate(_ONE_CHARACTER)
         context = {"request_class": decision.request_class}
         return _policy(_NOBODY, "Allow", resource, context)
     context = {

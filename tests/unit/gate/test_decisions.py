@@ -78,8 +78,8 @@ def test_off_route_passes_unchecked_and_for_itself_only(stand: Stand, call: Call
 
 def test_wildcard_in_the_path_of_an_unverified_answer_widens_nothing(stand: Stand, call: Call) -> None:
     """GET /public/* is a path that a client may ask for; as a policy it would be a pattern."""
-    answer = stand.call(call.change(method="GET", path="/public/*", token=None, proof=None))
-    assert answer["policyDocument"]["Statement"][0]["Resource"].endswith("/GET/public/?")
+    answer = stand.call(call.change(method="GET", path="/public/*${x}", token=None, proof=None))
+    assert answer["policyDocument"]["Statement"][0]["Resource"].endswith("/GET/public/??{x}")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_signer_gets_the_digest_and_returns_der() -> None:
         ("claims are a list", lambda: assembled(HEADER, [], lambda text: es256_sign(private_key("root"), text))),
         ("no JWS", lambda: "<html>502 Bad Gateway</html>"),
         ("empty", lambda: ""),
+        ("a header of ten kilobytes", lambda: forged({"x": "A" * 10_000})),
         ("a megabyte and more", lambda: "A" * 1_000_001),
         ("cut off", lambda: signed(bundle())[:-1]),
         ("non-ASCII", lambda: signed(bundle()) + "é"),

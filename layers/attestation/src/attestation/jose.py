@@ -217,6 +217,10 @@ class CompactJws(NamedTuple):
         return es256_matches(key, self.signing_input, self.signature)
 
 
+MAX_HEADER_CHARACTERS: Final = 4096
+"""Longest header segment, whatever the kind: headers are remembered, and a bundle may have a megabyte."""
+
+
 class JwsKind:
     """One kind of JWS we read: its ``typ``, its size limit, and the reasons to give when it is not that.
 
@@ -256,8 +260,8 @@ def read_jws(text: str, kind: JwsKind) -> CompactJws:
     if len(text) > kind.max_characters:
         raise MalformedEvidence(kind.malformed, f"more than {kind.max_characters} characters")
     segments = text.split(".", 3)
-    if len(segments) != 3:
-        raise MalformedEvidence(kind.malformed, "not three segments")
+    if len(segments) != 3 or len(segments[0]) > MAX_HEADER_CHARACTERS:
+        raise MalformedEvidence(kind.malformed, "not three segments, or a header that is too long")
     try:
         header = _read_header(segments[0], kind)
         payload = b64url_decode(segments[1])

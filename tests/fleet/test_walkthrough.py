@@ -1,4 +1,4 @@
-"""docs/walkthrough.md, pasted into bash as a newcomer would."""
+"""README.md and docs/walkthrough.md, pasted into bash as a newcomer would."""
 
 from __future__ import annotations
 
@@ -35,10 +35,25 @@ _SEEN = (
 )
 
 
-def test_walkthrough_can_be_pasted(fleet_stack: FleetStack) -> None:
+_SEEN_IN_README = (
+    "HTTP/1.1 401",
+    "This API needs an attestation token.",
+    '"next_challenge"',
+    "HTTP/1.1 200",
+    '"request_class": "verified"',
+    "HTTP/1.1 200",
+)
+
+
+@pytest.mark.parametrize(
+    ("document", "seen"),
+    [("docs/walkthrough.md", _SEEN), ("README.md", _SEEN_IN_README)],
+    ids=["walkthrough", "readme"],
+)
+def test_document_can_be_pasted(fleet_stack: FleetStack, document: str, seen: tuple[str, ...]) -> None:
     """Every block runs, in order, in one shell, and the answers are those the text promises."""
     root = fleet_stack.layout.root
-    text = (root / "docs" / "walkthrough.md").read_text(encoding="utf-8")
+    text = (root / document).read_text(encoding="utf-8")
     run_folder = str(fleet_stack.layout.local)
     blocks = [block.replace(".local/", f"{run_folder}/") for block in _BLOCK.findall(text)]
     environment = {
@@ -60,7 +75,7 @@ def test_walkthrough_can_be_pasted(fleet_stack: FleetStack) -> None:
     assert done.returncode == 0, f"{done.stderr}\nafter:\n{done.stdout}"
     assert done.stderr == ""
     at = 0
-    for expected in _SEEN:
+    for expected in seen:
         found = done.stdout.find(expected, at)
         assert found >= 0, f"{expected!r} is missing after:\n{done.stdout[:at]}"
         at = found + len(expected)

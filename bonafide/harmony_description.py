@@ -10,9 +10,9 @@ from attestation.errors import Reason
 from attestation.evidence import HarmonyDeviceIntegrity, HarmonyKeyAttestation
 from attestation.harmony import attestation_extension as extension
 from attestation.harmony import device_integrity, key_attestation
-from attestation.harmony.attested_subject import read_subject
 from attestation.harmony.integrity_token import read_token
 from attestation.jose import read_json_object
+from attestation.subject_key import read_subject_key
 
 from .evidence_description import Record, attempt, certificate_record, chain_record, moment
 
@@ -77,7 +77,7 @@ def _attestation(evidence: HarmonyKeyAttestation, client_data_hash: bytes | None
         return {"unreadable": "the chain is empty"}
     statement = extension.read_statement(leaf)
     record: Record = {
-        "key": attempt(lambda: read_subject(leaf.spki).algorithm),
+        "key": attempt(lambda: read_subject_key(leaf.spki).name),
         "claims": {name: _claim(statement, name) for name in statement.values},
         "unknown_claims": list(statement.unknown),
     }

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from attestation import der
 from attestation.android.key_description import AuthorizationList, read_application_id, read_key_description
-from attestation.android.subject_key import read_subject_key
 from attestation.certificate import read_certificate
 from attestation.distinguished_name import attributes
 from attestation.errors import AttestationError, MalformedEvidence, Reason
+from attestation.subject_key import read_subject_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -18,10 +18,10 @@ from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.evidence import HarmonyDeviceIntegrity, IntegrityProfile
 from attestation.harmony.attestation_extension import read_device_security_level, read_statement
-from attestation.harmony.attested_subject import read_subject
 from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.integrity_token import base64_decode, read_token
 from attestation.reference_values import HarmonyReferenceValues
+from attestation.subject_key import read_subject_key
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,7 +125,7 @@ def test_key_and_level_readers_give_only_our_errors(count: int) -> None:
     seeds = (BARE.spki, next(e.value for e in level.extensions if e.oid == DEVICE_SECURITY_LEVEL))
     for _ in range(count):
         data = _changed(draw.choice(seeds), draw)
-        _only_ours(lambda data=data: read_subject(data))  # type: ignore[misc]
+        _only_ours(lambda data=data: read_subject_key(data))  # type: ignore[misc]
         certificate = _bearing(DEVICE_SECURITY_LEVEL, data)
         _only_ours(lambda c=certificate: read_device_security_level(c))  # type: ignore[misc]
 

@@ -201,7 +201,7 @@ def test_ml_dsa_key_is_described_without_being_loaded() -> None:
     [
         (spki_of(rsa.generate_private_key(65537, 2048)), {2: kd.RSA, 3: 2048, 10: None}, "rsa-2048"),
         (spki_of(new_private_key(ec.SECP384R1(), Drawn("p384"))), {2: kd.EC, 3: 384, 10: 2}, "ec-p384"),
-        (spki_of(new_private_key(ec.SECP256K1(), Drawn("k1"))), {2: kd.EC, 3: None, 10: None}, "unknown"),
+        (spki_of(new_private_key(ec.SECP256K1(), Drawn("k1"))), {2: kd.EC, 3: None, 10: None}, "ec-unknown"),
         (
             sequence(sequence(object_identifier("1.3.101.112")), tlv(3, bytes(33))),
             {2: kd.EC, 3: None, 10: 4},

@@ -167,7 +167,8 @@ SM2 = sequence(
     sequence(object_identifier("1.2.840.10045.2.1"), object_identifier("1.2.156.10197.1.301")),
     bit_string(b"\x04" + bytes(range(64))),
 )
-UNKNOWN = sequence(sequence(object_identifier("2.16.840.1.101.3.4.3.17")), bit_string(bytes(1312)))
+ML_DSA = sequence(sequence(object_identifier("2.16.840.1.101.3.4.3.17")), bit_string(bytes(1312)))
+UNKNOWN = sequence(sequence(object_identifier("1.2.3.4")), bit_string(bytes(32)))
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,7 @@ UNKNOWN = sequence(sequence(object_identifier("2.16.840.1.101.3.4.3.17")), bit_s
         ("x25519", der_of(x25519.X25519PrivateKey.from_private_bytes(bytes(31) + b"\x40"))),
         ("ed25519", der_of(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))),
         ("sm2", SM2),
+        ("ml-dsa-44", ML_DSA),
         ("unknown", UNKNOWN),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

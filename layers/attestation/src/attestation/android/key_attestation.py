@@ -25,6 +25,7 @@ from attestation.endorsements import Endorsements
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation
 from attestation.reference_values import AndroidReferenceValues, Environment
+from attestation.subject_key import SubjectKey, read_subject_key
 
 from . import key_description as kd
 from .device_chain import (
@@ -40,7 +41,7 @@ from .device_chain import (
 )
 from .key_description import KeyDescription, RootOfTrust, SecurityLevel, VerifiedBootState, read_key_description
 from .revocation import LONG_SERIAL_BITS, StatusList
-from .subject_key import SubjectKey, check_consistency, read_subject_key
+from .subject_key import check_consistency
 
 FORMAT: Final = "android-key-attestation"
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import AndroidClaims, Claims, PlayClaims
+from attestation.subject_key import P256
 
 from .key_attestation import SIGNER_UNPROVED
 from .key_description import SecurityLevel
-from .subject_key import P256
 
 _SIGN: Final = 2
 _FIRST_PATCH_YEAR: Final = 2015  # Android's monthly patch levels began then

@@ -27,6 +27,7 @@ from attestation.endorsements import Endorsements, TrustAnchor, require_anchors
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AttestationKind, HarmonyKeyAttestation
 from attestation.reference_values import Environment, HarmonyReferenceValues
+from attestation.subject_key import read_subject_key
 
 from .attestation_extension import (
     ATTESTATION,
@@ -40,7 +41,6 @@ from .attestation_extension import (
     read_device_security_level,
     read_statement,
 )
-from .attested_subject import read_subject
 from .simulator import is_simulator_root
 
 FORMAT: Final = "harmony-key-attestation"
@@ -118,7 +118,7 @@ def verify_key_attestation(
     key_manager_level = _key_manager_level(statement, simulator=simulator)
     _check_origin(statement)
     # 8. The key. One that cannot sign ES256 is described; policy refuses it.
-    subject = read_subject(leaf.spki)
+    subject = read_subject_key(leaf.spki)
     in_tee = key_manager_level == TEE_LEVEL and not simulator
     return Claims(
         format=FORMAT,
@@ -138,7 +138,7 @@ def verify_key_attestation(
             key_origin=None if statement.number(KEY_ORIGIN) is None else "generated",
             key_origin_level=statement.levels.get(KEY_ORIGIN),
             key_manager_level=key_manager_level,
-            key_algorithm=subject.algorithm,
+            key_algorithm=subject.name,
             key_purposes=statement.number(KEY_PURPOSE),
             model=statement.text(MODEL),
             device_security_level=_device_security_level(certificates, anchor),

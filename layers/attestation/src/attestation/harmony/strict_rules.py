@@ -11,8 +11,8 @@ from typing import Final
 
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims
+from attestation.subject_key import P256
 
-from .attested_subject import P256
 from .key_attestation import DEVICE_IDENTIFIED, RELEASE, REVOCATION_UNCHECKED, SIGNER_UNPINNED, TEE_LEVEL
 
 ASK_FOR_INTEGRITY: Final = "device-integrity"

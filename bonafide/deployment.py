@@ -17,8 +17,16 @@ _TABLE_OUTPUTS: Final = {
     "attested_keys": "AttestedKeysTableName",
     "signing_keys": "SigningKeysTableName",
     "trust_bundles": "TrustBundlesTableName",
+    "endorsements": "EndorsementsTableName",
+    "app_secrets": "AppSecretsTableName",
+    "play_requests": "PlayRequestsTableName",
 }
 ROTATE_FUNCTION: Final = "RotateSigningKeyFunction"
+REFRESH_FUNCTION: Final = "RefreshEndorsementsFunction"
+_FUNCTION_OUTPUTS: Final = {
+    ROTATE_FUNCTION: "RotateSigningKeyFunctionName",
+    REFRESH_FUNCTION: "RefreshEndorsementsFunctionName",  # absent from a stack without Android apps
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +122,7 @@ def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> D
             issuer=outputs["Issuer"],
             audience=outputs["Audience"],
             tables={purpose: outputs[output] for purpose, output in _TABLE_OUTPUTS.items()},
-            functions={ROTATE_FUNCTION: outputs["RotateSigningKeyFunctionName"]},
+            functions={name: outputs[output] for name, output in _FUNCTION_OUTPUTS.items() if output in outputs},
             wrapping_key_id=outputs["WrappingKeyId"],
         )
     except KeyError as error:

@@ -148,12 +148,13 @@ class AndroidAuthority:
         return name(("serialNumber", f"{self._serial(label) & (1 << 64) - 1:016x}"), ("title", environment))
 
     def _serial(self, label: str) -> int:
-        return int.from_bytes(b"\x5a" + self._drawn(f"serial {label}")(15))
+        return int.from_bytes(b"\x5a" + self.drawn(f"serial {label}")(15))
 
     def _key(self, label: str, curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
-        return new_private_key(curve, self._drawn(f"key {label}"))
+        return new_private_key(curve, self.drawn(f"key {label}"))
 
-    def _drawn(self, label: str) -> RandomBytes:
+    def drawn(self, label: str) -> RandomBytes:
+        """Bytes that follow from the root's key and ``label``: for keys that need not be kept."""
         return _expand(
             self.root_key.private_bytes(
                 serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from .installation import Installation, encode_body
+from .app_instance import AppInstance
+from .installation import encode_body
 
 TOKEN_HEADER: Final = "OAuth-Client-Attestation"
 PROOF_HEADER: Final = "DPoP"
@@ -141,12 +142,12 @@ class ApiClient:
             raise UnexpectedAnswer(answer, "POST /v1/challenges")
         return answer.text("challenge")
 
-    def attest(self, installation: Installation, *, signals: Sequence[str] = ()) -> Session:
+    def attest(self, installation: AppInstance, *, signals: Sequence[str] = ()) -> Session:
         """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused."""
         client_data = installation.client_data(self.challenge(installation.app), signals=signals)
         return _session(self.post("/v1/attestations", installation.attestation_body(client_data)), 201, "attestations")
 
-    def renew(self, installation: Installation, challenge: str, *, signals: Sequence[str] = ()) -> Session:
+    def renew(self, installation: AppInstance, challenge: str, *, signals: Sequence[str] = ()) -> Session:
         """Renew with the ``next_challenge`` of the last answer: one round trip."""
         client_data = installation.client_data(challenge, signals=signals)
         return _session(self.post("/v1/tokens", installation.renewal_body(client_data)), 200, "tokens")
@@ -162,7 +163,7 @@ class ApiClient:
             headers[PROOF_HEADER] = proof
         return self.send(method, self.guarded_url + path, headers=headers, body=body)
 
-    def call_with_proof(self, method: str, path: str, installation: Installation, token: str) -> Answer:
+    def call_with_proof(self, method: str, path: str, installation: AppInstance, token: str) -> Answer:
         """A call of the guarded API as the token's holder makes it: token and proof."""
         proof = installation.proof(method=method, url=self.guarded_url + path, token=token)
         return self.call(method, path, token=token, proof=proof)

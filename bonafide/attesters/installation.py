@@ -45,6 +45,14 @@ class Installation:
         return b64url_encode(self.phone.keys[self.key_id].identifier)
 
     @property
+    def app_build(self) -> str | None:
+        return self.phone.bundle_version
+
+    @property
+    def platform(self) -> str:
+        return "ios"
+
+    @property
     def request_public_key(self) -> EcPublicKey:
         return public_key_from_point(point_of(self.request_key.public_key()))
 

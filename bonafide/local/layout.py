@@ -51,6 +51,16 @@ class Layout:
         return self.local / "authority"
 
     @property
+    def status_list(self) -> Path:
+        """The list of revoked Android keys that the stand-in for Google's server serves. May be edited at any time."""
+        return self.local / "status-list.json"
+
+    @property
+    def service_account(self) -> Path:
+        """Key file of the service account that may ask the stand-in for Google's Play Integrity API."""
+        return self.local / "google" / "service-account.json"
+
+    @property
     def stack_file(self) -> Path:
         """What a running local stack publishes about itself."""
         return self.local / "stack.json"

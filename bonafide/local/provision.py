@@ -25,6 +25,9 @@ TABLES = {
     "attested_keys": "AttestedKeysTable",
     "signing_keys": "SigningKeysTable",
     "trust_bundles": "TrustBundlesTable",
+    "endorsements": "EndorsementsTable",
+    "app_secrets": "AppSecretsTable",
+    "play_requests": "PlayRequestsTable",
 }
 """What the tables are called in conversation, and their logical ids."""
 
@@ -47,7 +50,7 @@ class Provisioned:
     """What was made."""
 
     tables: Mapping[str, str]
-    """Table names by short name: apps, nonces, attested_keys, signing_keys, trust_bundles."""
+    """Table names by the short names of `TABLES`."""
     root_key_id: str
     wrapping_key_id: str
     template: Template

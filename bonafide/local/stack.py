@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.local.aws import ACCOUNT_ID, REGION, RunningMinistack, start_ministack
 from bonafide.local.custom_resource import create_custom_resource, invoke
 from bonafide.local.gateway_process import GatewayProcess
@@ -26,6 +27,7 @@ from bonafide.local.layer_path import RUNTIME_PACKAGES
 from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, Ports
 from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
 from bonafide.local.template import Template, TemplateError
+from bonafide.local.vendor_servers import VendorServers
 
 _SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
@@ -50,6 +52,7 @@ class LocalStack:
     """What `.local/stack.json` says; empty until started."""
     _ministack: RunningMinistack | None = field(init=False, default=None)
     _gateway: GatewayProcess | None = field(init=False, default=None)
+    _vendors: VendorServers | None = field(init=False, default=None)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -100,7 +103,12 @@ class LocalStack:
     def _bring_up(self, say: Callable[[str], None]) -> None:
         for log in self.layout.logs.glob("*.log"):
             log.unlink()
-        parameters = self._all_parameters()
+        authority = DeviceAuthority.load_or_create(self.layout.authority)
+        vendors = self._vendors = VendorServers(
+            SoftwareGoogle(authority.android), self.layout.status_list, self.layout.service_account
+        )
+        vendors.start()
+        parameters = self._all_parameters(authority, vendors)
         say("Starting SAM CLI's API gateway and ministack")
         gateway = self._gateway = GatewayProcess(self.layout)
         folder = self.layout.local / "ministack"
@@ -129,7 +137,7 @@ class LocalStack:
             environment=self._environments(template),
             worker_limit=self.worker_limit,
         )
-        say("Making the first signing key")
+        say("Making the first signing key, fetching revocations")
         for logical_id, resource in self._custom_resources(template):
             self._create(template, logical_id, resource["Type"])
         self.environments = self._environments(template)
@@ -150,17 +158,21 @@ class LocalStack:
         if self._ministack is not None:
             self._ministack.stop()
             self._ministack = None
+        if self._vendors is not None:
+            self._vendors.stop()
+            self._vendors = None
         if self.facts:
             self.layout.stack_file.unlink(missing_ok=True)
             self.facts = {}
 
-    def _all_parameters(self) -> dict[str, str]:
-        authority = DeviceAuthority.load_or_create(self.layout.authority)
+    def _all_parameters(self, authority: DeviceAuthority, vendors: VendorServers) -> dict[str, str]:
         return {
             "Stage": "dev",
             "DevelopmentTrustAnchors": base64.b64encode(authority.root_certificate).decode(),
             "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
             "ExternalOrigin": self.guarded_url,
+            "AndroidStatusListUrl": vendors.status_list_url,
+            "PlayDecodeEndpoint": vendors.url,
             **self.parameters,
         }
 
@@ -179,7 +191,12 @@ class LocalStack:
 
     def _custom_resources(self, template: Template) -> list[tuple[str, dict[str, Any]]]:
         resources: Mapping[str, dict[str, Any]] = template.data["Resources"]
-        return [(name, resource) for name, resource in resources.items() if resource["Type"].startswith("Custom::")]
+        return [
+            (name, resource)
+            for name, resource in resources.items()
+            if resource["Type"].startswith("Custom::")
+            and ("Condition" not in resource or template.condition(resource["Condition"]))
+        ]
 
     def _create(self, template: Template, logical_id: str, kind: str) -> None:
         properties = template.properties(logical_id)

@@ -12,13 +12,13 @@ from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
 from attestation.appraise import appraise
 from attestation.challenge import open_challenge
 from attestation.client_data import parse_client_data
-from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
 from attestation.jose import b64url_decode, b64url_encode
 from service.apps import Apps, DynamoDBApps
 from service.attested_keys import DynamoDBAttestedKeys, EnrolledKey
 from service.aws import dynamodb, kms
+from service.endorsements import VendorEndorsements
 from service.errors import Contraindicated
 from service.evidence_set import EvidenceSet
 from service.http import RequestModel, Wiring, endpoint
@@ -26,11 +26,13 @@ from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
 from service.minting import Mint
 from service.nonces import DynamoDBNonces
+from service.play_integrity import PlayIntegrity
 from service.request_fields import App, ClientDataText, EvidenceList
 from service.settings import AppraiseEvidenceSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, Purpose
 from service.telemetry import DecisionRecord
+from service.vendors import play_integrity, vendor_endorsements
 
 ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
 """Evidence that proves a new key."""
@@ -51,7 +53,8 @@ def enrol(
     key_ring: KeyRing,
     settlement: Settlement,
     mint: Mint,
-    endorsements: Endorsements,
+    endorsements: VendorEndorsements,
+    play: PlayIntegrity,
     policy: AppraisalPolicy,
     challenge_lifetime: int,
     key_idle: int,
@@ -82,13 +85,10 @@ def enrol(
         raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
 
     claims = evidence.verify(
-        client_data_hash=client_data.digest,
-        reference_values=app.reference_values,
-        endorsements=endorsements,
-        now=now,
+        client_data_hash=client_data.digest, app=app, endorsements=endorsements, play=play, now=now
     )
     record.key_id, record.platform = claims.key_id, claims.platform.value
-    result = appraise(claims, client_data=client_data, policy=policy)
+    result = appraise(claims, client_data=client_data, policy=policy, now=now)
     record.note_result(result)
     if not result.accepted:
         raise Contraindicated(result)
@@ -135,7 +135,8 @@ def wire(env: Mapping[str, str]) -> Wiring:
                 token_lifetime=settings.token_lifetime_seconds,
                 challenge_lifetime=settings.challenge_lifetime_seconds,
             ),
-            "endorsements": pinned_endorsements().with_development_anchors(settings.development_trust_anchors),
+            "endorsements": vendor_endorsements(settings),
+            "play": play_integrity(settings),
             "policy": StrictPolicy(),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,

@@ -13,13 +13,14 @@ from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
 from attestation.appraise import appraise
 from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
-from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
 from attestation.jose import b64url_decode
+from attestation.recheck import recheck
 from service.apps import Apps, DynamoDBApps
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys
 from service.aws import dynamodb, kms
+from service.endorsements import VendorEndorsements
 from service.errors import Contraindicated
 from service.evidence_set import EvidenceSet
 from service.http import RequestModel, Wiring, endpoint
@@ -27,11 +28,13 @@ from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
 from service.minting import Mint
 from service.nonces import DynamoDBNonces
+from service.play_integrity import PlayIntegrity
 from service.request_fields import ClientDataText, EvidenceList, KeyId
 from service.settings import RenewTokenSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, Purpose
 from service.telemetry import DecisionRecord
+from service.vendors import play_integrity, vendor_endorsements
 
 RENEWING: Final = (AppleAssertion, KeySignature)
 """Evidence that proves possession of an enrolled key."""
@@ -53,7 +56,8 @@ def renew(
     key_ring: KeyRing,
     settlement: Settlement,
     mint: Mint,
-    endorsements: Endorsements,
+    endorsements: VendorEndorsements,
+    play: PlayIntegrity,
     policy: AppraisalPolicy,
     challenge_lifetime: int,
     key_idle: int,
@@ -84,11 +88,15 @@ def renew(
     if app is None:
         raise RejectedEvidence(Reason.APP_UNKNOWN, "the key's app is no longer registered")
 
+    standing = recheck(
+        key.claims, reference_values=app.reference_values, endorsements=endorsements.for_claims(key.claims, now)
+    )
     try:
         newer = evidence.verify(
             client_data_hash=client_data.digest,
-            reference_values=app.reference_values,
+            app=app,
             endorsements=endorsements,
+            play=play,
             now=now,
             attested_key=key.attested_key,
         )
@@ -98,8 +106,8 @@ def renew(
         if refused.reason is Reason.COUNTER_NOT_GREATER and settlement.is_spent(challenge):
             raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
-    claims = key.claims.renewed(newer)
-    result = appraise(claims, client_data=client_data, policy=policy)
+    claims = standing.renewed(newer)
+    result = appraise(claims, client_data=client_data, policy=policy, now=now)
     record.note_result(result)
     if not result.accepted:
         raise Contraindicated(result)
@@ -137,7 +145,8 @@ def wire(env: Mapping[str, str]) -> Wiring:
                 token_lifetime=settings.token_lifetime_seconds,
                 challenge_lifetime=settings.challenge_lifetime_seconds,
             ),
-            "endorsements": pinned_endorsements(),
+            "endorsements": vendor_endorsements(settings),
+            "play": play_integrity(settings),
             "policy": StrictPolicy(),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,

@@ -19,6 +19,7 @@ THIRD_PARTY = {
         "aws_lambda_powertools",
         "boto3",
         "botocore",
+        "jwt",
         "mypy_boto3_dynamodb",
         "mypy_boto3_kms",
     },

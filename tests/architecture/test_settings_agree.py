@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import MISSING
 from types import ModuleType
 from typing import Any, get_args
 
@@ -32,6 +33,7 @@ SETTINGS: dict[str, type[object]] = {
     "renew_token": settings.RenewTokenSettings,
     "serve_policy": settings.ServePolicySettings,
     "rotate_signing_key": settings.RotateSigningKeySettings,
+    "refresh_endorsements": settings.RefreshEndorsementsSettings,
 }
 ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "serve_policy")
 
@@ -89,7 +91,7 @@ def test_defaults_of_settings_are_the_templates_defaults(function: str) -> None:
 def test_wire_hands_the_use_case_what_it_asks_for(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Collaborators are passed by keyword, so their names and types are checked here."""
     environment = {
-        **{name: "x" for name in variables(SETTINGS[function]) if not name.endswith(("_SECONDS", "_DAYS", "_ANCHORS"))},
+        **dict.fromkeys(required_variables(SETTINGS[function]), "x"),
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -118,6 +120,11 @@ def test_wire_hands_the_use_case_what_it_asks_for(function: str, monkeypatch: py
             assert callable(value), name
         else:
             assert isinstance(value, kind), name
+
+
+def required_variables(kind: type[object]) -> set[str]:
+    """The variables that have no default; all of them are texts."""
+    return {name.upper() for name, f in kind.__dataclass_fields__.items() if f.default is MISSING}  # type: ignore[attr-defined]
 
 
 def use_case_of(module: ModuleType) -> Callable[..., object]:
@@ -162,10 +169,19 @@ def test_gateway_answers_are_problems_of_the_same_table() -> None:
     assert seen >= {"malformed-request", "too-large", "quota", "try-later"}
 
 
+JUDGING = {
+    "dynamodb:Scan",
+    "dynamodb:Query",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "kms:Decrypt",
+}
 CALLS = {
     "issue_challenge": {"dynamodb:Scan", "kms:Decrypt"},
-    "appraise_evidence": {"dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Decrypt"},
-    "renew_token": {"dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "kms:Decrypt"},
+    "appraise_evidence": JUDGING,
+    "renew_token": JUDGING,
+    "refresh_endorsements": {"dynamodb:GetItem", "dynamodb:PutItem"},
     "serve_policy": {"dynamodb:Query"},
     "rotate_signing_key": {
         "dynamodb:Scan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import shake_256
@@ -14,20 +15,36 @@ import serve_policy
 from attestation.appraisal_policy import StrictPolicy
 from attestation.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
-from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
+from attestation.reference_values import (
+    AndroidReferenceValues,
+    AppleReferenceValues,
+    Environment,
+    HarmonyReferenceValues,
+    ReferenceValues,
+)
 from attestation.route_requirement import Requirement, RouteRequirement
+from cryptography.hazmat.primitives.asymmetric import ec
 from service.apps import RegisteredApp
+from service.endorsements import VendorEndorsements
 from service.http import Handler, Wiring, endpoint, path_member
 from service.key_ring import KeyRing
 from service.minting import Mint
+from service.operator_choices import OnPlayUnavailable, OnStale
+from service.play_integrity import PlayIntegrity, PlaySecrets
 from service.publishing import Publisher
 from service.rotation import Rotation
 from service.signing_keys import Purpose
 from service.trust_bundles import RememberedTrustBundles
 
+from bonafide.attesters.android import SoftwareAndroid
+from bonafide.attesters.app_attestation import point_of
+from bonafide.attesters.app_instance import AppInstance
 from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.harmony import SoftwareHarmony
 from bonafide.attesters.installation import Installation
 from bonafide.attesters.iphone import SoftwareIphone
+from bonafide.attesters.key_store_installation import AndroidInstallation, HarmonyInstallation
+from bonafide.attesters.software_google import SoftwareGoogle
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.fakes import (
     MemoryApps,
@@ -38,10 +55,18 @@ from tests.service_stack.fakes import (
     SoftwareRootKey,
     SoftwareWrappingKey,
 )
+from tests.service_stack.vendor_fakes import (
+    MemoryAppSecrets,
+    MemoryPlayRequests,
+    MemoryStatusLists,
+    SoftwarePlayDecoder,
+)
 
 NOW = 1_780_000_000.0
 APP = "demo"
 APP_ID = "ABCDE12345.org.example.demo"
+PACKAGE = "org.example.demo"
+SIGNER = shake_256(b"the demo app's signing certificate").digest(32)
 ISSUER = "unit"
 AUDIENCE = "unit-api"
 LIFETIME = 300
@@ -67,11 +92,21 @@ AUTHORITY = DeviceAuthority.create(Drawn("authority"))
 ENDORSEMENTS = pinned_endorsements().with_development_anchors(
     [TrustAnchor.of(read_certificate(AUTHORITY.root_certificate))]
 )
+GOOGLE = SoftwareGoogle(AUTHORITY.android)
+HARMONY_SIGNER = AUTHORITY.harmony.key("the demo app's signing key", ec.SECP256R1()).public_key()
+HARMONY_APP_ID = f"{PACKAGE}_{base64.b64encode(point_of(HARMONY_SIGNER)).decode('ascii')}"
+AGC_APP_ID = "6917500000000000001"
+ANDROID = AndroidReferenceValues(packages=(PACKAGE,), signing_digests=frozenset({SIGNER}))
+HARMONY = HarmonyReferenceValues(bundle_names=(PACKAGE,), app_ids=(HARMONY_APP_ID, AGC_APP_ID))
 
 
 @dataclass
 class MemoryStack:
-    """A stack whose first keys exist and where :data:`APP` is registered. ``now`` is its clock."""
+    """A stack whose first keys exist and where :data:`APP` is registered, on every platform. ``now`` is its clock.
+
+    Google's status list was fetched at the start; how old it may be, how much is asked of Google, and what happens when
+    it cannot be asked, are as the template's defaults unless a test says otherwise and restarts.
+    """
 
     now: float = NOW
     apps: MemoryApps = field(default_factory=MemoryApps)
@@ -80,10 +115,22 @@ class MemoryStack:
     trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
     root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
+    status_lists: MemoryStatusLists = field(default_factory=MemoryStatusLists)
+    app_secrets: MemoryAppSecrets = field(default_factory=MemoryAppSecrets)
+    play_requests: MemoryPlayRequests = field(default_factory=MemoryPlayRequests)
+    play_decoder: SoftwarePlayDecoder = field(
+        default_factory=lambda: SoftwarePlayDecoder(SoftwareGoogle(GOOGLE.authority))
+    )
+    endorsements_max_age: float = 86_400
+    on_stale: OnStale = OnStale.REFUSE
+    play_daily_quota: int = 10_000
+    play_enrolment_reserve: int = 5_000
+    on_play_unavailable: OnPlayUnavailable = OnPlayUnavailable.REFUSE
 
     def __post_init__(self) -> None:
         self.settlement = MemorySettlement(attested_keys=self.attested_keys)
-        self.register(APP, APP_ID)
+        self.register(APP, APP_ID, android=ANDROID, harmony=HARMONY)
+        self.status_lists.publish(GOOGLE.status_list(), self.now)
         self.rotation = Rotation(
             signing_keys=self.signing_keys,
             wrapping=self.wrapping,
@@ -163,7 +210,20 @@ class MemoryStack:
                 "key_ring": key_ring,
                 "settlement": self.settlement,
                 "mint": mint,
-                "endorsements": ENDORSEMENTS,
+                "endorsements": VendorEndorsements(
+                    roots=ENDORSEMENTS,
+                    table=self.status_lists,
+                    max_age=self.endorsements_max_age,
+                    on_stale=self.on_stale,
+                ),
+                "play": PlayIntegrity(
+                    secrets=PlaySecrets(self.app_secrets, self.wrapping),
+                    decoder=self.play_decoder,
+                    requests=self.play_requests,
+                    daily_quota=self.play_daily_quota,
+                    enrolment_reserve=self.play_enrolment_reserve,
+                    on_unavailable=self.on_play_unavailable,
+                ),
                 "policy": StrictPolicy(),
                 "challenge_lifetime": LIFETIME,
                 "key_idle": KEY_IDLE,
@@ -172,10 +232,18 @@ class MemoryStack:
             support_code=key_ring.support_code,
         )
 
-    def register(self, app: str, *app_ids: str, audiences: tuple[str, ...] = ()) -> None:
+    def register(
+        self,
+        app: str,
+        *app_ids: str,
+        audiences: tuple[str, ...] = (),
+        android: AndroidReferenceValues | None = None,
+        harmony: HarmonyReferenceValues | None = None,
+    ) -> None:
         """Register an app for production builds."""
         apple = AppleReferenceValues(app_ids=app_ids, environments=frozenset({Environment.PRODUCTION}))
-        self.apps.rows[app] = RegisteredApp(app=app, audiences=audiences, reference_values=ReferenceValues(apple=apple))
+        values = ReferenceValues(apple=apple if app_ids else None, android=android, harmony=harmony)
+        self.apps.rows[app] = RegisteredApp(app=app, audiences=audiences, reference_values=values)
 
     def send(self, method: str, path: str, body: object = None, **more: Any) -> dict[str, Any]:
         """One request through the function of its route."""
@@ -192,7 +260,32 @@ class MemoryStack:
         arguments: dict[str, Any] = {"authority": AUTHORITY, "app_id": app_id, "clock": lambda: self.now, **changes}
         return Installation.fresh(app, SoftwareIphone(**arguments))
 
-    def enrol(self, installation: Installation) -> Mapping[str, Any]:
+    def android(self, app: str = APP, **changes: Any) -> AndroidInstallation:
+        """A fresh installation on a genuine software Android; ``changes`` are of the phone or of the installation."""
+        own = {name: changes.pop(name) for name in ("one_key", "play", "play_labels") if name in changes}
+        arguments: dict[str, Any] = {
+            "authority": AUTHORITY.android,
+            "package": PACKAGE,
+            "signer": SIGNER,
+            "clock": lambda: self.now,
+            **changes,
+        }
+        return AndroidInstallation.fresh(app, SoftwareAndroid(**arguments), **own)
+
+    def harmony(self, app: str = APP, **changes: Any) -> HarmonyInstallation:
+        """A fresh installation on a genuine software HarmonyOS device."""
+        own = {name: changes.pop(name) for name in ("one_key", "integrity", "kind", "offline") if name in changes}
+        arguments: dict[str, Any] = {
+            "authority": AUTHORITY.harmony,
+            "bundle_name": PACKAGE,
+            "signer": HARMONY_SIGNER,
+            "agc_app_id": AGC_APP_ID,
+            "clock": lambda: self.now,
+            **changes,
+        }
+        return HarmonyInstallation.fresh(app, SoftwareHarmony(**arguments), **own)
+
+    def enrol(self, installation: AppInstance) -> Mapping[str, Any]:
         """Enrol an installation that must be accepted; the answer's body."""
         body = installation.attestation_body(installation.client_data(self.challenge(installation.app)))
         answer = self.send("POST", "/v1/attestations", body)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import MISSING
 
 import pytest
+from attestation.certificate import read_certificate
+from attestation.harmony.simulator import is_simulator_root
 from attestation.route_requirement import Requirement, RouteRequirement
 from service.settings import (
     AppraiseEvidenceSettings,
     IssueChallengeSettings,
+    RefreshEndorsementsSettings,
     RenewTokenSettings,
     RotateSigningKeySettings,
     ServePolicySettings,
@@ -35,6 +39,17 @@ COMPLETE = {
     "CHALLENGE_LIFETIME_SECONDS": "120",
     "KEY_IDLE_DAYS": "30",
     "DEVELOPMENT_TRUST_ANCHORS": "",
+    "OPENHARMONY_SIMULATOR_ROOT": "",
+    "ENDORSEMENTS_TABLE": "endorsements",
+    "ENDORSEMENTS_MAX_AGE_SECONDS": "86400",
+    "ON_ENDORSEMENTS_STALE": "refuse",
+    "ANDROID_STATUS_LIST_URL": "https://android.googleapis.com/attestation/status",
+    "APP_SECRETS_TABLE": "app-secrets",
+    "PLAY_REQUESTS_TABLE": "play-requests",
+    "PLAY_DECODE_ENDPOINT": "https://playintegrity.googleapis.com",
+    "PLAY_DAILY_QUOTA": "10000",
+    "PLAY_ENROLMENT_RESERVE": "5000",
+    "ON_PLAY_UNAVAILABLE": "refuse",
     "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',
     "BUNDLE_LIFETIME_SECONDS": "21600",
     "SIGNING_KEY_DAYS": "30",
@@ -45,6 +60,7 @@ KINDS = (
     RenewTokenSettings,
     ServePolicySettings,
     RotateSigningKeySettings,
+    RefreshEndorsementsSettings,
 )
 ROOT = base64.b64encode(AUTHORITY.root_certificate).decode("ascii")
 
@@ -65,9 +81,14 @@ def test_missing_variable_is_named_or_has_a_default(kind: type[object], variable
         read_settings(kind, environment)
     except SettingsError as error:
         assert variable in str(error)  # noqa: PT017
-        assert not variable.endswith(("_SECONDS", "_DAYS", "_ANCHORS"))
+        assert variable not in optional(kind)
     else:
-        assert variable.endswith(("_SECONDS", "_DAYS", "_ANCHORS"))
+        assert variable in optional(kind)
+
+
+def optional(kind: type[object]) -> set[str]:
+    """The variables that have a default."""
+    return {name.upper() for name, f in kind.__dataclass_fields__.items() if f.default is not MISSING}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -123,3 +144,62 @@ def test_unreadable_test_root_is_refused(text: str) -> None:
     """A broken certificate is a deployment error, not an empty set of anchors."""
     with pytest.raises(SettingsError, match="DEVELOPMENT_TRUST_ANCHORS"):
         read_settings(AppraiseEvidenceSettings, {**COMPLETE, "DEVELOPMENT_TRUST_ANCHORS": text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("ON_ENDORSEMENTS_STALE", "ignore"),
+        ("ON_ENDORSEMENTS_STALE", ""),
+        ("ON_PLAY_UNAVAILABLE", "accept"),
+        ("PLAY_DAILY_QUOTA", "-1"),
+        ("PLAY_ENROLMENT_RESERVE", "half"),
+        ("PLAY_DECODE_ENDPOINT", "http://playintegrity.googleapis.com"),
+        ("PLAY_DECODE_ENDPOINT", "https://user@playintegrity.googleapis.com"),
+        ("ENDORSEMENTS_MAX_AGE_SECONDS", "0"),
+        ("OPENHARMONY_SIMULATOR_ROOT", "not base64!"),
+    ],
+)
+def test_unusable_choice_about_vendors_is_refused_by_name(variable: str, text: str) -> None:
+    """An operator's typing error never turns into the laxer choice."""
+    with pytest.raises(SettingsError, match=variable):
+        read_settings(RenewTokenSettings, {**COMPLETE, variable: text})
+
+
+@pytest.mark.parametrize("url", ["http://android.googleapis.com/attestation/status", "file:///etc/passwd", "", "x"])
+def test_status_list_comes_by_https_alone(url: str) -> None:
+    """A list that anybody on the way can write would un-revoke keys. Plain http is for the loopback of local stacks."""
+    with pytest.raises(SettingsError, match="ANDROID_STATUS_LIST_URL"):
+        read_settings(RefreshEndorsementsSettings, {**COMPLETE, "ANDROID_STATUS_LIST_URL": url})
+    local = {**COMPLETE, "ANDROID_STATUS_LIST_URL": "http://127.0.0.1:8704/attestation/status"}
+    assert read_settings(RefreshEndorsementsSettings, local).android_status_list_url.endswith(
+        ":8704/attestation/status"
+    )
+
+
+@pytest.mark.parametrize("stage", ["staging", "prod", "production", "Dev"])
+def test_simulator_is_let_into_development_alone(stage: str) -> None:
+    """The attack: its CA keys are published, so anybody mints its keys."""
+    with pytest.raises(SettingsError, match="OPENHARMONY_SIMULATOR_ROOT"):
+        read_settings(RenewTokenSettings, {**COMPLETE, "STAGE": stage, "OPENHARMONY_SIMULATOR_ROOT": ROOT})
+
+
+def test_simulator_root_that_is_another_certificate_is_refused() -> None:
+    """The switch lets in one known root; a test root has its own variable."""
+    settings = read_settings(RenewTokenSettings, {**COMPLETE, "OPENHARMONY_SIMULATOR_ROOT": ROOT})
+    with pytest.raises(SettingsError, match="OPENHARMONY_SIMULATOR_ROOT"):
+        settings.trusted_roots()
+
+
+def test_test_root_stands_for_every_vendor_in_development() -> None:
+    """Software iPhones, Androids and HarmonyOS devices hang under one root."""
+    roots = read_settings(RenewTokenSettings, {**COMPLETE, "DEVELOPMENT_TRUST_ANCHORS": ROOT}).trusted_roots()
+    for purpose in (
+        roots.apple_attestation,
+        roots.android_attestation,
+        roots.harmony_anonymous,
+        roots.harmony_enhanced,
+    ):
+        assert any(anchor.spki == read_certificate(AUTHORITY.root_certificate).spki for anchor in purpose)
+    assert roots.harmony_simulator == ()
+    assert not any(is_simulator_root(anchor.spki) for anchor in roots.harmony_anonymous)

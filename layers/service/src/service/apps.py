@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
+from attestation.reference_values import ReferenceValues
 
 from .aws import from_item, unavailable_on_failure
+from .reference_values import read_reference_values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +31,8 @@ class Apps(Protocol):
     """Where use cases look an app up."""
 
     def find(self, app: str) -> RegisteredApp | None:
-        """The registered app, or ``None``. Raises :class:`~service.errors.Unavailable`."""
+        """The registered app, or ``None``. Raises :class:`~service.errors.Unavailable`, also for a row that is no
+        registration: half of one must not pass for all that is expected."""
         ...
 
 
@@ -48,16 +50,8 @@ class DynamoDBApps:
 
 
 def _app_of(item: Mapping[str, Any]) -> RegisteredApp:
-    apple = item.get("reference_values", {}).get("apple")
     return RegisteredApp(
         app=item["app"],
         audiences=tuple(item.get("audiences", ())),
-        reference_values=ReferenceValues(
-            apple=None
-            if apple is None
-            else AppleReferenceValues(
-                app_ids=tuple(apple["app_ids"]),
-                environments=frozenset(Environment(name) for name in apple["environments"]),
-            )
-        ),
+        reference_values=read_reference_values(item.get("reference_values", {}), f"app {item['app']}"),
     )

@@ -101,7 +101,7 @@ class DynamoDBAttestedKeys:
                         "app": key.app,
                         "public_key": key.claims.public_key,
                         "counter": key.counter,
-                        "apple_app_id": key.claims.app_id,
+                        "apple_app_id": key.claims.app_id if key.claims.apple is not None else None,
                         "state": key.state.value,
                         "claims": _text_of(key.claims),
                         "receipt": key.receipt,

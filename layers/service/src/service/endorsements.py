@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, field
-from enum import StrEnum, unique
 from typing import Final
 
 from attestation.android.revocation import StatusList, parse_status_list
@@ -18,6 +17,7 @@ from attestation.errors import EndorsementsUnavailable
 from attestation.evidence import AndroidKeyAttestation, Evidence
 
 from .errors import Unavailable
+from .operator_choices import OnStale
 from .status_lists import StatusLists, StoredStatusList, unpacked
 from .telemetry import count, log_unavailable
 
@@ -26,14 +26,6 @@ MEMORY: Final = 20.0
 
 PATIENCE: Final = 2.0
 """The same while there is no list at all."""
-
-
-@unique
-class OnStale(StrEnum):
-    """What a stack does with a status list older than its limit: refuse new Android keys, or accept by the old list."""
-
-    REFUSE = "refuse"
-    ACCEPT = "accept"
 
 
 @dataclass(slots=True)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
-from attestation.endorsements import Endorsements
 from attestation.errors import MalformedEvidence, Reason
-from attestation.evidence import Evidence, parse_evidence
-from attestation.reference_values import ReferenceValues
+from attestation.evidence import Evidence, PlayIntegrityToken, parse_evidence
 from attestation.verify import corroborate, verify
+
+from .apps import RegisteredApp
+from .endorsements import VendorEndorsements
+from .play_integrity import PlayIntegrity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +40,44 @@ class EvidenceSet:
         self,
         *,
         client_data_hash: bytes,
-        reference_values: ReferenceValues,
-        endorsements: Endorsements,
+        app: RegisteredApp,
+        endorsements: VendorEndorsements,
+        play: PlayIntegrity,
         now: float,
         attested_key: AttestedKey | None = None,
     ) -> Claims:
-        """What all pieces prove together; arguments and errors as of :func:`attestation.verify.verify`."""
+        """What all pieces prove together, over one ``client_data_hash``. ``attested_key`` is given for a renewal.
+
+        The proof comes first: nobody asks Google about a key that is not one. Raises
+        :class:`~attestation.errors.AttestationError` as :func:`attestation.verify.verify` does, and
+        :class:`~service.errors.Unavailable`.
+        """
         claims = verify(
             self.proof,
             client_data_hash=client_data_hash,
-            reference_values=reference_values,
-            endorsements=endorsements,
+            reference_values=app.reference_values,
+            endorsements=endorsements.for_evidence(self.proof, now),
             now=now,
             attested_key=attested_key,
         )
         for piece in self.beside:
-            claims = corroborate(
-                claims,
-                piece,
-                client_data_hash=client_data_hash,
-                reference_values=reference_values,
-                endorsements=endorsements,
-                now=now,
-            )
+            if isinstance(piece, PlayIntegrityToken):
+                claims = play.corroborate(
+                    claims,
+                    piece,
+                    app=app.app,
+                    client_data_hash=client_data_hash,
+                    expected=app.reference_values.android,
+                    enrolling=attested_key is None,
+                    now=now,
+                )
+            else:
+                claims = corroborate(
+                    claims,
+                    piece,
+                    client_data_hash=client_data_hash,
+                    reference_values=app.reference_values,
+                    endorsements=endorsements.for_evidence(piece, now),
+                    now=now,
+                )
         return claims

@@ -10,15 +10,21 @@ import binascii
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
 from attestation.certificate import read_certificate
-from attestation.endorsements import TrustAnchor
+from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
+from attestation.harmony.simulator import is_simulator_root
 from attestation.route_requirement import Requirement, RouteRequirement
+
+from .operator_choices import OnPlayUnavailable, OnStale
+from .outbound import check_url
 
 _S = TypeVar("_S")
 _PARSER: Final = "parser"
+PLAY_ENDPOINT: Final = "https://playintegrity.googleapis.com"
 
 
 class SettingsError(Exception):
@@ -58,6 +64,27 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _natural(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(f"must be {' or '.join(kind)}") from None
+
+    return parse
+
+
+def _certificate(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError("must be a DER certificate in base64") from None
+
+
 def _anchors(text: str) -> tuple[TrustAnchor, ...]:
     try:
         return tuple(
@@ -77,6 +104,7 @@ def _routes(text: str) -> tuple[RouteRequirement, ...]:
 
 
 _POSITIVE: Final = {_PARSER: _positive}
+_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +120,13 @@ class IssueChallengeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewTokenSettings:
-    """``renew_token``. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an unused key."""
+    """``renew_token``. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an unused key.
+
+    ``development_trust_anchors`` are test roots, for stages other than production; ``openharmony_simulator_root`` is
+    the certificate of the simulator whose keys are public, for development stages alone.
+    ``endorsements_max_age_seconds`` is how old Google's status list may be, ``on_endorsements_stale`` what is done with
+    an older one. The Play settings are those of :class:`~service.play_integrity.PlayIntegrity`.
+    """
 
     stage: str
     stack_name: str
@@ -100,24 +134,64 @@ class RenewTokenSettings:
     nonces_table: str
     attested_keys_table: str
     signing_keys_table: str
+    endorsements_table: str
+    app_secrets_table: str
+    play_requests_table: str
     wrapping_key_id: str
     token_issuer: str
     token_audience: str
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     key_idle_days: int = field(default=90, metadata=_POSITIVE)
+    development_trust_anchors: tuple[TrustAnchor, ...] = field(default=(), metadata={_PARSER: _anchors})
+    openharmony_simulator_root: bytes = field(default=b"", metadata={_PARSER: _certificate})
+    endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
+    on_endorsements_stale: OnStale = field(default=OnStale.REFUSE, metadata={_PARSER: _one_of(OnStale)})
+    play_decode_endpoint: str = field(default=PLAY_ENDPOINT, metadata={_PARSER: check_url})
+    play_daily_quota: int = field(default=10_000, metadata={_PARSER: _natural})
+    play_enrolment_reserve: int = field(default=5_000, metadata={_PARSER: _natural})
+    on_play_unavailable: OnPlayUnavailable = field(
+        default=OnPlayUnavailable.REFUSE, metadata={_PARSER: _one_of(OnPlayUnavailable)}
+    )
+
+    def __post_init__(self) -> None:
+        # The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules.
+        if self.development_trust_anchors and self.stage.lower().startswith("prod"):
+            raise SettingsError("environment variable DEVELOPMENT_TRUST_ANCHORS must be empty when STAGE is prod")
+        if any(is_simulator_root(anchor.spki) for anchor in self.development_trust_anchors):
+            raise SettingsError(
+                "environment variable DEVELOPMENT_TRUST_ANCHORS must not hold the OpenHarmony simulator's root, which "
+                "has its own: OPENHARMONY_SIMULATOR_ROOT"
+            )
+        # The simulator's CA keys are published: whoever likes mints its keys.
+        if self.openharmony_simulator_root and self.stage != "dev":
+            raise SettingsError("environment variable OPENHARMONY_SIMULATOR_ROOT must be empty unless STAGE is dev")
+
+    def trusted_roots(self) -> Endorsements:
+        """The pinned roots, and those of this stage. Raises :class:`SettingsError` for another simulator's root."""
+        roots = pinned_endorsements().with_development_anchors(self.development_trust_anchors)
+        if not self.openharmony_simulator_root:
+            return roots
+        try:
+            return roots.with_openharmony_simulator(self.openharmony_simulator_root)
+        except ValueError as error:
+            raise SettingsError(f"environment variable OPENHARMONY_SIMULATOR_ROOT is {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppraiseEvidenceSettings(RenewTokenSettings):
-    """``appraise_evidence``. ``development_trust_anchors`` are test roots, for stages other than production."""
+    """``appraise_evidence``: what ``renew_token`` needs, and nothing more."""
 
-    development_trust_anchors: tuple[TrustAnchor, ...] = field(default=(), metadata={_PARSER: _anchors})
 
-    def __post_init__(self) -> None:
-        # The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rule.
-        if self.development_trust_anchors and self.stage.lower().startswith("prod"):
-            raise SettingsError("environment variable DEVELOPMENT_TRUST_ANCHORS must be empty when STAGE is prod")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshEndorsementsSettings:
+    """``refresh_endorsements``: where the list comes from, where it goes, and the limit on its age."""
+
+    stage: str
+    stack_name: str
+    endorsements_table: str
+    android_status_list_url: str = field(metadata={_PARSER: check_url})
+    endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

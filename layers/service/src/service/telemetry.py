@@ -107,6 +107,16 @@ def count(name: str) -> None:
     _best_effort(write)
 
 
+def measure_seconds(name: str, value: float, *, stack: str) -> None:
+    """Report a time for alarms: metric ``name`` with the dimensions ``stack`` and ``service``."""
+
+    def write() -> None:
+        with single_metric(name=name, unit=MetricUnit.Seconds, value=value, namespace=METRIC_NAMESPACE) as metric:
+            metric.add_dimension(name="stack", value=stack)
+
+    _best_effort(write)
+
+
 def _best_effort(write: Callable[[], Any]) -> None:
     try:
         write()

@@ -1,0 +1,48 @@
+"""What every installation of an app can do, whatever the platform: say its client data, prove itself, sign requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from attestation.jose import EcPublicKey
+
+
+class AppInstance(Protocol):
+    """One installation. Bodies are complete: anything that speaks HTTP can send them."""
+
+    app: str
+
+    @property
+    def bonafide_key_id(self) -> str:
+        """The attested key's name in Bonafide."""
+        ...
+
+    @property
+    def request_public_key(self) -> EcPublicKey: ...
+
+    @property
+    def app_build(self) -> str | None:
+        """The build that the app says it is."""
+        ...
+
+    @property
+    def platform(self) -> str:
+        """The platform as tokens name it."""
+        ...
+
+    def client_data(self, challenge: str, *, signals: Sequence[str] = (), **more: object) -> bytes:
+        """The exact bytes that evidence binds. ``more`` adds or replaces members."""
+        ...
+
+    def attestation_body(self, client_data: bytes) -> dict[str, Any]:
+        """The body of POST /v1/attestations."""
+        ...
+
+    def renewal_body(self, client_data: bytes) -> dict[str, Any]:
+        """The body of POST /v1/tokens."""
+        ...
+
+    def proof(self, *, method: str, url: str, token: str) -> str:
+        """A proof (RFC 9449) for one request, signed by the request key."""
+        ...

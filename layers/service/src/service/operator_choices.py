@@ -1,0 +1,21 @@
+"""What an operator decides for the case that a vendor cannot be reached: parameters of the stack."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+
+@unique
+class OnStale(StrEnum):
+    """What a stack does with a status list older than its limit: refuse new Android keys, or accept by the old list."""
+
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+
+
+@unique
+class OnPlayUnavailable(StrEnum):
+    """What a stack does while Google cannot be asked: refuse with 503, or go by key attestation alone."""
+
+    REFUSE = "refuse"
+    SKIP = "skip"

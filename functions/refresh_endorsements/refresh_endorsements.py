@@ -49,13 +49,14 @@ def refresh(
 
 
 def _report(done: Refresh, max_age: int, stack: str) -> None:
+    fields: dict[str, Any] = done.to_record()
     # No list at all is as bad as one that is too old.
     measure_seconds("EndorsementsAge", max_age + 1 if done.age is None else done.age, stack=stack)
     if done.outcome is Outcome.KEPT:
         count("EndorsementsRefreshFailed")
-        logger().warning("endorsements not refreshed", **done.to_record())
+        logger().warning("endorsements not refreshed", **fields)
     else:
-        logger().info("endorsements refreshed", **done.to_record())
+        logger().info("endorsements refreshed", **fields)
 
 
 def fetching(url: str) -> Fetch:

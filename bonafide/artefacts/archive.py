@@ -78,6 +78,14 @@ class Archive:
             raise ArtefactError(f"{name} in {self.name} is larger than {limit} bytes.")
         return b"".join(self._blocks(info))
 
+    def head(self, name: str, size: int) -> bytes:
+        """The first bytes of one entry, at most ``size``."""
+        try:
+            with self._zip.open(self._info(name)) as content:
+                return content.read(size)
+        except _BROKEN as error:
+            raise ArtefactError(f"{name} in {self.name} is broken.") from error
+
     def sha256(self, name: str) -> str:
         """SHA-256 of one entry's content, in hex."""
         digest = hashlib.sha256()

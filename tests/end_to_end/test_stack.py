@@ -14,7 +14,10 @@ from bonafide.attesters.client import ApiClient
 from bonafide.deployment import local_stack
 from bonafide.fleet.run import make_scene, register_apps, run_fleet
 from bonafide.local.aws import client_arguments
+from bonafide.local.layout import Layout
+from bonafide.local.provision import TABLES
 from bonafide.local.stack import LocalStack
+from bonafide.local.template import read_template
 
 
 def client_of(stack: LocalStack) -> ApiClient:
@@ -23,6 +26,11 @@ def client_of(stack: LocalStack) -> ApiClient:
 
 def aws(stack: LocalStack, service: str) -> Any:
     return boto3.client(service, **client_arguments(stack.aws_endpoint_url))  # type: ignore[call-overload]
+
+
+def template_properties(logical_id: str) -> dict[str, Any]:
+    data = read_template(Layout.of_this_project().template)
+    return dict(data["Resources"][logical_id]["Properties"])
 
 
 def test_fleet_gets_the_verdicts_that_it_must(stack: LocalStack) -> None:
@@ -47,6 +55,10 @@ def test_stack_file_says_where_things_are(stack: LocalStack) -> None:
 def test_tables_are_as_the_template_defines_them(stack: LocalStack) -> None:
     """On demand, encrypted, recoverable; those that forget do so by `expires_at`."""
     dynamodb = aws(stack, "dynamodb")
+    forgetful = {
+        short for short, logical_id in TABLES.items() if "TimeToLiveSpecification" in template_properties(logical_id)
+    }
+    assert {"nonces", "attested_keys", "trust_bundles"} <= forgetful
     for short, name in stack.facts["tables"].items():
         table = dynamodb.describe_table(TableName=name)["Table"]
         assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
@@ -54,8 +66,7 @@ def test_tables_are_as_the_template_defines_them(stack: LocalStack) -> None:
         recovery = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
         assert recovery["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
         time_to_live = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-        forgets = short in ("nonces", "attested_keys", "trust_bundles")
-        assert time_to_live.get("AttributeName") == ("expires_at" if forgets else None)
+        assert time_to_live.get("AttributeName") == ("expires_at" if short in forgetful else None)
 
 
 def test_keys_are_as_the_template_defines_them(stack: LocalStack) -> None:

@@ -13,6 +13,7 @@ from .operator_error import OperatorError
 
 _TABLE_OUTPUTS: Final = {
     "apps": "AppsTableName",
+    "builds": "BuildsTableName",
     "nonces": "NoncesTableName",
     "attested_keys": "AttestedKeysTableName",
     "signing_keys": "SigningKeysTableName",

@@ -21,6 +21,7 @@ DEFAULT_STACK_NAME = "bonafide-local"
 
 TABLES = {
     "apps": "AppsTable",
+    "builds": "BuildsTable",
     "nonces": "NoncesTable",
     "attested_keys": "AttestedKeysTable",
     "signing_keys": "SigningKeysTable",

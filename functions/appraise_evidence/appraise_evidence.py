@@ -24,6 +24,7 @@ from service.evidence_set import EvidenceSet
 from service.http import RequestModel, Wiring, endpoint
 from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
+from service.known_builds import Builds, DynamoDBBuilds
 from service.minting import Mint
 from service.nonces import DynamoDBNonces
 from service.play_integrity import PlayIntegrity
@@ -50,6 +51,7 @@ def enrol(
     request: AttestationRequest,
     *,
     apps: Apps,
+    builds: Builds,
     key_ring: KeyRing,
     settlement: Settlement,
     mint: Mint,
@@ -88,7 +90,8 @@ def enrol(
         client_data_hash=client_data.digest, app=app, endorsements=endorsements, play=play, now=now
     )
     record.key_id, record.platform = claims.key_id, claims.platform.value
-    result = appraise(claims, client_data=client_data, policy=policy, now=now)
+    build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
+    result = appraise(claims, client_data=client_data, policy=policy, now=now, build=build)
     record.note_result(result)
     if not result.accepted:
         raise Contraindicated(result)
@@ -122,6 +125,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
     return Wiring(
         collaborators={
             "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+            "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
             "key_ring": key_ring,
             "settlement": DynamoDBSettlement(
                 dynamodb(),

@@ -26,6 +26,7 @@ from service.evidence_set import EvidenceSet
 from service.http import RequestModel, Wiring, endpoint
 from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
+from service.known_builds import Builds, DynamoDBBuilds
 from service.minting import Mint
 from service.nonces import DynamoDBNonces
 from service.play_integrity import PlayIntegrity
@@ -52,6 +53,7 @@ def renew(
     request: RenewalRequest,
     *,
     apps: Apps,
+    builds: Builds,
     attested_keys: AttestedKeys,
     key_ring: KeyRing,
     settlement: Settlement,
@@ -107,7 +109,8 @@ def renew(
             raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
     claims = standing.renewed(newer)
-    result = appraise(claims, client_data=client_data, policy=policy, now=now)
+    build = app.builds.compare(builds, app=app.app, claims=newer, client_data=client_data)
+    result = appraise(claims, client_data=client_data, policy=policy, now=now, build=build)
     record.note_result(result)
     if not result.accepted:
         raise Contraindicated(result)
@@ -133,6 +136,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
     return Wiring(
         collaborators={
             "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+            "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
             "attested_keys": attested_keys,
             "key_ring": key_ring,
             "settlement": DynamoDBSettlement(

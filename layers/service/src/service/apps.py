@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.reference_values import ReferenceValues
 
 from .aws import from_item, unavailable_on_failure
+from .known_builds import BuildExpectations, read_build_expectations
 from .reference_values import read_reference_values
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ APP_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredApp:
-    """One app. ``audiences`` are the APIs its tokens are for; none means the stack's default audience."""
+    """One app. ``audiences`` are the APIs its tokens are for; none means the stack's default audience.
+
+    ``builds`` says what is expected of the app's builds: by default nothing.
+    """
 
     app: str
     audiences: tuple[str, ...] = ()
     reference_values: ReferenceValues
+    builds: BuildExpectations = field(default_factory=BuildExpectations)
 
 
 class Apps(Protocol):
@@ -54,4 +59,5 @@ def _app_of(item: Mapping[str, Any]) -> RegisteredApp:
         app=item["app"],
         audiences=tuple(item.get("audiences", ())),
         reference_values=read_reference_values(item.get("reference_values", {}), f"app {item['app']}"),
+        builds=read_build_expectations(item.get("known_builds", {}), f"app {item['app']}"),
     )

@@ -131,6 +131,7 @@ class RenewTokenSettings:
     stage: str
     stack_name: str
     apps_table: str
+    builds_table: str
     nonces_table: str
     attested_keys_table: str
     signing_keys_table: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import EcPublicKey, public_key_of
+from attestation.known_builds import KnownBuild
 from attestation.trust_bundle import TrustBundle, jwks
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -48,6 +49,17 @@ class MemoryApps(Switch):
     def find(self, app: str) -> RegisteredApp | None:
         self.touch()
         return self.rows.get(app)
+
+
+@dataclass
+class MemoryBuilds(Switch):
+    """:class:`service.known_builds.Builds`; rows by app, platform and build."""
+
+    rows: dict[tuple[str, str, str], KnownBuild] = field(default_factory=dict)
+
+    def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
+        self.touch()
+        return self.rows.get((app, platform, build))
 
 
 @dataclass

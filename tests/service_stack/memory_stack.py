@@ -49,6 +49,7 @@ from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.fakes import (
     MemoryApps,
     MemoryAttestedKeys,
+    MemoryBuilds,
     MemorySettlement,
     MemorySigningKeys,
     MemoryTrustBundles,
@@ -110,6 +111,7 @@ class MemoryStack:
 
     now: float = NOW
     apps: MemoryApps = field(default_factory=MemoryApps)
+    builds: MemoryBuilds = field(default_factory=MemoryBuilds)
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     signing_keys: MemorySigningKeys = field(default_factory=MemorySigningKeys)
     trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
@@ -207,6 +209,7 @@ class MemoryStack:
         return Wiring(
             collaborators={
                 "apps": self.apps,
+                "builds": self.builds,
                 "key_ring": key_ring,
                 "settlement": self.settlement,
                 "mint": mint,

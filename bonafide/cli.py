@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import app, attest, conformance, demo, inspect, keys, local
+from .commands import app, attest, conformance, demo, endorsements, inspect, keys, local, play
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
 
@@ -49,8 +49,11 @@ cli = typer.Typer(
 )
 cli.command("demo")(demo.demo)
 cli.add_typer(local.commands, name="local")
+app.commands.add_typer(play.key_commands, name="play-key")
+app.commands.add_typer(play.account_commands, name="play-account")
 cli.add_typer(app.commands, name="app")
 cli.add_typer(keys.commands, name="keys")
+cli.add_typer(endorsements.commands, name="endorsements")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)
 cli.command("inspect")(inspect.inspect)

@@ -50,7 +50,7 @@ class Installation:
 
     @property
     def platform(self) -> str:
-        return "ios"
+        return "macos" if self.phone.generation.name.startswith("macos") else "ios"
 
     @property
     def request_public_key(self) -> EcPublicKey:

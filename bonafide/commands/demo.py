@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.deployment import Deployment, find_deployment, from_facts
 from bonafide.fleet.report import print_outcome
-from bonafide.fleet.run import SCENARIOS, Outcome, make_scene, register_apps, run_fleet, wake
+from bonafide.fleet.run import SCENARIOS, Outcome, entrust_play_secrets, make_scene, register_apps, run_fleet, wake
 from bonafide.local.layout import Layout
 from bonafide.local.stack import LocalStack
 
@@ -61,7 +61,9 @@ def demo(
 
 def _run(deployment: Deployment, layout: Layout) -> Outcome:
     register_apps(deployment)
-    scene = make_scene(deployment, DeviceAuthority.load_or_create(layout.authority))
+    authority = DeviceAuthority.load_or_create(layout.authority)
+    entrust_play_secrets(deployment, authority, layout.service_account)
+    scene = make_scene(deployment, authority)
     console = err()
     with console.status("Waking the functions"):
         wake(scene)

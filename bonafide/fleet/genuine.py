@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from bonafide.attesters.apple_generations import GENERATIONS, AppleGeneration
 from bonafide.attesters.client import Answer
 from bonafide.attesters.iphone import CATEGORY_DEVELOPMENT, CATEGORY_TESTFLIGHT
 
+from .everyday import everyday
 from .scenario import CREATED, DEVELOPMENT_APP, OK, Expected, Scenario, Scene, genuine
-
-
-def _everyday(scene: Scene, generation: str, **changes: Any) -> Iterator[Answer]:
-    """Attest, read with the token, renew twice with next_challenge, write with token and proof."""
-    installation = scene.install(generation, **changes)
-    session = scene.client.attest(installation)
-    yield session.answer
-    yield scene.whoami(installation, session.token)
-    for _ in range(2):
-        session = scene.client.renew(installation, session.next_challenge)
-        yield session.answer
-    yield scene.client.call_with_proof("POST", "/v1/whoami", installation, session.token)
 
 
 def _of(generation: AppleGeneration) -> Scenario:
     return genuine(
         f"{generation.model}, {generation.os}", "attests, reads, renews twice, writes", CREATED, OK, OK, OK, OK
-    )(lambda scene: _everyday(scene, generation.name))
+    )(lambda scene: everyday(scene, scene.install(generation.name)))
 
 
 @genuine("iPhone18,2, iOS 27.0", "a TestFlight build", CREATED, OK, OK, OK, OK)
 def _testflight(scene: Scene) -> Iterator[Answer]:
-    yield from _everyday(scene, "ios-27", category=CATEGORY_TESTFLIGHT, bundle_version="42")
+    yield from everyday(scene, scene.install("ios-27", category=CATEGORY_TESTFLIGHT, bundle_version="42"))
 
 
 @genuine("iPhone17,1, iOS 18.2", "a development build, where those may enrol", CREATED, OK)

@@ -6,22 +6,42 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from attestation.errors import Reason
 
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
+from bonafide.attesters.demo_app import DEMO_PACKAGE
+from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.deployment import Deployment
-from bonafide.registration import Registrations
+from bonafide.play_secrets import PlaySecretsOfApps
+from bonafide.registration import DEMO_APP, Registrations
 
-from . import genuine, hostile_evidence, hostile_replays, hostile_requests, hostile_tokens
+from . import (
+    genuine,
+    genuine_android,
+    genuine_harmony,
+    hostile_android,
+    hostile_companions,
+    hostile_evidence,
+    hostile_harmony,
+    hostile_replays,
+    hostile_requests,
+    hostile_tokens,
+)
 from .operator_access import OperatorAccess
 from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent, summary
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     *genuine.SCENARIOS,
+    *genuine_android.SCENARIOS,
+    *genuine_harmony.SCENARIOS,
     *hostile_evidence.SCENARIOS,
+    *hostile_android.SCENARIOS,
+    *hostile_harmony.SCENARIOS,
+    *hostile_companions.SCENARIOS,
     *hostile_replays.SCENARIOS,
     *hostile_tokens.SCENARIOS,
     *hostile_requests.SCENARIOS,
@@ -95,6 +115,16 @@ def register_apps(deployment: Deployment) -> None:
         registrations.put(registration)
 
 
+def entrust_play_secrets(deployment: Deployment, authority: DeviceAuthority, service_account: Path) -> None:
+    """Give the stack what opens the demo app's Play Integrity tokens: a key pair, and the stand-in's account if there
+    is one."""
+    secrets = PlaySecretsOfApps.of(deployment)
+    keys = SoftwareGoogle(authority.android).response_keys(DEMO_PACKAGE)
+    secrets.add_keys(DEMO_APP, **keys.console_texts)
+    if deployment.is_local and service_account.exists():
+        secrets.set_account(DEMO_APP, service_account.read_bytes())
+
+
 def make_scene(deployment: Deployment, authority: DeviceAuthority) -> Scene:
     """The scene for a stack: with the operator's access where it is local."""
     return Scene(
@@ -161,4 +191,6 @@ def _reason(scene: Scene, answer: Answer) -> Reason | None:
     code = answer.text("support_code")
     if scene.operator is None or not code or answer.status != 403:
         return None
-    return scene.operator.reason_behind(code, answer.key_id, now=time.time())
+    # Until evidence proves a key, the code is about none, unless the request named one.
+    reasons = (scene.operator.reason_behind(code, key_id, now=time.time()) for key_id in (answer.key_id, ""))
+    return next((reason for reason in reasons if reason is not None), None)

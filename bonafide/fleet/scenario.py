@@ -8,11 +8,25 @@ from typing import Any
 
 from attestation.errors import Reason
 
+from bonafide.attesters.android import SoftwareAndroid
+from bonafide.attesters.android_releases import RELEASES as ANDROID_RELEASES
+from bonafide.attesters.app_instance import AppInstance
 from bonafide.attesters.apple_generations import GENERATIONS, AppleGeneration
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.client import Answer, ApiClient
+from bonafide.attesters.demo_app import (
+    DEMO_AGC_APP_ID,
+    DEMO_ANDROID_SIGNER,
+    DEMO_BOOT_KEY,
+    DEMO_PACKAGE,
+    demo_harmony_app_id,
+    demo_harmony_signer,
+)
+from bonafide.attesters.harmony import RELEASES as HARMONY_RELEASES
+from bonafide.attesters.harmony import SoftwareHarmony
 from bonafide.attesters.installation import Installation
 from bonafide.attesters.iphone import SoftwareIphone
+from bonafide.attesters.key_store_installation import AndroidInstallation, HarmonyInstallation
 from bonafide.registration import DEMO_APP, DEMO_APPLE_APP_ID, Registration
 
 from .operator_access import OperatorAccess
@@ -21,7 +35,15 @@ DEVELOPMENT_APP = "demo-development"
 """A second registration of the same build, for which development builds may enrol."""
 
 REGISTRATIONS = (
-    Registration(app=DEMO_APP, apple_app_ids=(DEMO_APPLE_APP_ID,)),
+    Registration(
+        app=DEMO_APP,
+        apple_app_ids=(DEMO_APPLE_APP_ID,),
+        android_packages=(DEMO_PACKAGE,),
+        android_signing_digests=(DEMO_ANDROID_SIGNER.hex(),),
+        android_verified_boot_keys=(DEMO_BOOT_KEY.hex(),),
+        harmony_bundle_names=(DEMO_PACKAGE,),
+        harmony_app_ids=(demo_harmony_app_id(), DEMO_AGC_APP_ID),
+    ),
     Registration(
         app=DEVELOPMENT_APP, apple_app_ids=(DEMO_APPLE_APP_ID,), apple_environments=("production", "development")
     ),
@@ -87,13 +109,36 @@ class Scene:
         """A fresh installation of ``app`` on a new phone."""
         return Installation.fresh(app, self.phone(release, **changes))
 
-    def attest(self, installation: Installation, *, challenge: str | None = None, **client_data: Any) -> Answer:
+    def android(self, release: str = "galaxy-s24", *, app: str = DEMO_APP, **changes: Any) -> AndroidInstallation:
+        """A fresh installation on an Android phone; ``changes`` are of the phone or of the installation."""
+        own = {name: changes.pop(name) for name in ("one_key", "play", "play_labels") if name in changes}
+        arguments: dict[str, Any] = {
+            "authority": self.authority.android,
+            "package": DEMO_PACKAGE,
+            "signer": DEMO_ANDROID_SIGNER,
+            "release": ANDROID_RELEASES[release],
+        }
+        return AndroidInstallation.fresh(app, SoftwareAndroid(**(arguments | changes)), **own)
+
+    def harmony(self, release: str = "harmony-6", *, app: str = DEMO_APP, **changes: Any) -> HarmonyInstallation:
+        """A fresh installation on a HarmonyOS device."""
+        own = {name: changes.pop(name) for name in ("one_key", "integrity", "kind", "offline") if name in changes}
+        arguments: dict[str, Any] = {
+            "authority": self.authority.harmony,
+            "bundle_name": DEMO_PACKAGE,
+            "signer": demo_harmony_signer(),
+            "agc_app_id": DEMO_AGC_APP_ID,
+            "release": HARMONY_RELEASES[release],
+        }
+        return HarmonyInstallation.fresh(app, SoftwareHarmony(**(arguments | changes)), **own)
+
+    def attest(self, installation: AppInstance, *, challenge: str | None = None, **client_data: Any) -> Answer:
         """One enrolment, whatever the answer: with a fresh challenge unless one is given."""
         text = self.client.challenge(installation.app) if challenge is None else challenge
         body = installation.attestation_body(installation.client_data(text, **client_data))
-        return self.client.post("/v1/attestations", body)
+        return replace(self.client.post("/v1/attestations", body), key_id=installation.bonafide_key_id)
 
-    def renew(self, installation: Installation, *, challenge: str | None = None, **client_data: Any) -> Answer:
+    def renew(self, installation: AppInstance, *, challenge: str | None = None, **client_data: Any) -> Answer:
         """One renewal, whatever the answer: with a fresh challenge unless one is given."""
         text = self.client.challenge(installation.app) if challenge is None else challenge
         body = installation.renewal_body(installation.client_data(text, **client_data))
@@ -104,13 +149,14 @@ class Scene:
         installation = self.install()
         return installation, self.client.attest(installation).token
 
-    def whoami(self, installation: Installation, token: str) -> Answer:
-        """GET and look: the relying party must see this device and no other."""
+    def whoami(self, installation: AppInstance, token: str, *, tier: str | None = None) -> Answer:
+        """GET and look: the relying party must see this device and no other, and the tier if one is named."""
         answer = self.client.call("GET", "/v1/whoami", token=token)
         if answer.status == 200:
-            for name, value in (("app", installation.app), ("key_id", installation.bonafide_key_id)):
+            seen = (("app", installation.app), ("key_id", installation.bonafide_key_id))
+            for name, value in (*seen, ("platform", installation.platform), *((("tier", tier),) if tier else ())):
                 if answer.text(name) != value:
-                    raise WrongContent(f"whoami shows another {name}")
+                    raise WrongContent(f"whoami shows {answer.text(name) or 'no'} {name}, not {value}")
         return answer
 
 
@@ -150,10 +196,12 @@ def hostile(device: str, does: str, *expected: Expected, needs_operator: bool = 
     return decorate
 
 
-def genuine(device: str, does: str, *expected: Expected) -> Callable[[Act], Scenario]:
+def genuine(device: str, does: str, *expected: Expected, needs_operator: bool = False) -> Callable[[Act], Scenario]:
     """Turns a function into a genuine scenario."""
 
     def decorate(act: Act) -> Scenario:
-        return Scenario(device=device, does=does, expected=expected, act=act, hostile=False)
+        return Scenario(
+            device=device, does=does, expected=expected, act=act, hostile=False, needs_operator=needs_operator
+        )
 
     return decorate

@@ -10,7 +10,7 @@ import pytest
 
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.deployment import Deployment, from_facts
-from bonafide.fleet.run import make_scene, register_apps, wake
+from bonafide.fleet.run import entrust_play_secrets, make_scene, register_apps, wake
 from bonafide.local.layout import Layout, Ports
 from bonafide.local.stack import LocalStack
 
@@ -32,5 +32,6 @@ def fleet_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStack
         deployment = from_facts(stack.facts)
         register_apps(deployment)
         authority = DeviceAuthority.load(layout.authority)
+        entrust_play_secrets(deployment, authority, layout.service_account)
         wake(make_scene(deployment, authority))
         yield FleetStack(deployment, layout, authority)

@@ -135,8 +135,16 @@ def test_scenarios_are_told_apart_by_what_they_do() -> None:
 
 def test_fleet_has_every_device_that_was_asked_for() -> None:
     """The genuine releases, and each kind of hostility by name."""
-    genuine = {s.device.split(", ")[1] for s in SCENARIOS if not s.hostile}
-    assert {os.split()[1].split(".")[0] for os in genuine} == {"14", "16", "17", "18", "26", "27"}
+    systems = {s.device.split(", ")[1] for s in SCENARIOS if not s.hostile and ", " in s.device}
+    releases = {(os.split()[0], os.split()[1].split(".")[0]) for os in systems}
+    assert releases >= {("iOS", release) for release in ("14", "16", "17", "18", "26", "27")}
+    assert releases >= {("Android", release) for release in ("8", "9", "12", "13", "14", "16", "17")}
+    assert releases >= {("HarmonyOS", "5"), ("HarmonyOS", "6")}
+    genuine = " | ".join(f"{s.device}: {s.does}" for s in SCENARIOS if not s.hostile)
+    assert all(f"schema {version}," in genuine for version in (1, 2, 3, 4, 100, 200, 300, 400, 500))
+    for kind in ("StrongBox", "TEE", "factory chain", "rkp chain", "GrapheneOS", "no Google services", "classic Play",
+                 "standard Play", "sysIntegrity", "checkSysIntegrity", "checkSysIntegrityEnhanced"):  # fmt: skip
+        assert kind in genuine
     hostile = " | ".join(f"{s.device}: {s.does}" for s in SCENARIOS if s.hostile)
     for kind in (
         "another team",
@@ -156,5 +164,26 @@ def test_fleet_has_every_device_that_was_asked_for() -> None:
         "signed by his own key",
         "a token of ten minutes ago",
         "a key that never enrolled",
+        "bootloader is unlocked",
+        "a system of somebody's own",
+        "a key in software",
+        "a key that was made elsewhere",
+        "signs a forged one",
+        "signs a plain certificate",
+        "two statements in one certificate",
+        "a factory batch that Google revoked",
+        "our package, signed by somebody else",
+        "another package",
+        "Google's names over a root",
+        "claims to be a StrongBox",
+        "a recorded Android enrolment",
+        "signs a forged attestation",
+        "whose name holds the right one",
+        "its own attested HUKS key signs",
+        "a HUKS key that was made elsewhere",
+        "lets debuggers in",
+        "verdict under another root",
+        "a HUKS leaf of the week before last",
+        "names a jailbreak",
     ):
         assert kind in hostile

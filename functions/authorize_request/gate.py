@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.proof import ReplayMemory, verify_proof
-from attestation.route_requirement import Requirement, requirement_for
+from attestation.route_requirement import Requirement, demand_for
 from attestation.token import VerifiedToken, verify_token
 from attestation.trust_bundle import TrustBundle
 from authorizer_settings import AuthorizerSettings
@@ -70,7 +70,7 @@ class Gate:
     def _decide(self, request: GatewayRequest, bundle: TrustBundle, now: float) -> Decision:
         settings = self._settings
         routes = bundle.apis.get(settings.audience, ())
-        requirement = requirement_for(routes, request.method, request.path, settings.default_requirement)
+        requirement = demand_for(routes, request.method, request.path, settings.default_requirement).requirement
         if requirement is Requirement.OFF:
             return Decision(True, UNCHECKED, requirement, bundle.version)
         token: VerifiedToken | None = None

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from attestation.route_requirement import (
+    Demand,
     Requirement,
     RouteRequirement,
-    requirement_for,
+    demand_for,
     routes_from_json,
     routes_to_json,
+    tier_reaches,
 )
 
-OFF, MONITOR, TOKEN, PROOF = Requirement
+OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
+
+
+def requirement_for(
+    routes: Sequence[RouteRequirement], method: str, path: str, default: Requirement = PROOF
+) -> Requirement:
+    """The requirement alone."""
+    return demand_for(routes, method, path, default).requirement
 
 
 @pytest.mark.parametrize(
@@ -116,17 +127,70 @@ def test_route_that_could_never_match_as_meant_is_refused(method: str, path: str
 
 def test_routes_round_trip_through_json() -> None:
     """The same spelling in settings and bundle."""
-    items = [["GET", "/v1/whoami", "token"], ["*", "/*", "proof"]]
+    items = [["GET", "/v1/whoami", "token"], ["POST", "/pay", "proof-once", "affirming"], ["*", "/*", "proof"]]
     assert routes_to_json(routes_from_json(items)) == items
 
 
 @pytest.mark.parametrize(
-    "item", [["POST", "/pay", "proof-once"], ["POST", "/pay", "token", {"minimum_tier": "affirming"}]]
+    ("item", "requirement", "tier"),
+    [
+        (["POST", "/pay", "proof-and-blood"], PROOF, None),
+        (["POST", "/pay", "token", {"weekdays": True}], PROOF, "affirming"),
+        (["POST", "/pay", "off", "solid-gold"], PROOF, "affirming"),
+        (["POST", "/pay", "token", "warning", "on-weekdays"], PROOF, "warning"),
+        (["POST", "/pay", "proof-once", "warning", "on-weekdays"], PROOF_ONCE, "warning"),
+    ],
 )
-def test_requirement_of_a_later_version_counts_as_proof(item: list[object]) -> None:
-    """An authorizer older than its bundle errs on the strict side."""
+def test_condition_of_a_later_version_is_read_on_the_strict_side(
+    item: list[object], requirement: Requirement, tier: str | None
+) -> None:
+    """An authorizer older than its bundle must neither fail nor open a route."""
     (route,) = routes_from_json([item])
-    assert route.requirement is PROOF
+    assert (route.requirement, route.minimum_tier) == (requirement, tier)
+
+
+def test_odd_path_gets_the_highest_tier_of_its_readings_too() -> None:
+    """The strictest requirement and the highest tier may stand on different routes."""
+    routes = (
+        RouteRequirement("*", "/open/*", TOKEN, "affirming"),
+        RouteRequirement("*", "/guarded/*", PROOF, "warning"),
+    )
+    assert demand_for(routes, "GET", "/open/%2e%2e/guarded") == Demand(PROOF, "affirming", "* /guarded/*")
+    assert demand_for(routes, "GET", "/open/%ff") == Demand(PROOF, "affirming", "")
+
+
+def test_demand_names_the_route_it_comes_from() -> None:
+    """Reports count by it; the default has no name."""
+    routes = (RouteRequirement("POST", "/payments/*", PROOF_ONCE, "affirming"),)
+    assert demand_for(routes, "POST", "/payments/7") == Demand(PROOF_ONCE, "affirming", "POST /payments/*")
+    assert demand_for(routes, "GET", "/payments/7") == Demand(PROOF)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "tier"), [(PROOF, "none"), (PROOF, "Affirming"), (PROOF, ""), (OFF, "warning")]
+)
+def test_tier_that_no_route_can_ask_for_is_refused(requirement: Requirement, tier: str) -> None:
+    """A typo in a tier must not silently ask for nothing."""
+    with pytest.raises(ValueError, match="tier"):
+        RouteRequirement("GET", "/", requirement, tier)
+
+
+@pytest.mark.parametrize(
+    ("tier", "minimum", "reaches"),
+    [
+        ("affirming", "affirming", True),
+        ("affirming", "warning", True),
+        ("warning", "warning", True),
+        ("warning", "affirming", False),
+        ("contraindicated", "warning", False),
+        ("none", "warning", False),
+        ("AFFIRMING", "warning", False),
+        ("anything", None, True),
+    ],
+)
+def test_tier_reaches_the_minimum_it_is_not_below(tier: str, minimum: str | None, reaches: bool) -> None:
+    """A tier of a later version reaches nothing."""
+    assert tier_reaches(tier, minimum) is reaches
 
 
 @pytest.mark.parametrize("items", [None, {}, "x", [1], [["GET", "/"]], [["GET", "/", 1]], [["GET", "x", "off"]]])

@@ -4,7 +4,8 @@ It names the token keys, what has been revoked (per app: a not-before and blocke
 API asks for. A compact JWS by the stack's root key, ``typ`` ``bonafide-trust-bundle+jwt``, ES256.
 
 Its claims: ``iss``, ``version``, ``iat``, ``exp``, ``jwks`` (RFC 7517 §5), ``apps`` {app: {``tokens_not_before``,
-``blocked_keys``}}, ``apis`` {audience: [[method, path, requirement], …]}.
+``blocked_keys``}}, ``apis`` {audience: [[method, path, requirement], …]}, with the minimum tier as a fourth text
+where a route has one.
 """
 
 from __future__ import annotations

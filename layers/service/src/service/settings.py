@@ -98,7 +98,8 @@ def _anchors(text: str) -> tuple[TrustAnchor, ...]:
 
 def _routes(text: str) -> tuple[RouteRequirement, ...]:
     try:
-        return tuple(RouteRequirement(method, path, Requirement(need)) for method, path, need in json.loads(text))
+        rows = json.loads(text)
+        return tuple(RouteRequirement(method, path, Requirement(need), *tier) for method, path, need, *tier in rows)
     except (TypeError, ValueError):
         raise ValueError('must be JSON like [["GET","/v1/whoami","token"],["*","/*","proof"]]') from None
 

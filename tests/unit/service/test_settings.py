@@ -27,6 +27,7 @@ COMPLETE = {
     "STAGE": "dev",
     "STACK_NAME": "unit",
     "APPS_TABLE": "apps",
+    "BUILDS_TABLE": "builds",
     "NONCES_TABLE": "nonces",
     "ATTESTED_KEYS_TABLE": "attested-keys",
     "SIGNING_KEYS_TABLE": "signing-keys",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from attestation.android.key_description import MAX_KEY_DESCRIPTION_BYTES, read_key_description
 from attestation.claims import Claims, KeyStorage
+from attestation.errors import MalformedEvidence, Reason
 
 from bonafide.attesters import key_description as kd
 from bonafide.attesters.android_authority import PROVISIONING_INFO, SigningCertificate
@@ -120,3 +122,11 @@ def test_unused_octet_strings_of_the_schema_are_read_over() -> None:
         )
     )
     assert b"serial".hex() not in str(ask().ask().to_record())
+
+
+def test_huge_key_description_is_not_read() -> None:
+    """A bound of the reader's own, for whoever reads one outside a chain."""
+    described = Scene.default().draft.description
+    with pytest.raises(MalformedEvidence) as refusal:
+        read_key_description(replace(described, unique_id=bytes(MAX_KEY_DESCRIPTION_BYTES)).encode())
+    assert refusal.value.reason is Reason.EVIDENCE_TOO_LARGE

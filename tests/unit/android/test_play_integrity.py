@@ -52,11 +52,18 @@ def test_answer_of_googles_server_is_the_same_document() -> None:
     assert claims.token == "standard"
 
 
-@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"tokenPayloadExternal": 1}', b"{" + b" " * 70_000 + b"}"])
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"tokenPayloadExternal": 1}'])
 def test_answer_in_any_other_form_is_malformed(answer: bytes) -> None:
     """An error page is no verdict."""
     with pytest.raises(MalformedEvidence):
         read_decode_answer(answer)
+
+
+def test_huge_answer_is_not_read() -> None:
+    """A server in Google's place must not exhaust us."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        read_decode_answer(json.dumps({"tokenPayloadExternal": payload()}).encode("utf-8").ljust(70_000))
+    assert refusal.value.reason is Reason.EVIDENCE_TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -98,6 +105,11 @@ def test_unevaluated_app_passes_without_its_package() -> None:
     [
         (payload(requestPackageName="org.example.other"), Reason.APP_MISMATCH),
         (payload(requestPackageName=None), Reason.APP_MISMATCH),
+        (
+            with_part("appIntegrity", packageName="org.example.other")
+            | {"requestDetails": payload(requestPackageName="org.example.other")["requestDetails"]},
+            Reason.APP_MISMATCH,
+        ),
         (with_part("appIntegrity", packageName="org.example.other"), Reason.APP_MISMATCH),
         (with_part("appIntegrity", packageName=None), Reason.APP_MISMATCH),
         (with_part("appIntegrity", certificateSha256Digest=[b64url_encode(bytes(32))]), Reason.SIGNER_MISMATCH),
@@ -121,6 +133,7 @@ def test_unevaluated_app_passes_without_its_package() -> None:
     ids=[
         "requested by another package",
         "requested by nobody",
+        "another app of our signer's, all through",
         "about another package",
         "evaluated, but no package",
         "signed by another",

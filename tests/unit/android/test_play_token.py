@@ -167,13 +167,20 @@ def test_token_not_made_for_our_keys_is_refused(token: str, reason: Reason) -> N
         KEYS.encrypted(b""),
         KEYS.encrypted(b"\xff.\xff.\xff"),
         KEYS.encrypted(KEYS.signed(payload()).encode("ascii") + b".x"),
-        "a" * (MAX_TOKEN_CHARACTERS + 1),
     ],
 )
 def test_what_is_no_token_is_malformed(token: str) -> None:
     """Lengths, segments and encodings are the algorithm's own; nothing of it is guessed."""
     with pytest.raises(MalformedEvidence):
         ask(token)
+
+
+def test_overlong_token_is_refused_before_it_is_opened() -> None:
+    """Genuine in every other way."""
+    token = KEYS.classic_token(payload() | {"padding": "x" * MAX_TOKEN_CHARACTERS})
+    with pytest.raises(MalformedEvidence) as refusal:
+        ask(token)
+    assert refusal.value.reason is Reason.EVIDENCE_TOO_LARGE
 
 
 def test_app_without_keys_cannot_open_a_token() -> None:

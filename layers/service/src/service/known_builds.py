@@ -87,7 +87,7 @@ def read_build_expectations(members: object, where: str) -> BuildExpectations:
     else: a minimum half understood would let in what its owner excluded.
     """
     try:
-        known: Mapping[str, Any] = dict(members)  # type: ignore[call-overload]
+        known: Mapping[str, Any] = _of_type(members, Mapping)
         unknown = UnknownBuilds(known.get("unknown", UnknownBuilds.WARN))
         return BuildExpectations(
             {

@@ -1,0 +1,146 @@
+"""Registering builds writes what the service reads: both against one DynamoDB (moto), with the template's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from attestation.known_builds import KnownBuilds, UnknownBuilds
+from service.errors import Unavailable
+from service.known_builds import DynamoDBBuilds
+
+from bonafide.known_builds import Build, Builds
+from bonafide.operator_error import OperatorError
+from bonafide.registration import Registration, Registrations
+from tests.service_stack.worlds import AwsWorld, moto_world
+
+A, B, C = "11" * 32, "22" * 32, "33" * 32
+BUILD = Build(platform="android", build="42", version_name="1.2", parts={"classes.dex": (A,), "assets": (B,)})
+
+
+@pytest.fixture
+def world() -> Iterator[AwsWorld]:
+    with moto_world() as made:
+        made.register(
+            Registration(app="demo", android_packages=("org.example.demo",), android_signing_digests=("ab" * 32,))
+        )
+        yield made
+
+
+def _builds(world: AwsWorld) -> Builds:
+    moments = iter(range(1_000, 100_000, 1_000))
+    return Builds(world.dynamodb, world.tables["builds"], world.tables["apps"], clock=lambda: next(moments))
+
+
+def _expected(world: AwsWorld) -> KnownBuilds | None:
+    app = world.apps.find("demo")
+    assert app is not None
+    return app.builds.by_platform.get("android")
+
+
+def test_registered_build_is_read_by_the_service(world: AwsWorld) -> None:
+    """The command and the functions agree on the row, and the app says that it has builds."""
+    assert _expected(world) == KnownBuilds()
+    _builds(world).put("demo", BUILD)
+    known = DynamoDBBuilds(world.dynamodb, world.tables["builds"]).find("demo", "android", "42")
+    assert known is not None
+    assert (known.build, known.parts) == ("42", BUILD.parts)
+    assert _expected(world) == KnownBuilds(registered=True)
+
+
+@pytest.mark.parametrize("key", [("demo", "android", "43"), ("demo", "apple", "42"), ("shop", "android", "42")])
+def test_other_build_platform_or_app_is_none(world: AwsWorld, key: tuple[str, str, str]) -> None:
+    """Absent is an answer, not an error."""
+    _builds(world).put("demo", BUILD)
+    assert DynamoDBBuilds(world.dynamodb, world.tables["builds"]).find(*key) is None
+
+
+def test_second_artefact_of_a_build_joins_it(world: AwsWorld) -> None:
+    """Splits add parts, another store's file adds digests; the first date stays."""
+    builds = _builds(world)
+    builds.put("demo", BUILD)
+    both = builds.put(
+        "demo", Build(platform="android", build="42", parts={"classes.dex": (C, A), "lib/arm64-v8a/libapp.so": (B,)})
+    )
+    assert both.parts == {"classes.dex": (A, C), "assets": (B,), "lib/arm64-v8a/libapp.so": (B,)}
+    assert (both.version_name, both.registered_at, both.updated_at) == ("1.2", 1_000, 2_000)
+
+
+def test_builds_are_listed_newest_first(world: AwsWorld) -> None:
+    """Numbers in the order of numbers, platforms apart, other apps left out."""
+    builds = _builds(world)
+    world.register(Registration(app="shop", apple_app_ids=("TEAMID1234.org.example.shop",)))
+    for platform, number in (("android", "9"), ("android", "10"), ("apple", "1.9"), ("apple", "1.10")):
+        builds.put("demo", Build(platform=platform, build=number, parts={}))
+    builds.put("shop", Build(platform="apple", build="7", parts={}))
+    listed = [(build.platform, build.build) for build in builds.list("demo")]
+    assert listed == [("android", "10"), ("android", "9"), ("apple", "1.10"), ("apple", "1.9")]
+    assert [build.build for build in builds.list("demo", "apple")] == ["1.10", "1.9"]
+
+
+def test_retiring_the_last_build_ends_the_expectation(world: AwsWorld) -> None:
+    """Unknown is only what could be known: without builds nothing is said of any."""
+    builds = _builds(world)
+    builds.put("demo", BUILD)
+    builds.put("demo", Build(platform="android", build="41", parts={}))
+    builds.retire("demo", "android", "42")
+    assert _expected(world) == KnownBuilds(registered=True)
+    builds.retire("demo", "android", "41")
+    assert _expected(world) == KnownBuilds()
+    assert builds.list("demo") == []
+
+
+def test_retiring_a_build_that_is_not_known_is_one_sentence(world: AwsWorld) -> None:
+    """A typing error."""
+    _builds(world).put("demo", BUILD)
+    with pytest.raises(OperatorError, match="Build 43 for android is not among the known builds of demo"):
+        _builds(world).retire("demo", "android", "43")
+    assert _expected(world) == KnownBuilds(registered=True)
+
+
+def test_build_of_an_app_that_is_not_registered_is_one_sentence(world: AwsWorld) -> None:
+    """First the app, then its builds."""
+    with pytest.raises(OperatorError, match="No app called nobody is registered"):
+        _builds(world).put("nobody", BUILD)
+
+
+def test_build_too_large_for_a_row_is_one_sentence(world: AwsWorld) -> None:
+    """DynamoDB's limit is met with words, not with its exception."""
+    parts = {f"lib/arm64-v8a/lib{number:05}.so": (A,) for number in range(5_000)}
+    with pytest.raises(OperatorError, match="more than a row can hold"):
+        _builds(world).put("demo", Build(platform="android", build="42", parts=parts))
+
+
+def test_minimum_and_dial_survive_a_new_build_and_builds_survive_registering_again(world: AwsWorld) -> None:
+    """Two commands write one row, each its own members."""
+    registrations = Registrations(world.dynamodb, world.tables["apps"])
+    registrations.put(
+        Registration(
+            app="demo",
+            android_packages=("org.example.demo",),
+            android_signing_digests=("ab" * 32,),
+            minimum_builds={"android": "41"},
+            unknown_builds="refuse",
+        )
+    )
+    _builds(world).put("demo", BUILD)
+    expected = KnownBuilds(registered=True, minimum="41", unknown=UnknownBuilds.REFUSE)
+    assert _expected(world) == expected
+    registrations.put(registrations.get("demo"))
+    assert _expected(world) == expected
+    stands = registrations.get("demo")
+    assert (dict(stands.minimum_builds), stands.unknown_builds) == ({"android": "41"}, "refuse")
+
+
+def test_damaged_row_is_an_outage_of_ours(world: AwsWorld) -> None:
+    """A build half understood would call genuine apps modified."""
+    _builds(world).put("demo", BUILD)
+    for damaged in ("{", "[]", '{"classes.dex": 7}'):
+        world.dynamodb.update_item(
+            TableName=world.tables["builds"],
+            Key={"app": {"S": "demo"}, "build": {"S": "android#42"}},
+            UpdateExpression="SET parts = :parts",
+            ExpressionAttributeValues={":parts": {"S": damaged}},
+        )
+        with pytest.raises(Unavailable, match="registered wrongly"):
+            DynamoDBBuilds(world.dynamodb, world.tables["builds"]).find("demo", "android", "42")

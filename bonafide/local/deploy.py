@@ -26,8 +26,9 @@ from typing import Any
 import boto3
 
 from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.deployment import Deployment, from_outputs
-from bonafide.fleet.run import SCENARIOS, Verdict, make_scene, register_apps, run_fleet
+from bonafide.fleet.run import SCENARIOS, Verdict, entrust_play_secrets, make_scene, register_apps, run_fleet
 from bonafide.local.aws import (
     CREDENTIALS,
     REGION,
@@ -38,6 +39,7 @@ from bonafide.local.aws import (
 )
 from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, free_ports
 from bonafide.local.ministack_gaps import UNRENDERED, dropped_settings, physical_ids, restore_gateway_responses
+from bonafide.local.vendor_servers import VendorServers
 
 STACK_NAME = "bonafide-deploy"
 STAGE = "dev"
@@ -52,6 +54,7 @@ class LocalDeployment:
     ministack: RunningMinistack
     folder: Path
     authority: DeviceAuthority
+    vendors: VendorServers
 
     def build(self) -> None:
         """Run `sam build` for this machine, and for the Python that ministack runs functions with: its own.
@@ -75,7 +78,14 @@ class LocalDeployment:
         """
         anchors = base64.b64encode(self.authority.root_certificate).decode()
         machine = _ARCHITECTURES[platform.machine().lower()]
-        every = {"Stage": STAGE, "Architecture": machine, "DevelopmentTrustAnchors": anchors, **parameters}
+        every = {
+            "Stage": STAGE,
+            "Architecture": machine,
+            "DevelopmentTrustAnchors": anchors,
+            "AndroidStatusListUrl": self.vendors.status_list_url,
+            "PlayDecodeEndpoint": self.vendors.url,
+            **parameters,
+        }
         overrides = [f"{name}={value}" for name, value in every.items()]
         environment = {
             **clean_environment(self.folder / "home"),
@@ -163,13 +173,14 @@ def only_unrendered(verdict: Verdict) -> bool:
     )
 
 
-def smoke_test(deployment: Deployment, authority: DeviceAuthority) -> None:
+def smoke_test(deployment: Deployment, authority: DeviceAuthority, service_account: Path) -> None:
     """Run the fleet against the deployed APIs; every verdict must be the expected one.
 
     Raises:
         LocalStackError: names the devices whose verdict was another.
     """
     register_apps(deployment)
+    entrust_play_secrets(deployment, authority, service_account)
     scene = make_scene(deployment, authority)
     run_fleet(scene, SCENARIOS[:1], workers=1)  # cold starts, one after the other
     outcome = run_fleet(scene, workers=2)
@@ -200,7 +211,11 @@ def main() -> None:
         )
         cleanup.callback(ministack.stop)
         authority = DeviceAuthority.create()
-        local = LocalDeployment(layout, ministack, folder, authority)
+        google = SoftwareGoogle(authority.android)
+        vendors = VendorServers(google, folder / "status-list.json", folder / "service-account.json")
+        vendors.start()
+        cleanup.callback(vendors.stop)
+        local = LocalDeployment(layout, ministack, folder, authority, vendors)
         step("sam build")
         local.build()
         step("sam deploy")
@@ -223,7 +238,7 @@ def main() -> None:
             aws_endpoint_url=endpoint,
             lambda_endpoint_url=endpoint,
         )
-        smoke_test(deployment, authority)
+        smoke_test(deployment, authority, vendors.service_account)
         dropped = dropped_settings(
             dynamodb=local.client("dynamodb"),
             apigateway=local.client("apigateway"),

@@ -70,38 +70,33 @@ def _pairs(block: LengthPrefixed) -> Iterator[tuple[int, bytes]]:
 
 def content_digests(archive: Archive, block: SigningBlock, algorithms: Iterable[str]) -> dict[str, bytes]:
     """The digests of everything but the block, by algorithm: ``sha256``, ``sha512`` and ``verity``."""
-    wanted = set(algorithms)
+    return {
+        algorithm: _verity(content_chunks(archive, block))
+        if algorithm == "verity"
+        else digest_of_chunks(content_chunks(archive, block), algorithm, top=True)
+        for algorithm in sorted(set(algorithms))
+    }
+
+
+def content_chunks(archive: Archive, block: SigningBlock) -> Iterator[bytes]:
+    """Everything but the block, in chunks of 1 MiB that do not cross from files to directory to end record."""
+    for start, stop in ((0, block.offset), (archive.directory_offset, archive.end_offset)):
+        for position in range(start, stop, _CHUNK):
+            yield archive.raw(position, min(position + _CHUNK, stop))
     end = bytearray(archive.raw(archive.end_offset, archive.size))
     # The end record counts as it would be without the block: the directory begins where the block does.
     end[16:20] = block.offset.to_bytes(4, "little")
-    digests = {}
-    chunked = sorted(wanted & {"sha256", "sha512"})
-    if chunked:
-        chunks: dict[str, list[bytes]] = {algorithm: [] for algorithm in chunked}
-        for chunk in _chunks(archive, block, bytes(end)):
-            prefix = b"\xa5" + len(chunk).to_bytes(4, "little")
-            for algorithm in chunked:
-                chunks[algorithm].append(hashlib.new(algorithm, prefix + chunk).digest())
-        for algorithm in chunked:
-            prefix = b"\x5a" + len(chunks[algorithm]).to_bytes(4, "little")
-            digests[algorithm] = hashlib.new(algorithm, prefix + b"".join(chunks[algorithm])).digest()
-    if "verity" in wanted:
-        digests["verity"] = _verity(archive, block, bytes(end))
-    return digests
+    yield bytes(end)
 
 
-def _sections(archive: Archive, block: SigningBlock) -> tuple[tuple[int, int], ...]:
-    return (0, block.offset), (archive.directory_offset, archive.end_offset)
+def digest_of_chunks(chunks: Iterable[bytes], algorithm: str, *, top: bool = False) -> bytes:
+    """Each chunk's digest behind their count, and with ``top`` the digest of that."""
+    digests = [hashlib.new(algorithm, b"\xa5" + len(chunk).to_bytes(4, "little") + chunk).digest() for chunk in chunks]
+    listed = b"\x5a" + len(digests).to_bytes(4, "little") + b"".join(digests)
+    return hashlib.new(algorithm, listed).digest() if top else listed
 
 
-def _chunks(archive: Archive, block: SigningBlock, end: bytes) -> Iterator[bytes]:
-    for start, stop in _sections(archive, block):
-        for position in range(start, stop, _CHUNK):
-            yield archive.raw(position, min(position + _CHUNK, stop))
-    yield end
-
-
-def _verity(archive: Archive, block: SigningBlock, end: bytes) -> bytes:
+def _verity(chunks: Iterable[bytes]) -> bytes:
     """Root of the fs-verity tree over the same content, salted with eight zero bytes, and the content's size."""
     level: list[bytes] = []
     pending, size = b"", 0
@@ -110,7 +105,7 @@ def _verity(archive: Archive, block: SigningBlock, end: bytes) -> bytes:
         for position in range(0, len(data), _PAGE):
             yield hashlib.sha256(bytes(8) + data[position : position + _PAGE].ljust(_PAGE, b"\0")).digest()
 
-    for chunk in _chunks(archive, block, end):
+    for chunk in chunks:
         size += len(chunk)
         pending += chunk
         whole = len(pending) // _PAGE * _PAGE

@@ -14,10 +14,19 @@ class ArtefactError(OperatorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """One certificate that signed the artefact, or may sign for it: its SHA-256 in hex, and where it stands."""
+    """One certificate that signed the artefact, or may sign for it: its SHA-256 in hex, and where it stands.
+
+    ``scheme`` groups certificates of one signature, its lineage included.
+    """
 
     digest: str
-    role: str
+    scheme: str
+    detail: str = ""
+
+    @property
+    def role(self) -> str:
+        """For people: ``signature v3.1, from Android 13``."""
+        return f"signature {self.scheme}, {self.detail}" if self.detail else f"signature {self.scheme}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ def read_hap(path: Path) -> Artefact:
             version_name=version_name if isinstance(version_name, str) and len(version_name) <= 256 else None,
             app_ids=(f"{bundle}_{_signing_key(signature.profile, facts, archive.name)}",),
             app_identifiers=(identifier,) if isinstance(identifier, str) and _IDENTIFIER.match(identifier) else (),
-            signers=(Signer(digest=sha256(signature.signer.raw).hexdigest(), role="package signature"),),
+            signers=(Signer(digest=sha256(signature.signer.raw).hexdigest(), scheme="of the package"),),
             parts=_baseline(archive, module),
             remarks=_remarks(signature),
         )

@@ -68,7 +68,7 @@ def read_ipa(path: Path) -> Artefact:
             version_name=version_name if isinstance(version_name, str) and len(version_name) <= 256 else None,
             app_ids=(app_id,),
             environments=(_environment(signature),),
-            signers=(Signer(digest=sha256(signature.signer.raw).hexdigest(), role="code signature"),),
+            signers=(Signer(digest=sha256(signature.signer.raw).hexdigest(), scheme="of the code"),),
             parts=_baseline(archive, root, slices),
             remarks=_remarks(signature, profile, slices, app_id),
         )

@@ -49,7 +49,7 @@ def jar_signers(archive: Archive, *, min_sdk: int, has_newer_scheme: bool) -> tu
         if not has_newer_scheme and {"2", "3"} & set(schemes):
             # The attack: strip scheme v2, then use what v1 leaves uncovered.
             raise ArtefactError(f"{archive.name} was signed by a newer scheme as well, and that signature was removed.")
-        signers.append(Signer(digest=sha256(certificate).hexdigest(), role="signature v1"))
+        signers.append(Signer(digest=sha256(certificate).hexdigest(), scheme="v1"))
     _check_entries(archive, manifest)
     return tuple(signers)
 

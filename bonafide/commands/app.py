@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bonafide.deployment import find_deployment
+from bonafide.artefact_registration import build_of_artefact, with_artefact
+from bonafide.artefacts.artefact import Artefact
+from bonafide.artefacts.reading import read_artefact
+from bonafide.deployment import Deployment, find_deployment
+from bonafide.known_builds import Builds
 from bonafide.operator_error import OperatorError
-from bonafide.registration import Registration, Registrations, digest_text
+from bonafide.registration import PLATFORMS, Registration, Registrations, digest_text
 
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
@@ -23,6 +28,14 @@ _Texts = list[str] | None
 @commands.command(no_args_is_help=True)
 def register(
     name: AppName,
+    artefacts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="A built app (.apk, .ipa, .hap) to read identity and baseline from; again for more.",
+        ),
+    ] = None,
     apple_app_id: Annotated[
         _Texts, typer.Option("--apple-app-id", metavar="TEAM.BUNDLE", help="Full app id; give it again for more.")
     ] = None,
@@ -62,11 +75,20 @@ def register(
         str | None,
         typer.Option("--unknown-builds", metavar="allow|warn|refuse", help="How a build that is not known is judged."),
     ] = None,
+    new_identity: Annotated[
+        bool, typer.Option("--new-identity", help="Take a package, app id or signer that is not registered yet.")
+    ] = False,
+    no_baseline: Annotated[
+        bool, typer.Option("--no-baseline", help="Take only the identity of --from, not its baseline.")
+    ] = False,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register an app, or change one that is registered: each option that is given replaces what stood of it."""
+    """Register an app, or change one that is registered.
+
+    Each option that is given replaces what stood of it; what --from reads is added to what stands.
+    """
     given = {
         "apple_app_ids": apple_app_id,
         "apple_environments": environment,
@@ -84,26 +106,37 @@ def register(
         changes["minimum_builds"] = dict(map(_pair, minimum_build))
     if unknown_builds:
         changes["unknown_builds"] = unknown_builds
-    if not changes:
+    if not changes and not artefacts:
         raise typer.BadParameter("say at least one thing about the app.", param_hint="NAME")
     replace(Registration(app=name), **changes).check_values()
+    built = [(path, read_artefact(path)) for path in artefacts or ()]
 
-    registrations = _registrations(stack, region)
+    deployment = find_deployment(stack, region, project_layout())
+    registrations = _registrations(deployment)
     stood = registrations.find(name)
     wanted = stood or Registration(app=name)
     if minimum_build:
         changes["minimum_builds"] = {**wanted.minimum_builds, **changes["minimum_builds"]}
-    stands = registrations.put(replace(wanted, **changes))
+    wanted = replace(wanted, **changes)
+    for _, artefact in built:
+        wanted = with_artefact(wanted, artefact, new_identity=new_identity)
+    stands = registrations.put(wanted)
+    if not no_baseline:
+        for _, artefact in built:
+            _builds(deployment).put(name, build_of_artefact(artefact))
     if as_json:
-        print_json(stands.to_record())
+        read = [{"file": path.name, **artefact.to_record()} for path, artefact in built]
+        print_json({**stands.to_record(), **({"artefacts": read} if read else {})})
     else:
         out().print(f"{'Updated' if stood else 'Registered'} {stands.app}: {', '.join(_identities(stands))}")
+        for path, artefact in built:
+            _say_what_was_read(path, artefact, no_baseline)
 
 
 @commands.command("list")
 def list_apps(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """List every registered app."""
-    registrations = _registrations(stack, region).list()
+    registrations = _registrations(find_deployment(stack, region, project_layout())).list()
     if as_json:
         print_json([registration.to_record() for registration in registrations])
     else:
@@ -116,11 +149,54 @@ def list_apps(stack: StackName = None, region: Region = None, as_json: AsJson = 
 @commands.command()
 def show(name: AppName, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Show one registered app."""
-    registration = _registrations(stack, region).get(name)
+    registration = _registrations(find_deployment(stack, region, project_layout())).get(name)
     if as_json:
         print_json(registration.to_record())
     else:
         table(("", registration.app), ((what, said) for what, said in _facts(registration) if said))
+
+
+Platform = Annotated[
+    str | None, typer.Option("--platform", metavar="NAME", help=f"One platform: {', '.join(PLATFORMS)}.")
+]
+
+
+@commands.command()
+def builds(
+    name: AppName, platform: Platform = None, stack: StackName = None, region: Region = None, as_json: AsJson = False
+) -> None:
+    """List the known builds of an app, the newest first; --json has every part."""
+    deployment = find_deployment(stack, region, project_layout())
+    _registrations(deployment).get(name)
+    known = _builds(deployment).list(name, _platform(platform))
+    if as_json:
+        print_json([build.to_record() for build in known])
+    else:
+        table(
+            ("platform", "build", "version", "parts", "registered"),
+            ((b.platform, b.build, b.version_name or "—", str(len(b.parts)), moment(b.registered_at)) for b in known),
+        )
+
+
+@commands.command()
+def retire_build(
+    name: AppName,
+    build: Annotated[str, typer.Argument(metavar="BUILD", help="Its number, as `app builds` shows it.")],
+    platform: Platform = None,
+    stack: StackName = None,
+    region: Region = None,
+) -> None:
+    """Forget a known build: from now on it is an unknown one. To refuse old builds, set --minimum-build."""
+    deployment = find_deployment(stack, region, project_layout())
+    there = [known.platform for known in _builds(deployment).list(name, _platform(platform)) if known.build == build]
+    if len(there) != 1:
+        raise OperatorError(
+            f"Build {build} of {name} is known for {' and '.join(there)}: say which with --platform."
+            if there
+            else f"Build {build} is not among the known builds of {name}."
+        )
+    _builds(deployment).retire(name, there[0], build)
+    out().print(f"Build {build} for {there[0]} is no longer a known build of {name}.")
 
 
 def _facts(r: Registration) -> tuple[tuple[str, str], ...]:
@@ -158,6 +234,25 @@ def _pair(text: str) -> tuple[str, str]:
     return platform, build
 
 
-def _registrations(stack: str | None, region: str | None) -> Registrations:
-    deployment = find_deployment(stack, region, project_layout())
+def _platform(text: str | None) -> str | None:
+    if text is not None and text not in PLATFORMS:
+        raise OperatorError(f"{text!r} is not a platform: {', '.join(PLATFORMS)}.")
+    return text
+
+
+def _say_what_was_read(path: Path, artefact: Artefact, no_baseline: bool) -> None:
+    version = f" ({artefact.version_name})" if artefact.version_name else ""
+    known = "baseline not taken" if no_baseline else f"known build of {len(artefact.parts)} parts"
+    out().print(f"{path.name}: {artefact.name}, {artefact.platform} build {artefact.build}{version}, {known}")
+    for signer in artefact.signers:
+        out().print(f"  {signer.digest}  {signer.role}")
+    for remark in artefact.remarks:
+        out().print(f"  {remark}")
+
+
+def _registrations(deployment: Deployment) -> Registrations:
     return Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
+
+
+def _builds(deployment: Deployment) -> Builds:
+    return Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])

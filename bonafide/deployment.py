@@ -18,6 +18,8 @@ _TABLE_OUTPUTS: Final = {
     "attested_keys": "AttestedKeysTableName",
     "signing_keys": "SigningKeysTableName",
     "trust_bundles": "TrustBundlesTableName",
+    "apis": "ApisTableName",
+    "revocations": "RevocationsTableName",
     "endorsements": "EndorsementsTableName",
     "app_secrets": "AppSecretsTableName",
     "play_requests": "PlayRequestsTableName",

@@ -26,6 +26,8 @@ TABLES = {
     "attested_keys": "AttestedKeysTable",
     "signing_keys": "SigningKeysTable",
     "trust_bundles": "TrustBundlesTable",
+    "apis": "ApisTable",
+    "revocations": "RevocationsTable",
     "endorsements": "EndorsementsTable",
     "app_secrets": "AppSecretsTable",
     "play_requests": "PlayRequestsTable",

@@ -1,7 +1,8 @@
 """Makes, announces and retires signing keys, and publishes the trust bundle.
 
 Invoked by CloudFormation (custom resource ``FirstSigningKey``), by the hourly schedule (``{"action": "tick"}``) and by
-an operator (``{"action": "rotate"}``: new keys now). Every run does what is left to do, so any of them may be repeated.
+an operator: ``{"action": "rotate"}`` makes new keys now, ``{"action": "publish"}`` makes a change of routes or
+revocations known now. Every run does what is left to do, so any of them may be repeated.
 """
 
 from __future__ import annotations
@@ -13,28 +14,32 @@ from typing import Any, Literal
 
 from attestation.jose import b64url_encode
 from pydantic import BaseModel, ConfigDict
+from service.apis import DynamoDBApis
 from service.aws import dynamodb, kms
 from service.custom_resource import CustomResourceRequest, answer_custom_resource
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey
 from service.publishing import Publisher
+from service.revocations import DynamoDBRevocations
 from service.rotation import Rotation
 from service.settings import RotateSigningKeySettings, read_settings
 from service.signing_keys import DynamoDBSigningKeys
 from service.telemetry import logger
 from service.trust_bundles import DynamoDBTrustBundles
 
+Action = Literal["tick", "rotate", "publish"]
+
 
 class RotationRequest(BaseModel):
-    """``tick`` does what is due; ``rotate`` makes new keys whether due or not."""
+    """``tick`` does what is due; ``rotate`` makes new keys whether due or not; ``publish`` touches no key."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    action: Literal["tick", "rotate"]
+    action: Action
 
 
-def rotate_keys(*, rotate: bool, rotation: Rotation, root_key: RootKey, now: float) -> dict[str, object]:
-    """Run the rotation, and say what every relying party must know."""
-    bundle = rotation.run(now=now, rotate=rotate)
+def rotate_keys(*, action: Action, rotation: Rotation, root_key: RootKey, now: float) -> dict[str, object]:
+    """Run the rotation, or only publish, and say what every relying party must know."""
+    bundle = rotation.publish(now=now) if action == "publish" else rotation.run(now=now, rotate=action == "rotate")
     logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
     return {
         "RootPublicKey": b64url_encode(root_key.public_key().point),
@@ -56,6 +61,8 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, RootKey]:
             lifetime=settings.bundle_lifetime_seconds,
             signing_keys=signing_keys,
             trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
+            apis=DynamoDBApis(dynamodb(), settings.apis_table),
+            revocations=DynamoDBRevocations(dynamodb(), settings.revocations_table),
             root_key=root_key,
         ),
         routes={settings.token_audience: settings.guarded_api_routes},
@@ -69,10 +76,10 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, RootKey]:
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
-    def run(*, rotate: bool) -> dict[str, object]:
+    def run(action: Action) -> dict[str, object]:
         rotation, root_key = wire(os.environ)
-        return rotate_keys(rotate=rotate, rotation=rotation, root_key=root_key, now=time.time())
+        return rotate_keys(action=action, rotation=rotation, root_key=root_key, now=time.time())
 
     if "RequestType" in event:
-        return answer_custom_resource(CustomResourceRequest.model_validate(event), lambda: run(rotate=False))
-    return run(rotate=RotationRequest.model_validate(event).action == "rotate")
+        return answer_custom_resource(CustomResourceRequest.model_validate(event), lambda: run("tick"))
+    return run(RotationRequest.model_validate(event).action)

@@ -333,6 +333,18 @@ def test_version_that_is_taken_is_not_overwritten(world: World) -> None:
     assert latest.jws == "first"
 
 
+@pytest.mark.parametrize("length", [299_999, 300_000, 300_001, 1_000_000])
+def test_bundle_of_any_size_comes_back_whole(world: World, length: int) -> None:
+    """A bundle with thousands of blocked keys is larger than one item may be."""
+    text = "".join(f"{number:08x}" for number in range(length // 8 + 1))[:length]
+    assert world.trust_bundles.add(bundle(1), "small")
+    assert world.trust_bundles.add(bundle(2), text)
+    assert not world.trust_bundles.add(bundle(2), "late")
+    latest = world.trust_bundles.latest(ISSUER)
+    assert latest is not None
+    assert (latest.version, latest.jws == text) == (2, True)
+
+
 # --- KMS ------------------------------------------------------------------------------------------------------------
 
 

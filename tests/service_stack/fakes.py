@@ -14,7 +14,8 @@ from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import EcPublicKey, public_key_of
 from attestation.known_builds import KnownBuild
-from attestation.trust_bundle import TrustBundle, jwks
+from attestation.route_requirement import RouteRequirement
+from attestation.trust_bundle import AppStanding, TrustBundle, jwks
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from service.apps import RegisteredApp
 from service.attested_keys import EnrolledKey, KeyState
 from service.errors import Unavailable
+from service.revocations import standings_of
 from service.signing_keys import StoredKey
 from service.trust_bundles import StoredBundle
 
@@ -96,7 +98,7 @@ class MemorySettlement(Switch):
             row = self.attested_keys.rows.get(key.key_id)
             if row is None:
                 raise RejectedEvidence(Reason.KEY_UNKNOWN)
-            if row.state is not KeyState.ACTIVE:
+            if row.is_blocked(key.last_seen):
                 raise RejectedEvidence(Reason.KEY_BLOCKED)
             if row.app != key.app:
                 raise RejectedEvidence(Reason.KEY_OTHER_APP)
@@ -107,7 +109,13 @@ class MemorySettlement(Switch):
             if key.counter is not None and (row.counter is None or row.counter >= key.counter):
                 raise RejectedEvidence(Reason.COUNTER_NOT_GREATER)
             changed = replace(
-                row, counter=key.counter, claims=key.claims, last_seen=key.last_seen, expires_at=key.expires_at
+                row,
+                counter=key.counter,
+                claims=key.claims,
+                state=KeyState.ACTIVE,
+                blocked_until=None,
+                last_seen=key.last_seen,
+                expires_at=key.expires_at,
             )
             self._write(challenge, changed)
 
@@ -160,6 +168,28 @@ class MemorySigningKeys(Switch):
         for kid, moment in retiring.items():
             if self.rows[kid].retired_at is None:
                 self.rows[kid] = replace(self.rows[kid], retired_at=moment)
+
+
+@dataclass
+class MemoryApis(Switch):
+    """:class:`service.apis.Apis`."""
+
+    rows: dict[str, tuple[RouteRequirement, ...]] = field(default_factory=dict)
+
+    def all(self) -> Mapping[str, tuple[RouteRequirement, ...]]:
+        self.touch()
+        return dict(self.rows)
+
+
+@dataclass
+class MemoryRevocations(Switch):
+    """:class:`service.revocations.Revocations`, over rows as the table has them."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def standings(self, now: float) -> Mapping[str, AppStanding]:
+        self.touch()
+        return standings_of(self.rows, now)
 
 
 @dataclass

@@ -47,9 +47,11 @@ from bonafide.attesters.key_store_installation import AndroidInstallation, Harmo
 from bonafide.attesters.software_google import SoftwareGoogle
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.fakes import (
+    MemoryApis,
     MemoryApps,
     MemoryAttestedKeys,
     MemoryBuilds,
+    MemoryRevocations,
     MemorySettlement,
     MemorySigningKeys,
     MemoryTrustBundles,
@@ -115,6 +117,8 @@ class MemoryStack:
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     signing_keys: MemorySigningKeys = field(default_factory=MemorySigningKeys)
     trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
+    apis: MemoryApis = field(default_factory=MemoryApis)
+    revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
     root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
     status_lists: MemoryStatusLists = field(default_factory=MemoryStatusLists)
@@ -141,6 +145,8 @@ class MemoryStack:
                 lifetime=21_600,
                 signing_keys=self.signing_keys,
                 trust_bundles=self.trust_bundles,
+                apis=self.apis,
+                revocations=self.revocations,
                 root_key=self.root_key,
             ),
             routes={AUDIENCE: ROUTES},

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
-from attestation.errors import RejectedEvidence
 from attestation.route_requirement import Requirement, RouteRequirement
-from attestation.trust_bundle import AppStanding, TrustBundle, open_trust_bundle, sign_trust_bundle
+from attestation.trust_bundle import AppStanding, TrustBundle, open_trust_bundle
 from service.errors import Unavailable
+from service.revocations import MAX_LISTED
 from service.rotation import ANNOUNCEMENT, KEPT_AFTER_RETIREMENT, SKEW
 from service.signing_keys import Purpose
 from service.trust_bundles import StoredBundle, TrustBundles
@@ -150,34 +149,76 @@ def test_publisher_gives_up_after_a_few_rivals(stack: MemoryStack) -> None:
         publisher.publish({AUDIENCE: ROUTES}, now=NOW)
 
 
-def published_by_hand(stack: MemoryStack, **changes: Any) -> None:
-    """A bundle that somebody else published next, with revocations."""
-    bundle = bundle_of(stack, NOW)._replace(version=2, **changes)
-    stack.trust_bundles.add(bundle, sign_trust_bundle(bundle, sign=stack.root_key.sign))
-
-
-def test_revocations_and_other_routes_survive_a_rotation(stack: MemoryStack) -> None:
+def test_revocations_and_routes_are_in_every_bundle(stack: MemoryStack) -> None:
     """The attack: wait for the hourly bundle and be unblocked by it."""
-    standing = {"demo": AppStanding(NOW - 5, frozenset({"K" * 43}))}
+    key = {"app": "demo", "revoked": "key:" + "K" * 43, "at": NOW, "expires_at": NOW + DAY}
+    stack.revocations.rows = [{"app": "demo", "revoked": "tokens", "not_before": int(NOW) - 5}, key]
     other = {"other-api": (RouteRequirement("*", "/*", Requirement.MONITOR),)}
-    published_by_hand(stack, apps=standing, apis={**other, AUDIENCE: ()})
-    bundle = stack.rotation.run(now=NOW + 3600)
-    assert bundle.version == 3
-    assert bundle.apps == standing
-    assert bundle.apis == {**other, AUDIENCE: ROUTES}
+    stack.apis.rows = dict(other)
+    for bundle in (stack.rotation.run(now=NOW + 3600), stack.rotation.publish(now=NOW + 3601)):
+        assert bundle.apps == {"demo": AppStanding(int(NOW) - 5, frozenset({"K" * 43}))}
+        assert bundle.apis == {**other, AUDIENCE: ROUTES}
 
 
-def test_expired_bundle_still_hands_on_its_revocations(stack: MemoryStack) -> None:
-    """A stack whose schedule slept for a week forgets nobody."""
-    standing = {"demo": AppStanding(0, frozenset({"K" * 43}))}
-    published_by_hand(stack, apps=standing)
-    assert stack.rotation.run(now=NOW + 7 * DAY).apps == standing
+def test_routes_of_the_table_replace_the_defaults_of_the_own_audience(stack: MemoryStack) -> None:
+    """Also an empty list: every route then asks for what the authorizer's default is."""
+    stack.apis.rows = {AUDIENCE: ()}
+    assert stack.rotation.publish(now=NOW + 1).apis == {AUDIENCE: ()}
 
 
-def test_bundle_in_the_table_that_the_root_key_did_not_sign_stops_publishing(stack: MemoryStack) -> None:
-    """The attack: write into the table and have the next bundle launder it."""
-    bundle = bundle_of(stack, NOW)._replace(version=2, apps={})
-    forger = MemoryStack().root_key
-    stack.trust_bundles.add(bundle, sign_trust_bundle(bundle, sign=forger.sign))
-    with pytest.raises(RejectedEvidence):
-        stack.rotation.run(now=NOW + 3600)
+@pytest.mark.parametrize("part", ["apis", "revocations", "root_key", "trust_bundles"])
+def test_publishing_without_a_part_publishes_nothing(stack: MemoryStack, part: str) -> None:
+    """The failure: a bundle without revocations, because their table was throttled for a moment."""
+    getattr(stack, part).down = True
+    with pytest.raises(Unavailable):
+        stack.rotation.publish(now=NOW + 1)
+    assert len(stack.trust_bundles.rows) == 1
+
+
+def test_publishing_alone_touches_no_key(stack: MemoryStack) -> None:
+    """An operator who blocks a key does not rotate, not even when rotation is due."""
+    before = dict(stack.signing_keys.rows)
+    assert stack.rotation.publish(now=DUE).version == 2
+    assert stack.signing_keys.rows == before
+
+
+def test_publishing_before_there_is_a_key_is_put_off(stack: MemoryStack) -> None:
+    """A bundle without keys would cut off every app."""
+    stack.signing_keys.rows.clear()
+    with pytest.raises(Unavailable):
+        stack.rotation.publish(now=NOW + 1)
+
+
+def blocked(number: int, at: float) -> dict[str, object]:
+    return {"app": "demo", "revoked": f"key:{number:043d}", "at": at, "expires_at": at + DAY}
+
+
+def test_bundle_with_the_most_keys_is_one_that_authorizers_read(stack: MemoryStack) -> None:
+    """Sixteen thousand blocked keys fit; of more, those blocked last are named, whose tokens live longest."""
+    stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED + 5)]
+    bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
+    (standing,) = bundle.apps.values()
+    assert len(standing.blocked_keys) == MAX_LISTED
+    assert f"{MAX_LISTED + 4:043d}" in standing.blocked_keys
+    assert f"{4:043d}" not in standing.blocked_keys
+    stored = stack.trust_bundles.latest(ISSUER)
+    assert stored is not None
+    assert (
+        open_trust_bundle(stored.jws, root_key=stack.root_key.public_key(), issuer=ISSUER, now=NOW + MAX_LISTED)
+        == bundle
+    )
+
+
+def test_bundle_that_no_authorizer_would_read_is_not_published(stack: MemoryStack) -> None:
+    """The failure: one row too many, and every relying party is stuck with what it has."""
+    stack.apis.rows = {"huge": tuple(RouteRequirement("GET", "/" + "x" * 1000, Requirement.OFF) for _ in range(1000))}
+    with pytest.raises(Unavailable):
+        stack.rotation.publish(now=NOW + 1)
+    assert len(stack.trust_bundles.rows) == 1
+
+
+def test_block_is_no_longer_listed_when_every_token_of_the_key_has_expired(stack: MemoryStack) -> None:
+    """TTL deletes late: the date is judged in code."""
+    stack.revocations.rows = [blocked(1, NOW)]
+    assert stack.rotation.publish(now=NOW + DAY - 1).apps
+    assert not stack.rotation.publish(now=NOW + DAY).apps

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @unique
 class KeyState(StrEnum):
-    """``BLOCKED`` keys stay known and are refused."""
+    """``BLOCKED`` keys stay known and are refused, for good or until the block ends."""
 
     ACTIVE = "active"
     BLOCKED = "blocked"
@@ -32,7 +32,8 @@ class EnrolledKey:
     """One row. Times are Unix seconds; ``expires_at`` moves on with every renewal. ``claims`` are the latest.
 
     ``counter`` is the highest App Attest counter seen, ``None`` for keys of formats without one: there the spent nonce
-    alone makes a signature good once. ``receipt`` is Apple's, opaque.
+    alone makes a signature good once. ``receipt`` is Apple's, opaque. ``blocked_until`` is when a block ends by itself,
+    ``None`` for one that does not.
     """
 
     key_id: str
@@ -40,6 +41,7 @@ class EnrolledKey:
     claims: Claims
     counter: int | None
     state: KeyState = KeyState.ACTIVE
+    blocked_until: int | None = None
     receipt: bytes | None = None
     enrolled_at: int
     last_seen: int
@@ -55,10 +57,14 @@ class EnrolledKey:
             claims=self.claims,
         )
 
+    def is_blocked(self, now: float) -> bool:
+        """Whether an operator's block is in force."""
+        return self.state is not KeyState.ACTIVE and (self.blocked_until is None or self.blocked_until > now)
+
     def require_usable(self, now: float) -> EnrolledKey:
         """This key, or :class:`RejectedEvidence` when it is blocked (``key-blocked``) or idle too long
         (``key-unknown``: TTL deletes late, so the date is judged here)."""
-        if self.state is not KeyState.ACTIVE:
+        if self.is_blocked(now):
             raise RejectedEvidence(Reason.KEY_BLOCKED, "an operator blocked this key")
         if self.expires_at <= now:
             raise RejectedEvidence(Reason.KEY_UNKNOWN, f"idle since {now - self.last_seen:.0f} s")
@@ -117,7 +123,7 @@ class DynamoDBAttestedKeys:
     def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that moves the key's counter on, and fails it unless the counter grows.
 
-        A row that failed comes back with the refusal: see :func:`renewal_refusal`.
+        A row that failed comes back with the refusal: see :func:`renewal_refusal`. A block that has ended is cleared.
         """
         counter = "attribute_not_exists(#counter)" if key.counter is None else "#counter < :counter"
         setting = "" if key.counter is None else "#counter = :counter, "
@@ -125,14 +131,18 @@ class DynamoDBAttestedKeys:
             "Update": {
                 "TableName": self.table,
                 "Key": {"key_id": {"S": key.key_id}},
-                "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires",
-                "ConditionExpression": f"{counter} AND #state = :active AND #app = :app AND #expires > :seen",
+                "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires, "
+                "#state = :active REMOVE #blocked",
+                "ConditionExpression": f"{counter} AND (#state = :active OR #blocked.#until <= :seen) AND #app = :app "
+                "AND #expires > :seen",
                 "ExpressionAttributeNames": {
                     "#counter": "counter",
                     "#claims": "claims",
                     "#seen": "last_seen",
                     "#expires": "expires_at",
                     "#state": "state",
+                    "#blocked": "blocked",
+                    "#until": "until",
                     "#app": "app",
                 },
                 "ExpressionAttributeValues": to_item(
@@ -155,7 +165,8 @@ def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> Attest
     if not found:
         return RejectedEvidence(Reason.KEY_UNKNOWN, "the key vanished between reading and writing")
     row = from_item(found)
-    if row.get("state") != KeyState.ACTIVE.value:
+    until = _blocked_until(row)
+    if row.get("state") != KeyState.ACTIVE.value and (until is None or until > key.last_seen):
         return RejectedEvidence(Reason.KEY_BLOCKED, "an operator blocked this key a moment ago")
     if row.get("app") != key.app:
         return RejectedEvidence(Reason.KEY_OTHER_APP, "the key belongs to another app")
@@ -164,6 +175,11 @@ def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> Attest
     if key.counter is None:
         return RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a key with a counter, renewed without one")
     return RejectedEvidence(Reason.COUNTER_NOT_GREATER, f"counter {key.counter} after {row.get('counter')}")
+
+
+def _blocked_until(row: Mapping[str, Any]) -> int | None:
+    until: int | None = row.get("blocked", {}).get("until")
+    return until
 
 
 def _text_of(claims: Claims) -> str:
@@ -177,6 +193,7 @@ def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
         claims=Claims.from_record(json.loads(row["claims"])),
         counter=row.get("counter"),
         state=KeyState(row["state"]),
+        blocked_until=_blocked_until(row),
         receipt=row.get("receipt"),
         enrolled_at=row["enrolled_at"],
         last_seen=row["last_seen"],

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from attestation.route_requirement import RouteRequirement
-from attestation.trust_bundle import AppStanding, TrustBundle, open_trust_bundle, sign_trust_bundle
+from attestation.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, sign_trust_bundle
 
+from .apis import Apis
 from .errors import Unavailable
 from .kms import RootKey
+from .revocations import Revocations
 from .signing_keys import Purpose, SigningKeys, newest_first
-from .trust_bundles import StoredBundle, TrustBundles
+from .trust_bundles import TrustBundles
 
 ATTEMPTS: Final = 5
 """How often publishing yields to somebody who took the version first."""
@@ -26,18 +28,20 @@ class Publisher:
     lifetime: float
     signing_keys: SigningKeys
     trust_bundles: TrustBundles
+    apis: Apis
+    revocations: Revocations
     root_key: RootKey
 
     def publish(self, routes: Mapping[str, tuple[RouteRequirement, ...]], *, now: float) -> TrustBundle:
-        """Publish version + 1: all token keys in force, ``routes`` by audience, everything else as it was.
+        """Publish version + 1: all token keys in force, what was revoked, and the routes of every API: those of the
+        apis table, and ``routes`` (by audience) where it has none.
 
         Raises :class:`~service.errors.Unavailable`; a caller then announces nothing.
         """
         for _ in range(ATTEMPTS):
-            # The version is read before the keys: whoever publishes in between takes the version, so a bundle can
-            # never be newer by number and older by content.
+            # The version is read before everything else: whoever publishes in between takes the version, so a bundle
+            # can never be newer by number and older by content.
             latest = self.trust_bundles.latest(self.issuer)
-            apps, apis = self._carried_over(latest)
             rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
             bundle = TrustBundle(
                 issuer=self.issuer,
@@ -45,21 +49,16 @@ class Publisher:
                 issued_at=int(now),
                 expires_at=int(now + self.lifetime),
                 keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
-                apps=apps,
-                apis={**apis, **routes},
+                apps=self.revocations.standings(now),
+                apis={**routes, **self.apis.all()},
             )
-            if self.trust_bundles.add(bundle, sign_trust_bundle(bundle, sign=self.root_key.sign)):
+            if self.trust_bundles.add(bundle, self._signed(bundle)):
                 return bundle
         raise Unavailable(f"{ATTEMPTS} publishers were faster")
 
-    def _carried_over(
-        self, latest: StoredBundle | None
-    ) -> tuple[Mapping[str, AppStanding], Mapping[str, tuple[RouteRequirement, ...]]]:
-        """Revocations and routes of the bundle before, which must survive a rotation. Its signature is checked: what
-        somebody wrote into the table must not be signed into the next bundle."""
-        if latest is None:
-            return {}, {}
-        before = open_trust_bundle(
-            latest.jws, root_key=self.root_key.public_key(), issuer=self.issuer, now=latest.issued_at
-        )
-        return before.apps, before.apis
+    def _signed(self, bundle: TrustBundle) -> str:
+        text = sign_trust_bundle(bundle, sign=self.root_key.sign)
+        if len(text) > MAX_TRUST_BUNDLE_CHARACTERS:
+            # No authorizer would take it. The last one goes on; somebody has to remove routes or revocations.
+            raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
+        return text

@@ -18,6 +18,7 @@ from attestation.trust_bundle import TrustBundle
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from .errors import Unavailable
 from .kms import WrappingKey
 from .publishing import Publisher
 from .signing_keys import Purpose, SigningKeys, StoredKey, newest_first
@@ -34,7 +35,10 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """Keeps a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one."""
+    """Keeps a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one.
+
+    ``routes`` are those of APIs that the apis table does not have.
+    """
 
     signing_keys: SigningKeys
     wrapping: WrappingKey
@@ -59,6 +63,15 @@ class Rotation:
             if row.retired_at is not None and row.retired_at + KEPT_AFTER_RETIREMENT <= now:
                 self.signing_keys.remove(row.kid)
         return bundle
+
+    def publish(self, *, now: float) -> TrustBundle:
+        """Publish a trust bundle with the keys there are: what an operator changed takes effect, and nothing else.
+
+        Raises :class:`~service.errors.Unavailable`, also for a stack that has no key yet.
+        """
+        if not newest_first(self.signing_keys.all(), Purpose.TOKEN):
+            raise Unavailable("there is no token key to publish yet")
+        return self.publisher.publish(self.routes, now=now)
 
     def _keep_sealing_key(self, now: int, rotate: bool) -> None:
         rows = newest_first(self.signing_keys.all(), Purpose.CHALLENGE)

@@ -208,12 +208,15 @@ class ServePolicySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSigningKeySettings:
-    """``rotate_signing_key``. ``guarded_api_routes`` are the route requirements of the API ``token_audience``."""
+    """``rotate_signing_key``. ``guarded_api_routes`` are the route requirements of the API ``token_audience``, as long
+    as the apis table has none for it."""
 
     stage: str
     stack_name: str
     signing_keys_table: str
     trust_bundles_table: str
+    apis_table: str
+    revocations_table: str
     root_key_id: str
     wrapping_key_id: str
     token_issuer: str

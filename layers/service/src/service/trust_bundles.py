@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.trust_bundle import TrustBundle, jwks
 from botocore.exceptions import ClientError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 KEPT_AFTER_EXPIRY: Final = 400 * 86_400
 """Seconds a row outlives its bundle: an audit trail, and the memory of the last version. Were the last row deleted,
 numbering would start again at 1 and every authorizer would refuse the new bundle as a rollback."""
+
+_PART: Final = 300_000
+"""Characters of a bundle in one item, which DynamoDB limits to 400 KB: a bundle with many blocked keys has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,47 +51,63 @@ class TrustBundles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBTrustBundles:
-    """:class:`TrustBundles` in DynamoDB."""
+    """:class:`TrustBundles` in DynamoDB.
+
+    A bundle too large for one item lies in parts under a key of their own, written before the row that names them: who
+    sees the row finds the parts. Parts of a version that somebody else took are orphans, until TTL deletes them.
+    """
 
     client: DynamoDBClient
     table: str
 
     def latest(self, issuer: str) -> StoredBundle | None:
-        with unavailable_on_failure("dynamodb:Query trust_bundles"):
-            items = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression="issuer = :issuer",
-                ExpressionAttributeValues=to_item({":issuer": issuer}),
-                ScanIndexForward=False,
-                Limit=1,
-                ConsistentRead=True,
-            )["Items"]
+        items = self._query(issuer, newest_first=True, limit=1)
         if not items:
             return None
-        row = from_item(items[0])
+        row = items[0]
+        jws = row["jws"] if "jws" in row else "".join(part["jws"] for part in self._query(row["parts"]))
         return StoredBundle(
             version=row["version"],
-            jws=row["jws"],
+            jws=jws,
             jwks=row["jwks"],
             issued_at=row["issued_at"],
             expires_at=row["expires_at"] - KEPT_AFTER_EXPIRY,
         )
 
     def add(self, bundle: TrustBundle, jws: str) -> bool:
-        item = to_item(
-            {
-                "issuer": bundle.issuer,
-                "version": bundle.version,
-                "jws": jws,
-                "jwks": json.dumps(jwks(bundle.keys), separators=(",", ":")),
-                "issued_at": int(bundle.issued_at),
-                "expires_at": int(bundle.expires_at) + KEPT_AFTER_EXPIRY,
-            }
-        )
+        row: dict[str, object] = {
+            "issuer": bundle.issuer,
+            "version": bundle.version,
+            "jws": jws,
+            "jwks": json.dumps(jwks(bundle.keys), separators=(",", ":")),
+            "issued_at": int(bundle.issued_at),
+            "expires_at": int(bundle.expires_at) + KEPT_AFTER_EXPIRY,
+        }
+        if len(jws) > _PART:
+            parts = f"{bundle.issuer}#{uuid.uuid4()}"
+            for number, begin in enumerate(range(0, len(jws), _PART)):
+                part = {"issuer": parts, "version": number, "jws": jws[begin : begin + _PART]}
+                self._put({**part, "expires_at": row["expires_at"]})
+            row = {**row, "jws": None, "parts": parts}
+        return self._put(row)
+
+    def _query(self, issuer: str, *, newest_first: bool = False, limit: int | None = None) -> list[dict[str, Any]]:
+        with unavailable_on_failure("dynamodb:Query trust_bundles"):
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table,
+                KeyConditionExpression="issuer = :issuer",
+                ExpressionAttributeValues=to_item({":issuer": issuer}),
+                ScanIndexForward=not newest_first,
+                ConsistentRead=True,
+                PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
+            )
+            return [from_item(item) for page in pages for item in page["Items"]]
+
+    def _put(self, row: Mapping[str, object]) -> bool:
         with unavailable_on_failure("dynamodb:PutItem trust_bundles"):
             try:
                 self.client.put_item(
-                    TableName=self.table, Item=item, ConditionExpression="attribute_not_exists(issuer)"
+                    TableName=self.table, Item=to_item(row), ConditionExpression="attribute_not_exists(issuer)"
                 )
             except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":

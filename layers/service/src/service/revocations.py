@@ -1,0 +1,76 @@
+"""The revocations table: what was taken back of each app, and must reach every relying party at once.
+
+Two kinds of rows, under the app: ``tokens`` with the app's not-before, and ``key:<key_id>`` for each key that was
+blocked lately. Renewals are refused by the key's own state in attested_keys, for as long as the block lasts; relying
+parties only need to hear of a key until the last token that it holds has expired. So these rows, and with them the
+trust bundle, forget a block after :data:`LISTED`, however long it lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from attestation.trust_bundle import AppStanding
+
+from .aws import from_item, unavailable_on_failure
+from .errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TOKENS: Final = "tokens"
+KEY: Final = "key:"
+
+LISTED: Final = 86_400
+"""Seconds that a blocked key is named in trust bundles: many times the longest life of a token, one hour."""
+
+MAX_LISTED: Final = 16_000
+"""Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that were
+blocked longest ago are left out: their tokens have expired first. Whoever blocks more than that within minutes wants
+the app's not-before instead."""
+
+
+class Revocations(Protocol):
+    """Where the publisher looks revocations up."""
+
+    def standings(self, now: float) -> Mapping[str, AppStanding]:
+        """The standing of every app that has any revocation. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBRevocations:
+    """:class:`Revocations` in DynamoDB. ``bonafide key block`` and ``bonafide app not-before`` write the rows."""
+
+    client: DynamoDBClient
+    table: str
+
+    def standings(self, now: float) -> Mapping[str, AppStanding]:
+        # Consistent, like the apis table: an index could be read before it knows of the block that is being published.
+        with unavailable_on_failure("dynamodb:Scan revocations"):
+            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
+            rows = [from_item(item) for page in pages for item in page["Items"]]
+        try:
+            return standings_of(rows, now)
+        except (KeyError, TypeError) as error:
+            raise Unavailable("a row of the revocations table cannot be read") from error
+
+
+def standings_of(rows: Iterable[Mapping[str, Any]], now: float) -> dict[str, AppStanding]:
+    """The standings that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here."""
+    not_before: dict[str, float] = {}
+    keys = []
+    for row in rows:
+        if row["revoked"] == TOKENS:
+            not_before[row["app"]] = float(row["not_before"])
+        elif row["expires_at"] > now:
+            keys.append((-row["at"], row["app"], row["revoked"].removeprefix(KEY)))
+    blocked: dict[str, set[str]] = {}
+    for _, app, key_id in sorted(keys)[:MAX_LISTED]:
+        blocked.setdefault(app, set()).add(key_id)
+    return {
+        app: AppStanding(not_before.get(app, 0.0), frozenset(blocked.get(app, ())))
+        for app in sorted(not_before.keys() | blocked.keys())
+    }

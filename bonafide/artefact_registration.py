@@ -1,4 +1,4 @@
-"""Registering an app from what was built: an artefact's identity into the registration, its baseline as a known build."""
+"""Registering an app from what was built: identity into the registration, baseline as a known build."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import apk_info
 from .apk_signers import signers_of
 from .apk_signing_block import find_signing_block
 from .archive import Archive, open_archive
-from .artefact import Artefact, ArtefactError
+from .artefact import Artefact, ArtefactError, Signer
 from .baseline import check_part_count, folder_digest
 from .jar_signature import jar_signers
 
@@ -53,6 +53,7 @@ def read_apk(path: Path) -> Artefact:
         signers = (*newer, *jar_signers(archive, min_sdk=manifest.min_sdk, has_newer_scheme=bool(newer)))
         if not signers:
             raise ArtefactError(f"{archive.name} is not signed.")
+        _check_kinship(signers, archive.name)
         return Artefact(
             platform="android",
             name=manifest.package,
@@ -75,6 +76,24 @@ def _check_kind(archive: Archive) -> None:
     resources = archive.entries.get("resources.arsc")
     if resources is not None and resources.file_size > _MAX_RESOURCES_BYTES:
         raise ArtefactError(f"resources.arsc in {archive.name} is larger than {_MAX_RESOURCES_BYTES} bytes.")
+
+
+def _check_kinship(signers: tuple[Signer, ...], name: str) -> None:
+    """All signatures are by one owner: v1 and v2 by the same certificates, later ones linked to them by lineage.
+
+    The attack: a stranger adds their own newer signature to our package. Nothing inside was changed, older devices still
+    see our certificate, newer ones the stranger's.
+    """
+    schemes: dict[str, set[str]] = {}
+    for signer in signers:
+        schemes.setdefault(signer.scheme, set()).add(signer.digest)
+    older: list[str] = []
+    for scheme in sorted(schemes):
+        for other in older:
+            same = schemes[scheme] == schemes[other] if scheme == "v2" else schemes[scheme] & schemes[other]
+            if not same:
+                raise ArtefactError(f"{name} is signed by strangers to each other in schemes {other} and {scheme}.")
+        older.append(scheme)
 
 
 def _read_manifest(path: Path, name: str) -> _Manifest:

@@ -106,13 +106,12 @@ def signers_of(archive: Archive, block: SigningBlock) -> tuple[Signer, ...]:
     signers: list[Signer] = []
     for scheme, block_signers in found.items():
         for signer in block_signers:
-            since = (
-                f" from Android {_RELEASES.get(signer.min_sdk, f'API {signer.min_sdk}')}" if scheme == "v3.1" else ""
-            )
-            signers.append(Signer(digest=sha256(signer.certificate).hexdigest(), role=f"signature {scheme}{since}"))
+            release = _RELEASES.get(signer.min_sdk, f"API {signer.min_sdk}")
+            since = f"from Android {release}" if scheme == "v3.1" else ""
+            signers.append(Signer(digest=sha256(signer.certificate).hexdigest(), scheme=scheme, detail=since))
         for signer in block_signers:
             signers.extend(
-                Signer(digest=sha256(certificate).hexdigest(), role=f"lineage of {scheme}")
+                Signer(digest=sha256(certificate).hexdigest(), scheme=scheme, detail="earlier in its lineage")
                 for certificate in _lineage(signer, archive.name)[:-1]
             )
     return tuple(signers)

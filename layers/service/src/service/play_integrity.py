@@ -7,6 +7,7 @@ not be put before Google, with a finding. A token that was opened counts, whatev
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ MEMORY: Final = 300.0
 """Seconds that a process goes by an app's Play secrets: a new key pair is known everywhere after that."""
 
 _MAX_APPS: Final = 256
+_VISIBLE: Final = re.compile(r"[!-~]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,8 @@ class PlayIntegrity:
             raise MalformedEvidence(
                 Reason.EVIDENCE_TOO_LARGE, f"integrity token over {MAX_TOKEN_CHARACTERS} characters"
             )
-        if not token.isascii() or not token.isprintable() or not token:
-            raise MalformedEvidence(Reason.ENCODING_INVALID, "the integrity token is not printable ASCII")
+        if not _VISIBLE.match(token):
+            raise MalformedEvidence(Reason.ENCODING_INVALID, "the integrity token is not visible ASCII")
         digest = sha256(f"{package}/{token}".encode()).hexdigest()
         answer = self.requests.answer(digest, now)
         if answer is not None:

@@ -1,7 +1,8 @@
 """Lambda authorizer: lets a request pass to a team's API when a genuine app made it.
 
-Trusts one thing, the stack's root public key. Has no permission, makes no AWS call, keeps no secret, and works the
-same in any account: everything else it needs is in the trust bundle, signed by that key.
+Trusts one thing, the stack's root public key. Has no permission, makes no AWS call and works the same in any account:
+everything else it needs is in the trust bundle, signed by that key. The one exception is asked for route by route:
+``proof-once`` spends proofs in a table.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from attestation.errors import Reason
 from authorizer_settings import AuthorizerSettings, SettingsError
 from bundle_client import BundleAddress, BundleAnswer, fetch_bundle
 from bundle_keeper import BundleKeeper
-from decision_log import log_bundle, log_decision, log_fault
+from decision_log import log_bundle, log_decision, log_fault, log_warning
 from gate import Decision, Gate
 from gateway_answer import Answer, denial, write_answer
 from gateway_event import Kind, UnreadableEvent, read_event
@@ -41,7 +42,7 @@ class Authorizer:
             raise _unauthorized() from None
         try:
             decision = self.gate.decide(request, now)
-            log_decision(request, decision)
+            log_decision(request, decision, self._settings.audience)
         except Exception as error:
             log_fault("unexpected error", error, request_id=request.request_id)
             return denial(request, Decision(False, "", None, 0))
@@ -69,7 +70,7 @@ def wire(environment: Mapping[str, str]) -> Authorizer:
         clock=time,
         note=log_bundle,
     )
-    return Authorizer(settings, Gate(settings, keeper))
+    return Authorizer(settings, Gate(settings, keeper, warn=partial(log_warning, "impossible settings")))
 
 
 def _fetch(address: BundleAddress, etag: str | None, timeout: float) -> BundleAnswer:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from attestation.errors import AttestationError
 from attestation.jose import EcPublicKey, b64url_decode, public_key_from_point
+from attestation.proof_nonce import MIN_KEY_BYTES
 from attestation.route_requirement import Requirement
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")  # RFC 9110 §5.6.2
@@ -18,7 +19,7 @@ _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)
 
 
 class SettingsError(Exception):
-    """A setting is missing or makes no sense. Says which one and what it should be; settings hold no secret."""
+    """A setting is missing or makes no sense. Says which one and what it should be, and quotes no value."""
 
 
 class AuthorizerSettings(NamedTuple):
@@ -27,6 +28,9 @@ class AuthorizerSettings(NamedTuple):
 
     ``external_origin`` is what clients see before the API's own path, as in ``https://api.example.com/shop``: a
     custom domain behind another proxy, or a stage prefix. Empty means the request's own domain and path.
+    ``cache_seconds`` is for how long the API Gateway in front caches answers, which it does not tell: 0 where it does
+    not. ``pop_header`` is empty where ``OAuth-Client-Attestation-PoP`` is not accepted (``off``);
+    ``proof_nonces_table`` where no route may ask for ``proof-once``; ``nonce_key`` where proofs need no nonce.
     """
 
     trust_bundle_url: str
@@ -36,17 +40,22 @@ class AuthorizerSettings(NamedTuple):
     default_requirement: Requirement = Requirement.PROOF
     token_header: str = "oauth-client-attestation"
     proof_header: str = "dpop"
+    pop_header: str = "oauth-client-attestation-pop"
     external_origin: str = ""
     allow_when_unavailable: bool = False
     clock_skew: float = 5.0
+    cache_seconds: float = 0.0
+    proof_nonces_table: str = ""
+    nonce_key: bytes = b""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> AuthorizerSettings:
         """Read and check all settings. Raises :class:`SettingsError` for the first that is wrong."""
         token_header = _header(environment, "TOKEN_HEADER", "OAuth-Client-Attestation")
         proof_header = _header(environment, "PROOF_HEADER", "DPoP")
-        if token_header == proof_header:
-            raise SettingsError("TOKEN_HEADER and PROOF_HEADER must be two different headers")
+        pop_header = _header(environment, "ATTESTATION_POP_HEADER", "OAuth-Client-Attestation-PoP")
+        if len({token_header, proof_header, pop_header}) < 3:
+            raise SettingsError("TOKEN_HEADER, PROOF_HEADER and ATTESTATION_POP_HEADER must be different headers")
         return cls(
             trust_bundle_url=_required(environment, "TRUST_BUNDLE_URL"),
             root_key=_root_key(_required(environment, "ROOT_PUBLIC_KEY")),
@@ -57,9 +66,13 @@ class AuthorizerSettings(NamedTuple):
             ),
             token_header=token_header,
             proof_header=proof_header,
+            pop_header="" if pop_header == "off" else pop_header,
             external_origin=_origin(environment),
             allow_when_unavailable=_one_of(environment, "ON_BUNDLE_UNAVAILABLE", "deny", ("deny", "allow")) == "allow",
             clock_skew=_seconds(environment, "CLOCK_SKEW_SECONDS", 5.0, at_most=300.0),
+            cache_seconds=_seconds(environment, "AUTHORIZER_CACHE_SECONDS", 0.0, at_most=3600.0),
+            proof_nonces_table=environment.get("PROOF_NONCES_TABLE", ""),
+            nonce_key=_nonce_key(environment),
         )
 
 
@@ -89,6 +102,18 @@ def _root_key(text: str) -> EcPublicKey:
         return public_key_from_point(b64url_decode(text))
     except AttestationError:
         raise SettingsError("ROOT_PUBLIC_KEY must be the base64url of an uncompressed P-256 point") from None
+
+
+def _nonce_key(environment: Mapping[str, str]) -> bytes:
+    if _one_of(environment, "PROOF_NONCE", "off", ("off", "require")) == "off":
+        return b""
+    try:
+        key = b64url_decode(environment.get("PROOF_NONCE_KEY", ""))
+    except AttestationError:
+        key = b""
+    if len(key) < MIN_KEY_BYTES:
+        raise SettingsError(f"PROOF_NONCE_KEY must be the base64url of at least {MIN_KEY_BYTES} random bytes")
+    return key
 
 
 def _origin(environment: Mapping[str, str]) -> str:

@@ -20,14 +20,19 @@ from refusals import support_code
 # The decision line is on every request's way: filling in a text costs half of what building and encoding a dict does.
 _DECISION: Final = (
     '{"level":"INFO","message":"decision","action":"authorize","outcome":%s,"request_class":%s,"requirement":%s,'
-    '"proven":%s,"kind":%s,"method":%s,"route":%s,"request_id":%s,"bundle_version":%d%s%s}'
+    '"proven":%s,"kind":%s,"audience":%s,"method":%s,"route":%s,"route_pattern":%s,"request_id":%s,'
+    '"bundle_version":%d%s%s}'
 )
 _REASON: Final = ',"reason":%s,"detail":%s,"support_code":%s'
 _TOKEN: Final = ',"app":%s,"platform":%s,"key_id":%s,"tier":%s,"app_build":%s,"policy_version":%d'
 
 
-def log_decision(request: GatewayRequest, decision: Decision) -> None:
-    """The decision line; operators find it by the support code that the client quotes."""
+def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> None:
+    """The decision line; operators find it by the support code that the client quotes.
+
+    ``route`` is the gateway's name of the route, ``route_pattern`` the requirement that covered the request, as in
+    ``POST /payments/*``; empty where the default did.
+    """
     token, reason = decision.token, decision.reason
     why = who = ""
     if reason is not None:
@@ -49,8 +54,10 @@ def log_decision(request: GatewayRequest, decision: Decision) -> None:
             quoted(decision.requirement or ""),
             "true" if decision.proven else "false",
             quoted(request.kind),
+            quoted(audience),
             quoted(request.method),
             quoted(request.route),
+            quoted(decision.route_pattern),
             quoted(request.request_id),
             decision.bundle_version,
             why,
@@ -63,6 +70,11 @@ def log_bundle(reason: Reason | None, detail: str) -> None:
     """A new trust bundle (no ``reason``), or why one was not taken."""
     level, outcome = ("INFO", "accepted") if reason is None else ("WARNING", "refused")
     _write(dumps({"level": level, "message": "trust bundle", "outcome": outcome, "reason": reason, "detail": detail}))
+
+
+def log_warning(what: str, detail: str) -> None:
+    """Settings that do not go together, seen while serving: said once, loudly, for the operator."""
+    _write(dumps({"level": "ERROR", "message": what, "outcome": "refused", "detail": detail}))
 
 
 def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: str = "") -> None:

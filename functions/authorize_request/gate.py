@@ -1,29 +1,36 @@
 """The gate: whether one request may pass, and why not.
 
-Order: the trust bundle, what the route asks for, the token, its app's and key's standing, the proof. Returns a
-decision for every request; what it means for API Gateway is ``gateway_answer``'s business.
+Order: the trust bundle, what the route asks for, the token, its app's and key's standing, its tier, the proof.
+Returns a decision for every request; what it means for API Gateway is ``gateway_answer``'s business.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from attestation.proof import ReplayMemory, verify_proof
-from attestation.route_requirement import Requirement, demand_for
-from attestation.token import VerifiedToken, verify_token
+from attestation.proof import ReplayMemory, VerifiedProof, verify_proof
+from attestation.proof_nonce import make_nonce, nonce_holds
+from attestation.route_requirement import Demand, Requirement, demand_for, strictest, tier_reaches
+from attestation.token import VerifiedToken, request_key_of, verify_token
 from attestation.trust_bundle import TrustBundle
 from authorizer_settings import AuthorizerSettings
 from bundle_keeper import BundleKeeper
-from gateway_event import GatewayRequest
+from cached_answers import beyond_caching, cannot_be_cached, guards_anything
+from gateway_event import GatewayRequest, Kind
 from refusals import REFUSALS, UNAVAILABLE, UNCHECKED, VERIFIED
+from spent_proofs import SpentProofs
 from verified_tokens import RememberedToken, VerifiedTokens
 
 
 class Decision(NamedTuple):
     """One decision. ``reason`` and ``detail`` say what is wrong, also where a ``monitor`` route lets it pass;
-    ``proven`` whether a proof was checked; ``token`` is there when the token itself holds."""
+    ``proven`` whether a proof was checked; ``token`` is there when the token itself holds. ``route_pattern`` is the
+    route requirement that covered the request, empty for the default; ``content_digest`` the body's digest that the
+    proof signed; ``own_route_only`` forbids an answer for more than this route; ``next_nonce`` is for the next proof.
+    """
 
     allowed: bool
     request_class: str
@@ -33,27 +40,60 @@ class Decision(NamedTuple):
     proven: bool = False
     reason: Reason | None = None
     detail: str = ""
+    route_pattern: str = ""
+    content_digest: str | None = None
+    own_route_only: bool = False
+    next_nonce: str = ""
 
 
 class Gate:
-    """Decides requests, one after the other. Remembers tokens and proofs it has seen."""
+    """Decides requests, one after the other. Remembers tokens and proofs it has seen.
 
-    def __init__(self, settings: AuthorizerSettings, keeper: BundleKeeper) -> None:
+    ``spent`` spends proofs where a route asks for ``proof-once``; ``warn(detail)`` hears, once per change of the
+    routes, of routes that cannot be served because answers are cached.
+    """
+
+    def __init__(
+        self,
+        settings: AuthorizerSettings,
+        keeper: BundleKeeper,
+        *,
+        spent: SpentProofs | None = None,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._keeper = keeper
+        self._spent = spent or SpentProofs(settings.proof_nonces_table)
+        self._warn = warn
         self._tokens = VerifiedTokens(skew=settings.clock_skew)
         self._proofs = ReplayMemory()
+        self._bundle_of_caching: TrustBundle | None = None
+        self._beyond_caching = ""
+        self._guarded = True
 
     def prepare(self, now: float) -> None:
-        """Have the trust bundle at hand before the first request."""
-        self._keeper.current(now)
+        """Have the trust bundle at hand before the first request, and say what its routes and our settings make
+        impossible."""
+        bundle = self._keeper.current(now)
+        if bundle is not None and self._settings.cache_seconds:
+            self._look_at_caching(bundle)
 
     def decide(self, request: GatewayRequest, now: float) -> Decision:
         """Decide ``request`` at ``now``. Does not raise for anything that a request can hold."""
+        decision = self._decide_by_bundle(request, now)
+        key = self._settings.nonce_key
+        if key:
+            return decision._replace(next_nonce=make_nonce(key=key, audience=self._settings.audience, now=now))
+        return decision
+
+    def _decide_by_bundle(self, request: GatewayRequest, now: float) -> Decision:
+        settings = self._settings
         bundle = self._keeper.current(now)
         if bundle is None:
+            # A cached simple response would stand for every route, also when there is a bundle again.
+            lasting = settings.cache_seconds and request.kind is Kind.HTTP_2
             return Decision(
-                allowed=self._settings.allow_when_unavailable,
+                allowed=settings.allow_when_unavailable and not lasting,
                 request_class=UNCHECKED,
                 requirement=None,
                 bundle_version=0,
@@ -69,27 +109,65 @@ class Gate:
 
     def _decide(self, request: GatewayRequest, bundle: TrustBundle, now: float) -> Decision:
         settings = self._settings
-        routes = bundle.apis.get(settings.audience, ())
-        requirement = demand_for(routes, request.method, request.path, settings.default_requirement).requirement
-        if requirement is Requirement.OFF:
-            return Decision(True, UNCHECKED, requirement, bundle.version)
+        demand = self._demand(request, bundle)
+        requirement, minimum_tier, pattern = demand
+        mixed = False
+        if settings.cache_seconds:
+            self._look_at_caching(bundle)
+            mixed = bool(self._beyond_caching)
         token: VerifiedToken | None = None
-        try:
-            remembered, text = self._token(request, bundle, now)
-            token = remembered.token
-            _check_standing(token, bundle)
-            proven = self._check_proof(request, requirement, remembered, text, now)
-        except AttestationError as error:
-            return Decision(
-                allowed=requirement is Requirement.MONITOR,
-                request_class=REFUSALS.get(error.reason, UNAVAILABLE).request_class,
-                requirement=requirement,
-                bundle_version=bundle.version,
-                token=token,
-                reason=error.reason,
-                detail=error.detail,
-            )
-        return Decision(True, VERIFIED, requirement, bundle.version, token, proven)
+        proof: VerifiedProof | None = None
+        reason, detail = None, ""
+        request_class = UNCHECKED
+        if requirement is not Requirement.OFF:
+            try:
+                remembered, text = self._token(request, bundle, now)
+                token = remembered.token
+                _check_standing(token, bundle)
+                if not tier_reaches(token.tier, minimum_tier):
+                    raise RejectedEvidence(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
+                proof = self._proof(request, requirement, remembered, text, now)
+                request_class = VERIFIED
+            except AttestationError as error:
+                reason, detail = error.reason, error.detail
+                request_class = REFUSALS.get(reason, UNAVAILABLE).request_class
+        allowed = reason is None or requirement is Requirement.MONITOR
+        if allowed and settings.cache_seconds:
+            presented = request.tokens[0] if request_class == VERIFIED else None
+            conflict = cannot_be_cached(request, demand, presented, mixed=mixed, guarded=self._guarded)
+            if conflict:
+                allowed, reason, detail, request_class = False, Reason.PROOF_CACHED, conflict, UNCHECKED
+        return Decision(
+            allowed,
+            request_class,
+            requirement,
+            bundle.version,
+            token,
+            proof is not None,
+            reason,
+            detail,
+            pattern,
+            proof.content_digest if proof is not None else None,
+            mixed,
+        )
+
+    def _demand(self, request: GatewayRequest, bundle: TrustBundle) -> Demand:
+        routes, default = bundle.apis.get(self._settings.audience, ()), self._settings.default_requirement
+        demand = demand_for(routes, request.method, request.path, default)
+        if not request.other_paths:
+            return demand
+        return strictest([demand, *(demand_for(routes, request.method, path, default) for path in request.other_paths)])
+
+    def _look_at_caching(self, bundle: TrustBundle) -> None:
+        if bundle is self._bundle_of_caching:
+            return
+        settings = self._settings
+        routes = bundle.apis.get(settings.audience, ())
+        before, self._bundle_of_caching = self._beyond_caching, bundle
+        self._beyond_caching = beyond_caching(routes, settings.default_requirement)
+        self._guarded = guards_anything(routes, settings.default_requirement)
+        if self._beyond_caching and self._beyond_caching != before:
+            self._warn(f"AUTHORIZER_CACHE_SECONDS is {settings.cache_seconds:g}; refused: {self._beyond_caching}")
 
     def _token(self, request: GatewayRequest, bundle: TrustBundle, now: float) -> tuple[RememberedToken, str]:
         text = _only(request.tokens, Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED)
@@ -108,16 +186,31 @@ class Gate:
         )
         return self._tokens.remember(digest, token, bundle_version=bundle.version), text
 
-    def _check_proof(
+    def _proof(
         self, request: GatewayRequest, requirement: Requirement, remembered: RememberedToken, token: str, now: float
-    ) -> bool:
+    ) -> VerifiedProof | None:
+        needed = requirement is Requirement.PROOF or requirement is Requirement.PROOF_ONCE
         if request.proofs is None:
-            if requirement is Requirement.PROOF:
+            if needed:
                 raise RejectedEvidence(Reason.PROOF_UNSEEN, "the route needs a REQUEST authorizer, this is a TOKEN one")
-            return False
-        if not request.proofs and requirement is not Requirement.PROOF:
-            return False
-        text = _only(request.proofs, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
+            return None
+        if request.pops and self._settings.pop_header:
+            # Beside a PoP, a DPoP proof belongs to some other token and may be by another key, says the draft.
+            proof = self._check_pop(request.pops, remembered, token, now)
+        elif needed or request.proofs:
+            proof = self._check_dpop(request, request.proofs, remembered, token, now)
+        else:
+            return None
+        remembered.request_key = proof.request_key
+        self._proofs.admit(proof, now=now)
+        if requirement is Requirement.PROOF_ONCE:
+            self._spent.spend(proof)
+        return proof
+
+    def _check_dpop(
+        self, request: GatewayRequest, values: list[str], remembered: RememberedToken, token: str, now: float
+    ) -> VerifiedProof:
+        text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
         if not request.url:
             raise RejectedEvidence(Reason.PROOF_REQUEST, "the request's URL is unknown: set EXTERNAL_ORIGIN")
         proof = verify_proof(
@@ -129,9 +222,28 @@ class Gate:
             now=now,
             request_key=remembered.request_key,
         )
-        remembered.request_key = proof.request_key
-        self._proofs.admit(proof, now=now)
-        return True
+        self._check_nonce(proof, Reason.PROOF_NONCE, now)
+        return proof
+
+    def _check_pop(self, values: list[str], remembered: RememberedToken, token: str, now: float) -> VerifiedProof:
+        from attestation.attestation_pop import verify_attestation_pop  # here: most apps never send one
+
+        text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
+        request_key = remembered.request_key or request_key_of(token)
+        proof = verify_attestation_pop(text, audience=self._settings.audience, request_key=request_key, now=now)
+        self._check_nonce(proof, Reason.PROOF_CHALLENGE, now)
+        return proof
+
+    def _check_nonce(self, proof: VerifiedProof, reason: Reason, now: float) -> None:
+        settings = self._settings
+        if settings.nonce_key and not nonce_holds(
+            proof.nonce or "",
+            key=settings.nonce_key,
+            audience=settings.audience,
+            now=now,
+            skew=settings.clock_skew,
+        ):
+            raise RejectedEvidence(reason, "made without a nonce of ours that is still young")
 
 
 def _only(values: list[str], missing: Reason, malformed: Reason) -> str:

@@ -1,9 +1,10 @@
 """From a decision to what API Gateway expects of a Lambda authorizer.
 
 Policies name the whole API and stage, so that an answer which API Gateway caches for a token is right for its other
-routes too. One exception: a request that passes *unverified* (``off`` and ``monitor`` routes, ``allow`` without a
-bundle) is allowed for its own method and path only; cached under some made-up token, a wider answer would open every
-other route to that token.
+routes too. Two exceptions, allowed for their own method and path only: a request that passes *unverified* (``off``
+and ``monitor`` routes, ``allow`` without a bundle), because cached under some made-up token a wider answer would open
+every other route to that token; and every request of an API whose answers are cached although some of its routes ask
+for more than a token. A simple response (HTTP API, payload 2.0) cannot be narrowed: the gate refuses there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from gate import Decision
-from gateway_event import GatewayRequest
+from gateway_event import GatewayRequest, Kind
 from refusals import REFUSALS, UNAVAILABLE, support_code
 
 _NOBODY = "unverified"
@@ -21,15 +22,13 @@ Answer = dict[str, Any]
 
 
 def write_answer(request: GatewayRequest, decision: Decision) -> Answer:
-    """The answer to a REST authorizer: principal, IAM policy, context. Every context value is a string."""
+    """The answer: principal, IAM policy and context, or for payload 2.0 the simple response. Every context value is a
+    string."""
     if not decision.allowed:
         return denial(request, decision)
     token = decision.token
     if token is None or decision.reason is not None:
-        # Wildcards and policy variables in a path are the client's: "?" stands for one character and no more.
-        resource = request.api_arn + request.method_arn[len(request.api_arn) :].translate(_ONE_CHARACTER)
-        context = {"request_class": decision.request_class}
-        return _policy(_NOBODY, "Allow", resource, context)
+        return _allowance(request, _NOBODY, {"request_class": decision.request_class}, own_route_only=True)
     context = {
         "app": token.app,
         "platform": token.platform,
@@ -41,11 +40,19 @@ def write_answer(request: GatewayRequest, decision: Decision) -> Answer:
         "jti": token.jti,
         "token_expires_at": str(token.expires_at),
     }
-    return _policy(token.key_id, "Allow", f"{request.api_arn}/*/*", context)
+    if decision.content_digest is not None:
+        context["content_digest"] = decision.content_digest
+    if decision.next_nonce:
+        context["dpop_nonce"] = decision.next_nonce
+    return _allowance(request, token.key_id, context, own_route_only=decision.own_route_only)
 
 
 def denial(request: GatewayRequest, decision: Decision) -> Answer:
-    """A refusal with what its client may know, for the ``ACCESS_DENIED`` gateway response to show as a 401."""
+    """A refusal with what its client may know.
+
+    REST APIs show it as a 401 through the ``ACCESS_DENIED`` gateway response. HTTP and WebSocket APIs answer 403 with
+    a body of their own whatever is said here, and keep the context for their access log.
+    """
     refusal = UNAVAILABLE if decision.reason is None else REFUSALS.get(decision.reason, UNAVAILABLE)
     context = {
         "error": refusal.error,
@@ -55,7 +62,26 @@ def denial(request: GatewayRequest, decision: Decision) -> Answer:
         "support_code": support_code(request.request_id),
         "request_class": refusal.request_class,
     }
-    return _policy(_NOBODY, "Deny", f"{request.api_arn}/*/*", context)
+    if decision.next_nonce:
+        context["dpop_nonce"] = decision.next_nonce
+    if request.kind is Kind.HTTP_2:
+        return {"isAuthorized": False, "context": context}
+    return _policy(_NOBODY, "Deny", _whole_api(request), context)
+
+
+def _allowance(request: GatewayRequest, principal: str, context: dict[str, str], *, own_route_only: bool) -> Answer:
+    if request.kind is Kind.HTTP_2:
+        return {"isAuthorized": True, "context": context}
+    resource = _whole_api(request)
+    if own_route_only:
+        # Wildcards and policy variables in a path are the client's: "?" stands for one character and no more.
+        resource = request.api_arn + request.method_arn[len(request.api_arn) :].translate(_ONE_CHARACTER)
+    return _policy(principal, "Allow", resource, context)
+
+
+def _whole_api(request: GatewayRequest) -> str:
+    # A WebSocket ARN ends in its route key: there is no method in it.
+    return f"{request.api_arn}/*" if request.kind is Kind.WEBSOCKET else f"{request.api_arn}/*/*"
 
 
 def _policy(principal: str, effect: str, resource: str, context: dict[str, str]) -> Answer:

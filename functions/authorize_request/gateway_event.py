@@ -1,14 +1,14 @@
 """From an API Gateway event to what the gate needs to know of a request.
 
-One reader per kind of event, chosen in :func:`read_event`; a further kind (HTTP API, WebSocket) is one more reader
-here and one more writer in ``gateway_answer``. Shapes: API Gateway Developer Guide, "Input to an API Gateway Lambda
-authorizer".
+One reader per kind of event, chosen in :func:`read_event`. Shapes: API Gateway Developer Guide, "Input to an API
+Gateway Lambda authorizer", "Control access to HTTP APIs with AWS Lambda authorizers" (payload format version) and
+"Control access to WebSocket APIs with AWS Lambda REQUEST authorizers".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum, unique
 from typing import Final, NamedTuple
 
@@ -17,6 +17,10 @@ from authorizer_settings import AuthorizerSettings
 _METHOD_ARN: Final = re.compile(
     r"(arn:[a-z0-9-]+:execute-api:[a-z0-9-]*:[0-9]*:[A-Za-z0-9*_-]+/[^/]+)/([A-Z]+|\*)(?:/(.*))?\Z", re.S
 )
+_CONNECT_ARN: Final = re.compile(r"(arn:[a-z0-9-]+:execute-api:[a-z0-9-]*:[0-9]*:[A-Za-z0-9*_-]+/[^/]+)/\$connect\Z")
+_OWN_DOMAIN: Final = re.compile(r"[a-z0-9-]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\Z")
+CONNECT: Final = "/$connect"
+"""The path by which routes name a WebSocket API's handshake, an HTTP GET: ``["GET", "/$connect", "proof"]``."""
 
 
 @unique
@@ -25,16 +29,20 @@ class Kind(StrEnum):
 
     REST_TOKEN = "rest-token"
     REST_REQUEST = "rest-request"
+    HTTP_1 = "http-1.0"
+    HTTP_2 = "http-2.0"
+    WEBSOCKET = "websocket"
 
 
 class GatewayRequest(NamedTuple):
     """One request as the gate sees it.
 
     ``path`` is the API's own path, as routes are written: no stage, no base path of a custom domain. ``url`` is the
-    URL as the client called it, without query; empty when unknown. ``tokens`` and ``proofs`` are the values of those
-    headers, all of them, as the event has them; ``proofs`` is ``None`` where the event cannot carry a proof. ``route``
-    is the gateway's own name of the route, for the log; ``api_arn`` and ``method_arn`` are what policies are written
-    for.
+    URL as the client called it, without query; empty when unknown. ``tokens``, ``proofs`` and ``pops`` are the values
+    of those headers, all of them, as the event has them; ``proofs`` is ``None`` where the event cannot carry a proof.
+    ``route`` is the gateway's own name of the route, for the log; ``api_arn`` and ``method_arn`` are what policies are
+    written for. ``other_paths`` are further readings of the path, where the event leaves more than one open, and
+    ``identity`` what the gateway says it would cache an answer under, where it says so.
     """
 
     kind: Kind
@@ -47,6 +55,9 @@ class GatewayRequest(NamedTuple):
     route: str
     api_arn: str
     method_arn: str
+    pops: list[str]
+    other_paths: tuple[str, ...] = ()
+    identity: str | list[str] | None = None
 
 
 class UnreadableEvent(Exception):
@@ -58,14 +69,22 @@ def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: st
 
     Raises :class:`UnreadableEvent`.
     """
-    kind = event.get("type") if isinstance(event, dict) else None
-    reader = _READERS.get(kind) if isinstance(kind, str) else None
-    if reader is None:
-        raise UnreadableEvent("not an authorizer event of a known kind")
-    return reader(event, settings, invocation_id)  # type: ignore[arg-type]
+    if not isinstance(event, dict):
+        raise UnreadableEvent("not an authorizer event")
+    kind = event.get("type")
+    if kind == "REQUEST":
+        if event.get("version") == "2.0":
+            return _http_2(event, settings, invocation_id)
+        arn = event.get("methodArn")
+        if isinstance(arn, str) and arn.endswith(CONNECT) and (connect := _CONNECT_ARN.match(arn)):
+            return _websocket(event, settings, invocation_id, connect)
+        return _rest_request(event, settings, invocation_id)
+    if kind == "TOKEN":
+        return _rest_token(event, invocation_id)
+    raise UnreadableEvent("not an authorizer event of a known kind")
 
 
-def _rest_token(event: Mapping[str, object], _: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
+def _rest_token(event: Mapping[str, object], invocation_id: str) -> GatewayRequest:
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
     token = event.get("authorizationToken")
     return GatewayRequest(
@@ -79,6 +98,7 @@ def _rest_token(event: Mapping[str, object], _: AuthorizerSettings, invocation_i
         route="",
         api_arn=api_arn,
         method_arn=arn,
+        pops=[],
     )
 
 
@@ -86,28 +106,87 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
     # The ARN's path, not event["path"]: behind a custom domain the latter begins with the base path (and, where the
     # mapping names no stage, the stage), while routes are written for the API's own paths.
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
-    context = event.get("requestContext")
-    if not isinstance(context, dict):
-        context = {}
-    tokens, proofs = _header_values(event, settings.token_header, settings.proof_header)
+    # Payload 1.0 of HTTP APIs has the same shape, less multiValueHeaders, and more: its version and identity source.
+    context = _object(event, "requestContext")
+    tokens, proofs, pops = _header_values(event, settings)
     return GatewayRequest(
-        kind=Kind.REST_REQUEST,
+        kind=Kind.HTTP_1 if event.get("version") == "1.0" else Kind.REST_REQUEST,
         method=method,
         path=path,
-        url=_url(settings, context, path),
+        url=_url(settings, context, path, _text(context, "path")),
         tokens=tokens,
         proofs=proofs,
         request_id=_text(context, "requestId") or invocation_id,
         route=_text(event, "resource"),
         api_arn=api_arn,
         method_arn=arn,
+        pops=pops,
+        identity=_identity(event),
     )
 
 
-_READERS: Final[Mapping[str, Callable[[Mapping[str, object], AuthorizerSettings, str], GatewayRequest]]] = {
-    "TOKEN": _rest_token,
-    "REQUEST": _rest_request,
-}
+def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
+    context = _object(event, "requestContext")
+    method = _text(_object(context, "http"), "method")
+    raw_path = _text(event, "rawPath")
+    arn = event.get("routeArn")
+    match = _METHOD_ARN.match(arn) if isinstance(arn, str) else None
+    if not method or not raw_path:
+        raise UnreadableEvent("the event has no method or no path")
+    # rawPath begins with the stage (unless that is $default) or with a base path mapping; the ARN's path does not.
+    # Where the two do not fit together, which of them the backend goes by is unknown: the strictest reading counts.
+    path, *others = _readings(raw_path, match[3] if match and match[2] == method else None, _text(context, "stage"))
+    tokens, proofs, pops = _header_values(event, settings)
+    return GatewayRequest(
+        kind=Kind.HTTP_2,
+        method=method,
+        path=path,
+        url=_url(settings, context, path, raw_path),
+        tokens=tokens,
+        proofs=proofs,
+        request_id=_text(context, "requestId") or invocation_id,
+        route=_text(event, "routeKey"),
+        api_arn=match[1] if match else "",
+        method_arn=match[0] if match else "",
+        pops=pops,
+        other_paths=tuple(others),
+        identity=_identity(event),
+    )
+
+
+def _readings(raw_path: str, arn_path: str | None, stage: str) -> list[str]:
+    if arn_path is not None and raw_path.endswith("/" + arn_path):
+        return ["/" + arn_path]
+    readings = [raw_path]
+    if stage not in ("", "$default") and (raw_path + "/").startswith(f"/{stage}/"):
+        readings.append(raw_path[len(stage) + 1 :] or "/")
+    if arn_path is not None:
+        readings.append("/" + arn_path)
+    return readings
+
+
+def _websocket(
+    event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str, arn: re.Match[str]
+) -> GatewayRequest:
+    # The handshake is an HTTP GET (RFC 6455 §4.1) of the stage, or of whatever a custom domain maps to it, which the
+    # event does not say: there, EXTERNAL_ORIGIN is the whole URL that clients connect to, with https for wss.
+    context = _object(event, "requestContext")
+    domain, stage = _text(context, "domainName"), _text(context, "stage")
+    own = f"https://{domain}/{stage}" if stage and _OWN_DOMAIN.match(domain) else ""
+    tokens, proofs, pops = _header_values(event, settings)
+    return GatewayRequest(
+        kind=Kind.WEBSOCKET,
+        method="GET",
+        path=CONNECT,
+        url=settings.external_origin or own,
+        tokens=tokens,
+        proofs=proofs,
+        request_id=_text(context, "requestId") or invocation_id,
+        route=_text(context, "routeKey"),
+        api_arn=arn[1],
+        method_arn=arn[0],
+        pops=pops,
+    )
 
 
 def _method_arn(arn: object) -> tuple[str, str, str, str]:
@@ -117,27 +196,40 @@ def _method_arn(arn: object) -> tuple[str, str, str, str]:
     return match[1], match[2], "/" + (match[3] or ""), match[0]
 
 
-def _header_values(event: Mapping[str, object], first: str, second: str) -> tuple[list[str], list[str]]:
-    """All values of each header, whatever the case of its name.
+def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) -> tuple[list[str], list[str], list[str]]:
+    """All values of the token's, the proof's and the PoP's header, whatever the case of its name.
 
-    ``multiValueHeaders`` has every value of a repeated header, ``headers`` only the last; a client may also spell
-    one name in two ways to get two values past whoever looks up a single spelling.
+    ``multiValueHeaders`` has every value of a repeated header, ``headers`` only the last (REST, WebSocket) or all of
+    them joined by commas (HTTP APIs); a client may also spell one name in two ways to get two values past whoever
+    looks up a single spelling.
     """
-    found: tuple[list[str], list[str]] = ([], [])
-    lengths = (len(first), len(second))  # most headers are told apart by that alone
+    first, second, third = settings.token_header, settings.proof_header, settings.pop_header
+    found: dict[str, list[str]] = {first: [], second: [], third: []}
+    lengths = (len(first), len(second), len(third))  # most headers are told apart by that alone
     headers = event.get("multiValueHeaders") or event.get("headers")
     if isinstance(headers, dict):
         for name, values in headers.items():
-            if len(name) in lengths and (lower := name.lower()) in (first, second):
-                found[lower == second].extend(values if isinstance(values, list) else (values,))
-    return found
+            if len(name) in lengths and (known := found.get(name.lower())) is not None:
+                known.extend(values if isinstance(values, list) else (values,))
+    return found[first], found[second], found[third]
 
 
-def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str) -> str:
+def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str, full_path: str) -> str:
+    # Never the Host or X-Forwarded-* headers: a client writes those itself.
     if settings.external_origin:
         return settings.external_origin + path
-    domain, full_path = _text(context, "domainName"), _text(context, "path")
+    domain = _text(context, "domainName")
     return f"https://{domain}{full_path}" if domain and full_path else ""
+
+
+def _identity(event: Mapping[str, object]) -> str | list[str] | None:
+    identity = event.get("identitySource")
+    return identity if isinstance(identity, (str, list)) else None
+
+
+def _object(members: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = members.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _text(members: Mapping[str, object], name: str) -> str:

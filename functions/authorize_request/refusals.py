@@ -54,6 +54,12 @@ _UNSIGNED: Final = Refusal(_PROOF, "sign", "This request needs a proof by the to
 _BAD_PROOF: Final = Refusal(_PROOF, "sign", "The proof is not valid for this request.", "invalid")
 _LATE_PROOF: Final = Refusal(_PROOF, "sign", "The proof was not made just now.", "invalid")
 _REPLAYED: Final = Refusal(_PROOF, "sign", "The proof was used before.", "replayed")
+_LOW: Final = Refusal(_ATTESTATION, "reattest", "This route asks for a device of a higher trust tier.", "invalid")
+_STALE_NONCE: Final = Refusal("use_dpop_nonce", "sign", "The proof needs the nonce given here.", "invalid")
+_STALE_CHALLENGE: Final = Refusal(
+    "use_attestation_challenge", "sign", "The proof needs the challenge given here.", "invalid"
+)
+_NOT_ONCE: Final = Refusal(_OWN, "retry", "This route cannot be served at the moment.", UNCHECKED)
 UNAVAILABLE: Final = Refusal(_OWN, "retry", "The request cannot be checked at the moment.", UNCHECKED)
 
 REFUSALS: Final[Mapping[Reason, Refusal]] = {
@@ -68,6 +74,7 @@ REFUSALS: Final[Mapping[Reason, Refusal]] = {
     Reason.TOKEN_EXPIRED: _EXPIRED,
     Reason.TOKEN_FROM_FUTURE: _EARLY,
     Reason.TOKEN_SUPERSEDED: _SUPERSEDED,
+    Reason.TOKEN_TIER: _LOW,
     Reason.KEY_BLOCKED: _BLOCKED,
     Reason.PROOF_MISSING: _UNSIGNED,
     Reason.PROOF_UNSEEN: _UNSIGNED,
@@ -79,6 +86,10 @@ REFUSALS: Final[Mapping[Reason, Refusal]] = {
     Reason.PROOF_TOKEN: _BAD_PROOF,
     Reason.PROOF_TIME: _LATE_PROOF,
     Reason.PROOF_REPLAYED: _REPLAYED,
+    Reason.PROOF_NONCE: _STALE_NONCE,
+    Reason.PROOF_CHALLENGE: _STALE_CHALLENGE,
+    Reason.PROOF_UNSPENT: _NOT_ONCE,
+    Reason.PROOF_CACHED: _NOT_ONCE,
     Reason.BUNDLE_INVALID: UNAVAILABLE,
     Reason.BUNDLE_ROLLBACK: UNAVAILABLE,
     Reason.BUNDLE_UNAVAILABLE: UNAVAILABLE,

@@ -36,9 +36,14 @@ def test_every_setting_is_read() -> None:
             "DEFAULT_REQUIREMENT": "token",
             "TOKEN_HEADER": "X-App-Token",
             "PROOF_HEADER": "X-App-Proof",
+            "ATTESTATION_POP_HEADER": "X-App-PoP",
             "EXTERNAL_ORIGIN": "https://api.example.com/shop/",
             "ON_BUNDLE_UNAVAILABLE": "allow",
             "CLOCK_SKEW_SECONDS": "2.5",
+            "AUTHORIZER_CACHE_SECONDS": "300",
+            "PROOF_NONCES_TABLE": "nonces",
+            "PROOF_NONCE": "require",
+            "PROOF_NONCE_KEY": b64url_encode(bytes(32)),
         }
     )
     assert settings == (
@@ -49,10 +54,24 @@ def test_every_setting_is_read() -> None:
         Requirement.TOKEN,
         "x-app-token",
         "x-app-proof",
+        "x-app-pop",
         "https://api.example.com/shop",
         True,
         2.5,
+        300.0,
+        "nonces",
+        bytes(32),
     )
+
+
+def test_pop_can_be_switched_off() -> None:
+    """A stack may insist on DPoP, which says more."""
+    assert AuthorizerSettings.from_environment(ENVIRONMENT | {"ATTESTATION_POP_HEADER": "off"}).pop_header == ""
+
+
+def test_nonce_key_is_not_looked_at_while_nonces_are_off() -> None:
+    """A key alone asks for nothing."""
+    assert AuthorizerSettings.from_environment(ENVIRONMENT | {"PROOF_NONCE_KEY": "short"}).nonce_key == b""
 
 
 @pytest.mark.parametrize(
@@ -77,9 +96,22 @@ def test_every_setting_is_read() -> None:
         ("CLOCK_SKEW_SECONDS", "nan"),
         ("CLOCK_SKEW_SECONDS", "301"),
         ("CLOCK_SKEW_SECONDS", "five"),
+        ("ATTESTATION_POP_HEADER", "DPoP"),
+        ("AUTHORIZER_CACHE_SECONDS", "3601"),
+        ("AUTHORIZER_CACHE_SECONDS", "-1"),
+        ("PROOF_NONCE", "maybe"),
+        ("PROOF_NONCE", "require"),
     ],
 )
 def test_setting_that_makes_no_sense_is_named(name: str, value: str) -> None:
     """The sentence begins with the variable to look at."""
     with pytest.raises(SettingsError, match=name):
         wire(ENVIRONMENT | {name: value})
+
+
+@pytest.mark.parametrize("key", ["", "short", b64url_encode(bytes(31)), "=" * 43])
+def test_nonces_without_a_proper_key_are_refused(key: str) -> None:
+    """A guessable key would let anyone make nonces; the message does not quote it."""
+    with pytest.raises(SettingsError, match="PROOF_NONCE_KEY") as refusal:
+        wire(ENVIRONMENT | {"PROOF_NONCE": "require", "PROOF_NONCE_KEY": key})
+    assert not key or key not in str(refusal.value)

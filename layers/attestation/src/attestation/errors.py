@@ -109,6 +109,7 @@ class Reason(StrEnum):
     TOKEN_EXPIRED = "token-expired"
     TOKEN_FROM_FUTURE = "token-from-future"
     TOKEN_SUPERSEDED = "token-superseded"  # minted before the app's not-before: renew under the new policy
+    TOKEN_TIER = "token-tier"  # a token of a device that was barely accepted, on a route that asks for more
     PROOF_MISSING = "proof-missing"  # stolen token without its key
     PROOF_UNSEEN = "proof-unseen"  # no attack: a TOKEN authorizer is shown no proof, but the route asks for one
     PROOF_MALFORMED = "proof-malformed"
@@ -119,6 +120,10 @@ class Reason(StrEnum):
     PROOF_TOKEN = "proof-token"  # proof made for another token
     PROOF_TIME = "proof-time"
     PROOF_REPLAYED = "proof-replayed"
+    PROOF_NONCE = "proof-nonce"  # proofs made in advance, to be used when the key is out of reach
+    PROOF_CHALLENGE = "proof-challenge"  # the same, as OAuth-Client-Attestation-PoP
+    PROOF_UNSPENT = "proof-unspent"  # no attack: the route asks for proof once, and there is no table to spend it in
+    PROOF_CACHED = "proof-cached"  # no attack: the gateway caches answers, and no answer may serve this route again
     BUNDLE_INVALID = "bundle-invalid"  # not signed by the root key, or not ours
     BUNDLE_ROLLBACK = "bundle-rollback"  # an old bundle replayed to revive a retired key
     BUNDLE_UNAVAILABLE = "bundle-unavailable"

@@ -32,6 +32,10 @@ PROOF_TYPE: Final = "dpop+jwt"
 MAX_PROOF_CHARACTERS: Final = 4096
 """Longest text that is looked at; a usual proof has about 600 characters."""
 
+CONTENT_DIGEST: Final = "content-digest"
+"""Our own claim: the body's digest, spelled as the HTTP field of that name (RFC 9530 §2), by SHA-256 only."""
+
+_DIGEST: Final = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:\Z")
 _MAX_JTI: Final = 256
 _KIND: Final = JwsKind(
     PROOF_TYPE,
@@ -54,7 +58,9 @@ class VerifiedProof(NamedTuple):
 
     ``expires_at`` (Unix seconds) is when it would be too old to be accepted again, so until then ``jti`` must be
     remembered. ``nonce`` is what the app repeated of a server's nonce, if anything. ``request_key`` is the loaded
-    key, worth keeping beside the token: handing it back saves loading it for the next proof.
+    key, worth keeping beside the token: handing it back saves loading it for the next proof. ``content_digest`` is
+    the digest of the body that the app signed, if any (RFC 9530, ``sha-256=:…:``): only the backend sees a body to
+    compare it with.
     """
 
     jti: str
@@ -63,6 +69,7 @@ class VerifiedProof(NamedTuple):
     nonce: str | None
     request_key: EcPublicKey
     request_key_thumbprint: str
+    content_digest: str | None = None
 
 
 def make_proof(
@@ -74,10 +81,12 @@ def make_proof(
     jti: str,
     now: float,
     nonce: str | None = None,
+    content_digest: str | None = None,
 ) -> str:
     """Sign one request, as an app does (RFC 9449 §4.2).
 
     ``url`` is the URL the app calls; query and fragment are left out of ``htu``. ``jti`` must be unique.
+    ``content_digest`` binds the body too: what ``attestation.body_binding.content_digest`` makes of it.
     """
     claims: dict[str, object] = {
         "jti": jti,
@@ -88,6 +97,8 @@ def make_proof(
     }
     if nonce is not None:
         claims["nonce"] = nonce
+    if content_digest is not None:
+        claims[CONTENT_DIGEST] = content_digest
     header = {"typ": PROOF_TYPE, "alg": "ES256", "jwk": public_key_of(private_key).to_jwk()}
     return sign_jws(private_key, header, claims)
 
@@ -119,9 +130,9 @@ def verify_proof(
     if not jws.signed_by(key):
         raise RejectedEvidence(Reason.PROOF_SIGNATURE, "the signature is not the request key's")
     # 3: all required claims are there.
-    claims = _claims(jws)
-    jti, issued_at = _text(claims, "jti"), _seconds(claims, "iat")
-    htm, htu, ath = _text(claims, "htm"), _text(claims, "htu"), _text(claims, "ath")
+    claims = read_claims(jws)
+    jti, issued_at = text_claim(claims, "jti"), seconds_claim(claims, "iat")
+    htm, htu, ath = text_claim(claims, "htm"), text_claim(claims, "htu"), text_claim(claims, "ath")
     # 8: htm is the method.
     if htm != method:
         raise RejectedEvidence(Reason.PROOF_REQUEST, "made for another method")
@@ -129,7 +140,7 @@ def verify_proof(
     if not same_target(htu, url):
         raise RejectedEvidence(Reason.PROOF_REQUEST, "made for another URL")
     # 10: the nonce, where the server gave one, is the caller's to compare: it is returned.
-    nonce = _text(claims, "nonce") if "nonce" in claims else None
+    nonce = text_claim(claims, "nonce") if "nonce" in claims else None
     # 11: made within an acceptable time.
     if abs(now - issued_at) > window:
         raise RejectedEvidence(Reason.PROOF_TIME, f"made {now - issued_at:.0f} s ago by the app's clock")
@@ -143,6 +154,7 @@ def verify_proof(
         nonce=nonce,
         request_key=key,
         request_key_thumbprint=thumbprint,
+        content_digest=_digest_claim(claims) if CONTENT_DIGEST in claims else None,
     )
 
 
@@ -210,7 +222,8 @@ def _proof_key(jws: CompactJws, thumbprint: str, known: EcPublicKey | None) -> t
         raise _malformed(error.detail) from error
 
 
-def _claims(jws: CompactJws) -> Mapping[str, object]:
+def read_claims(jws: CompactJws) -> Mapping[str, object]:
+    """The claims of a proof whose signature holds. Raises :class:`MalformedEvidence` (``proof-malformed``)."""
     try:
         return read_json_object(jws.payload)
     except AttestationError as error:
@@ -221,14 +234,23 @@ def _malformed(detail: str) -> MalformedEvidence:
     return MalformedEvidence(Reason.PROOF_MALFORMED, detail)
 
 
-def _text(claims: Mapping[str, object], name: str) -> str:
+def _digest_claim(claims: Mapping[str, object]) -> str:
+    digest = text_claim(claims, CONTENT_DIGEST)
+    if not _DIGEST.match(digest):
+        raise _malformed(f"{CONTENT_DIGEST} is not a SHA-256 digest as RFC 9530 spells it")
+    return digest
+
+
+def text_claim(claims: Mapping[str, object], name: str) -> str:
+    """A claim that must be a text. Raises :class:`MalformedEvidence` (``proof-malformed``)."""
     value = claims.get(name)
     if type(value) is not str or not value or (name == "jti" and len(value) > _MAX_JTI):
         raise _malformed(f"{name} is missing or not a text")
     return value
 
 
-def _seconds(claims: Mapping[str, object], name: str) -> float:
+def seconds_claim(claims: Mapping[str, object], name: str) -> float:
+    """A claim that must be a time in Unix seconds. Raises :class:`MalformedEvidence` (``proof-malformed``)."""
     value = claims.get(name)
     # RFC 7519 §2 allows fractions. Bounds keep out infinity, which JSON spells 1e999.
     if type(value) not in (int, float) or not 0 <= value < 1 << 53:  # type: ignore[operator]
@@ -258,11 +280,12 @@ class ReplayMemory:
         seen = self._seen
         # A jti is unique per key, not in the world: another app must not be able to burn it.
         name = sha256(f"{proof.request_key_thumbprint}.{proof.jti}".encode("utf-8", "surrogatepass")).digest()[:16]
-        if seen.get(name, now) > now:
+        # Inclusive, as the window is: a proof is still accepted at the very instant it expires.
+        if seen.get(name, -1.0) >= now:
             raise RejectedEvidence(Reason.PROOF_REPLAYED, "this proof was used before")
         while seen:
             oldest = next(iter(seen))
-            if seen[oldest] > now and len(seen) < self._capacity:
+            if seen[oldest] >= now and len(seen) < self._capacity:
                 break
             del seen[oldest]
         seen.pop(name, None)  # a fresh place at the end, or the walk above would stop at it

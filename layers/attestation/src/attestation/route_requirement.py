@@ -113,8 +113,8 @@ def demand_for(
         return _first(routes, method, tuple(path[1:].split("/")), default)
     readings = _readings(path)
     if readings is None:  # not even readable: whatever the backend makes of it, it needs the most
-        return _strictest([Demand(default), *map(_demand, routes)])
-    return _strictest([_first(routes, method, reading, default) for reading in sorted(readings)])
+        return strictest([Demand(default), *map(_demand, routes)])
+    return strictest([_first(routes, method, reading, default) for reading in sorted(readings)])
 
 
 def _first(routes: Sequence[RouteRequirement], method: str, segments: tuple[str, ...], default: Requirement) -> Demand:
@@ -128,10 +128,11 @@ def _demand(route: RouteRequirement) -> Demand:
     return Demand(route.requirement, route.minimum_tier, f"{route.method} {route.path}")
 
 
-def _strictest(demands: Sequence[Demand]) -> Demand:
-    strictest = max(demands, key=lambda demand: _STRICTNESS[demand.requirement])
+def strictest(demands: Sequence[Demand]) -> Demand:
+    """One demand that satisfies them all: the strictest requirement (and its route) with the highest tier."""
+    first = max(demands, key=lambda demand: _STRICTNESS[demand.requirement])
     tier = max((demand.minimum_tier for demand in demands), key=_TIER_RANK.__getitem__)
-    return strictest._replace(minimum_tier=tier)
+    return first._replace(minimum_tier=tier)
 
 
 def tier_reaches(tier: str, minimum: str | None) -> bool:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from .errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from .jose import EcPublicKey, JwsKind, jwk_thumbprint, public_key_of, read_json_object, read_jws, sign_jws
+from .jose import (
+    EcPublicKey,
+    JwsKind,
+    jwk_thumbprint,
+    public_key_from_jwk,
+    public_key_of,
+    read_json_object,
+    read_jws,
+    sign_jws,
+)
 
 if TYPE_CHECKING:  # the authorizer verifies tokens and has no use for the appraisal's classes
     from .attestation_result import AttestationResult
@@ -181,6 +190,18 @@ def verify_token(
         expires_at=expires_at,
         request_key_thumbprint=_request_key_thumbprint(claims),
     )
+
+
+def request_key_of(token: str) -> EcPublicKey:
+    """The request key of a token that **was verified**: for proofs that do not bring the key along, as DPoP does.
+
+    Raises :class:`MalformedEvidence` (``token-malformed``) when it is no point of P-256.
+    """
+    try:
+        claims = read_json_object(read_jws(token, _KIND).payload)
+        return public_key_from_jwk(_object(_object(claims, "cnf"), "jwk"))
+    except AttestationError as error:
+        raise _malformed("cnf.jwk is not a public P-256 key") from error
 
 
 def _names(audiences: object, audience: str) -> bool:

@@ -81,8 +81,8 @@ def _check_kind(archive: Archive) -> None:
 def _check_kinship(signers: tuple[Signer, ...], name: str) -> None:
     """All signatures are by one owner: v1 and v2 by the same certificates, later ones linked to them by lineage.
 
-    The attack: a stranger adds their own newer signature to our package. Nothing inside was changed, older devices still
-    see our certificate, newer ones the stranger's.
+    The attack: a stranger adds their own newer signature to our package. Nothing inside was changed, and older devices
+    still see our certificate, but newer ones the stranger's.
     """
     schemes: dict[str, set[str]] = {}
     for signer in signers:

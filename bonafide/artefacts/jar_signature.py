@@ -42,13 +42,16 @@ def jar_signers(archive: Archive, *, min_sdk: int, has_newer_scheme: bool) -> tu
     for name in signature_files:
         signature_file = archive.read(name, limit=MAX_MANIFEST_BYTES)
         certificate = _verified_signer(archive, name, signature_file)
-        head = next(_sections(signature_file, archive.name), {})
+        head, *signed = list(_sections(signature_file, archive.name)) or [{}]
         if not _matches(head, "-Digest-Manifest", manifest):
             raise ArtefactError(f"{archive.name} was changed after it was signed: its manifest is another one.")
         schemes = re.split(r"[,\s]+", head.get("X-Android-APK-Signed", ""))
         if not has_newer_scheme and {"2", "3"} & set(schemes):
             # The attack: strip scheme v2, then use what v1 leaves uncovered.
             raise ArtefactError(f"{archive.name} was signed by a newer scheme as well, and that signature was removed.")
+        # Android takes an entry for signed when the signature file names it; what its sections say of the manifest's
+        # sections follows from the digest of the whole.
+        _check_all_named(archive, {section.get("Name", "") for section in signed})
         signers.append(Signer(digest=sha256(certificate).hexdigest(), scheme="v1"))
     _check_entries(archive, manifest)
     return tuple(signers)
@@ -66,6 +69,16 @@ def _verified_signer(archive: Archive, name: str, signature_file: bytes) -> byte
     return certificate.raw
 
 
+def _covered(archive: Archive) -> list[str]:
+    return [name for name in archive.names if not name.startswith("META-INF/")]
+
+
+def _check_all_named(archive: Archive, named: set[str]) -> None:
+    for name in _covered(archive):
+        if name not in named:
+            raise ArtefactError(f"{archive.name} has an entry that its signature leaves out: {name[:80]}.")
+
+
 def _check_entries(archive: Archive, manifest: bytes) -> None:
     sections = _sections(manifest, archive.name)
     next(sections, None)  # the main section is about no entry
@@ -75,8 +88,7 @@ def _check_entries(archive: Archive, manifest: bytes) -> None:
         if name in promised:
             raise ArtefactError(f"{archive.name} has a manifest that names an entry twice.")
         promised[name] = section
-    covered = [name for name in archive.names if not name.startswith("META-INF/")]
-    for name in covered:
+    for name in _covered(archive):
         if name not in promised:
             raise ArtefactError(f"{archive.name} was changed after it was signed: {name[:80]} was added.")
         if not _entry_matches(archive, name, promised[name]):

@@ -20,6 +20,7 @@ from .artefact import ArtefactError
 
 MAX_FILE_BYTES: Final = 4 << 30
 MAX_ENTRIES: Final = 65_000
+MAX_DIRECTORY_BYTES: Final = 64 << 20
 MAX_ENTRY_BYTES: Final = 2 << 30
 MAX_TOTAL_BYTES: Final = 8 << 30
 MAX_NAME_CHARACTERS: Final = 512
@@ -203,6 +204,8 @@ def _find_end(file: IO[bytes], size: int, name: str) -> tuple[int, int]:
                     raise ArtefactError(f"{name} is a ZIP64 archive or one in several parts, which no store takes.")
                 if offset + length != tail_offset + position:
                     raise ArtefactError(f"{name} has something between its directory and its end.")
+                if length > MAX_DIRECTORY_BYTES:
+                    raise ArtefactError(f"{name} has a directory of {length} bytes, which is too large.")
                 return tail_offset + position, offset
         position = tail.rfind(_END_OF_DIRECTORY, 0, position)
     raise ArtefactError(f"{name} is not a ZIP archive, or only a part of one.")

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from gate import Gate
+from spent_proofs import SpentProofs
 
 NOW = 1_800_000_000.0
 ISSUER = "bonafide-prod"
@@ -132,6 +133,8 @@ class Call:
     signer: str = "request"
     jti: str = "proof-1"
     made_at: float = NOW
+    nonce: str | None = None
+    content_digest: str | None = None
     stage: str = "prod"
     headers: Mapping[str, list[str]] = field(default_factory=dict)
     origin: str = "https://abcdef123.execute-api.eu-central-1.amazonaws.com"
@@ -156,6 +159,8 @@ class Call:
             token=self.signed_token or self.token or "",
             jti=self.jti,
             now=self.made_at,
+            nonce=self.nonce,
+            content_digest=self.content_digest,
         )
 
     def event(self) -> dict[str, Any]:
@@ -210,7 +215,9 @@ class Call:
 class Stand:
     """An authorizer whose bundle server is a variable. ``served`` is the bundle's JWS, or an exception to raise."""
 
-    def __init__(self, trust_bundle: TrustBundle | None = None, **settings: Any) -> None:
+    def __init__(
+        self, trust_bundle: TrustBundle | None = None, *, spent: SpentProofs | None = None, **settings: Any
+    ) -> None:
         self.now = NOW
         self.served: str | Exception = signed(trust_bundle or bundle())
         self.fetches = 0
@@ -230,7 +237,8 @@ class Stand:
             clock=lambda: self.now,
             note=lambda reason, detail: self.notes.append((reason, detail)),
         )
-        self.gate = Gate(self.settings, keeper)
+        self.warnings: list[str] = []
+        self.gate = Gate(self.settings, keeper, spent=spent, warn=self.warnings.append)
         self.authorizer = Authorizer(self.settings, self.gate)
 
     def _fetch(self, _etag: str | None, _timeout: float) -> BundleAnswer:
@@ -258,5 +266,7 @@ def blocked(*keys: str) -> dict[str, AppStanding]:
 
 
 def effect(answer: Mapping[str, Any]) -> str:
-    """``Allow`` or ``Deny``."""
+    """``Allow`` or ``Deny``, of a policy or of a simple response."""
+    if "isAuthorized" in answer:
+        return "Allow" if answer["isAuthorized"] is True else "Deny"
     return str(answer["policyDocument"]["Statement"][0]["Effect"])

@@ -190,6 +190,13 @@ EVENT_REASONS = {
     "rest_request_two_tokens": "token-malformed",
     "rest_request_custom_domain": "token-missing",
     "rest_token_garbage": None,
+    "rest_request_behind_cloudfront": "token-missing",
+    "http_2_stage_prefix": "token-missing",
+    "documented_rest_token": None,
+    "documented_rest_request": "token-missing",
+    "documented_http_1": "token-missing",
+    "documented_http_2": "token-missing",
+    "documented_websocket_connect": "token-missing",
     "rest_token_foreign_token": "token-key-unknown",
 }
 """Each event file and the reason it is refused for; ``None``: raises Unauthorized."""

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import app, attest, conformance, demo, endorsements, inspect, keys, local, play
+from .commands import api, app, attest, conformance, demo, endorsements, inspect, key, keys, local, not_before, play
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
 
@@ -51,7 +51,10 @@ cli.command("demo")(demo.demo)
 cli.add_typer(local.commands, name="local")
 app.commands.add_typer(play.key_commands, name="play-key")
 app.commands.add_typer(play.account_commands, name="play-account")
+app.commands.command("not-before", no_args_is_help=True)(not_before.not_before)
 cli.add_typer(app.commands, name="app")
+cli.add_typer(api.commands, name="api")
+cli.add_typer(key.commands, name="key")
 cli.add_typer(keys.commands, name="keys")
 cli.add_typer(endorsements.commands, name="endorsements")
 cli.command("attest")(attest.attest)

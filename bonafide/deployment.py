@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,8 +51,19 @@ class Deployment:
     tables: Mapping[str, str]
     functions: Mapping[str, str]
     wrapping_key_id: str
+    root_public_key: str = ""
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
+
+    def operator(self) -> str:
+        """Who is at the keyboard, for the record of a change: the AWS identity, or the login name where AWS does not
+        tell."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return str(self.aws("sts").get_caller_identity()["Arn"])
+        except (BotoCoreError, ClientError, KeyError):
+            return getpass.getuser()
 
     @property
     def is_local(self) -> bool:
@@ -96,6 +108,7 @@ def from_facts(facts: Mapping[str, Any]) -> Deployment:
         tables=facts["tables"],
         functions=facts["functions"],
         wrapping_key_id=facts["wrapping_key_id"],
+        root_public_key=facts["root_public_key"],
         aws_endpoint_url=facts["aws_endpoint_url"],
         lambda_endpoint_url=facts["lambda_endpoint_url"],
     )
@@ -127,6 +140,7 @@ def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> D
             tables={purpose: outputs[output] for purpose, output in _TABLE_OUTPUTS.items()},
             functions={name: outputs[output] for name, output in _FUNCTION_OUTPUTS.items() if output in outputs},
             wrapping_key_id=outputs["WrappingKeyId"],
+            root_public_key=outputs["RootPublicKey"],
         )
     except KeyError as error:
         raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import typer
 
-from bonafide.deployment import ROTATE_FUNCTION, Deployment, find_deployment
-from bonafide.operator_error import OperatorError
+from bonafide.deployment import find_deployment
+from bonafide.publication import invoke_rotation
 
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
@@ -21,7 +20,7 @@ _SHOWN = ("kid", "purpose", "created_at", "active_from", "retired_at")
 @commands.command()
 def rotate(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Make a new signing key and announce it; it signs once every relying party can know it."""
-    answer = _invoke(find_deployment(stack, region, project_layout()), {"action": "rotate"})
+    answer = invoke_rotation(find_deployment(stack, region, project_layout()), {"action": "rotate"})
     if as_json:
         print_json(answer)
     else:
@@ -59,15 +58,3 @@ def _plain(attribute: dict[str, str] | None) -> Any:
     if not attribute:
         return None
     return int(float(attribute["N"])) if "N" in attribute else attribute.get("S")
-
-
-def _invoke(deployment: Deployment, event: dict[str, str]) -> dict[str, Any]:
-    function = deployment.functions.get(ROTATE_FUNCTION)
-    if function is None:
-        raise OperatorError(f"Stack {deployment.stack_name} does not say what its {ROTATE_FUNCTION} is called.")
-    answer = deployment.aws("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode("utf-8"))
-    payload = json.loads(answer["Payload"].read() or b"null")
-    if answer.get("FunctionError"):
-        kind = payload.get("errorType", "an error") if isinstance(payload, dict) else "an error"
-        raise OperatorError(f"{ROTATE_FUNCTION} failed with {kind}; its log says more.")
-    return payload if isinstance(payload, dict) else {}

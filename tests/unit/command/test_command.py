@@ -26,6 +26,13 @@ COMMANDS = (
     ("inspect",),
     ("keys", "rotate"),
     ("keys", "list"),
+    ("key", "block"),
+    ("key", "unblock"),
+    ("key", "show"),
+    ("api", "mode"),
+    ("api", "list"),
+    ("api", "show"),
+    ("app", "not-before"),
 )
 
 
@@ -45,12 +52,35 @@ def test_command_without_a_running_stack_says_so(bonafide: Run, command: tuple[s
     assert "The local stack is not running: start it with `bonafide local up`" in result.stderr
 
 
+def test_key_that_begins_with_a_dash_is_no_option(bonafide: Run) -> None:
+    """A key_id is base64url: one in sixty-four does."""
+    result = bonafide("key", "block", "-" + "aB3_" * 10 + "xy", "--reason", "cloned")
+    assert result.exit_code == 1
+    assert "The local stack is not running" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("key", "block", "K", "--for", "soon"),
+        ("key", "block", "K", "--for", "0d"),
+        ("api", "mode", "orders", "GET /a"),
+        ("api", "mode", "orders", "GET /a", "proof", "--remove"),
+        ("api", "mode", "orders", "GET /a", "proof", "--first", "--last"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_code_two_and_changes_nothing(bonafide: Run, arguments: tuple[str, ...]) -> None:
+    """Said before any stack is looked for."""
+    assert bonafide(*arguments).exit_code == 2
+
+
 def test_stack_that_died_is_noticed(bonafide: Run, run_folder: Path) -> None:
     """A stack file left behind by a killed process leads to a sentence, not to a hang."""
     dead = "http://127.0.0.1:9"
     facts = {
         **dict.fromkeys(("verifier_url", "guarded_url", "aws_endpoint_url", "lambda_endpoint_url"), dead),
-        **dict.fromkeys(("stack_name", "issuer", "audience", "wrapping_key_id"), "x"),
+        **dict.fromkeys(("stack_name", "issuer", "audience", "wrapping_key_id", "root_public_key"), "x"),
         "region": "eu-central-1",
         "tables": {"apps": "apps"},
         "functions": {},

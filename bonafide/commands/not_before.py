@@ -1,0 +1,44 @@
+"""``bonafide app not-before``: have every app instance renew its token, under the rules that hold now."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from bonafide.deployment import find_deployment
+from bonafide.key_blocking import KeyBlocking
+from bonafide.publication import publish_now
+from bonafide.registration import Registrations
+
+from .project import project_layout
+from .terminal import AsJson, Region, StackName, moment, out, print_json
+
+AppName = Annotated[str, typer.Argument(metavar="APP", help="A registered app.")]
+
+
+def not_before(
+    app: AppName,
+    now: Annotated[bool, typer.Option("--now", help="Refuse every token that was minted up to this moment.")] = False,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show, or with --now set, the time before which tokens of an app are refused. Apps renew in one round trip."""
+    begin = time.monotonic()
+    deployment = find_deployment(stack, region, project_layout())
+    Registrations(deployment.aws("dynamodb"), deployment.tables["apps"]).get(app)
+    blocking = KeyBlocking.of(deployment)
+    stands = blocking.refuse_older_tokens(app) if now else blocking.not_before(app)
+    publication = publish_now(deployment, since=begin) if now else None
+    if as_json:
+        print_json({"app": app, "tokens_not_before": stands, **(publication.to_record() if publication else {})})
+        return
+    out().print(
+        f"Tokens of {app} count if they were minted at {moment(stands)} or later."
+        if stands
+        else f"Every token of {app} counts."
+    )
+    if publication:
+        out().print(str(publication), soft_wrap=True)

@@ -1,0 +1,184 @@
+"""What operators write is what the service reads: routes, blocks and not-before, also when several write at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from attestation.errors import Reason, RejectedEvidence
+from attestation.route_requirement import Requirement, RouteRequirement
+from service.apis import DynamoDBApis
+from service.attested_keys import EnrolledKey, KeyState
+from service.errors import Unavailable
+from service.revocations import LISTED, DynamoDBRevocations
+
+from bonafide.guarded_apis import GuardedApis
+from bonafide.key_blocking import NEVER, KeyBlocking
+from bonafide.operator_error import OperatorError
+from bonafide.route_list import placed
+from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
+from tests.service_stack.faults import answering, first, injected
+from tests.service_stack.worlds import AwsWorld
+
+pytestmark = pytest.mark.ministack
+DAY = 86_400
+DEFAULTS = {"own": (RouteRequirement("*", "/*", Requirement.PROOF),)}
+
+
+def apis_of(world: AwsWorld) -> GuardedApis:
+    return GuardedApis(world.dynamodb, world.tables["apis"], lambda: DEFAULTS, lambda: "somebody", time.time)
+
+
+def blocking_of(world: AwsWorld) -> KeyBlocking:
+    tables = world.tables
+    return KeyBlocking(world.dynamodb, tables["attested_keys"], tables["revocations"], lambda: "somebody")
+
+
+def standings(world: AwsWorld, later: float = 0) -> Any:
+    return DynamoDBRevocations(world.dynamodb, world.tables["revocations"]).standings(time.time() + later)
+
+
+@pytest.fixture
+def key(ministack: AwsWorld) -> EnrolledKey:
+    """A key that enrolled just now and may idle for a day."""
+    now = int(time.time())
+    key = enrolled_key(enrolled_at=now, last_seen=now, expires_at=now + DAY)
+    ministack.settlement.enrol(replace(challenge(), expires_at=now + 300), key)
+    return key
+
+
+def renewing(world: AwsWorld, key: EnrolledKey, later: int = 60) -> None:
+    moment = int(time.time()) + later
+    world.settlement.renew(challenge(), renewed(key, 1, last_seen=moment, expires_at=moment + DAY))
+
+
+def test_routes_written_are_the_routes_read(ministack: AwsWorld) -> None:
+    """Method, path, requirement and tier, in their order."""
+    made = (
+        RouteRequirement("POST", "/payments/*", Requirement.PROOF_ONCE, "affirming"),
+        RouteRequirement("*", "/*", Requirement.MONITOR),
+    )
+    api = apis_of(ministack).change("orders", lambda _: made)
+    assert (api.revision, api.updated_by) == (1, "somebody")
+    assert DynamoDBApis(ministack.dynamodb, ministack.tables["apis"]).all() == {"orders": made}
+    assert apis_of(ministack).find("orders") == api
+    assert [known.audience for known in apis_of(ministack).list()] == ["orders", "own"]
+
+
+def test_first_change_of_the_own_audience_keeps_the_defaults(ministack: AwsWorld) -> None:
+    """The failure: one route changed, and all others of the stack's parameter are gone."""
+    route = RouteRequirement("GET", "/status", Requirement.OFF)
+    apis_of(ministack).change("own", lambda routes: placed(routes, route))
+    assert DynamoDBApis(ministack.dynamodb, ministack.tables["apis"]).all() == {"own": (route, *DEFAULTS["own"])}
+
+
+def test_changes_at_the_same_moment_are_all_kept(ministack: AwsWorld) -> None:
+    """Six operators, six routes of one API that has no row yet."""
+    made = [RouteRequirement("GET", f"/{number}", Requirement.TOKEN) for number in range(6)]
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        list(pool.map(lambda r: apis_of(ministack).change("orders", lambda routes: placed(routes, r)), made))
+    api = apis_of(ministack).find("orders")
+    assert api is not None
+    assert set(api.routes) == set(made)
+    assert api.revision == 6
+
+
+def test_change_that_is_always_overtaken_is_given_up(ministack: AwsWorld) -> None:
+    """In one sentence, with nothing written."""
+    refused = answering(400, "ConditionalCheckFailedException")
+    with injected(ministack.dynamodb, "PutItem", refused), pytest.raises(OperatorError):
+        apis_of(ministack).change("orders", lambda routes: routes)
+    assert apis_of(ministack).find("orders") is None
+
+
+def test_row_that_holds_no_routes_stops_publishing(ministack: AwsWorld) -> None:
+    """The failure: a row edited by hand, and an API is open from the next bundle on."""
+    ministack.dynamodb.put_item(TableName=ministack.tables["apis"], Item={"audience": {"S": "orders"}})
+    with pytest.raises(Unavailable):
+        DynamoDBApis(ministack.dynamodb, ministack.tables["apis"]).all()
+
+
+def test_blocked_key_renews_nothing_and_is_listed(ministack: AwsWorld, key: EnrolledKey) -> None:
+    """Both from the same transaction; TTL never deletes it; the list forgets it after its tokens have."""
+    standing = blocking_of(ministack).block(key.key_id, reason="cloned")
+    assert (standing.state, standing.reason, standing.expires_at) == ("blocked", "cloned", NEVER)
+    assert standings(ministack)["demo"].blocked_keys == {key.key_id}
+    assert not standings(ministack, later=LISTED + 1)
+    with pytest.raises(RejectedEvidence) as refused:
+        renewing(ministack, key)
+    assert refused.value.reason is Reason.KEY_BLOCKED
+    found = ministack.attested_keys.find(key.key_id)
+    assert found is not None
+    assert found.is_blocked(time.time() + 400 * DAY)
+
+
+def test_unblocked_key_renews_and_has_a_whole_idle_period(ministack: AwsWorld, key: EnrolledKey) -> None:
+    """Also when it was blocked twice, and for longer than it may idle."""
+    blocking = blocking_of(ministack)
+    for _ in range(2):
+        blocking.block(key.key_id)
+    standing = blocking.unblock(key.key_id)
+    assert standing.state == "active"
+    assert abs(standing.expires_at - (time.time() + DAY)) < 30
+    assert not standings(ministack)
+    renewing(ministack, key)
+
+
+def test_block_for_a_time_ends_by_itself(ministack: AwsWorld, key: EnrolledKey) -> None:
+    """Renewing after it succeeds and clears it; the key outlives the block by its idle period."""
+    standing = blocking_of(ministack).block(key.key_id, seconds=7 * DAY)
+    assert standing.expires_at >= (standing.blocked_until or 0) + DAY
+    found = ministack.attested_keys.find(key.key_id)
+    assert found is not None
+    assert found.is_blocked(time.time() + 6 * DAY)
+    assert not found.is_blocked(time.time() + 7 * DAY + 60)
+    with pytest.raises(RejectedEvidence):
+        renewing(ministack, key, later=6 * DAY)
+    renewing(ministack, key, later=7 * DAY + 60)
+    found = ministack.attested_keys.find(key.key_id)
+    assert found is not None
+    assert (found.state, found.blocked_until) == (KeyState.ACTIVE, None)
+
+
+def test_block_that_meets_a_renewal_is_tried_again(
+    ministack: AwsWorld, key: EnrolledKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key renews at this very moment: contention is no reason to give up."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    conflict = answering(
+        400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}, {"Code": "None"}]
+    )
+    with injected(ministack.dynamodb, "TransactWriteItems", first(2, conflict)):
+        assert blocking_of(ministack).block(key.key_id).state == "blocked"
+
+
+@pytest.mark.parametrize("action", ["show", "block", "unblock"])
+def test_key_that_nobody_knows_is_said(ministack: AwsWorld, action: str) -> None:
+    """And no row is made for it."""
+    act: Callable[[str], object] = getattr(blocking_of(ministack), action)
+    with pytest.raises(OperatorError):
+        act("K" * 43)
+    assert not standings(ministack)
+
+
+def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key: EnrolledKey) -> None:
+    """A token of the same second is refused, too; an older command that arrives late changes nothing."""
+    blocking = blocking_of(ministack)
+    assert blocking.not_before("demo") is None
+    moment = blocking.refuse_older_tokens("demo")
+    assert abs(moment - time.time()) < 5
+    assert standings(ministack)["demo"].tokens_not_before == moment
+    table = ministack.tables["revocations"]
+    ministack.dynamodb.update_item(
+        TableName=table,
+        Key={"app": {"S": "demo"}, "revoked": {"S": "tokens"}},
+        UpdateExpression="SET not_before = :later",
+        ExpressionAttributeValues={":later": {"N": str(moment + 3600)}},
+    )
+    assert blocking.refuse_older_tokens("demo") == moment + 3600
+    blocking.block(key.key_id)
+    assert standings(ministack)["demo"] == (moment + 3600, frozenset({key.key_id}))

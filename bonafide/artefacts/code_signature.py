@@ -30,6 +30,7 @@ _CMS_BLOB: Final = 0xFADE0B01
 _DIRECTORY_SLOTS: Final = (0, *range(0x1000, 0x1005))
 _CMS_SLOT: Final = 0x10000
 _MAX_BLOBS: Final = 32
+_BLOB_HEAD: Final = 8  # magic and length
 _MAX_SLOTS: Final = 32
 _HASHES: Final = {1: ("sha1", 20), 2: ("sha256", 32), 3: ("sha256", 20), 4: ("sha384", 48)}
 
@@ -99,10 +100,11 @@ def verify_code_signature(
         sealed = ((INFO_PLIST, info_plist), (RESOURCES, resources), (ENTITLEMENTS, entitlements))
         if not all(directory.seals(slot, content) for directory in directories for slot, content in sealed):
             raise SignatureBroken("what its signature seals was changed after it was signed")
-        if _CMS_SLOT not in blobs or blobs[_CMS_SLOT][:4] != _CMS_BLOB.to_bytes(4, "big"):
+        cms = blobs.get(_CMS_SLOT, b"")
+        if len(cms) <= _BLOB_HEAD or cms[:4] != _CMS_BLOB.to_bytes(4, "big"):
             raise SignatureBroken("it is signed ad hoc, by nobody")
         # CMS signs the first directory; the others were held against the same content above.
-        (signer,) = read_signed_data(blobs[_CMS_SLOT][8:]).verified_signers(directories[0].blob)
+        (signer,) = read_signed_data(cms[_BLOB_HEAD:]).verified_signers(directories[0].blob)
         return CodeSignature(
             identifier=directories[0].identifier,
             team=directories[0].team,

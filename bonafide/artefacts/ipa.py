@@ -179,7 +179,7 @@ def _profile(archive: Archive, root: str) -> Mapping[str, Any] | None:
 def _app_id(signature: CodeSignature, bundle: str, name: str) -> str:
     app_id = signature.entitlements.get("application-identifier")
     if not isinstance(app_id, str) or not _APP_ID.match(app_id) or app_id.partition(".")[2] != bundle:
-        raise ArtefactError(f"{name} is not entitled to its bundle id {bundle}: is it signed for devices?")
+        raise ArtefactError(f"{name} is not entitled to its bundle id {bundle}: it must be signed for devices.")
     try:
         units = {value for rdn in attributes(signature.signer.subject) for label, value in rdn if label == "OU"}
     except AttestationError as error:

@@ -126,6 +126,9 @@ def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Unreachable("the answer came in an encoding that was not asked for")
     declared = response.length  # None: chunked, or until the connection closes
+    if declared is None and not response.chunked:
+        # Whole or cut off, and be it in the middle of the header: nobody could tell.
+        raise Unreachable("the answer does not say how long it is")
     if declared is not None and declared > max_bytes:
         raise Unreachable(f"the answer has more than {max_bytes} bytes")
     body = response.read(max_bytes + 1)

@@ -18,15 +18,12 @@ _OPEN = frozenset({Requirement.OFF, Requirement.MONITOR})
 
 def beyond_caching(routes: Sequence[RouteRequirement], default: Requirement) -> str:
     """Which routes of an API a cached answer cannot serve, for the operator; empty when there are none."""
-    beyond = [f"{route.method} {route.path}" for route in routes if _needs_each_request(route)]
-    if default in _PROOFS:
-        beyond.append(f"every route not listed (DEFAULT_REQUIREMENT is {default.value})")
-    return ", ".join(beyond)
+    return ", ".join(demand.route for demand in _demands(routes, default) if _needs_each_request(demand))
 
 
 def guards_anything(routes: Sequence[RouteRequirement], default: Requirement) -> bool:
     """Whether any route of an API refuses anybody."""
-    return default not in _OPEN or any(route.requirement not in _OPEN for route in routes)
+    return any(demand.requirement not in _OPEN for demand in _demands(routes, default))
 
 
 def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None, *, mixed: bool, guarded: bool) -> str:
@@ -35,7 +32,7 @@ def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None,
     ``mixed`` is whether the API has routes beyond caching at all, ``guarded`` whether it has any that refuse;
     ``token`` is the one to be let in by, ``None`` for a request that would pass unverified.
     """
-    if demand.requirement in _PROOFS or (demand.minimum_tier and demand.requirement is not Requirement.MONITOR):
+    if _needs_each_request(demand):
         return "the route asks for a proof or a tier, and answers are cached: set AUTHORIZER_CACHE_SECONDS to 0"
     if request.kind is Kind.HTTP_2 and (mixed or (token is None and guarded)):
         return "a simple response is cached for all routes, and not all of them would let this request pass"
@@ -44,7 +41,17 @@ def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None,
     return ""
 
 
-def _needs_each_request(route: RouteRequirement) -> bool:
-    return route.requirement in _PROOFS or (
-        route.minimum_tier is not None and route.requirement is not Requirement.MONITOR
-    )
+def _demands(routes: Sequence[RouteRequirement], default: Requirement) -> list[Demand]:
+    """Everything that a request of this API can be asked for."""
+    demands = []
+    for route in routes:
+        demands.append(Demand(route.requirement, route.minimum_tier, f"{route.method} {route.path}"))
+        if route.method == "*" and route.open_ended and not route.segments:  # covers all that is left
+            return demands
+    return [*demands, Demand(default, None, f"every other route (DEFAULT_REQUIREMENT is {default})")]
+
+
+def _needs_each_request(demand: Demand) -> bool:
+    if demand.requirement in _PROOFS:
+        return True
+    return demand.minimum_tier is not None and demand.requirement is not Requirement.MONITOR

@@ -52,7 +52,7 @@ class VendorServers:
         self._server.daemon_threads = True
         self._revoke_what_is_always_revoked()
         self._load_account()
-        threading.Thread(target=self._server.serve_forever, name="vendors", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="vendors", daemon=True).start()
 
     def stop(self) -> None:
         """End it. May be called more than once."""

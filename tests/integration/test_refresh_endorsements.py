@@ -16,10 +16,10 @@ from service.status_lists import DynamoDBStatusLists
 
 from bonafide.attesters.android import SoftwareAndroid
 from bonafide.attesters.key_store_installation import AndroidInstallation
-from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.local.vendor_servers import STATUS_PATH, VendorServers, write_status_list
 from bonafide.registration import Registration
 from tests.service_stack.events import json_of, rest_event, slug_of
+from tests.service_stack.google import running_google
 from tests.service_stack.loopback import Scripted, http, serving
 from tests.service_stack.memory_stack import APP, AUTHORITY, PACKAGE, SIGNER
 from tests.service_stack.worlds import AwsWorld
@@ -32,10 +32,8 @@ DAY = 86_400
 @pytest.fixture
 def vendors(tmp_path: Path) -> Iterator[VendorServers]:
     """Google on the loopback, with a list that the test may rewrite."""
-    servers = VendorServers(SoftwareGoogle(AUTHORITY.android), tmp_path / "list.json", tmp_path / "account.json")
-    servers.start()
-    yield servers
-    servers.stop()
+    with running_google(tmp_path) as servers:
+        yield servers
 
 
 @pytest.fixture(autouse=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
 from attestation.errors import Reason
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from service.app_secrets import SecretKind
 from service.operator_choices import OnPlayUnavailable
 from service.play_decoder import PlayUnavailable
@@ -19,21 +15,13 @@ from service.play_requests import KEPT, day_of
 
 from bonafide.attesters.key_store_installation import AndroidInstallation, Play
 from bonafide.attesters.play_integrity import ResponseKeys
+from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import ANDROID, APP, GOOGLE, NOW, PACKAGE, Drawn, MemoryStack
 from tests.unit.service.test_android_phones import refused, sent
 
 Lines = Callable[[], list[dict[str, Any]]]
 Body = dict[str, Any]
 DAY = 86_400
-
-
-@cache
-def service_account() -> bytes:
-    """A service account's key file, made once: RSA keys take their time."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    members = {"client_email": "unit@example.iam.gserviceaccount.com", "private_key": pem.decode("ascii")}
-    return json.dumps(members).encode("utf-8")
 
 
 @pytest.fixture

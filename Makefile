@@ -65,9 +65,12 @@ $(PEERS_STAMP): requirements/peers.txt | python
 	@touch $@
 
 # --- Run --------------------------------------------------------------------------------------------------------------
-.PHONY: run sam-local
+.PHONY: run drills sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
 	@$(BIN)/bonafide demo $(if $(ONCE),--once)
+
+drills: setup ## Seconds from blocking a key, or an app's not-before, to the first refusal: 20 times each
+	@$(BIN)/bonafide drills $(if $(REPETITIONS),--repetitions $(REPETITIONS))
 
 sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m bonafide.local.sam_local

@@ -8,7 +8,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .commands import api, app, attest, conformance, demo, endorsements, inspect, key, keys, local, not_before, play
+from .commands import (
+    api,
+    app,
+    attest,
+    conformance,
+    demo,
+    drills,
+    endorsements,
+    inspect,
+    key,
+    keys,
+    local,
+    not_before,
+    play,
+)
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
 
@@ -48,6 +62,7 @@ cli = typer.Typer(
     help="Bonafide: prove that API requests come from a genuine app on a sound device.",
 )
 cli.command("demo")(demo.demo)
+cli.command("drills")(drills.drills)
 cli.add_typer(local.commands, name="local")
 app.commands.add_typer(play.key_commands, name="play-key")
 app.commands.add_typer(play.account_commands, name="play-account")

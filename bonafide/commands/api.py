@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -12,8 +12,10 @@ from bonafide.deployment import find_deployment
 from bonafide.guarded_apis import GuardedApi, GuardedApis
 from bonafide.operator_error import OperatorError
 from bonafide.publication import publish_now
+from bonafide.request_report import CLASSES, RouteReport, deployed_decisions, local_decisions, report
 from bonafide.route_list import Place, Routes, hidden, new_route, placed, read_route, removed
 
+from .key import duration
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
 
@@ -86,6 +88,42 @@ def show(audience: Audience, stack: StackName = None, region: Region = None, as_
         print_json(api.to_record())
     else:
         _print(api)
+
+
+@commands.command("report")
+def report_requests(
+    audience: Annotated[str | None, typer.Option("--audience", metavar="TEXT", help="One API only.")] = None,
+    since: Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back, as in 30m, 24h or 7d.")] = "24h",
+    log_group: Annotated[
+        list[str] | None,
+        typer.Option("--log-group", metavar="NAME", help="Log group of another stack's authorizer; may repeat."),
+    ] = None,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count requests per route and class: who gets in, and who passes now but would not once the route is enforced."""
+    begin = time.time() - duration(since)
+    layout = project_layout()
+    deployment = find_deployment(stack, region, layout)
+    if deployment.is_local:
+        decisions = local_decisions(layout.logs)
+    else:
+        groups = [f"/bonafide/{deployment.stack_name}/guard", *(log_group or ())]
+        decisions = deployed_decisions(deployment.aws("logs"), groups, since=begin)
+    routes = report(decisions, audience=audience, since=begin)
+    if as_json:
+        print_json([route.to_record() for route in routes])
+        return
+    names = (*CLASSES, *(["unchecked"] if any(route.classes["unchecked"] for route in routes) else ()))
+    columns = ("audience", "method", "route", "asks for", *names, "would be refused")
+    table(columns, (_counts(route, names) for route in routes))
+
+
+def _counts(route: RouteReport, names: Sequence[str]) -> tuple[str, ...]:
+    counts = (str(route.classes[name] or "·") for name in names)
+    refused = str(route.would_be_refused) if "monitor" in route.modes else ""
+    return (route.audience, route.method, route.route, "/".join(sorted(route.modes)), *counts, refused)
 
 
 def _print(api: GuardedApi) -> None:

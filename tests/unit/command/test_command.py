@@ -32,7 +32,9 @@ COMMANDS = (
     ("api", "mode"),
     ("api", "list"),
     ("api", "show"),
+    ("api", "report"),
     ("app", "not-before"),
+    ("drills",),
 )
 
 

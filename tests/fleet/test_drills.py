@@ -1,0 +1,22 @@
+"""Drills in short: what an operator takes back is refused within what is promised. `make drills` does 20 of each."""
+
+from __future__ import annotations
+
+import pytest
+
+from bonafide.fleet.drills import GUARANTEED, block_drill, not_before_drill, prepare
+from bonafide.fleet.run import make_scene
+
+from .conftest import FleetStack
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("drill", [block_drill, not_before_drill])
+def test_what_was_taken_back_is_refused_in_time(fleet_stack: FleetStack, drill: object) -> None:
+    """From the command to the last acceptance, in every authorizer process that is asked."""
+    prepare(fleet_stack.deployment)
+    scene = make_scene(fleet_stack.deployment, fleet_stack.authority)
+    measured = list(drill(fleet_stack.deployment, scene, 2))  # type: ignore[operator]
+    assert len(measured) == 2
+    assert all(one.first_refusal > 0 and one.effect <= GUARANTEED for one in measured)

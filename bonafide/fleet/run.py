@@ -16,6 +16,7 @@ from bonafide.attesters.client import Answer, ApiClient, StackUnreachable, Unexp
 from bonafide.attesters.demo_app import DEMO_PACKAGE
 from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.deployment import Deployment
+from bonafide.known_builds import Builds
 from bonafide.play_secrets import PlaySecretsOfApps
 from bonafide.registration import DEMO_APP, Registrations
 
@@ -30,6 +31,7 @@ from . import (
     hostile_replays,
     hostile_requests,
     hostile_tokens,
+    known_builds,
 )
 from .operator_access import OperatorAccess
 from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent, summary
@@ -45,6 +47,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *hostile_replays.SCENARIOS,
     *hostile_tokens.SCENARIOS,
     *hostile_requests.SCENARIOS,
+    *known_builds.SCENARIOS,
 )
 """The whole fleet."""
 
@@ -109,10 +112,13 @@ class Outcome:
 
 
 def register_apps(deployment: Deployment) -> None:
-    """Register the apps that the fleet belongs to."""
+    """Register the apps that the fleet belongs to, and the builds that are known of one."""
     registrations = Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
-    for registration in REGISTRATIONS:
+    for registration in (*REGISTRATIONS, known_builds.REGISTRATION):
         registrations.put(registration)
+    builds = Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])
+    for build in known_builds.BUILDS:
+        builds.put(known_builds.BUILDS_APP, build)
 
 
 def entrust_play_secrets(deployment: Deployment, authority: DeviceAuthority, service_account: Path) -> None:

@@ -230,8 +230,8 @@ HARMONY = HarmonyClaims(
         (_claims("android-key-attestation", Platform.ANDROID, android=ANDROID), "41"),
         (_claims("android-key-attestation", Platform.ANDROID, android=replace(ANDROID, package_version=0)), "42"),
         (_claims("key-signature", Platform.ANDROID, android=ANDROID), "42"),
-        (_claims("harmony-key-attestation", Platform.HARMONY, harmony=HARMONY), "41"),
-        (_claims("harmony-key-attestation", Platform.HARMONY, harmony=replace(HARMONY, integrity=None)), "42"),
+        # The number in a SysIntegrity token is the format's own.
+        (_claims("harmony-key-attestation", Platform.HARMONY, harmony=HARMONY), "42"),
         (_claims("key-signature", Platform.HARMONY, harmony=HARMONY), "42"),
     ],
 )

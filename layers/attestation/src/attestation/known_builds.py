@@ -103,10 +103,7 @@ def _proved_build(claims: Claims) -> str | None:
     if claims.format == "android-key-attestation" and claims.android is not None:
         version = claims.android.package_version
         return str(version) if version > 0 else None
-    if claims.format == "harmony-key-attestation" and claims.harmony is not None:
-        integrity = claims.harmony.integrity
-        return str(integrity.version) if integrity is not None and integrity.version else None
-    return None
+    return None  # no evidence of HarmonyOS names the app's build
 
 
 def compare_build(build: str | None, measurements: Mapping[str, str], known: KnownBuilds) -> BuildComparison | None:

@@ -12,7 +12,7 @@ import pytest
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.client import ApiClient
 from bonafide.deployment import local_stack
-from bonafide.fleet.run import make_scene, register_apps, run_fleet
+from bonafide.fleet.run import entrust_play_secrets, make_scene, register_apps, run_fleet, wake
 from bonafide.local.aws import client_arguments
 from bonafide.local.layout import Layout
 from bonafide.local.provision import TABLES
@@ -36,8 +36,12 @@ def template_properties(logical_id: str) -> dict[str, Any]:
 def test_fleet_gets_the_verdicts_that_it_must(stack: LocalStack) -> None:
     """Every genuine device gets in and every hostile one is refused, for the right reason."""
     deployment = local_stack(stack.layout)
+    authority = DeviceAuthority.load(stack.layout.authority)
     register_apps(deployment)
-    outcome = run_fleet(make_scene(deployment, DeviceAuthority.load(stack.layout.authority)))
+    entrust_play_secrets(deployment, authority, stack.layout.service_account)
+    scene = make_scene(deployment, authority)
+    wake(scene)
+    outcome = run_fleet(scene)
     assert [verdict.to_record() for verdict in outcome.verdicts if not verdict.right] == []
     assert outcome.skipped == 0
 

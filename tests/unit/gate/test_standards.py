@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+from attestation.attestation_pop import verify_attestation_pop
 from attestation.errors import AttestationError, Reason
 from attestation.jose import (
     JwsKind,
@@ -19,7 +20,7 @@ from attestation.jose import (
     read_jws,
 )
 from attestation.proof import verify_proof
-from attestation.token import EAR_PROFILE, TOKEN_TYPE, verify_token
+from attestation.token import EAR_PROFILE, TOKEN_TYPE, request_key_of, verify_token
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from tests.real_cases import cases_folder
@@ -146,6 +147,30 @@ def test_attestation_pop_is_no_dpop_proof(abca: dict[str, Any]) -> None:
                 request_key_thumbprint=abca["pop_jwk_thumbprint_sha256"],
                 now=1772487600.0,
             )
+        assert refusal.value.reason is Reason.PROOF_MALFORMED
+
+
+def test_drafts_own_pop_is_accepted_and_refused_as_it_should_be(abca: dict[str, Any]) -> None:
+    """Both examples, for the audience, key and time they were made for, and for no other."""
+    key = from_pem(abca["pop_public_key_pem"])
+    attestation = abca["client_attestation"]["jwt"]
+    assert request_key_of(attestation) == key
+    for pop in abca["client_attestation_pop"]:
+        claims = pop["claims"]
+        usual = {"audience": claims["aud"], "request_key": key, "now": float(claims["iat"])}
+        verified = verify_attestation_pop(pop["jwt"], **usual)
+        assert (verified.jti, verified.nonce) == (claims["jti"], claims["challenge"])
+        assert verified.request_key_thumbprint == abca["pop_jwk_thumbprint_sha256"]
+        for change, reason in (
+            ({"audience": "https://other.example"}, Reason.PROOF_REQUEST),
+            ({"now": usual["now"] + 61}, Reason.PROOF_TIME),
+            ({"request_key": from_pem(abca["attester_public_key_pem"])}, Reason.PROOF_SIGNATURE),
+        ):
+            with pytest.raises(AttestationError) as refusal:
+                verify_attestation_pop(pop["jwt"], **(usual | change))
+            assert refusal.value.reason is reason
+        with pytest.raises(AttestationError) as refusal:
+            verify_attestation_pop(attestation, **usual)
         assert refusal.value.reason is Reason.PROOF_MALFORMED
 
 

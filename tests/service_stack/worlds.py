@@ -13,13 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
+from attestation.reference_values import (
+    AndroidReferenceValues,
+    AppleReferenceValues,
+    Environment,
+    HarmonyReferenceValues,
+    ReferenceValues,
+)
 from moto import mock_aws
-from service.apps import Apps, DynamoDBApps
+from service.app_secrets import DynamoDBAppSecrets
+from service.apps import Apps, DynamoDBApps, RegisteredApp
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
 from service.nonces import DynamoDBNonces
+from service.play_requests import DynamoDBPlayRequests, PlayRequests
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, SigningKeys
+from service.status_lists import DynamoDBStatusLists, StatusLists
 from service.trust_bundles import DynamoDBTrustBundles, TrustBundles
 
 from bonafide.local.aws import REGION, client_arguments
@@ -36,6 +46,7 @@ from tests.service_stack.fakes import (
     SoftwareWrappingKey,
 )
 from tests.service_stack.memory_stack import AUDIENCE, ISSUER
+from tests.service_stack.vendor_fakes import MemoryAppSecrets, MemoryPlayRequests, MemoryStatusLists
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,6 +65,9 @@ class World(Protocol):
     trust_bundles: TrustBundles
     wrapping: WrappingKey
     root_key: RootKey
+    status_lists: StatusLists
+    app_secrets: DynamoDBAppSecrets | MemoryAppSecrets
+    play_requests: PlayRequests
 
     def register(self, registration: Registration) -> None: ...
 
@@ -74,24 +88,45 @@ class MemoryWorld:
         self.trust_bundles: TrustBundles = MemoryTrustBundles()
         self.wrapping: WrappingKey = SoftwareWrappingKey()
         self.root_key: RootKey = SoftwareRootKey()
+        self.status_lists: StatusLists = MemoryStatusLists()
+        self.app_secrets: DynamoDBAppSecrets | MemoryAppSecrets = MemoryAppSecrets()
+        self.play_requests: PlayRequests = MemoryPlayRequests()
 
     def register(self, registration: Registration) -> None:
-        from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
-        from service.apps import RegisteredApp
-
         self.memory_apps.rows[registration.app] = RegisteredApp(
             app=registration.app,
             audiences=registration.audiences,
-            reference_values=ReferenceValues(
-                apple=AppleReferenceValues(
-                    app_ids=registration.apple_app_ids,
-                    environments=frozenset(Environment(name) for name in registration.apple_environments),
-                )
-            ),
+            reference_values=_expected(registration),
         )
 
     def block(self, key_id: str) -> None:
         self.rows[key_id] = replace(self.rows[key_id], state=KeyState.BLOCKED)
+
+
+def _expected(registration: Registration) -> ReferenceValues:
+    def digests(texts: tuple[str, ...]) -> frozenset[bytes]:
+        return frozenset(map(bytes.fromhex, texts))
+
+    apple = AppleReferenceValues(
+        app_ids=registration.apple_app_ids,
+        environments=frozenset(Environment(name) for name in registration.apple_environments),
+    )
+    android = AndroidReferenceValues(
+        packages=registration.android_packages,
+        signing_digests=digests(registration.android_signing_digests),
+        verified_boot_keys=digests(registration.android_verified_boot_keys),
+    )
+    harmony = HarmonyReferenceValues(
+        bundle_names=registration.harmony_bundle_names,
+        app_ids=registration.harmony_app_ids,
+        app_identifiers=registration.harmony_app_identifiers,
+        signing_digests=digests(registration.harmony_signing_digests),
+    )
+    return ReferenceValues(
+        apple=apple if apple.app_ids else None,
+        android=android if android.packages else None,
+        harmony=harmony if harmony.bundle_names else None,
+    )
 
 
 @dataclass
@@ -116,6 +151,11 @@ class AwsWorld:
         self.trust_bundles: TrustBundles = DynamoDBTrustBundles(self.dynamodb, self.tables["trust_bundles"])
         self.wrapping: WrappingKey = KmsWrappingKey(self.kms, self.wrapping_key_id, self.stack_name)
         self.root_key: RootKey = KmsRootKey(self.kms, self.root_key_id)
+        self.status_lists: StatusLists = DynamoDBStatusLists(self.dynamodb, self.tables["endorsements"])
+        self.app_secrets: DynamoDBAppSecrets | MemoryAppSecrets = DynamoDBAppSecrets(
+            self.dynamodb, self.tables["app_secrets"]
+        )
+        self.play_requests: PlayRequests = DynamoDBPlayRequests(self.dynamodb, self.tables["play_requests"])
 
     def register(self, registration: Registration) -> None:
         Registrations(self.dynamodb, self.tables["apps"]).put(registration)

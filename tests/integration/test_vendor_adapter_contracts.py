@@ -1,0 +1,236 @@
+"""What the adapters around vendors promise, held against fakes, moto and ministack alike; and their races."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from attestation.reference_values import AndroidReferenceValues, HarmonyReferenceValues
+from service.app_secrets import AppSecret, SecretKind
+from service.play_requests import KEPT
+from service.status_lists import StoredStatusList, packed
+
+from bonafide.registration import Registration
+from tests.service_stack.memory_stack import NOW, PACKAGE
+from tests.service_stack.worlds import AwsWorld, World
+
+DAY = 86_400
+RACERS = 40
+DIGEST = "ab" * 32
+
+
+# --- apps -----------------------------------------------------------------------------------------------------------
+
+
+def test_app_of_three_platforms_is_found_as_it_was_registered(world: World) -> None:
+    """What ``bonafide app register`` writes is what the service reads."""
+    world.register(
+        Registration(
+            app="shop",
+            apple_app_ids=("ABCDE12345.org.example.shop",),
+            android_packages=("org.example.shop", "org.example.shop.beta"),
+            android_signing_digests=(DIGEST, "cd" * 32),
+            android_verified_boot_keys=("ef" * 32,),
+            harmony_bundle_names=("org.example.shop",),
+            harmony_app_ids=("org.example.shop_BASE64=",),
+            harmony_app_identifiers=("5765880207850000001",),
+            harmony_signing_digests=(DIGEST,),
+        )
+    )
+    found = world.apps.find("shop")
+    assert found is not None
+    assert found.reference_values.apple is not None
+    assert found.reference_values.android == AndroidReferenceValues(
+        packages=("org.example.shop", "org.example.shop.beta"),
+        signing_digests=frozenset({bytes.fromhex(DIGEST), bytes.fromhex("cd" * 32)}),
+        verified_boot_keys=frozenset({bytes.fromhex("ef" * 32)}),
+    )
+    assert found.reference_values.harmony == HarmonyReferenceValues(
+        bundle_names=("org.example.shop",),
+        app_ids=("org.example.shop_BASE64=",),
+        app_identifiers=("5765880207850000001",),
+        signing_digests=frozenset({bytes.fromhex(DIGEST)}),
+    )
+
+
+def test_app_of_one_platform_has_no_other(world: World) -> None:
+    """Android alone: evidence of an iPhone is refused for want of reference values."""
+    world.register(Registration(app="shop", android_packages=("org.example.shop",), android_signing_digests=(DIGEST,)))
+    found = world.apps.find("shop")
+    assert found is not None
+    assert found.reference_values.apple is None
+    assert found.reference_values.harmony is None
+
+
+# --- endorsements ---------------------------------------------------------------------------------------------------
+
+
+def a_list(revision: int, text: bytes = b'{"entries":{}}') -> StoredStatusList:
+    return StoredStatusList(
+        content=packed(text),
+        entries=0,
+        etag='"1"',
+        fetched_at=int(NOW),
+        fresh_until=int(NOW) + 60,
+        revision=revision,
+    )
+
+
+def test_stored_list_comes_back_equal(world: World) -> None:
+    """And there is none before."""
+    assert world.status_lists.find() is None
+    assert world.status_lists.replace(a_list(1))
+    assert world.status_lists.find() == a_list(1)
+
+
+def test_list_without_etag_is_stored(world: World) -> None:
+    """Not every server sends one."""
+    assert world.status_lists.replace(replace(a_list(1), etag=None))
+    assert world.status_lists.find() == replace(a_list(1), etag=None)
+
+
+@pytest.mark.parametrize("revision", [1, 3, 4])
+def test_revision_that_is_not_the_next_changes_nothing(world: World, revision: int) -> None:
+    """Somebody else was faster, or the row vanished: the stored list stays."""
+    world.status_lists.replace(a_list(1))
+    world.status_lists.replace(a_list(2))
+    if revision == 3:
+        assert world.status_lists.replace(a_list(3, b"newer"))
+    else:
+        assert not world.status_lists.replace(a_list(revision, b"rival"))
+        assert world.status_lists.find() == a_list(2)
+
+
+def test_update_of_a_row_that_vanished_makes_none(world: World) -> None:
+    """A confirmation confirms something."""
+    assert not world.status_lists.replace(a_list(2))
+    assert world.status_lists.find() is None
+
+
+def test_largest_list_fits(world: World) -> None:
+    """DynamoDB's 400 KB are counted with names; ours leave room."""
+    assert world.status_lists.replace(replace(a_list(1), content=bytes(380_000)))
+    found = world.status_lists.find()
+    assert found is not None
+    assert len(found.content) == 380_000
+
+
+# --- app secrets ----------------------------------------------------------------------------------------------------
+
+
+def secret(app: str, name: str, **changes: object) -> AppSecret:
+    made = AppSecret(app=app, name=name, kind=SecretKind.PLAY_RESPONSE_KEYS, wrapped=b"sealed", created_at=int(NOW))
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_secrets_are_found_by_app(world: World) -> None:
+    """By name, and no other app's."""
+    stored = [secret("demo", "b"), secret("demo", "a", kind=SecretKind.PLAY_SERVICE_ACCOUNT), secret("shop", "a")]
+    for row in stored:
+        world.app_secrets.put(row)
+    assert world.app_secrets.of("demo") == (stored[1], stored[0])
+    assert world.app_secrets.of("nobody") == ()
+
+
+def test_secret_of_the_same_name_is_replaced(world: World) -> None:
+    """A new service account takes the old one's place."""
+    world.app_secrets.put(secret("demo", "a"))
+    world.app_secrets.put(secret("demo", "a", wrapped=b"newer"))
+    assert world.app_secrets.of("demo") == (secret("demo", "a", wrapped=b"newer"),)
+
+
+def test_removed_secret_is_gone(world: World) -> None:
+    """And a second removal says that there was none."""
+    world.app_secrets.put(secret("demo", "a"))
+    assert world.app_secrets.remove("demo", "a")
+    assert not world.app_secrets.remove("demo", "a")
+    assert world.app_secrets.of("demo") == ()
+
+
+# --- Play requests --------------------------------------------------------------------------------------------------
+
+
+def test_requests_are_admitted_up_to_the_limit(world: World) -> None:
+    """Per package and day; a higher limit (enrolments) goes on where a lower one (renewals) stops."""
+    admitted = [world.play_requests.admit(PACKAGE, limit=2, now=NOW) for _ in range(3)]
+    assert admitted == [True, True, False]
+    assert world.play_requests.admit(PACKAGE, limit=3, now=NOW)
+    assert not world.play_requests.admit(PACKAGE, limit=3, now=NOW)
+    assert world.play_requests.admit("org.example.other", limit=1, now=NOW)
+    assert world.play_requests.admit(PACKAGE, limit=1, now=NOW + DAY)
+
+
+@pytest.mark.parametrize("limit", [0, -5000])
+def test_limit_of_nothing_admits_nothing(world: World, limit: int) -> None:
+    """A reserve larger than the quota."""
+    assert not world.play_requests.admit(PACKAGE, limit=limit, now=NOW)
+
+
+def test_day_begins_at_midnight_pacific(world: World) -> None:
+    """08:00 UTC, where Google's day begins (without daylight saving)."""
+    midnight = NOW - NOW % DAY + 8 * 3600
+    assert world.play_requests.admit(PACKAGE, limit=1, now=midnight - 1)
+    assert not world.play_requests.admit(PACKAGE, limit=1, now=midnight - 1)
+    assert world.play_requests.admit(PACKAGE, limit=1, now=midnight)
+
+
+def test_pause_stops_requests_until_its_end(world: World) -> None:
+    """Of that package; the counter stays as it was."""
+    assert world.play_requests.admit(PACKAGE, limit=2, now=NOW)
+    world.play_requests.pause(PACKAGE, until=NOW + 60, now=NOW)
+    assert not world.play_requests.admit(PACKAGE, limit=9, now=NOW + 59)
+    assert world.play_requests.admit("org.example.other", limit=1, now=NOW)
+    assert world.play_requests.admit(PACKAGE, limit=2, now=NOW + 60)
+    assert not world.play_requests.admit(PACKAGE, limit=2, now=NOW + 60)
+
+
+def test_pause_before_the_first_request_counts(world: World) -> None:
+    """A row that has a pause and no counter yet."""
+    world.play_requests.pause(PACKAGE, until=NOW + 60, now=NOW)
+    assert not world.play_requests.admit(PACKAGE, limit=9, now=NOW)
+
+
+def test_answer_is_kept_for_its_time(world: World) -> None:
+    """By digest; after that it is as if it had never been, whatever TTL has deleted."""
+    assert world.play_requests.answer(DIGEST, NOW) is None
+    world.play_requests.keep(DIGEST, b"{}", NOW)
+    assert world.play_requests.answer(DIGEST, NOW + KEPT - 1) == b"{}"
+    assert world.play_requests.answer(DIGEST, NOW + KEPT) is None
+    assert world.play_requests.answer("cd" * 32, NOW) is None
+
+
+# --- races ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.ministack
+def test_racing_requests_never_exceed_the_quota(ministack: AwsWorld) -> None:
+    """Forty processes ask at once for the last seven: seven are admitted."""
+    line = threading.Barrier(RACERS)
+
+    def racer(_number: int) -> bool:
+        line.wait(timeout=60)
+        return ministack.play_requests.admit(PACKAGE, limit=7, now=NOW)
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        assert Counter(pool.map(racer, range(RACERS))) == {True: 7, False: RACERS - 7}
+
+
+@pytest.mark.ministack
+def test_racing_refreshes_store_exactly_one(ministack: AwsWorld) -> None:
+    """Two schedules, a deployment and an operator at the same moment: one list wins, whole."""
+    ministack.status_lists.replace(a_list(1))
+    line = threading.Barrier(RACERS)
+
+    def racer(number: int) -> bytes | None:
+        candidate = a_list(2, f'{{"entries":{{"{number + 1:x}":{{"status":"REVOKED"}}}}}}'.encode())
+        line.wait(timeout=60)
+        return candidate.content if ministack.status_lists.replace(candidate) else None
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        winners = [content for content in pool.map(racer, range(RACERS)) if content is not None]
+    found = ministack.status_lists.find()
+    assert found is not None
+    assert (winners, found.revision) == ([found.content], 2)

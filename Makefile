@@ -76,7 +76,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m bonafide.local.sam_local
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template test races flips bench
+.PHONY: check lint types template test races flips bench bench-authorizer
 check: lint types template test ## What CI runs: lint, types, template checks, tests
 
 lint: setup ## Formatting and lint
@@ -101,6 +101,10 @@ flips: setup ## Every single-bit flip and truncation, and the other whole sweeps
 
 bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers
 	@$(BIN)/python -m tests.benchmarks
+
+bench-authorizer: setup ## The authorizer alone: cold import, decisions, memory, beside peers; then 60 s through the local stack
+	@$(BIN)/python -m tests.benchmarks.bench_authorizer
+	@$(BIN)/python -m tests.benchmarks.soak_authorizer
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
 .PHONY: build deploy deploy-local clean

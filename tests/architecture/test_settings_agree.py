@@ -77,6 +77,13 @@ def test_authorizer_reads_the_variables_it_is_given() -> None:
     assert set(environment_of("authorize_request")) == read
 
 
+def test_authorizers_page_lists_the_variables_it_reads() -> None:
+    """docs/authorizer.md is where another account looks; parameters that it names exist."""
+    table = (ROOT / "docs/authorizer.md").read_text("utf-8").split("## Settings")[1]
+    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.M)) == set(environment_of("authorize_request"))
+    assert set(re.findall(r"^\| `[A-Z_]+` \| `(\w+)`", table, re.M)) <= set(TEMPLATE["Parameters"])
+
+
 @pytest.mark.parametrize("function", sorted(SETTINGS))
 def test_defaults_of_settings_are_the_templates_defaults(function: str) -> None:
     """A number means the same in a unit test and in a stack."""

@@ -146,6 +146,17 @@ def test_proof_is_admitted_once() -> None:
     assert not replayed(memory, proof("a", key="other"), now=NOW)
 
 
+def test_proof_is_remembered_up_to_the_instant_it_expires() -> None:
+    """It is accepted at exactly that instant, so it must still be known then, however often it comes."""
+    memory = ReplayMemory()
+    last = proof("a", made_at=NOW - 60)
+    assert last.expires_at == NOW
+    assert not replayed(memory, last, now=NOW)
+    assert replayed(memory, last, now=NOW)
+    assert not replayed(memory, proof("b"), now=NOW)
+    assert replayed(memory, last, now=NOW)
+
+
 def test_proof_of_a_clock_that_is_ahead_is_remembered_longer() -> None:
     """Made a minute ahead, it could be replayed for two."""
     memory = ReplayMemory()

@@ -135,7 +135,8 @@ def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocatio
         raise UnreadableEvent("the event has no method or no path")
     # rawPath begins with the stage (unless that is $default) or with a base path mapping; the ARN's path does not.
     # Where the two do not fit together, which of them the backend goes by is unknown: the strictest reading counts.
-    path, *others = _readings(raw_path, match[3] if match and match[2] == method else None, _text(context, "stage"))
+    arn_path = "/" + (match[3] or "") if match and match[2] == method else None
+    path, *others = _readings(raw_path, arn_path, context)
     tokens, proofs, pops = _header_values(event, settings)
     return GatewayRequest(
         kind=Kind.HTTP_2,
@@ -154,14 +155,17 @@ def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocatio
     )
 
 
-def _readings(raw_path: str, arn_path: str | None, stage: str) -> list[str]:
-    if arn_path is not None and raw_path.endswith("/" + arn_path):
-        return ["/" + arn_path]
+def _readings(raw_path: str, arn_path: str | None, context: Mapping[str, object]) -> list[str]:
+    stage = _text(context, "stage")
+    if arn_path is not None and raw_path.endswith(arn_path):
+        before = raw_path.removesuffix(arn_path)
+        if before in ("", f"/{stage}") or not _OWN_DOMAIN.match(_text(context, "domainName")):
+            return [arn_path]
     readings = [raw_path]
     if stage not in ("", "$default") and (raw_path + "/").startswith(f"/{stage}/"):
         readings.append(raw_path[len(stage) + 1 :] or "/")
     if arn_path is not None:
-        readings.append("/" + arn_path)
+        readings.append(arn_path)
     return readings
 
 

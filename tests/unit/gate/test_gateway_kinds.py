@@ -142,6 +142,8 @@ def test_stage_before_an_http_apis_path_is_no_part_of_the_route(call: Call, stag
         ("/prod/v1/orders", "$default"),
         ("/prod/public/x", "$default"),
         ("/public/x", "POST/public/x"),
+        ("/v1/orders/public/x", "GET/public/x"),
+        ("/v1/orders/", "GET/"),
     ],
 )
 def test_http_api_event_with_two_readings_gets_the_strictest(
@@ -150,6 +152,7 @@ def test_http_api_event_with_two_readings_gets_the_strictest(
     """Where the path and the ARN do not fit together, an open reading must not win over a guarded one."""
     routes = (
         RouteRequirement("*", "/public/*", Requirement.OFF),
+        RouteRequirement("GET", "/", Requirement.OFF),
         RouteRequirement("*", "/prod/public/*", Requirement.PROOF),
     )
     event = http_2(call.change(method="GET", proof=None, token=None)) | {

@@ -33,6 +33,15 @@ _FUNCTION_OUTPUTS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class OrdersBackend:
+    """The example relying party beside a local stack: base URLs of its two APIs, and the audience of both."""
+
+    rest_url: str
+    http_url: str
+    audience: str = "orders"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """Addresses and names of one stack.
@@ -52,6 +61,7 @@ class Deployment:
     functions: Mapping[str, str]
     wrapping_key_id: str
     root_public_key: str = ""
+    orders: OrdersBackend | None = None
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
 
@@ -109,9 +119,14 @@ def from_facts(facts: Mapping[str, Any]) -> Deployment:
         functions=facts["functions"],
         wrapping_key_id=facts["wrapping_key_id"],
         root_public_key=facts["root_public_key"],
+        orders=_orders(facts.get("examples", {}).get("orders-backend")),
         aws_endpoint_url=facts["aws_endpoint_url"],
         lambda_endpoint_url=facts["lambda_endpoint_url"],
     )
+
+
+def _orders(urls: Mapping[str, str] | None) -> OrdersBackend | None:
+    return None if not urls else OrdersBackend(urls["OrdersRestApi"], urls["OrdersHttpApi"])
 
 
 def deployed_stack(name: str, region: str | None) -> Deployment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -101,16 +101,16 @@ def read_line(text: str, moment: float | None) -> DecisionLine | None:
     )
 
 
-def local_decisions(logs: Path) -> Iterator[DecisionLine]:
-    """The decisions in the local stack's logs. Their moments are those of the access logs beside them."""
+def local_decisions(folders: Sequence[Path]) -> Iterator[DecisionLine]:
+    """The decisions in local stacks' logs. Their moments are those of the access logs beside them."""
     moments: dict[str, float] = {}
-    for line in _lines(logs, "access.log"):
+    for line in _lines(folders, "access.log"):
         try:
             seen = json.loads(line)
             moments[seen["request_id"]] = seen["time"] / 1000
         except (ValueError, KeyError, TypeError):
             continue
-    for text in _lines(logs, "*.log"):
+    for text in _lines(folders, "*.log"):
         if '"authorize"' not in text:
             continue
         decision = read_line(text, None)
@@ -118,8 +118,8 @@ def local_decisions(logs: Path) -> Iterator[DecisionLine]:
             yield decision._replace(moment=moments.get(json.loads(text).get("request_id", "")))
 
 
-def _lines(logs: Path, pattern: str) -> Iterator[str]:
-    for path in sorted(logs.rglob(pattern)):
+def _lines(folders: Sequence[Path], pattern: str) -> Iterator[str]:
+    for path in sorted(path for folder in folders for path in folder.glob(pattern)):
         with path.open(encoding="utf-8", errors="replace") as file:
             yield from file
 

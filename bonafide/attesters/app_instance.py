@@ -43,6 +43,6 @@ class AppInstance(Protocol):
         """The body of POST /v1/tokens."""
         ...
 
-    def proof(self, *, method: str, url: str, token: str) -> str:
-        """A proof (RFC 9449) for one request, signed by the request key."""
+    def proof(self, *, method: str, url: str, token: str, content_digest: str | None = None) -> str:
+        """A proof (RFC 9449) for one request, signed by the request key; with its body's digest, for the body too."""
         ...

@@ -93,8 +93,8 @@ class Installation:
             "evidence": [evidence],
         }
 
-    def proof(self, *, method: str, url: str, token: str) -> str:
-        """A proof (RFC 9449) for one request, signed by the request key."""
+    def proof(self, *, method: str, url: str, token: str, content_digest: str | None = None) -> str:
+        """A proof (RFC 9449) for one request, signed by the request key; with its body's digest, for the body too."""
         return make_proof(
             self.request_key,
             method=method,
@@ -102,6 +102,7 @@ class Installation:
             token=token,
             jti=b64url_encode(secrets.token_bytes(16)),
             now=self.phone.clock(),
+            content_digest=content_digest,
         )
 
 

@@ -93,8 +93,8 @@ class KeyStoreInstallation:
             ],
         }
 
-    def proof(self, *, method: str, url: str, token: str) -> str:
-        """A proof (RFC 9449) for one request, signed by the request key."""
+    def proof(self, *, method: str, url: str, token: str, content_digest: str | None = None) -> str:
+        """A proof (RFC 9449) for one request, signed by the request key; with its body's digest, for the body too."""
         return make_proof(
             self.request_key,
             method=method,
@@ -102,6 +102,7 @@ class KeyStoreInstallation:
             token=token,
             jti=b64url_encode(secrets.token_bytes(16)),
             now=self._now(),
+            content_digest=content_digest,
         )
 
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
@@ -145,12 +146,17 @@ class AndroidInstallation(KeyStoreInstallation):
     play_labels: tuple[str, ...] = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY")
 
     @classmethod
-    def fresh(cls, app: str, phone: SoftwareAndroid, *, one_key: bool = False, **more: Any) -> Self:
-        """A first start after installing. ``one_key``: the attested key signs requests as well."""
-        key = phone.generate_key()
-        request_key = key if one_key else phone.generate_key()
-        google = SoftwareGoogle(phone.authority)
-        return cls(app=app, phone=phone, attested_key=key, request_key=request_key, google=google, **more)
+    def fresh(cls, app: str, phone: SoftwareAndroid, **more: Any) -> Self:
+        """A first start after installing, with two keys: the challenge of an Android key is fixed when the key is made,
+        so the client data behind it cannot name that key. A renewal can."""
+        return cls(
+            app=app,
+            phone=phone,
+            attested_key=phone.generate_key(),
+            request_key=phone.generate_key(),
+            google=SoftwareGoogle(phone.authority),
+            **more,
+        )
 
     @property
     def platform(self) -> str:
@@ -203,7 +209,8 @@ class HarmonyInstallation(KeyStoreInstallation):
 
     @classmethod
     def fresh(cls, app: str, device: SoftwareHarmony, *, one_key: bool = False, **more: Any) -> Self:
-        """A first start after installing. ``one_key``: the attested key signs requests as well."""
+        """A first start after installing. ``one_key``: the attested key signs requests as well; HUKS attests a key that
+        is there already, so client data can name it."""
         key = device.generate_key()
         return cls(
             app=app,

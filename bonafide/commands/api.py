@@ -107,7 +107,7 @@ def report_requests(
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)
     if deployment.is_local:
-        decisions = local_decisions(layout.logs)
+        decisions = local_decisions([layout.logs, *layout.local.glob("*/logs")])
     else:
         groups = [f"/bonafide/{deployment.stack_name}/guard", *(log_group or ())]
         decisions = deployed_decisions(deployment.aws("logs"), groups, since=begin)

@@ -37,6 +37,8 @@ def up(
         else:
             out().print(f"Verifier API  {stack.verifier_url}")
             out().print(f"Guarded API   {stack.guarded_url}/v1/whoami")
+            for name, urls in stack.facts["examples"].items():
+                out().print(f"{name}: {', '.join(f'{api} {url}' for api, url in urls.items())}", soft_wrap=True)
             out().print(f"AWS stand-in  {stack.aws_endpoint_url}")
             out().print("Ctrl-C stops everything; all state but the devices' test root goes with it.")
         wait_for_interrupt()

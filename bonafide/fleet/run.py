@@ -32,6 +32,7 @@ from . import (
     hostile_requests,
     hostile_tokens,
     known_builds,
+    orders,
 )
 from .operator_access import OperatorAccess
 from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent, summary
@@ -40,6 +41,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *genuine.SCENARIOS,
     *genuine_android.SCENARIOS,
     *genuine_harmony.SCENARIOS,
+    *orders.GENUINE,
     *hostile_evidence.SCENARIOS,
     *hostile_android.SCENARIOS,
     *hostile_harmony.SCENARIOS,
@@ -47,6 +49,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *hostile_replays.SCENARIOS,
     *hostile_tokens.SCENARIOS,
     *hostile_requests.SCENARIOS,
+    *orders.HOSTILE,
     *known_builds.SCENARIOS,
 )
 """The whole fleet."""
@@ -112,13 +115,15 @@ class Outcome:
 
 
 def register_apps(deployment: Deployment) -> None:
-    """Register the apps that the fleet belongs to, and the builds that are known of one."""
+    """Register the fleet's apps, the builds that are known of one, and the orders backend's routes."""
     registrations = Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
     for registration in (*REGISTRATIONS, known_builds.REGISTRATION):
         registrations.put(registration)
     builds = Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])
     for build in known_builds.BUILDS:
         builds.put(known_builds.BUILDS_APP, build)
+    if deployment.orders is not None:
+        orders.set_routes(deployment, deployment.orders)
 
 
 def entrust_play_secrets(deployment: Deployment, authority: DeviceAuthority, service_account: Path) -> None:
@@ -138,6 +143,7 @@ def make_scene(deployment: Deployment, authority: DeviceAuthority) -> Scene:
         authority=authority,
         stranger=DeviceAuthority.create(),
         operator=OperatorAccess.of(deployment) if deployment.is_local else None,
+        orders=deployment.orders,
     )
 
 
@@ -168,6 +174,8 @@ def run_scenario(scene: Scene, scenario: Scenario) -> Verdict:
     """One scenario against the stack. Never raises: whatever goes wrong is a wrong verdict."""
     if scenario.needs_operator and scene.operator is None:
         return Verdict(scenario=scenario, got=("needs the local stack",), milliseconds=0, right=True, skipped=True)
+    if scenario.needs_orders and scene.orders is None:
+        return Verdict(scenario=scenario, got=("needs the orders backend",), milliseconds=0, right=True, skipped=True)
     answers: list[tuple[Answer, Reason | None]] = []
     trouble: tuple[str, ...] = ()
     try:

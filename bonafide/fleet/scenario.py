@@ -27,26 +27,31 @@ from bonafide.attesters.harmony import SoftwareHarmony
 from bonafide.attesters.installation import Installation
 from bonafide.attesters.iphone import SoftwareIphone
 from bonafide.attesters.key_store_installation import AndroidInstallation, HarmonyInstallation
+from bonafide.deployment import OrdersBackend
 from bonafide.registration import DEMO_APP, DEMO_APPLE_APP_ID, Registration
 
 from .operator_access import OperatorAccess
 
 DEVELOPMENT_APP = "demo-development"
 """A second registration of the same build, for which development builds may enrol."""
+STOREFRONT_APP = "demo-storefront"
+"""A third one, whose tokens are for the orders backend."""
 
+_DEMO = Registration(
+    app=DEMO_APP,
+    apple_app_ids=(DEMO_APPLE_APP_ID,),
+    android_packages=(DEMO_PACKAGE,),
+    android_signing_digests=(DEMO_ANDROID_SIGNER.hex(),),
+    android_verified_boot_keys=(DEMO_BOOT_KEY.hex(),),
+    harmony_bundle_names=(DEMO_PACKAGE,),
+    harmony_app_ids=(demo_harmony_app_id(), DEMO_AGC_APP_ID),
+)
 REGISTRATIONS = (
-    Registration(
-        app=DEMO_APP,
-        apple_app_ids=(DEMO_APPLE_APP_ID,),
-        android_packages=(DEMO_PACKAGE,),
-        android_signing_digests=(DEMO_ANDROID_SIGNER.hex(),),
-        android_verified_boot_keys=(DEMO_BOOT_KEY.hex(),),
-        harmony_bundle_names=(DEMO_PACKAGE,),
-        harmony_app_ids=(demo_harmony_app_id(), DEMO_AGC_APP_ID),
-    ),
+    _DEMO,
     Registration(
         app=DEVELOPMENT_APP, apple_app_ids=(DEMO_APPLE_APP_ID,), apple_environments=("production", "development")
     ),
+    replace(_DEMO, app=STOREFRONT_APP, audiences=("orders",)),
 )
 """What the fleet expects to be registered."""
 
@@ -87,12 +92,14 @@ def summary(answer: str, reason: Reason | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What every device finds: the stack, the vendors' test root, a stranger's root, and perhaps operator access."""
+    """What every device finds: the stack, the vendors' test root, a stranger's root, and perhaps operator access and
+    the orders backend."""
 
     client: ApiClient
     authority: DeviceAuthority
     stranger: DeviceAuthority
     operator: OperatorAccess | None
+    orders: OrdersBackend | None = None
 
     def phone(self, release: str | AppleGeneration = "ios-26", **changes: Any) -> SoftwareIphone:
         """A phone with the demo app on it; ``changes`` are arguments of :class:`SoftwareIphone`."""
@@ -111,7 +118,7 @@ class Scene:
 
     def android(self, release: str = "galaxy-s24", *, app: str = DEMO_APP, **changes: Any) -> AndroidInstallation:
         """A fresh installation on an Android phone; ``changes`` are of the phone or of the installation."""
-        own = {name: changes.pop(name) for name in ("one_key", "play", "play_labels") if name in changes}
+        own = {name: changes.pop(name) for name in ("play", "play_labels") if name in changes}
         arguments: dict[str, Any] = {
             "authority": self.authority.android,
             "package": DEMO_PACKAGE,
@@ -168,7 +175,7 @@ class Scenario:
     """A device, what it does, and the answers it must get, in order.
 
     ``act`` yields the answers that count; a step before them that fails ends it. ``needs_operator`` marks what can be
-    shown only with the operator's access that a local stack gives.
+    shown only with the operator's access that a local stack gives, ``needs_orders`` what needs the orders backend.
     """
 
     device: str
@@ -177,6 +184,7 @@ class Scenario:
     act: Act
     hostile: bool = True
     needs_operator: bool = False
+    needs_orders: bool = False
 
 
 OK = Expected(200)
@@ -187,21 +195,19 @@ MALFORMED_EVIDENCE = Expected(400, "malformed-evidence")
 MALFORMED_REQUEST = Expected(400, "malformed-request")
 
 
-def hostile(device: str, does: str, *expected: Expected, needs_operator: bool = False) -> Callable[[Act], Scenario]:
+def hostile(
+    device: str, does: str, *expected: Expected, needs_operator: bool = False, needs_orders: bool = False
+) -> Callable[[Act], Scenario]:
     """Turns a function into a hostile scenario."""
-
-    def decorate(act: Act) -> Scenario:
-        return Scenario(device=device, does=does, expected=expected, act=act, needs_operator=needs_operator)
-
-    return decorate
+    return _scenario(device, does, expected, hostile=True, needs_operator=needs_operator, needs_orders=needs_orders)
 
 
-def genuine(device: str, does: str, *expected: Expected, needs_operator: bool = False) -> Callable[[Act], Scenario]:
+def genuine(
+    device: str, does: str, *expected: Expected, needs_operator: bool = False, needs_orders: bool = False
+) -> Callable[[Act], Scenario]:
     """Turns a function into a genuine scenario."""
+    return _scenario(device, does, expected, hostile=False, needs_operator=needs_operator, needs_orders=needs_orders)
 
-    def decorate(act: Act) -> Scenario:
-        return Scenario(
-            device=device, does=does, expected=expected, act=act, hostile=False, needs_operator=needs_operator
-        )
 
-    return decorate
+def _scenario(device: str, does: str, expected: tuple[Expected, ...], **flags: bool) -> Callable[[Act], Scenario]:
+    return lambda act: Scenario(device=device, does=does, expected=expected, act=act, **flags)

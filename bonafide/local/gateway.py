@@ -1,4 +1,4 @@
-"""The gateway process of the local stack: both REST APIs and the Lambda endpoint, over a pool of workers.
+"""The gateway process of a local stack: a template's APIs and the Lambda endpoint, over a pool of workers.
 
 Runs in the environment that holds SAM CLI (`.venv-sam`). It is told what to do in two JSON lines on standard input:
 first everything but the APIs' start; then, when the first signing key exists, the rest of the environment. It answers
@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,11 @@ from samcli.local.lambdafn.config import FunctionConfig
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from bonafide.local.gateway_responses import GatewayResponses
+from bonafide.local.http_api import HttpApiAnswers, HttpApiService
 from bonafide.local.layer_path import RUNTIME_PACKAGES, import_path
 from bonafide.local.layout import LOOPBACK, Layout
 from bonafide.local.processes import CHILDREN
-from bonafide.local.rest_api import RestApi, RestApiService, TokenBucket
+from bonafide.local.rest_api import OwnAnswers, RestApi, RestApiService, TokenBucket
 from bonafide.local.template import Template
 from bonafide.local.worker_entry import SNAP_START
 from bonafide.local.workers import Function, WorkerKind, WorkerPool, find_emulator
@@ -117,18 +118,27 @@ def _without_request_id(answer: str) -> str:
     return answer
 
 
-def routes_of(stacks: list[Stack], logical_id: str) -> Api:
-    """One API's routes and settings. SAM CLI serves all APIs of a template as one, so it gets to see only this one."""
+_REST, _HTTP = "AWS::Serverless::Api", "AWS::Serverless::HttpApi"
+_API_OF_EVENT = {"Api": "RestApiId", "HttpApi": "ApiId"}
+
+
+def routes_of(stacks: list[Stack], logical_id: str, decide: Callable[[Any], Any] = lambda value: value) -> Api:
+    """One API's routes and settings. SAM CLI serves all APIs of a template as one, so it gets to see only this one.
+
+    `decide` replaces `Fn::If`, which SAM CLI does not read in an authorizer's settings.
+    """
     (root, *_) = stacks
     template = copy.deepcopy(root.template_dict)
     resources = template["Resources"]
-    others = {name for name, one in resources.items() if one["Type"] == "AWS::Serverless::Api"} - {logical_id}
+    others = {name for name, one in resources.items() if one["Type"] in (_REST, _HTTP)} - {logical_id}
     for name in others:
         del resources[name]
+    resources[logical_id] = decide(resources[logical_id])
     for resource in resources.values():
         events = resource.get("Properties", {}).get("Events", {})
         for name, event in list(events.items()):
-            if event.get("Properties", {}).get("RestApiId", {}).get("Ref") in others:
+            api = event.get("Properties", {}).get(_API_OF_EVENT.get(event.get("Type", ""), ""), {})
+            if isinstance(api, dict) and api.get("Ref") in others:
                 del events[name]
     alone = Stack(root.parent_stack_path, root.name, root.location, root.parameters, template)
     collector = ApiCollector()
@@ -206,30 +216,46 @@ class Gateway:
     def serve_apis(self, environment: Mapping[str, dict[str, str]]) -> None:
         """Open the APIs, with what the functions' environments were still missing."""
         self._runner.env_vars_values.update(environment)
-        for logical_id in self._template.resources("AWS::Serverless::Api"):
-            port = self._assignment.ports[logical_id]
-            service = RestApiService(
-                self._description(logical_id),
-                api=routes_of(self._stacks, logical_id),
-                lambda_runner=self._runner,
-                port=port,
-                host=LOOPBACK,
-            )
-            service.create()
-            serve(service._app, port)
+        for kind, service_class in ((_REST, RestApiService), (_HTTP, HttpApiService)):
+            for logical_id in self._template.resources(kind):
+                port = self._assignment.ports[logical_id]
+                describe = self._rest_api if kind == _REST else self._http_api
+                service = service_class(
+                    describe(logical_id),
+                    api=routes_of(self._stacks, logical_id, self._template.decided),
+                    lambda_runner=self._runner,
+                    port=port,
+                    host=LOOPBACK,
+                )
+                service.create()
+                serve(service._app, port)
 
-    def _description(self, logical_id: str) -> RestApi:
-        shared = self._template.data["Globals"]["Api"]
+    def _rest_api(self, logical_id: str) -> RestApi:
+        shared = self._template.data.get("Globals", {}).get("Api", {})
         own = self._template.data["Resources"][logical_id]["Properties"]
         self._template.attributes.setdefault(("AccessLogs", "Arn"), "")
-        settings = self._template.resolve(own.get("MethodSettings", shared["MethodSettings"]))[0]
+        settings = self._template.resolve(own.get("MethodSettings", shared.get("MethodSettings")))[0]
         responses = {**shared.get("GatewayResponses", {}), **own.get("GatewayResponses", {})}
+        return self._description(
+            logical_id,
+            stage=str(self._template.resolve(own["StageName"])),
+            answers=GatewayResponses(self._template.resolve(responses)),
+            settings=settings,
+        )
+
+    def _http_api(self, logical_id: str) -> RestApi:
+        own = self._template.data["Resources"][logical_id]["Properties"]
+        settings = self._template.resolve(own["DefaultRouteSettings"])
+        stage = str(self._template.resolve(own.get("StageName", "$default")))
+        return self._description(logical_id, stage=stage, answers=HttpApiAnswers(), settings=settings)
+
+    def _description(self, logical_id: str, *, stage: str, answers: OwnAnswers, settings: Mapping[str, Any]) -> RestApi:
         return RestApi(
             api_id=logical_id.lower(),
             region=self._assignment.pseudo["AWS::Region"],
             account_id=self._assignment.pseudo["AWS::AccountId"],
-            stage=str(self._template.resolve(own["StageName"])),
-            responses=GatewayResponses(self._template.resolve(responses)),
+            stage=stage,
+            responses=answers,
             throttle=TokenBucket(float(settings["ThrottlingRateLimit"]), float(settings["ThrottlingBurstLimit"])),
         )
 

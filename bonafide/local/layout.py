@@ -36,6 +36,11 @@ class Layout:
         return self.root / "template.yaml"
 
     @property
+    def example(self) -> Path:
+        """The template of the example that runs beside the stack."""
+        return self.root / "examples" / "orders-backend" / "template.yaml"
+
+    @property
     def local(self) -> Path:
         """Everything a running stack writes. Ignored by git; `make clean` removes it."""
         return self.run_folder or self.root / ".local"
@@ -93,38 +98,42 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The four loopback ports of one local stack."""
+    """The loopback ports of one local stack. `companion` are those of the example beside it: its Lambda endpoint, its
+    REST API, its HTTP API; none, and the stack is alone."""
 
     verifier: int
     guarded: int
     aws: int
     functions: int
+    companion: tuple[int, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Ports:
-        """Four ports in a row from `BONAFIDE_PORT` (default 8700).
+        """Seven ports in a row from `BONAFIDE_PORT` (default 8700).
 
         Raises:
             LocalStackError: when the variable is not a usable port number.
         """
         text = os.environ.get("BONAFIDE_PORT", str(DEFAULT_PORT))
-        if not text.isdigit() or not 1024 <= int(text) <= 65532:
-            raise LocalStackError(f"BONAFIDE_PORT is {text!r}: give a port number between 1024 and 65532.")
+        if not text.isdigit() or not 1024 <= int(text) <= 65529:
+            raise LocalStackError(f"BONAFIDE_PORT is {text!r}: give a port number between 1024 and 65529.")
         first = int(text)
-        return cls(verifier=first, guarded=first + 1, aws=first + 2, functions=first + 3)
+        verifier, guarded, aws, functions, *companion = range(first, first + 7)
+        return cls(verifier, guarded, aws, functions, tuple(companion))
 
     @classmethod
     def free(cls) -> Ports:
-        """Four ports that nobody uses at this moment; for tests, which run side by side."""
-        return cls(*free_ports(4))
+        """Ports that nobody uses at this moment; for tests, which run side by side."""
+        verifier, guarded, aws, functions, *companion = free_ports(7)
+        return cls(verifier, guarded, aws, functions, tuple(companion))
 
     def require_free(self) -> None:
-        """Make sure that nobody listens on any of the four.
+        """Make sure that nobody listens on any of them.
 
         Raises:
             LocalStackError: names the first taken port.
         """
-        for port in (self.verifier, self.guarded, self.aws, self.functions):
+        for port in (self.verifier, self.guarded, self.aws, self.functions, *self.companion):
             if not is_free(port):
                 raise LocalStackError(
                     f"Port {port} on {LOOPBACK} is taken: stop what uses it, or choose another with BONAFIDE_PORT."

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Request, Response, request
 from samcli.lib.providers.provider import Cors
@@ -28,7 +28,7 @@ from samcli.local.services.base_local_service import LambdaOutputParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bonafide.local.authorizer_policy import InvalidPolicy, authorizer_context, is_allowed
-from bonafide.local.gateway_responses import GatewayResponses, Refusal
+from bonafide.local.gateway_responses import Answer, Refusal
 
 _ACCESS = logging.getLogger("bonafide.local.access")
 _ERRORS = logging.getLogger("bonafide.local.gateway")
@@ -68,6 +68,24 @@ class FunctionFailed(Exception):
     """The function raised, ended, or ran out of time; the message is its error's."""
 
 
+class OwnAnswers(Protocol):
+    """How an API answers by itself."""
+
+    def render(self, refusal: Refusal, *, request_id: str) -> Answer:
+        """The answer to one refused request."""
+        ...
+
+
+def remapped(header: str) -> str:
+    """The name that API Gateway gives a function's header."""
+    return f"x-amzn-Remapped-{header}" if header.lower() in _REMAPPED else header
+
+
+def log_error(text: str, *values: object) -> None:
+    """What an operator needs to know of an answer that is not usable."""
+    _ERRORS.error(text, *values)
+
+
 @dataclass(frozen=True, slots=True)
 class RestApi:
     """What AWS would know of the API and the local service must be told."""
@@ -76,7 +94,7 @@ class RestApi:
     region: str
     account_id: str
     stage: str
-    responses: GatewayResponses
+    responses: OwnAnswers
     throttle: TokenBucket
 
 
@@ -142,8 +160,7 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         if not self._description.throttle.take():
             raise Refusal("THROTTLED")
         if method == "OPTIONS" and self.api.cors:
-            headers = Cors.cors_to_headers(self.api.cors, request.headers.get("Origin"), route.event_type)
-            return Response("", status=200, headers=headers)
+            return self._preflight(route)
         try:
             event = self._generate_lambda_event(request, route, method, endpoint)
         except RequestEntityTooLarge:
@@ -151,6 +168,10 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         if isinstance(route.authorizer_object, LambdaAuthorizer):
             event["requestContext"]["authorizer"] = self._authorize(route)
         return self._integrate(route, event)
+
+    def _preflight(self, route: Route) -> Response:
+        headers = Cors.cors_to_headers(self.api.cors, request.headers.get("Origin"), route.event_type)
+        return Response("", status=200, headers=headers)
 
     def _generate_lambda_event(
         self, flask_request: Request, route: Route, method: str, endpoint: str
@@ -198,8 +219,8 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
             f"/{flask_request.method}{flask_request.path}"
         )
 
-    def _authorize(self, route: Route) -> dict[str, str]:
-        """Ask the Lambda authorizer; its context when it allows the method."""
+    def _authorize(self, route: Route) -> dict[str, Any]:
+        """Ask the Lambda authorizer; when it allows the method, what the backend sees of it."""
         authorizer = route.authorizer_object
         if not self._valid_identity_sources(request, route):
             raise Refusal("UNAUTHORIZED")
@@ -214,7 +235,7 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
             # Only this one message means 401 to API Gateway.
             raise Refusal("UNAUTHORIZED" if str(error) == "Unauthorized" else "AUTHORIZER_FAILURE") from None
         except (ValueError, InvalidPolicy) as error:
-            _ERRORS.error("The authorizer's answer is not usable: %s", error)
+            log_error("The authorizer's answer is not usable: %s", error)
             raise Refusal("AUTHORIZER_CONFIGURATION_ERROR") from None
         if not allowed:
             raise Refusal("ACCESS_DENIED", context)
@@ -228,12 +249,12 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
                 output, self.api.binary_media_types, request, route.event_type
             )
         except (FunctionFailed, LambdaResponseParseException) as error:
-            _ERRORS.error("%s gave no usable answer: %s", route.function_name, error)
+            log_error("%s gave no usable answer: %s", route.function_name, error)
             raise Refusal("INTEGRATION_FAILURE") from None
         response = Response(body, status=status)
         response.headers.clear()
         for name, value in headers.items():
-            response.headers.add(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
+            response.headers.add(remapped(name), value)
         return response
 
     def _invoke(self, name: str, event: dict[str, Any]) -> str:

@@ -21,12 +21,13 @@ from typing import Any, Self
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.local.aws import ACCOUNT_ID, REGION, RunningMinistack, start_ministack
+from bonafide.local.companion import Companion
 from bonafide.local.custom_resource import create_custom_resource, invoke
 from bonafide.local.gateway_process import GatewayProcess
 from bonafide.local.layer_path import RUNTIME_PACKAGES
 from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, Ports
 from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
-from bonafide.local.template import Template, TemplateError
+from bonafide.local.template import Template
 from bonafide.local.vendor_servers import VendorServers
 
 _SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -53,6 +54,7 @@ class LocalStack:
     _ministack: RunningMinistack | None = field(init=False, default=None)
     _gateway: GatewayProcess | None = field(init=False, default=None)
     _vendors: VendorServers | None = field(init=False, default=None)
+    _companion: Companion | None = field(init=False, default=None)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -111,6 +113,9 @@ class LocalStack:
         parameters = self._all_parameters(authority, vendors)
         say("Starting SAM CLI's API gateway and ministack")
         gateway = self._gateway = GatewayProcess(self.layout)
+        if self.ports.companion:
+            self._companion = Companion(self.layout, self.layout.example, self.ports.companion)
+            self._companion.launch()
         folder = self.layout.local / "ministack"
         log = self.layout.logs / "ministack.log"
         self._ministack = start_ministack(
@@ -134,14 +139,21 @@ class LocalStack:
                 "functions": self.ports.functions,
             },
             aws_endpoint_url=self.aws_endpoint_url,
-            environment=self._environments(template),
+            environment=template.function_environments(),
             worker_limit=self.worker_limit,
         )
         say("Making the first signing key, fetching revocations")
         for logical_id, resource in self._custom_resources(template):
             self._create(template, logical_id, resource["Type"])
-        self.environments = self._environments(template)
+        self.environments = template.function_environments()
         gateway.serve_apis(self.environments)
+        if self._companion is not None:
+            say(f"Starting the {self._companion.name} beside it")
+            self._companion.serve(
+                self._companion_parameters(),
+                aws_endpoint_url=self.aws_endpoint_url,
+                worker_limit=self.worker_limit,
+            )
         say("Waiting for the authorizer's first trust bundle")
         if template.resources("AWS::Serverless::Api").get("GuardedApi"):
             self._warm_up()
@@ -152,6 +164,9 @@ class LocalStack:
     def stop(self) -> None:
         """End every process of the stack. May be called more than once."""
         self._stopping.set()
+        if self._companion is not None:
+            self._companion.stop()
+            self._companion = None
         if self._gateway is not None:
             self._gateway.stop()
             self._gateway = None
@@ -176,18 +191,14 @@ class LocalStack:
             **self.parameters,
         }
 
-    def _environments(self, template: Template) -> dict[str, dict[str, str]]:
-        """The functions' variables; a function whose variables are not all known yet is left out."""
-        shared = template.data["Globals"]["Function"]["Environment"]["Variables"]
-        known = {}
-        for logical_id, resource in template.resources("AWS::Serverless::Function").items():
-            own = resource["Properties"].get("Environment", {}).get("Variables", {})
-            try:
-                variables = template.resolve({**shared, **own})
-            except TemplateError:
-                continue
-            known[logical_id] = {name: str(value) for name, value in variables.items()}
-        return known
+    def _companion_parameters(self) -> dict[str, str]:
+        """What a team in another account has to be told, and no more."""
+        authorizer = self.environments["AuthorizeRequestFunction"]
+        return {
+            "TrustBundleUrl": authorizer["TRUST_BUNDLE_URL"],
+            "RootPublicKey": authorizer["ROOT_PUBLIC_KEY"],
+            "Issuer": authorizer["TOKEN_ISSUER"],
+        }
 
     def _custom_resources(self, template: Template) -> list[tuple[str, dict[str, Any]]]:
         resources: Mapping[str, dict[str, Any]] = template.data["Resources"]
@@ -236,6 +247,7 @@ class LocalStack:
             "root_public_key": environment["ROOT_PUBLIC_KEY"],
             "root_key_id": made.root_key_id,
             "wrapping_key_id": made.wrapping_key_id,
+            "examples": {self._companion.name: self._companion.urls} if self._companion is not None else {},
             "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
         }
 

@@ -120,9 +120,31 @@ class Template:
         resolved = self.resolve(self.data["Resources"][logical_id].get("Properties", {}))
         return dict(resolved)
 
+    def function_environments(self) -> dict[str, dict[str, str]]:
+        """The functions' variables by logical id; a function whose variables are not all known yet is left out."""
+        shared = self.data.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
+        known = {}
+        for logical_id, resource in self.resources("AWS::Serverless::Function").items():
+            own = resource["Properties"].get("Environment", {}).get("Variables", {})
+            try:
+                variables = self.resolve({**shared, **own})
+            except TemplateError:
+                continue
+            known[logical_id] = {name: str(value) for name, value in variables.items()}
+        return known
+
     def condition(self, name: str) -> bool:
         """Whether a named condition holds."""
         return self._is_true(self.data["Conditions"][name])
+
+    def decided(self, value: Any) -> Any:
+        """A value of the template with every `Fn::If` in it replaced by its branch, and all else left as it is."""
+        if isinstance(value, dict):
+            if value.keys() == {"Fn::If"}:
+                condition, yes, no = value["Fn::If"]
+                return self.decided(yes if self.condition(condition) else no)
+            return {key: self.decided(member) for key, member in value.items()}
+        return [self.decided(member) for member in value] if isinstance(value, list) else value
 
     def _is_true(self, value: Any) -> bool:
         return str(self.resolve(value)).lower() == "true"

@@ -86,7 +86,7 @@ def test_local_report_reads_all_logs_and_takes_moments_from_the_access_log(tmp_p
     (tmp_path / "orders-backend" / "AuthorizeRequestFunction.log").write_text(text(request_id="other") + "\n")
     access = [{"request_id": "old", "time": (NOW - 100) * 1000}, {"request_id": "new", "time": NOW * 1000}]
     (tmp_path / "access.log").write_text("\n".join(map(json.dumps, access)) + "\nbroken\n")
-    (route,) = report(local_decisions(tmp_path), since=NOW - 10)
+    (route,) = report(local_decisions([tmp_path, tmp_path / "orders-backend"]), since=NOW - 10)
     assert route.total == 3
 
 

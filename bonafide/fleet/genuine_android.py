@@ -47,9 +47,17 @@ def _other_system(scene: Scene) -> Iterator[Answer]:
     yield from everyday(scene, phone, tier="affirming")
 
 
-@genuine("SM-S921B, Android 14", "one key for both: the attested key signs the proofs", *_FIVE)
+@genuine("SM-S921B, Android 14", "one key: names the attested key as request key when it renews", CREATED, OK, OK, OK)
 def _one_key(scene: Scene) -> Iterator[Answer]:
-    yield from everyday(scene, scene.android(one_key=True))
+    # Not before: the attestation's challenge hashes the client data, so they cannot name the key that is being made.
+    installation = scene.android()
+    session = scene.client.attest(installation)
+    yield session.answer
+    installation.request_key = installation.attested_key
+    session = scene.client.renew(installation, session.next_challenge)
+    yield session.answer
+    yield scene.whoami(installation, session.token, tier="affirming")
+    yield scene.client.call_with_proof("POST", "/v1/whoami", installation, session.token)
 
 
 @genuine("SM-G960F, Android 8.0", "patched last in 2018: a warning, no refusal", CREATED, OK)

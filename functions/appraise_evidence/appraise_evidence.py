@@ -146,6 +146,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "key_idle": settings.key_idle_days * 86_400,
         },
         support_code=key_ring.support_code,
+        allowed_origin=settings.allowed_origin,
     )
 
 

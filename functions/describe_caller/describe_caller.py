@@ -6,11 +6,11 @@ A backend needs nothing but this: the authorizer's context in the event. The sta
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
 _HEADERS: Final = {
-    "Access-Control-Allow-Origin": "*",
     "Cache-Control": "no-store",
     "Content-Type": "application/json",
     "X-Content-Type-Options": "nosniff",
@@ -30,7 +30,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Lambda's entry."""
     return {
         "statusCode": 200,
-        "headers": dict(_HEADERS),
+        "headers": {"Access-Control-Allow-Origin": os.environ.get("ALLOWED_ORIGIN") or "*", **_HEADERS},
         "body": json.dumps(describe(event)),
         "isBase64Encoded": False,
     }

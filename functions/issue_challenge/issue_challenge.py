@@ -47,7 +47,8 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "key_ring": key_ring,
             "lifetime": settings.challenge_lifetime_seconds,
             "random": os.urandom,
-        }
+        },
+        allowed_origin=settings.allowed_origin,
     )
 
 

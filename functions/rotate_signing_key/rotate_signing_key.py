@@ -23,7 +23,7 @@ from service.revocations import DynamoDBRevocations
 from service.rotation import Rotation
 from service.settings import RotateSigningKeySettings, read_settings
 from service.signing_keys import DynamoDBSigningKeys
-from service.telemetry import logger
+from service.telemetry import count, logger
 from service.trust_bundles import DynamoDBTrustBundles
 
 Action = Literal["tick", "rotate", "publish"]
@@ -41,6 +41,7 @@ def rotate_keys(*, action: Action, rotation: Rotation, root_key: RootKey, now: f
     """Run the rotation, or only publish, and say what every relying party must know."""
     bundle = rotation.publish(now=now) if action == "publish" else rotation.run(now=now, rotate=action == "rotate")
     logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
+    count("TrustBundlePublished")  # an alarm rings when this stays away
     return {
         "RootPublicKey": b64url_encode(root_key.public_key().point),
         "BundleVersion": bundle.version,

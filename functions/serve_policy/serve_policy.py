@@ -41,7 +41,10 @@ def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(ServePolicySettings, env)
     table = DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table)
-    return Wiring(collaborators={"trust_bundles": RememberedTrustBundles(table), "issuer": settings.token_issuer})
+    return Wiring(
+        collaborators={"trust_bundles": RememberedTrustBundles(table), "issuer": settings.token_issuer},
+        allowed_origin=settings.allowed_origin,
+    )
 
 
 handler = endpoint(DocumentRequest, serve, wire, members=path_member)

@@ -12,9 +12,11 @@ from typing import Any, get_args
 
 import pytest
 from service import aws, settings
+from service.app_secrets import secret_kid
 from service.http import Wiring
 from service.problems import PROBLEM_TYPES
 from service.settings import read_settings, variables
+from service.signing_keys import Purpose
 
 from bonafide.local.template import read_template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
@@ -82,6 +84,31 @@ def test_authorizers_page_lists_the_variables_it_reads() -> None:
     table = (ROOT / "docs/authorizer.md").read_text("utf-8").split("## Settings")[1]
     assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.M)) == set(environment_of("authorize_request"))
     assert set(re.findall(r"^\| `[A-Z_]+` \| `(\w+)`", table, re.M)) <= set(TEMPLATE["Parameters"])
+
+
+def test_backend_of_the_guarded_api_reads_the_variables_it_is_given() -> None:
+    """It has no settings class, as a relying party's backend has none."""
+    source = (FUNCTIONS / "describe_caller/describe_caller.py").read_text("utf-8")
+    assert (
+        set(environment_of("describe_caller")) == set(re.findall(r'"([A-Z]+_[A-Z_]+)"', source)) == {"ALLOWED_ORIGIN"}
+    )
+
+
+@pytest.mark.parametrize("function", [*ENDPOINTS, "describe_caller"])
+def test_origin_of_answers_is_the_templates(function: str) -> None:
+    """The attack: a web page of any origin reads answers although the operator allowed one. One parameter decides, for
+    API Gateway's own answers and for the functions'."""
+    reference = TEMPLATE["Globals"]["Api"]["GatewayResponses"]["THROTTLED"]["ResponseParameters"]["Headers"]
+    assert "${AllowedOrigin}" in str(reference["Access-Control-Allow-Origin"])
+    assert environment_of(function)["ALLOWED_ORIGIN"] == {"Ref": "AllowedOrigin"}
+
+
+def test_log_level_of_the_runtime_is_never_debug() -> None:
+    """The attack: under a root logger at DEBUG the AWS SDK writes unwrapped keys to the log."""
+    assert TEMPLATE["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"] == {
+        "Fn::If": ["LogsDebug", "INFO", {"Ref": "LogLevel"}]
+    }
+    assert TEMPLATE["Conditions"]["LogsDebug"] == {"Fn::Equals": [{"Ref": "LogLevel"}, "DEBUG"]}
 
 
 @pytest.mark.parametrize("function", sorted(SETTINGS))
@@ -184,6 +211,12 @@ JUDGING = {
     "dynamodb:UpdateItem",
     "kms:Decrypt",
 }
+KIDS = {
+    "issue_challenge": {"challenge-*"},
+    "appraise_evidence": {"challenge-*", "token-*", "app/*"},
+    "renew_token": {"challenge-*", "token-*", "app/*"},
+    "rotate_signing_key": {"challenge-*", "token-*"},
+}
 CALLS = {
     "issue_challenge": {"dynamodb:Scan", "kms:Decrypt"},
     "appraise_evidence": JUDGING,
@@ -217,3 +250,53 @@ def test_role_allows_what_the_function_calls_and_no_more(function: str) -> None:
             actions = statement["Action"]
             allowed |= {actions} if isinstance(actions, str) else set(actions)
     assert allowed == CALLS[function]
+
+
+def statements_of(function: str) -> list[dict[str, Any]]:
+    return [statement for policy in DEPLOYED[function].get("Policies", []) for statement in policy["Statement"]]
+
+
+@pytest.mark.parametrize("function", sorted(DEPLOYED))
+def test_wrapped_keys_open_for_the_functions_that_use_them(function: str) -> None:
+    """The attack: a hole in the function that answers anybody, and with it every key that signs tokens."""
+    conditions = [
+        statement["Condition"]
+        for statement in statements_of(function)
+        if statement["Action"] in ("kms:Decrypt", "kms:Encrypt")
+    ]
+    assert bool(conditions) is (function in KIDS)
+    for condition in conditions:
+        assert condition["StringEquals"] == {"kms:EncryptionContext:stack": {"Ref": "AWS::StackName"}}
+        kids = condition["StringLike"]["kms:EncryptionContext:kid"]
+        assert ({kids} if isinstance(kids, str) else set(kids)) == KIDS[function]
+    assert {f"{purpose}-*" for purpose in Purpose} | {secret_kid("*", "")[:-1]} == KIDS["renew_token"]
+
+
+def test_nonces_are_read_where_a_refusal_is_explained_and_nowhere_else() -> None:
+    """Enrolling writes one row and reads none."""
+    (actions,) = {str(s["Action"]) for s in statements_of("appraise_evidence") if s["Sid"] == "SpendNonce"}
+    assert actions == "dynamodb:PutItem"
+
+
+@pytest.mark.parametrize("key", ["RootKey", "WrappingKey"])
+def test_administrators_of_a_key_cannot_hand_out_its_use(key: str) -> None:
+    """The attack: kms:Create* holds CreateGrant, and a grant holder signs trust bundles."""
+    (administering,) = [
+        statement
+        for statement in RESOURCES[key]["Properties"]["KeyPolicy"]["Statement"]
+        if statement["Sid"] == "AccountAdministersButDoesNotUse"
+    ]
+    assert not [action for action in administering["Action"] if "*" in action]
+    assert not {"kms:CreateGrant", "kms:Sign", "kms:Decrypt", "kms:Encrypt"} & set(administering["Action"])
+
+
+def test_every_alarm_goes_to_the_one_topic() -> None:
+    """An alarm that nobody hears is none."""
+    alarms = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
+    assert set(alarms) >= {"EndorsementsAlarm", "UnexpectedErrorAlarm", "RotationErrorAlarm", "TrustBundleAlarm"}
+    for name, alarm in alarms.items():
+        assert "${AWS::StackName}" in str(alarm["AlarmDescription"]), name
+        (runbook,) = re.findall(r"docs/runbooks/[a-z-]+\.md", str(alarm["AlarmDescription"]))
+        assert (ROOT / runbook).exists(), name
+        for kind in ("AlarmActions", "OKActions"):
+            assert "AlarmTopicArn" in str(alarm[kind]), name

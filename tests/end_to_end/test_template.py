@@ -86,7 +86,9 @@ def test_use_of_keys_is_bound_to_stack_and_purpose(template: Template) -> None:
     for name in functions(template):
         for statement in statements(template, name):
             if statement["Action"] in ("kms:Encrypt", "kms:Decrypt"):
-                assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:stack": "stack"}}
+                condition = statement["Condition"]
+                assert condition["StringEquals"] == {"kms:EncryptionContext:stack": "stack"}
+                assert condition["StringLike"].keys() == {"kms:EncryptionContext:kid"}
             if statement["Action"] == "kms:Sign":
                 signers.append(name)
                 condition = statement["Condition"]["StringEquals"]

@@ -63,6 +63,65 @@ def test_every_answer_carries_the_standing_headers(error: Exception | None) -> N
     assert answer["isBase64Encoded"] is False
 
 
+@pytest.mark.parametrize("error", [None, RejectedEvidence(Reason.APP_MISMATCH), KeyError("x")])
+def test_answers_are_for_the_allowed_origin_alone(error: Exception | None) -> None:
+    """The attack: a page of any origin reads what the operator meant for one; successes count most."""
+    wiring = Wiring(collaborators={}, support_code=lambda *_: "CODE1234", allowed_origin="https://app.example")
+
+    def use_case(request: Greeting, *, now: float) -> Mapping[str, object]:
+        if error is not None:
+            raise error
+        return greet(request, now=now)
+
+    answer = handler_of(use_case, wiring=wiring)(EVENT, None)
+    assert answer["headers"]["Access-Control-Allow-Origin"] == "https://app.example"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        None,
+        "text",
+        [],
+        {**EVENT, "requestContext": "text"},
+        {**EVENT, "requestContext": {"requestId": {"a": 1}}},
+        {**EVENT, "headers": "text"},
+        {**EVENT, "headers": {"a": None, "b": ["c"]}},
+        {**EVENT, "body": 7},
+    ],
+)
+def test_event_of_any_shape_is_answered(event: Any) -> None:
+    """Nothing escapes the edge: an exception there is API Gateway's bare 502."""
+    answer = handler_of(greet, action="enrol")(event, None)
+    assert answer["statusCode"] in (200, 400)
+
+
+@pytest.mark.parametrize("broken", ["wire", "clock", "client_policy_version", "support_code"])
+def test_broken_edge_is_try_later(
+    broken: str, monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """What the edge itself needs may fail as well; the client hears what it can do, and the operator where it was."""
+    monkeypatch.setenv("ALLOWED_ORIGIN", "https://app.example")
+
+    def fails(*_: object) -> Any:
+        raise KeyError("x")
+
+    if broken == "wire":
+        handler = endpoint(Greeting, greet, fails)
+    elif broken == "clock":
+        handler = endpoint(Greeting, greet, lambda _env: Wiring(collaborators={}), clock=fails)
+    elif broken == "support_code":
+        handler = handler_of(fails, wiring=Wiring(collaborators={}, support_code=fails))
+    else:
+        handler = handler_of(greet, wiring=Wiring(collaborators={}, client_policy_version=fails))
+    answer = handler(EVENT, None)
+    assert (answer["statusCode"], slug_of(answer)) == (503, "try-later")
+    if broken != "support_code":
+        assert answer["headers"]["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "unexpected error" in [line.get("message") for line in log_lines()]
+
+
 def test_client_policy_version_in_force_is_told() -> None:
     """An app learns of a new policy on its next call, whatever it called."""
     wiring = Wiring(collaborators={}, client_policy_version=lambda: 7)

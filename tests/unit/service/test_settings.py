@@ -32,6 +32,8 @@ COMPLETE = {
     "ATTESTED_KEYS_TABLE": "attested-keys",
     "SIGNING_KEYS_TABLE": "signing-keys",
     "TRUST_BUNDLES_TABLE": "trust-bundles",
+    "APIS_TABLE": "apis",
+    "REVOCATIONS_TABLE": "revocations",
     "ROOT_KEY_ID": "root",
     "WRAPPING_KEY_ID": "wrapping",
     "TOKEN_ISSUER": "unit",
@@ -54,6 +56,8 @@ COMPLETE = {
     "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',
     "BUNDLE_LIFETIME_SECONDS": "21600",
     "SIGNING_KEY_DAYS": "30",
+    "ALLOWED_ORIGIN": "https://app.example",
+    "SIGNAL_MEMORY_SECONDS": "3600",
 }
 KINDS = (
     IssueChallengeSettings,

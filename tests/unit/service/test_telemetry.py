@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from service import telemetry
 from service.telemetry import DecisionRecord, log_decision, log_unexpected, places
 
+from bonafide.local.template import read_template
+from tests.architecture.source_tree import ROOT
 from tests.service_stack.events import json_of
 from tests.service_stack.memory_stack import MemoryStack
 
@@ -113,3 +116,33 @@ def test_places_name_functions_and_no_values() -> None:
     assert found[0].startswith("service/test_telemetry.py:")
     assert found[-1].endswith("raw_decode")
     assert "secret" not in str(found)
+
+
+def test_decision_about_odd_text_is_logged(stack: MemoryStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: half a surrogate pair in app_build, which standard output cannot encode, and the refusal leaves no
+    line: fraud that nobody counts."""
+    written = io.BytesIO()
+    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", io.TextIOWrapper(written, "utf-8"))
+    record = DecisionRecord(action="enrol", app="demo", app_build="\ud800 \u202e 7", key_id="ключ")
+    log_decision(record, outcome="refused", reason="unknown-app")
+    installation = stack.android(locked=False)
+    data = installation.client_data(stack.challenge(), app_build="\ud800")
+    stack.send("POST", "/v1/attestations", installation.attestation_body(data))
+    lines = decisions([json.loads(line) for line in written.getvalue().decode("ascii").splitlines()])
+    assert [line["outcome"] for line in lines] == ["refused", "refused"]
+    assert (lines[0]["app_build"], lines[0]["key_id"]) == ("\ud800 \u202e 7", "ключ")
+
+
+def test_metric_of_an_error_has_the_dimensions_of_its_alarm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An alarm over other dimensions than the metric's never rings."""
+    monkeypatch.setenv("STACK_NAME", "unit")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "bonafide")
+    telemetry.count("UnexpectedError")
+    (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if "UnexpectedError" in text]
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert [sorted(names) for names in directive["Dimensions"]] == [["service", "stack"]]
+    alarm = read_template(ROOT / "template.yaml")["Resources"]["UnexpectedErrorAlarm"]["Properties"]
+    assert (directive["Namespace"], alarm["MetricName"]) == (alarm["Namespace"], "UnexpectedError")
+    assert sorted(dimension["Name"] for dimension in alarm["Dimensions"]) == ["service", "stack"]

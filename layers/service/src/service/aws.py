@@ -6,6 +6,7 @@ requests behind a table that is down.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -31,17 +32,31 @@ _CONFIG: Final = Config(
     max_pool_connections=32,
 )
 
+_SDK_LOGGERS: Final = ("boto3", "botocore", "s3transfer", "urllib3")
+
 
 @cache
 def dynamodb() -> DynamoDBClient:
     """The DynamoDB client of this process; region, credentials and endpoint from the environment."""
+    _keep_sdk_quiet()
     return boto3.client("dynamodb", config=_CONFIG)
 
 
 @cache
 def kms() -> KMSClient:
     """The KMS client of this process; region, credentials and endpoint from the environment."""
+    _keep_sdk_quiet()
     return boto3.client("kms", config=_CONFIG)
+
+
+def _keep_sdk_quiet() -> None:
+    """Hold the SDK's own loggers at WARNING, whatever the root logger's level is or becomes.
+
+    The attack: whoever may set a log level and read logs reads private keys. At DEBUG botocore logs whole requests and
+    answers, and the answer of KMS Decrypt is an unwrapped key.
+    """
+    for name in _SDK_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def error_code(error: ClientError) -> str:

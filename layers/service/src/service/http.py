@@ -63,12 +63,14 @@ def _no_code(_reason: str, _key_id: str, _now: float) -> str:
 class Wiring:
     """What ``wire`` builds: the use case's collaborators by keyword, and what the edge itself needs.
 
-    ``support_code`` takes (reason, key id, now); ``client_policy_version`` is told in a header of every answer.
+    ``support_code`` takes (reason, key id, now); ``client_policy_version`` is told in a header of every answer;
+    ``allowed_origin`` is the web origin that may read answers.
     """
 
     collaborators: Mapping[str, object]
     support_code: Callable[[str, str, float], str] = _no_code
     client_policy_version: Callable[[], int] = no_client_policy
+    allowed_origin: str = "*"
 
 
 def json_members(call: Call) -> object:
@@ -122,8 +124,17 @@ class _Edge:
         return self.wired
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        wiring = self.wiring()
-        request_id = _request_id(event, context)
+        """Answer an event, whatever it is and whatever breaks, also what is needed to say that something broke."""
+        request_id = ""
+        try:
+            request_id = _request_id(event, context)
+            return self._handle(event, request_id, self.wiring())
+        except Exception as error:
+            log_unexpected(error, request_id)
+            bare = Wiring(collaborators={}, allowed_origin=os.environ.get("ALLOWED_ORIGIN") or "*")
+            return _problem_reply(TRY_LATER, TRY_LATER.document(instance=request_id), bare)
+
+    def _handle(self, event: Mapping[str, Any], request_id: str, wiring: Wiring) -> dict[str, Any]:
         record = DecisionRecord(action=self.action or "", request_id=request_id)
         now = self.clock()
         try:
@@ -158,10 +169,7 @@ class _Edge:
             support_code=code or "",
         )
         body = problem.document(instance=record.request_id, support_code=code, advice=advice)
-        headers = {"Content-Type": "application/problem+json"}
-        if problem.retry_after is not None:
-            headers["Retry-After"] = str(problem.retry_after)
-        return _reply(problem.status, json.dumps(body), headers, wiring)
+        return _problem_reply(problem, body, wiring)
 
     def _answer(self, outcome: Mapping[str, object] | Document, call: Call, wiring: Wiring) -> dict[str, Any]:
         if not isinstance(outcome, Document):
@@ -205,11 +213,14 @@ def _report(error: Exception, request_id: str) -> None:
 
 
 def _request_id(event: Mapping[str, Any], context: Any) -> str:
-    gateway = event.get("requestContext") or {}
-    return str(gateway.get("requestId") or getattr(context, "aws_request_id", "") or "")
+    gateway = event.get("requestContext") if isinstance(event, Mapping) else None
+    named = gateway.get("requestId") if isinstance(gateway, Mapping) else None
+    return str(named or getattr(context, "aws_request_id", "") or "")
 
 
 def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
+    if not isinstance(event, Mapping) or not isinstance(event.get("headers") or {}, Mapping):
+        raise MalformedRequest("not a REST proxy event")
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     return Call(path=str(event.get("path") or ""), headers=headers, body=_read_body(event), request_id=request_id)
 
@@ -240,11 +251,18 @@ def _has(if_none_match: str, etag: str) -> bool:
     return etag in (candidate.strip().removeprefix("W/") for candidate in if_none_match[:1024].split(","))
 
 
+def _problem_reply(problem: Problem, body: Mapping[str, object], wiring: Wiring) -> dict[str, Any]:
+    headers = {"Content-Type": "application/problem+json"}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    return _reply(problem.status, json.dumps(body), headers, wiring)
+
+
 def _reply(status: int, body: str, headers: Mapping[str, str], wiring: Wiring) -> dict[str, Any]:
     return {
         "statusCode": status,
         "headers": {
-            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Origin": wiring.allowed_origin,
             "Access-Control-Expose-Headers": f"{CLIENT_POLICY_VERSION_HEADER}, ETag, Retry-After",
             "Cache-Control": "no-store",
             CLIENT_POLICY_VERSION_HEADER: str(wiring.client_policy_version()),

@@ -185,6 +185,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.TOKEN_EXPIRED,
         Reason.TOKEN_FROM_FUTURE,
         Reason.TOKEN_SUPERSEDED,
+        Reason.TOKEN_TIER,
         Reason.PROOF_MISSING,
         Reason.PROOF_UNSEEN,
         Reason.PROOF_MALFORMED,
@@ -195,6 +196,10 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.PROOF_TOKEN,
         Reason.PROOF_TIME,
         Reason.PROOF_REPLAYED,
+        Reason.PROOF_NONCE,
+        Reason.PROOF_CHALLENGE,
+        Reason.PROOF_UNSPENT,
+        Reason.PROOF_CACHED,
     ),
     **_rows(
         TRY_LATER,

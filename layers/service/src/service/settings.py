@@ -117,11 +117,13 @@ class IssueChallengeSettings:
     signing_keys_table: str
     wrapping_key_id: str
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
+    allowed_origin: str = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenewTokenSettings:
-    """``renew_token``. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an unused key.
+class JudgingSettings:
+    """What both judging functions need. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an
+    unused key; ``allowed_origin`` the web origin that may read answers (CORS).
 
     ``development_trust_anchors`` are test roots, for stages other than production; ``openharmony_simulator_root`` is
     the certificate of the simulator whose keys are public, for development stages alone.
@@ -155,6 +157,7 @@ class RenewTokenSettings:
     on_play_unavailable: OnPlayUnavailable = field(
         default=OnPlayUnavailable.REFUSE, metadata={_PARSER: _one_of(OnPlayUnavailable)}
     )
+    allowed_origin: str = "*"
 
     def __post_init__(self) -> None:
         # The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules.
@@ -181,8 +184,16 @@ class RenewTokenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppraiseEvidenceSettings(RenewTokenSettings):
-    """``appraise_evidence``: what ``renew_token`` needs, and nothing more."""
+class AppraiseEvidenceSettings(JudgingSettings):
+    """``appraise_evidence``: nothing more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewTokenSettings(JudgingSettings):
+    """``renew_token``. ``signal_memory_seconds`` is how long hostile signals of a refused renewal count against later
+    ones; 0 forgets them at once."""
+
+    signal_memory_seconds: int = field(default=_DAY, metadata={_PARSER: _natural})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +215,7 @@ class ServePolicySettings:
     stack_name: str
     trust_bundles_table: str
     token_issuer: str
+    allowed_origin: str = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,10 @@ Nothing here may fail a request, and nothing here takes evidence, tokens, challe
 
 from __future__ import annotations
 
+import json
+import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -45,7 +47,13 @@ class DecisionRecord:
 @cache
 def logger() -> Logger:
     """The function's logger; level and service name come from the POWERTOOLS_ variables."""
-    return Logger(location=None)
+    return Logger(location=None, json_serializer=_line)
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    """One line of pure ASCII. The attack: half a surrogate pair in a text that the app chose, which standard output
+    cannot encode, and the decision about that app is in no log."""
+    return json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=True)
 
 
 def log_decision(
@@ -79,7 +87,7 @@ def log_unavailable(what: str, request_id: str = "") -> None:
 
 
 def log_unexpected(error: BaseException, request_id: str = "") -> None:
-    """Say where an unplanned exception came from, and count it: an alarm hangs on this metric.
+    """Say where an unplanned exception came from, and count it: template.yaml hangs an alarm on this metric.
 
     Types and places only: an exception's text may quote the request.
     """
@@ -98,11 +106,12 @@ def places(error: BaseException) -> list[str]:
 
 
 def count(name: str) -> None:
-    """Add one to a metric (CloudWatch embedded metric format, a log line: no call)."""
+    """Add one to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack`` and
+    ``service``."""
 
     def write() -> None:
-        with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE):
-            pass
+        with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE) as metric:
+            metric.add_dimension(name="stack", value=os.environ.get("STACK_NAME") or "none")
 
     _best_effort(write)
 

@@ -9,11 +9,11 @@ from .kms import KmsWrappingKey
 from .play_decoder import GooglePlayDecoder
 from .play_integrity import PlayIntegrity, PlaySecrets
 from .play_requests import DynamoDBPlayRequests
-from .settings import RenewTokenSettings
+from .settings import JudgingSettings
 from .status_lists import DynamoDBStatusLists
 
 
-def vendor_endorsements(settings: RenewTokenSettings) -> VendorEndorsements:
+def vendor_endorsements(settings: JudgingSettings) -> VendorEndorsements:
     """The roots of this stage, and the status list from the table. Raises :class:`~service.settings.SettingsError`."""
     return VendorEndorsements(
         roots=settings.trusted_roots(),
@@ -23,7 +23,7 @@ def vendor_endorsements(settings: RenewTokenSettings) -> VendorEndorsements:
     )
 
 
-def play_integrity(settings: RenewTokenSettings) -> PlayIntegrity:
+def play_integrity(settings: JudgingSettings) -> PlayIntegrity:
     """Play Integrity with the secrets of this stack's apps; nothing is read or unwrapped yet."""
     return PlayIntegrity(
         secrets=PlaySecrets(

@@ -158,6 +158,21 @@ def test_impossible_settings_are_said_once_and_by_name(call: Call) -> None:
     assert "/monitor" not in stand.warnings[0]
 
 
+def test_impossible_settings_are_said_again_only_when_the_routes_change() -> None:
+    """A bundle is republished every hour; a log that repeats itself is not read."""
+    stand = Stand(bundle(apis={AUDIENCE: MIXED}), cache_seconds=300)
+    stand.gate.prepare(NOW)
+    stand.serve(bundle(version=8, apis={AUDIENCE: MIXED}))
+    stand.now = NOW + 31
+    stand.gate.prepare(stand.now)
+    assert len(stand.warnings) == 1
+    stand.serve(bundle(version=9, apis={AUDIENCE: MIXED[:-1]}))
+    stand.now = NOW + 62
+    stand.gate.prepare(stand.now)
+    assert len(stand.warnings) == 2
+    assert "GET /once" not in stand.warnings[1]
+
+
 def test_settings_that_go_together_are_not_warned_of(call: Call) -> None:
     """No proof anywhere, or no cache."""
     for routes, seconds in ((TOKENS_ONLY, 300.0), (MIXED, 0.0)):

@@ -144,6 +144,7 @@ def test_stage_before_an_http_apis_path_is_no_part_of_the_route(call: Call, stag
         ("/public/x", "POST/public/x"),
         ("/v1/orders/public/x", "GET/public/x"),
         ("/v1/orders/", "GET/"),
+        ("/prod/public/x", "POST/public/x"),
     ],
 )
 def test_http_api_event_with_two_readings_gets_the_strictest(

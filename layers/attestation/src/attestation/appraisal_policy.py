@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from .android.strict_rules import android_findings
+from .apple.strict_rules import apple_findings
 from .attestation_result import Finding, Tier
 from .build_rules import build_findings
 from .claims import Claims, KeyStorage
@@ -56,11 +57,14 @@ class StrictPolicy:
     """The default: hardware keys only, devices booted into genuine systems, and no hostile signal.
 
     Version 0 marks "no policy published yet". ``android_patch_months`` is the age in months from which an Android patch
-    level counts as old; ``harmony_integrity_hours`` that of a HarmonyOS device's integrity verdict.
+    level counts as old; ``play_hours`` that of a Play Integrity verdict, ``harmony_integrity_hours`` that of a
+    HarmonyOS device's integrity verdict: renewals keep the last one, and whoever stops sending them must not live off
+    it.
     """
 
     version: int = 0
     android_patch_months: int = 24
+    play_hours: int = 24
     harmony_integrity_hours: int = 24
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
@@ -70,13 +74,12 @@ class StrictPolicy:
             found.append(Finding("software-key", Tier.CONTRAINDICATED))
         if claims.environment is Environment.DEVELOPMENT:
             found.append(Finding("development-environment", Tier.WARNING))
-        if claims.apple is not None:
-            if claims.apple.full_security is False:
-                found.append(Finding("reduced-security-mac", Tier.CONTRAINDICATED))
-            # 10 = no launch constraint category at all, 6 = Developer ID: neither is an app store build.
-            if claims.apple.validation_category in (6, 10):
-                found.append(Finding("unvetted-distribution", Tier.WARNING))
-        found.extend(android_findings(claims, now=context.now, patch_months=self.android_patch_months))
+        found.extend(apple_findings(claims))
+        found.extend(
+            android_findings(
+                claims, now=context.now, patch_months=self.android_patch_months, play_hours=self.play_hours
+            )
+        )
         found.extend(harmony_findings(claims, now=context.now, integrity_hours=self.harmony_integrity_hours))
         found.extend(build_findings(context.build))
         for signal in context.client_data.signals if context.client_data else ():

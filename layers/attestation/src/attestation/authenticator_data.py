@@ -28,8 +28,9 @@ _COSE_BYTES: Final = 77
 
 VALIDATION_CATEGORY: Final = "apple_validation_category_01"
 BUNDLE_VERSION: Final = "apple_bundle_version_01"
-# 1 platform, 2 TestFlight, 3 development, 4 App Store, 5 enterprise or ad hoc, 6 Developer ID, 10 none
-_CATEGORIES: Final = frozenset({1, 2, 3, 4, 5, 6, 10})
+# 1 platform, 2 TestFlight, 3 development, 4 App Store, 5 enterprise or ad hoc, 6 Developer ID, 10 none. Others are
+# Apple's to add and policy's to judge; a number beyond these bits is none.
+_MAX_CATEGORY: Final = 2**32 - 1
 _MAX_VERSION: Final = 128
 
 
@@ -136,8 +137,8 @@ def _category(extensions: Mapping[str, object] | None) -> int | None:
     value = extensions[VALIDATION_CATEGORY]
     # Seen as four bytes, least significant first; a plain unsigned integer says the same.
     category = int.from_bytes(value, "little") if type(value) is bytes and len(value) == 4 else value
-    if type(category) is not int or category not in _CATEGORIES:
-        raise RejectedEvidence(Reason.CATEGORY_INVALID, "validation category of impossible value")
+    if type(category) is not int or not 0 <= category <= _MAX_CATEGORY:
+        raise RejectedEvidence(Reason.CATEGORY_INVALID, "the validation category is no unsigned number")
     return category
 
 

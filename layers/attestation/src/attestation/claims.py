@@ -6,7 +6,7 @@ Claims hold no secret and no personal data; they are stored with the attested ke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum, unique
 from typing import Any, TypeVar
 
@@ -62,12 +62,13 @@ class PlayClaims:
 
     ``token`` is ``classic`` or ``standard``; ``requested_at`` Unix seconds by Google's clock. ``device_labels`` are
     empty on rooted devices and emulators; ``package``, ``version_code`` and ``signing_digests`` (hex) are absent where
-    Google did not evaluate the app. ``None`` and an empty tuple differ in ``apps_detected``: not evaluated, or nothing
-    found.
+    Google did not evaluate the app; ``requested_by`` is the package that asked, in its own word. ``None`` and an empty
+    tuple differ in ``apps_detected``: not evaluated, or nothing found.
     """
 
     token: str
     requested_at: float
+    requested_by: str | None = None
     app_recognition: str | None = None
     package: str | None = None
     version_code: int | None = None
@@ -98,7 +99,7 @@ class AndroidClaims:
     ``key_algorithm`` other than ``ec-p256`` cannot sign renewals. ``unknown_tags`` belong to a newer schema.
     ``chain_serials`` (lower-case hex) are the serials that were looked up in Google's status list, to be looked up
     again at every renewal. ``play_skipped`` says why a Play Integrity token that was sent is not judged: ``quota`` or
-    ``unavailable``.
+    ``unavailable``. ``play_expected`` is the owner's dial, not the device's word: this app sends verdicts.
     """
 
     attestation_version: int
@@ -129,6 +130,7 @@ class AndroidClaims:
     chain_serials: tuple[str, ...] = ()
     play: PlayClaims | None = None
     play_skipped: str | None = None
+    play_expected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,8 @@ class HarmonyIntegrityClaims:
     ``checked_at`` is Unix seconds by Huawei's clock. ``details`` are Huawei's words as they came (``root``,
     ``unlocked``, ``jailbreak``, ``emulator``, ``attack`` …): open texts, and any of them counts against the device.
     ``advice`` is what Huawei suggests to the user. ``app_id`` is the app's number in AppGallery Connect;
-    ``signing_digests`` (hex) are of the app as the service saw it.
+    ``signing_digests`` (hex) are of the app as the service saw it. ``unread`` names optional members that came in a
+    form nobody documented, and therefore count as absent.
     """
 
     profile: str
@@ -150,6 +153,7 @@ class HarmonyIntegrityClaims:
     signing_digests: tuple[str, ...] = ()
     version: int | None = None
     advice: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +193,8 @@ class Claims:
     """Facts proved by one piece of verified evidence.
 
     ``public_key`` is the attested key as uncompressed point (EC) or SubjectPublicKeyInfo (other types).
-    ``chain_profile`` tells how strictly the certificate chain was judged. ``counter`` is App Attest's signature
+    ``chain_profile`` tells how strictly the certificate chain was judged, ``anchor`` which trust anchor it ended in
+    (SHA-256 of its key, hex), for renewals to ask whether it is still one. ``counter`` is App Attest's signature
     counter, ``None`` where a format has none. ``findings`` are remarkable facts that appraisal may weigh.
     ``receipt`` is Apple's receipt, opaque bytes kept for the risk-metric exchange; it is not part of the record.
     """
@@ -201,6 +206,7 @@ class Claims:
     key_storage: KeyStorage
     environment: Environment
     chain_profile: str
+    anchor: str | None = None
     counter: int | None = None
     os_version: str | None = None
     findings: tuple[str, ...] = ()
@@ -242,11 +248,17 @@ class Claims:
         )
 
     def with_play(self, play: PlayClaims) -> Claims:
-        """These claims beside a Play Integrity verdict over the same client data. For Android claims only."""
+        """These claims beside a Play Integrity verdict over the same client data. For Android claims only.
+
+        The verdict must be about the app of the key, or one that shares its user id and so its key: an owner of two
+        apps could otherwise lay the sound one's verdict beside a key of the other's.
+        """
         if self.android is None:
             raise RejectedEvidence(
                 Reason.KEY_OTHER_PLATFORM, "a Play Integrity verdict beside a key of another platform"
             )
+        if any(name is not None and name not in self.android.packages for name in (play.package, play.requested_by)):
+            raise RejectedEvidence(Reason.APP_MISMATCH, "key and Play Integrity verdict are of two different apps")
         return replace(self, android=replace(self.android, play=play, play_skipped=None))
 
     def without_play(self, cause: str) -> Claims:
@@ -273,6 +285,7 @@ class Claims:
             "key_storage": self.key_storage.value,
             "environment": self.environment.value,
             "chain_profile": self.chain_profile,
+            "anchor": self.anchor,
             "counter": self.counter,
             "os_version": self.os_version,
             "findings": list(self.findings),
@@ -284,29 +297,34 @@ class Claims:
 
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> Claims:
-        """The claims that :meth:`to_record` wrote. For our own store; not a parser of foreign input."""
-        facts = dict(record)
+        """The claims that :meth:`to_record` wrote. For our own store; not a parser of foreign input.
+
+        Members that are not known here are left out: a newer release wrote them, before a rollback to this one.
+        """
+        facts = _known(cls, record)
         apple, android, harmony = (facts.pop(name, None) for name in ("apple", "android", "harmony"))
         facts["public_key"] = bytes.fromhex(str(facts["public_key"]))
         facts["platform"] = Platform(str(facts["platform"]))
         facts["key_storage"] = KeyStorage(str(facts["key_storage"]))
         facts["environment"] = Environment(str(facts["environment"]))
-        facts["findings"] = tuple(facts.get("findings", ()))  # type: ignore[arg-type]
+        facts["findings"] = tuple(facts.get("findings", ()))
         if isinstance(apple, Mapping):
-            facts["apple"] = AppleClaims(**apple)
+            facts["apple"] = AppleClaims(**_known(AppleClaims, apple))
         if isinstance(android, Mapping):
-            inner = _tuples(android)
+            inner = _known(AndroidClaims, android)
             play = inner.get("play")
-            inner["play"] = PlayClaims(**_tuples(play)) if isinstance(play, Mapping) else None
+            inner["play"] = PlayClaims(**_known(PlayClaims, play)) if isinstance(play, Mapping) else None
             facts["android"] = AndroidClaims(**inner)
         if isinstance(harmony, Mapping):
-            inner = _tuples(harmony)
+            inner = _known(HarmonyClaims, harmony)
             integrity = inner.get("integrity")
             inner["integrity"] = (
-                HarmonyIntegrityClaims(**_tuples(integrity)) if isinstance(integrity, Mapping) else None
+                HarmonyIntegrityClaims(**_known(HarmonyIntegrityClaims, integrity))
+                if isinstance(integrity, Mapping)
+                else None
             )
             facts["harmony"] = HarmonyClaims(**inner)
-        return cls(**facts)  # type: ignore[arg-type]
+        return cls(**facts)
 
 
 def _newer(newer: _T | None, older: _T | None) -> _T | None:
@@ -324,5 +342,10 @@ def _present(record: Mapping[str, object]) -> dict[str, object]:
     return present
 
 
-def _tuples(record: Mapping[str, object]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+def _known(kind: type[Any], record: Mapping[str, object]) -> dict[str, Any]:
+    """The members of ``record`` that ``kind`` has, with tuples for JSON's lists."""
+    return {
+        member.name: tuple(value) if isinstance(value := record[member.name], list) else value
+        for member in fields(kind)
+        if member.name in record
+    }

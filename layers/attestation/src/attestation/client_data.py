@@ -7,6 +7,7 @@ word: it can lower trust, never raise it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,7 +19,11 @@ from .jose import EcPublicKey, public_key_from_jwk
 MAX_CLIENT_DATA_BYTES: Final = 16 * 1024
 MAX_SIGNALS: Final = 64
 MAX_MEASUREMENTS: Final = 256
+MAX_BUILD: Final = 64
 _MAX_TEXT: Final = 256
+# Lone surrogates, which JSON can spell (\ud800) and no encoder, database or log takes; and controls, which no genuine
+# text here has and a terminal obeys.
+_UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _T = TypeVar("_T")
 
@@ -57,7 +62,9 @@ def parse_client_data(data: bytes) -> ClientData:
 
     Unknown members are ignored, so that an older stack serves newer apps. Raises :class:`MalformedEvidence`
     (``client-data-invalid``, ``evidence-too-large`` or ``key-unreadable``) for anything else that is not as
-    documented: not JSON in UTF-8, a duplicated member, a wrong type, a text over 256 characters.
+    documented: not JSON in UTF-8, a duplicated member, a wrong type, a text over 256 characters or with control
+    characters or lone surrogates in it, an ``app_build`` of more than 64 characters or of unprintable ones. An empty
+    ``app_build`` is none.
     """
     if len(data) > MAX_CLIENT_DATA_BYTES:
         raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"client data over {MAX_CLIENT_DATA_BYTES} bytes")
@@ -80,7 +87,7 @@ def parse_client_data(data: bytes) -> ClientData:
         digest=sha256(data).digest(),
         challenge=_short(challenge),
         request_key=public_key_from_jwk(request_key),
-        app_build=_text(members, "app_build"),
+        app_build=_build(members),
         os=_text(members, "os"),
         model=_text(members, "model"),
         measurements=_measurements(_member(members, "measurements", dict) or {}),
@@ -120,9 +127,23 @@ def _short(text: str) -> str:
     return text
 
 
+def _fit(text: str) -> str:
+    if _UNFIT.search(text):
+        raise _invalid("a text in client data has control characters or lone surrogates")
+    return _short(text)
+
+
 def _text(members: Mapping[str, object], name: str) -> str | None:
     value = _member(members, name, str)
-    return None if value is None else _short(value)
+    return None if value is None else _fit(value)
+
+
+def _build(members: Mapping[str, object]) -> str | None:
+    """It becomes part of a database key (1,024 bytes at most) and of the token."""
+    build = _text(members, "app_build")
+    if build is not None and (len(build) > MAX_BUILD or not build.isprintable()):
+        raise _invalid(f"app_build is not up to {MAX_BUILD} printable characters")
+    return build or None
 
 
 def _measurements(members: Mapping[str, object]) -> dict[str, str]:
@@ -132,7 +153,7 @@ def _measurements(members: Mapping[str, object]) -> dict[str, str]:
     for name, value in members.items():
         if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
             raise _invalid("a measurement is not SHA-256 in lower-case hex")
-        measured[_short(name)] = value
+        measured[_fit(name)] = value
     return measured
 
 

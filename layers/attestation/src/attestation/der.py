@@ -10,7 +10,7 @@ A tag is written as the integer of its identifier octets: ``0x30`` is SEQUENCE, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -152,12 +152,18 @@ def elements(data: bytes, start: int, stop: int) -> list[tuple[int, int, int]]:
 
 
 def explicit_elements(
-    data: bytes, start: int, stop: int, wanted: frozenset[int] | None = None
+    data: bytes,
+    start: int,
+    stop: int,
+    wanted: frozenset[int] | None = None,
+    *,
+    known: Container[int] | None = None,
 ) -> list[tuple[int, int, int, int]]:
     """A run of ``[number] EXPLICIT`` elements, each as (number, tag inside, content start, content stop).
 
     Same rules as :func:`elements`; beside them, each element is constructed, context-specific and holds exactly one.
-    With ``wanted``, elements of other numbers are passed over without a look inside.
+    With ``wanted``, elements of other numbers are passed over without a look inside. With ``known``, elements of other
+    numbers may hold anything at all: they are reported whole, as (number, 0, content start, content stop).
     """
     found = []
     while start < stop:
@@ -185,6 +191,9 @@ def explicit_elements(
             start = end
             continue
         start = end
+        if known is not None and number not in known:
+            found.append((number, 0, inner, end))
+            continue
         content = inner + 2
         # What is inside usually fills it, behind one octet of tag and one of length.
         if (

@@ -25,22 +25,26 @@ _CODECS: Final = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 
 _MAX_ATTRIBUTES: Final = 32
 
 
-def attributes(name: bytes) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """The relative names of the DER ``name`` in order, each a tuple of (type, text).
+def attributes(name: bytes, *, ber: bool = False) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """The relative names of ``name`` in order, each a tuple of (type, text).
 
     Type is a label such as ``CN`` or the dotted OID; text that is no character string is shown as ``#`` and hex.
-    Raises :class:`MalformedEvidence`.
+    ``name`` is DER, or may be BER with ``ber``. Raises :class:`MalformedEvidence`.
     """
+    reader = der.BerReader if ber else der.Reader
     relative_names, count = [], 0
-    for rdn in der.Reader(der.single(name, der.SEQUENCE)):
+    outer = reader(name)
+    items = outer.expect(der.SEQUENCE).value
+    outer.finish()
+    for rdn in reader(items):
         if rdn.tag != der.SET:
             raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a name is made of SETs")
         pairs = []
-        for item in der.Reader(rdn.value):
+        for item in reader(rdn.value):
             count += 1
             if item.tag != der.SEQUENCE or count > _MAX_ATTRIBUTES:
                 raise MalformedEvidence(Reason.STRUCTURE_INVALID, "a name's attributes are no list, or too many")
-            fields = der.Reader(item.value)
+            fields = reader(item.value)
             oid = der.object_identifier(fields.expect(der.OBJECT_IDENTIFIER).value)
             value = fields.next()
             fields.finish()
@@ -69,16 +73,24 @@ def names_match(one: bytes, other: bytes) -> bool:
 
     A name that cannot be read equals only itself.
     """
-    if one == other:
-        return True
+    return one == other or _same(one, other)
+
+
+def names_match_in_ber(one: bytes, other: bytes) -> bool:
+    """:func:`names_match` for names that may be BER: lengths indefinite or longer than needed."""
+    return one == other or _same(one, other, ber=True)
+
+
+def _same(one: bytes, other: bytes, *, ber: bool = False) -> bool:
     try:
-        return _normalised(one) == _normalised(other)
+        return _normalised(one, ber) == _normalised(other, ber)
     except MalformedEvidence:
         return False
 
 
 @lru_cache(maxsize=128)
-def _normalised(name: bytes) -> tuple[tuple[tuple[str, str], ...], ...]:
+def _normalised(name: bytes, ber: bool) -> tuple[tuple[tuple[str, str], ...], ...]:
     return tuple(
-        tuple(sorted((label, " ".join(value.casefold().split())) for label, value in rdn)) for rdn in attributes(name)
+        tuple(sorted((label, " ".join(value.casefold().split())) for label, value in rdn))
+        for rdn in attributes(name, ber=ber)
     )

@@ -39,6 +39,11 @@ class TrustAnchor:
         """The anchor that a root certificate stands for."""
         return cls(certificate.subject, certificate.spki)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the key in hex: how claims name the anchor that they rest on."""
+        return sha256(self.spki).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Endorsements:

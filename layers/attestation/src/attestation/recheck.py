@@ -1,8 +1,8 @@
 """Recheck: what an enrolment proved, held against what is expected and known to be revoked today.
 
-A renewal by key signature says nothing but that the key is at hand. Whether its app is still ours, by our signers, and
-whether its vendor still stands by the chain, must be asked anew each time: otherwise a key that enrolled before an app
-was withdrawn, or with a keybox whose leak was noticed later, would renew for ever.
+A renewal says little but that the key is at hand. Whether its app is still ours, by our signers, and whether its vendor
+still stands by the chain, must be asked anew each time: otherwise a key that enrolled before an app was withdrawn,
+under a root that was trusted for a test, or with a keybox whose leak was noticed later, would renew for ever.
 """
 
 from __future__ import annotations
@@ -11,29 +11,57 @@ from dataclasses import replace
 from hmac import compare_digest
 
 from .claims import AndroidClaims, Claims, HarmonyClaims
-from .endorsements import Endorsements
+from .endorsements import Endorsements, TrustAnchor, require_anchors
 from .errors import EndorsementsUnavailable, Reason, RejectedEvidence
-from .reference_values import AndroidReferenceValues, HarmonyReferenceValues, ReferenceValues
+from .evidence import AttestationKind
+from .harmony.simulator import is_simulator_root
+from .reference_values import AndroidReferenceValues, AppleReferenceValues, HarmonyReferenceValues, ReferenceValues
 
 
 def recheck(claims: Claims, *, reference_values: ReferenceValues, endorsements: Endorsements) -> Claims:
-    """The stored ``claims`` of a renewing key, as they stand today. Apple's assertions are checked by themselves.
+    """The stored ``claims`` of a renewing key, as they stand today.
 
     The Android status list is used at any age: a revocation that is known is enforced, and a list that cannot be
-    refreshed stops new keys only. Raises :class:`RejectedEvidence` (``reference-values-missing``, ``app-mismatch``,
-    ``signer-mismatch``, ``certificate-revoked``, ``anchor-unknown`` when the simulator's switch was turned off), or
-    :class:`EndorsementsUnavailable` without any list.
+    refreshed stops new keys only. Claims that name no anchor, or another than those in force for their format, stand on
+    nothing. Raises :class:`RejectedEvidence` (``reference-values-missing``, ``app-mismatch``, ``signer-mismatch``,
+    ``environment-not-allowed``, ``certificate-revoked``, ``anchor-unknown``), or :class:`EndorsementsUnavailable`
+    without any anchor or list.
     """
+    if claims.apple is not None:
+        _apple(claims, reference_values.apple)
+        _check_anchor(claims, endorsements.apple_attestation)
+        return claims
     if claims.android is not None:
-        return replace(claims, android=_android(claims, claims.android, reference_values.android, endorsements))
+        android = _android(claims, claims.android, reference_values.android)
+        _check_anchor(claims, endorsements.android_attestation)
+        _check_revocation(claims.android, endorsements)
+        return replace(claims, android=android)
     if claims.harmony is not None:
-        _harmony(claims.harmony, reference_values.harmony, endorsements)
-    return claims
+        _harmony(claims.harmony, reference_values.harmony)
+        _check_anchor(claims, _harmony_anchors(claims.harmony, endorsements))
+        return claims
+    raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "nothing is known of the key's enrolment")
 
 
-def _android(
-    claims: Claims, android: AndroidClaims, expected: AndroidReferenceValues | None, endorsements: Endorsements
-) -> AndroidClaims:
+def _check_anchor(claims: Claims, anchors: tuple[TrustAnchor, ...]) -> None:
+    """The root may have been a test's, or its vendor's until it leaked: what it vouched for falls with it."""
+    enrolled = claims.anchor or ""
+    if not any(compare_digest(enrolled, anchor.digest) for anchor in require_anchors(anchors)):
+        raise RejectedEvidence(Reason.ANCHOR_UNKNOWN, "the root that this key enrolled under is no longer trusted")
+
+
+def _apple(claims: Claims, expected: AppleReferenceValues | None) -> None:
+    if expected is None:
+        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is no longer registered for Apple platforms")
+    if claims.app_id not in expected.app_ids:
+        raise RejectedEvidence(Reason.APP_MISMATCH, "the key's app id is no longer registered")
+    if claims.environment not in expected.environments:
+        raise RejectedEvidence(
+            Reason.ENVIRONMENT_NOT_ALLOWED, f"keys of the {claims.environment} environment are no longer let in"
+        )
+
+
+def _android(claims: Claims, android: AndroidClaims, expected: AndroidReferenceValues | None) -> AndroidClaims:
     if expected is None:
         raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is no longer registered for Android")
     if claims.app_id not in expected.packages:
@@ -41,6 +69,14 @@ def _android(
     for digest in android.signing_digests:
         if not any(compare_digest(bytes.fromhex(digest), listed) for listed in expected.signing_digests):
             raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the key's signer is no longer registered")
+    return replace(
+        android,
+        boot_key_listed=bytes.fromhex(android.verified_boot_key) in expected.verified_boot_keys,
+        play_expected=expected.play_expected,
+    )
+
+
+def _check_revocation(android: AndroidClaims, endorsements: Endorsements) -> None:
     if endorsements.android_status is None:
         raise EndorsementsUnavailable(Reason.ENDORSEMENTS_MISSING, "no Android status list was fetched yet")
     for serial in android.chain_serials:
@@ -49,16 +85,24 @@ def _android(
             raise RejectedEvidence(
                 Reason.CERTIFICATE_REVOKED, f"since it enrolled, serial {serial} of its chain: {status[:32]}"
             )
-    return replace(android, boot_key_listed=bytes.fromhex(android.verified_boot_key) in expected.verified_boot_keys)
 
 
-def _harmony(harmony: HarmonyClaims, expected: HarmonyReferenceValues | None, endorsements: Endorsements) -> None:
+def _harmony(harmony: HarmonyClaims, expected: HarmonyReferenceValues | None) -> None:
     if expected is None:
         raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is no longer registered for HarmonyOS")
-    if harmony.simulator and not endorsements.harmony_simulator:
-        raise RejectedEvidence(Reason.ANCHOR_UNKNOWN, "the simulator that this key lives in is no longer let in")
     if harmony.bundle_name not in expected.bundle_names:
         raise RejectedEvidence(Reason.APP_MISMATCH, "the key's bundle is no longer registered")
     pinned = expected.app_ids or expected.app_identifiers
     if pinned and harmony.app_id not in expected.app_ids and harmony.app_identifier not in expected.app_identifiers:
         raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the key's app id is no longer registered")
+
+
+def _harmony_anchors(harmony: HarmonyClaims, endorsements: Endorsements) -> tuple[TrustAnchor, ...]:
+    """Those that verification would take today for a key of this kind. The simulator's only through its switch."""
+    if harmony.simulator:
+        if not endorsements.harmony_simulator:
+            raise RejectedEvidence(Reason.ANCHOR_UNKNOWN, "the simulator that this key lives in is no longer let in")
+        return endorsements.harmony_simulator
+    anonymous = harmony.kind == AttestationKind.ANONYMOUS
+    anchors = endorsements.harmony_anonymous if anonymous else endorsements.harmony_non_anonymous
+    return tuple(anchor for anchor in anchors if not is_simulator_root(anchor.spki))

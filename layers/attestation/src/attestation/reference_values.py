@@ -49,12 +49,15 @@ class AndroidReferenceValues:
 
     ``verified_boot_keys`` lists the keys of other systems (GrapheneOS, an enterprise's own) whose "self-signed" boot
     state is acceptable for this app; as in evidence, 32 bytes each. ``play_integrity`` decrypts classic tokens.
+    ``play_expected`` says that the app sends Play Integrity tokens: a key without a verdict is then a finding. Leave it
+    off for an app that also runs where there is no Play (another store, another system).
     """
 
     packages: tuple[str, ...]
     signing_digests: frozenset[bytes]
     verified_boot_keys: frozenset[bytes] = frozenset()
     play_integrity: tuple[PlayIntegrityKeys, ...] = ()
+    play_expected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class HarmonyReferenceValues:
     key>``, integrity tokens the number that AppGallery Connect gave the app. List both. ``app_identifiers`` are the
     numbers that survive a change of the signing key (``appIdentifier``, API 20): an attestation needs one of either.
     ``signing_digests`` (SHA-256 of the signing certificate, 32 bytes each) are asked of integrity tokens where given.
+    Where ``app_identifiers`` are all that is listed, an integrity token's app id must be one of them.
 
     A bundle name is anybody's to use, so an app that lists neither ids nor identifiers pins no signer: such evidence
     verifies, and carries a finding that the strict policy lowers the tier for. Registration should not allow it.

@@ -124,7 +124,7 @@ def mint_token(
             "app": {"ear_status": result.tier.value, "ear_trustworthiness_vector": _vector(result.trustworthiness)}
         },
     }
-    if app_build is not None:
+    if app_build:  # an empty text would make the token one that verify_token cannot read
         claims["app_build"] = _printable(app_build)
     return sign_jws(signing_key.private_key, {"alg": "ES256", "kid": signing_key.kid, "typ": TOKEN_TYPE}, claims)
 

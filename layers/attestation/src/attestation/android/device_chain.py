@@ -79,6 +79,7 @@ class DeviceChain:
     """
 
     leaf: Certificate
+    anchor: TrustAnchor
     provisioning: Provisioning
     profile: str
     strongbox: bool | None
@@ -271,6 +272,7 @@ def describe_chain(path: Path, findings: Sequence[str]) -> DeviceChain:
     allowed = noted.keys() & {BATCH_NOT_CA, FACTORY_EXPIRED}
     return DeviceChain(
         leaf=leaf,
+        anchor=path.anchor,
         provisioning=path.provisioning,
         profile="factory" if allowed else "strict",
         strongbox=_strongbox(batch.subject),

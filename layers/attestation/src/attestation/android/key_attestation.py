@@ -275,6 +275,7 @@ def _claims(
         key_storage=_key_storage(described, chain),
         environment=Environment.PRODUCTION,
         chain_profile=chain.profile,
+        anchor=chain.anchor.digest,
         os_version=_os_version(hardware.integer(kd.OS_VERSION)),
         findings=tuple(findings),
         android=AndroidClaims(
@@ -304,6 +305,7 @@ def _claims(
             manufacturer=chain.manufacturer,
             unknown_tags=hardware.unknown_tags + described.software_enforced.unknown_tags,
             chain_serials=tuple(f"{serial:x}" for serial in serials),
+            play_expected=expected.play_expected,
         ),
     )
 

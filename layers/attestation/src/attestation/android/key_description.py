@@ -1,7 +1,7 @@
 """KeyDescription: what an Android device's KeyMint says about a key, in an extension of the key's certificate.
 
 Source: https://source.android.com/docs/security/features/keystore/attestation#schema. All schema versions, 1 to 500
-and later: versions are free numbers, tags that this reader does not know are kept as they are.
+and later: versions are free numbers, tags that this reader does not know are kept as they are, whatever is in them.
 
 Lenient where genuine devices need it, and it says where it was (:attr:`KeyDescription.deviations`): members of a SET in
 any order (Huawei), TRUE written as ``01`` (Pixel 3), tags of a list in any order. Exact everywhere else: the eight
@@ -205,7 +205,7 @@ def _structure(detail: str) -> MalformedEvidence:
 def _authorizations(data: bytes, start: int, stop: int, deviations: dict[str, None]) -> dict[int, Value]:
     values: dict[int, Value] = {}
     last = 0
-    for number, tag, begin, end in der.explicit_elements(data, start, stop):
+    for number, tag, begin, end in der.explicit_elements(data, start, stop, known=_KIND):
         if number in values:
             raise _structure(f"authorization [{number}] twice in one list")
         if number < last:

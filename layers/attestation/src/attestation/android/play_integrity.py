@@ -82,7 +82,7 @@ def verify_verdict(
     if not -MAX_LEAD <= now - requested_at <= MAX_AGE:
         raise RejectedEvidence(Reason.INTEGRITY_TOKEN_TIME, f"the verdict is {now - requested_at:.0f} s old")
     # 4. Whether it is a test answer goes to policy.
-    claims = _claims(payload, token, requested_at)
+    claims = _claims(payload, token, requested_at, package)
     # 5. The app that Google saw. It names none exactly where it did not evaluate.
     if claims.package is not None or claims.signing_digests or claims.app_recognition not in (None, "UNEVALUATED"):
         _check_app(claims, package, reference_values)
@@ -98,8 +98,8 @@ def _bound(request: Mapping[str, object], client_data_hash: bytes) -> str:
         if not compare_digest(b64url_decode(nonce.rstrip("=")), client_data_hash):
             raise RejectedEvidence(Reason.CHALLENGE_MISMATCH, "the verdict's nonce binds other client data")
         return "classic"
-    expected = b64url_encode(client_data_hash).encode("ascii")
-    if not compare_digest((request_hash or "").encode("utf-8"), expected):
+    expected = b64url_encode(client_data_hash)
+    if not (request_hash and request_hash.isascii() and compare_digest(request_hash, expected)):
         raise RejectedEvidence(Reason.CHALLENGE_MISMATCH, "the verdict's requestHash binds other client data")
     return "standard"
 
@@ -113,7 +113,7 @@ def _check_app(claims: PlayClaims, package: str, expected: AndroidReferenceValue
         raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the verdict's application is signed by somebody else")
 
 
-def _claims(payload: Mapping[str, object], token: str, requested_at: float) -> PlayClaims:
+def _claims(payload: Mapping[str, object], token: str, requested_at: float, package: str) -> PlayClaims:
     app = _object(payload, "appIntegrity")
     device = _object(payload, "deviceIntegrity")
     environment = _object(payload, "environmentDetails")
@@ -121,6 +121,7 @@ def _claims(payload: Mapping[str, object], token: str, requested_at: float) -> P
     return PlayClaims(
         token=token,
         requested_at=requested_at,
+        requested_by=package,
         app_recognition=_text(app, "appRecognitionVerdict"),
         package=_text(app, "packageName"),
         version_code=_number(app, "versionCode"),
@@ -169,16 +170,21 @@ def _object(members: Mapping[str, object], name: str) -> dict[str, object]:
 
 def _text(members: Mapping[str, object], name: str) -> str | None:
     value = _member(members, name, str)
-    if value is not None and len(value) > _MAX_TEXT:
-        raise _structure(f"verdict member {name} is too long")
+    if value is not None and not _is_short(value):
+        raise _structure(f"verdict member {name} is no short text")
     return value
+
+
+def _is_short(text: str) -> bool:
+    # Printable: JSON can spell lone surrogates, which no encoder takes, and controls, which reach terminals.
+    return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def _texts(members: Mapping[str, object], name: str) -> tuple[str, ...] | None:
     values = _member(members, name, list)
     if values is None:
         return None
-    if len(values) > _MAX_LABELS or not all(type(value) is str and len(value) <= _MAX_TEXT for value in values):
+    if len(values) > _MAX_LABELS or not all(type(value) is str and _is_short(value) for value in values):
         raise _structure(f"verdict member {name} is not a short list of texts")
     return tuple(values)
 

@@ -31,11 +31,13 @@ _BOOT_RULES: Final = {
     "unverified": "android-boot-unverified",
     "failed": "android-boot-failed",
 }
+ASK_FOR_PLAY: Final = "play-integrity"
+"""Advice: send ``android-play-integrity`` beside the next evidence."""
 UNTRUSTED_BOOT: Final = frozenset({"android-unlocked", *_BOOT_RULES.values()})
 """Rules by which nothing that runs on the device is known to be genuine."""
 
 
-def android_findings(claims: Claims, *, now: float | None, patch_months: int) -> Iterator[Finding]:
+def android_findings(claims: Claims, *, now: float | None, patch_months: int, play_hours: int) -> Iterator[Finding]:
     """What objects to an Android key. ``now`` is Unix seconds; without it nothing is too old."""
     android = claims.android
     if android is None:
@@ -53,10 +55,21 @@ def android_findings(claims: Claims, *, now: float | None, patch_months: int) ->
         yield Finding("android-patch-level-unknown", Tier.WARNING)
     elif now is not None and _month_of(now) - patched > patch_months:
         yield Finding("android-patch-level-old", Tier.WARNING, advice="update-os")
+    yield from _play_findings(android, now, play_hours)
+
+
+def _play_findings(android: AndroidClaims, now: float | None, play_hours: int) -> Iterator[Finding]:
     if android.play_skipped is not None:
         yield Finding("play-not-asked", Tier.WARNING)
-    if android.play is not None:
-        yield from play_findings(android.play)
+    if android.play is None:
+        if android.play_expected and android.play_skipped is None:
+            # The verdict would be a bad one, so it is kept back.
+            yield Finding("play-missing", Tier.WARNING, advice=ASK_FOR_PLAY)
+        return
+    yield from play_findings(android.play)
+    if now is not None and now - android.play.requested_at > play_hours * 3600:
+        # A good verdict of the day before the device was rooted, and none since.
+        yield Finding("play-verdict-old", Tier.WARNING, advice=ASK_FOR_PLAY)
 
 
 def _key_findings(android: AndroidClaims) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ from attestation.evidence import MAX_EVIDENCE_BYTES, AppleAttestation
 from attestation.jose import public_key_from_point
 from attestation.reference_values import AppleReferenceValues, Environment
 
-from .leaf_extensions import LeafFacts, read_facts, read_nonce
+from .leaf_extensions import ACCESS_LIST_UNJUDGED, LeafFacts, read_facts, read_nonce
 
 FORMAT: Final = "apple-app-attest"
 AAGUIDS: Final = {
@@ -91,7 +91,7 @@ def verify_attestation(
     leaf = read_certificate(parts.x5c[0])
     certificates = [leaf, *map(links.read_issuer, parts.x5c[1:])]
     # 4 and 5. A valid path, now, from Apple's App Attestation root to a leaf that is one.
-    verify_path(certificates, anchors=endorsements.apple_attestation, now=now, links=links)
+    anchor = verify_path(certificates, anchors=endorsements.apple_attestation, now=now, links=links)
     _check_leaf_role(leaf)
     # 6. Authenticator data with the attested credential and, from iOS 27 on, extensions.
     data = read_attestation_data(parts.authenticator_data)
@@ -120,6 +120,7 @@ def verify_attestation(
         key_storage=KeyStorage.SECURE_ENCLAVE,
         environment=environment,
         chain_profile="strict",
+        anchor=anchor.digest,
         counter=0,
         os_version=facts.os_version,
         findings=_findings(facts, app_id),
@@ -176,4 +177,8 @@ def _environment(data: AuthenticatorData, reference_values: AppleReferenceValues
 
 
 def _findings(facts: LeafFacts, app_id: str) -> tuple[str, ...]:
-    return (APP_ID_DIFFERS,) if facts.app_id is not None and facts.app_id != app_id else ()
+    found = (
+        (APP_ID_DIFFERS, facts.app_id is not None and facts.app_id != app_id),
+        (ACCESS_LIST_UNJUDGED, facts.unjudged),
+    )
+    return tuple(finding for finding, applies in found if applies)

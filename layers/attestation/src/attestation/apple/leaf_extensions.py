@@ -3,6 +3,13 @@
 Only ``.8.2``, the nonce, is documented, and it is read strictly. The others are not: they are read for what they say,
 every part optional, and what cannot be read counts as absent. Their meaning was established from genuine certificates
 of iOS 14 to 27. The certificate's signature covers all of them.
+
+What a leaf says about its Mac's security (:func:`read_facts`) is decided thus. A system that calls itself a Mac
+(``[1026]`` of ``.8.7`` begins with "mac") is held to the one trusted access list in ``.8.6``; any other list, or none,
+is reduced security. What calls itself a handheld is not compared: its lists differ, and Apple asks for none.
+A leaf that names no system, or an unknown one, is taken by its list: the trusted one is a Mac's; an iPhone's, or none
+(as before iOS 26), an iPhone's; any other cannot be judged, and a finding says so. Refusing there would shut out
+iPhones whose keys carry lists not seen yet; saying nothing would let a Mac pass unasked.
 """
 
 from __future__ import annotations
@@ -33,13 +40,21 @@ MAC_FULL_SECURITY: Final = b64decode(
 )
 """The one access control list of a macOS 27 key that vouches for System Integrity Protection and Full Security.
 iPhones carry another list in the same extension, so the comparison is for Macs alone."""
+IPHONE_ACCESS: Final = b64decode(
+    "MEMMAjExMD0wCgwDb2tkoQMBAf8wCQwCb2GhAwEB/zALDARvc2duoQMBAf8wCwwEb2RlbKEDAQH/MAoMA29ja6EDAQH/"
+)
+"""The access control list of iPhone keys since iOS 26."""
+_HANDHELDS: Final = frozenset({"iphoneos", "ipados", "watchos", "appletvos", "tvos", "xros", "visionos"})
+
+ACCESS_LIST_UNJUDGED: Final = "apple-access-list-unjudged"
+"""Finding: the certificate names no system that is known, and its access list is neither a Mac's nor an iPhone's."""
 
 
 class LeafFacts(NamedTuple):
     """What the undocumented extensions say; ``None`` where a release does not say it.
 
     ``app_id`` is the app id in clear, a diagnostic and never the only check. ``mac`` tells a Mac from all else;
-    ``full_security`` is ``None`` off the Mac.
+    ``full_security`` is ``None`` off the Mac; ``unjudged`` is :data:`ACCESS_LIST_UNJUDGED`'s case.
     """
 
     app_id: str | None
@@ -48,6 +63,7 @@ class LeafFacts(NamedTuple):
     os_name: str | None
     mac: bool
     full_security: bool | None
+    unjudged: bool
 
 
 def read_nonce(leaf: Certificate) -> bytes:
@@ -74,14 +90,17 @@ def read_facts(leaf: Certificate) -> LeafFacts:
     """What extensions 8.5, 8.6 and 8.7 say. Never raises."""
     os_information = tagged_values(leaf.extensions.get(OS_INFORMATION), _OF_THE_OS)
     os_name = _text(os_information.get(_OS_NAME))
-    mac = os_name is not None and os_name.casefold().startswith("mac")
+    system = "" if os_name is None else os_name.casefold()
+    access_list = None if system in _HANDHELDS else _access_control(leaf)
+    mac = system.startswith("mac") or access_list == MAC_FULL_SECURITY
     return LeafFacts(
         app_id=_text(tagged_values(leaf.extensions.get(KEY_PROPERTIES), _OF_THE_KEY).get(_APP_ID)),
         os_version=_text(os_information.get(_OS_VERSION)),
         os_build=_text(os_information.get(_OS_BUILD)),
         os_name=os_name,
         mac=mac,
-        full_security=_access_control(leaf) == MAC_FULL_SECURITY if mac else None,
+        full_security=access_list == MAC_FULL_SECURITY if mac else None,
+        unjudged=not mac and access_list not in (None, IPHONE_ACCESS),
     )
 
 
@@ -104,8 +123,12 @@ def tagged_values(extension: Extension | None, wanted: frozenset[int] | None = N
 
 
 def _access_control(leaf: Certificate) -> bytes | None:
-    blob = tagged_values(leaf.extensions.get(ACCESS_CONTROL)).get(3)
-    return blob.value if blob is not None and blob.tag == der.OCTET_STRING else None
+    """The list, ``None`` where there is no extension; an empty one for what cannot be read, which is no known list."""
+    extension = leaf.extensions.get(ACCESS_CONTROL)
+    if extension is None:
+        return None
+    blob = tagged_values(extension).get(3)
+    return blob.value if blob is not None and blob.tag == der.OCTET_STRING else b""
 
 
 def _text(element: der.Element | None) -> str | None:

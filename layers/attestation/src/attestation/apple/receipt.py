@@ -18,7 +18,7 @@ from typing import Final
 from attestation import der
 from attestation.certificate import DIGITAL_SIGNATURE, Certificate, p256_point, read_certificate
 from attestation.chain import LINKS, LinkCache, check_signature, verify_path
-from attestation.distinguished_name import names_match
+from attestation.distinguished_name import names_match, names_match_in_ber
 from attestation.endorsements import Endorsements, TrustAnchor, require_anchors
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import MAX_EVIDENCE_BYTES, AppleReceipt
@@ -30,7 +30,8 @@ RECEIPT_SIGNER: Final = "1.2.840.113635.100.12.15"
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 _DATA: Final = "1.2.840.113549.1.7.1"
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
-_ECDSA_SHA256: Final = bytes.fromhex("300a06082a8648ce3d040302")
+_ECDSA_SHA256: Final = "1.2.840.10045.4.3.2"
+_ECDSA_SHA256_DER: Final = bytes.fromhex("300a06082a8648ce3d040302")
 _MAX_CERTIFICATES: Final = 8
 _MAX_CHAIN: Final = 4
 _MAX_FIELDS: Final = 64
@@ -79,13 +80,16 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedReceipt:
-    """A receipt taken apart, not yet judged: signed content, certificates, and who is said to have signed."""
+    """A receipt taken apart, not yet judged: signed content, certificates, and who is said to have signed.
+
+    ``signer_issuer`` is a name in BER; ``signature_algorithm`` the algorithm's OID, whose parameters say nothing more.
+    """
 
     content: bytes
     certificates: tuple[Certificate, ...]
     signer_issuer: bytes
     signer_serial: int
-    signature_algorithm: bytes
+    signature_algorithm: str
     signature: bytes
 
 
@@ -183,8 +187,8 @@ def _signer_info(signer: der.BerReader, content: bytes, certificates: tuple[Cert
     name.finish()
     _expect_oid(_fields(signer.expect(der.SEQUENCE).value), _SHA256)
     # Signed attributes would stand here. Signatures over them are made differently, and Apple has none.
-    algorithm = signer.expect(der.SEQUENCE).raw
-    signature = signer.expect(der.OCTET_STRING).value
+    algorithm = der.object_identifier(_fields(signer.expect(der.SEQUENCE).value).expect(der.OBJECT_IDENTIFIER).value)
+    signature = der.ber_octet_string(signer.next())
     signer.optional(_UNSIGNED_ATTRIBUTES_TAG)
     signer.finish()
     return SignedReceipt(
@@ -253,7 +257,7 @@ def _signer(signed: SignedReceipt) -> Certificate:
     named = [
         certificate
         for certificate in signed.certificates
-        if certificate.serial == signed.signer_serial and names_match(certificate.issuer, signed.signer_issuer)
+        if certificate.serial == signed.signer_serial and names_match_in_ber(certificate.issuer, signed.signer_issuer)
     ]
     if len(named) != 1:
         raise RejectedEvidence(Reason.RECEIPT_SIGNER, f"{len(named)} certificates fit the receipt's signer")
@@ -264,7 +268,7 @@ def _check_content_signature(signed: SignedReceipt, signer: Certificate) -> None
     if signed.signature_algorithm != _ECDSA_SHA256:
         raise RejectedEvidence(Reason.RECEIPT_SIGNATURE, "the receipt is not signed by ECDSA with SHA-256")
     try:
-        check_signature(signed.signature_algorithm, signer.spki, signed.signature, signed.content)
+        check_signature(_ECDSA_SHA256_DER, signer.spki, signed.signature, signed.content)
     except RejectedEvidence as error:
         raise RejectedEvidence(Reason.RECEIPT_SIGNATURE, "the receipt's content is not signed by its signer") from error
 

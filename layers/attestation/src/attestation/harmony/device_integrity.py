@@ -4,6 +4,10 @@ The steps continue those of :mod:`attestation.harmony.integrity_token` (1 to 6).
 speaks of packages and ``timestampMs``, HarmonyOS 5 and 6 of bundles and ``timestamp``. What a verdict says is policy's
 business; verification settles that it is about our app, over our client data, and recent.
 
+No genuine token was at hand, so the members that nothing rests on (advice, version, signer digests that nobody asked
+for) are read in every spelling that makes sense, and count as absent in any other: :attr:`unread` names them. What a
+verdict rests on, nonce, time, app, ``basicIntegrity`` and ``detail``, stays exact.
+
 What a verdict does not prove: that it came from the device that holds the key beside it. Both bind the same client
 data, but an anonymous attestation names no device, so an attacker who controls two devices can ask each for its half.
 ``checkSysIntegrityOnLocal`` answers without a signature and is no evidence at all.
@@ -68,8 +72,9 @@ def verify_device_integrity(
         raise RejectedEvidence(Reason.INTEGRITY_TOKEN_TIME, f"the verdict is {now - checked_at:.0f} s old")
     # 9. Our app, as the service saw it.
     bundle_name = _text(payload, "apkPackageName" if hms else "hapBundleName")
-    digests = _apk_signers(payload) if hms else _hap_signer(payload)
-    app_id = _matching_app(bundle_name, _optional_text(payload, "appId"), digests, reference_values)
+    unread: list[str] = []
+    digests = _signers(payload, "apkCertificateDigestSha256" if hms else "hapCertificateSha256", unread)
+    app_id = _matching_app(bundle_name, _optional_text(payload, "appId", unread), digests, reference_values)
     # 10. The verdict, as it is: policy judges it, and takes any detail for a bad one.
     return HarmonyIntegrityClaims(
         profile=profile.value,
@@ -79,8 +84,9 @@ def verify_device_integrity(
         bundle_name=bundle_name,
         app_id=app_id,
         signing_digests=tuple(digest.hex() for digest in digests),
-        version=_version(payload),
-        advice=_optional_text(payload, "advice"),
+        version=_version(payload, unread),
+        advice=_optional_text(payload, "advice", unread),
+        unread=tuple(unread),
     )
 
 
@@ -103,10 +109,17 @@ def _base64(data: bytes) -> bytes:
 def _matching_app(
     bundle_name: str, app_id: str | None, digests: tuple[bytes, ...], expected: HarmonyReferenceValues
 ) -> str | None:
+    """Step 9. A bundle name is anybody's to use, so where the owner pins the app at all, a verdict must show one of his
+    app ids or, where he lists them, his signing digests. ``app_identifiers`` alone pin too: the number must be one of
+    them, or the verdict is refused. An app that lists nothing is unpinned, which a finding of its key says."""
     if bundle_name not in expected.bundle_names:
         raise RejectedEvidence(Reason.APP_MISMATCH, "the verdict is about another app")
-    if expected.app_ids and app_id not in expected.app_ids:
-        raise RejectedEvidence(Reason.APP_MISMATCH, "the verdict was asked for under another app id")
+    if expected.app_ids:
+        if app_id not in expected.app_ids:
+            raise RejectedEvidence(Reason.APP_MISMATCH, "the verdict was asked for under another app id")
+    elif expected.app_identifiers and not expected.signing_digests and app_id not in expected.app_identifiers:
+        # A repackaged copy under our bundle name, with an app id of its own at AppGallery Connect.
+        raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the verdict shows neither an app id nor a signer of ours")
     if expected.signing_digests:
         ours = [any(compare_digest(digest, listed) for listed in expected.signing_digests) for digest in digests]
         if not ours or not all(ours):
@@ -121,31 +134,32 @@ def _milliseconds(payload: Mapping[str, object], name: str) -> int:
     return value
 
 
-def _apk_signers(payload: Mapping[str, object]) -> tuple[bytes, ...]:
-    """SHA-256 of the signing certificates, which HMS Core writes as a list of base64."""
-    texts = _member(payload, "apkCertificateDigestSha256", list) or []
-    if len(texts) > _MAX_DETAILS or not all(type(text) is str for text in texts):
-        raise _structure("apkCertificateDigestSha256 is no short list of texts")
-    return tuple(_digest(base64_decode(text)) for text in texts)
+def _signers(payload: Mapping[str, object], name: str, unread: list[str]) -> tuple[bytes, ...]:
+    """SHA-256 of the signing certificates: a list of base64 by HMS Core, one text in no documented encoding by
+    HarmonyOS. All of them or none: the one that cannot be read may be the stranger's."""
+    value = payload.get(name)
+    texts: list[object] = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    digests = [_digest(text) for text in texts[: _MAX_DETAILS + 1]]
+    if len(digests) <= _MAX_DETAILS and None not in digests:
+        return tuple(digest for digest in digests if digest is not None)
+    unread.append(name)
+    return ()
 
 
-def _hap_signer(payload: Mapping[str, object]) -> tuple[bytes, ...]:
-    """The same of HarmonyOS: one text. Its encoding is documented nowhere, so hexadecimal and base64 are read."""
-    text = _optional_text(payload, "hapCertificateSha256")
-    if text is None:
-        return ()
-    if len(text) == 2 * _DIGEST_OCTETS:
-        try:
-            return (_digest(bytes.fromhex(text)),)
-        except ValueError as error:
-            raise _structure("hapCertificateSha256 is no digest") from error
-    return (_digest(base64_decode(text)),)
-
-
-def _digest(data: bytes) -> bytes:
-    if len(data) != _DIGEST_OCTETS:
-        raise _structure("a signing certificate's digest is not SHA-256")
-    return data
+def _digest(text: object) -> bytes | None:
+    """A SHA-256 in hexadecimal, with colons or without, or in base64 of either alphabet, padded or not."""
+    if not isinstance(text, str) or len(text) > _MAX_TEXT:
+        return None
+    digits = text.replace(":", "")
+    try:
+        if len(digits) == 2 * _DIGEST_OCTETS:
+            data = bytes.fromhex(digits)
+        else:
+            standard = text.replace("-", "+").replace("_", "/").rstrip("=")
+            data = base64_decode(standard + "=" * (-len(standard) % 4))
+    except (ValueError, MalformedEvidence):
+        return None
+    return data if len(data) == _DIGEST_OCTETS else None
 
 
 def _details(payload: Mapping[str, object]) -> tuple[str, ...]:
@@ -155,11 +169,13 @@ def _details(payload: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(_short(detail, "detail") for detail in details)
 
 
-def _version(payload: Mapping[str, object]) -> int | None:
-    version = _member(payload, "version", int)
-    if version is not None and not 0 <= version < 2**31:
-        raise _structure("verdict member version is no version")
-    return version
+def _version(payload: Mapping[str, object], unread: list[str]) -> int | None:
+    version = payload.get("version")
+    if type(version) is int and 0 <= version < 2**31:
+        return version
+    if version is not None:
+        unread.append("version")
+    return None
 
 
 def _structure(detail: str) -> MalformedEvidence:
@@ -192,6 +208,12 @@ def _text(payload: Mapping[str, object], name: str) -> str:
     return _short(payload.get(name), name)
 
 
-def _optional_text(payload: Mapping[str, object], name: str) -> str | None:
+def _optional_text(payload: Mapping[str, object], name: str, unread: list[str]) -> str | None:
     value = payload.get(name)
-    return None if value is None else _short(value, name)
+    if value in (None, ""):
+        return None
+    try:
+        return _short(value, name)
+    except MalformedEvidence:
+        unread.append(name)
+        return None

@@ -128,6 +128,7 @@ def verify_key_attestation(
         key_storage=KeyStorage.TEE if in_tee else KeyStorage.SOFTWARE,
         environment=_environment(application, simulator=simulator),
         chain_profile="simulator" if simulator else "strict",
+        anchor=anchor.digest,
         findings=tuple(_findings(evidence.kind, statement, application, reference_values, simulator=simulator)),
         harmony=HarmonyClaims(
             kind=evidence.kind.value,

@@ -11,6 +11,7 @@ from typing import Final
 
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims
+from attestation.evidence import IntegrityProfile
 from attestation.subject_key import P256
 
 from .key_attestation import DEVICE_IDENTIFIED, RELEASE, REVOCATION_UNCHECKED, SIGNER_UNPINNED, TEE_LEVEL
@@ -31,6 +32,9 @@ def harmony_findings(claims: Claims, *, now: float | None, integrity_hours: int)
     if harmony.integrity is None:
         yield Finding("harmony-device-integrity-missing", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
         return
+    if harmony.integrity.profile == IntegrityProfile.HMS:
+        # HMS Core speaks of Android packages. A HUKS key belongs to a HarmonyOS app: the two may be two devices.
+        yield Finding("harmony-device-integrity-of-hms-core", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
     yield from integrity_findings(harmony.integrity)
     if now is not None and now - harmony.integrity.checked_at > integrity_hours * 3600:
         yield Finding("harmony-device-integrity-old", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
@@ -58,3 +62,6 @@ def integrity_findings(integrity: HarmonyIntegrityClaims) -> Iterator[Finding]:
         yield Finding("harmony-device-integrity-failed", Tier.CONTRAINDICATED)
     if integrity.details:
         yield Finding("harmony-device-integrity-detail", Tier.CONTRAINDICATED)
+    if integrity.unread:
+        # Recorded, so that Huawei's spelling becomes known; nothing rests on these members.
+        yield Finding("harmony-device-integrity-unread", Tier.WARNING, enforced=False)

@@ -1,7 +1,8 @@
 """CMS SignedData (RFC 5652) as app packages use it: JAR signatures, Apple's profiles and code signatures, HAPs.
 
-Checks that the content was signed by the certificate that the signer names, and that it is the content at hand; not
-who issued that certificate. pyca does every signature; it reads no SignedData itself.
+Checks that the content was signed by the certificate that the signer names, and that it is the content at hand; of the
+certificate only that its issuers signed it as it is, as far as they are included. pyca does every
+signature; it reads no SignedData itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from attestation import der
 from attestation.certificate import Certificate, read_certificate
+from attestation.distinguished_name import names_match
 from attestation.errors import AttestationError
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -79,7 +81,10 @@ class SignedData:
         signed = self.content if content is None else content
         if signed is None or not self.signers:
             raise SignatureBroken("it has no content or no signer")
-        return tuple(self._verified(signer, signed) for signer in self.signers)
+        try:
+            return tuple(self._verified(signer, signed) for signer in self.signers)
+        except AttestationError as error:
+            raise SignatureBroken("it cannot be read") from error
 
     def _verified(self, signer: _SignerInfo, content: bytes) -> Certificate:
         certificate = self._certificate(signer.sid)
@@ -90,8 +95,35 @@ class SignedData:
                 raise SignatureBroken("the content was changed after it was signed")
             # RFC 5652 §5.4: signed as a SET OF, not under its implicit tag.
             message = b"\x31" + signer.attributes[1:]
-        _check_signature(signer, certificate, message)
+        hashing = _NAMED_HASHES.get(signer.algorithm, signer.digest)
+        _check_signature(certificate.spki, signer.algorithm, hashing, signer.signature, message)
+        self._check_issuers(certificate)
         return certificate
+
+    def _check_issuers(self, certificate: Certificate) -> None:
+        """Every certificate from the signer's upwards is as its issuer signed it; the signer's own must have one here.
+
+        Otherwise the signer's certificate could be altered, and with it what is registered, its key left alone.
+        """
+        for length in range(_MAX_CERTIFICATES):
+            issuers = [issuer for issuer in self.certificates if names_match(issuer.subject, certificate.issuer)]
+            if not issuers and not length:
+                raise SignatureBroken("it does not hold the issuer of its signer's certificate")
+            if not issuers:
+                return
+            algorithm = der.object_identifier(
+                der.BerReader(der.single(certificate.signature_algorithm, der.SEQUENCE))
+                .expect(der.OBJECT_IDENTIFIER)
+                .value
+            )
+            if algorithm not in _NAMED_HASHES:
+                raise SignatureBroken("one of its certificates is signed by an algorithm that is not known")
+            _check_signature(
+                issuers[0].spki, algorithm, _NAMED_HASHES[algorithm], certificate.signature, certificate.tbs
+            )
+            if issuers[0].raw == certificate.raw:
+                return
+            certificate = issuers[0]
 
     def _certificate(self, sid: bytes) -> Certificate:
         found = [certificate for certificate in self.certificates if _names(sid, certificate)]
@@ -184,17 +216,17 @@ def _message_digest(attributes: bytes) -> bytes:
     return found[0]
 
 
-def _check_signature(signer: _SignerInfo, certificate: Certificate, message: bytes) -> None:
-    hashing = _HASHES[_NAMED_HASHES.get(signer.algorithm, signer.digest)]
+def _check_signature(spki: bytes, algorithm: str, hash_name: str, signature: bytes, message: bytes) -> None:
+    hashing = _HASHES[hash_name]
     try:
-        key = load_der_public_key(certificate.spki)
+        key = load_der_public_key(spki)
         if isinstance(key, rsa.RSAPublicKey):
             pss = padding.PSS(mgf=padding.MGF1(hashing), salt_length=padding.PSS.AUTO)
-            key.verify(signer.signature, message, pss if signer.algorithm == _PSS else padding.PKCS1v15(), hashing)
+            key.verify(signature, message, pss if algorithm == _PSS else padding.PKCS1v15(), hashing)
         elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signer.signature, message, ec.ECDSA(hashing))
+            key.verify(signature, message, ec.ECDSA(hashing))
         elif isinstance(key, dsa.DSAPublicKey):
-            key.verify(signer.signature, message, hashing)
+            key.verify(signature, message, hashing)
         else:
             raise SignatureBroken("its signer's key is of an unknown type")
     except InvalidSignature as error:

@@ -104,12 +104,27 @@ def test_package_without_app_identifier_has_none(read: Read) -> None:
     assert read(Hap(profile=_profile(app_identifier=None)).build(), HAP).app_identifiers == ()
 
 
+def _renamed(cms: bytes) -> bytes:
+    """The subject alone: the last of the three places where the signer's name stands before its own signature."""
+    first = cms.index(b"Example,Release")
+    second = cms.index(b"Example,Release", first + 1)
+    return cms[:second] + b"Example,Reversi" + cms[second + 15 :]
+
+
 MUTATIONS = {
     "unsigned": (Hap(signed=False), "is not signed."),
     "no signature": (Hap(blocks=lambda blocks: {PROFILE: blocks[PROFILE]}), "is not signed."),
     "no profile": (Hap(blocks=lambda blocks: {SIGNATURE: blocks[SIGNATURE]}), "has no provisioning profile"),
     "signature changed": (Hap(signature=_flip), "is not signed as it says"),
     "signature is none": (Hap(signature=lambda _: b"x"), "is not signed as it says: it cannot be read"),
+    "signer's certificate altered": (
+        Hap(signature=lambda cms: cms.replace(b"Example,Release", b"Example,Reversi")),
+        "it was not signed by its signer, or was changed since",
+    ),
+    "signer's certificate under another name": (
+        Hap(signature=_renamed),
+        "it does not hold the issuer of its signer's certificate",
+    ),
     "digest changed": (Hap(content=_flip), "was changed after it was signed"),
     "digest of a newer kind": (Hap(content=lambda content: b"\3" + content[1:]), "has a broken signature"),
     "digest cut off": (Hap(content=lambda content: content[:-1]), "has a broken signature"),

@@ -12,8 +12,9 @@ ARCHITECTURE ?= arm64
 STAGE ?= dev
 BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/sam
-LINTED := bonafide functions layers packaging tests
-TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src functions/*/*.py tests
+LINTED := bonafide examples functions layers packaging tests
+TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
+TEMPLATES := template.yaml $(wildcard examples/*/template.yaml)
 THIRD_PARTY_LAYERS := cryptography dependencies
 
 # --- Environments -----------------------------------------------------------------------------------------------------
@@ -87,8 +88,8 @@ types: setup ## Static types, strict
 	@$(BIN)/mypy $(TYPED)
 
 template: setup ## Template checks: cfn-lint and sam validate
-	@.venv-sam/bin/cfn-lint template.yaml
-	@$(SAM) validate --lint --region eu-central-1 > /dev/null
+	@.venv-sam/bin/cfn-lint $(TEMPLATES)
+	@for template in $(TEMPLATES); do $(SAM) validate --lint --region eu-central-1 --template $$template > /dev/null || exit 1; done
 
 test: setup ## All tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not exhaustive and not deploy"
@@ -121,8 +122,8 @@ deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a 
 
 clean: ## Remove what was built and what stacks wrote; keeps the environments
 	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
-	@rm -rf .local/logs .local/gateway .local/ministack .local/stack.json
-	@find bonafide functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/stack.json
+	@find bonafide examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## This list

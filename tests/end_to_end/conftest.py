@@ -35,6 +35,7 @@ class Probe:
     slow_url: str
     lambda_url: str
     logs: Path
+    http_url: str = ""
 
     def client(self) -> ApiClient:
         return ApiClient(verifier_url=self.open_url, guarded_url=self.guarded_url)
@@ -44,7 +45,7 @@ class Probe:
 def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
     """The gateway over the probe template, once with emulated workers and once with plain ones."""
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("probe"))
-    ports = dict(zip(("OpenApi", "GuardedApi", "SlowApi", "functions"), free_ports(4), strict=True))
+    ports = dict(zip(("OpenApi", "GuardedApi", "SlowApi", "functions", "HttpApi"), free_ports(5), strict=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BONAFIDE_LOCAL_WORKER", "plain" if request.param == "plain" else "")
         gateway = GatewayProcess(layout)
@@ -60,7 +61,9 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         )
         gateway.serve_apis({"TargetFunction": {"COLOUR": "green", "LATER": "known now"}})
         urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        yield Probe(urls["OpenApi"], urls["GuardedApi"], urls["SlowApi"], urls["functions"], layout.logs)
+        yield Probe(
+            urls["OpenApi"], urls["GuardedApi"], urls["SlowApi"], urls["functions"], layout.logs, urls["HttpApi"]
+        )
     finally:
         gateway.stop()
 

@@ -24,6 +24,7 @@ METHODS = (
     "_generate_lambda_event",
     "_generate_lambda_authorizer_event",
     "_parse_v1_payload_format_lambda_output",
+    "_parse_v2_payload_format_lambda_output",
     "_request_handler",
     "_route_key",
     "_valid_identity_sources",

@@ -77,6 +77,7 @@ def test_methods_that_are_used_or_replaced_are_there(facts: dict[str, Any]) -> N
         "flask_request",
         "event_type",
     ]
+    assert methods["_parse_v2_payload_format_lambda_output"] == ["lambda_output", "binary_types", "flask_request"]
     assert methods["_route_key"] == ["method", "path"]
 
 

@@ -13,12 +13,12 @@ from bonafide.local.stack import rate_seconds
 
 
 def test_ports_follow_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four ports in a row from BONAFIDE_PORT."""
+    """Seven ports in a row from BONAFIDE_PORT."""
     monkeypatch.setenv("BONAFIDE_PORT", "9000")
-    assert Ports.from_environment() == Ports(9000, 9001, 9002, 9003)
+    assert Ports.from_environment() == Ports(9000, 9001, 9002, 9003, (9004, 9005, 9006))
 
 
-@pytest.mark.parametrize("text", ["", "x", "80", "65533", "-1", "8700.0"])
+@pytest.mark.parametrize("text", ["", "x", "80", "65530", "-1", "8700.0"])
 def test_unusable_port_is_one_sentence(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """A port that cannot be used is named."""
     monkeypatch.setenv("BONAFIDE_PORT", text)

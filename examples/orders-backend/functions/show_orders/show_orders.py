@@ -1,4 +1,4 @@
-"""Shows orders. What it knows of the caller, the authorizer said; who is at the device is the app's own login to say."""
+"""Shows orders. What it knows of the device, the authorizer said; who is at it is for the app's own login to say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_ORDERS = ({"order": "1001", "item": "two coffees", "cents": 640}, {"order": "1002", "item": "a bicycle", "cents": 49900})
+_ORDERS = (
+    {"order": "1001", "item": "two coffees", "cents": 640},
+    {"order": "1002", "item": "a bicycle", "cents": 49900},
+)
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:

@@ -9,6 +9,8 @@ def handler(event: dict[str, Any], _context: Any) -> Any:
     """Answers, or raises, by the wish in the request."""
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     wish = event.get("authorizationToken") or headers.get("x-token", "nothing")
+    if event.get("version") == "2.0":
+        return _simple(event, wish)
     method = event["methodArn"]
     api = "/".join(method.split("/")[:2])
     match wish:
@@ -31,6 +33,18 @@ def handler(event: dict[str, Any], _context: Any) -> Any:
         case "nested":
             return _answer(event, ("Allow", "*", "*")) | {"context": {"roles": ["admin"]}}
     return _answer(event, ("Deny", "*", "*"))
+
+
+def _simple(event: dict[str, Any], wish: str) -> Any:
+    match wish:
+        case "unauthorized":
+            raise Exception("Unauthorized")  # noqa: TRY002 - API Gateway goes by exactly this message
+        case "raise":
+            raise ValueError("something else")
+        case "garbage":
+            return {"isAuthorized": "yes"}
+    seen = {"route_arn": event["routeArn"], "number": 7, "saw_body": "body" in event, "raw_path": event["rawPath"]}
+    return {"isAuthorized": wish == "allow", "context": seen}
 
 
 def _answer(event: dict[str, Any], *statements: tuple[str, str, str]) -> dict[str, Any]:

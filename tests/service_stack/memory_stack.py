@@ -271,7 +271,7 @@ class MemoryStack:
 
     def android(self, app: str = APP, **changes: Any) -> AndroidInstallation:
         """A fresh installation on a genuine software Android; ``changes`` are of the phone or of the installation."""
-        own = {name: changes.pop(name) for name in ("one_key", "play", "play_labels") if name in changes}
+        own = {name: changes.pop(name) for name in ("play", "play_labels") if name in changes}
         arguments: dict[str, Any] = {
             "authority": AUTHORITY.android,
             "package": PACKAGE,

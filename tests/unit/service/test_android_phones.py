@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from attestation.errors import Reason
-from attestation.jose import b64url_decode, b64url_encode
+from attestation.jose import b64url_decode, b64url_encode, public_key_from_jwk, public_key_of
 from attestation.reference_values import AndroidReferenceValues
 
 from bonafide.attesters import key_description as kd
@@ -82,12 +83,14 @@ def test_enrolled_key_is_stored_without_a_counter(stack: MemoryStack, enrolled: 
     assert row.claims.android.chain_serials
 
 
-def test_attested_key_may_sign_requests(stack: MemoryStack) -> None:
-    """One key for both: the token is bound to the attested key itself."""
-    phone = stack.android(one_key=True)
-    stack.enrol(phone)
-    assert phone.request_public_key.thumbprint()
-    assert stack.send("POST", "/v1/tokens", renewal(stack, phone))["statusCode"] == 200
+def test_attested_key_becomes_the_request_key_at_a_renewal(stack: MemoryStack, enrolled: AndroidInstallation) -> None:
+    """One key for both: an Android key cannot be named by the client data that its own challenge hashes, so the
+    enrolment names another; the next token is bound to the attested key itself."""
+    enrolled.request_key = enrolled.attested_key
+    answer = stack.send("POST", "/v1/tokens", renewal(stack, enrolled))
+    claims = json.loads(b64url_decode(json_of(answer)["token"].split(".")[1]))
+    assert claims["cnf"]["jwk"] == enrolled.request_public_key.to_jwk()
+    assert public_key_from_jwk(claims["cnf"]["jwk"]).point == public_key_of(enrolled.attested_key).point
 
 
 def test_tier_of_a_current_phone_is_affirming(stack: MemoryStack, log_lines: Lines) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from attestation.errors import Reason
 from attestation.evidence import AttestationKind, IntegrityProfile
+from attestation.jose import b64url_decode
 from attestation.reference_values import HarmonyReferenceValues
 
 from bonafide.attesters import harmony_hostile as forge
@@ -49,6 +51,15 @@ def test_genuine_device_enrols_and_renews(
     answer = stack.enrol(device)
     body = device.renewal_body(device.client_data(answer["next_challenge"]))
     assert stack.send("POST", "/v1/tokens", body)["statusCode"] == 200
+
+
+def test_attested_key_may_sign_requests(stack: MemoryStack) -> None:
+    """One key for both, from the start: HUKS attests a key that is there already."""
+    device = stack.harmony(one_key=True)
+    answer = stack.enrol(device)
+    claims = json.loads(b64url_decode(answer["token"].split(".")[1]))
+    assert claims["cnf"]["jwk"] == device.request_public_key.to_jwk()
+    assert device.request_key is device.attested_key
 
 
 def test_key_with_integrity_is_affirming(stack: MemoryStack, log_lines: Lines) -> None:

@@ -62,7 +62,7 @@ def _one_key(scene: Scene) -> Iterator[Answer]:
 
 SCENARIOS: tuple[Scenario, ...] = (
     _of("harmony-5", IntegrityProfile.NEXT, "warning"),  # says neither the key's origin nor the app's mode
-    _of("harmony-6", IntegrityProfile.HMS, "affirming"),
+    _of("harmony-6", IntegrityProfile.HMS, "warning"),  # a service of Android and HarmonyOS 4 beside a newer key
     _of("harmony-6", IntegrityProfile.NEXT, "affirming"),
     _of("harmony-6", IntegrityProfile.ENHANCED, "affirming"),
     _offline,

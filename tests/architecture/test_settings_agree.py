@@ -300,3 +300,15 @@ def test_every_alarm_goes_to_the_one_topic() -> None:
         assert (ROOT / runbook).exists(), name
         for kind in ("AlarmActions", "OKActions"):
             assert "AlarmTopicArn" in str(alarm[kind]), name
+
+
+def test_authorizers_one_permission_is_switched_on_and_as_narrow_as_what_it_writes() -> None:
+    """``proof-once`` alone: rows of its own prefix, in one table; without the switch there is no policy at all."""
+    policy = RESOURCES["ProofOncePolicy"]
+    assert policy["Condition"] == "ProofOnceEnabled"
+    assert TEMPLATE["Parameters"]["EnableProofOnce"]["Default"] == "false"
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "dynamodb:PutItem"
+    assert "NoncesTable" in str(statement["Resource"])
+    prefix = importlib.import_module("spent_proofs").PREFIX
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": f"{prefix}*"}}

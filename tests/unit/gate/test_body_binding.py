@@ -110,6 +110,12 @@ def test_odd_event_is_refused_and_not_an_error(change: dict[str, Any]) -> None:
     assert handler(event("rest", BODY, DIGEST) | change)["statusCode"] == 401
 
 
+def test_body_that_is_no_base64_is_not_taken_for_an_empty_one() -> None:
+    """A lenient decoder would skip what it does not know, and find the digest of nothing."""
+    odd = event("rest", None, content_digest(b"")) | {"body": "%%%%", "isBase64Encoded": True}
+    assert handler(odd)["statusCode"] == 401
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_authorizer_hands_the_signed_digest_on(call: Call, kind: str) -> None:
     """On every kind; and nothing where the app signed none."""

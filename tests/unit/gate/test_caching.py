@@ -10,15 +10,17 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import authorize_request
 import pytest
 from attestation.attestation_result import Tier
 from attestation.route_requirement import Requirement, RouteRequirement
-from bundle_client import BundleUnreachable
+from bundle_client import BundleAnswer, BundleUnreachable
 
 from bonafide.local.authorizer_policy import is_allowed
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import http_1, http_2, rest, rest_token
-from tests.unit.gate.stand import AUDIENCE, NOW, RESULT, Call, Stand, bundle, effect, token
+from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, RESULT, Call, Stand, bundle, effect, signed, token
+from tests.unit.gate.test_authorizer_settings import ENVIRONMENT
 
 OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
 KINDS = {"rest-request": rest, "rest-token": rest_token, "http-1.0": http_1, "http-2.0": http_2}
@@ -156,6 +158,18 @@ def test_impossible_settings_are_said_once_and_by_name(call: Call) -> None:
     ):
         assert part in stand.warnings[0]
     assert "/monitor" not in stand.warnings[0]
+
+
+def test_impossible_settings_are_an_error_in_the_log(monkeypatch: pytest.MonkeyPatch, log_lines: Lines) -> None:
+    """As wired in Lambda: one line at level ERROR while INIT is still running, before any request."""
+    served = BundleAnswer(signed(bundle(issued_at=0, expires_at=4_000_000_000, apis={AUDIENCE: MIXED})), None)
+    monkeypatch.setattr(authorize_request, "fetch_bundle", lambda *_, **__: served)
+    authorizer = authorize_request.wire(ENVIRONMENT | {"AUTHORIZER_CACHE_SECONDS": "300", "TOKEN_ISSUER": ISSUER})
+    authorizer.gate.prepare(NOW)
+    lines = [line for line in log_lines() if line["message"] == "impossible settings"]
+    assert len(lines) == 1
+    assert lines[0]["level"] == "ERROR"
+    assert "GET /proof" in lines[0]["detail"]
 
 
 def test_impossible_settings_are_said_again_only_when_the_routes_change() -> None:

@@ -87,7 +87,12 @@ def enrol(
         raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
 
     claims = evidence.verify(
-        client_data_hash=client_data.digest, app=app, endorsements=endorsements, play=play, now=now
+        client_data_hash=client_data.digest,
+        challenge=challenge,
+        app=app,
+        endorsements=endorsements,
+        play=play,
+        now=now,
     )
     record.key_id, record.platform = claims.key_id, claims.platform.value
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)

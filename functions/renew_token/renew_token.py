@@ -96,6 +96,7 @@ def renew(
     try:
         newer = evidence.verify(
             client_data_hash=client_data.digest,
+            challenge=challenge,
             app=app,
             endorsements=endorsements,
             play=play,

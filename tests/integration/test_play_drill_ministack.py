@@ -117,13 +117,16 @@ def test_governor_drill(drill: Drill, secrets: PlaySecretsOfApps, vendors: Vendo
         assert (answer["statusCode"], slug_of(answer)) == (503, "try-later")
     with serving(Scripted(http(429, Retry_After="1"))) as busy:
         drill.pointed_at(busy.url)
-        answer = drill.appraise(event, None)
+        again = drill.appraise(event, None)
+        assert (again["statusCode"], slug_of(again)) == (409, "challenge-unusable")  # a challenge buys one question
+        assert busy.requests == []
+        answer = drill.appraise(drill.enrolment(Play.STANDARD, vendors.google), None)
         assert (answer["statusCode"], slug_of(answer)) == (503, "try-later")
         assert drill.tier(drill.enrolment(Play.STANDARD, vendors.google)) == "warning"
         assert len(busy.requests) == 1
     time.sleep(2)
     drill.pointed_at(vendors.url)
-    assert drill.tier(event) == "affirming"  # the very request that heard 503 twice
+    assert drill.tier(drill.enrolment(Play.STANDARD, vendors.google)) == "affirming"
 
 
 def test_quota_of_the_day_is_shared_by_all_processes(

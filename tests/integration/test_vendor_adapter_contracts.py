@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from attestation.challenge import OpenedChallenge
 from attestation.reference_values import AndroidReferenceValues, HarmonyReferenceValues
 from service.app_secrets import AppSecret, SecretKind
-from service.play_requests import KEPT
+from service.play_requests import KEPT, key_subject
 from service.status_lists import StoredStatusList, packed
 
 from bonafide.registration import Registration
@@ -153,6 +154,24 @@ def test_removed_secret_is_gone(world: World) -> None:
 # --- Play requests --------------------------------------------------------------------------------------------------
 
 
+def a_challenge(name: str = "one") -> OpenedChallenge:
+    return OpenedChallenge(nonce=name, expires_at=NOW + 300, app_tag=bytes(10))
+
+
+def test_challenge_buys_one_question(world: World) -> None:
+    """Whatever comes of it; another challenge buys another."""
+    assert world.play_requests.claim(a_challenge())
+    assert not world.play_requests.claim(a_challenge())
+    assert world.play_requests.claim(a_challenge("two"))
+
+
+def test_share_of_a_key_is_no_share_of_a_package(world: World) -> None:
+    """Counted apart, though in one table."""
+    assert world.play_requests.admit(key_subject(PACKAGE), limit=1, now=NOW)
+    assert not world.play_requests.admit(key_subject(PACKAGE), limit=1, now=NOW)
+    assert world.play_requests.admit(PACKAGE, limit=1, now=NOW)
+
+
 def test_requests_are_admitted_up_to_the_limit(world: World) -> None:
     """Per package and day; a higher limit (enrolments) goes on where a lower one (renewals) stops."""
     admitted = [world.play_requests.admit(PACKAGE, limit=2, now=NOW) for _ in range(3)]
@@ -216,6 +235,19 @@ def test_racing_requests_never_exceed_the_quota(ministack: AwsWorld) -> None:
 
     with ThreadPoolExecutor(RACERS) as pool:
         assert Counter(pool.map(racer, range(RACERS))) == {True: 7, False: RACERS - 7}
+
+
+@pytest.mark.ministack
+def test_racing_questions_for_one_challenge_are_one(ministack: AwsWorld) -> None:
+    """The attack: the same challenge through forty connections at once."""
+    line = threading.Barrier(RACERS)
+
+    def racer(_number: int) -> bool:
+        line.wait(timeout=60)
+        return ministack.play_requests.claim(a_challenge())
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        assert Counter(pool.map(racer, range(RACERS))) == {True: 1, False: RACERS - 1}
 
 
 @pytest.mark.ministack

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from attestation.challenge import OpenedChallenge
 from attestation.errors import MalformedEvidence, Reason
 from service.app_secrets import AppSecret, SecretKind, secret_kid
 from service.kms import WrappingKey
@@ -88,10 +89,18 @@ class MemoryPlayRequests(Switch):
     spent: dict[tuple[str, int], int] = field(default_factory=dict)
     paused: dict[tuple[str, int], float] = field(default_factory=dict)
     answers: dict[str, tuple[bytes, float]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
-    def admit(self, package: str, *, limit: int, now: float) -> bool:
+    def claim(self, challenge: OpenedChallenge) -> bool:
         self.touch()
-        today = (package, day_of(now))
+        if challenge.nonce in self.asked:
+            return False
+        self.asked.add(challenge.nonce)
+        return True
+
+    def admit(self, subject: str, *, limit: int, now: float) -> bool:
+        self.touch()
+        today = (subject, day_of(now))
         if self.spent.get(today, 0) >= limit or self.paused.get(today, 0) > now:
             return False
         self.spent[today] = self.spent.get(today, 0) + 1

@@ -11,7 +11,7 @@ from service.app_secrets import SecretKind
 from service.operator_choices import OnPlayUnavailable
 from service.play_decoder import PlayUnavailable
 from service.play_integrity import MEMORY
-from service.play_requests import KEPT, day_of
+from service.play_requests import KEPT, KEY_SHARE, day_of
 
 from bonafide.attesters.key_store_installation import AndroidInstallation, Play
 from bonafide.attesters.play_integrity import ResponseKeys
@@ -321,6 +321,34 @@ def test_replayed_request_costs_no_quota(keyed: MemoryStack) -> None:
     assert (statuses, spent(keyed)) == ([201, 409, 409, 409, 409], 1)
 
 
+def test_one_challenge_buys_one_question(keyed: MemoryStack, log_lines: Lines) -> None:
+    """The attack: one phone, one chain, one challenge, and an invented token each time. Each was a request to Google,
+    and a day's quota was gone in a minute."""
+    phone = keyed.android()
+    body = enrolment(keyed, phone)
+    chain = body["evidence"]
+    outcomes = []
+    for number in range(20):
+        item = {"format": "android-play-integrity", "integrity_token": f"invented-{number}"}
+        outcomes.append(refused(keyed, "/v1/attestations", {**body, "evidence": [*chain, item]}, log_lines)[:2])
+    assert outcomes == [(400, "malformed-evidence"), *[(409, "challenge-unusable")] * 19]
+    assert (len(keyed.play_decoder.asked), spent(keyed)) == (1, 1)
+
+
+def test_one_key_asks_for_its_share_and_leaves_the_rest(keyed: MemoryStack, log_lines: Lines) -> None:
+    """The attack: one enrolled phone renews all day, each time with a fresh challenge. Above its share it is judged
+    without a verdict, and others are still asked about."""
+    phone = keyed.android()
+    keyed.enrol(phone)
+    phone.play = Play.STANDARD
+    decisions = [sent(keyed, "/v1/tokens", renewal(keyed, phone), log_lines)[2] for _ in range(KEY_SHARE + 3)]
+    asked = [decision["findings"] == [] for decision in decisions]
+    assert asked == [True] * KEY_SHARE + [False] * 3
+    assert decisions[-1]["findings"] == ["play-not-asked"]
+    assert (len(keyed.play_decoder.asked), spent(keyed)) == (KEY_SHARE, KEY_SHARE)
+    assert enrolled(keyed, log_lines, play=Play.STANDARD)["tier"] == "affirming"
+
+
 def test_kept_answer_is_of_one_token_for_a_quarter_of_an_hour(keyed: MemoryStack, log_lines: Lines) -> None:
     """Longer than any verdict is taken; TTL deletes late, so the date is looked at."""
     enrolled(keyed, log_lines, play=Play.STANDARD)
@@ -333,14 +361,17 @@ def test_kept_answer_is_of_one_token_for_a_quarter_of_an_hour(keyed: MemoryStack
 # --- Google in trouble ----------------------------------------------------------------------------------------------
 
 
-def test_unavailable_google_is_try_later_and_consumes_nothing(keyed: MemoryStack, log_lines: Lines) -> None:
-    """5xx or a timeout: never trusted, never held against the phone."""
-    body = enrolment(keyed, keyed.android(play=Play.STANDARD))
+def test_unavailable_google_is_try_later_and_a_new_challenge_goes_on(keyed: MemoryStack, log_lines: Lines) -> None:
+    """5xx or a timeout: never trusted, never held against the phone. The same request again is told to get a new
+    challenge, and with it a new token: Google may have decoded the old one before its answer was lost."""
+    phone = keyed.android(play=Play.STANDARD)
+    body = enrolment(keyed, phone)
     keyed.play_decoder.trouble = PlayUnavailable("play integrity: status 503")
     status, slug, decision = sent(keyed, "/v1/attestations", body, log_lines)
     assert (status, slug, decision["detail"]) == (503, "try-later", "play integrity: status 503")
     keyed.play_decoder.trouble = None
-    assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201
+    assert refused(keyed, "/v1/attestations", body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert keyed.send("POST", "/v1/attestations", enrolment(keyed, phone))["statusCode"] == 201
 
 
 def test_stack_may_choose_to_go_on_without(keyed: MemoryStack, log_lines: Lines) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attestation.attested_key import AttestedKey
+from attestation.challenge import OpenedChallenge
 from attestation.claims import Claims
 from attestation.errors import MalformedEvidence, Reason
 from attestation.evidence import Evidence, PlayIntegrityToken, parse_evidence
@@ -40,13 +41,15 @@ class EvidenceSet:
         self,
         *,
         client_data_hash: bytes,
+        challenge: OpenedChallenge,
         app: RegisteredApp,
         endorsements: VendorEndorsements,
         play: PlayIntegrity,
         now: float,
         attested_key: AttestedKey | None = None,
     ) -> Claims:
-        """What all pieces prove together, over one ``client_data_hash``. ``attested_key`` is given for a renewal.
+        """What all pieces prove together, over one ``client_data_hash``, of client data that holds the opened
+        ``challenge``. ``attested_key`` is given for a renewal.
 
         The proof comes first: nobody asks Google about a key that is not one. Raises
         :class:`~attestation.errors.AttestationError` as :func:`attestation.verify.verify` does, and
@@ -66,6 +69,7 @@ class EvidenceSet:
                     claims,
                     piece,
                     app=app.app,
+                    challenge=challenge,
                     client_data_hash=client_data_hash,
                     expected=app.reference_values.android,
                     enrolling=attested_key is None,

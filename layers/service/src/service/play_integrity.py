@@ -16,6 +16,7 @@ from typing import Final
 
 from attestation.android.play_integrity import read_decode_answer, verify_play_integrity, verify_verdict
 from attestation.android.play_token import MAX_TOKEN_CHARACTERS, is_classic_token, play_integrity_keys
+from attestation.challenge import OpenedChallenge
 from attestation.claims import Claims
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import PlayIntegrityToken
@@ -26,7 +27,7 @@ from .errors import Unavailable
 from .kms import WrappingKey
 from .operator_choices import OnPlayUnavailable
 from .play_decoder import PlayDecoder, PlayUnavailable, ServiceAccount
-from .play_requests import PlayRequests
+from .play_requests import KEY_SHARE, PlayRequests, key_subject
 from .telemetry import count, log_unavailable
 
 MEMORY: Final = 300.0
@@ -95,7 +96,7 @@ class PlayIntegrity:
     """Opens and verifies Play Integrity tokens.
 
     ``daily_quota`` is how many requests a day Google allows for one package, of which renewals leave
-    ``enrolment_reserve`` to enrolments.
+    ``enrolment_reserve`` to enrolments. Of both, a challenge buys one request and a key :data:`KEY_SHARE` a day.
     """
 
     secrets: PlaySecrets
@@ -111,6 +112,7 @@ class PlayIntegrity:
         evidence: PlayIntegrityToken,
         *,
         app: str,
+        challenge: OpenedChallenge,
         client_data_hash: bytes,
         expected: AndroidReferenceValues | None,
         enrolling: bool,
@@ -118,7 +120,8 @@ class PlayIntegrity:
     ) -> Claims:
         """``claims`` beside the verdict in ``evidence`` over the same client data, or beside a note that nobody asked.
 
-        Raises :class:`~attestation.errors.AttestationError`, and :class:`~service.errors.Unavailable` when the token
+        ``challenge`` is the one in that client data. Google is asked once for it: an app whose question came to nothing
+        (503) and sends the same again hears ``challenge-spent``, gets a new challenge and asks with a new token. Raises :class:`~attestation.errors.AttestationError`, and :class:`~service.errors.Unavailable` when the token
         cannot be judged now.
         """
         if claims.android is None or expected is None:
@@ -134,7 +137,7 @@ class PlayIntegrity:
                 Reason.REFERENCE_VALUES_MISSING, "the app has no key or account that opens this token"
             )
         try:
-            answer = self._decoded(access.account, claims.app_id, evidence.integrity_token, enrolling, now)
+            answer = self._decoded(access.account, claims, evidence.integrity_token, challenge, enrolling, now)
         except PlayUnavailable as error:
             if self.on_unavailable is OnPlayUnavailable.REFUSE:
                 raise
@@ -148,7 +151,15 @@ class PlayIntegrity:
         )
         return claims.with_play(verdict)
 
-    def _decoded(self, account: ServiceAccount, package: str, token: str, enrolling: bool, now: float) -> bytes | None:
+    def _decoded(
+        self,
+        account: ServiceAccount,
+        claims: Claims,
+        token: str,
+        challenge: OpenedChallenge,
+        enrolling: bool,
+        now: float,
+    ) -> bytes | None:
         """Google's answer, this moment's or one of a moment ago; ``None`` when the quota forbids to ask."""
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise MalformedEvidence(
@@ -156,10 +167,15 @@ class PlayIntegrity:
             )
         if not _VISIBLE.match(token):
             raise MalformedEvidence(Reason.ENCODING_INVALID, "the integrity token is not visible ASCII")
+        package = claims.app_id
         digest = sha256(f"{package}/{token}".encode()).hexdigest()
         answer = self.requests.answer(digest, now)
         if answer is not None:
             return answer
+        if not self.requests.claim(challenge):
+            raise RejectedEvidence(Reason.CHALLENGE_SPENT, "Google was asked for this challenge before")
+        if not self.requests.admit(key_subject(claims.key_id), limit=KEY_SHARE, now=now):
+            return None
         limit = self.daily_quota if enrolling else self.daily_quota - self.enrolment_reserve
         if not self.requests.admit(package, limit=limit, now=now):
             return None

@@ -88,6 +88,8 @@ and the operator:
 
   {bonafide} app list                      [dim]# what is registered[/]
   {bonafide} keys list                     [dim]# signing keys and when they sign; `keys rotate` makes new ones[/]
+  {bonafide} api report                    [dim]# who got in at each route, and who would not[/]
+  {bonafide} key block KEY                 [dim]# refused within seconds; `key unblock` lets it in[/]
   {bonafide} demo --running                [dim]# the fleet once more[/]
   {bonafide} inspect .local/attestation.json   [dim]# what the evidence says, and why it would fail[/]
   curl -s {verifier}/.well-known/jwks.json

@@ -116,7 +116,7 @@ class DynamoDBTrustBundles:
         return True
 
 
-MEMORY: Final = 2.0
+MEMORY: Final = 1.0
 """Seconds that a server keeps the latest bundle before it looks again."""
 
 

@@ -36,6 +36,7 @@ class Registration:
 
     ``audiences`` may be empty: tokens are then for the stack's own audience. ``minimum_builds`` has, by platform, the
     oldest build that is still accepted where builds are known; ``unknown_builds`` says how others are judged.
+    ``play_expected`` says that the Android app sends Play Integrity tokens, so that one kept back is a finding.
     """
 
     app: str
@@ -44,6 +45,7 @@ class Registration:
     android_packages: tuple[str, ...] = ()
     android_signing_digests: tuple[str, ...] = ()
     android_verified_boot_keys: tuple[str, ...] = ()
+    play_expected: bool = False
     harmony_bundle_names: tuple[str, ...] = ()
     harmony_app_ids: tuple[str, ...] = ()
     harmony_app_identifiers: tuple[str, ...] = ()
@@ -74,6 +76,10 @@ class Registration:
         if bool(self.android_packages) != bool(self.android_signing_digests):
             # A package's name is anybody's to use: without its signer every repackaged copy would be the app.
             raise OperatorError("An Android app needs both --android-package and --android-signer.")
+        if self.play_expected and not self.android_packages:
+            raise OperatorError(
+                "--play-expected is for Android: name the app's --android-package and --android-signer."
+            )
         if (self.harmony_app_ids or self.harmony_app_identifiers or self.harmony_signing_digests) and (
             not self.harmony_bundle_names
         ):
@@ -222,6 +228,8 @@ def _reference_values(registration: Registration, stood: dict[str, Any]) -> dict
             continue
         values = _members(stood, platform)
         values.update({member: _texts(getattr(registration, name)) for member, name in members.items()})
+        if platform == "android":
+            values["play_expected"] = {"BOOL": registration.play_expected}
         stood[platform] = {"M": values}
     return stood
 
@@ -256,6 +264,7 @@ def _registration(item: dict[str, Any]) -> Registration:
     return Registration(
         app=item["app"]["S"],
         **lists,
+        play_expected=_members(reference_values, "android").get("play_expected", {}).get("BOOL", False),
         audiences=texts(item.get("audiences", {})),
         minimum_builds={
             platform: _members(known_builds, platform)["minimum"]["S"]

@@ -53,6 +53,13 @@ def register(
         _Texts,
         typer.Option("--verified-boot-key", metavar="HEX", help="Boot key of another system to trust (GrapheneOS …)."),
     ] = None,
+    play_expected: Annotated[
+        bool | None,
+        typer.Option(
+            "--play-expected/--no-play-expected",
+            help="Whether the Android app sends Play Integrity tokens: a key without a fresh one is then a warning.",
+        ),
+    ] = None,
     harmony_bundle: Annotated[_Texts, typer.Option("--harmony-bundle", metavar="NAME", help="Bundle name.")] = None,
     harmony_app_id: Annotated[
         _Texts, typer.Option("--harmony-app-id", metavar="ID", help="App id: <bundle>_<key>, or AppGallery's number.")
@@ -106,6 +113,8 @@ def register(
         changes["minimum_builds"] = dict(map(_pair, minimum_build))
     if unknown_builds:
         changes["unknown_builds"] = unknown_builds
+    if play_expected is not None:
+        changes["play_expected"] = play_expected
     if not changes and not artefacts:
         raise typer.BadParameter("say at least one thing about the app.", param_hint="NAME")
     replace(Registration(app=name), **changes).check_values()
@@ -207,6 +216,7 @@ def _facts(r: Registration) -> tuple[tuple[str, str], ...]:
         ("Android packages", lines(r.android_packages)),
         ("Android signers", lines(r.android_signing_digests)),
         ("verified boot keys", lines(r.android_verified_boot_keys)),
+        ("Play Integrity", "expected" if r.play_expected else "not expected"),
         ("HarmonyOS bundles", lines(r.harmony_bundle_names)),
         ("HarmonyOS app ids", lines(r.harmony_app_ids)),
         ("HarmonyOS app identifiers", lines(r.harmony_app_identifiers)),

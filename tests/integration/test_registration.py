@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -58,6 +59,22 @@ def test_default_registration_takes_production_keys_only(dynamodb: Any) -> None:
     assert app is not None
     assert app.reference_values.apple is not None
     assert app.reference_values.apple.environments == frozenset({Environment.PRODUCTION})
+
+
+def test_play_dial_is_read_by_the_service(dynamodb: Any) -> None:
+    """Off unless the owner turns it on, and only for Android."""
+    registrations = Registrations(dynamodb, TABLE)
+    android = Registration(
+        app="demo", android_packages=("org.example.demo",), android_signing_digests=("ab" * 32,), play_expected=True
+    )
+    for registration in (replace(android, play_expected=False), android):
+        assert registrations.put(registration).play_expected is registration.play_expected
+        app = DynamoDBApps(dynamodb, TABLE).find("demo")
+        assert app is not None
+        assert app.reference_values.android is not None
+        assert app.reference_values.android.play_expected is registration.play_expected
+    with pytest.raises(OperatorError, match="--play-expected"):
+        registrations.put(Registration(app="other", apple_app_ids=(APP_ID,), play_expected=True))
 
 
 def test_registering_again_replaces_what_stood_and_keeps_the_first_date(dynamodb: Any) -> None:

@@ -47,6 +47,14 @@ def test_device_ids_never_enter_the_claims() -> None:
     assert not any(value.decode() in record or value.hex() in record for value in ids.values())
 
 
+def test_members_of_a_newer_release_are_left_out() -> None:
+    """After a rollback its rows are still there: keys must go on renewing."""
+    claims = claims_of(Scene.default()).with_play(PLAY)
+    record = json.loads(json.dumps(claims.to_record()))
+    record["tomorrow"] = record["android"]["tomorrow"] = record["android"]["play"]["tomorrow"] = 1
+    assert Claims.from_record(record) == claims
+
+
 def test_boot_state_is_a_word() -> None:
     """A policy author reads words, not numbers."""
     states = (kd.VERIFIED, kd.SELF_SIGNED, kd.UNVERIFIED, kd.FAILED)

@@ -90,6 +90,16 @@ def test_unknown_tags_are_kept_by_number() -> None:
     assert claims.android.unknown_tags == (799,)
 
 
+@pytest.mark.parametrize("content", [b"", integer(1) + integer(2), b"\x02\x05\x01", b"\x00\x00"])
+def test_unknown_tag_may_hold_anything(content: bytes) -> None:
+    """What a newer schema puts there is not ours to judge; the tags we know stay exact."""
+    draft = Scene.default().draft
+    described = draft.description.with_hardware({799: content})
+    claims = Question.of(replace(draft, description=described).chain()).ask()
+    assert claims.android is not None
+    assert claims.android.unknown_tags == (799,)
+
+
 def test_self_signed_boot_says_whether_its_key_is_listed() -> None:
     """The app's owner may list other systems; verification only tells."""
     scene = Scene.default(boot_state=kd.SELF_SIGNED, boot_key=bytes(31) + b"\1")

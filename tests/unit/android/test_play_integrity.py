@@ -29,6 +29,7 @@ def test_every_label_reaches_the_claims() -> None:
     assert judged(payload()) == PlayClaims(
         token="classic",
         requested_at=NOW,
+        requested_by=PACKAGE,
         app_recognition="PLAY_RECOGNIZED",
         package=PACKAGE,
         version_code=42,
@@ -126,6 +127,7 @@ def test_unevaluated_app_passes_without_its_package() -> None:
         (payload(nonce=""), Reason.CHALLENGE_MISMATCH),
         (payload(nonce=None, requestHash=CLIENT_DATA_HASH.hex()), Reason.CHALLENGE_MISMATCH),
         (payload(nonce=None, requestHash=NONCE + "="), Reason.CHALLENGE_MISMATCH),
+        (payload(nonce=None, requestHash="é" * 43), Reason.CHALLENGE_MISMATCH),
         (payload(timestampMillis=str(int((NOW - 601) * 1000))), Reason.INTEGRITY_TOKEN_TIME),
         (payload(timestampMillis=str(int((NOW + 61) * 1000))), Reason.INTEGRITY_TOKEN_TIME),
         (payload(timestampMillis="0"), Reason.INTEGRITY_TOKEN_TIME),
@@ -144,6 +146,7 @@ def test_unevaluated_app_passes_without_its_package() -> None:
         "empty nonce",
         "hash in hexadecimal",
         "hash as another text",
+        "hash that is not ASCII",
         "ten minutes old",
         "from the future",
         "of 1970",
@@ -162,6 +165,9 @@ def test_verdict_with_one_change_is_refused_for_that_reason(members: Mapping[str
         payload(requestHash=NONCE),
         payload(nonce=None),
         payload(nonce=5),
+        payload(nonce=None, requestHash="\ud800"),
+        with_part("deviceIntegrity", deviceRecognitionVerdict=["MEETS_\ud800"]),
+        with_part("appIntegrity", appRecognitionVerdict="PLAY\x1b[2J"),
         payload(nonce="****"),
         payload(timestampMillis=None),
         payload(timestampMillis="-1"),
@@ -224,6 +230,23 @@ def test_verdict_does_not_go_beside_another_platforms_key() -> None:
     with pytest.raises(RejectedEvidence) as refusal:
         apple.with_play(judged(payload()))
     assert refusal.value.reason is Reason.KEY_OTHER_PLATFORM
+
+
+@pytest.mark.parametrize("change", [{"package": "org.example.other"}, {"requested_by": "org.example.other"}])
+def test_verdict_about_another_app_of_the_owner_does_not_go_beside(change: dict[str, str]) -> None:
+    """Both are registered, by one signer: the sound app's verdict must not vouch for a key of the other's."""
+    with pytest.raises(RejectedEvidence) as refusal:
+        claims_of(Scene.default()).with_play(replace(judged(payload()), **change))  # type: ignore[arg-type]
+    assert refusal.value.reason is Reason.APP_MISMATCH
+
+
+def test_verdict_about_an_app_that_shares_the_keys_user_id_goes_beside() -> None:
+    """Android attests every package of a shared user id: each of them may use the key."""
+    claims = claims_of(Scene.default())
+    assert claims.android is not None
+    shared = replace(claims, android=replace(claims.android, packages=(PACKAGE, "org.example.other")))
+    play = replace(judged(payload()), package="org.example.other", requested_by="org.example.other")
+    assert shared.with_play(play).android is not None
 
 
 def test_app_not_registered_for_android_has_no_verdicts() -> None:

@@ -215,6 +215,30 @@ def test_sound_verdict_has_no_finding(changes: dict[str, Any]) -> None:
     assert list(play_findings(replace(SOUND_PLAY, **changes))) == []
 
 
+def test_play_verdict_of_yesterday_is_asked_for_again() -> None:
+    """Renewals keep the last verdict: a good one of the day before the device was rooted must not last for ever."""
+    claims = GENUINE.with_play(SOUND_PLAY)
+    assert _rules(_appraised(claims, now=NOW + 86_000)) == []
+    old = _appraised(claims, now=NOW + 86_500)
+    assert [(f.rule, f.tier, f.advice) for f in old.findings] == [("play-verdict-old", Tier.WARNING, "play-integrity")]
+    assert _rules(_appraised(claims, now=None)) == []
+    assert _rules(_appraised(claims, policy=StrictPolicy(play_hours=48), now=NOW + 86_500)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, []),
+        ({"play_expected": True}, ["play-missing"]),
+        ({"play_expected": True, "play": SOUND_PLAY}, []),
+        ({"play_expected": True, "play_skipped": "quota"}, ["play-not-asked"]),
+    ],
+)
+def test_verdict_that_is_kept_back_is_a_finding_where_it_is_expected(changes: dict[str, Any], rules: list[str]) -> None:
+    """Otherwise whoever would get a bad one sends none. The owner says which apps send it."""
+    assert _rules(_appraised(_android(**changes))) == rules
+
+
 def test_play_verdict_lowers_a_key_and_never_raises_it() -> None:
     """Beside a sound key a bad verdict counts; beside a bad key a sound verdict does not help."""
     bad = replace(SOUND_PLAY, device_labels=())

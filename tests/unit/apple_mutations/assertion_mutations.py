@@ -113,9 +113,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     rejected("user_present_flag", Reason.FLAGS_INVALID, _draft(lambda d: replace(d, flags=0x41))),
     rejected("extension_flag_without_map", Reason.FLAGS_INVALID, _draft(lambda d: replace(d, flags=0xC0, tail=b""))),
     rejected(
-        "category_that_does_not_exist",
+        "category_that_is_negative",
         Reason.CATEGORY_INVALID,
-        _draft(lambda d: replace(d, tail=encode_map({"apple_validation_category_01": 99}))),
+        _draft(lambda d: replace(d, tail=encode_map({"apple_validation_category_01": -1}))),
     ),
     # 3 and 4: the signature, by the stored key, over the nonce as a message.
     rejected("other_key", Reason.SIGNATURE_INVALID, _draft(lambda d: replace(d, key=_OTHER_KEY))),

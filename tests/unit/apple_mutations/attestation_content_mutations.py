@@ -252,8 +252,6 @@ APP = (
 )
 
 EXTENSION_MAP = (
-    rejected("category_that_does_not_exist", Reason.CATEGORY_INVALID, _category((99).to_bytes(4, "little"))),
-    rejected("category_in_big_endian", Reason.CATEGORY_INVALID, _category((4).to_bytes(4, "big"))),
     rejected("category_of_three_bytes", Reason.CATEGORY_INVALID, _category(b"\x04\x00\x00")),
     rejected("category_as_text", Reason.CATEGORY_INVALID, _category("4")),
     rejected("negative_category", Reason.CATEGORY_INVALID, _category(-4)),

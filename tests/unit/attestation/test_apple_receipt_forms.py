@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from attestation import der
 from attestation.apple.receipt import Receipt, ReceiptType, verify_receipt
 from attestation.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
@@ -18,6 +19,7 @@ from bonafide.attesters.apple_generations import GENERATIONS
 from bonafide.attesters.apple_receipt import ReceiptDraft, ReceiptForm, SignerInfo
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.certificate_template import Issuer
+from bonafide.attesters.der_writer import NULL, object_identifier, sequence, tlv
 from bonafide.attesters.iphone import SoftwareIphone
 
 NOW = 1_780_000_000.0
@@ -162,6 +164,49 @@ def test_signature_under_another_algorithm_is_refused() -> None:
     info = SignerInfo.over(DRAFT.encode_fields(), DRAFT.signer)
     other = replace(info, signature_algorithm=bytes.fromhex("300a06082a8648ce3d040303"))
     assert reason_of(lambda: verified(replace(DRAFT, signer_infos=(other,)))) is Reason.RECEIPT_SIGNATURE
+
+
+def respelled(data: bytes, *, indefinite: bool, depth: int = 0, in_certificates: bool = False) -> bytes:
+    """The same receipt in BER: every length of the envelope indefinite, or in four octets. Certificates stay DER."""
+    out = b""
+    for tag, start, stop in der.elements(data, 0, len(data)):
+        value = data[start:stop]
+        certificates = in_certificates or (depth == 3 and tag == der.context(0))
+        identifier = bytes([tag])
+        if certificates and depth >= 4:
+            spelled = identifier + _length(len(value)) + value
+        elif tag & 0x20:
+            inner = respelled(value, indefinite=indefinite, depth=depth + 1, in_certificates=certificates)
+            spelled = (
+                identifier + b"\x80" + inner + b"\0\0"
+                if indefinite
+                else identifier + b"\x84" + len(inner).to_bytes(4) + inner
+            )
+        else:
+            length = _length(len(value)) if indefinite else b"\x84" + len(value).to_bytes(4)
+            spelled = identifier + length + value
+        out += spelled
+    return out
+
+
+def _length(size: int) -> bytes:
+    return tlv(0x04, bytes(size))[1:-size] if size else b"\0"
+
+
+@pytest.mark.parametrize("indefinite", [True, False], ids=["indefinite", "long"])
+def test_legal_ber_is_read_throughout(indefinite: bool) -> None:
+    """Signer's name and algorithm included: how lengths are spelled changes nothing that is signed."""
+    data = replace(DRAFT, form=ReceiptForm.DEFINITE).seal()
+    odd = respelled(data, indefinite=indefinite)
+    assert odd != data
+    assert verified(odd) == verified(data)
+
+
+def test_algorithm_with_null_parameters_is_the_same_algorithm() -> None:
+    """RFC 5758 §3.2 forbids them; writers put them there, and they say nothing."""
+    info = SignerInfo.over(DRAFT.encode_fields(), DRAFT.signer)
+    odd = replace(info, signature_algorithm=sequence(object_identifier("1.2.840.10045.4.3.2"), NULL))
+    assert verified(replace(DRAFT, signer_infos=(odd,))).app_id == APP_ID
 
 
 def test_receipt_signed_by_the_intermediate_is_refused() -> None:

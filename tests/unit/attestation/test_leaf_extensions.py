@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from attestation.apple.leaf_extensions import MAC_FULL_SECURITY, read_facts, read_nonce
+from attestation.apple.leaf_extensions import IPHONE_ACCESS, MAC_FULL_SECURITY, read_facts, read_nonce
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 
-from bonafide.attesters.apple_generations import MAC_FULL_SECURITY_ACCESS_CONTROL
+from bonafide.attesters.apple_generations import (
+    IPHONE_ACCESS_CONTROL,
+    MAC_FULL_SECURITY_ACCESS_CONTROL,
+    MAC_REDUCED_SECURITY_ACCESS_CONTROL,
+)
 from bonafide.attesters.certificate_template import Extension
 from bonafide.attesters.der_writer import explicit, integer, octet_string, sequence, utf8_string
 
@@ -138,6 +142,34 @@ def test_list_of_an_iphone_says_nothing_about_security() -> None:
     phone = (OS, _os((1026, octet_string(b"iphoneos"))))
     assert read_facts(leaf(phone, _acl(b"another list"))).full_security is None
     assert read_facts(leaf(_acl(b"another list"))).full_security is None
+
+
+@pytest.mark.parametrize("name", [None, b"osx", b"bridgeos"])
+def test_leaf_of_no_known_system_is_taken_by_its_list(name: bytes | None) -> None:
+    """A Mac whose leaf keeps quiet about its system must not pass as an iPhone unasked."""
+    system = [(OS, _os((1026, octet_string(name))))] if name else []
+    for blob, mac, unjudged in (
+        (MAC_FULL_SECURITY, True, False),
+        (IPHONE_ACCESS, False, False),
+        (MAC_REDUCED_SECURITY_ACCESS_CONTROL, False, True),
+        (b"", False, True),
+    ):
+        facts = read_facts(leaf(*system, _acl(blob)))
+        assert (facts.mac, facts.full_security, facts.unjudged) == (mac, True if mac else None, unjudged)
+    assert read_facts(leaf(*system, (ACL, b"\x00"))).unjudged
+    assert not read_facts(leaf(*system)).unjudged
+
+
+@pytest.mark.parametrize("name", [b"iphoneos", b"xrOS", b"watchos"])
+def test_list_of_a_handheld_is_not_judged(name: bytes) -> None:
+    """Their keys may carry lists not seen yet."""
+    facts = read_facts(leaf((OS, _os((1026, octet_string(name)))), _acl(b"another list")))
+    assert (facts.mac, facts.full_security, facts.unjudged) == (False, None, False)
+
+
+def test_list_of_iphones_is_that_of_genuine_ones() -> None:
+    """Our bytes are those that the software iPhone writes after genuine certificates."""
+    assert IPHONE_ACCESS == IPHONE_ACCESS_CONTROL
 
 
 def test_facts_never_raise() -> None:

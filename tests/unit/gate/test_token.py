@@ -26,6 +26,11 @@ def test_minted_token_says_what_was_put_in() -> None:
     assert seen.request_key_thumbprint == public_key("request").thumbprint()
 
 
+def test_empty_build_is_left_out() -> None:
+    """In the token it would be a text that the gate calls malformed: minted, and refused everywhere."""
+    assert verified(token(app_build="")).app_build is None
+
+
 @pytest.mark.parametrize("tier", [Tier.AFFIRMING, Tier.WARNING])
 def test_token_with_realistic_content_fits_a_kilobyte(tier: Tier) -> None:
     """Long names for everything that a team chooses, and the appraisal at its wordiest."""

@@ -69,6 +69,7 @@ def test_key_without_a_verdict_is_asked_for_one() -> None:
         (verdict_with(basic_integrity=False), "harmony-device-integrity-failed", Tier.CONTRAINDICATED),
         (verdict_with(details=("unlock",)), "harmony-device-integrity-detail", Tier.CONTRAINDICATED),
         (verdict_with(details=("a word of tomorrow",)), "harmony-device-integrity-detail", Tier.CONTRAINDICATED),
+        (verdict_with(profile="hms"), "harmony-device-integrity-of-hms-core", Tier.WARNING),
         (replace(SOUND, key_storage=KeyStorage.SOFTWARE), "software-key", Tier.CONTRAINDICATED),
         (replace(SOUND, environment=Environment.DEVELOPMENT), "development-environment", Tier.WARNING),
         (replace(SOUND, findings=("harmony-signer-unpinned",)), "harmony-signer-unpinned", Tier.WARNING),
@@ -87,6 +88,13 @@ def test_verdict_of_yesterday_is_asked_for_again() -> None:
     assert rules(SOUND, now=NOW + 86_000) == {}
     assert rules(SOUND, now=NOW + 86_500) == {"harmony-device-integrity-old": Tier.WARNING}
     assert rules(SOUND, now=None) == {}
+
+
+def test_member_that_could_not_be_read_is_recorded_and_costs_nothing() -> None:
+    """No document says how Huawei spells it; nothing rests on it."""
+    result = judged(verdict_with(unread=("hapCertificateSha256",)))
+    assert result.tier is Tier.AFFIRMING
+    assert [finding.rule for finding in result.findings] == ["harmony-device-integrity-unread"]
 
 
 def test_genuine_releases_of_2024_stay_a_warning() -> None:

@@ -53,6 +53,15 @@ def of_two_signers() -> TokenQuestion:
     return replace(question, expected=replace(EXPECTED, signing_digests=frozenset({ours})))
 
 
+ODD_SIGNERS: tuple[object, ...] = ("zz" * 32, "ab " * 21 + "c", in_base64(bytes(20)), [in_base64(bytes(20))], 7, {})
+"""Signer digests that are none, in any encoding."""
+
+
+def _with_odd_signer(value: object) -> Callable[[], TokenQuestion]:
+    expected = replace(EXPECTED, signing_digests=frozenset({bytes(20), bytes(32)}))
+    return lambda: replace(with_payload(NEXT, hapCertificateSha256=value)(), expected=expected)
+
+
 _NO_BOOLEANS: tuple[object, ...] = ("true", 1, [True], {})
 MILLISECONDS = int(NOW * 1000)
 NONCES = (
@@ -147,25 +156,18 @@ APPS = (
         Reason.STRUCTURE_INVALID,
         with_payload(NEXT, hapBundleName=None, apkPackageName=BUNDLE),
     ),
-    malformed(
-        "verdict: a signer that is no digest",
-        Reason.STRUCTURE_INVALID,
-        with_payload(NEXT, hapCertificateSha256="zz" * 32),
+    Mutation(
+        "verdict: another app id, identifiers alone listed",
+        Reason.SIGNER_MISMATCH,
+        expecting(NEXT, app_ids=(), app_identifiers=("5765880207850000001",)),
     ),
-    malformed(
-        "verdict: a signer with blanks",
-        Reason.STRUCTURE_INVALID,
-        with_payload(NEXT, hapCertificateSha256="ab " * 21 + "c"),
-    ),
-    malformed(
-        "verdict: a short signer",
-        Reason.STRUCTURE_INVALID,
-        with_payload(HMS, apkCertificateDigestSha256=[in_base64(bytes(20))]),
-    ),
-    malformed(
-        "verdict: a signer outside a list",
-        Reason.STRUCTURE_INVALID,
-        with_payload(HMS, apkCertificateDigestSha256=in_base64(bytes(32))),
+    *(
+        Mutation(
+            f"verdict: a signer that cannot be read where one is expected, {value!r}"[:90],
+            Reason.SIGNER_MISMATCH,
+            _with_odd_signer(value),
+        )
+        for value in ODD_SIGNERS
     ),
 )
 VERDICTS = (
@@ -182,8 +184,6 @@ VERDICTS = (
         "verdict: a detail that moves the cursor", Reason.STRUCTURE_INVALID, with_payload(NEXT, detail=["\u001b[2J"])
     ),
     malformed("verdict: endless details", Reason.STRUCTURE_INVALID, with_payload(NEXT, detail=["root"] * 33)),
-    malformed("verdict: a version that is text", Reason.STRUCTURE_INVALID, with_payload(ENHANCED, version="1")),
-    malformed("verdict: a version beyond all", Reason.STRUCTURE_INVALID, with_payload(ENHANCED, version=2**31)),
     malformed(
         "verdict: risk factors instead",
         Reason.STRUCTURE_INVALID,

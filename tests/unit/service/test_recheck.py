@@ -7,18 +7,26 @@ from dataclasses import replace
 import pytest
 from attestation.android.revocation import StatusList
 from attestation.claims import Claims
-from attestation.endorsements import Endorsements
+from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, Reason
 from attestation.recheck import recheck
-from attestation.reference_values import ReferenceValues
+from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
 
-from tests.service_stack.memory_stack import ANDROID, ENDORSEMENTS, HARMONY, NOW, MemoryStack
+from tests.service_stack.memory_stack import ANDROID, APP_ID, ENDORSEMENTS, HARMONY, NOW, MemoryStack
 
-EXPECTED = ReferenceValues(android=ANDROID, harmony=HARMONY)
+APPLE = AppleReferenceValues(app_ids=(APP_ID,))
+EXPECTED = ReferenceValues(apple=APPLE, android=ANDROID, harmony=HARMONY)
 
 
 def listing(*serials: str) -> Endorsements:
     return ENDORSEMENTS.with_android_status(StatusList(dict.fromkeys(serials, "REVOKED"), NOW))
+
+
+@pytest.fixture
+def apple(stack: MemoryStack) -> Claims:
+    iphone = stack.installation()
+    stack.enrol(iphone)
+    return stack.attested_keys.rows[iphone.bonafide_key_id].claims
 
 
 @pytest.fixture
@@ -41,18 +49,61 @@ def reason(claims: Claims, expected: ReferenceValues, endorsements: Endorsements
     return refused.value.reason
 
 
-def test_claims_that_still_hold_stay_as_they_are(android: Claims, harmony: Claims) -> None:
+def test_claims_that_still_hold_stay_as_they_are(apple: Claims, android: Claims, harmony: Claims) -> None:
     """The default that each case below changes in one place."""
+    assert recheck(apple, reference_values=EXPECTED, endorsements=ENDORSEMENTS) == apple
     assert recheck(android, reference_values=EXPECTED, endorsements=listing()) == android
     assert recheck(harmony, reference_values=EXPECTED, endorsements=ENDORSEMENTS) == harmony
 
 
-def test_apple_claims_are_left_to_their_assertions(stack: MemoryStack) -> None:
-    """An assertion proves the app id anew; nothing else is asked."""
-    iphone = stack.installation()
-    stack.enrol(iphone)
-    claims = stack.attested_keys.rows[iphone.bonafide_key_id].claims
-    assert recheck(claims, reference_values=ReferenceValues(), endorsements=ENDORSEMENTS) is claims
+@pytest.mark.parametrize(
+    ("expected", "due"),
+    [
+        (ReferenceValues(), Reason.REFERENCE_VALUES_MISSING),
+        (ReferenceValues(apple=replace(APPLE, app_ids=("ZZZZZ99999.org.example.demo",))), Reason.APP_MISMATCH),
+        (
+            ReferenceValues(apple=replace(APPLE, environments=frozenset({Environment.DEVELOPMENT}))),
+            Reason.ENVIRONMENT_NOT_ALLOWED,
+        ),
+    ],
+)
+def test_apple_key_whose_app_or_environment_was_withdrawn_is_refused(
+    apple: Claims, expected: ReferenceValues, due: Reason
+) -> None:
+    """A key of a development build, let in for a test, must not renew for ever."""
+    assert reason(apple, expected, ENDORSEMENTS) is due
+
+
+@pytest.mark.parametrize("platform", ["apple", "android", "harmony"])
+def test_key_that_enrolled_under_a_root_no_longer_trusted_is_refused(
+    platform: str, request: pytest.FixtureRequest
+) -> None:
+    """A test root in a stack that became the production one; or a row that names no root at all."""
+    claims: Claims = request.getfixturevalue(platform)
+    production = pinned_endorsements().with_android_status(StatusList({}, NOW))
+    assert reason(claims, EXPECTED, production) is Reason.ANCHOR_UNKNOWN
+    assert reason(replace(claims, anchor=None), EXPECTED, listing()) is Reason.ANCHOR_UNKNOWN
+    assert recheck(claims, reference_values=EXPECTED, endorsements=listing()) == claims
+
+
+def test_key_whose_vendor_has_no_anchor_at_all_waits(apple: Claims) -> None:
+    """Ours to correct: neither a pass nor the device's fault."""
+    without = replace(ENDORSEMENTS, apple_attestation=())
+    with pytest.raises(EndorsementsUnavailable):
+        recheck(apple, reference_values=EXPECTED, endorsements=without)
+
+
+def test_claims_of_no_platform_stand_on_nothing(apple: Claims) -> None:
+    """Nothing was rechecked, so nothing may pass."""
+    assert reason(replace(apple, apple=None), EXPECTED, ENDORSEMENTS) is Reason.KEY_OTHER_PLATFORM
+
+
+def test_whether_play_is_expected_is_todays_word(android: Claims) -> None:
+    """The owner turns the dial; keys that enrolled before feel it at their next renewal."""
+    expected = ReferenceValues(android=replace(ANDROID, play_expected=True))
+    standing = recheck(android, reference_values=expected, endorsements=listing())
+    assert standing.android is not None
+    assert standing.android.play_expected
 
 
 def test_every_serial_of_the_chain_is_looked_up(android: Claims) -> None:
@@ -87,7 +138,7 @@ def test_key_of_the_simulator_needs_its_switch(harmony: Claims) -> None:
     assert harmony.harmony is not None
     simulated = replace(harmony, harmony=replace(harmony.harmony, simulator=True))
     assert reason(simulated, EXPECTED, ENDORSEMENTS) is Reason.ANCHOR_UNKNOWN
-    switched_on = replace(ENDORSEMENTS, harmony_simulator=ENDORSEMENTS.harmony_anonymous[:1])
+    switched_on = replace(ENDORSEMENTS, harmony_simulator=ENDORSEMENTS.harmony_anonymous[-1:])
     assert recheck(simulated, reference_values=EXPECTED, endorsements=switched_on) == simulated
 
 

@@ -54,6 +54,14 @@ def test_whole_row_is_read() -> None:
     )
 
 
+def test_play_is_expected_where_the_row_says_so() -> None:
+    """The owner's dial; off in rows of an older command."""
+    for row, expected in ((changed("android", play_expected=True), True), (GOOD, False)):
+        android = read_reference_values(row, "app demo").android
+        assert android is not None
+        assert android.play_expected is expected
+
+
 @pytest.mark.parametrize("platform", GOOD)
 def test_platform_that_is_not_there_is_none(platform: str) -> None:
     """Not registered for it; evidence of it is refused with that reason."""
@@ -98,6 +106,7 @@ def test_members_of_a_newer_stack_are_left_alone() -> None:
         (changed("android", signing_digests=["ab" * 31]), "android.signing_digests[0]"),
         (changed("android", signing_digests=[bytes(32)]), "android.signing_digests[0]"),
         (changed("android", verified_boot_keys=["ab"]), "android.verified_boot_keys[0]"),
+        (changed("android", play_expected="yes"), "android.play_expected is neither true nor false"),
         (changed("harmony", bundle_names=None), "harmony.bundle_names is empty"),
         (changed("harmony", app_ids=None, app_identifiers=None), "harmony needs app_ids or app_identifiers"),
         (changed("harmony", app_ids=["two words"]), "harmony.app_ids[0] is not printable text"),

@@ -39,6 +39,15 @@ _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=
 _DECODINGS: Final = 3
 
 
+class Demand(NamedTuple):
+    """What one request needs: the requirement, the lowest tier (``None``: any), and the route that says so, as
+    ``POST /payments/*``; empty where no route covers the request and the default counts."""
+
+    requirement: Requirement
+    minimum_tier: str | None = None
+    route: str = ""
+
+
 class _Route(NamedTuple):
     method: str
     path: str
@@ -46,6 +55,7 @@ class _Route(NamedTuple):
     minimum_tier: str | None
     segments: tuple[str, ...]
     open_ended: bool
+    demand: Demand
 
 
 class RouteRequirement(_Route):
@@ -54,7 +64,7 @@ class RouteRequirement(_Route):
     ``minimum_tier`` is the lowest tier that a token may have there (``warning`` or ``affirming``), ``None`` for no
     more than the token's being valid. Raises :class:`ValueError` for a method that is not in capitals, a pattern that
     is not one, a tier that is not one of these, and a tier on a route that is ``off``. ``segments`` and
-    ``open_ended`` are the pattern taken apart.
+    ``open_ended`` are the pattern taken apart, ``demand`` is what every request that it covers needs.
     """
 
     __slots__ = ()
@@ -74,7 +84,8 @@ class RouteRequirement(_Route):
         open_ended = segments[-1:] == ("*",)
         if open_ended:
             segments = segments[:-1]
-        return super().__new__(cls, method, path, requirement, minimum_tier, segments, open_ended)
+        demand = Demand(requirement, minimum_tier, f"{method} {path}")
+        return super().__new__(cls, method, path, requirement, minimum_tier, segments, open_ended, demand)
 
     def covers(self, method: str, segments: tuple[str, ...]) -> bool:
         """Whether this route is the one for ``method`` and the path of ``segments``."""
@@ -88,15 +99,6 @@ class RouteRequirement(_Route):
         if "*" not in own or len(segments) != len(own):
             return False
         return all(pattern in ("*", segment) for pattern, segment in zip(own, segments, strict=True))
-
-
-class Demand(NamedTuple):
-    """What one request needs: the requirement, the lowest tier (``None``: any), and the route that says so, as
-    ``POST /payments/*``; empty where no route covers the request and the default counts."""
-
-    requirement: Requirement
-    minimum_tier: str | None = None
-    route: str = ""
 
 
 def demand_for(
@@ -113,19 +115,15 @@ def demand_for(
         return _first(routes, method, tuple(path[1:].split("/")), default)
     readings = _readings(path)
     if readings is None:  # not even readable: whatever the backend makes of it, it needs the most
-        return strictest([Demand(default), *map(_demand, routes)])
+        return strictest([Demand(default), *(route.demand for route in routes)])
     return strictest([_first(routes, method, reading, default) for reading in sorted(readings)])
 
 
 def _first(routes: Sequence[RouteRequirement], method: str, segments: tuple[str, ...], default: Requirement) -> Demand:
     for route in routes:
         if route.covers(method, segments):
-            return _demand(route)
+            return route.demand
     return Demand(default)
-
-
-def _demand(route: RouteRequirement) -> Demand:
-    return Demand(route.requirement, route.minimum_tier, f"{route.method} {route.path}")
 
 
 def strictest(demands: Sequence[Demand]) -> Demand:

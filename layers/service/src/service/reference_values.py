@@ -1,7 +1,8 @@
 """Reading an app's reference values from its row, strictly: a row half understood would let in what its owner excluded.
 
-``apple`` {app_ids, environments}, ``android`` {packages, signing_digests, verified_boot_keys}, ``harmony``
-{bundle_names, app_ids, app_identifiers, signing_digests}; digests and boot keys are 64 lower-case hexadecimal digits.
+``apple`` {app_ids, environments}, ``android`` {packages, signing_digests, verified_boot_keys, play_expected},
+``harmony`` {bundle_names, app_ids, app_identifiers, signing_digests}; digests and boot keys are 64 lower-case
+hexadecimal digits, ``play_expected`` is true or false.
 Members that are not known here belong to a newer stack and stay unread.
 """
 
@@ -62,6 +63,7 @@ def _android(members: Mapping[str, object], where: str) -> AndroidReferenceValue
         packages=_texts(members, "packages", where, _NAME, "an application id", least=1),
         signing_digests=_digests(members, "signing_digests", where, least=1),
         verified_boot_keys=_digests(members, "verified_boot_keys", where),
+        play_expected=_flag(members, "play_expected", where),
     )
 
 
@@ -86,6 +88,13 @@ def _optional(platforms: Mapping[str, object], name: str, read: Callable[[Mappin
 def _object(value: object, where: str) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise _Wrong(f"{where} is no object")
+    return value
+
+
+def _flag(members: Mapping[str, object], name: str, where: str) -> bool:
+    value = members.get(name, False)
+    if not isinstance(value, bool):
+        raise _Wrong(f"{where}.{name} is neither true nor false")
     return value
 
 

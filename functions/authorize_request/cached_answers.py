@@ -45,7 +45,7 @@ def _demands(routes: Sequence[RouteRequirement], default: Requirement) -> list[D
     """Everything that a request of this API can be asked for."""
     demands = []
     for route in routes:
-        demands.append(Demand(route.requirement, route.minimum_tier, f"{route.method} {route.path}"))
+        demands.append(route.demand)
         if route.method == "*" and route.open_ended and not route.segments:  # covers all that is left
             return demands
     return [*demands, Demand(default, None, f"every other route (DEFAULT_REQUIREMENT is {default})")]

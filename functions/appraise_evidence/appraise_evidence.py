@@ -96,6 +96,7 @@ def enrol(
     )
     record.key_id, record.platform = claims.key_id, claims.platform.value
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
+    record.note_build(build)
     result = appraise(claims, client_data=client_data, policy=policy, now=now, build=build)
     record.note_result(result)
     if not result.accepted:

@@ -87,6 +87,7 @@ def test_modified_code_is_refused_and_told_to_reinstall(known: MemoryStack, log_
     )
     assert (status, slug, advice) == (403, "evidence-rejected", ["reinstall-app"])
     assert "build-modified" in seen
+    assert '"build_match": "differs", "differing": ["classes.dex"]' in seen
     assert phone.bonafide_key_id not in known.attested_keys.rows
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from attestation.attestation_result import AttestationResult
+from attestation.known_builds import BuildComparison
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
@@ -36,6 +37,13 @@ class DecisionRecord:
     tier: str = ""
     policy_version: int | None = None
     findings: list[str] = field(default_factory=list)
+    build_match: str = ""
+    differing: list[str] = field(default_factory=list)
+
+    def note_build(self, build: BuildComparison | None) -> None:
+        """Take over how the app at hand compares with its known builds; the names of differing parts are its own."""
+        if build is not None:
+            self.build_match, self.differing = build.match.value, [name[:80] for name in build.differing]
 
     def note_result(self, result: AttestationResult) -> None:
         """Take over what appraisal found; observed rules are marked."""
@@ -76,6 +84,8 @@ def log_decision(
             tier=record.tier,
             policy_version=record.policy_version,
             findings=record.findings,
+            build_match=record.build_match,
+            differing=record.differing,
         )
     )
 

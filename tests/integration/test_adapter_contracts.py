@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from attestation.attested_key import key_id_of
@@ -11,6 +12,7 @@ from attestation.challenge import OpenedChallenge
 from attestation.claims import AppleClaims, Claims, KeyStorage, Platform
 from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import b64url_encode, public_key_of
+from attestation.noted import Noted
 from attestation.reference_values import Environment
 from attestation.trust_bundle import TrustBundle, open_trust_bundle, sign_trust_bundle
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -184,6 +186,49 @@ def test_key_with_a_counter_does_not_renew_without_it(world: World) -> None:
     assert refusal(world, "renew", challenge(), replace(key, counter=None)) is Reason.KEY_OTHER_PLATFORM
 
 
+def a_note(key: EnrolledKey, **changes: Any) -> Noted:
+    noted = Noted(
+        at=int(NOW),
+        findings=("signal-hooking",),
+        claims=replace(key.claims, os_version="17"),
+        signals={"hooking": int(NOW), "\u4e2d": 1},
+    )
+    return replace(noted, **changes)
+
+
+def test_note_on_a_key_comes_back_and_changes_nothing_else(world: World) -> None:
+    """No nonce, no counter, no date; and a renewal leaves it where it is, whatever it read."""
+    key = enrolled_key()
+    world.settlement.enrol(challenge(), key)
+    assert world.attested_keys.note(key, a_note(key))
+    assert world.attested_keys.find(key.key_id) == replace(key, noted=a_note(key))
+    world.settlement.renew(challenge(), renewed(key, 7))
+    assert world.attested_keys.find(key.key_id) == replace(renewed(key, 7), noted=a_note(key))
+
+
+def test_second_note_takes_the_place_of_the_one_it_was_made_from(world: World) -> None:
+    """Two refusals at the same moment: the slower one learns that it lost, and overwrites nothing."""
+    key = enrolled_key(counter=None)
+    key = replace(key, claims=replace(key.claims, counter=None))
+    world.settlement.enrol(challenge(), key)
+    first, second = a_note(key), a_note(key, revision=2, claims=None)
+    assert world.attested_keys.note(key, first)
+    assert not world.attested_keys.note(key, a_note(key, at=7))
+    noted = replace(key, noted=first)
+    assert world.attested_keys.note(noted, second)
+    assert not world.attested_keys.note(noted, a_note(key, revision=2, at=7))
+    assert world.attested_keys.find(key.key_id) == replace(key, noted=second)
+
+
+def test_note_on_an_unknown_key_makes_none(world: World) -> None:
+    """A key that was forgotten meanwhile, or another app's."""
+    key = enrolled_key()
+    assert not world.attested_keys.note(key, a_note(key))
+    assert world.attested_keys.find(key.key_id) is None
+    world.settlement.enrol(challenge(), key)
+    assert not world.attested_keys.note(replace(key, app="shop"), a_note(key))
+
+
 def test_spent_nonce_renews_nothing(world: World) -> None:
     """The attack: one challenge, many signatures."""
     opened, key = challenge(), enrolled_key()
@@ -331,18 +376,6 @@ def test_version_that_is_taken_is_not_overwritten(world: World) -> None:
     latest = world.trust_bundles.latest(ISSUER)
     assert latest is not None
     assert latest.jws == "first"
-
-
-@pytest.mark.parametrize("length", [299_999, 300_000, 300_001, 1_000_000])
-def test_bundle_of_any_size_comes_back_whole(world: World, length: int) -> None:
-    """A bundle with thousands of blocked keys is larger than one item may be."""
-    text = "".join(f"{number:08x}" for number in range(length // 8 + 1))[:length]
-    assert world.trust_bundles.add(bundle(1), "small")
-    assert world.trust_bundles.add(bundle(2), text)
-    assert not world.trust_bundles.add(bundle(2), "late")
-    latest = world.trust_bundles.latest(ISSUER)
-    assert latest is not None
-    assert (latest.version, latest.jws == text) == (2, True)
 
 
 # --- KMS ------------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class World(Protocol):
 
     def register(self, registration: Registration) -> None: ...
 
-    def block(self, key_id: str) -> None: ...
+    def block(self, key_id: str, until: int | None = None) -> None: ...
 
 
 class MemoryWorld:
@@ -99,8 +99,8 @@ class MemoryWorld:
             reference_values=_expected(registration),
         )
 
-    def block(self, key_id: str) -> None:
-        self.rows[key_id] = replace(self.rows[key_id], state=KeyState.BLOCKED)
+    def block(self, key_id: str, until: int | None = None) -> None:
+        self.rows[key_id] = replace(self.rows[key_id], state=KeyState.BLOCKED, blocked_until=until)
 
 
 def _expected(registration: Registration) -> ReferenceValues:
@@ -160,13 +160,14 @@ class AwsWorld:
     def register(self, registration: Registration) -> None:
         Registrations(self.dynamodb, self.tables["apps"]).put(registration)
 
-    def block(self, key_id: str) -> None:
+    def block(self, key_id: str, until: int | None = None) -> None:
+        facts = {} if until is None else {"until": {"N": str(until)}}
         self.dynamodb.update_item(
             TableName=self.tables["attested_keys"],
             Key={"key_id": {"S": key_id}},
-            UpdateExpression="SET #state = :blocked",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":blocked": {"S": "blocked"}},
+            UpdateExpression="SET #state = :state, #blocked = :blocked",
+            ExpressionAttributeNames={"#state": "state", "#blocked": "blocked"},
+            ExpressionAttributeValues={":state": {"S": "blocked"}, ":blocked": {"M": facts}},
         )
 
     @property

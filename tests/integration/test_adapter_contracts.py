@@ -16,7 +16,7 @@ from attestation.noted import Noted
 from attestation.reference_values import Environment
 from attestation.trust_bundle import TrustBundle, open_trust_bundle, sign_trust_bundle
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.attested_keys import EnrolledKey, KeyState
+from service.attested_keys import EnrolledKey
 from service.errors import Unavailable
 from service.signing_keys import Purpose, StoredKey
 
@@ -248,17 +248,6 @@ def test_unknown_key_does_not_renew(world: World) -> None:
     """An update must not create a row."""
     key = enrolled_key()
     assert refusal(world, "renew", challenge(), renewed(key, 1)) is Reason.KEY_UNKNOWN
-
-
-def test_key_blocked_after_it_was_read_does_not_renew(world: World) -> None:
-    """An operator was faster than a request in flight."""
-    key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
-    world.block(key.key_id)
-    assert refusal(world, "renew", challenge(), renewed(key, 1)) is Reason.KEY_BLOCKED
-    found = world.attested_keys.find(key.key_id)
-    assert found is not None
-    assert found.state is KeyState.BLOCKED
 
 
 def test_key_of_another_app_does_not_renew(world: World) -> None:

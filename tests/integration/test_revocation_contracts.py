@@ -11,6 +11,17 @@ from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import World
 
 
+def test_key_blocked_after_it_was_read_does_not_renew(world: World) -> None:
+    """An operator was faster than a request in flight."""
+    key = enrolled_key()
+    world.settlement.enrol(challenge(), key)
+    world.block(key.key_id)
+    assert refusal(world, "renew", challenge(), renewed(key, 1)) is Reason.KEY_BLOCKED
+    found = world.attested_keys.find(key.key_id)
+    assert found is not None
+    assert found.state is KeyState.BLOCKED
+
+
 def test_block_with_an_end_ends_by_itself_and_leaves_no_trace(world: World) -> None:
     """To the second: at its end the key renews again, and the row is that of a key that never was blocked."""
     key = enrolled_key()

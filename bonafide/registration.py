@@ -155,6 +155,9 @@ _MEMBERS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
+_SEEN: Final = ("updated_at", "reference_values", "known_builds")
+
+
 @dataclass(frozen=True, slots=True)
 class Registrations:
     """The apps table, through a boto3 DynamoDB client."""
@@ -167,23 +170,24 @@ class Registrations:
         """Register an app, or replace what stands of one. Returns what now stands. Raises :class:`OperatorError`."""
         registration.check()
         stood = self._item(registration.app) or {}
-        seen = stood.get("updated_at")
+        # Whoever changed the row since it was read keeps the change: their command, or a build's registration.
+        seen = {f":was_{name}": stood[name] for name in _SEEN if name in stood}
         values: dict[str, object] = {
             ":audiences": _texts(registration.audiences),
             ":reference_values": {"M": _reference_values(registration, _members(stood, "reference_values"))},
             ":known_builds": {"M": _known_builds(registration, _members(stood, "known_builds"))},
             ":now": {"N": str(int(self.clock()))},
         }
-        if seen is not None:
-            values[":seen"] = seen
         try:
             answer = self.dynamodb.update_item(
                 TableName=self.table,
                 Key={"app": {"S": registration.app}},
                 UpdateExpression="SET audiences = :audiences, reference_values = :reference_values, "
                 "known_builds = :known_builds, updated_at = :now, created_at = if_not_exists(created_at, :now)",
-                ConditionExpression="updated_at = :seen" if seen is not None else "attribute_not_exists(updated_at)",
-                ExpressionAttributeValues=values,
+                ConditionExpression=" AND ".join(
+                    f"{name} = :was_{name}" if name in stood else f"attribute_not_exists({name})" for name in _SEEN
+                ),
+                ExpressionAttributeValues=values | seen,
                 ReturnValues="ALL_NEW",
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException as error:

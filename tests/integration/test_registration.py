@@ -102,3 +102,84 @@ def test_app_that_is_not_registered_is_one_sentence(dynamodb: Any) -> None:
     """`bonafide app show` of a typing error."""
     with pytest.raises(OperatorError, match="No app called nobody is registered"):
         Registrations(dynamodb, TABLE).get("nobody")
+
+
+@pytest.mark.parametrize(
+    ("registration", "sentence"),
+    [
+        (Registration(app="demo"), "Name at least one app id"),
+        (Registration(app="demo", android_packages=("org.example.demo",)), "needs both --android-package"),
+        (Registration(app="demo", android_signing_digests=("ab" * 32,)), "Name at least one app id"),
+        (
+            Registration(app="demo", apple_app_ids=(APP_ID,), android_signing_digests=("ab" * 32,)),
+            "needs both --android-package",
+        ),
+        (Registration(app="demo", harmony_bundle_names=("org.example.demo",)), "they pin its signer"),
+        (Registration(app="demo", apple_app_ids=(APP_ID,), harmony_app_ids=("x",)), "needs its bundle name"),
+        (
+            Registration(app="demo", android_packages=("demo",), android_signing_digests=("ab" * 32,)),
+            "is not a package or bundle name",
+        ),
+        (
+            Registration(app="demo", android_packages=("org.example.demo",), android_signing_digests=("AB" * 32,)),
+            "is not a SHA-256 in hex",
+        ),
+        (
+            Registration(app="demo", harmony_bundle_names=("org.example.demo",), harmony_app_ids=("a b",)),
+            "cannot be an app id",
+        ),
+        (Registration(app="demo", apple_app_ids=(APP_ID,), minimum_builds={"ios": "42"}), "is not a minimum build"),
+        (Registration(app="demo", apple_app_ids=(APP_ID,), minimum_builds={"apple": "x"}), "is not a minimum build"),
+        (Registration(app="demo", apple_app_ids=(APP_ID,), unknown_builds="perhaps"), "allow, warn, refuse"),
+        (Registration(app="demo", apple_app_ids=(APP_ID,) * 65), "are too many"),
+    ],
+)
+def test_incomplete_or_odd_registration_writes_nothing(
+    dynamodb: Any, registration: Registration, sentence: str
+) -> None:
+    """A name without a signer would make every repackaged copy the app."""
+    with pytest.raises(OperatorError, match=sentence):
+        Registrations(dynamodb, TABLE).put(registration)
+    assert Registrations(dynamodb, TABLE).list() == []
+
+
+def test_members_of_other_commands_survive_registering_again(dynamodb: Any) -> None:
+    """Two commands write one row; neither forgets the other's part, and a platform that is gone is gone whole."""
+    registrations = Registrations(dynamodb, TABLE)
+    android = Registration(
+        app="demo",
+        apple_app_ids=(APP_ID,),
+        android_packages=("org.example.demo",),
+        android_signing_digests=("ab" * 32,),
+    )
+    registrations.put(android)
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key={"app": {"S": "demo"}},
+        UpdateExpression="SET reference_values.android.later = :x, reference_values.apple.later = :x",
+        ExpressionAttributeValues={":x": {"S": "x"}},
+    )
+    registrations.put(android)
+    item = dynamodb.get_item(TableName=TABLE, Key={"app": {"S": "demo"}})["Item"]["reference_values"]["M"]
+    assert item["android"]["M"]["later"] == item["apple"]["M"]["later"] == {"S": "x"}
+    registrations.put(Registration(app="demo", apple_app_ids=(APP_ID,)))
+    item = dynamodb.get_item(TableName=TABLE, Key={"app": {"S": "demo"}})["Item"]["reference_values"]["M"]
+    assert item.keys() == {"apple"}
+
+
+def test_change_between_reading_and_writing_is_noticed(dynamodb: Any) -> None:
+    """Two operators at once: the later one is told, and nothing of the earlier one's is lost."""
+    registrations = Registrations(dynamodb, TABLE, clock=lambda: 1_000.0)
+    registrations.put(Registration(app="demo", apple_app_ids=(APP_ID,)))
+
+    class Overtaken(Registrations):
+        __slots__ = ()
+
+        def _item(self, app: str) -> dict[str, Any] | None:
+            item = Registrations._item(self, app)
+            registrations.put(Registration(app="demo", apple_app_ids=("OTHERTEAM1.org.example.demo",)))
+            return item
+
+    with pytest.raises(OperatorError, match="Somebody else changed demo"):
+        Overtaken(dynamodb, TABLE, clock=lambda: 1_000.0).put(Registration(app="demo", apple_app_ids=(APP_ID,)))
+    assert registrations.get("demo").apple_app_ids == ("OTHERTEAM1.org.example.demo",)

@@ -16,6 +16,7 @@ from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
 from attestation.jose import b64url_decode
+from attestation.noted import note_refusal
 from attestation.recheck import recheck
 from service.apps import Apps, DynamoDBApps
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys
@@ -29,6 +30,7 @@ from service.kms import KmsWrappingKey
 from service.known_builds import Builds, DynamoDBBuilds
 from service.minting import Mint
 from service.nonces import DynamoDBNonces
+from service.noting import note_best_effort
 from service.play_integrity import PlayIntegrity
 from service.request_fields import ClientDataText, EvidenceList, KeyId
 from service.settings import RenewTokenSettings, read_settings
@@ -63,13 +65,15 @@ def renew(
     policy: AppraisalPolicy,
     challenge_lifetime: int,
     key_idle: int,
+    signal_memory: int,
     record: DecisionRecord,
     now: float,
 ) -> Mapping[str, object]:
     """Mint the next token of an enrolled key.
 
-    ``challenge_lifetime`` and ``key_idle`` (how long an unused key is remembered) are in seconds. Raises
-    :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; nothing is stored then.
+    ``challenge_lifetime``, ``key_idle`` (how long an unused key is remembered) and ``signal_memory`` (how long hostile
+    signals of a refused renewal count) are in seconds. Raises :class:`~attestation.errors.AttestationError` or
+    :class:`~service.errors.Unavailable`; nothing is spent then, and nothing stored but what speaks against the key.
     """
     record.key_id = request.key_id
     evidence = EvidenceSet.read(request.evidence, proving=RENEWING)
@@ -85,7 +89,7 @@ def renew(
         raise RejectedEvidence(Reason.KEY_UNKNOWN, "no such key is enrolled")
     record.app, record.platform = key.app, key.claims.platform.value
     challenge.require_app(key.app)
-    key.require_usable(now)
+    key = key.require_usable(now).recalled()
     app = apps.find(key.app)
     if app is None:
         raise RejectedEvidence(Reason.APP_UNKNOWN, "the key's app is no longer registered")
@@ -111,9 +115,22 @@ def renew(
         raise
     claims = standing.renewed(newer)
     build = app.builds.compare(builds, app=app.app, claims=newer, client_data=client_data)
-    result = appraise(claims, client_data=client_data, policy=policy, now=now, build=build)
+    record.note_build(build)
+    judged = client_data if key.noted is None else key.noted.reminded(client_data, now=now, memory=signal_memory)
+    result = appraise(claims, client_data=judged, policy=policy, now=now, build=build)
     record.note_result(result)
     if not result.accepted:
+        noted = note_refusal(
+            key.noted,
+            stored=key.claims,
+            claims=claims,
+            client_data=client_data,
+            result=result,
+            now=now,
+            memory=signal_memory,
+        )
+        if noted is not None:
+            note_best_effort(attested_keys, key, noted, record.request_id)
         raise Contraindicated(result)
 
     ready = mint.ready(now)
@@ -155,6 +172,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "policy": StrictPolicy(),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,
+            "signal_memory": settings.signal_memory_seconds,
         },
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,

@@ -14,6 +14,7 @@ from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import EcPublicKey, public_key_of
 from attestation.known_builds import KnownBuild
+from attestation.noted import Noted
 from attestation.route_requirement import RouteRequirement
 from attestation.trust_bundle import AppStanding, TrustBundle, jwks
 from cryptography.exceptions import InvalidTag
@@ -73,6 +74,22 @@ class MemoryAttestedKeys(Switch):
     def find(self, key_id: str) -> EnrolledKey | None:
         self.touch()
         return self.rows.get(key_id)
+
+    def unnoted(self) -> dict[str, EnrolledKey]:
+        """The rows without notes: what only a success may change."""
+        return {key_id: replace(row, noted=None) for key_id, row in self.rows.items()}
+
+    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+        self.touch()
+        row = self.rows.get(key.key_id)
+        if row is None or row.app != key.app or _revision(row) != _revision(key):
+            return False
+        self.rows[key.key_id] = replace(row, noted=noted)
+        return True
+
+
+def _revision(key: EnrolledKey) -> int | None:
+    return None if key.noted is None else key.noted.revision
 
 
 @dataclass

@@ -132,6 +132,7 @@ class MemoryStack:
     play_daily_quota: int = 10_000
     play_enrolment_reserve: int = 5_000
     on_play_unavailable: OnPlayUnavailable = OnPlayUnavailable.REFUSE
+    signal_memory: int = 86_400
 
     def __post_init__(self) -> None:
         self.settlement = MemorySettlement(attested_keys=self.attested_keys)
@@ -178,7 +179,7 @@ class MemoryStack:
             ("POST", "/v1/tokens"): endpoint(
                 renew_token.RenewalRequest,
                 renew_token.renew,
-                lambda _env: self._judging(attested_keys=self.attested_keys),
+                lambda _env: self._judging(attested_keys=self.attested_keys, signal_memory=self.signal_memory),
                 action="renew",
                 clock=lambda: self.now,
             ),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
 from attestation.errors import AttestationError, Reason, RejectedEvidence
+from attestation.noted import Noted
+from botocore.exceptions import ClientError
 
-from .aws import from_item, to_item, unavailable_on_failure
+from .aws import error_code, from_item, to_item, unavailable_on_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +35,7 @@ class EnrolledKey:
 
     ``counter`` is the highest App Attest counter seen, ``None`` for keys of formats without one: there the spent nonce
     alone makes a signature good once. ``receipt`` is Apple's, opaque. ``blocked_until`` is when a block ends by itself,
-    ``None`` for one that does not.
+    ``None`` for one that does not. ``noted`` is what refused renewals left behind.
     """
 
     key_id: str
@@ -46,6 +48,11 @@ class EnrolledKey:
     enrolled_at: int
     last_seen: int
     expires_at: int
+    noted: Noted | None = None
+
+    def recalled(self) -> EnrolledKey:
+        """This key with the claims that renewals are judged by: the stored ones, and what was noted since."""
+        return self if self.noted is None else replace(self, claims=self.noted.recalled(self.claims))
 
     @property
     def attested_key(self) -> AttestedKey:
@@ -78,6 +85,14 @@ class AttestedKeys(Protocol):
         """The key, whatever its state, or ``None``. Raises :class:`~service.errors.Unavailable`."""
         ...
 
+    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+        """Write ``noted`` on a key that was read as ``key``, and nothing else: no nonce, no counter, no date.
+
+        False when the key is gone or somebody else noted something since it was read. Raises
+        :class:`~service.errors.Unavailable`.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBAttestedKeys:
@@ -91,6 +106,30 @@ class DynamoDBAttestedKeys:
         with unavailable_on_failure("dynamodb:GetItem attested_keys"):
             answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key_id}}, ConsistentRead=True)
         return _key_of(from_item(answer["Item"])) if "Item" in answer else None
+
+    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+        unchanged = "attribute_not_exists(#noted)" if key.noted is None else "#noted.#revision = :read"
+        row = {"revision": noted.revision, "record": json.dumps(noted.to_record(), separators=(",", ":"))}
+        values = {":noted": row, ":app": key.app, ":read": None if key.noted is None else key.noted.revision}
+        with unavailable_on_failure("dynamodb:UpdateItem attested_keys"):
+            try:
+                self.client.update_item(
+                    TableName=self.table,
+                    Key={"key_id": {"S": key.key_id}},
+                    UpdateExpression="SET #noted = :noted",
+                    ConditionExpression=f"#app = :app AND {unchanged}",
+                    ExpressionAttributeNames={
+                        "#app": "app",
+                        "#noted": "noted",
+                        **({} if key.noted is None else {"#revision": "revision"}),
+                    },
+                    ExpressionAttributeValues=to_item(values),
+                )
+            except ClientError as error:
+                if error_code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
 
     def enrolling(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that adds ``key``, and fails it when the key is known: a key enrols once.
@@ -198,4 +237,5 @@ def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
         enrolled_at=row["enrolled_at"],
         last_seen=row["last_seen"],
         expires_at=row["expires_at"],
+        noted=Noted.from_record(json.loads(row["noted"]["record"])) if "noted" in row else None,
     )

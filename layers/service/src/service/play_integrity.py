@@ -121,7 +121,8 @@ class PlayIntegrity:
         """``claims`` beside the verdict in ``evidence`` over the same client data, or beside a note that nobody asked.
 
         ``challenge`` is the one in that client data. Google is asked once for it: an app whose question came to nothing
-        (503) and sends the same again hears ``challenge-spent``, gets a new challenge and asks with a new token. Raises :class:`~attestation.errors.AttestationError`, and :class:`~service.errors.Unavailable` when the token
+        (503) and sends the same again hears ``challenge-spent``, gets a new challenge and asks with a new token.
+        Raises :class:`~attestation.errors.AttestationError`, and :class:`~service.errors.Unavailable` when the token
         cannot be judged now.
         """
         if claims.android is None or expected is None:

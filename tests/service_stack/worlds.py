@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
+from attestation.known_builds import KnownBuild
 from attestation.reference_values import (
     AndroidReferenceValues,
     AppleReferenceValues,
@@ -25,6 +26,7 @@ from service.app_secrets import DynamoDBAppSecrets
 from service.apps import Apps, DynamoDBApps, RegisteredApp
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
+from service.known_builds import Builds, DynamoDBBuilds
 from service.nonces import DynamoDBNonces
 from service.play_requests import DynamoDBPlayRequests, PlayRequests
 from service.settlement import DynamoDBSettlement, Settlement
@@ -32,6 +34,8 @@ from service.signing_keys import DynamoDBSigningKeys, SigningKeys
 from service.status_lists import DynamoDBStatusLists, StatusLists
 from service.trust_bundles import DynamoDBTrustBundles, TrustBundles
 
+from bonafide import known_builds
+from bonafide.known_builds import Build
 from bonafide.local.aws import REGION, client_arguments
 from bonafide.local.provision import TABLES, create_tables_and_keys, pseudo_parameters
 from bonafide.local.template import Template
@@ -39,6 +43,7 @@ from bonafide.registration import Registration, Registrations
 from tests.service_stack.fakes import (
     MemoryApps,
     MemoryAttestedKeys,
+    MemoryBuilds,
     MemorySettlement,
     MemorySigningKeys,
     MemoryTrustBundles,
@@ -59,6 +64,7 @@ class World(Protocol):
     """One kind of AWS, with empty tables and both keys."""
 
     apps: Apps
+    builds: Builds
     attested_keys: AttestedKeys
     settlement: Settlement
     signing_keys: SigningKeys
@@ -71,6 +77,8 @@ class World(Protocol):
 
     def register(self, registration: Registration) -> None: ...
 
+    def register_build(self, app: str, build: Build) -> None: ...
+
     def block(self, key_id: str, until: int | None = None) -> None: ...
 
 
@@ -82,6 +90,8 @@ class MemoryWorld:
         self.rows = keys.rows
         self.memory_apps = MemoryApps()
         self.apps: Apps = self.memory_apps
+        self.memory_builds = MemoryBuilds()
+        self.builds: Builds = self.memory_builds
         self.attested_keys: AttestedKeys = keys
         self.settlement: Settlement = MemorySettlement(attested_keys=keys)
         self.signing_keys: SigningKeys = MemorySigningKeys()
@@ -98,6 +108,10 @@ class MemoryWorld:
             audiences=registration.audiences,
             reference_values=_expected(registration),
         )
+
+    def register_build(self, app: str, build: Build) -> None:
+        known = KnownBuild(build=build.build, parts=build.parts)
+        self.memory_builds.rows[app, build.platform, build.build] = known
 
     def block(self, key_id: str, until: int | None = None) -> None:
         self.rows[key_id] = replace(self.rows[key_id], state=KeyState.BLOCKED, blocked_until=until)
@@ -145,6 +159,7 @@ class AwsWorld:
         self.nonces = DynamoDBNonces(self.dynamodb, self.tables["nonces"])
         keys = DynamoDBAttestedKeys(self.dynamodb, self.tables["attested_keys"])
         self.apps: Apps = DynamoDBApps(self.dynamodb, self.tables["apps"])
+        self.builds: Builds = DynamoDBBuilds(self.dynamodb, self.tables["builds"])
         self.attested_keys: AttestedKeys = keys
         self.settlement: Settlement = DynamoDBSettlement(self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None)
         self.signing_keys: SigningKeys = DynamoDBSigningKeys(self.dynamodb, self.tables["signing_keys"])
@@ -159,6 +174,9 @@ class AwsWorld:
 
     def register(self, registration: Registration) -> None:
         Registrations(self.dynamodb, self.tables["apps"]).put(registration)
+
+    def register_build(self, app: str, build: Build) -> None:
+        known_builds.Builds(self.dynamodb, self.tables["builds"], self.tables["apps"]).put(app, build)
 
     def block(self, key_id: str, until: int | None = None) -> None:
         facts = {} if until is None else {"until": {"N": str(until)}}

@@ -33,7 +33,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 def sent(stack: MemoryStack, path: str, body: Body, log_lines: Lines) -> tuple[int, str, dict[str, Any]]:
-    """Status, slug and the decision line of a request; a refusal must leave everything as it was, but for notes on a key."""
+    """Status, slug and the decision line of a request; a refusal must change nothing, but for notes on a key."""
     keys, spent = stack.attested_keys.unnoted(), set(stack.settlement.spent)
     log_lines()
     answer = stack.send("POST", path, body)

@@ -108,12 +108,18 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
     # Payload 1.0 of HTTP APIs has the same shape, less multiValueHeaders, and more: its version and identity source.
     context = _object(event, "requestContext")
+    kind = Kind.HTTP_1 if event.get("version") == "1.0" else Kind.REST_REQUEST
+    full_path = _text(context, "path")
+    if kind is Kind.HTTP_1 and _OWN_DOMAIN.match(_text(context, "domainName")):
+        # AWS's sample of payload 1.0 has no stage in its path; on the API's own domain, every URL begins with it.
+        stage = _text(context, "stage")
+        full_path = path if stage == "$default" else f"/{stage}{path}"
     tokens, proofs, pops = _header_values(event, settings)
     return GatewayRequest(
-        kind=Kind.HTTP_1 if event.get("version") == "1.0" else Kind.REST_REQUEST,
+        kind=kind,
         method=method,
         path=path,
-        url=_url(settings, context, path, _text(context, "path")),
+        url=_url(settings, context, path, full_path),
         tokens=tokens,
         proofs=proofs,
         request_id=_text(context, "requestId") or invocation_id,

@@ -133,6 +133,19 @@ def test_stage_before_an_http_apis_path_is_no_part_of_the_route(call: Call, stag
     assert log_lines()[-1]["route_pattern"] == "GET /v1/whoami"
 
 
+@pytest.mark.parametrize("full_path", ["/prod/v1/orders", "/v1/orders", ""])
+def test_payload_1_of_a_named_stage_is_compared_with_the_url_that_has_the_stage(call: Call, full_path: str) -> None:
+    """AWS's sample leaves the stage out of the path; the client called it all the same."""
+    event = http_1(call)
+    event["requestContext"]["path"] = full_path
+    assert effect(Stand().answer(event)) == "Allow"
+    without = http_1(call.change(signed_url=f"https://{DOMAIN}/v1/orders"))
+    without["requestContext"]["path"] = full_path
+    assert effect(Stand().answer(without)) == "Deny"
+    in_default = http_1(call.change(stage="$default", signed_url=f"https://{DOMAIN}/v1/orders"))
+    assert effect(Stand().answer(in_default)) == "Allow"
+
+
 @pytest.mark.parametrize(
     ("raw_path", "arn_path"),
     [

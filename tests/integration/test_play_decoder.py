@@ -179,7 +179,7 @@ def test_too_many_requests_says_how_long_to_pause(
     account: ServiceAccount, retry_after: str | None, pause: float
 ) -> None:
     """429: between a second and an hour, a minute where Google does not say."""
-    headers = {} if retry_after is None else {"Retry_After": retry_after}
+    headers: dict[str, Any] = {} if retry_after is None else {"Retry_After": retry_after}
     trouble = outcome(Scripted(http(429, **headers)), account)
     assert isinstance(trouble, PlayUnavailable)
     assert trouble.pause == pause

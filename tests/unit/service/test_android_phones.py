@@ -280,7 +280,7 @@ def test_two_proofs_of_keys_are_malformed(stack: MemoryStack, log_lines: Lines) 
     phone, iphone = stack.android(), stack.installation()
     client_data = phone.client_data(stack.challenge())
     body = phone.attestation_body(client_data)
-    body["evidence"] += iphone.attestation_body(client_data)["evidence"]  # type: ignore[operator]
+    body["evidence"] += iphone.attestation_body(client_data)["evidence"]
     assert refused(stack, "/v1/attestations", body, log_lines)[:2] == (400, "malformed-evidence")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
@@ -117,7 +118,7 @@ def test_vendor_is_not_asked_before_its_time(table: MemoryStatusLists) -> None:
     ],
 )
 def test_dates_follow_age_and_cache_control(
-    table: MemoryStatusLists, headers: dict[str, str], fetched: int, fresh: float
+    table: MemoryStatusLists, headers: dict[str, Any], fetched: int, fresh: float
 ) -> None:
     """A cache between us makes a list older; a header can neither make it younger nor blind us for long."""
     refreshed(table, answered(**headers))
@@ -181,6 +182,18 @@ def test_unusable_first_answer_stores_nothing(table: MemoryStatusLists, trouble:
 def test_confirmation_of_nothing_is_unusable(table: MemoryStatusLists) -> None:
     """304 to a question without an etag confirms no list."""
     assert refreshed(table, Google(Answer(304, {}, b""))).outcome is Outcome.KEPT
+
+
+def test_confirmation_that_nobody_asked_for_keeps_no_old_list_young(
+    table: MemoryStatusLists, good: StoredStatusList
+) -> None:
+    """The attack: 304 to every question, and a leaked keybox stays unlisted. An operator who forces a refresh asked for
+    the whole list, and hears that none came; so it is with a list that has no etag to ask with."""
+    assert refreshed(table, Google(Answer(304, {}, b"")), force=True).outcome is Outcome.KEPT
+    assert table.row == good
+    table.row = replace(good, etag=None)
+    assert refreshed(table, Google(Answer(304, {}, b""))).outcome is Outcome.KEPT
+    assert table.row == replace(good, etag=None)
 
 
 def test_redirect_is_named_with_what_to_do(table: MemoryStatusLists) -> None:

@@ -7,6 +7,7 @@ the one that runs AWS's own Lambda image.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import platform
@@ -31,8 +32,10 @@ HOST_NAME = "host.docker.internal"
 def bridge_address() -> str:
     """The address of this machine that containers can reach: Docker's bridge on Linux, loopback behind Docker Desktop.
 
+    ministack, which asks nobody for a password, will listen there: never on an address that others could reach.
+
     Raises:
-        LocalStackError: when there is no Docker, or it does not answer.
+        LocalStackError: when there is no Docker, it does not answer, or its bridge has no private IPv4 address.
     """
     if shutil.which("docker") is None:
         raise LocalStackError("sam-local needs Docker, and there is none: `make run` does without.")
@@ -40,7 +43,15 @@ def bridge_address() -> str:
     ended = subprocess.run(question, capture_output=True, text=True, timeout=30, check=False)
     if ended.returncode != 0:
         raise LocalStackError("sam-local needs Docker, and its daemon does not answer: start it, or use `make run`.")
-    return ended.stdout.strip() if platform.system() == "Linux" else LOOPBACK
+    if platform.system() != "Linux":
+        return LOOPBACK
+    try:
+        address = ipaddress.IPv4Address(ended.stdout.strip())
+    except ValueError:
+        raise LocalStackError("sam-local needs the IPv4 address of Docker's bridge, and there is none.") from None
+    if not address.is_private or address.is_unspecified:
+        raise LocalStackError("sam-local listens on private addresses only, and that of Docker's bridge is not one.")
+    return str(address)
 
 
 def with_endpoint_variable(template: Mapping[str, Any]) -> dict[str, Any]:

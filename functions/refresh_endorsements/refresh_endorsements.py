@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 from pydantic import BaseModel, ConfigDict
 from service.aws import dynamodb
-from service.custom_resource import CustomResourceRequest, answer_custom_resource
+from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.outbound import Answer, exchange
 from service.settings import RefreshEndorsementsSettings, read_settings
 from service.status_feed import Fetch, Outcome, Refresh, refresh_status_list
@@ -80,7 +80,7 @@ def wire(env: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
+def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
     def run(request: RefreshRequest) -> dict[str, object]:
@@ -88,7 +88,9 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
 
     if "RequestType" in event:
         request = CustomResourceRequest.model_validate(event)
-        return answer_custom_resource(request, lambda: _as_attributes(run(RefreshRequest(action="refresh"))))
+        return answer_custom_resource(
+            request, lambda: _as_attributes(run(RefreshRequest(action="refresh"))), seconds=seconds_left(context)
+        )
     return run(RefreshRequest.model_validate(event))
 
 

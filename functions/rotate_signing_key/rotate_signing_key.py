@@ -16,7 +16,7 @@ from attestation.jose import b64url_encode
 from pydantic import BaseModel, ConfigDict
 from service.apis import DynamoDBApis
 from service.aws import dynamodb, kms
-from service.custom_resource import CustomResourceRequest, answer_custom_resource
+from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey
 from service.publishing import Publisher
 from service.revocations import DynamoDBRevocations
@@ -74,7 +74,7 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, RootKey]:
     return rotation, root_key
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
+def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
     def run(action: Action) -> dict[str, object]:
@@ -82,5 +82,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
         return rotate_keys(action=action, rotation=rotation, root_key=root_key, now=time.time())
 
     if "RequestType" in event:
-        return answer_custom_resource(CustomResourceRequest.model_validate(event), lambda: run("tick"))
+        return answer_custom_resource(
+            CustomResourceRequest.model_validate(event), lambda: run("tick"), seconds=seconds_left(context)
+        )
     return run(RotationRequest.model_validate(event).action)

@@ -55,6 +55,16 @@ def test_other_build_platform_or_app_is_none(world: AwsWorld, key: tuple[str, st
     assert DynamoDBBuilds(world.dynamodb, world.tables["builds"]).find(*key) is None
 
 
+@pytest.mark.parametrize(
+    "build", ["\ud800", "4" * 1017, "\u4e2d" * 340, "4" * 100_000], ids=["surrogate", "long", "wide", "huge"]
+)
+def test_build_that_no_row_can_have_is_unknown(world: AwsWorld, build: str) -> None:
+    """The attack: a build number that DynamoDB refuses, and each such request is an error of ours, with an alarm."""
+    builds = DynamoDBBuilds(world.dynamodb, world.tables["builds"])
+    assert builds.find("demo", "android", build) is None
+    assert builds.find("demo", "android", "4" * 1016) is None  # as long as a key can be, and asked for
+
+
 def test_second_artefact_of_a_build_joins_it(world: AwsWorld) -> None:
     """Splits add parts, another store's file adds digests; the first date stays."""
     builds = _builds(world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from bonafide.local.layout import LocalStackError
@@ -28,3 +30,30 @@ def test_missing_docker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LocalStackError, match="make run"):
         bridge_address()
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        ("172.17.0.1", True),
+        ("192.168.65.1", True),
+        ("0.0.0.0", False),
+        ("8.8.8.8", False),
+        ("", False),
+        ("fe80::1", False),
+        ("172.17.0.1 172.18.0.1", False),
+    ],
+)
+def test_stand_in_listens_on_private_addresses_alone(
+    monkeypatch: pytest.MonkeyPatch, answer: str, accepted: bool
+) -> None:
+    """The attack: a bridge with an odd address, and everybody's machine can read the local stack's keys."""
+    monkeypatch.setattr("bonafide.local.sam_local.shutil.which", lambda _name: "/usr/bin/docker")
+    monkeypatch.setattr("bonafide.local.sam_local.platform.system", lambda: "Linux")
+    ended = subprocess.CompletedProcess([], 0, stdout=answer + "\n")
+    monkeypatch.setattr("bonafide.local.sam_local.subprocess.run", lambda *_, **__: ended)
+    if accepted:
+        assert bridge_address() == answer
+    else:
+        with pytest.raises(LocalStackError):
+            bridge_address()

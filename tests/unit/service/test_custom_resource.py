@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import refresh_endorsements
 import rotate_signing_key
 from attestation.jose import b64url_encode
-from service.custom_resource import CustomResourceRequest, answer_custom_resource
+from service.custom_resource import TELLING, CustomResourceRequest, answer_custom_resource, seconds_left
 from service.errors import Unavailable
 from service.settings import SettingsError
 
+from bonafide.local.template import read_template
+from tests.architecture.source_tree import ROOT
 from tests.service_stack.memory_stack import NOW, MemoryStack
 
 EVENT = {
@@ -28,11 +32,11 @@ EVENT = {
 }
 
 
-def answered(event: Mapping[str, Any], work: Any) -> dict[str, Any]:
+def answered(event: Mapping[str, Any], work: Any, **more: Any) -> dict[str, Any]:
     """What CloudFormation was told."""
     sent: list[tuple[str, bytes]] = []
     answer = answer_custom_resource(
-        CustomResourceRequest.model_validate(event), work, put=lambda url, body: sent.append((url, body))
+        CustomResourceRequest.model_validate(event), work, put=lambda url, body: sent.append((url, body)), **more
     )
     ((url, body),) = sent
     assert url == EVENT["ResponseURL"]
@@ -68,6 +72,68 @@ def test_work_that_fails_is_reported_as_failed(error: Exception) -> None:
     assert told["Status"] == "FAILED"
     assert type(error).__name__ in told["Reason"]
     assert "secret" not in told["Reason"]
+
+
+def test_work_that_takes_too_long_is_reported_as_failed() -> None:
+    """A function that Lambda kills tells nobody, and the stack hangs for an hour. Its work is given up in time."""
+    release = threading.Event()
+
+    def work() -> Mapping[str, object]:
+        release.wait(30)
+        return {}
+
+    try:
+        told = answered(EVENT, work, seconds=TELLING + 0.05)
+    finally:
+        release.set()
+    assert (told["Status"], "Data" in told) == ("FAILED", False)
+    assert "WorkTookTooLong" in told["Reason"]
+
+
+@pytest.mark.parametrize("error", [None, Unavailable("kms:Sign: AccessDenied"), SystemExit(1)])
+def test_work_within_its_time_is_reported_as_it_went(error: BaseException | None) -> None:
+    """With a limit as without one, whatever the work raises."""
+
+    def work() -> Mapping[str, object]:
+        if error is not None:
+            raise error
+        return {"RootPublicKey": "point"}
+
+    told = answered(EVENT, work, seconds=60.0)
+    assert told["Status"] == ("SUCCESS" if error is None else "FAILED")
+
+
+@pytest.mark.parametrize("function", ["RefreshEndorsementsFunction", "RotateSigningKeyFunction"])
+def test_time_of_the_function_holds_its_work_and_the_telling(function: str) -> None:
+    """A whole fetch and two slow calls of the table fit in before the time is up."""
+    timeout = read_template(ROOT / "template.yaml")["Resources"][function]["Properties"]["Timeout"]
+    assert timeout - TELLING >= refresh_endorsements.TIMEOUT + 2 * 10
+
+
+def test_telling_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage that takes every connection and answers none: the attempts stop in time for Lambda to log them."""
+    now = [0.0]
+
+    def urlopen(_request: object, timeout: float) -> None:
+        now[0] += 3 * timeout
+        raise TimeoutError
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr("service.custom_resource.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("service.custom_resource.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    with pytest.raises(TimeoutError):
+        answer_custom_resource(CustomResourceRequest.model_validate(EVENT), dict)
+    assert 10 < now[0] <= TELLING
+
+
+def test_time_left_is_lambdas_word() -> None:
+    """And without Lambda there is no limit."""
+
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return 59_500
+
+    assert (seconds_left(Context()), seconds_left(None)) == (59.5, None)
 
 
 def test_delete_does_no_work() -> None:

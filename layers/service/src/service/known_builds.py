@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.claims import Claims
 from attestation.client_data import ClientData
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+_MAX_SORT_KEY: Final = 1024
+"""Bytes of a DynamoDB sort key ("Quotas in Amazon DynamoDB")."""
+
+
 class Builds(Protocol):
     """Where use cases look a build up."""
 
@@ -47,6 +51,8 @@ class DynamoDBBuilds:
     table: str
 
     def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
+        if not _is_sort_key(f"{platform}#{build}"):
+            return None
         key = {"app": {"S": app}, "build": {"S": f"{platform}#{build}"}}
         with unavailable_on_failure("dynamodb:GetItem builds"):
             row = self.client.get_item(TableName=self.table, Key=key, ProjectionExpression="parts").get("Item")
@@ -57,6 +63,15 @@ class DynamoDBBuilds:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Unavailable(f"build {platform} {build} of app {app} is registered wrongly") from None
         return KnownBuild(build=build, parts=parts)
+
+
+def _is_sort_key(text: str) -> bool:
+    """Whether a row can have this name. The attack: a build number that DynamoDB refuses, and each such request is an
+    error of ours."""
+    try:
+        return len(text.encode("utf-8")) <= _MAX_SORT_KEY
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,16 @@ def refresh_status_list(
     if stands is not None and not force and now < stands.fresh_until:
         return _refresh(Outcome.FRESH, stands, now)
     try:
-        answer = fetch(etag=None if stands is None or force else stands.etag)
-        newer = _newer(stands, answer, max_age=max_age, now=now, accept_shrunken=accept_shrunken)
+        etag = None if stands is None or force else stands.etag
+        answer = fetch(etag=etag)
+        newer = _newer(
+            stands,
+            answer,
+            asked_for_changes=etag is not None,
+            max_age=max_age,
+            now=now,
+            accept_shrunken=accept_shrunken,
+        )
     except (Unreachable, _Unusable, EndorsementsUnavailable) as error:
         return _refresh(Outcome.KEPT, stands, now, str(error))
     if not table.replace(newer):
@@ -93,10 +101,17 @@ def _refresh(outcome: Outcome, stands: StoredStatusList | None, now: float, deta
 
 
 def _newer(
-    stands: StoredStatusList | None, answer: Answer, *, max_age: float, now: float, accept_shrunken: bool
+    stands: StoredStatusList | None,
+    answer: Answer,
+    *,
+    asked_for_changes: bool,
+    max_age: float,
+    now: float,
+    accept_shrunken: bool,
 ) -> StoredStatusList:
     fetched_at, fresh_until = _dates(answer.headers, max_age=max_age, now=now)
-    if answer.status == 304 and stands is not None:
+    # Only to a question about changes: otherwise whoever answers 304 keeps an old list young for ever.
+    if answer.status == 304 and stands is not None and asked_for_changes:
         return replace(
             stands,
             fetched_at=max(fetched_at, stands.fetched_at),

@@ -37,7 +37,7 @@ def test_missing_docker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("172.17.0.1", True),
         ("192.168.65.1", True),
-        ("0.0.0.0", False),
+        ("0.0.0.0", False),  # noqa: S104 - refused
         ("8.8.8.8", False),
         ("", False),
         ("fe80::1", False),

@@ -4,8 +4,8 @@
 age of what we know        what happens
 =========================  =========================================================================================
 up to 5 s                  nothing
-5 to 30 s                  a refresh beside the request, which is decided by the bundle at hand
-over 30 s                  a refresh first; the request waits for it, no longer than 2 s
+5 to 29 s                  a refresh beside the request, which is decided by the bundle at hand
+over 29 s                  a refresh first; the request waits for it, no longer than 2 s
 none in force              the same, but up to 4 s: its server may be starting up as we are
 refresh fails              the last good bundle goes on until its ``exp``; further attempts keep a growing distance
 =========================  =========================================================================================
@@ -29,7 +29,7 @@ from attestation.trust_bundle import TrustBundle, open_trust_bundle
 from bundle_client import BundleAnswer, BundleUnreachable
 
 REFRESH_BESIDE_AFTER: Final = 5.0
-REFRESH_FIRST_AFTER: Final = 30.0
+REFRESH_FIRST_AFTER: Final = 29.0  # and its server may remember a bundle for a second: 30 s is what we promise
 WAIT: Final = 2.0
 WAIT_WITHOUT_BUNDLE: Final = 4.0
 UNKNOWN_KEY_PAUSE: Final = 10.0

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """Head and body: a client may send them in two pieces, and TCP in any number."""
+    request = b""
+    while True:
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            return request
+        piece = connection.recv(65_536)
+        if not piece:
+            return request
+        request += piece
 
 
 @dataclass
@@ -28,7 +46,7 @@ class Scripted:
     def answer(self, connection: socket.socket) -> None:
         with connection:
             try:
-                self.requests.append(connection.recv(65_536))
+                self.requests.append(_whole_request(connection))
                 time.sleep(self.delay)
                 if self.pace:
                     for at in range(len(self.script)):

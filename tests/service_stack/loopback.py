@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+_TLS = b"\x16"  # a client that begins a handshake: there is no request to wait for
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -22,9 +23,9 @@ def _whole_request(connection: socket.socket) -> bytes:
         if end and len(body) >= (int(length[1]) if length else 0):
             return request
         piece = connection.recv(65_536)
-        if not piece:
-            return request
         request += piece
+        if not piece or request[:1] == _TLS:
+            return request
 
 
 @dataclass

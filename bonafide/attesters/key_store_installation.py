@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -27,7 +28,7 @@ Item = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
-class KeyStoreInstallation:
+class KeyStoreInstallation(ABC):
     """``app`` (the registered name) with its two keys, which may be one: a key that attests itself may sign requests.
 
     The platforms' own classes below say what proves the key, and what stands beside it.
@@ -50,8 +51,9 @@ class KeyStoreInstallation:
         return self._facts()["app_build"]
 
     @property
+    @abstractmethod
     def platform(self) -> str:
-        raise NotImplementedError
+        """The platform that claims and tokens name."""
 
     def client_data(self, challenge: str, *, signals: Sequence[str] = (), **more: object) -> bytes:
         """The exact bytes that evidence binds. ``more`` adds or replaces members."""
@@ -105,26 +107,29 @@ class KeyStoreInstallation:
             content_digest=content_digest,
         )
 
+    @abstractmethod
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         """The attested key's certificate chain over ``challenge``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def beside(self, digest: bytes) -> list[Item]:
         """Evidence that stands beside the key's, over the same client data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sign(self, client_data: bytes) -> bytes:
         """The attested key's signature over ``client_data``: R and S, 64 bytes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _format(self) -> str:
-        raise NotImplementedError
+        """The evidence format of the key's chain."""
 
+    @abstractmethod
     def _facts(self) -> dict[str, str]:
-        raise NotImplementedError
+        """Client data's ``app_build``, ``os`` and ``model``."""
 
+    @abstractmethod
     def _now(self) -> float:
-        raise NotImplementedError
+        """The device's clock, Unix seconds."""
 
 
 @unique

@@ -73,7 +73,7 @@ def enrol(
     if isinstance(evidence.proof, AppleAttestation) and len(evidence.proof.key_id or b"") == 32:
         record.key_id = b64url_encode(evidence.proof.key_id or b"")
     client_data = parse_client_data(b64url_decode(request.client_data))
-    record.app_build = client_data.app_build or ""
+    record.note_client_data(client_data)
 
     challenge = open_challenge(
         client_data.challenge,
@@ -153,6 +153,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
         },
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
+        country_header=settings.country_header,
     )
 
 

@@ -78,7 +78,7 @@ def renew(
     record.key_id = request.key_id
     evidence = EvidenceSet.read(request.evidence, proving=RENEWING)
     client_data = parse_client_data(b64url_decode(request.client_data))
-    record.app_build = client_data.app_build or ""
+    record.note_client_data(client_data)
 
     # The seal is checked before anything is read: a flood of invented challenges costs no I/O.
     challenge = open_any_challenge(
@@ -176,6 +176,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
         },
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
+        country_header=settings.country_header,
     )
 
 

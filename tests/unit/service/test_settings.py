@@ -58,6 +58,7 @@ COMPLETE = {
     "SIGNING_KEY_DAYS": "30",
     "ALLOWED_ORIGIN": "https://app.example",
     "SIGNAL_MEMORY_SECONDS": "3600",
+    "COUNTRY_HEADER": "",
 }
 KINDS = (
     IssueChallengeSettings,
@@ -208,3 +209,11 @@ def test_test_root_stands_for_every_vendor_in_development() -> None:
         assert any(anchor.spki == read_certificate(AUTHORITY.root_certificate).spki for anchor in purpose)
     assert roots.harmony_simulator == ()
     assert not any(is_simulator_root(anchor.spki) for anchor in roots.harmony_anonymous)
+
+
+def test_header_of_the_country_is_a_header_name() -> None:
+    """A setting that could never match is refused at the start, and is not silently without effect."""
+    settings = read_settings(AppraiseEvidenceSettings, {**COMPLETE, "COUNTRY_HEADER": "CF-IPCountry"})
+    assert settings.country_header == "CF-IPCountry"
+    with pytest.raises(SettingsError, match="COUNTRY_HEADER must be empty or the name of a header"):
+        read_settings(AppraiseEvidenceSettings, {**COMPLETE, "COUNTRY_HEADER": "CF IPCountry:"})

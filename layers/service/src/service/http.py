@@ -22,7 +22,7 @@ from .client_policy import no_client_policy
 from .errors import Contraindicated, Unavailable
 from .json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
 from .problems import MALFORMED_REQUEST, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem
-from .telemetry import DecisionRecord, log_decision, log_unavailable, log_unexpected
+from .telemetry import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
 
@@ -64,13 +64,15 @@ class Wiring:
     """What ``wire`` builds: the use case's collaborators by keyword, and what the edge itself needs.
 
     ``support_code`` takes (reason, key id, now); ``client_policy_version`` is told in a header of every answer;
-    ``allowed_origin`` is the web origin that may read answers.
+    ``allowed_origin`` is the web origin that may read answers; ``country_header`` the header in which whatever stands
+    in front names the caller's country, empty for none.
     """
 
     collaborators: Mapping[str, object]
     support_code: Callable[[str, str, float], str] = _no_code
     client_policy_version: Callable[[], int] = no_client_policy
     allowed_origin: str = "*"
+    country_header: str = ""
 
 
 def json_members(call: Call) -> object:
@@ -135,10 +137,11 @@ class _Edge:
             return _problem_reply(TRY_LATER, TRY_LATER.document(instance=request_id), bare)
 
     def _handle(self, event: Mapping[str, Any], request_id: str, wiring: Wiring) -> dict[str, Any]:
-        record = DecisionRecord(action=self.action or "", request_id=request_id)
         now = self.clock()
+        record = DecisionRecord(action=self.action or "", request_id=request_id, at=now)
         try:
             call = _read_call(event, request_id)
+            record.country = country_of(call.headers, wiring.country_header)
             request = self.model.model_validate(self.members(call))
             extra = {} if self.action is None else {"record": record}
             outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)

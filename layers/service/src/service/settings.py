@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
@@ -24,6 +25,7 @@ from .outbound import check_url
 
 _S = TypeVar("_S")
 _PARSER: Final = "parser"
+_HEADER: Final = re.compile("[A-Za-z0-9-]{1,64}")
 PLAY_ENDPOINT: Final = "https://playintegrity.googleapis.com"
 
 
@@ -66,6 +68,12 @@ def _positive(text: str) -> int:
 
 def _natural(text: str) -> int:
     return 0 if text == "0" else _positive(text)
+
+
+def _header_or_none(text: str) -> str:
+    if text and _HEADER.fullmatch(text) is None:
+        raise ValueError("must be empty or the name of a header")
+    return text
 
 
 def _one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
@@ -129,6 +137,7 @@ class JudgingSettings:
     the certificate of the simulator whose keys are public, for development stages alone.
     ``endorsements_max_age_seconds`` is how old Google's status list may be, ``on_endorsements_stale`` what is done with
     an older one. The Play settings are those of :class:`~service.play_integrity.PlayIntegrity`.
+    ``country_header`` is the header in which a CDN names the caller's country; empty for none.
     """
 
     stage: str
@@ -158,6 +167,7 @@ class JudgingSettings:
         default=OnPlayUnavailable.REFUSE, metadata={_PARSER: _one_of(OnPlayUnavailable)}
     )
     allowed_origin: str = "*"
+    country_header: str = field(default="", metadata={_PARSER: _header_or_none})
 
     def __post_init__(self) -> None:
         # The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules.

@@ -7,38 +7,74 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attestation.attestation_result import AttestationResult
+from attestation.client_data import ClientData
 from attestation.known_builds import BuildComparison
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 METRIC_NAMESPACE: Final = "Bonafide"
 
+_OBSERVED: Final = " (observed)"
+_COUNTRY: Final = re.compile("[A-Za-z]{2}", re.ASCII)
+_RULE: Final = re.compile("[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+# Every name is a metric of its own, which costs money each month. What one process names is bounded by the rules of the
+# policies that it meets; this is the bound for whoever publishes a policy with a thousand.
+_MAX_COUNTED_RULES: Final = 200
+_MAX_COUNTED_FINDINGS: Final = 20
+_counted_rules: set[str] = set()
+
+
+class RecordedFacts(Protocol):
+    """What a policy looked at, for the record: :class:`attestation.cedar.facts.Facts`."""
+
+    @property
+    def context(self) -> Mapping[str, object]: ...
+
+    def to_record(self) -> Mapping[str, object]: ...
+
 
 @dataclass(slots=True, kw_only=True)
 class DecisionRecord:
-    """Facts about one attestation or renewal, noted as they become known, so that a refusal has them too.
+    """Facts about one attestation, renewal or report, noted as they become known, so that a refusal has them too.
 
-    ``key_id`` and ``app_build`` may be the client's own word; ``action`` is ``enrol`` or ``renew``.
+    ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``key_id``,
+    ``app_build``, ``os`` and ``model`` may be the client's own word. ``country`` is what the header named by
+    COUNTRY_HEADER says. ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
     """
 
     action: str
     request_id: str = ""
+    at: float = 0.0
     app: str = ""
     key_id: str = ""
     platform: str = ""
     app_build: str = ""
+    os: str = ""
+    model: str = ""
+    country: str | None = None
     tier: str = ""
     policy_version: int | None = None
     findings: list[str] = field(default_factory=list)
     build_match: str = ""
     differing: list[str] = field(default_factory=list)
+    facts: RecordedFacts | None = None
+
+    def note_client_data(self, client_data: ClientData) -> None:
+        """Take over what the app says about itself; bound to the evidence, which is not verified yet."""
+        self.app_build = client_data.app_build or ""
+        self.os, self.model = client_data.os or "", client_data.model or ""
+
+    def note_facts(self, facts: RecordedFacts) -> None:
+        """Take over what the policy is about to judge, so that another policy can judge it again later."""
+        self.facts = facts
 
     def note_build(self, build: BuildComparison | None) -> None:
         """Take over how the app at hand compares with its known builds; the names of differing parts are its own."""
@@ -49,7 +85,7 @@ class DecisionRecord:
         """Take over what appraisal found; observed rules are marked."""
         self.tier = result.tier.value
         self.policy_version = result.policy_version
-        self.findings = [f.rule if f.enforced else f"{f.rule} (observed)" for f in result.findings]
+        self.findings = [f.rule if f.enforced else f"{f.rule}{_OBSERVED}" for f in result.findings]
 
 
 @cache
@@ -81,13 +117,19 @@ def log_decision(
             key_id=record.key_id,
             platform=record.platform,
             app_build=record.app_build,
+            at=record.at,
+            os=record.os,
+            model=record.model,
+            country=record.country or "",
             tier=record.tier,
             policy_version=record.policy_version,
             findings=record.findings,
             build_match=record.build_match,
             differing=record.differing,
+            **_judged(record),
         )
     )
+    _best_effort(lambda: _count_rules(record.findings))
 
 
 def log_unavailable(what: str, request_id: str = "") -> None:
@@ -115,15 +157,42 @@ def places(error: BaseException) -> list[str]:
     return [f"{'/'.join(frame.filename.rsplit('/', 2)[-2:])}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def count(name: str) -> None:
-    """Add one to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack`` and
-    ``service``."""
+def count(name: str, **dimensions: str) -> None:
+    """Add one to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack``,
+    ``service`` and those given; their values must come from a small, closed set."""
 
     def write() -> None:
         with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE) as metric:
             metric.add_dimension(name="stack", value=os.environ.get("STACK_NAME") or "none")
+            for dimension, value in dimensions.items():
+                metric.add_dimension(name=dimension, value=value)
 
     _best_effort(write)
+
+
+def _judged(record: DecisionRecord) -> dict[str, Any]:
+    return {} if record.facts is None else {"facts": record.facts.to_record()}
+
+
+def _count_rules(findings: list[str]) -> None:
+    """One metric per rule that took part: ``RuleMatched``, or ``RuleObserved`` for rules that are only observed, with
+    the dimensions ``stack``, ``service`` and ``rule``."""
+    for finding in findings[:_MAX_COUNTED_FINDINGS]:
+        rule = finding.removesuffix(_OBSERVED)
+        if _RULE.fullmatch(rule) is None or (rule not in _counted_rules and len(_counted_rules) >= _MAX_COUNTED_RULES):
+            rule = "other"
+        _counted_rules.add(rule)
+        count("RuleObserved" if finding.endswith(_OBSERVED) else "RuleMatched", rule=rule)
+
+
+def country_of(headers: Mapping[str, str], header: str) -> str | None:
+    """The country that ``header`` names, as two capital letters; ``None`` for anything else, and without a header.
+
+    ``headers`` have lower-case names. The value is worth what wrote it: a CDN that overwrites the header tells where
+    the request came from, and without one the client tells whatever it likes.
+    """
+    text = headers.get(header.lower(), "") if header else ""
+    return text.upper() if _COUNTRY.fullmatch(text) else None
 
 
 def measure_seconds(name: str, value: float, *, stack: str) -> None:

@@ -128,6 +128,10 @@ class Reason(StrEnum):
     BUNDLE_ROLLBACK = "bundle-rollback"  # an old bundle replayed to revive a retired key
     BUNDLE_UNAVAILABLE = "bundle-unavailable"
 
+    # Client policies, as the app reads them.
+    CLIENT_POLICY_INVALID = "client-policy-invalid"  # detectors switched off by someone who is not the root key
+    CLIENT_POLICY_ROLLBACK = "client-policy-rollback"  # an old policy, genuine once, replayed to bring back a hole
+
     # Apps and appraisal.
     APP_UNKNOWN = "app-unknown"  # nobody registered this app here
     APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process

@@ -206,6 +206,8 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.BUNDLE_INVALID,
         Reason.BUNDLE_ROLLBACK,
         Reason.BUNDLE_UNAVAILABLE,
+        Reason.CLIENT_POLICY_INVALID,
+        Reason.CLIENT_POLICY_ROLLBACK,
         Reason.TRUST_ANCHORS_MISSING,
         Reason.ENDORSEMENTS_MISSING,
         Reason.ENDORSEMENTS_MALFORMED,

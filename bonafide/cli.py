@@ -22,6 +22,7 @@ from .commands import (
     local,
     not_before,
     play,
+    policy,
 )
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
@@ -72,6 +73,7 @@ cli.add_typer(api.commands, name="api")
 cli.add_typer(key.commands, name="key")
 cli.add_typer(keys.commands, name="keys")
 cli.add_typer(endorsements.commands, name="endorsements")
+cli.add_typer(policy.commands, name="policy")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)
 cli.command("inspect")(inspect.inspect)

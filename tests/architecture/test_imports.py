@@ -12,7 +12,7 @@ from tests.architecture.source_tree import Module, modules
 STANDARD = sys.stdlib_module_names | {"__future__"}
 
 THIRD_PARTY = {
-    "attestation": {"cryptography", "cbor2"},
+    "attestation": {"cryptography", "cbor2", "cedarpy"},
     "service": {
         "cryptography",
         "pydantic",

@@ -1,0 +1,1 @@
+"""Appraisal policies in Cedar: facts, judgement, and what is wrong with a policy text."""

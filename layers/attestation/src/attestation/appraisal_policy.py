@@ -26,13 +26,17 @@ class AppraisalContext:
     """Everything a policy may look at: what hardware proved, what the app says, and what time it is.
 
     ``now`` is Unix seconds; without it rules about age do not object. ``build`` is how the app at hand compares with
-    the builds that its owner registered, ``None`` where none are.
+    the builds that its owner registered, ``None`` where none are. ``app`` is the registered app, ``event`` what is
+    being decided (``enrol``, ``renew``, ``signal``), ``country`` where the request came from, if anybody says so.
     """
 
     claims: Claims
     client_data: ClientData | None
     now: float | None = None
     build: BuildComparison | None = None
+    app: str = ""
+    event: str = "renew"
+    country: str | None = None
 
 
 class AppraisalPolicy(Protocol):

@@ -23,13 +23,14 @@ class Finding:
 
     ``rule`` is its stable id; ``tier`` what it pulls the result down to; ``advice`` what the app may be told to do
     (``update-app``, ``update-os`` …) and the only part that a client ever sees; ``enforced`` is false for rules
-    that are only observed.
+    that are only observed. ``block_seconds`` says for how long the rule wants the key refused at the gate as well.
     """
 
     rule: str
     tier: Tier
     advice: str | None = None
     enforced: bool = True
+    block_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

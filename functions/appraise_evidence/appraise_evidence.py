@@ -117,7 +117,13 @@ def enrol(
             expires_at=moment + key_idle,
         ),
     )
-    return ready.answer(app, claims=claims, client_data=client_data, result=result)
+    return ready.answer(
+        app,
+        claims=claims,
+        client_data=client_data,
+        result=result,
+        client_policy_version=record.client_policy_version or 0,
+    )
 
 
 def wire(env: Mapping[str, str]) -> Wiring:

@@ -139,7 +139,13 @@ def renew(
         challenge,
         replace(key, claims=claims, counter=claims.counter, last_seen=moment, expires_at=moment + key_idle),
     )
-    return ready.answer(app, claims=claims, client_data=client_data, result=result)
+    return ready.answer(
+        app,
+        claims=claims,
+        client_data=client_data,
+        result=result,
+        client_policy_version=record.client_policy_version or 0,
+    )
 
 
 def wire(env: Mapping[str, str]) -> Wiring:

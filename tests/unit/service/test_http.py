@@ -10,9 +10,10 @@ import pytest
 from attestation.attestation_result import AttestationResult, Finding, Tier
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from pydantic import Field
-from service.errors import Contraindicated, Unavailable
+from service.errors import Contraindicated, NoClientPolicy, Unavailable
 from service.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, endpoint, path_member
 from service.problems import PROBLEM_OF, TRY_LATER
+from service.telemetry import DecisionRecord
 
 from tests.service_stack.events import REQUEST_ID, json_of, rest_event, slug_of
 
@@ -55,11 +56,11 @@ def test_body_in_base64_is_the_same_body() -> None:
 
 @pytest.mark.parametrize("error", [None, RejectedEvidence(Reason.APP_MISMATCH), KeyError("x"), Unavailable("y")])
 def test_every_answer_carries_the_standing_headers(error: Exception | None) -> None:
-    """CORS, no-store, and the client-policy version, on successes and on every refusal."""
+    """CORS and no-store, on successes and on every refusal."""
     answer = (handler_of(greet) if error is None else failing(error))(EVENT, None)
     assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
     assert answer["headers"]["Cache-Control"] == "no-store"
-    assert answer["headers"][CLIENT_POLICY_VERSION_HEADER] == "0"
+    assert CLIENT_POLICY_VERSION_HEADER in answer["headers"]["Access-Control-Expose-Headers"]
     assert answer["isBase64Encoded"] is False
 
 
@@ -89,6 +90,9 @@ def test_answers_are_for_the_allowed_origin_alone(error: Exception | None) -> No
         {**EVENT, "headers": "text"},
         {**EVENT, "headers": {"a": None, "b": ["c"]}},
         {**EVENT, "body": 7},
+        {**EVENT, "pathParameters": "text"},
+        {**EVENT, "queryStringParameters": ["install"]},
+        {**EVENT, "pathParameters": {"app": None}, "queryStringParameters": {"install": 7}},
     ],
 )
 def test_event_of_any_shape_is_answered(event: Any) -> None:
@@ -97,7 +101,7 @@ def test_event_of_any_shape_is_answered(event: Any) -> None:
     assert answer["statusCode"] in (200, 400)
 
 
-@pytest.mark.parametrize("broken", ["wire", "clock", "client_policy_version", "support_code"])
+@pytest.mark.parametrize("broken", ["wire", "clock", "support_code"])
 def test_broken_edge_is_try_later(
     broken: str, monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
@@ -111,10 +115,8 @@ def test_broken_edge_is_try_later(
         handler = endpoint(Greeting, greet, fails)
     elif broken == "clock":
         handler = endpoint(Greeting, greet, lambda _env: Wiring(collaborators={}), clock=fails)
-    elif broken == "support_code":
-        handler = handler_of(fails, wiring=Wiring(collaborators={}, support_code=fails))
     else:
-        handler = handler_of(greet, wiring=Wiring(collaborators={}, client_policy_version=fails))
+        handler = handler_of(fails, wiring=Wiring(collaborators={}, support_code=fails))
     answer = handler(EVENT, None)
     assert (answer["statusCode"], slug_of(answer)) == (503, "try-later")
     if broken != "support_code":
@@ -122,10 +124,33 @@ def test_broken_edge_is_try_later(
     assert "unexpected error" in [line.get("message") for line in log_lines()]
 
 
-def test_client_policy_version_in_force_is_told() -> None:
-    """An app learns of a new policy on its next call, whatever it called."""
-    wiring = Wiring(collaborators={}, client_policy_version=lambda: 7)
-    assert handler_of(greet, wiring=wiring)(EVENT, None)["headers"][CLIENT_POLICY_VERSION_HEADER] == "7"
+@pytest.mark.parametrize("error", [None, RejectedEvidence(Reason.APP_MISMATCH), Unavailable("y")])
+@pytest.mark.parametrize("version", [0, 7])
+def test_client_policy_version_that_the_use_case_noted_is_told(version: int, error: Exception | None) -> None:
+    """An app learns of a new policy on its next call, also when that call is refused."""
+
+    def use_case(request: Greeting, *, record: DecisionRecord, now: float) -> Mapping[str, object]:
+        record.client_policy_version = version
+        if error is not None:
+            raise error
+        return greet(request, now=now)
+
+    answer = handler_of(use_case, action="renew")(EVENT, None)
+    assert answer["headers"][CLIENT_POLICY_VERSION_HEADER] == str(version)
+
+
+@pytest.mark.parametrize("error", [None, RejectedEvidence(Reason.APP_MISMATCH), KeyError("x"), Unavailable("y")])
+def test_answer_about_no_particular_install_tells_no_client_policy_version(error: Exception | None) -> None:
+    """A constant would be wrong for somebody: in a rollout, each install has its own version."""
+    answer = (handler_of(greet) if error is None else failing(error))(EVENT, None)
+    assert CLIENT_POLICY_VERSION_HEADER not in answer["headers"]
+
+
+def test_app_without_client_policy_is_told_so() -> None:
+    """A registered app whose team published none: 404 of its own kind, and version 0."""
+    answer = failing(NoClientPolicy())(EVENT, None)
+    assert (answer["statusCode"], slug_of(answer)) == (404, "no-client-policy")
+    assert answer["headers"][CLIENT_POLICY_VERSION_HEADER] == "0"
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -264,9 +289,9 @@ class Path(RequestModel):
 DOCUMENT = Document("content", "application/jwt", '"tag"', max_age=2)
 
 
-def fetch(headers: Mapping[str, str]) -> dict[str, Any]:
+def fetch(headers: Mapping[str, str], document: Document = DOCUMENT) -> dict[str, Any]:
     def use_case(_request: Path, *, now: float) -> Document:
-        return DOCUMENT
+        return document
 
     handler = endpoint(Path, use_case, lambda _env: Wiring(collaborators={}), members=path_member)
     return handler(rest_event("GET", "/document", headers=headers), None)
@@ -294,6 +319,14 @@ def test_document_the_caller_has_is_not_sent_again(name: str, condition: str) ->
 def test_document_the_caller_lacks_is_sent(condition: str) -> None:
     """Anything that does not name the tag gets the document."""
     assert fetch({"If-None-Match": condition})["statusCode"] == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"If-None-Match": '"tag"'}])
+def test_private_document_is_for_no_shared_cache_and_tells_its_version(headers: Mapping[str, str]) -> None:
+    """The attack: a cache that hands one install's document to another, of another cohort."""
+    answer = fetch(headers, Document("x", "application/jwt", '"tag"', max_age=0, private=True, client_policy_version=8))
+    assert answer["headers"]["Cache-Control"] == "private, max-age=0"
+    assert answer["headers"][CLIENT_POLICY_VERSION_HEADER] == "8"
 
 
 def test_wiring_happens_on_the_first_call_outside_lambda() -> None:

@@ -17,6 +17,10 @@ class Unavailable(Exception):
         self.what = what
 
 
+class NoClientPolicy(Exception):
+    """The app is registered, and no client policy was ever published for it."""
+
+
 class Contraindicated(RejectedEvidence):
     """Evidence verified, and appraisal says no. ``result`` says which findings did it and what may be advised."""
 

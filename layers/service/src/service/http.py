@@ -18,10 +18,9 @@ from typing import Any, Final
 from attestation.errors import AttestationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .client_policy import no_client_policy
-from .errors import Contraindicated, Unavailable
+from .errors import Contraindicated, NoClientPolicy, Unavailable
 from .json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
-from .problems import MALFORMED_REQUEST, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem
+from .problems import MALFORMED_REQUEST, NO_CLIENT_POLICY, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem
 from .telemetry import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
@@ -37,22 +36,32 @@ class RequestModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none."""
+    """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none.
+
+    ``path_members`` are what the route's path takes its name for, ``query`` the query string's members.
+    """
 
     path: str
     headers: Mapping[str, str]
     body: bytes | None
     request_id: str
+    path_members: Mapping[str, str]
+    query: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A cacheable success: served with an ETag, or as 304 to a caller that has it. ``max_age`` in seconds."""
+    """A cacheable success: served with an ETag, or as 304 to a caller that has it. ``max_age`` in seconds.
+
+    ``private``: not for caches that others share. ``client_policy_version`` as in :class:`DecisionRecord`.
+    """
 
     content: str
     media_type: str
     etag: str
     max_age: int
+    private: bool = False
+    client_policy_version: int | None = None
 
 
 def _no_code(_reason: str, _key_id: str, _now: float) -> str:
@@ -63,14 +72,12 @@ def _no_code(_reason: str, _key_id: str, _now: float) -> str:
 class Wiring:
     """What ``wire`` builds: the use case's collaborators by keyword, and what the edge itself needs.
 
-    ``support_code`` takes (reason, key id, now); ``client_policy_version`` is told in a header of every answer;
-    ``allowed_origin`` is the web origin that may read answers; ``country_header`` the header in which whatever stands
-    in front names the caller's country, empty for none.
+    ``support_code`` takes (reason, key id, now); ``allowed_origin`` is the web origin that may read answers;
+    ``country_header`` the header in which whatever stands in front names the caller's country, empty for none.
     """
 
     collaborators: Mapping[str, object]
     support_code: Callable[[str, str, float], str] = _no_code
-    client_policy_version: Callable[[], int] = no_client_policy
     allowed_origin: str = "*"
     country_header: str = ""
 
@@ -145,7 +152,9 @@ class _Edge:
             request = self.model.model_validate(self.members(call))
             extra = {} if self.action is None else {"record": record}
             outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)
-            answer = self._answer(outcome, call, wiring)
+            if isinstance(outcome, Document):
+                record.client_policy_version = outcome.client_policy_version
+            answer = _telling(self._answer(outcome, call, wiring), record)
             self._decided(record, outcome="accepted", reason="accepted")
             return answer
         except Exception as error:
@@ -171,13 +180,16 @@ class _Edge:
             detail=detail,
             support_code=code or "",
         )
+        if isinstance(error, NoClientPolicy):
+            record.client_policy_version = 0
         body = problem.document(instance=record.request_id, support_code=code, advice=advice)
-        return _problem_reply(problem, body, wiring)
+        return _telling(_problem_reply(problem, body, wiring), record)
 
     def _answer(self, outcome: Mapping[str, object] | Document, call: Call, wiring: Wiring) -> dict[str, Any]:
         if not isinstance(outcome, Document):
             return _reply(self.success, json.dumps(outcome), {"Content-Type": "application/json"}, wiring)
-        headers = {"ETag": outcome.etag, "Cache-Control": f"public, max-age={outcome.max_age}"}
+        scope = "private" if outcome.private else "public"
+        headers = {"ETag": outcome.etag, "Cache-Control": f"{scope}, max-age={outcome.max_age}"}
         if _has(call.headers.get("if-none-match", ""), outcome.etag):
             return _reply(304, "", headers, wiring)
         return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)
@@ -202,6 +214,8 @@ def _problem_of(error: Exception) -> tuple[Problem, str, str]:
             return MALFORMED_REQUEST, MALFORMED_REQUEST.slug, ", ".join(kinds)
         case Unavailable():
             return TRY_LATER, TRY_LATER.slug, error.what
+        case NoClientPolicy():
+            return NO_CLIENT_POLICY, NO_CLIENT_POLICY.slug, ""
         case _:
             return TRY_LATER, "unexpected-error", type(error).__qualname__
 
@@ -225,7 +239,22 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     if not isinstance(event, Mapping) or not isinstance(event.get("headers") or {}, Mapping):
         raise MalformedRequest("not a REST proxy event")
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-    return Call(path=str(event.get("path") or ""), headers=headers, body=_read_body(event), request_id=request_id)
+    return Call(
+        path=str(event.get("path") or ""),
+        headers=headers,
+        body=_read_body(event),
+        request_id=request_id,
+        path_members=_texts(event.get("pathParameters")),
+        query=_texts(event.get("queryStringParameters")),
+    )
+
+
+def _texts(members: object) -> dict[str, str]:
+    if members is None:
+        return {}
+    if not isinstance(members, Mapping):
+        raise MalformedRequest("not a REST proxy event")
+    return {str(name): str(value) for name, value in members.items()}
 
 
 def _read_body(event: Mapping[str, Any]) -> bytes | None:
@@ -268,10 +297,17 @@ def _reply(status: int, body: str, headers: Mapping[str, str], wiring: Wiring) -
             "Access-Control-Allow-Origin": wiring.allowed_origin,
             "Access-Control-Expose-Headers": f"{CLIENT_POLICY_VERSION_HEADER}, ETag, Retry-After",
             "Cache-Control": "no-store",
-            CLIENT_POLICY_VERSION_HEADER: str(wiring.client_policy_version()),
             "X-Content-Type-Options": "nosniff",
             **headers,
         },
         "body": body,
         "isBase64Encoded": False,
     }
+
+
+def _telling(answer: dict[str, Any], record: DecisionRecord) -> dict[str, Any]:
+    """The answer, with the caller's client-policy version where a use case noted one: answers about no particular app
+    or install tell none, because the version is each install's own while a rollout is under way."""
+    if record.client_policy_version is not None:
+        answer["headers"][CLIENT_POLICY_VERSION_HEADER] = str(record.client_policy_version)
+    return answer

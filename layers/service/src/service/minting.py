@@ -14,7 +14,6 @@ from attestation.jose import b64url_encode
 from attestation.token import SigningKey, mint_token
 
 from .apps import RegisteredApp
-from .client_policy import no_client_policy
 from .key_ring import KeyRing
 
 
@@ -27,7 +26,6 @@ class Mint:
     default_audience: str
     token_lifetime: int
     challenge_lifetime: int
-    client_policy_version: Callable[[], int] = no_client_policy
     random: Callable[[int], bytes] = os.urandom
 
     def ready(self, now: float) -> ReadyMint:
@@ -50,9 +48,16 @@ class ReadyMint:
     sealing_key: bytes
 
     def answer(
-        self, app: RegisteredApp, *, claims: Claims, client_data: ClientData, result: AttestationResult
+        self,
+        app: RegisteredApp,
+        *,
+        claims: Claims,
+        client_data: ClientData,
+        result: AttestationResult,
+        client_policy_version: int,
     ) -> dict[str, object]:
-        """The answer that carries a new token and the challenge for the next one."""
+        """The answer that carries a new token, the challenge for the next one, and which client policy is in force for
+        this key (0: none)."""
         mint = self.mint
         token = mint_token(
             signing_key=self.signing_key,
@@ -75,5 +80,5 @@ class ReadyMint:
             "expires_in": mint.token_lifetime,
             "key_id": claims.key_id,
             "next_challenge": next_challenge,
-            "client_policy_version": mint.client_policy_version(),
+            "client_policy_version": client_policy_version,
         }

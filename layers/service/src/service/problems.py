@@ -66,6 +66,7 @@ UNAUTHORIZED: Final = Problem("unauthorized", 401, "A valid attestation token an
 EVIDENCE_REJECTED: Final = Problem("evidence-rejected", 403, "The evidence was not accepted.", Retry.NEVER, coded=True)
 BLOCKED: Final = Problem("blocked", 403, "This key is blocked.", Retry.NEVER, coded=True)
 UNKNOWN_APP: Final = Problem("unknown-app", 404, "This app is not registered.", Retry.NEVER)
+NO_CLIENT_POLICY: Final = Problem("no-client-policy", 404, "This app has no client policy yet.", Retry.NEVER)
 UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not enrolled: attest again.", Retry.NEVER)
 CHALLENGE_UNUSABLE: Final = Problem(
     "challenge-unusable", 409, "The challenge cannot be used: ask for a new one.", Retry.AFTER_CHALLENGE
@@ -82,6 +83,7 @@ PROBLEM_TYPES: Final = (
     BLOCKED,
     UNKNOWN_APP,
     UNKNOWN_KEY,
+    NO_CLIENT_POLICY,
     CHALLENGE_UNUSABLE,
     TOO_LARGE,
     QUOTA,

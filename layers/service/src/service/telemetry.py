@@ -47,7 +47,8 @@ class DecisionRecord:
 
     ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``key_id``,
     ``app_build``, ``os`` and ``model`` may be the client's own word. ``country`` is what the header named by
-    COUNTRY_HEADER says. ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
+    COUNTRY_HEADER says. ``client_policy_version`` is the one in force for this caller, which the answer tells it.
+    ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
     """
 
     action: str
@@ -62,6 +63,7 @@ class DecisionRecord:
     country: str | None = None
     tier: str = ""
     policy_version: int | None = None
+    client_policy_version: int | None = None
     findings: list[str] = field(default_factory=list)
     build_match: str = ""
     differing: list[str] = field(default_factory=list)

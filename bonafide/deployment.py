@@ -21,6 +21,8 @@ _TABLE_OUTPUTS: Final = {
     "trust_bundles": "TrustBundlesTableName",
     "apis": "ApisTableName",
     "revocations": "RevocationsTableName",
+    "policies": "PoliciesTableName",
+    "audit": "AuditTableName",
     "endorsements": "EndorsementsTableName",
     "app_secrets": "AppSecretsTableName",
     "play_requests": "PlayRequestsTableName",
@@ -78,6 +80,11 @@ class Deployment:
     @property
     def is_local(self) -> bool:
         return self.aws_endpoint_url is not None
+
+    @property
+    def admin_url(self) -> str:
+        """Base URL of the Admin API: it is part of the verifier API, and every call of it is signed."""
+        return self.verifier_url
 
     def aws(self, service: str) -> Any:
         """A boto3 client for ``service`` of this stack; the local stack's never reaches real AWS."""

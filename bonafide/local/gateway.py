@@ -28,6 +28,7 @@ from samcli.lib.providers.provider import Api, LayerVersion, Stack
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from samcli.lib.utils.stream_writer import StreamWriter
+from samcli.local.apigw.route import Route
 from samcli.local.lambda_service.local_lambda_http_service import LocalLambdaHttpService
 from samcli.local.lambdafn.config import FunctionConfig
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -67,12 +68,20 @@ class WorkerRuntime:
     """Takes the place of SAM CLI's container runtime behind its `LocalLambdaRunner`."""
 
     def __init__(
-        self, layout: Layout, folder: Path, pool: WorkerPool, aws_endpoint_url: str, snap_started: frozenset[str]
+        self,
+        layout: Layout,
+        folder: Path,
+        pool: WorkerPool,
+        snap_started: frozenset[str],
+        *,
+        aws_endpoint_url: str,
+        lambda_endpoint_url: str,
     ) -> None:
         self._layout = layout
         self._folder = folder
         self._pool = pool
         self._aws_endpoint_url = aws_endpoint_url
+        self._lambda_endpoint_url = lambda_endpoint_url
         self._snap_started = snap_started
 
     def invoke(self, function_config: FunctionConfig, event: str, *_unused: Any, **known: Any) -> None:
@@ -93,6 +102,7 @@ class WorkerRuntime:
             "LAMBDA_TASK_ROOT": str(folder),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
             "AWS_ENDPOINT_URL": self._aws_endpoint_url,
+            "AWS_ENDPOINT_URL_LAMBDA": self._lambda_endpoint_url,
             "_HANDLER": config.handler,
         }
         if config.name in self._snap_started:
@@ -144,6 +154,21 @@ def routes_of(stacks: list[Stack], logical_id: str, decide: Callable[[Any], Any]
     collector = ApiCollector()
     ApiProvider.find_api_provider([alone]).extract_resources([alone], collector)
     return collector.get_api()
+
+
+def iam_routes(resources: Mapping[str, dict[str, Any]], logical_id: str) -> frozenset[tuple[str, str]]:
+    """The (method, path) pairs of one API whose callers must sign with AWS credentials."""
+    found = set()
+    for resource in resources.values():
+        for event in resource.get("Properties", {}).get("Events", {}).values():
+            properties = event.get("Properties", {})
+            if properties.get("RestApiId") == {"Ref": logical_id} and (
+                properties.get("Auth", {}).get("Authorizer") == "AWS_IAM"
+            ):
+                method = properties["Method"].upper()
+                methods = Route.ANY_HTTP_METHODS if method == "ANY" else [method]
+                found |= {(method, properties["Path"]) for method in methods}
+    return frozenset(found)
 
 
 class RequestHandler(WSGIRequestHandler):
@@ -199,7 +224,14 @@ class Gateway:
             if self._template.resolve(resource["Properties"].get("SnapStart", {})).get("ApplyOn") == "PublishedVersions"
         )
         self._runner = LocalLambdaRunner(
-            local_runtime=WorkerRuntime(self._layout, folder, self.pool, assignment.aws_endpoint_url, snap_started),
+            local_runtime=WorkerRuntime(
+                self._layout,
+                folder,
+                self.pool,
+                snap_started,
+                aws_endpoint_url=assignment.aws_endpoint_url,
+                lambda_endpoint_url=f"http://{LOOPBACK}:{assignment.ports['functions']}",
+            ),
             function_provider=SamFunctionProvider(self._stacks),
             cwd=str(folder),
             real_path=str(folder),
@@ -257,6 +289,7 @@ class Gateway:
             stage=stage,
             responses=answers,
             throttle=TokenBucket(float(settings["ThrottlingRateLimit"]), float(settings["ThrottlingBurstLimit"])),
+            iam_routes=iam_routes(self._template.data["Resources"], logical_id),
         )
 
 

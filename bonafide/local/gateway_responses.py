@@ -21,6 +21,7 @@ KINDS = {
     "AUTHORIZER_FAILURE": (500, "Internal server error"),
     "INTEGRATION_FAILURE": (502, "Internal server error"),
     "INTEGRATION_TIMEOUT": (504, "Endpoint request timed out"),
+    "INVALID_SIGNATURE": (403, "The request signature we calculated does not match the signature you provided."),
     "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token"),
     "REQUEST_TOO_LARGE": (413, "Request Too Long"),
     "THROTTLED": (429, "Too Many Requests"),
@@ -30,12 +31,13 @@ _VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_.]+)")
 
 
 class Refusal(Exception):
-    """The gateway itself answers, with the response of this kind."""
+    """The gateway itself answers, with the response of this kind; ``message`` takes the place of the kind's own."""
 
-    def __init__(self, kind: str, authorizer: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: str, authorizer: Mapping[str, str] | None = None, message: str = "") -> None:
         super().__init__(kind)
         self.kind = kind
         self.authorizer = dict(authorizer or {})
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class GatewayResponses:
 
     def render(self, refusal: Refusal, *, request_id: str) -> Answer:
         """The answer to one refused request."""
-        own_status, message = KINDS[refusal.kind]
+        own_status, usual = KINDS[refusal.kind]
+        message = refusal.message or usual
         family = "DEFAULT_4XX" if own_status < 500 else "DEFAULT_5XX"
         response = self.configured.get(refusal.kind) or self.configured.get(family) or {}
         context = {

@@ -29,6 +29,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from bonafide.local.authorizer_policy import InvalidPolicy, authorizer_context, is_allowed
 from bonafide.local.gateway_responses import Answer, Refusal
+from bonafide.local.signed_request import InvalidSignature, NotSigned, SentRequest, identity_of, signer_of
 
 _ACCESS = logging.getLogger("bonafide.local.access")
 _ERRORS = logging.getLogger("bonafide.local.gateway")
@@ -88,7 +89,11 @@ def log_error(text: str, *values: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RestApi:
-    """What AWS would know of the API and the local service must be told."""
+    """What AWS would know of the API and the local service must be told.
+
+    ``iam_routes`` are the (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anybody call
+    them.
+    """
 
     api_id: str
     region: str
@@ -96,6 +101,7 @@ class RestApi:
     stage: str
     responses: OwnAnswers
     throttle: TokenBucket
+    iam_routes: frozenset[tuple[str, str]] = frozenset()
 
 
 class RestApiService(LocalApigwService):  # type: ignore[misc]
@@ -109,6 +115,7 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         """Build the Flask application."""
         super().create()
         self._app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
+        self._app.url_map.merge_slashes = False  # a redirect that API Gateway does not make
         self._app.before_request(self._begin)
         self._app.after_request(self._finish)
         self._app.register_error_handler(413, lambda _error: self._refuse(Refusal("REQUEST_TOO_LARGE")))
@@ -162,12 +169,33 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         if method == "OPTIONS" and self.api.cors:
             return self._preflight(route)
         try:
+            identity = self._signer(route, method)
             event = self._generate_lambda_event(request, route, method, endpoint)
         except RequestEntityTooLarge:
             raise Refusal("REQUEST_TOO_LARGE") from None
+        event["requestContext"].get("identity", {}).update(identity)
         if isinstance(route.authorizer_object, LambdaAuthorizer):
             event["requestContext"]["authorizer"] = self._authorize(route)
         return self._integrate(route, event)
+
+    def _signer(self, route: Route, method: str) -> dict[str, str]:
+        """Who signed a request of a route that asks for AWS credentials, for the event; nothing for other routes."""
+        if (method, route.path) not in self._description.iam_routes:
+            return {}
+        # Before anything reads the body as text: the signature is over its bytes.
+        sent = SentRequest(
+            method=method,
+            target=request.environ["REQUEST_URI"],
+            headers=request.environ.get("bonafide.headers", ()),
+            body=request.get_data(cache=True),
+        )
+        try:
+            name = signer_of(sent, region=self._description.region, now=time.time())
+        except NotSigned:
+            raise Refusal("MISSING_AUTHENTICATION_TOKEN") from None
+        except InvalidSignature as error:
+            raise Refusal("INVALID_SIGNATURE", message=str(error)) from None
+        return identity_of(name, self._description.account_id)
 
     def _preflight(self, route: Route) -> Response:
         headers = Cors.cors_to_headers(self.api.cors, request.headers.get("Origin"), route.event_type)

@@ -28,6 +28,8 @@ TABLES = {
     "trust_bundles": "TrustBundlesTable",
     "apis": "ApisTable",
     "revocations": "RevocationsTable",
+    "policies": "PoliciesTable",
+    "audit": "AuditTable",
     "endorsements": "EndorsementsTable",
     "app_secrets": "AppSecretsTable",
     "play_requests": "PlayRequestsTable",

@@ -28,6 +28,7 @@ COMPLETE = {
     "STACK_NAME": "unit",
     "APPS_TABLE": "apps",
     "BUILDS_TABLE": "builds",
+    "POLICIES_TABLE": "policies",
     "NONCES_TABLE": "nonces",
     "ATTESTED_KEYS_TABLE": "attested-keys",
     "SIGNING_KEYS_TABLE": "signing-keys",

@@ -144,6 +144,7 @@ class JudgingSettings:
     stack_name: str
     apps_table: str
     builds_table: str
+    policies_table: str
     nonces_table: str
     attested_keys_table: str
     signing_keys_table: str

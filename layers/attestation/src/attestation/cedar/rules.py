@@ -16,6 +16,7 @@ import cedarpy
 
 from attestation.attestation_result import Tier
 
+from .nesting import place_too_deep
 from .statements import Statement, statements_of
 
 MAX_TEXT_BYTES: Final = 64 * 1024
@@ -83,6 +84,8 @@ def read_rules(text: str) -> tuple[ReadRule, ...]:
     """The rules of ``text`` in their order. Raises :class:`PolicyInvalid`; types and attributes are not looked at."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
         raise PolicyInvalid(f"The policy is larger than {MAX_TEXT_BYTES // 1024} KiB.")
+    if (deep := place_too_deep(text)) is not None:
+        raise PolicyInvalid(f"Line {deep.line}: nested too deeply.")
     try:
         form = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -129,11 +132,11 @@ def _read(est: Mapping[str, Any], statement: Statement) -> ReadRule:
     rule = annotations.get("id") or ""
     if effect == "forbid" and not rule:
         raise PolicyInvalid(f"{where} a forbid needs an @id.")
-    if rule and (not _SLUG.match(rule) or len(rule) > MAX_ID or rule in RESERVED):
+    if rule and not is_id(rule):
         raise PolicyInvalid(f'{where} "{rule}" is no id: lower-case words with dashes, up to {MAX_ID} characters.')
     if effect == "forbid" and actions == {ACCEPT}:
         raise PolicyInvalid(f'{where} a forbid on Action::"accept" alone would affirm what it does not accept.')
-    block = _block(annotations["block"], where) if "block" in annotations else None
+    block = block_seconds_of(annotations["block"], where) if "block" in annotations else None
     if block is not None and actions != ACTIONS:
         raise PolicyInvalid(f"{where} @block is for a forbid that refuses; this one only lowers to warning.")
     mode = annotations.get("mode", "")
@@ -148,15 +151,20 @@ def _read(est: Mapping[str, Any], statement: Statement) -> ReadRule:
             rule=rule,
             effect=effect,
             tier=tier,
-            advice=_advice(annotations["advice"], where) if "advice" in annotations else None,
+            advice=advice_of(annotations["advice"], where) if "advice" in annotations else None,
             enforced=mode != "observe",
-            expires_at=_expiry(annotations["expires"], where) if "expires" in annotations else None,
+            expires_at=expiry_of(annotations["expires"], where) if "expires" in annotations else None,
             block_seconds=block,
             line=statement.line,
         ),
         est,
         actions,
     )
+
+
+def is_id(text: str) -> bool:
+    """Whether a rule may be called so."""
+    return _SLUG.match(text) is not None and len(text) <= MAX_ID and text not in RESERVED
 
 
 def _actions(scope: Mapping[str, Any], where: str) -> frozenset[str]:
@@ -169,13 +177,15 @@ def _actions(scope: Mapping[str, Any], where: str) -> frozenset[str]:
     return actions
 
 
-def _advice(value: str | None, where: str) -> str:
+def advice_of(value: str | None, where: str = "") -> str:
+    """The advice that an ``@advice`` gives. Raises :class:`PolicyInvalid`."""
     if not value or not _SLUG.match(value) or len(value) > MAX_ID:
         raise PolicyInvalid(f'{where} @advice is one word for the app, such as "update-app".')
     return value
 
 
-def _block(value: str | None, where: str) -> int:
+def block_seconds_of(value: str | None, where: str = "") -> int:
+    """The seconds of a ``@block``. Raises :class:`PolicyInvalid`."""
     match = _BLOCK.match(value or "")
     seconds = int(match[1]) * (60 if match[2] == "m" else 3600) if match else 0
     if not 60 <= seconds <= _MAX_BLOCK:
@@ -183,7 +193,8 @@ def _block(value: str | None, where: str) -> int:
     return seconds
 
 
-def _expiry(value: str | None, where: str) -> int:
+def expiry_of(value: str | None, where: str = "") -> int:
+    """The Unix time of an ``@expires``. Raises :class:`PolicyInvalid`."""
     try:
         if _DAY.match(value or ""):
             return int(datetime.strptime(value or "", "%Y-%m-%d").replace(tzinfo=UTC).timestamp())

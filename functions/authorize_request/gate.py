@@ -257,9 +257,5 @@ def _only(values: list[str], missing: Reason, malformed: Reason) -> str:
 
 def _check_standing(token: VerifiedToken, bundle: TrustBundle) -> None:
     standing = bundle.apps.get(token.app)
-    if standing is None:
-        return
-    if token.key_id in standing.blocked_keys:
-        raise RejectedEvidence(Reason.KEY_BLOCKED, "the attested key is blocked")
-    if token.issued_at < standing.tokens_not_before:
-        raise RejectedEvidence(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
+    if standing is not None:
+        standing.require(key_id=token.key_id, issued_at=token.issued_at)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from attestation.errors import Reason, RejectedEvidence
 from attestation.route_requirement import Requirement, RouteRequirement
+from attestation.trust_bundle import AppStanding
 from service.apis import DynamoDBApis
 from service.attested_keys import EnrolledKey, KeyState
 from service.errors import Unavailable
@@ -181,4 +182,4 @@ def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key:
     )
     assert blocking.refuse_older_tokens("demo") == moment + 3600
     blocking.block(key.key_id)
-    assert standings(ministack)["demo"] == (moment + 3600, frozenset({key.key_id}))
+    assert standings(ministack)["demo"] == AppStanding(moment + 3600, frozenset({key.key_id}))

@@ -169,6 +169,13 @@ def test_other_apps_and_keys_are_untouched_by_a_block(call: Call) -> None:
     assert effect(Stand(bundle(apps=standing)).call(call)) == "Allow"
 
 
+@pytest.mark.parametrize(("until", "decision"), [(NOW - 10, "Allow"), (NOW - 9, "Deny")])
+def test_token_minted_after_a_block_ended_is_good_at_once(call: Call, until: float, decision: str) -> None:
+    """Also while the bundle still names the key; a token from before its end stays refused (minted at NOW - 10)."""
+    standing = {APP: AppStanding(0.0, frozenset({KEY_ID}), {KEY_ID: int(until)})}
+    assert effect(Stand(bundle(apps=standing)).call(call)) == decision
+
+
 def test_custom_domain_with_base_path_compares_the_url_that_the_client_called(stand: Stand, call: Call) -> None:
     """``requestContext.path`` has the base path, the method ARN has not: each is used for what it is good for."""
     called = call.change(signed_url="https://shop.example.com/v2/v1/orders")

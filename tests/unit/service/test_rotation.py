@@ -190,11 +190,11 @@ def test_publishing_before_there_is_a_key_is_put_off(stack: MemoryStack) -> None
 
 
 def blocked(number: int, at: float) -> dict[str, object]:
-    return {"app": "demo", "revoked": f"key:{number:043d}", "at": at, "expires_at": at + DAY}
+    return {"app": "demo", "revoked": f"key:{number:043d}", "at": at, "until": int(at) + DAY, "expires_at": at + DAY}
 
 
 def test_bundle_with_the_most_keys_is_one_that_authorizers_read(stack: MemoryStack) -> None:
-    """Sixteen thousand blocked keys fit; of more, those blocked last are named, whose tokens live longest."""
+    """Twelve thousand blocked keys fit, each with the end of its block; of more, those blocked last are named, whose tokens live longest."""
     stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED + 5)]
     bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
     (standing,) = bundle.apps.values()

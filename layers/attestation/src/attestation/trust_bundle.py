@@ -4,14 +4,15 @@ It names the token keys, what has been revoked (per app: a not-before and blocke
 API asks for. A compact JWS by the stack's root key, ``typ`` ``bonafide-trust-bundle+jwt``, ES256.
 
 Its claims: ``iss``, ``version``, ``iat``, ``exp``, ``jwks`` (RFC 7517 §5), ``apps`` {app: {``tokens_not_before``,
-``blocked_keys``}}, ``apis`` {audience: [[method, path, requirement], …]}, with the minimum tier as a fourth text
-where a route has one.
+``blocked_keys``, ``blocked_until``}}, ``apis`` {audience: [[method, path, requirement], …]}, with the minimum tier as a
+fourth text where a route has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from .errors import AttestationError, Reason, RejectedEvidence
@@ -29,7 +30,7 @@ from .route_requirement import RouteRequirement, routes_from_json, routes_to_jso
 
 TRUST_BUNDLE_TYPE: Final = "bonafide-trust-bundle+jwt"
 MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
-"""Room for about sixteen thousand blocked keys."""
+"""Room for about twelve thousand blocked keys."""
 
 _KIND: Final = JwsKind(
     TRUST_BUNDLE_TYPE,
@@ -41,10 +42,25 @@ _KIND: Final = JwsKind(
 
 
 class AppStanding(NamedTuple):
-    """What has been revoked of one app: tokens issued before a time (Unix seconds), and attested keys by key_id."""
+    """What has been revoked of one app: tokens issued before a time (Unix seconds), and attested keys by key_id.
+
+    ``blocked_until`` says of some blocked keys when the block ends. A blocked key is minted no token, so what is left
+    of one that ended is a not-before of the key's own: tokens that are older stay refused, new ones are good.
+    """
 
     tokens_not_before: float = 0.0
     blocked_keys: frozenset[str] = frozenset()
+    blocked_until: Mapping[str, int] = MappingProxyType({})
+
+    def require(self, *, key_id: str, issued_at: int) -> None:
+        """Raises :class:`RejectedEvidence` for a token of this app that is taken back: ``key-blocked`` or
+        ``token-superseded``."""
+        if key_id in self.blocked_keys:
+            until = self.blocked_until.get(key_id)
+            if until is None or issued_at < until:
+                raise RejectedEvidence(Reason.KEY_BLOCKED, "the attested key is blocked")
+        if issued_at < self.tokens_not_before:
+            raise RejectedEvidence(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
 
 
 class TrustBundle(NamedTuple):
@@ -79,10 +95,7 @@ def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) ->
         "iat": int(bundle.issued_at),
         "exp": int(bundle.expires_at),
         "jwks": jwks(bundle.keys),
-        "apps": {
-            app: {"tokens_not_before": standing.tokens_not_before, "blocked_keys": sorted(standing.blocked_keys)}
-            for app, standing in bundle.apps.items()
-        },
+        "apps": {app: _standing_to_json(standing) for app, standing in bundle.apps.items()},
         "apis": {audience: routes_to_json(routes) for audience, routes in bundle.apis.items()},
     }
     text = jws_signing_input({"alg": "ES256", "typ": TRUST_BUNDLE_TYPE}, claims)
@@ -158,6 +171,14 @@ def _keys(members: Mapping[str, object]) -> dict[str, EcPublicKey]:
     return keys
 
 
+def _standing_to_json(standing: AppStanding) -> dict[str, object]:
+    keys = sorted(standing.blocked_keys)
+    # Side by side with the keys, 0 for none: a map would name every key twice, and a bundle holds thousands. Older
+    # authorizers do not read it, and refuse such a key until it is listed no more.
+    ends = {"blocked_until": [standing.blocked_until.get(key, 0) for key in keys]} if standing.blocked_until else {}
+    return {"tokens_not_before": standing.tokens_not_before, "blocked_keys": keys, **ends}
+
+
 def _standing(standing: object) -> AppStanding:
     if type(standing) is not dict:
         raise _invalid("an app's standing is not an object")
@@ -166,4 +187,10 @@ def _standing(standing: object) -> AppStanding:
         raise _invalid("tokens_not_before is not a time")
     if type(blocked) is not list or not all(type(key_id) is str for key_id in blocked):
         raise _invalid("blocked_keys is not a list of texts")
-    return AppStanding(float(not_before), frozenset(blocked))
+    ends = standing.get("blocked_until", [])
+    if type(ends) is not list or (ends and len(ends) != len(blocked)):
+        raise _invalid("blocked_until is not one time for each blocked key")
+    if not all(type(end) is int and 0 <= end < 1 << 53 for end in ends):
+        raise _invalid("blocked_until is not a list of times")
+    until = {key_id: end for key_id, end in zip(blocked, ends, strict=False) if end}
+    return AppStanding(float(not_before), frozenset(blocked), until)

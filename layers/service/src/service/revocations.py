@@ -3,7 +3,8 @@
 Two kinds of rows, under the app: ``tokens`` with the app's not-before, and ``key:<key_id>`` for each key that was
 blocked lately. Renewals are refused by the key's own state in attested_keys, for as long as the block lasts; relying
 parties only need to hear of a key until the last token that it holds has expired. So these rows, and with them the
-trust bundle, forget a block after :data:`LISTED`, however long it lasts.
+trust bundle, forget a block after :data:`LISTED`, however long it lasts, and one for a shorter time sooner. A token
+that was minted after a block ended is good, also while a bundle still names the key: the row says until when.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ KEY: Final = "key:"
 LISTED: Final = 86_400
 """Seconds that a blocked key is named in trust bundles: many times the longest life of a token, one hour."""
 
-MAX_LISTED: Final = 16_000
+LONGEST_TOKEN_LIFE: Final = 4_200
+"""Seconds after which no token is accepted any more: one hour, the most that template.yaml allows, and ten minutes."""
+
+MAX_LISTED: Final = 12_000
 """Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that were
 blocked longest ago are left out: their tokens have expired first. Whoever blocks more than that within minutes wants
 the app's not-before instead."""
@@ -65,12 +69,21 @@ def standings_of(rows: Iterable[Mapping[str, Any]], now: float) -> dict[str, App
     for row in rows:
         if row["revoked"] == TOKENS:
             not_before[row["app"]] = float(row["not_before"])
-        elif row["expires_at"] > now:
-            keys.append((-row["at"], row["app"], row["revoked"].removeprefix(KEY)))
+        elif row["revoked"].startswith(KEY) and row["expires_at"] > now:
+            keys.append((-row["at"], row["app"], row["revoked"].removeprefix(KEY), row.get("until", 0)))
     blocked: dict[str, set[str]] = {}
-    for _, app, key_id in sorted(keys)[:MAX_LISTED]:
+    ends: dict[str, dict[str, int]] = {}
+    for _, app, key_id, until in sorted(keys)[:MAX_LISTED]:
         blocked.setdefault(app, set()).add(key_id)
+        if until:
+            ends.setdefault(app, {})[key_id] = until
     return {
-        app: AppStanding(not_before.get(app, 0.0), frozenset(blocked.get(app, ())))
+        app: AppStanding(not_before.get(app, 0.0), frozenset(blocked.get(app, ())), ends.get(app, {}))
         for app in sorted(not_before.keys() | blocked.keys())
     }
+
+
+def listed_until(*, at: int, until: int | None) -> int:
+    """When bundles may forget a key that was blocked ``at`` and is so ``until`` (Unix seconds; ``None`` for good): its
+    last token has expired by then, or the block has ended and no token from before it is left."""
+    return at + LISTED if until is None else min(at + LISTED, max(until, at + LONGEST_TOKEN_LIFE))

@@ -1,8 +1,9 @@
 """Makes, announces and retires signing keys, and publishes the trust bundle.
 
-Invoked by CloudFormation (custom resource ``FirstSigningKey``), by the hourly schedule (``{"action": "tick"}``) and by
+Invoked by CloudFormation (custom resource ``FirstSigningKey``), by the hourly schedule (``{"action": "tick"}``), by
 an operator: ``{"action": "rotate"}`` makes new keys now, ``{"action": "publish"}`` makes a change of routes or
-revocations known now. Every run does what is left to do, so any of them may be repeated.
+revocations known now; and by functions that blocked a key (``{"action": "gather"}``), which waits a moment for others
+who want the same. Every run does what is left to do, so any of them may be repeated.
 """
 
 from __future__ import annotations
@@ -10,36 +11,50 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attestation.jose import b64url_encode
 from pydantic import BaseModel, ConfigDict
 from service.apis import DynamoDBApis
 from service.aws import dynamodb, kms
 from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
+from service.errors import Unavailable
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey
+from service.publication_marker import DynamoDBPublicationMarker, PublicationMarker
 from service.publishing import Publisher
 from service.revocations import DynamoDBRevocations
 from service.rotation import Rotation
 from service.settings import RotateSigningKeySettings, read_settings
 from service.signing_keys import DynamoDBSigningKeys
-from service.telemetry import count, logger
+from service.telemetry import count, log_unavailable, logger
 from service.trust_bundles import DynamoDBTrustBundles
 
-Action = Literal["tick", "rotate", "publish"]
+Action = Literal["tick", "rotate", "publish", "gather"]
+
+GATHERING: Final = 0.5
+"""Seconds that ``gather`` waits: an outbreak blocks hundreds of keys in them, and one bundle names them all."""
 
 
 class RotationRequest(BaseModel):
-    """``tick`` does what is due; ``rotate`` makes new keys whether due or not; ``publish`` touches no key."""
+    """``tick`` does what is due; ``rotate`` makes new keys whether due or not; ``publish`` and ``gather`` touch no
+    key."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     action: Action
 
 
-def rotate_keys(*, action: Action, rotation: Rotation, root_key: RootKey, now: float) -> dict[str, object]:
+def rotate_keys(
+    *, action: Action, rotation: Rotation, marker: PublicationMarker, root_key: RootKey, now: float
+) -> dict[str, object]:
     """Run the rotation, or only publish, and say what every relying party must know."""
-    bundle = rotation.publish(now=now) if action == "publish" else rotation.run(now=now, rotate=action == "rotate")
+    # Before the tables are read: who finds no marker asks for another publication, and this one need not know of it.
+    try:
+        marker.remove()
+    except Unavailable as error:
+        log_unavailable(error.what)  # it counts as absent soon
+    publishing = action in ("publish", "gather")
+    bundle = rotation.publish(now=now) if publishing else rotation.run(now=now, rotate=action == "rotate")
     logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
     count("TrustBundlePublished")  # an alarm rings when this stays away
     return {
@@ -49,7 +64,7 @@ def rotate_keys(*, action: Action, rotation: Rotation, root_key: RootKey, now: f
     }
 
 
-def wire(env: Mapping[str, str]) -> tuple[Rotation, RootKey]:
+def wire(env: Mapping[str, str]) -> tuple[Rotation, PublicationMarker, RootKey]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
     signing_keys = DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table)
@@ -71,15 +86,17 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, RootKey]:
         challenge_lifetime=settings.challenge_lifetime_seconds,
         key_days=settings.signing_key_days,
     )
-    return rotation, root_key
+    return rotation, DynamoDBPublicationMarker(dynamodb(), settings.revocations_table), root_key
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
     def run(action: Action) -> dict[str, object]:
-        rotation, root_key = wire(os.environ)
-        return rotate_keys(action=action, rotation=rotation, root_key=root_key, now=time.time())
+        rotation, marker, root_key = wire(os.environ)
+        if action == "gather":
+            time.sleep(GATHERING)
+        return rotate_keys(action=action, rotation=rotation, marker=marker, root_key=root_key, now=time.time())
 
     if "RequestType" in event:
         return answer_custom_resource(

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from service.apps import RegisteredApp
 from service.attested_keys import EnrolledKey, KeyState
 from service.errors import Unavailable
+from service.publication_marker import STALE
 from service.revocations import standings_of
 from service.signing_keys import StoredKey
 from service.trust_bundles import StoredBundle
@@ -207,6 +208,29 @@ class MemoryRevocations(Switch):
     def standings(self, now: float) -> Mapping[str, AppStanding]:
         self.touch()
         return standings_of(self.rows, now)
+
+
+@dataclass
+class MemoryPublicationMarker(Switch):
+    """:class:`service.publication_marker.PublicationMarker`."""
+
+    placed_at: float | None = None
+
+    def place(self, now: float) -> bool:
+        self.touch()
+        if self.placed_at is not None and self.placed_at > now - STALE:
+            return False
+        self.placed_at = now
+        return True
+
+    def withdraw(self, now: float) -> None:
+        self.touch()
+        if self.placed_at == now:
+            self.placed_at = None
+
+    def remove(self) -> None:
+        self.touch()
+        self.placed_at = None
 
 
 @dataclass

@@ -51,6 +51,7 @@ from tests.service_stack.fakes import (
     MemoryApps,
     MemoryAttestedKeys,
     MemoryBuilds,
+    MemoryPublicationMarker,
     MemoryRevocations,
     MemorySettlement,
     MemorySigningKeys,
@@ -119,6 +120,7 @@ class MemoryStack:
     trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
     apis: MemoryApis = field(default_factory=MemoryApis)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
+    marker: MemoryPublicationMarker = field(default_factory=MemoryPublicationMarker)
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
     root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
     status_lists: MemoryStatusLists = field(default_factory=MemoryStatusLists)

@@ -194,7 +194,7 @@ def blocked(number: int, at: float) -> dict[str, object]:
 
 
 def test_bundle_with_the_most_keys_is_one_that_authorizers_read(stack: MemoryStack) -> None:
-    """Twelve thousand blocked keys fit, each with the end of its block; of more, those blocked last are named, whose tokens live longest."""
+    """Twelve thousand fit, each with the end of its block; of more, those blocked last, whose tokens live longest."""
     stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED + 5)]
     bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
     (standing,) = bundle.apps.values()

@@ -1,10 +1,11 @@
 """The revocations table: what was taken back of each app, and must reach every relying party at once.
 
 Two kinds of rows, under the app: ``tokens`` with the app's not-before, and ``key:<key_id>`` for each key that was
-blocked lately. Renewals are refused by the key's own state in attested_keys, for as long as the block lasts; relying
-parties only need to hear of a key until the last token that it holds has expired. So these rows, and with them the
-trust bundle, forget a block after :data:`LISTED`, however long it lasts, and one for a shorter time sooner. A token
-that was minted after a block ended is good, also while a bundle still names the key: the row says until when.
+blocked lately. (A third, of no app, is :mod:`service.publication_marker`'s.) Renewals are refused by the key's own
+state in attested_keys, for as long as the block lasts; relying parties only need to hear of a key until the last token
+that it holds has expired. So these rows, and with them the trust bundle, forget a block after :data:`LISTED`, however
+long it lasts, and one for a shorter time sooner. A token that was minted after a block ended is good, also while a
+bundle still names the key: the row says until when.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TOKENS: Final = "tokens"
 KEY: Final = "key:"
+PUBLICATION: Final = "publication"
 
 LISTED: Final = 86_400
 """Seconds that a blocked key is named in trust bundles: many times the longest life of a token, one hour."""

@@ -1,0 +1,130 @@
+"""A hundred blocks at once: every key is in the newest bundle in the end, and bundles are far fewer than blocks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import rotate_signing_key
+from attestation.trust_bundle import open_trust_bundle
+from service.apis import DynamoDBApis
+from service.blocking import DynamoDBBlocking
+from service.publication_marker import STALE, DynamoDBPublicationMarker, InvokedRequests
+from service.publishing import Publisher
+from service.revocations import DynamoDBRevocations
+from service.rotation import Rotation
+
+from tests.integration.test_adapter_contracts import challenge, enrolled_key
+from tests.service_stack.memory_stack import ISSUER
+from tests.service_stack.worlds import AwsWorld
+
+pytestmark = pytest.mark.ministack
+BLOCKS = 100
+
+
+def marker_of(world: AwsWorld) -> DynamoDBPublicationMarker:
+    return DynamoDBPublicationMarker(world.dynamodb, world.tables["revocations"])
+
+
+def rotation_of(world: AwsWorld) -> Rotation:
+    return Rotation(
+        signing_keys=world.signing_keys,
+        wrapping=world.wrapping,
+        publisher=Publisher(
+            issuer=ISSUER,
+            lifetime=3600,
+            signing_keys=world.signing_keys,
+            trust_bundles=world.trust_bundles,
+            apis=DynamoDBApis(world.dynamodb, world.tables["apis"]),
+            revocations=DynamoDBRevocations(world.dynamodb, world.tables["revocations"]),
+            root_key=world.root_key,
+        ),
+        routes={},
+        token_lifetime=300,
+        challenge_lifetime=300,
+        key_days=30,
+    )
+
+
+@dataclass
+class Publishers:
+    """RotateSigningKeyFunction, invoked asynchronously: each event in a thread of its own."""
+
+    world: AwsWorld
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def invoke(self, **_event: Any) -> None:
+        thread = threading.Thread(target=self._publish)
+        self.threads.append(thread)
+        thread.start()
+
+    def _publish(self) -> None:
+        time.sleep(0.1)  # gathering, shortened
+        rotate_signing_key.rotate_keys(
+            action="gather",
+            rotation=rotation_of(self.world),
+            marker=marker_of(self.world),
+            root_key=self.world.root_key,
+            now=time.time(),
+        )
+
+
+def test_hundred_blocks_at_once_are_all_published_in_few_bundles(ministack: AwsWorld) -> None:
+    """Each blocks its own key and asks; the last bundle names them all."""
+    now = int(time.time())
+    keys = [
+        replace(enrolled_key(enrolled_at=now, last_seen=now, expires_at=now + 86_400), key_id=f"{number:043d}")
+        for number in range(BLOCKS)
+    ]
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        fresh = replace(challenge(), expires_at=now + 300)
+        enrolling = [
+            pool.submit(ministack.settlement.enrol, replace(fresh, nonce=f"nonce-{key.key_id}"), key) for key in keys
+        ]
+        for done in enrolling:
+            done.result()
+    rotation_of(ministack).run(now=now)
+    publishers = Publishers(ministack)
+    blocking = DynamoDBBlocking(ministack.dynamodb, ministack.tables["attested_keys"], ministack.tables["revocations"])
+
+    def report(key_id: str) -> None:
+        blocking.block_automatically(key_id, by="policy 1: hooking", now=now, reason="hooking", seconds=3_600)
+        InvokedRequests(marker_of(ministack), publishers, "rotate").ask(time.time())
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for reported in [pool.submit(report, key.key_id) for key in keys]:
+            reported.result()
+    for thread in publishers.threads:
+        thread.join(30)
+    stored = ministack.trust_bundles.latest(ISSUER)
+    assert stored is not None
+    bundle = open_trust_bundle(stored.jws, root_key=ministack.root_key.public_key(), issuer=ISSUER, now=time.time())
+    assert bundle.apps["demo"].blocked_keys == {key.key_id for key in keys}
+    assert 1 <= len(publishers.threads) <= BLOCKS / 5
+
+
+def test_marker_is_placed_by_one_of_many(ministack: AwsWorld) -> None:
+    """Sixteen at the same moment, one winner; it is no revocation; a stale one is placed anew by one."""
+    now = time.time()
+    for moment in (now, now + STALE + 0.1):
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            placed = list(pool.map(marker_of(ministack).place, [moment] * 16))
+        assert placed.count(True) == 1
+    assert not DynamoDBRevocations(ministack.dynamodb, ministack.tables["revocations"]).standings(now)
+
+
+def test_marker_is_withdrawn_by_whoever_placed_it(ministack: AwsWorld) -> None:
+    """Not by somebody who is late."""
+    marker, now = marker_of(ministack), time.time()
+    marker.place(now)
+    marker.withdraw(now - 1)
+    assert not marker.place(now)
+    marker.withdraw(now)
+    assert marker.place(now)
+    marker.remove()
+    marker.remove()
+    assert marker.place(now)

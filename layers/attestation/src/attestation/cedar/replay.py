@@ -10,7 +10,7 @@ draft reads, which is exact.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Final, NamedTuple, Protocol
 
 from attestation.attestation_result import Finding, Tier
@@ -18,7 +18,7 @@ from attestation.attestation_result import Finding, Tier
 from .distinct_keys import key_hash
 from .facts import Facts
 from .key_sample import SampledKey
-from .recorded_decision import RecordedDecision
+from .recorded_decision import DamagedRecord, RecordedDecision, read_decisions
 from .replay_tally import Change, Tally
 
 NO_VERDICT: Final = "no-verdict"
@@ -39,10 +39,6 @@ class Judge(Protocol):
     """A draft, as far as replay needs it: :class:`~attestation.cedar.cedar_policy.CedarPolicy`."""
 
     def judge(self, facts: Facts, *, now: float | None) -> tuple[Finding, ...]: ...
-
-    def facts_read(self, facts: Facts) -> Hashable:
-        """The part of ``facts`` that the policy can see: equal parts have equal findings."""
-        ...
 
 
 class Verdict(NamedTuple):
@@ -88,10 +84,11 @@ class Replay:
     """Judges decisions under a draft and tallies them.
 
     ``app``, ``since`` and ``until`` (Unix seconds, the second exclusive) choose decisions; ``now`` is the moment as of
-    which the draft is judged; ``remember`` false evaluates each decision by itself.
+    which the draft is judged. ``facts_read`` gives the part of facts that the draft can see, equal parts having equal
+    findings; without it each decision is evaluated by itself.
     """
 
-    __slots__ = ("_app", "_judge", "_known", "_now", "_remember", "_since", "_until", "tally")
+    __slots__ = ("_app", "_facts_read", "_judge", "_known", "_now", "_since", "_until", "tally")
 
     def __init__(
         self,
@@ -102,16 +99,27 @@ class Replay:
         since: float | None = None,
         until: float | None = None,
         sample: int = 10,
-        remember: bool = True,
+        facts_read: Callable[[Facts], Hashable] | None = None,
     ) -> None:
         self._judge = draft
         self._now = now
         self._app = app
         self._since = float("-inf") if since is None else since
         self._until = float("inf") if until is None else until
-        self._remember = remember
+        self._facts_read = facts_read
         self._known: dict[Hashable, Verdict] = {}
         self.tally = Tally(sample)
+
+    def read(self, line: str | None) -> None:
+        """Count the decisions of one line; ``None`` is a piece that could not even be read as a line."""
+        if line is None:
+            self.tally.damaged += 1
+            return
+        try:
+            for decision in read_decisions(line):
+                self.add(decision)
+        except DamagedRecord:
+            self.tally.damaged += 1
 
     def add(self, decision: RecordedDecision) -> tuple[Change, Verdict] | None:
         """Count one decision. What became of it, or ``None`` where it was not judged again."""
@@ -133,9 +141,9 @@ class Replay:
 
     def verdict(self, facts: Facts) -> Verdict:
         """What the draft says of ``facts``."""
-        if not self._remember:
+        if self._facts_read is None:
             return self._evaluate(facts)
-        read = self._judge.facts_read(facts)
+        read = self._facts_read(facts)
         verdict = self._known.get(read)
         if verdict is None:
             if len(self._known) >= MAX_REMEMBERED:

@@ -9,7 +9,6 @@ from typing import Any, Final
 from attestation.android import key_attestation, play_integrity
 from attestation.android.play_token import play_integrity_keys
 from attestation.android.revocation import StatusList, parse_status_list
-from attestation.android.strict_rules import play_findings
 from attestation.claims import Claims, PlayClaims
 from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.evidence import PlayIntegrityToken, parse_evidence
@@ -18,6 +17,7 @@ from attestation.verify import verify
 
 from .case_file import Case, CaseUnusable
 from .case_runners import Runner, Verified, anchors_for
+from .verdicts_alone import play_findings
 
 _BOOT_STATES: Final = {"verified": 0, "self-signed": 1, "unverified": 2, "failed": 3}
 
@@ -43,7 +43,7 @@ def _play_integrity(case: Case) -> Verified:
         reference_values=android_reference_values(case),
         now=case.at,
     )
-    return Verified(play_facts(play), None, tuple(play_findings(play)))
+    return Verified(play_facts(play), None, play_findings(play))
 
 
 ANDROID_RUNNERS: Final[dict[str, Runner]] = {

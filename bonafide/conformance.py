@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from attestation.appraisal_policy import StrictPolicy
 from attestation.appraise import appraise, worst_tier
 from attestation.attestation_result import AttestationResult
+from attestation.cedar.cedar_policy import default_policy
 from attestation.errors import AttestationError, EndorsementsUnavailable
 
 from .android_case_runners import ANDROID_RUNNERS
@@ -151,7 +151,7 @@ def run_case(case: Case) -> CaseResult:
 def judge(case: Case, verified: Verified) -> AttestationResult | None:
     """What the default policy says at the case's time; ``None`` where there is nothing to appraise."""
     if verified.claims is not None:
-        return appraise(verified.claims, client_data=None, policy=StrictPolicy(), now=case.at)
+        return appraise(verified.claims, client_data=None, policy=default_policy(), now=case.at)
     if verified.findings is not None:
         return AttestationResult(
             tier=worst_tier(verified.findings), findings=verified.findings, trustworthiness={}, policy_version=0

@@ -11,12 +11,12 @@ from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.evidence import AttestationKind, HarmonyDeviceIntegrity, IntegrityProfile, parse_evidence
 from attestation.harmony import device_integrity, key_attestation
 from attestation.harmony.simulator import is_simulator_root
-from attestation.harmony.strict_rules import integrity_findings
 from attestation.reference_values import HarmonyReferenceValues, ReferenceValues
 from attestation.verify import verify
 
 from .case_file import Case, CaseUnusable
 from .case_runners import Runner, Verified, anchors_for
+from .verdicts_alone import integrity_findings
 
 # What a case's trust_anchors may name, and the anchors they take the place of. A format alone means all of it.
 _PURPOSES: Final = {
@@ -53,7 +53,7 @@ def _device_integrity(case: Case) -> Verified:
         endorsements=harmony_endorsements(case),
         now=case.at,
     )
-    return Verified(integrity_facts(integrity), None, tuple(integrity_findings(integrity)))
+    return Verified(integrity_facts(integrity), None, integrity_findings(integrity))
 
 
 HARMONY_RUNNERS: Final[dict[str, Runner]] = {

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalPolicy, StrictPolicy
+from attestation.appraisal_policy import AppraisalPolicy
 from attestation.appraise import appraise
+from attestation.cedar.cedar_policy import default_policy
 from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
@@ -175,7 +176,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             ),
             "endorsements": vendor_endorsements(settings),
             "play": play_integrity(settings),
-            "policy": StrictPolicy(),
+            "policy": default_policy(),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,
             "signal_memory": settings.signal_memory_seconds,

@@ -12,7 +12,7 @@ import appraise_evidence
 import issue_challenge
 import renew_token
 import serve_policy
-from attestation.appraisal_policy import StrictPolicy
+from attestation.cedar.cedar_policy import default_policy
 from attestation.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.reference_values import (
@@ -236,7 +236,7 @@ class MemoryStack:
                     enrolment_reserve=self.play_enrolment_reserve,
                     on_unavailable=self.on_play_unavailable,
                 ),
-                "policy": StrictPolicy(),
+                "policy": default_policy(),
                 "challenge_lifetime": LIFETIME,
                 "key_idle": KEY_IDLE,
                 **more,

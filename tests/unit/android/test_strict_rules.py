@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.android.strict_rules import patch_month, play_findings
-from attestation.appraisal_policy import StrictPolicy
 from attestation.appraise import appraise
 from attestation.attestation_result import AttestationResult, Tier
+from attestation.cedar.cedar_policy import CedarPolicy, default_policy
+from attestation.cedar.facts import patch_month
 from attestation.claims import Claims, KeyStorage
 
 from bonafide.attesters import key_description as kd
 from bonafide.attesters.android_releases import RELEASES
+from bonafide.verdicts_alone import play_findings
 
 from .play_scene import judged, payload
 from .scene import NOW, Question, Scene, claims_of
@@ -22,8 +23,15 @@ GENUINE = claims_of(Scene.default())
 SOUND_PLAY = judged(payload())
 
 
-def _appraised(claims: Claims, *, policy: StrictPolicy | None = None, now: float | None = NOW) -> AttestationResult:
-    return appraise(claims, client_data=None, policy=policy or StrictPolicy(), now=now)
+def _appraised(claims: Claims, *, policy: CedarPolicy | None = None, now: float | None = NOW) -> AttestationResult:
+    return appraise(claims, client_data=None, policy=policy or default_policy(), now=now)
+
+
+def _dialled(line: str, instead: str) -> CedarPolicy:
+    """The default policy with another dial, as an operator would write it."""
+    text = default_policy().text
+    assert text.count(line) == 1
+    return CedarPolicy.compile(text.replace(line, instead))
 
 
 def _rules(result: AttestationResult) -> list[str]:
@@ -140,7 +148,9 @@ def test_age_of_patches_is_a_dial_and_needs_the_time() -> None:
     """Default two years; without a time nothing is old."""
     aged = _android(os_patch_level=202405)  # two years before NOW, to the month
     assert _appraised(aged).tier is Tier.AFFIRMING
-    assert "android-patch-level-old" in _rules(_appraised(aged, policy=StrictPolicy(android_patch_months=23)))
+    assert "android-patch-level-old" in _rules(
+        _appraised(aged, policy=_dialled("patch_age_months > 24", "patch_age_months > 23"))
+    )
     assert _appraised(_android(os_patch_level=201601), now=None).tier is Tier.AFFIRMING
     old = _appraised(_android(os_patch_level=202404))
     assert old.advice == ("update-os",)
@@ -222,7 +232,10 @@ def test_play_verdict_of_yesterday_is_asked_for_again() -> None:
     old = _appraised(claims, now=NOW + 86_500)
     assert [(f.rule, f.tier, f.advice) for f in old.findings] == [("play-verdict-old", Tier.WARNING, "play-integrity")]
     assert _rules(_appraised(claims, now=None)) == []
-    assert _rules(_appraised(claims, policy=StrictPolicy(play_hours=48), now=NOW + 86_500)) == []
+    assert (
+        _rules(_appraised(claims, policy=_dialled("play.age_hours > 24", "play.age_hours > 48"), now=NOW + 86_500))
+        == []
+    )
 
 
 @pytest.mark.parametrize(

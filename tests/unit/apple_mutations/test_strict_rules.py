@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.appraisal_policy import StrictPolicy
 from attestation.appraise import appraise
 from attestation.attestation_result import Tier
+from attestation.cedar.cedar_policy import default_policy
 from attestation.claims import Claims
 from attestation.evidence import AppleAttestation
 
@@ -22,7 +22,7 @@ def _apple(**changes: object) -> Claims:
 
 
 def _rules(claims: Claims) -> dict[str, Tier]:
-    result = appraise(claims, client_data=None, policy=StrictPolicy())
+    result = appraise(claims, client_data=None, policy=default_policy())
     return {finding.rule: finding.tier for finding in result.findings}
 
 

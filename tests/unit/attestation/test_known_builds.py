@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.appraisal_policy import StrictPolicy
 from attestation.appraise import appraise
 from attestation.attestation_result import AttestationResult, Tier
+from attestation.cedar.cedar_policy import default_policy
 from attestation.claims import (
     AndroidClaims,
     AppleClaims,
@@ -246,7 +246,7 @@ def test_number_in_evidence_counts_for_more_than_the_apps_own(claims: Claims, nu
 
 def _appraised(build: BuildComparison | None) -> AttestationResult:
     claims = _claims("apple-app-attest", Platform.IOS, apple=AppleClaims())
-    return appraise(claims, client_data=None, policy=StrictPolicy(), build=build)
+    return appraise(claims, client_data=None, policy=default_policy(), build=build)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.appraisal_policy import StrictPolicy
 from attestation.appraise import appraise
 from attestation.attestation_result import Tier
+from attestation.cedar.cedar_policy import default_policy
 from attestation.claims import Claims, KeyStorage
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, Reason
@@ -67,7 +67,7 @@ def test_simulator_is_let_in_by_its_switch() -> None:
 def test_simulator_is_refused_by_the_strict_policy_all_the_same() -> None:
     """The switch lets it verify; letting it pass takes a policy of the stage's own."""
     claims = KeyQuestion(chain=simulated().chain(), endorsements=SWITCHED).ask()
-    result = appraise(claims, client_data=None, policy=StrictPolicy())
+    result = appraise(claims, client_data=None, policy=default_policy())
     assert result.tier is Tier.CONTRAINDICATED
     assert "harmony-key-origin-from-os" not in [finding.rule for finding in result.findings]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.appraisal_policy import StrictPolicy
 from attestation.appraise import appraise
 from attestation.attestation_result import AttestationResult, Finding, Tier
+from attestation.cedar.cedar_policy import default_policy
 from attestation.claims import Claims, KeyStorage
 from attestation.evidence import AttestationKind
-from attestation.harmony.strict_rules import ASK_FOR_INTEGRITY
 from attestation.reference_values import Environment
 
 from .scene import EXPECTED, NOW, KeyQuestion, TokenQuestion, chain_draft, device_of
@@ -24,7 +23,7 @@ SOUND = KEY.with_device_integrity(VERDICT)
 
 
 def judged(claims: Claims, *, now: float | None = NOW) -> AttestationResult:
-    return appraise(claims, client_data=None, policy=StrictPolicy(), now=now)
+    return appraise(claims, client_data=None, policy=default_policy(), now=now)
 
 
 def rules(claims: Claims, *, now: float | None = NOW) -> dict[str, Tier]:
@@ -51,7 +50,7 @@ def test_sound_key_beside_a_sound_verdict_is_affirmed() -> None:
 def test_key_without_a_verdict_is_asked_for_one() -> None:
     """HUKS says nothing about the boot, so a key alone stays below affirming, and the app is told what to send."""
     result = judged(KEY)
-    assert result.findings == (Finding("harmony-device-integrity-missing", Tier.WARNING, advice=ASK_FOR_INTEGRITY),)
+    assert result.findings == (Finding("harmony-device-integrity-missing", Tier.WARNING, advice="device-integrity"),)
     assert result.accepted
     assert result.advice == ("device-integrity",)
 
@@ -117,6 +116,6 @@ def test_debug_build_is_refused_even_where_development_may_enrol() -> None:
     assert judged(claims).tier is Tier.CONTRAINDICATED
 
 
-def test_rules_do_not_touch_other_platforms() -> None:
-    """Without HarmonyOS claims nothing objects."""
-    assert rules(replace(SOUND, harmony=None)) == {}
+def test_claims_without_their_platforms_part_are_refused() -> None:
+    """Nothing is known of such a key, and no rule may be skipped for want of what it reads."""
+    assert rules(replace(SOUND, harmony=None)) == {"policy-error": Tier.CONTRAINDICATED}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from .android.strict_rules import UNTRUSTED_BOOT
 from .appraisal_policy import AppraisalContext, AppraisalPolicy
 from .attestation_result import AttestationResult, Finding, Tier
-from .build_rules import ALTERED_BUILD, UNRECOGNISED_BUILD
-from .claims import Claims, KeyStorage
+from .claims import AndroidClaims, Claims, KeyStorage
 from .client_data import ClientData
-from .known_builds import BuildComparison
+from .known_builds import BuildComparison, BuildMatch, UnknownBuilds
+
+HOSTILE_SIGNALS: Final = frozenset(
+    {"debugger", "hooking", "memory-dump", "jailbreak", "root", "emulator", "repackaged", "app-clone", "automation"}
+)
+"""Signals by which the app's process is not its own."""
 
 _SEVERITY: Final = {Tier.AFFIRMING: 0, Tier.WARNING: 1, Tier.CONTRAINDICATED: 2}
 
@@ -34,18 +37,31 @@ def appraise(
     policy: AppraisalPolicy,
     now: float | None = None,
     build: BuildComparison | None = None,
+    app: str = "",
+    event: str = "renew",
+    country: str | None = None,
 ) -> AttestationResult:
     """Judge verified ``claims`` and the app's own ``client_data`` under ``policy`` at ``now`` (Unix seconds).
 
     The tier is the worst of the enforced findings; no finding means ``affirming``. ``client_data`` may be ``None``
     where only evidence exists (conformance runs); without ``now`` nothing is judged by its age. ``build`` compares the
-    app at hand with the builds that its owner registered.
+    app at hand with the builds that its owner registered; ``app``, ``event`` and ``country`` are of the request.
     """
-    findings = policy.findings(AppraisalContext(claims=claims, client_data=client_data, now=now, build=build))
+    return appraise_context(
+        AppraisalContext(
+            claims=claims, client_data=client_data, now=now, build=build, app=app, event=event, country=country
+        ),
+        policy,
+    )
+
+
+def appraise_context(context: AppraisalContext, policy: AppraisalPolicy) -> AttestationResult:
+    """The same for a context at hand."""
+    findings = policy.findings(context)
     return AttestationResult(
         tier=worst_tier(findings),
         findings=findings,
-        trustworthiness=trustworthiness_vector(claims, findings),
+        trustworthiness=trustworthiness_vector(context, findings),
         policy_version=policy.version,
     )
 
@@ -55,23 +71,35 @@ def worst_tier(findings: Iterable[Finding]) -> Tier:
     return max((f.tier for f in findings if f.enforced), key=_SEVERITY.__getitem__, default=Tier.AFFIRMING)
 
 
-def trustworthiness_vector(claims: Claims, findings: tuple[Finding, ...]) -> dict[str, int]:
-    """The AR4SI vector: a fixed table over claims, lowered where an enforced finding contradicts it."""
+def trustworthiness_vector(context: AppraisalContext, findings: Iterable[Finding]) -> dict[str, int]:
+    """The AR4SI vector: a table over claims, signals and build, lowered as far as the policy minds.
+
+    Rules may be called anything, so no id is looked at: where the enforced findings lower the tier, the facts say which
+    part of the device the lowering is about. A policy that affirms an unlocked device vouches for it.
+    """
     worst = worst_tier(findings)
-    hostile_runtime = any(
-        f.enforced and f.tier is Tier.CONTRAINDICATED and f.rule.startswith("signal-") for f in findings
-    )
-    executables = 3
-    if any(f.enforced and f.rule in UNTRUSTED_BOOT for f in findings):
-        executables = 99
-    elif hostile_runtime or any(f.enforced and f.rule in ALTERED_BUILD for f in findings):
-        executables = 96
-    elif any(f.enforced and f.rule in UNRECOGNISED_BUILD for f in findings):
-        executables = 33
+    storage = context.claims.key_storage
     return {
         "instance-identity": 2,
         "configuration": {Tier.AFFIRMING: 2, Tier.WARNING: 36}.get(worst, 96),
-        "executables": executables,
-        "hardware": _HARDWARE[claims.key_storage],
-        "storage-opaque": 96 if claims.key_storage is KeyStorage.SOFTWARE else 2,
+        "executables": 3 if worst is Tier.AFFIRMING else _executables(context, worst),
+        "hardware": _HARDWARE[storage],
+        "storage-opaque": 96 if storage is KeyStorage.SOFTWARE else 2,
     }
+
+
+def _executables(context: AppraisalContext, worst: Tier) -> int:
+    build = context.build
+    match = None if build is None else build.match
+    if context.claims.android is not None and not _booted_known_system(context.claims.android):
+        return 99
+    signals = () if context.client_data is None else context.client_data.signals
+    if match is BuildMatch.DIFFERS or any(signal.name in HOSTILE_SIGNALS for signal in signals):
+        return 96 if worst is Tier.CONTRAINDICATED else 33
+    unrecognised = match in (BuildMatch.UNKNOWN, BuildMatch.UNMEASURED)
+    return 33 if unrecognised and build is not None and build.unknown is not UnknownBuilds.ALLOW else 3
+
+
+def _booted_known_system(android: AndroidClaims) -> bool:
+    listed = android.verified_boot_state == "self-signed" and android.boot_key_listed
+    return android.device_locked and (android.verified_boot_state == "verified" or listed)

@@ -1,18 +1,14 @@
-"""The default policy's rules for Apple: what the strict policy makes of verified claims. Returns, never raises.
-
-The ids are stable.
-"""
+"""The default policy's rules for Apple, in plain code: the oracle that default.cedar is held against."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
+from attestation.apple.attestation import APP_ID_DIFFERS
+from attestation.apple.leaf_extensions import ACCESS_LIST_UNJUDGED
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import Claims
-
-from .attestation import APP_ID_DIFFERS
-from .leaf_extensions import ACCESS_LIST_UNJUDGED
 
 _DEVELOPMENT: Final = 3
 _VETTED: Final = frozenset({None, 1, 2, 4, 5})  # absent before iOS 27; platform, TestFlight, App Store, enterprise

@@ -1,8 +1,4 @@
-"""The default policy's rules for Android: what the strict policy makes of verified claims. Returns, never raises.
-
-The ids are stable. Dials of the whole policy (how old a patch level may be) are arguments; the rest is what "strict"
-means. Genuine old phones stay ``warning``, never worse: who wants more writes a policy.
-"""
+"""The default policy's rules for Android, in plain code: the oracle that default.cedar is held against."""
 
 from __future__ import annotations
 
@@ -10,12 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from attestation.android.key_attestation import SIGNER_UNPROVED
+from attestation.android.key_description import SecurityLevel
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import AndroidClaims, Claims, PlayClaims
 from attestation.subject_key import P256
-
-from .key_attestation import SIGNER_UNPROVED
-from .key_description import SecurityLevel
 
 _SIGN: Final = 2
 _FIRST_PATCH_YEAR: Final = 2015  # Android's monthly patch levels began then
@@ -33,8 +28,6 @@ _BOOT_RULES: Final = {
 }
 ASK_FOR_PLAY: Final = "play-integrity"
 """Advice: send ``android-play-integrity`` beside the next evidence."""
-UNTRUSTED_BOOT: Final = frozenset({"android-unlocked", *_BOOT_RULES.values()})
-"""Rules by which nothing that runs on the device is known to be genuine."""
 
 
 def android_findings(claims: Claims, *, now: float | None, patch_months: int, play_hours: int) -> Iterator[Finding]:

@@ -1,8 +1,4 @@
-"""The default policy's rules for HarmonyOS: what the strict policy makes of verified claims. Returns, never raises.
-
-The ids are stable. A HUKS attestation says nothing about how the device booted, so device integrity is asked for beside
-it: a key without it, or with an old one, stays ``warning``. Genuine older releases, which say less, do as well.
-"""
+"""The default policy's rules for HarmonyOS, in plain code: the oracle that default.cedar is held against."""
 
 from __future__ import annotations
 
@@ -12,9 +8,14 @@ from typing import Final
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims
 from attestation.evidence import IntegrityProfile
+from attestation.harmony.key_attestation import (
+    DEVICE_IDENTIFIED,
+    RELEASE,
+    REVOCATION_UNCHECKED,
+    SIGNER_UNPINNED,
+    TEE_LEVEL,
+)
 from attestation.subject_key import P256
-
-from .key_attestation import DEVICE_IDENTIFIED, RELEASE, REVOCATION_UNCHECKED, SIGNER_UNPINNED, TEE_LEVEL
 
 ASK_FOR_INTEGRITY: Final = "device-integrity"
 """Advice: send ``harmony-device-integrity`` beside the next evidence."""

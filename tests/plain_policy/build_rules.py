@@ -1,20 +1,15 @@
-"""The default policy's rules for builds: what the strict policy makes of a comparison with the known ones."""
+"""The default policy's rules for builds, in plain code: the oracle that default.cedar is held against."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from .attestation_result import Finding, Tier
-from .known_builds import BuildComparison, BuildMatch, UnknownBuilds
+from attestation.attestation_result import Finding, Tier
+from attestation.known_builds import BuildComparison, BuildMatch, UnknownBuilds
 
 _MODIFIED: Final = "build-modified"
 _UNRECOGNISED: Final = {BuildMatch.UNKNOWN: "build-unknown", BuildMatch.UNMEASURED: "build-unmeasured"}
-
-ALTERED_BUILD: Final = frozenset({_MODIFIED})
-"""Rules by which the app's own code is not as its owner released it."""
-UNRECOGNISED_BUILD: Final = frozenset(_UNRECOGNISED.values())
-"""Rules by which the app's code is not known to be any released one."""
 
 
 def build_findings(build: BuildComparison | None) -> Iterator[Finding]:

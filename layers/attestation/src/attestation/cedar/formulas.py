@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from . import expressions as ex
 from .expressions import Expression
@@ -18,20 +18,23 @@ from .vocabulary import PRINCIPAL, closed_values, vocabulary
 MAX_STEPS: Final = 4000
 
 
-class Atom(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Atom:
     """A condition that is not taken apart any further, or its negation."""
 
     expression: Expression
     positive: bool
 
 
-class All(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class All:
     """Every part holds; with no part it is true."""
 
     parts: tuple[Formula, ...]
 
 
-class Some(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Some:
     """At least one part holds; with no part it is false."""
 
     parts: tuple[Formula, ...]

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalPolicy
-from attestation.appraise import appraise
-from attestation.cedar.cedar_policy import default_policy
+from attestation.appraisal_policy import AppraisalContext
 from attestation.challenge import open_challenge
 from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
@@ -29,6 +27,8 @@ from service.known_builds import Builds, DynamoDBBuilds
 from service.minting import Mint
 from service.nonces import DynamoDBNonces
 from service.play_integrity import PlayIntegrity
+from service.policies import DynamoDBPolicies
+from service.policies_in_force import PoliciesInForce
 from service.request_fields import App, ClientDataText, EvidenceList
 from service.settings import AppraiseEvidenceSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
@@ -58,7 +58,7 @@ def enrol(
     mint: Mint,
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
-    policy: AppraisalPolicy,
+    policies: PoliciesInForce,
     challenge_lifetime: int,
     key_idle: int,
     record: DecisionRecord,
@@ -98,12 +98,22 @@ def enrol(
     record.key_id, record.platform = claims.key_id, claims.platform.value
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
     record.note_build(build)
-    result = appraise(claims, client_data=client_data, policy=policy, now=now, build=build)
-    record.note_result(result)
+
+    in_force = policies.for_key(app.app, claims.key_id, now)
+    context = AppraisalContext(
+        claims=claims,
+        client_data=client_data,
+        now=now,
+        build=build,
+        app=app.app,
+        event="enrol",
+        country=record.country,
+    )
+    result = in_force.appraise(context, record)
     if not result.accepted:
         raise Contraindicated(result)
 
-    ready = mint.ready(now)
+    ready = mint.ready(now, tokens_from=in_force.tokens_from)
     moment = int(now)
     settlement.enrol(
         challenge,
@@ -123,7 +133,7 @@ def enrol(
         claims=claims,
         client_data=client_data,
         result=result,
-        client_policy_version=record.client_policy_version or 0,
+        client_policy_version=in_force.client_policy_version,
     )
 
 
@@ -154,7 +164,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             ),
             "endorsements": vendor_endorsements(settings),
             "play": play_integrity(settings),
-            "policy": default_policy(),
+            "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,
         },

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalPolicy
-from attestation.appraise import appraise
-from attestation.cedar.cedar_policy import default_policy
+from attestation.appraisal_policy import AppraisalContext
 from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
 from attestation.jose import b64url_decode
+from attestation.lowering_signals import lowering_signals
 from attestation.noted import note_refusal
 from attestation.recheck import recheck
 from service.apps import Apps, DynamoDBApps
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys
-from service.aws import dynamodb, kms
+from service.aws import dynamodb, functions, kms
+from service.blocking import Blocking, DynamoDBBlocking
 from service.endorsements import VendorEndorsements
 from service.errors import Contraindicated
 from service.evidence_set import EvidenceSet
@@ -33,7 +33,16 @@ from service.minting import Mint
 from service.nonces import DynamoDBNonces
 from service.noting import note_best_effort
 from service.play_integrity import PlayIntegrity
+from service.policies import DynamoDBPolicies
+from service.policies_in_force import PoliciesInForce
+from service.publication_marker import (
+    INVOKING_TIMEOUT,
+    DynamoDBPublicationMarker,
+    InvokedRequests,
+    PublicationRequests,
+)
 from service.request_fields import ClientDataText, EvidenceList, KeyId
+from service.rule_blocks import block_best_effort
 from service.settings import RenewTokenSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, Purpose
@@ -63,7 +72,9 @@ def renew(
     mint: Mint,
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
-    policy: AppraisalPolicy,
+    policies: PoliciesInForce,
+    blocking: Blocking,
+    publication: PublicationRequests,
     challenge_lifetime: int,
     key_idle: int,
     signal_memory: int,
@@ -118,23 +129,44 @@ def renew(
     build = app.builds.compare(builds, app=app.app, claims=newer, client_data=client_data)
     record.note_build(build)
     judged = client_data if key.noted is None else key.noted.reminded(client_data, now=now, memory=signal_memory)
-    result = appraise(claims, client_data=judged, policy=policy, now=now, build=build)
-    record.note_result(result)
+
+    in_force = policies.for_key(app.app, claims.key_id, now)
+    context = AppraisalContext(
+        claims=claims,
+        client_data=judged,
+        now=now,
+        build=build,
+        app=app.app,
+        event="renew",
+        country=record.country,
+    )
+    result = in_force.appraise(context, record)
     if not result.accepted:
+        # What it says now, without what it was reminded of: neither a note nor a block prolongs itself.
+        own = replace(context, client_data=client_data)
         noted = note_refusal(
             key.noted,
             stored=key.claims,
             claims=claims,
-            client_data=client_data,
+            raised=lowering_signals(own, in_force.appraisal, refusing=True),
             result=result,
             now=now,
             memory=signal_memory,
         )
         if noted is not None:
             note_best_effort(attested_keys, key, noted, record.request_id)
+        block_best_effort(
+            result.findings if key.noted is None else in_force.appraisal.findings(own),
+            key_id=key.key_id,
+            policy_version=in_force.version,
+            blocking=blocking,
+            publication=publication,
+            now=now,
+            request_id=record.request_id,
+        )
         raise Contraindicated(result)
 
-    ready = mint.ready(now)
+    ready = mint.ready(now, tokens_from=in_force.tokens_from)
     moment = int(now)
     settlement.renew(
         challenge,
@@ -145,7 +177,7 @@ def renew(
         claims=claims,
         client_data=client_data,
         result=result,
-        client_policy_version=record.client_policy_version or 0,
+        client_policy_version=in_force.client_policy_version,
     )
 
 
@@ -176,7 +208,13 @@ def wire(env: Mapping[str, str]) -> Wiring:
             ),
             "endorsements": vendor_endorsements(settings),
             "play": play_integrity(settings),
-            "policy": default_policy(),
+            "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
+            "publication": InvokedRequests(
+                DynamoDBPublicationMarker(dynamodb(), settings.revocations_table),
+                functions(INVOKING_TIMEOUT),
+                settings.publishing_function,
+            ),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,
             "signal_memory": settings.signal_memory_seconds,

@@ -12,7 +12,6 @@ import appraise_evidence
 import issue_challenge
 import renew_token
 import serve_policy
-from attestation.cedar.cedar_policy import default_policy
 from attestation.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.reference_values import (
@@ -29,8 +28,10 @@ from service.endorsements import VendorEndorsements
 from service.http import Handler, Wiring, endpoint, path_member
 from service.key_ring import KeyRing
 from service.minting import Mint
-from service.operator_choices import OnPlayUnavailable, OnStale
+from service.operator_choices import OnPlayUnavailable, OnStale, PolicyApproval
 from service.play_integrity import PlayIntegrity, PlaySecrets
+from service.policies_in_force import PoliciesInForce
+from service.policy_publishing import PolicyPublishing
 from service.publishing import Publisher
 from service.rotation import Rotation
 from service.signing_keys import Purpose
@@ -59,6 +60,7 @@ from tests.service_stack.fakes import (
     SoftwareRootKey,
     SoftwareWrappingKey,
 )
+from tests.service_stack.policy_fakes import MemoryPolicies
 from tests.service_stack.vendor_fakes import (
     MemoryAppSecrets,
     MemoryPlayRequests,
@@ -138,6 +140,8 @@ class MemoryStack:
 
     def __post_init__(self) -> None:
         self.settlement = MemorySettlement(attested_keys=self.attested_keys)
+        self.policies = MemoryPolicies(revocations=self.revocations)
+        self.publishing = self.publishing_as(PolicyApproval.OFF)
         self.register(APP, APP_ID, android=ANDROID, harmony=HARMONY)
         self.status_lists.publish(GOOGLE.status_list(), self.now)
         self.rotation = Rotation(
@@ -214,6 +218,8 @@ class MemoryStack:
             default_audience=AUDIENCE,
             token_lifetime=LIFETIME,
             challenge_lifetime=LIFETIME,
+            clock=lambda: self.now,
+            sleep=self.pass_by,
         )
         return Wiring(
             collaborators={
@@ -236,12 +242,26 @@ class MemoryStack:
                     enrolment_reserve=self.play_enrolment_reserve,
                     on_unavailable=self.on_play_unavailable,
                 ),
-                "policy": default_policy(),
+                "policies": PoliciesInForce(self.policies),
                 "challenge_lifetime": LIFETIME,
                 "key_idle": KEY_IDLE,
                 **more,
             },
             support_code=key_ring.support_code,
+        )
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time go by."""
+        self.now += seconds
+
+    def publishing_as(self, approval: PolicyApproval) -> PolicyPublishing:
+        """The use cases of policies, by this stack's clock."""
+        return PolicyPublishing(
+            policies=self.policies,
+            root_key=self.root_key,
+            issuer=ISSUER,
+            approval=approval,
+            clock=lambda: self.now,
         )
 
     def register(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from attestation.attestation_result import AttestationResult
 from attestation.challenge import issue_challenge
@@ -14,7 +16,11 @@ from attestation.jose import b64url_encode
 from attestation.token import SigningKey, mint_token
 
 from .apps import RegisteredApp
+from .errors import Unavailable
 from .key_ring import KeyRing
+
+MOST_WAITED: Final = 3.0
+"""Seconds that minting waits for the time from which tokens count. More can only be a clock that is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +33,30 @@ class Mint:
     token_lifetime: int
     challenge_lifetime: int
     random: Callable[[int], bytes] = os.urandom
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
-    def ready(self, now: float) -> ReadyMint:
-        """The mint with its keys in memory. Raises :class:`~service.errors.Unavailable`: then nothing was consumed."""
+    def ready(self, now: float, *, tokens_from: int = 0) -> ReadyMint:
+        """The mint with its keys in memory, and a date for the token. Raises :class:`~service.errors.Unavailable`: then
+        nothing was consumed.
+
+        ``now`` must have been read *before* the policy that judged: a token by an old policy is then older than the
+        not-before that came with the new one, however long verifying took (:mod:`service.policy_publishing`). And one
+        by the new policy is dated ``tokens_from``, the same not-before, at the earliest, or its holder would have to
+        renew again. In the second in which a policy took effect that time is still ahead: it is waited for, as no token
+        is dated into the future.
+        """
+        early = tokens_from - self.clock() if tokens_from > now else 0.0
+        if early > MOST_WAITED:
+            raise Unavailable(f"a policy takes effect {early:.0f} s ahead of this clock")
+        if early > 0:
+            self.sleep(early)
+        date = max(now, tokens_from)
         return ReadyMint(
             mint=self,
-            now=now,
-            signing_key=self.key_ring.token_key(now, lifetime=self.token_lifetime),
-            sealing_key=self.key_ring.sealing_key(now),
+            now=date,
+            signing_key=self.key_ring.token_key(date, lifetime=self.token_lifetime),
+            sealing_key=self.key_ring.sealing_key(date),
         )
 
 

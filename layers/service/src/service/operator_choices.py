@@ -19,3 +19,11 @@ class OnPlayUnavailable(StrEnum):
 
     REFUSE = "refuse"
     SKIP = "skip"
+
+
+@unique
+class PolicyApproval(StrEnum):
+    """Whether a published policy takes effect by itself, or when a second person has approved it."""
+
+    OFF = "off"
+    TWO_PERSON = "two-person"

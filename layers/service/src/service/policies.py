@@ -69,7 +69,7 @@ class Policies(PolicyHeads, Protocol):
         """Carry out a move. False when the head is no longer as it was read: nothing was written then."""
         ...
 
-    def put_off(self, head: PolicyHead, not_before: int) -> None:
+    def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
         """Refuse tokens of the app that are older than ``not_before`` (Unix seconds), which is later than the one that
         came with ``head``; the head says so too, if it still is the one in force."""
         ...
@@ -129,7 +129,7 @@ class DynamoDBPolicies:
             # Somebody refused older tokens at this moment: by a later time than ours, or an earlier one. Look again.
         raise Unavailable("dynamodb:TransactWriteItems policies: the app's not-before keeps changing")
 
-    def put_off(self, head: PolicyHead, not_before: int) -> None:
+    def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
         parts: dict[str, TransactWriteItemTypeDef] = {
             _HEAD: {
                 "Update": {
@@ -143,7 +143,7 @@ class DynamoDBPolicies:
             },
         }
         for _ in range(ATTEMPTS):
-            refusing = self._refusing(head.app, not_before, at=not_before - 1, by="policy")
+            refusing = self._refusing(head.app, not_before, at=not_before - 1, by=who)
             failed = self._transact({**parts, **refusing})
             if _HEAD in failed:
                 parts = {}  # another change that took effect at once was later still

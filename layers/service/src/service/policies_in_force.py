@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalPolicy
+from attestation.appraisal_policy import AppraisalContext, AppraisalPolicy
+from attestation.appraise import appraise_context
+from attestation.attestation_result import AttestationResult
 from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid, default_policy
+from attestation.cedar.facts import facts_of
 
 from .errors import Unavailable
 from .policies import PolicyHeads
-from .telemetry import count
+from .telemetry import DecisionRecord, count
 
 MOST_COMPILED: Final = 64
 """How many versions a process keeps compiled."""
@@ -33,6 +36,15 @@ class PolicyInForce:
     client_policy_version: int
     tokens_from: int = 0
 
+    def appraise(self, context: AppraisalContext, record: DecisionRecord) -> AttestationResult:
+        """Judge ``context``, and note on ``record`` what was looked at, what came out, and which client policy the
+        caller shall have."""
+        record.client_policy_version = self.client_policy_version
+        record.note_facts(facts_of(context))
+        result = appraise_context(context, self.appraisal)
+        record.note_result(result)
+        return result
+
 
 @dataclass(slots=True)
 class PoliciesInForce:
@@ -49,6 +61,9 @@ class PoliciesInForce:
     default: Callable[[], AppraisalPolicy] = default_policy
     _compiled: OrderedDict[tuple[str, int], _Compiled] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self.default()  # compiled at INIT, where CPU is free
 
     def for_key(self, app: str, key_id: str, now: float) -> PolicyInForce:
         """What ``key_id`` is judged by at ``now``. Raises :class:`~service.errors.Unavailable`."""

@@ -1,0 +1,89 @@
+"""What is known of an app's policies, as a change of them needs it: documents, proposals, and who was last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .policies import Policies
+from .policy_changes import PolicyConflict, published, standing
+from .policy_documents import EMPTY_CLIENT_POLICY, Documents, built_in, client_document
+from .policy_versions import PolicyHead, PolicyVersion, StoredPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPolicies:
+    """Reads the table for publishers. Every method raises :class:`PolicyConflict` for what is not there or does not
+    hold, and :class:`~service.errors.Unavailable`."""
+
+    policies: Policies
+
+    def completed(self, head: PolicyHead, appraisal: str | None, client: str | None) -> Documents:
+        """A draft with what it lacks, as it is in force."""
+        if appraisal is None and client is None:
+            raise PolicyConflict("The draft holds no document: neither an appraisal policy nor a client policy.")
+        if client is not None:
+            client_document(client)  # an empty text is none, and must not take the one in force away
+        stable = self.documents(head.app, head.stable)
+        if head.canary is not None:
+            canary = self.documents(head.app, head.canary.version)
+            # The attack is a mistake: a fix of one document that takes the other one, tried on 5 %, to everybody.
+            for name, given, here, there in (
+                ("appraisal policy", appraisal, stable.appraisal, canary.appraisal),
+                ("client policy", client, stable.client, canary.client),
+            ):
+                if given is None and here != there:
+                    raise PolicyConflict(
+                        f"The draft has no {name}, and two are in force. {standing(head)} Promote or roll back first, "
+                        "or publish both documents."
+                    )
+        return Documents(
+            stable.appraisal if appraisal is None else appraisal, stable.client if client is None else client
+        )
+
+    def restored(self, head: PolicyHead, target: int) -> Documents:
+        """The documents of an older version, in a form that takes the place of the newer ones."""
+        documents = self.documents(head.app, target)
+        newest = max(head.stable, 0 if head.canary is None else head.canary.version)
+        if not documents.client and self.documents(head.app, newest).client:
+            return documents._replace(client=EMPTY_CLIENT_POLICY)
+        return documents
+
+    def documents(self, app: str, version: int) -> Documents:
+        """The documents of a version; version 0 is the built-in default."""
+        if version == 0:
+            return built_in()
+        stored = self.policies.find(app, version)
+        if stored is None:
+            raise PolicyConflict(f"There is no version {version} of the policy of {app}.")
+        return Documents(stored.appraisal, stored.client)
+
+    def proposed(self, head: PolicyHead, number: int) -> StoredPolicy:
+        """The proposal ``number``, which must be the one that waits."""
+        proposed = self.policies.find_proposal(head.app, number)
+        if proposed is None:
+            raise PolicyConflict(f"There is no proposal {number} for {head.app}.")
+        if head.proposal != number:
+            raise PolicyConflict(f"Proposal {number} does not wait any more. {self.latest(head)}")
+        return proposed
+
+    def require_current(self, head: PolicyHead, facts: PolicyVersion) -> None:
+        """Refuse a proposal that was made for an older state of affairs: its author never saw what it would replace."""
+        if facts.based_on != head.latest:
+            raise PolicyConflict(
+                f"Proposal {facts.version} was made when version {facts.based_on} was the latest. {self.latest(head)} "
+                "Reject the proposal and propose it again."
+            )
+
+    def require_seen(self, head: PolicyHead, expected: int) -> None:
+        """Refuse an author who has not seen the latest version: publishing would undo what somebody else just did."""
+        if head.latest < expected:
+            raise PolicyConflict(f"There is no version {expected} of the policy of {head.app}. {standing(head)}")
+        if head.latest > expected:
+            raise PolicyConflict(f"{self.latest(head)} You had seen version {expected}: look at it, then try again.")
+
+    def latest(self, head: PolicyHead) -> str:
+        """Who published the latest version, and when."""
+        newest = self.policies.history(head.app, limit=1)
+        if not newest:
+            return f"Nothing is published for {head.app}."
+        return published(newest[0])

@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from bonafide.local.http_api import HttpApiAnswers, HttpApiService
 from bonafide.local.layer_path import RUNTIME_PACKAGES, import_path
 from bonafide.local.layout import LOOPBACK, Layout
 from bonafide.local.processes import CHILDREN
-from bonafide.local.rest_api import OwnAnswers, RestApi, RestApiService, TokenBucket
+from bonafide.local.rest_api import EVERY_ROUTE, OwnAnswers, RestApi, RestApiService, TokenBucket
 from bonafide.local.template import Template
 from bonafide.local.worker_entry import SNAP_START
 from bonafide.local.workers import Function, WorkerKind, WorkerPool, find_emulator
@@ -171,6 +171,29 @@ def iam_routes(resources: Mapping[str, dict[str, Any]], logical_id: str) -> froz
     return frozenset(found)
 
 
+def throttles(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], TokenBucket]:
+    """The throttles of an API by (method, path), and under :data:`EVERY_ROUTE` that of all other routes."""
+    found = {}
+    for setting in settings:
+        path = str(setting["ResourcePath"])
+        place = EVERY_ROUTE if path == "/*" else (setting["HttpMethod"], path.removeprefix("/").replace("~1", "/"))
+        found[place] = TokenBucket(float(setting["ThrottlingRateLimit"]), float(setting["ThrottlingBurstLimit"]))
+    return found
+
+
+def merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own`` over ``shared``, member by member, as SAM merges its Globals; intrinsic functions are not mixed."""
+    result = dict(shared)
+    for name, value in own.items():
+        both = [side for side in (shared.get(name), value) if isinstance(side, Mapping) and not _is_function(side)]
+        result[name] = merged(*both) if len(both) == 2 else value
+    return result
+
+
+def _is_function(value: Mapping[str, Any]) -> bool:
+    return len(value) == 1 and (next(iter(value)) == "Ref" or next(iter(value)).startswith("Fn::"))
+
+
 class RequestHandler(WSGIRequestHandler):
     """Keeps the header lines as they were sent, and answers without delay."""
 
@@ -266,8 +289,9 @@ class Gateway:
         shared = self._template.data.get("Globals", {}).get("Api", {})
         own = self._template.data["Resources"][logical_id]["Properties"]
         self._template.attributes.setdefault(("AccessLogs", "Arn"), "")
-        settings = self._template.resolve(own.get("MethodSettings", shared.get("MethodSettings")))[0]
-        responses = {**shared.get("GatewayResponses", {}), **own.get("GatewayResponses", {})}
+        # SAM puts an API's own settings behind those of all APIs, and its own responses over them, member by member.
+        settings = self._template.resolve([*shared.get("MethodSettings", []), *own.get("MethodSettings", [])])
+        responses = merged(shared.get("GatewayResponses", {}), own.get("GatewayResponses", {}))
         return self._description(
             logical_id,
             stage=str(self._template.resolve(own["StageName"])),
@@ -277,18 +301,20 @@ class Gateway:
 
     def _http_api(self, logical_id: str) -> RestApi:
         own = self._template.data["Resources"][logical_id]["Properties"]
-        settings = self._template.resolve(own["DefaultRouteSettings"])
+        settings = [{"ResourcePath": "/*", **self._template.resolve(own["DefaultRouteSettings"])}]
         stage = str(self._template.resolve(own.get("StageName", "$default")))
         return self._description(logical_id, stage=stage, answers=HttpApiAnswers(), settings=settings)
 
-    def _description(self, logical_id: str, *, stage: str, answers: OwnAnswers, settings: Mapping[str, Any]) -> RestApi:
+    def _description(
+        self, logical_id: str, *, stage: str, answers: OwnAnswers, settings: Sequence[Mapping[str, Any]]
+    ) -> RestApi:
         return RestApi(
             api_id=logical_id.lower(),
             region=self._assignment.pseudo["AWS::Region"],
             account_id=self._assignment.pseudo["AWS::AccountId"],
             stage=stage,
             responses=answers,
-            throttle=TokenBucket(float(settings["ThrottlingRateLimit"]), float(settings["ThrottlingBurstLimit"])),
+            throttles=throttles(settings),
             iam_routes=iam_routes(self._template.data["Resources"], logical_id),
         )
 

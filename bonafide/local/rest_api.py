@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, Protocol
@@ -36,6 +36,7 @@ _ERRORS = logging.getLogger("bonafide.local.gateway")
 _LARGEST_BODY = 10 * 1024 * 1024  # API Gateway's payload limit
 # API Gateway takes these from a function's answer only under another name.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+EVERY_ROUTE = ("*", "/*")
 _REMAPPED = frozenset({"connection", "content-length", "date", "server", "via", "www-authenticate"})
 
 
@@ -91,8 +92,8 @@ def log_error(text: str, *values: object) -> None:
 class RestApi:
     """What AWS would know of the API and the local service must be told.
 
-    ``iam_routes`` are the (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anybody call
-    them.
+    ``throttles`` are by (method, path), and under :data:`EVERY_ROUTE` for all other routes. ``iam_routes`` are the
+    (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anybody call them.
     """
 
     api_id: str
@@ -100,7 +101,7 @@ class RestApi:
     account_id: str
     stage: str
     responses: OwnAnswers
-    throttle: TokenBucket
+    throttles: Mapping[tuple[str, str], TokenBucket]
     iam_routes: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -164,7 +165,8 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         route = self._dict_of_routes.get(self._route_key(method, endpoint))
         if route is None:  # Flask adds HEAD to every GET; a REST API does not
             raise Refusal("MISSING_AUTHENTICATION_TOKEN")
-        if not self._description.throttle.take():
+        throttles = self._description.throttles
+        if not throttles.get((method, route.path), throttles[EVERY_ROUTE]).take():
             raise Refusal("THROTTLED")
         if method == "OPTIONS" and self.api.cors:
             return self._preflight(route)

@@ -33,11 +33,13 @@ SETTINGS: dict[str, type[object]] = {
     "issue_challenge": settings.IssueChallengeSettings,
     "appraise_evidence": settings.AppraiseEvidenceSettings,
     "renew_token": settings.RenewTokenSettings,
+    "report_signal": settings.ReportSignalSettings,
     "serve_policy": settings.ServePolicySettings,
     "rotate_signing_key": settings.RotateSigningKeySettings,
+    "administer": settings.AdministerSettings,
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
 }
-ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "serve_policy")
+ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy")
 
 
 def environment_of(function: str) -> dict[str, Any]:
@@ -211,18 +213,30 @@ JUDGING = {
     "dynamodb:UpdateItem",
     "kms:Decrypt",
 }
+BLOCKING = {"dynamodb:DeleteItem", "lambda:InvokeFunction"}
 KIDS = {
     "issue_challenge": {"challenge-*"},
     "appraise_evidence": {"challenge-*", "token-*", "app/*"},
     "renew_token": {"challenge-*", "token-*", "app/*"},
+    "report_signal": {"challenge-*"},
     "rotate_signing_key": {"challenge-*", "token-*"},
 }
 CALLS = {
     "issue_challenge": {"dynamodb:Scan", "kms:Decrypt"},
     "appraise_evidence": JUDGING,
-    "renew_token": JUDGING,
+    "renew_token": JUDGING | BLOCKING,
+    "report_signal": (JUDGING | BLOCKING),
     "refresh_endorsements": {"dynamodb:GetItem", "dynamodb:PutItem"},
-    "serve_policy": {"dynamodb:Query"},
+    "administer": {
+        "dynamodb:Scan",
+        "dynamodb:Query",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
+        "lambda:InvokeFunction",
+    },
+    "serve_policy": {"dynamodb:Query", "dynamodb:GetItem"},
     "rotate_signing_key": {
         "dynamodb:Scan",
         "dynamodb:Query",

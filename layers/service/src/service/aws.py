@@ -49,6 +49,15 @@ def kms() -> KMSClient:
     return boto3.client("kms", config=_CONFIG)
 
 
+@cache
+def functions(read_timeout: float) -> Any:
+    """The Lambda client of this process. An answer is waited for ``read_timeout`` seconds, and nothing is repeated: the
+    first invocation may still be at work."""
+    _keep_sdk_quiet()
+    patient = Config(read_timeout=read_timeout, retries={"mode": "standard", "total_max_attempts": 1})
+    return boto3.client("lambda", config=_CONFIG.merge(patient))
+
+
 def _keep_sdk_quiet() -> None:
     """Hold the SDK's own loggers at WARNING, whatever the root logger's level is or becomes.
 

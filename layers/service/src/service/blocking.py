@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from .attested_keys import KeyState
+from .audit import AuditEntry, DynamoDBAudit
 from .aws import error_code, from_item, to_item, unavailable_on_failure
 from .revocations import KEY, listed_until
 
@@ -75,36 +76,56 @@ class Blocking(Protocol):
         """One key."""
         ...
 
-    def block(self, key_id: str, *, by: str, now: float, reason: str = "", seconds: int | None = None) -> KeyStanding:
-        """Block a key on a person's word, for ``seconds`` or for good; a block that stands is replaced."""
+    def block(
+        self,
+        key_id: str,
+        *,
+        by: str,
+        now: float,
+        reason: str = "",
+        seconds: int | None = None,
+        entry: AuditEntry | None = None,
+    ) -> KeyStanding:
+        """Block a key on a person's word, for ``seconds`` or for good; a block that stands is replaced. ``entry`` is
+        written with it or not at all."""
         ...
 
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
         """Block a key on a rule's word. False when a block stands already that lasts as long or longer."""
         ...
 
-    def unblock(self, key_id: str, *, now: float) -> KeyStanding:
-        """Let a key renew again; it has a whole idle period to do so."""
+    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStanding:
+        """Let a key renew again; it has a whole idle period to do so. ``entry`` is written with it or not at all."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBBlocking:
-    """:class:`Blocking` in DynamoDB: the tables attested_keys and revocations."""
+    """:class:`Blocking` in DynamoDB: the tables attested_keys and revocations, and the audit for a person's changes."""
 
     client: DynamoDBClient
     attested_keys: str
     revocations: str
     sleep: Callable[[float], None] = time.sleep
+    audit: DynamoDBAudit | None = None
 
     def show(self, key_id: str) -> KeyStanding:
         return _standing(self._row(key_id))
 
-    def block(self, key_id: str, *, by: str, now: float, reason: str = "", seconds: int | None = None) -> KeyStanding:
+    def block(
+        self,
+        key_id: str,
+        *,
+        by: str,
+        now: float,
+        reason: str = "",
+        seconds: int | None = None,
+        entry: AuditEntry | None = None,
+    ) -> KeyStanding:
         if len(reason) > MAX_REASON:
             raise BlockingRefused(f"A reason of more than {MAX_REASON} characters is too long.")
         row = self._row(key_id)
-        self._transact(*self._blocking(row, by=by, now=now, reason=reason, seconds=seconds))
+        self._transact(*self._blocking(row, by=by, now=now, reason=reason, seconds=seconds), *self._recording(entry))
         return self.show(key_id)
 
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
@@ -124,13 +145,14 @@ class DynamoDBBlocking:
             raise
         return True
 
-    def unblock(self, key_id: str, *, now: float) -> KeyStanding:
+    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStanding:
         row = self._row(key_id)
         values = {":state": KeyState.ACTIVE.value, ":expires": int(now) + _idle(row), ":app": row["app"]}
         place = to_item({"app": row["app"], "revoked": KEY + key_id})
         self._transact(
             self._update(key_id, "SET #state = :state, #expires = :expires REMOVE #blocked", values),
             {"Delete": {"TableName": self.revocations, "Key": place}},
+            *self._recording(entry),
         )
         return self.show(key_id)
 
@@ -154,6 +176,13 @@ class DynamoDBBlocking:
             self._update(row["key_id"], "SET #state = :state, #blocked = :blocked, #expires = :expires", values),
             {"Put": {"TableName": self.revocations, "Item": to_item(listed)}},
         )
+
+    def _recording(self, entry: AuditEntry | None) -> tuple[Any, ...]:
+        if entry is None:
+            return ()
+        if self.audit is None:
+            raise TypeError("a block that is recorded needs the audit table")
+        return (self.audit.adding(entry),)
 
     def _row(self, key_id: str) -> dict[str, Any]:
         with unavailable_on_failure("dynamodb:GetItem attested_keys"):

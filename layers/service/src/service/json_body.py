@@ -25,15 +25,15 @@ class RequestTooLarge(Exception):
     """The body is over :data:`MAX_BODY_BYTES`."""
 
 
-def read_json(body: bytes) -> object:
+def read_json(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_containers: int = MAX_CONTAINERS) -> object:
     """The JSON value in ``body``.
 
     Raises :class:`RequestTooLarge`, or :class:`MalformedRequest` for anything that is not exactly one JSON document.
     """
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > max_bytes:
         raise RequestTooLarge
-    if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
-        raise MalformedRequest(f"more than {MAX_CONTAINERS} JSON containers")
+    if body.count(b"{") + body.count(b"[") > max_containers:
+        raise MalformedRequest(f"more than {max_containers} JSON containers")
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError):

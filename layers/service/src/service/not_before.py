@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from .audit import AuditEntry, DynamoDBAudit
 from .aws import error_code, from_item, to_item, unavailable_on_failure
 from .revocations import TOKENS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class NotBefore:
 
     client: DynamoDBClient
     table: str
+    audit: DynamoDBAudit | None = None
 
     def find(self, app: str) -> int | None:
         """The time (Unix seconds) before which tokens of an app are refused; ``None`` when there is none."""
@@ -29,25 +32,33 @@ class NotBefore:
         moment: int | None = from_item(answer.get("Item", {})).get("not_before")
         return moment
 
-    def refuse_older_tokens(self, app: str, *, by: str, now: float) -> int:
-        """Refuse every token of an app that was minted up to now; its not-before, which never goes back."""
-        stood, moment = (
-            self.find(app),
-            int(now) + 1,
-        )  # a token's time is whole seconds: those of this second are older, too
+    def refuse_older_tokens(self, app: str, *, by: str, now: float, entry: AuditEntry | None = None) -> int:
+        """Refuse every token of an app that was minted up to now; its not-before, which never goes back. ``entry`` is
+        written with it; there is none where nothing changes."""
+        moment = int(now) + 1  # a token's time is whole seconds: those of this second are older, too
+        stood = self.find(app)
         if stood is not None and stood >= moment:
             return stood
         row = {"app": app, "revoked": TOKENS, "not_before": moment, "at": int(now), "by": by}
-        with unavailable_on_failure("dynamodb:PutItem revocations"):
+        put: Any = {
+            "TableName": self.table,
+            "Item": to_item(row),
+            "ConditionExpression": "attribute_not_exists(app) OR not_before <= :moment",
+            "ExpressionAttributeValues": to_item({":moment": moment}),
+        }
+        with unavailable_on_failure("dynamodb:TransactWriteItems revocations"):
             try:
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=to_item(row),
-                    ConditionExpression="attribute_not_exists(app) OR not_before <= :moment",
-                    ExpressionAttributeValues=to_item({":moment": moment}),
-                )
+                self.client.transact_write_items(TransactItems=[{"Put": put}, *self._recording(entry)])
             except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
+                codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+                if error_code(error) != "TransactionCanceledException" or "ConditionalCheckFailed" not in codes:
                     raise
                 return self.find(app) or moment
         return moment
+
+    def _recording(self, entry: AuditEntry | None) -> tuple[TransactWriteItemTypeDef, ...]:
+        if entry is None:
+            return ()
+        if self.audit is None:
+            raise TypeError("a change that is recorded needs the audit table")
+        return (self.audit.adding(entry),)

@@ -18,6 +18,7 @@ from attestation.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.harmony.simulator import is_simulator_root
+from attestation.jose import EcPublicKey, b64url_decode, public_key_from_point
 from attestation.route_requirement import Requirement, RouteRequirement
 
 from .operator_choices import OnPlayUnavailable, OnStale
@@ -26,6 +27,7 @@ from .outbound import check_url
 _S = TypeVar("_S")
 _PARSER: Final = "parser"
 _HEADER: Final = re.compile("[A-Za-z0-9-]{1,64}")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
 PLAY_ENDPOINT: Final = "https://playintegrity.googleapis.com"
 
 
@@ -74,6 +76,23 @@ def _header_or_none(text: str) -> str:
     if text and _HEADER.fullmatch(text) is None:
         raise ValueError("must be empty or the name of a header")
     return text
+
+
+def _header(text: str) -> str:
+    return _header_or_none(_text(text))
+
+
+def _origin_or_none(text: str) -> str:
+    if text and _ORIGIN.fullmatch(text) is None:
+        raise ValueError("must be empty or like https://api.example.com or https://api.example.com/base")
+    return text.rstrip("/")
+
+
+def _public_key(text: str) -> EcPublicKey:
+    try:
+        return public_key_from_point(b64url_decode(text))
+    except AttestationError:
+        raise ValueError("must be the base64url of an uncompressed P-256 point") from None
 
 
 def _one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
@@ -202,9 +221,37 @@ class AppraiseEvidenceSettings(JudgingSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewTokenSettings(JudgingSettings):
     """``renew_token``. ``signal_memory_seconds`` is how long hostile signals of a refused renewal count against later
-    ones; 0 forgets them at once."""
+    ones; 0 forgets them at once. ``rotate_signing_key_function`` is invoked when a rule blocked a key."""
 
+    revocations_table: str
+    rotate_signing_key_function: str
     signal_memory_seconds: int = field(default=_DAY, metadata={_PARSER: _natural})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSignalSettings:
+    """``report_signal``. ``root_public_key`` is the one key that trust bundles are verified with; ``external_origin``
+    what clients see before the verifier API's own paths, empty for the API's own domain; ``rotate_signing_key_function`` who is
+    invoked when a key was blocked."""
+
+    stage: str
+    stack_name: str
+    attested_keys_table: str
+    nonces_table: str
+    policies_table: str
+    revocations_table: str
+    signing_keys_table: str
+    trust_bundles_table: str
+    wrapping_key_id: str
+    rotate_signing_key_function: str
+    token_issuer: str
+    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    token_header: str = field(default="OAuth-Client-Attestation", metadata={_PARSER: _header})
+    proof_header: str = field(default="DPoP", metadata={_PARSER: _header})
+    external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
+    signal_memory_seconds: int = field(default=_DAY, metadata={_PARSER: _natural})
+    allowed_origin: str = "*"
+    country_header: str = field(default="", metadata={_PARSER: _header_or_none})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,13 +267,33 @@ class RefreshEndorsementsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServePolicySettings:
-    """``serve_policy``: the stored trust bundles of one issuer."""
+    """``serve_policy``: the stored trust bundles of one issuer, and the apps' client policies."""
 
     stage: str
     stack_name: str
+    apps_table: str
+    policies_table: str
     trust_bundles_table: str
     token_issuer: str
     allowed_origin: str = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdministerSettings:
+    """``administer``: what operators change. ``root_public_key`` is the one key that trust bundles are verified with,
+    ``rotate_signing_key_function`` who is invoked to make a change known."""
+
+    stage: str
+    stack_name: str
+    apps_table: str
+    apis_table: str
+    attested_keys_table: str
+    revocations_table: str
+    audit_table: str
+    trust_bundles_table: str
+    rotate_signing_key_function: str
+    token_issuer: str
+    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,71 @@
+"""The Admin API: what operators change, and what stands.
+
+The command ``bonafide`` calls it, signed with AWS credentials; API Gateway checks the signature, IAM decides who may
+call what, and every change is written down with the ARN of who made it, in the transaction that makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from service.admin_apis import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
+from service.admin_audit import ReadAudit, read_audit
+from service.admin_http import Route, admin_endpoint
+from service.admin_keys import (
+    BlockKey,
+    OneApp,
+    OneKey,
+    RefuseOlderTokens,
+    UnblockKey,
+    block_key,
+    refuse_older_tokens,
+    show_key,
+    show_not_before,
+    unblock_key,
+)
+from service.admin_publication import PUBLISHING_TIMEOUT, InvokedPublication
+from service.apps import DynamoDBApps
+from service.audit import DynamoDBAudit
+from service.aws import dynamodb, functions
+from service.blocking import DynamoDBBlocking
+from service.guarded_apis import DynamoDBGuardedApis, PublishedRoutes
+from service.not_before import NotBefore
+from service.settings import AdministerSettings, read_settings
+from service.trust_bundles import DynamoDBTrustBundles
+
+ROUTES: Final = (
+    Route("GET", "/admin/keys/{key_id}", OneKey, show_key),
+    Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key),
+    Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key),
+    Route("GET", "/admin/apps/{app}/not-before", OneApp, show_not_before),
+    Route("POST", "/admin/apps/{app}/not-before", RefuseOlderTokens, refuse_older_tokens),
+    Route("GET", "/admin/apis", EveryApi, list_apis),
+    Route("GET", "/admin/apis/{audience}", OneApi, show_api),
+    Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
+    Route("GET", "/admin/audit", ReadAudit, read_audit),
+)
+"""Every route, as docs/openapi.yaml documents them."""
+
+
+def wire(env: Mapping[str, str]) -> Mapping[str, object]:
+    """The collaborators of all use cases by name, from the environment."""
+    settings = read_settings(AdministerSettings, env)
+    client = dynamodb()
+    audit = DynamoDBAudit(client, settings.audit_table)
+    published = PublishedRoutes(
+        DynamoDBTrustBundles(client, settings.trust_bundles_table),
+        settings.token_issuer,
+        settings.root_public_key,
+    )
+    return {
+        "apps": DynamoDBApps(client, settings.apps_table),
+        "apis": DynamoDBGuardedApis(client, settings.apis_table, audit, published.routes),
+        "audit": audit,
+        "blocking": DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit),
+        "not_before": NotBefore(client, settings.revocations_table, audit),
+        "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.publishing_function),
+    }
+
+
+handler = admin_endpoint(ROUTES, wire)

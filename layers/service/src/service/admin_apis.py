@@ -1,0 +1,97 @@
+"""Use cases of the Admin API: what each route of an API asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from attestation.route_requirement import Requirement, RouteRequirement
+from pydantic import Field
+
+from .admin_problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_API, AdminRefusal
+from .admin_publication import Publication
+from .audit import AuditEntry, api_subject
+from .guarded_apis import AUDIENCE_PATTERN, MAX_ROUTES, GuardedApi, GuardedApis, Routes, check_routes
+from .http import RequestModel
+
+Audience = Annotated[str, Field(pattern=AUDIENCE_PATTERN)]
+RouteRow = Annotated[list[Annotated[str, Field(max_length=512)]], Field(min_length=3, max_length=4)]
+
+
+class EveryApi(RequestModel):
+    """GET /admin/apis."""
+
+
+class OneApi(RequestModel):
+    """GET /admin/apis/{audience}."""
+
+    audience: Audience
+
+
+class SetRoutes(RequestModel):
+    """PUT /admin/apis/{audience}. ``routes`` replace all routes; ``revision`` is the one that they were made from, 0
+    for an API that was never changed."""
+
+    audience: Audience
+    routes: Annotated[list[RouteRow], Field(max_length=MAX_ROUTES)]
+    revision: Annotated[int, Field(ge=0, le=10**9)]
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
+def list_apis(_request: EveryApi, *, who: str, now: float, apis: GuardedApis) -> dict[str, object]:
+    """Every API that the trust bundle has routes for."""
+    del who, now
+    return {"apis": [api.to_record() for api in apis.list()]}
+
+
+def show_api(request: OneApi, *, who: str, now: float, apis: GuardedApis) -> dict[str, object]:
+    """One API's routes in order."""
+    del who, now
+    api = apis.find(request.audience)
+    if api is None:
+        raise AdminRefusal(
+            UNKNOWN_API,
+            f"No routes are set for {request.audience}: its authorizer's own default counts for all of them.",
+        )
+    return api.to_record()
+
+
+def set_routes(
+    request: SetRoutes, *, who: str, now: float, apis: GuardedApis, publication: Publication
+) -> dict[str, object]:
+    """Replace an API's routes, unless somebody changed them since they were read, and have it published."""
+    routes = _routes(request.routes)
+    api = GuardedApi(
+        audience=request.audience,
+        routes=routes,
+        revision=request.revision + 1,
+        updated_at=int(now),
+        updated_by=who,
+    )
+    entry = AuditEntry(
+        subject=api_subject(request.audience),
+        at=now,
+        who=who,
+        action="set-routes",
+        why=request.why,
+        details={"revision": api.revision, "routes": "\n".join(" ".join(row) for row in request.routes)},
+    )
+    if not apis.put(api, seen=request.revision, entry=entry):
+        raise AdminRefusal(CONFLICT, f"Somebody else changed {request.audience} at this moment: look again.")
+    return {**api.to_record(), **publication.now().to_record()}
+
+
+def _routes(rows: list[list[str]]) -> Routes:
+    """Read strictly, unlike in a trust bundle: what is misspelt is said, and not taken for the strictest."""
+    routes = []
+    for method, path, need, *tier in rows:
+        if need not in list(Requirement):
+            raise AdminRefusal(CHANGE_REFUSED, f"{need!r} is no mode: {', '.join(Requirement)}.")
+        try:
+            routes.append(RouteRequirement(method, path, Requirement(need), *tier))
+        except ValueError as error:
+            raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
+    try:
+        check_routes(tuple(routes))
+    except ValueError as error:
+        raise AdminRefusal(CHANGE_REFUSED, str(error)) from None
+    return tuple(routes)

@@ -1,0 +1,62 @@
+"""Making a change known: RotateSigningKeyFunction publishes a trust bundle now, and the Admin API says which one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .aws import error_code
+from .telemetry import log_unavailable
+
+PUBLISHING_TIMEOUT: Final = 20.0
+"""Seconds to wait for a publication: below what API Gateway and this function give."""
+
+NOT_PUBLISHED: Final = (
+    "The change is stored, but no trust bundle was published: repeat the call, or wait for the hourly publication."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How making a change known went. ``bundle_version`` is ``None`` when it is not known yet."""
+
+    bundle_version: int | None
+
+    def to_record(self) -> dict[str, object]:
+        """The members that it adds to an answer: a stored change is never lost, and never passed off as known."""
+        if self.bundle_version is None:
+            return {"published": False, "bundle_version": None, "what_to_do": NOT_PUBLISHED}
+        return {"published": True, "bundle_version": self.bundle_version}
+
+
+class Publication(Protocol):
+    """Who publishes."""
+
+    def now(self) -> Published:
+        """Publish what the tables say. Never raises: the change stands whether this works or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InvokedPublication:
+    """:class:`Publication` by invoking RotateSigningKeyFunction, through a boto3 Lambda client."""
+
+    client: Any
+    function: str
+
+    def now(self) -> Published:
+        try:
+            answer = self.client.invoke(FunctionName=self.function, Payload=b'{"action": "publish"}')
+            document = json.loads(answer["Payload"].read())
+            if not answer.get("FunctionError"):
+                return Published(int(document["BundleVersion"]))
+            what = str(document.get("errorType", "an error"))[:100]
+        except ClientError as error:
+            what = error_code(error)
+        except (BotoCoreError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            what = type(error).__name__
+        log_unavailable(f"publication: {what}")
+        return Published(None)

@@ -25,10 +25,13 @@ from moto import mock_aws
 from service.app_secrets import DynamoDBAppSecrets
 from service.apps import Apps, DynamoDBApps, RegisteredApp
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
+from service.audit import Audit, DynamoDBAudit
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
 from service.known_builds import Builds, DynamoDBBuilds
 from service.nonces import DynamoDBNonces
+from service.not_before import NotBefore
 from service.play_requests import DynamoDBPlayRequests, PlayRequests
+from service.policies import DynamoDBPolicies, Policies
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, SigningKeys
 from service.status_lists import DynamoDBStatusLists, StatusLists
@@ -51,6 +54,7 @@ from tests.service_stack.fakes import (
     SoftwareWrappingKey,
 )
 from tests.service_stack.memory_stack import AUDIENCE, ISSUER
+from tests.service_stack.policy_fakes import MemoryPolicies
 from tests.service_stack.vendor_fakes import MemoryAppSecrets, MemoryPlayRequests, MemoryStatusLists
 
 if TYPE_CHECKING:
@@ -74,6 +78,10 @@ class World(Protocol):
     status_lists: StatusLists
     app_secrets: DynamoDBAppSecrets | MemoryAppSecrets
     play_requests: PlayRequests
+    audit: Audit
+    policies: Policies
+
+    def not_before(self, app: str) -> int | None: ...
 
     def register(self, registration: Registration) -> None: ...
 
@@ -101,6 +109,12 @@ class MemoryWorld:
         self.status_lists: StatusLists = MemoryStatusLists()
         self.app_secrets: DynamoDBAppSecrets | MemoryAppSecrets = MemoryAppSecrets()
         self.play_requests: PlayRequests = MemoryPlayRequests()
+        self.memory_policies = MemoryPolicies()
+        self.policies: Policies = self.memory_policies
+        self.audit: Audit = self.memory_policies.audit
+
+    def not_before(self, app: str) -> int | None:
+        return self.memory_policies.not_before(app)
 
     def register(self, registration: Registration) -> None:
         self.memory_apps.rows[registration.app] = RegisteredApp(
@@ -171,6 +185,14 @@ class AwsWorld:
             self.dynamodb, self.tables["app_secrets"]
         )
         self.play_requests: PlayRequests = DynamoDBPlayRequests(self.dynamodb, self.tables["play_requests"])
+        audit = DynamoDBAudit(self.dynamodb, self.tables["audit"])
+        self.audit: Audit = audit
+        self.policies: Policies = DynamoDBPolicies(
+            self.dynamodb, self.tables["policies"], audit, self.tables["revocations"]
+        )
+
+    def not_before(self, app: str) -> int | None:
+        return NotBefore(self.dynamodb, self.tables["revocations"]).find(app)
 
     def register(self, registration: Registration) -> None:
         Registrations(self.dynamodb, self.tables["apps"]).put(registration)

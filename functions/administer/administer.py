@@ -24,17 +24,49 @@ from service.admin_keys import (
     show_not_before,
     unblock_key,
 )
+from service.admin_policies import (
+    AppPolicies,
+    ApprovePolicy,
+    OneProposal,
+    OneVersion,
+    PromotePolicy,
+    PublishPolicy,
+    RejectPolicy,
+    RollBackPolicy,
+    VersionHistory,
+    approve_policy,
+    list_policy_versions,
+    promote_policy,
+    publish_policy,
+    reject_policy,
+    roll_back_policy,
+    show_policies,
+    show_policy_proposal,
+    show_policy_version,
+)
 from service.admin_publication import PUBLISHING_TIMEOUT, InvokedPublication
 from service.apps import DynamoDBApps
 from service.audit import DynamoDBAudit
-from service.aws import dynamodb, functions
+from service.aws import dynamodb, functions, kms
 from service.blocking import DynamoDBBlocking
 from service.guarded_apis import DynamoDBGuardedApis, PublishedRoutes
+from service.kms import KmsRootKey
 from service.not_before import NotBefore
+from service.policies import DynamoDBPolicies
+from service.policy_publishing import PolicyPublishing
 from service.settings import AdministerSettings, read_settings
 from service.trust_bundles import DynamoDBTrustBundles
 
 ROUTES: Final = (
+    Route("GET", "/admin/policies/{app}", AppPolicies, show_policies),
+    Route("POST", "/admin/policies/{app}", PublishPolicy, publish_policy),
+    Route("GET", "/admin/policies/{app}/versions/{version}", OneVersion, show_policy_version),
+    Route("GET", "/admin/policies/{app}/proposals/{proposal}", OneProposal, show_policy_proposal),
+    Route("GET", "/admin/policies/{app}/history", VersionHistory, list_policy_versions),
+    Route("POST", "/admin/policies/{app}/promote", PromotePolicy, promote_policy),
+    Route("POST", "/admin/policies/{app}/rollback", RollBackPolicy, roll_back_policy),
+    Route("POST", "/admin/policies/{app}/approve", ApprovePolicy, approve_policy),
+    Route("POST", "/admin/policies/{app}/reject", RejectPolicy, reject_policy),
     Route("GET", "/admin/keys/{key_id}", OneKey, show_key),
     Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key),
     Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key),
@@ -58,13 +90,21 @@ def wire(env: Mapping[str, str]) -> Mapping[str, object]:
         settings.token_issuer,
         settings.root_public_key,
     )
+    policies = DynamoDBPolicies(client, settings.policies_table, audit, settings.revocations_table)
     return {
         "apps": DynamoDBApps(client, settings.apps_table),
         "apis": DynamoDBGuardedApis(client, settings.apis_table, audit, published.routes),
         "audit": audit,
         "blocking": DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit),
         "not_before": NotBefore(client, settings.revocations_table, audit),
-        "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.publishing_function),
+        "policies": policies,
+        "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
+        "publishing": PolicyPublishing(
+            policies=policies,
+            root_key=KmsRootKey(kms(), settings.root_key_id),
+            issuer=settings.token_issuer,
+            approval=settings.policy_approval,
+        ),
     }
 
 

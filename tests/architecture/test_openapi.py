@@ -70,6 +70,39 @@ def test_routes_are_exactly_the_templates() -> None:
     assert set(_operations()) == _template_routes()
 
 
+ADMIN_BODIES = {
+    "PublishPolicy": "PublishPolicy",
+    "PromotePolicy": "PromotePolicy",
+    "RollBackPolicy": "RollBackPolicy",
+    "ApprovePolicy": "ApprovePolicy",
+    "RejectPolicy": "RejectPolicy",
+    "BlockKey": "BlockKey",
+    "Unblock": "UnblockKey",
+    "Reason": "RefuseOlderTokens",
+    "SetRoutes": "SetRoutes",
+}
+
+
+@pytest.mark.parametrize("name", ADMIN_BODIES)
+def test_admin_body_has_the_members_of_its_model(name: str) -> None:
+    """The same for the Admin API, whose models hold the path's members, too."""
+    (route,) = (route for route in administer.ROUTES if route.model.__name__ == ADMIN_BODIES[name])
+    schema, documented = route.model.model_json_schema(), OPENAPI["components"]["schemas"][name]
+    of_the_path = set(re.findall(r"{(\w+)}", route.path))
+    assert set(documented["properties"]) == set(schema["properties"]) - of_the_path
+    assert set(documented.get("required", ())) == set(schema.get("required", ())) - of_the_path
+    assert documented["additionalProperties"] is False
+
+
+def test_admin_operations_are_named_after_their_use_cases() -> None:
+    """What the log line ``change`` says is what the document says."""
+    operations = _operations()
+    for route in administer.ROUTES:
+        operation = operations[route.method.lower(), route.path]
+        assert operation["operationId"] == route.use_case.__name__
+        assert operation["security"] == [{"aws_signature": []}]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_request_schema_has_the_members_of_its_model(name: str) -> None:
     """Documented members, and which of them are required, are the pydantic model's."""

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+from attestation.jose import b64url_encode
 from service import aws, settings
 from service.app_secrets import secret_kid
 from service.http import Wiring
@@ -20,6 +21,7 @@ from service.signing_keys import Purpose
 
 from bonafide.local.template import read_template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
+from tests.service_stack.fakes import SoftwareRootKey
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
@@ -128,6 +130,7 @@ def test_wire_hands_the_use_case_what_it_asks_for(function: str, monkeypatch: py
     """Collaborators are passed by keyword, so their names and types are checked here."""
     environment = {
         **dict.fromkeys(required_variables(SETTINGS[function]), "x"),
+        "ROOT_PUBLIC_KEY": b64url_encode(SoftwareRootKey().public_key().point),
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -225,7 +228,7 @@ CALLS = {
     "issue_challenge": {"dynamodb:Scan", "kms:Decrypt"},
     "appraise_evidence": JUDGING,
     "renew_token": JUDGING | BLOCKING,
-    "report_signal": (JUDGING | BLOCKING),
+    "report_signal": JUDGING | BLOCKING,
     "refresh_endorsements": {"dynamodb:GetItem", "dynamodb:PutItem"},
     "administer": {
         "dynamodb:Scan",
@@ -234,6 +237,7 @@ CALLS = {
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
         "dynamodb:DeleteItem",
+        "kms:Sign",
         "lambda:InvokeFunction",
     },
     "serve_policy": {"dynamodb:Query", "dynamodb:GetItem"},

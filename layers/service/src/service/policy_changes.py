@@ -24,6 +24,10 @@ class PolicyConflict(Exception):
         self.sentence = sentence
 
 
+class SecondPersonNeeded(PolicyConflict):
+    """The caller may not do this, because of who the caller is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOutcome:
     """What a change led to: the head as it is now, and the ``added`` version or ``proposed`` proposal.

@@ -21,7 +21,15 @@ from .known_policies import KnownPolicies
 from .operator_choices import PolicyApproval
 from .person import person_of
 from .policies import Policies
-from .policy_changes import PolicyChange, PolicyConflict, PolicyOutcome, entry_of, require_request, standing
+from .policy_changes import (
+    PolicyChange,
+    PolicyConflict,
+    PolicyOutcome,
+    SecondPersonNeeded,
+    entry_of,
+    require_request,
+    standing,
+)
 from .policy_documents import (
     Documents,
     PolicyMessage,
@@ -158,7 +166,7 @@ class PolicyPublishing:
             proposed = self._known.proposed(head, proposal)
             facts = proposed.version
             if person_of(facts.by) == person_of(who):
-                raise PolicyConflict(
+                raise SecondPersonNeeded(
                     f"Proposal {proposal} is by {facts.by}: another person must approve it. Sessions of one role count "
                     "as one person."
                 )

@@ -21,7 +21,7 @@ from attestation.harmony.simulator import is_simulator_root
 from attestation.jose import EcPublicKey, b64url_decode, public_key_from_point
 from attestation.route_requirement import Requirement, RouteRequirement
 
-from .operator_choices import OnPlayUnavailable, OnStale
+from .operator_choices import OnPlayUnavailable, OnStale, PolicyApproval
 from .outbound import check_url
 
 _S = TypeVar("_S")
@@ -280,8 +280,9 @@ class ServePolicySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministerSettings:
-    """``administer``: what operators change. ``root_public_key`` is the one key that trust bundles are verified with,
-    ``rotate_signing_key_function`` who is invoked to make a change known."""
+    """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
+    bundles, ``rotate_signing_key_function`` is invoked to make a change known. ``policy_approval`` says whether
+    publishing a policy needs a second person."""
 
     stage: str
     stack_name: str
@@ -290,10 +291,13 @@ class AdministerSettings:
     attested_keys_table: str
     revocations_table: str
     audit_table: str
+    policies_table: str
     trust_bundles_table: str
     rotate_signing_key_function: str
+    root_key_id: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    policy_approval: PolicyApproval = field(default=PolicyApproval.OFF, metadata={_PARSER: _one_of(PolicyApproval)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

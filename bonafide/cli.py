@@ -23,6 +23,10 @@ from .commands import (
     not_before,
     play,
     policy,
+    policy_approval,
+    policy_publish,
+    policy_rollout,
+    policy_show,
 )
 from .commands.terminal import EXIT_FAILED, err
 from .operator_error import sentence_of
@@ -73,6 +77,14 @@ cli.add_typer(api.commands, name="api")
 cli.add_typer(key.commands, name="key")
 cli.add_typer(keys.commands, name="keys")
 cli.add_typer(endorsements.commands, name="endorsements")
+policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
+policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)
+policy.commands.command("rollback", no_args_is_help=True)(policy_rollout.rollback)
+policy.commands.command("approve", no_args_is_help=True)(policy_approval.approve)
+policy.commands.command("reject", no_args_is_help=True)(policy_approval.reject)
+policy.commands.command("show", no_args_is_help=True)(policy_show.show)
+policy.commands.command("diff", no_args_is_help=True)(policy_show.diff)
+policy.commands.command("history", no_args_is_help=True)(policy_show.history)
 cli.add_typer(policy.commands, name="policy")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)

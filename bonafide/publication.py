@@ -72,6 +72,23 @@ def publish_now(deployment: Deployment, *, since: float | None = None) -> Public
     return Publication(version=version, published=round(published, 2), served=_served_after(deployment, version, begin))
 
 
+def publication_of(
+    deployment: Deployment, answer: Mapping[str, Any], *, since: float, again: str = "run the command again"
+) -> Publication:
+    """What the Admin API's ``answer`` to a change says of publishing it, watched until it is served.
+
+    ``since`` is ``time.monotonic()`` when the change began. Raises :class:`OperatorError` when nothing was published:
+    the change stands, and ``again`` is what to do about it.
+    """
+    version = answer.get("bundle_version")
+    if not isinstance(version, int):
+        raise OperatorError(
+            f"The change is stored, but no trust bundle was published: {again}, or wait for the hourly publication."
+        )
+    published = time.monotonic() - since
+    return Publication(version=version, published=round(published, 2), served=_served_after(deployment, version, since))
+
+
 def _served_after(deployment: Deployment, version: int, begin: float) -> float | None:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:

@@ -34,6 +34,8 @@ MAX_ADMIN_BODY_BYTES: Final = 1024 * 1024
 
 MAX_ADMIN_CONTAINERS: Final = 20_000
 _MAX_WHO: Final = 400
+_WITH_SLASHES: Final = frozenset({"audience"})
+"""Members of a path that may hold slashes: an audience is often a URL. Such a member ends its path."""
 _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -49,10 +51,10 @@ class Route:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Matches a decoded path. The last member may hold slashes: an audience is often a URL."""
+        """Matches a decoded path."""
         text = ""
         for index, part in enumerate(_PARAMETER.split(self.path)):
-            inside = "[^/]+" if not self.path.endswith(f"{{{part}}}") else ".+"
+            inside = ".+" if part in _WITH_SLASHES else "[^/]+"
             text += f"(?P<{part}>{inside})" if index % 2 else re.escape(part)
         return re.compile(text, re.DOTALL)
 

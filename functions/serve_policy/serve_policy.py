@@ -1,36 +1,98 @@
-"""GET /v1/trust-bundle and GET /.well-known/jwks.json: both from the latest published trust bundle."""
+"""GET /v1/client-policies/{app}, /v1/trust-bundle and /.well-known/jwks.json: signed documents, as they were published.
+
+The trust bundle and the keys are everybody's; the client policy is that of the install which asks, because a rollout
+reaches some installs before others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Any, Final, Literal
 
+from attestation.errors import Reason, RejectedEvidence
+from pydantic import Field, model_validator
+from service.apps import Apps, DynamoDBApps
 from service.aws import dynamodb
-from service.errors import Unavailable
-from service.http import Document, RequestModel, Wiring, endpoint, path_member
+from service.client_policies import ServedClientPolicies
+from service.errors import NoClientPolicy, Unavailable
+from service.http import Document, RequestModel, Wiring, address, endpoint
+from service.policies import DynamoDBPolicies
+from service.request_fields import App
 from service.settings import ServePolicySettings, read_settings
 from service.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
+
+CLIENT_POLICIES: Final = "/v1/client-policies/"
+
+Install = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+"""An install: its key_id, or a hash that names it before it has a key."""
+
+
+class ClientPolicyOf(RequestModel):
+    """Whose client policy."""
+
+    app: App
+    install: Install
 
 
 class DocumentRequest(RequestModel):
     """Which document."""
 
-    path: Literal["/v1/trust-bundle", "/.well-known/jwks.json"]
+    document: Literal["/v1/trust-bundle", "/.well-known/jwks.json"] | ClientPolicyOf
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at(cls, address: Mapping[str, Any]) -> object:
+        path: str = address["path"]
+        if not path.startswith(CLIENT_POLICIES):
+            return {"document": path}
+        install = {name: text for name, text in address["query"].items() if name == "install"}
+        return {"document": {"app": path.removeprefix(CLIENT_POLICIES), **install}}
 
 
-def serve(request: DocumentRequest, *, trust_bundles: RememberedTrustBundles, issuer: str, now: float) -> Document:
-    """The document as of now. An authorizer asks every few seconds; others may keep the keys a little longer.
+def serve(
+    request: DocumentRequest,
+    *,
+    client_policies: ServedClientPolicies,
+    apps: Apps,
+    trust_bundles: RememberedTrustBundles,
+    issuer: str,
+    now: float,
+) -> Document:
+    """The document as of now.
 
-    Raises :class:`~service.errors.Unavailable` when there is no bundle in force: an expired one helps nobody.
+    Raises :class:`~service.errors.NoClientPolicy`, ``app-unknown``, and :class:`~service.errors.Unavailable`, also
+    when there is no bundle in force: an expired one helps nobody.
     """
+    if isinstance(request.document, ClientPolicyOf):
+        return _client_policy(request.document, client_policies, apps, now)
     latest = trust_bundles.latest(issuer, now)
     if latest is None or latest.expires_at <= now:
         raise Unavailable("no trust bundle in force")
-    if request.path == "/v1/trust-bundle":
+    # An authorizer asks every few seconds; others may keep the keys a little longer.
+    if request.document == "/v1/trust-bundle":
         return Document(latest.jws, "application/jwt", _etag(latest.jws), max_age=2)
     # Half of what passes between announcing a key and signing with it.
     return Document(latest.jwks, "application/json", _etag(latest.jwks), max_age=30)
+
+
+def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, apps: Apps, now: float) -> Document:
+    served = client_policies.served(of.app, of.install, now)
+    if served is None:
+        # Whoever has a policy is registered, so only the others are looked up.
+        if apps.find(of.app) is None:
+            raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
+        raise NoClientPolicy
+    return Document(
+        served.jws,
+        "application/jwt",
+        _etag(served.jws),
+        # An app asks because another answer told it of a newer version: a copy that is still fresh by the clock, in the
+        # HTTP cache of its own platform, would be the very one that it wants to replace. Asking again costs a 304.
+        max_age=0,
+        private=True,
+        client_policy_version=served.version,
+    )
 
 
 def _etag(content: str) -> str:
@@ -42,9 +104,14 @@ def wire(env: Mapping[str, str]) -> Wiring:
     settings = read_settings(ServePolicySettings, env)
     table = DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table)
     return Wiring(
-        collaborators={"trust_bundles": RememberedTrustBundles(table), "issuer": settings.token_issuer},
+        collaborators={
+            "client_policies": ServedClientPolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+            "trust_bundles": RememberedTrustBundles(table),
+            "issuer": settings.token_issuer,
+        },
         allowed_origin=settings.allowed_origin,
     )
 
 
-handler = endpoint(DocumentRequest, serve, wire, members=path_member)
+handler = endpoint(DocumentRequest, serve, wire, members=address)

@@ -18,8 +18,11 @@ def rest_event(
     headers: Mapping[str, str] | None = None,
     base64_encoded: bool = False,
     authorizer: Mapping[str, object] | None = None,
+    resource: str | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """An event. ``body`` may be text as it is, bytes (sent in base64), or a value to send as JSON."""
+    """An event. ``body`` may be text as it is, bytes (sent in base64), or a value to send as JSON; ``resource`` is the
+    route, where it is not the path itself."""
     if body is None or isinstance(body, str):
         text = body
     elif isinstance(body, bytes):
@@ -34,20 +37,20 @@ def rest_event(
         "path": f"/dev{path}",
         "protocol": "HTTP/1.1",
         "requestId": REQUEST_ID,
-        "resourcePath": path,
+        "resourcePath": resource or path,
         "stage": "dev",
     }
     if authorizer is not None:
         context["authorizer"] = dict(authorizer)
     sent = {"Content-Type": "application/json", "Host": "example.test", **(headers or {})}
     return {
-        "resource": path,
+        "resource": resource or path,
         "path": path,
         "httpMethod": method,
         "headers": sent,
         "multiValueHeaders": {name: [value] for name, value in sent.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": None if query is None else dict(query),
+        "multiValueQueryStringParameters": None if query is None else {n: [v] for n, v in query.items()},
         "pathParameters": None,
         "stageVariables": None,
         "requestContext": context,

@@ -24,8 +24,9 @@ from attestation.reference_values import (
 from attestation.route_requirement import Requirement, RouteRequirement
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.apps import RegisteredApp
+from service.client_policies import ServedClientPolicies
 from service.endorsements import VendorEndorsements
-from service.http import Handler, Wiring, endpoint, path_member
+from service.http import Handler, Wiring, address, endpoint
 from service.key_ring import KeyRing
 from service.minting import Mint
 from service.operator_choices import OnPlayUnavailable, OnStale, PolicyApproval
@@ -194,12 +195,17 @@ class MemoryStack:
             serve_policy.DocumentRequest,
             serve_policy.serve,
             lambda _env: Wiring(
-                collaborators={"trust_bundles": RememberedTrustBundles(self.trust_bundles), "issuer": ISSUER}
+                collaborators={
+                    "client_policies": ServedClientPolicies(self.policies),
+                    "apps": self.apps,
+                    "trust_bundles": RememberedTrustBundles(self.trust_bundles),
+                    "issuer": ISSUER,
+                }
             ),
-            members=path_member,
+            members=address,
             clock=lambda: self.now,
         )
-        for path in ("/v1/trust-bundle", "/.well-known/jwks.json"):
+        for path in ("/v1/trust-bundle", "/.well-known/jwks.json", "/v1/client-policies/{app}"):
             self.handlers["GET", path] = serving
 
     def _ring(self, *purposes: Purpose) -> KeyRing:
@@ -264,6 +270,14 @@ class MemoryStack:
             clock=lambda: self.now,
         )
 
+    def publish_client_policy(self, client: str = '{"format": 1}', *, rollout: int = 100, app: str = APP) -> int:
+        """Publish a client policy; its version."""
+        version = self.policies.head(app).latest
+        self.publishing.publish(
+            app, client=client, why="a test", rollout=rollout, expected_version=version, who="tests", now=self.now
+        )
+        return version + 1
+
     def register(
         self,
         app: str,
@@ -279,7 +293,7 @@ class MemoryStack:
 
     def send(self, method: str, path: str, body: object = None, **more: Any) -> dict[str, Any]:
         """One request through the function of its route."""
-        return self.handlers[method, path](rest_event(method, path, body, **more), None)
+        return self.handlers[method, more.get("resource") or path](rest_event(method, path, body, **more), None)
 
     def challenge(self, app: str = APP) -> str:
         """A fresh challenge."""

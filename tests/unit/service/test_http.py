@@ -11,7 +11,7 @@ from attestation.attestation_result import AttestationResult, Finding, Tier
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from pydantic import Field
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
-from service.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, endpoint, path_member
+from service.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, address, endpoint
 from service.problems import PROBLEM_OF, TRY_LATER
 from service.telemetry import DecisionRecord
 
@@ -284,6 +284,7 @@ class Path(RequestModel):
     """A request without a body."""
 
     path: str
+    query: Mapping[str, str]
 
 
 DOCUMENT = Document("content", "application/jwt", '"tag"', max_age=2)
@@ -293,7 +294,7 @@ def fetch(headers: Mapping[str, str], document: Document = DOCUMENT) -> dict[str
     def use_case(_request: Path, *, now: float) -> Document:
         return document
 
-    handler = endpoint(Path, use_case, lambda _env: Wiring(collaborators={}), members=path_member)
+    handler = endpoint(Path, use_case, lambda _env: Wiring(collaborators={}), members=address)
     return handler(rest_event("GET", "/document", headers=headers), None)
 
 

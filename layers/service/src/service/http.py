@@ -38,7 +38,8 @@ class RequestModel(BaseModel):
 class Call:
     """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none.
 
-    ``path_members`` are what the route's path takes its name for, ``query`` the query string's members.
+    ``path_members`` are what the route's path takes its name for, ``query`` the query string's members;
+    ``header_values`` has every value of a repeated header. ``domain`` and ``stage_path`` are of the URL called.
     """
 
     path: str
@@ -47,6 +48,10 @@ class Call:
     request_id: str
     path_members: Mapping[str, str]
     query: Mapping[str, str]
+    header_values: Mapping[str, tuple[str, ...]]
+    method: str
+    domain: str
+    stage_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,9 @@ def json_members(call: Call) -> object:
     return read_json(call.body)
 
 
-def path_member(call: Call) -> object:
-    """A request model's members for a GET: the path alone."""
-    return {"path": call.path}
+def address(call: Call) -> object:
+    """A request model's members for a GET: where it goes, ``path`` and ``query``."""
+    return {"path": call.path, "query": call.query}
 
 
 def endpoint(
@@ -246,7 +251,30 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
         request_id=request_id,
         path_members=_texts(event.get("pathParameters")),
         query=_texts(event.get("queryStringParameters")),
+        header_values=_header_values(event, headers),
+        method=str(event.get("httpMethod") or ""),
+        domain=_gateway_text(event, "domainName"),
+        stage_path=_gateway_text(event, "path"),
     )
+
+
+def _header_values(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """All values of every header. A client may spell one name in two ways to get two values past whoever looks up a
+    single spelling."""
+    several = event.get("multiValueHeaders")
+    if not isinstance(several, Mapping):
+        return {name: (value,) for name, value in headers.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in several.items():
+        texts = tuple(map(str, values)) if isinstance(values, list) else (str(values),)
+        found[str(name).lower()] = found.get(str(name).lower(), ()) + texts
+    return found
+
+
+def _gateway_text(event: Mapping[str, Any], name: str) -> str:
+    gateway = event.get("requestContext")
+    value = gateway.get(name) if isinstance(gateway, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def _texts(members: object) -> dict[str, str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
 from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid, default_policy
 from attestation.cedar.lint import lint_appraisal
 from attestation.cedar.lint_message import LintMessage
 
+from .client_policy_document import document_of
 from .client_policy_lint import lint_client
 
 APPRAISAL: Final = "appraisal"
@@ -80,15 +80,12 @@ def check(documents: Documents, *, now: float, strict: bool = True) -> tuple[Pol
     return tuple(messages)
 
 
-def client_document(text: str) -> dict[str, Any]:
-    """The object that a client policy's text is. Raises :class:`PolicyRefused`."""
+def client_document(text: str) -> Mapping[str, object]:
+    """What is signed of a client policy's text. Raises :class:`PolicyRefused`."""
     try:
-        document = json.loads(text)
+        return document_of(text)
     except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise PolicyRefused([_error(CLIENT, "not-json", "This is no JSON object.")])
-    return document
+        raise PolicyRefused([_error(CLIENT, "unreadable", "No app could read this client policy.")]) from None
 
 
 def refused_client(text: str) -> PolicyRefused:

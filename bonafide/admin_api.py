@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from .deployment import Deployment
@@ -40,6 +40,17 @@ class AdminProblem(OperatorError):
         self.messages = messages
 
 
+class AdminCalls(Protocol):
+    """Who can be asked to call the Admin API."""
+
+    def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Call ``method`` on ``path``, as in ``/admin/policies/demo``; the answer's members.
+
+        Raises :class:`OperatorError`, :class:`AdminProblem` when the stack itself refuses.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AdminApi:
     """The Admin API of one stack."""
@@ -47,10 +58,7 @@ class AdminApi:
     deployment: Deployment
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Call ``method`` on ``path``, as in ``/admin/policies/demo``; the answer's members.
-
-        Raises :class:`OperatorError`, :class:`AdminProblem` when the stack itself refuses.
-        """
+        """See :class:`AdminCalls`."""
         url = self.deployment.admin_url + path
         data = None if body is None else json.dumps(body).encode("utf-8")
         headers = self._signed(method, url, data)
@@ -60,7 +68,7 @@ class AdminApi:
                 return _members(answer.read(_MAX_ANSWER))
         except urllib.error.HTTPError as refusal:
             with refusal:
-                raise _problem(refusal.code, _members(refusal.read(_MAX_ANSWER)), path) from None
+                raise problem_of(refusal.code, _members(refusal.read(_MAX_ANSWER)), path) from None
         except OSError as error:
             where = urlsplit(url)
             raise OperatorError(f"Nothing answers at {where.scheme}://{where.netloc}: {error}.") from error
@@ -124,7 +132,8 @@ def _members(content: bytes) -> dict[str, Any]:
     return members if isinstance(members, dict) else {}
 
 
-def _problem(status: int, problem: Mapping[str, Any], path: str) -> AdminProblem:
+def problem_of(status: int, problem: Mapping[str, Any], path: str) -> AdminProblem:
+    """What an operator is told of a problem document that ``path`` was answered with."""
     slug = str(problem.get("type", "")).rpartition("/")[2]
     detail = str(problem.get("detail") or "")
     if status == 404 and slug in ("", "no-such-route"):

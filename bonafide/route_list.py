@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from enum import Enum, auto, unique
 
 from attestation.route_requirement import Requirement, RouteRequirement
+from service.guarded_apis import MAX_ROUTES
 
 from .operator_error import OperatorError
 
 Routes = tuple[RouteRequirement, ...]
-MAX_ROUTES = 200
 
 
 @unique

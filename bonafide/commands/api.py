@@ -11,7 +11,7 @@ import typer
 from bonafide.deployment import find_deployment
 from bonafide.guarded_apis import GuardedApi, GuardedApis
 from bonafide.operator_error import OperatorError
-from bonafide.publication import publish_now
+from bonafide.publication import publication_of
 from bonafide.request_report import CLASSES, RouteReport, deployed_decisions, local_decisions, report
 from bonafide.route_list import Place, Routes, hidden, new_route, placed, read_route, removed
 
@@ -59,8 +59,8 @@ def mode(
 
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    api = GuardedApis.of(deployment).change(audience, edit)
-    publication = publish_now(deployment, since=begin)
+    api, answer = GuardedApis.of(deployment).change(audience, edit)
+    publication = publication_of(deployment, answer, since=begin)
     if as_json:
         print_json({**api.to_record(), **publication.to_record()})
     else:

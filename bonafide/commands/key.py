@@ -10,7 +10,7 @@ import typer
 
 from bonafide.deployment import find_deployment
 from bonafide.key_blocking import NEVER, KeyBlocking, KeyStanding
-from bonafide.publication import Publication, publish_now
+from bonafide.publication import Publication, publication_of
 
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
@@ -48,8 +48,8 @@ def block(
     seconds = None if lasting is None else duration(lasting)
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    standing = KeyBlocking.of(deployment).block(key, reason=reason, seconds=seconds)
-    _say(standing, publish_now(deployment, since=begin), as_json)
+    standing, answer = KeyBlocking.of(deployment).block(key, reason=reason, seconds=seconds)
+    _say(standing, publication_of(deployment, answer, since=begin), as_json)
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
@@ -57,8 +57,8 @@ def unblock(key: KeyId, stack: StackName = None, region: Region = None, as_json:
     """Let a blocked key in again."""
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    standing = KeyBlocking.of(deployment).unblock(key)
-    _say(standing, publish_now(deployment, since=begin), as_json)
+    standing, answer = KeyBlocking.of(deployment).unblock(key)
+    _say(standing, publication_of(deployment, answer, since=begin), as_json)
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)

@@ -9,8 +9,7 @@ import typer
 
 from bonafide.deployment import find_deployment
 from bonafide.key_blocking import KeyBlocking
-from bonafide.publication import publish_now
-from bonafide.registration import Registrations
+from bonafide.publication import Publication, publication_of
 
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json
@@ -28,10 +27,14 @@ def not_before(
     """Show, or with --now set, the time before which tokens of an app are refused. Apps renew in one round trip."""
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    Registrations(deployment.aws("dynamodb"), deployment.tables["apps"]).get(app)
     blocking = KeyBlocking.of(deployment)
-    stands = blocking.refuse_older_tokens(app) if now else blocking.not_before(app)
-    publication = publish_now(deployment, since=begin) if now else None
+    publication: Publication | None = None
+    stands: int | None
+    if now:
+        stands, answer = blocking.refuse_older_tokens(app)
+        publication = publication_of(deployment, answer, since=begin)
+    else:
+        stands = blocking.not_before(app)
     if as_json:
         print_json({"app": app, "tokens_not_before": stands, **(publication.to_record() if publication else {})})
         return

@@ -19,7 +19,6 @@ from bonafide.attesters.app_instance import AppInstance
 from bonafide.attesters.client import ApiClient
 from bonafide.deployment import Deployment
 from bonafide.key_blocking import KeyBlocking
-from bonafide.publication import publish_now
 from bonafide.registration import DEMO_APPLE_APP_ID, Registration, Registrations
 
 from .scenario import Scene
@@ -70,7 +69,6 @@ def block_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Itera
 
         def command(phone: AppInstance = phone) -> None:
             blocking.block(phone.bonafide_key_id, reason="drill")
-            publish_now(deployment)
 
         yield _measure(scene.client, token, command)
 
@@ -87,7 +85,6 @@ def not_before_drill(deployment: Deployment, scene: Scene, repetitions: int) -> 
 
         def command() -> None:
             blocking.refuse_older_tokens(DRILL_APP)
-            publish_now(deployment)
 
         yield _measure(scene.client, session.token, command)
 

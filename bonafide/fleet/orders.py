@@ -17,7 +17,6 @@ from bonafide.attesters.app_instance import AppInstance
 from bonafide.attesters.client import PROOF_HEADER, TOKEN_HEADER, Answer
 from bonafide.deployment import Deployment, OrdersBackend
 from bonafide.guarded_apis import GuardedApis
-from bonafide.publication import publish_now
 
 from .scenario import CREATED, OK, STOREFRONT_APP, Expected, Scenario, Scene, WrongContent, genuine, hostile
 
@@ -40,7 +39,6 @@ def set_routes(deployment: Deployment, backend: OrdersBackend) -> None:
     stands = apis.find(backend.audience)
     if stands is None or stands.routes != ROUTES:
         apis.change(backend.audience, lambda _: ROUTES)
-        publish_now(deployment)
 
 
 def _backend(scene: Scene) -> OrdersBackend:

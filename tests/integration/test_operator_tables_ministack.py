@@ -20,8 +20,10 @@ from service.revocations import LISTED, DynamoDBRevocations
 from bonafide.guarded_apis import GuardedApis
 from bonafide.key_blocking import NEVER, KeyBlocking
 from bonafide.operator_error import OperatorError
+from bonafide.registration import DEMO_APPLE_APP_ID, Registration
 from bonafide.route_list import placed
 from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
+from tests.service_stack.admin_calls import ACCOUNT, admin_world
 from tests.service_stack.faults import answering, first, injected
 from tests.service_stack.worlds import AwsWorld
 
@@ -31,12 +33,12 @@ DEFAULTS = {"own": (RouteRequirement("*", "/*", Requirement.PROOF),)}
 
 
 def apis_of(world: AwsWorld) -> GuardedApis:
-    return GuardedApis(world.dynamodb, world.tables["apis"], lambda: DEFAULTS, lambda: "somebody", time.time)
+    return GuardedApis(admin_world(world, in_force=lambda: DEFAULTS))
 
 
 def blocking_of(world: AwsWorld) -> KeyBlocking:
-    tables = world.tables
-    return KeyBlocking(world.dynamodb, tables["attested_keys"], tables["revocations"], lambda: "somebody")
+    world.register(Registration(app="demo", apple_app_ids=(DEMO_APPLE_APP_ID,)))
+    return KeyBlocking(admin_world(world))
 
 
 def standings(world: AwsWorld, later: float = 0) -> Any:
@@ -63,8 +65,8 @@ def test_routes_written_are_the_routes_read(ministack: AwsWorld) -> None:
         RouteRequirement("POST", "/payments/*", Requirement.PROOF_ONCE, "affirming"),
         RouteRequirement("*", "/*", Requirement.MONITOR),
     )
-    api = apis_of(ministack).change("orders", lambda _: made)
-    assert (api.revision, api.updated_by) == (1, "somebody")
+    api, _ = apis_of(ministack).change("orders", lambda _: made)
+    assert (api.revision, api.updated_by) == (1, f"{ACCOUNT}ann")
     assert DynamoDBApis(ministack.dynamodb, ministack.tables["apis"]).all() == {"orders": made}
     assert apis_of(ministack).find("orders") == api
     assert [known.audience for known in apis_of(ministack).list()] == ["orders", "own"]
@@ -90,8 +92,11 @@ def test_changes_at_the_same_moment_are_all_kept(ministack: AwsWorld) -> None:
 
 def test_change_that_is_always_overtaken_is_given_up(ministack: AwsWorld) -> None:
     """In one sentence, with nothing written."""
-    refused = answering(400, "ConditionalCheckFailedException")
-    with injected(ministack.dynamodb, "PutItem", refused), pytest.raises(OperatorError):
+    refused = answering(400, "TransactionCanceledException", CancellationReasons=[{"Code": "ConditionalCheckFailed"}])
+    with (
+        injected(ministack.dynamodb, "TransactWriteItems", refused),
+        pytest.raises(OperatorError, match="keep changing"),
+    ):
         apis_of(ministack).change("orders", lambda routes: routes)
     assert apis_of(ministack).find("orders") is None
 
@@ -105,7 +110,7 @@ def test_row_that_holds_no_routes_stops_publishing(ministack: AwsWorld) -> None:
 
 def test_blocked_key_renews_nothing_and_is_listed(ministack: AwsWorld, key: EnrolledKey) -> None:
     """Both from the same transaction; TTL never deletes it; the list forgets it after its tokens have."""
-    standing = blocking_of(ministack).block(key.key_id, reason="cloned")
+    standing, _ = blocking_of(ministack).block(key.key_id, reason="cloned")
     assert (standing.state, standing.reason, standing.expires_at) == ("blocked", "cloned", NEVER)
     assert standings(ministack)["demo"].blocked_keys == {key.key_id}
     assert not standings(ministack, later=LISTED + 1)
@@ -122,7 +127,7 @@ def test_unblocked_key_renews_and_has_a_whole_idle_period(ministack: AwsWorld, k
     blocking = blocking_of(ministack)
     for _ in range(2):
         blocking.block(key.key_id)
-    standing = blocking.unblock(key.key_id)
+    standing, _ = blocking.unblock(key.key_id)
     assert standing.state == "active"
     assert abs(standing.expires_at - (time.time() + DAY)) < 30
     assert not standings(ministack)
@@ -131,7 +136,7 @@ def test_unblocked_key_renews_and_has_a_whole_idle_period(ministack: AwsWorld, k
 
 def test_block_for_a_time_ends_by_itself(ministack: AwsWorld, key: EnrolledKey) -> None:
     """Renewing after it succeeds and clears it; the key outlives the block by its idle period."""
-    standing = blocking_of(ministack).block(key.key_id, seconds=7 * DAY)
+    standing, _ = blocking_of(ministack).block(key.key_id, seconds=7 * DAY)
     assert standing.expires_at >= (standing.blocked_until or 0) + DAY
     found = ministack.attested_keys.find(key.key_id)
     assert found is not None
@@ -145,16 +150,14 @@ def test_block_for_a_time_ends_by_itself(ministack: AwsWorld, key: EnrolledKey) 
     assert (found.state, found.blocked_until) == (KeyState.ACTIVE, None)
 
 
-def test_block_that_meets_a_renewal_is_tried_again(
-    ministack: AwsWorld, key: EnrolledKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_block_that_meets_a_renewal_is_tried_again(ministack: AwsWorld, key: EnrolledKey) -> None:
     """The key renews at this very moment: contention is no reason to give up."""
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     conflict = answering(
         400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}, {"Code": "None"}]
     )
     with injected(ministack.dynamodb, "TransactWriteItems", first(2, conflict)):
-        assert blocking_of(ministack).block(key.key_id).state == "blocked"
+        standing, _ = blocking_of(ministack).block(key.key_id)
+    assert standing.state == "blocked"
 
 
 @pytest.mark.parametrize("action", ["show", "block", "unblock"])
@@ -170,7 +173,7 @@ def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key:
     """A token of the same second is refused, too; an older command that arrives late changes nothing."""
     blocking = blocking_of(ministack)
     assert blocking.not_before("demo") is None
-    moment = blocking.refuse_older_tokens("demo")
+    moment, _ = blocking.refuse_older_tokens("demo")
     assert abs(moment - time.time()) < 5
     assert standings(ministack)["demo"].tokens_not_before == moment
     table = ministack.tables["revocations"]
@@ -180,6 +183,6 @@ def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key:
         UpdateExpression="SET not_before = :later",
         ExpressionAttributeValues={":later": {"N": str(moment + 3600)}},
     )
-    assert blocking.refuse_older_tokens("demo") == moment + 3600
+    assert blocking.refuse_older_tokens("demo")[0] == moment + 3600
     blocking.block(key.key_id)
     assert standings(ministack)["demo"] == AppStanding(moment + 3600, frozenset({key.key_id}))

@@ -1,0 +1,101 @@
+"""The Admin API over tables of a test's own, called in this process: the real function, without gateway and Lambda."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import administer
+from attestation.route_requirement import RouteRequirement
+from service.admin_http import admin_endpoint
+from service.admin_publication import Published
+from service.audit import DynamoDBAudit
+from service.blocking import DynamoDBBlocking
+from service.guarded_apis import DynamoDBGuardedApis
+from service.not_before import NotBefore
+from service.operator_choices import PolicyApproval
+from service.policy_publishing import PolicyPublishing
+
+from bonafide.admin_api import problem_of
+from tests.service_stack.events import rest_event
+from tests.service_stack.memory_stack import ISSUER
+from tests.service_stack.worlds import AwsWorld
+
+ACCOUNT = "arn:aws:iam::123456789012:user/"
+
+
+@dataclass
+class FakePublication:
+    """Publishes the next number, or fails."""
+
+    version: int = 0
+    fails: bool = False
+
+    def now(self) -> Published:
+        if self.fails:
+            return Published(None)
+        self.version += 1
+        return Published(self.version)
+
+
+@dataclass
+class AdminWorld:
+    """Calls the Admin API as the IAM user ``name``; without a name, as nobody who signed."""
+
+    collaborators: dict[str, object]
+    publication: FakePublication
+    name: str | None = "ann"
+    clock: Callable[[], float] | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, dict[str, Any]]:
+        """Status and members of the answer."""
+        plain, _, query = path.partition("?")
+        event = rest_event(method, unquote(plain), body, query=dict(parse_qsl(query)) or None)
+        event["pathParameters"] = {"proxy": unquote(plain).removeprefix("/admin/")}
+        if self.name is not None:
+            event["requestContext"]["identity"]["userArn"] = ACCOUNT + self.name
+        return self.handle(event)
+
+    def handle(self, event: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The same for a whole event."""
+        known = {} if self.clock is None else {"clock": self.clock}
+        reply = admin_endpoint(administer.ROUTES, lambda _env: self.collaborators, **known)(event, None)
+        return reply["statusCode"], json.loads(reply["body"])
+
+    def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """As :class:`bonafide.admin_api.AdminCalls`."""
+        status, members = self.answer(method, path, body)
+        if status != 200:
+            raise problem_of(status, members, path)
+        return members
+
+
+def admin_world(
+    world: AwsWorld,
+    *,
+    in_force: Callable[[], Mapping[str, tuple[RouteRequirement, ...]]] = dict,
+    approval: PolicyApproval = PolicyApproval.OFF,
+) -> AdminWorld:
+    """The Admin API over the tables of ``world``, as :func:`administer.wire` would make it."""
+    tables, client = world.tables, world.dynamodb
+    audit = DynamoDBAudit(client, tables["audit"])
+    publication = FakePublication()
+    collaborators: dict[str, object] = {
+        "apps": world.apps,
+        "apis": DynamoDBGuardedApis(client, tables["apis"], audit, in_force),
+        "audit": audit,
+        "blocking": DynamoDBBlocking(
+            client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
+        ),
+        "not_before": NotBefore(client, tables["revocations"], audit),
+        "policies": world.policies,
+        "publication": publication,
+        "publishing": PolicyPublishing(
+            policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval
+        ),
+    }
+    return AdminWorld(collaborators, publication)

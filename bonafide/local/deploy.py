@@ -226,7 +226,8 @@ def main() -> None:
         outputs = local.deploy({})
         guarded, verifier = local.api_url("GuardedApi"), local.api_url("VerifierApi")
         step("sam deploy again, with ministack's addresses")
-        local.deploy({"TrustBundleUrl": f"{verifier}/v1/trust-bundle", "ExternalOrigin": guarded})
+        addresses = {"ExternalOrigin": guarded, "VerifierOrigin": verifier}
+        local.deploy({"TrustBundleUrl": f"{verifier}/v1/trust-bundle", **addresses})
         restore_gateway_responses(
             cloudformation=local.client("cloudformation"),
             apigateway=local.client("apigateway"),

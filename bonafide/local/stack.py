@@ -186,6 +186,7 @@ class LocalStack:
             "DevelopmentTrustAnchors": base64.b64encode(authority.root_certificate).decode(),
             "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
             "ExternalOrigin": self.guarded_url,
+            "VerifierOrigin": self.verifier_url,
             "AndroidStatusListUrl": vendors.status_list_url,
             "PlayDecodeEndpoint": vendors.url,
             **self.parameters,

@@ -213,7 +213,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "publication": InvokedRequests(
                 DynamoDBPublicationMarker(dynamodb(), settings.revocations_table),
                 functions(INVOKING_TIMEOUT),
-                settings.publishing_function,
+                settings.rotate_signing_key_function,
             ),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,

@@ -15,6 +15,7 @@ from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import EcPublicKey, public_key_of
 from attestation.known_builds import KnownBuild
 from attestation.noted import Noted
+from attestation.proof import VerifiedProof
 from attestation.route_requirement import RouteRequirement
 from attestation.trust_bundle import AppStanding, TrustBundle, jwks
 from cryptography.exceptions import InvalidTag
@@ -24,10 +25,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from service.apps import RegisteredApp
 from service.attested_keys import EnrolledKey, KeyState
+from service.blocking import KeyNotKnown, KeyStanding
 from service.errors import Unavailable
 from service.publication_marker import STALE
-from service.revocations import standings_of
+from service.revocations import KEY, listed_until, standings_of
 from service.signing_keys import StoredKey
+from service.spent_proofs import name_of
 from service.trust_bundles import StoredBundle
 
 
@@ -208,6 +211,59 @@ class MemoryRevocations(Switch):
     def standings(self, now: float) -> Mapping[str, AppStanding]:
         self.touch()
         return standings_of(self.rows, now)
+
+
+@dataclass
+class MemoryBlocking(Switch):
+    """What use cases need of :class:`service.blocking.Blocking`: blocks by rules, over the keys and the revocations."""
+
+    attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
+    revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
+
+    def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
+        self.touch()
+        row, until = self.attested_keys.rows.get(key_id), int(now) + seconds
+        if row is None:
+            raise KeyNotKnown(key_id)
+        if row.state is KeyState.BLOCKED and (row.blocked_until is None or row.blocked_until >= until):
+            return False
+        self.attested_keys.rows[key_id] = replace(row, state=KeyState.BLOCKED, blocked_until=until)
+        why = {"at": int(now), "until": until, "by": by, "reason": reason}
+        listed = {"app": row.app, "revoked": KEY + key_id, "expires_at": listed_until(at=int(now), until=until)}
+        self.revocations.rows.append({**why, **listed})
+        return True
+
+    def show(self, key_id: str) -> KeyStanding:
+        raise NotImplementedError(key_id)
+
+    def block(self, key_id: str, **_arguments: object) -> KeyStanding:
+        raise NotImplementedError(key_id)
+
+    def unblock(self, key_id: str, **_arguments: object) -> KeyStanding:
+        raise NotImplementedError(key_id)
+
+
+@dataclass
+class MemorySpentProofs(Switch):
+    """:class:`service.spent_proofs.SpentProofs`."""
+
+    names: set[str] = field(default_factory=set)
+
+    def spend(self, proof: VerifiedProof) -> None:
+        self.touch()
+        if name_of(proof) in self.names:
+            raise RejectedEvidence(Reason.PROOF_REPLAYED)
+        self.names.add(name_of(proof))
+
+
+@dataclass
+class MemoryPublicationRequests:
+    """:class:`service.publication_marker.PublicationRequests`: when somebody asked."""
+
+    asked: list[float] = field(default_factory=list)
+
+    def ask(self, now: float) -> None:
+        self.asked.append(now)
 
 
 @dataclass

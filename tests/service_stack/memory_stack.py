@@ -11,6 +11,7 @@ from typing import Any
 import appraise_evidence
 import issue_challenge
 import renew_token
+import report_signal
 import serve_policy
 from attestation.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
@@ -30,6 +31,7 @@ from service.http import Handler, Wiring, address, endpoint
 from service.key_ring import KeyRing
 from service.minting import Mint
 from service.operator_choices import OnPlayUnavailable, OnStale, PolicyApproval
+from service.own_bundle import OwnTrustBundle
 from service.play_integrity import PlayIntegrity, PlaySecrets
 from service.policies_in_force import PoliciesInForce
 from service.policy_publishing import PolicyPublishing
@@ -42,6 +44,7 @@ from bonafide.attesters.android import SoftwareAndroid
 from bonafide.attesters.app_attestation import point_of
 from bonafide.attesters.app_instance import AppInstance
 from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.client import PROOF_HEADER, TOKEN_HEADER
 from bonafide.attesters.harmony import SoftwareHarmony
 from bonafide.attesters.installation import Installation
 from bonafide.attesters.iphone import SoftwareIphone
@@ -52,11 +55,14 @@ from tests.service_stack.fakes import (
     MemoryApis,
     MemoryApps,
     MemoryAttestedKeys,
+    MemoryBlocking,
     MemoryBuilds,
     MemoryPublicationMarker,
+    MemoryPublicationRequests,
     MemoryRevocations,
     MemorySettlement,
     MemorySigningKeys,
+    MemorySpentProofs,
     MemoryTrustBundles,
     SoftwareRootKey,
     SoftwareWrappingKey,
@@ -76,6 +82,7 @@ PACKAGE = "org.example.demo"
 SIGNER = shake_256(b"the demo app's signing certificate").digest(32)
 ISSUER = "unit"
 AUDIENCE = "unit-api"
+VERIFIER_ORIGIN = "https://verifier.example.test"
 LIFETIME = 300
 KEY_IDLE = 90 * 86_400
 ROUTES = (
@@ -124,6 +131,8 @@ class MemoryStack:
     apis: MemoryApis = field(default_factory=MemoryApis)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
     marker: MemoryPublicationMarker = field(default_factory=MemoryPublicationMarker)
+    publication: MemoryPublicationRequests = field(default_factory=MemoryPublicationRequests)
+    spent_proofs: MemorySpentProofs = field(default_factory=MemorySpentProofs)
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
     root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
     status_lists: MemoryStatusLists = field(default_factory=MemoryStatusLists)
@@ -141,6 +150,7 @@ class MemoryStack:
 
     def __post_init__(self) -> None:
         self.settlement = MemorySettlement(attested_keys=self.attested_keys)
+        self.blocking = MemoryBlocking(attested_keys=self.attested_keys, revocations=self.revocations)
         self.policies = MemoryPolicies(revocations=self.revocations)
         self.publishing = self.publishing_as(PolicyApproval.OFF)
         self.register(APP, APP_ID, android=ANDROID, harmony=HARMONY)
@@ -186,8 +196,22 @@ class MemoryStack:
             ("POST", "/v1/tokens"): endpoint(
                 renew_token.RenewalRequest,
                 renew_token.renew,
-                lambda _env: self._judging(attested_keys=self.attested_keys, signal_memory=self.signal_memory),
+                lambda _env: self._judging(
+                    attested_keys=self.attested_keys,
+                    signal_memory=self.signal_memory,
+                    blocking=self.blocking,
+                    publication=self.publication,
+                ),
                 action="renew",
+                clock=lambda: self.now,
+            ),
+            ("POST", "/v1/signals"): endpoint(
+                report_signal.SignalReport,
+                report_signal.report,
+                lambda _env: self._reporting(),
+                success=202,
+                action="signal",
+                members=report_signal._members,
                 clock=lambda: self.now,
             ),
         }
@@ -214,6 +238,25 @@ class MemoryStack:
     def _issuing(self) -> Wiring:
         return Wiring(
             collaborators={"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": Drawn("issue")}
+        )
+
+    def _reporting(self) -> Wiring:
+        return Wiring(
+            collaborators={
+                "trust_bundle": OwnTrustBundle(
+                    RememberedTrustBundles(self.trust_bundles), self.root_key.public_key(), ISSUER
+                ),
+                "attested_keys": self.attested_keys,
+                "spent_proofs": self.spent_proofs,
+                "policies": PoliciesInForce(self.policies),
+                "blocking": self.blocking,
+                "publication": self.publication,
+                "token_header": TOKEN_HEADER,
+                "proof_header": PROOF_HEADER,
+                "external_origin": VERIFIER_ORIGIN,
+                "signal_memory": self.signal_memory,
+            },
+            support_code=self._ring(Purpose.CHALLENGE).support_code,
         )
 
     def _judging(self, **more: object) -> Wiring:

@@ -9,7 +9,7 @@ from attestation.attestation_result import AttestationResult, Finding, Tier
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims, KeyStorage, Platform
 from attestation.client_data import MAX_SIGNALS, ClientData, Signal
 from attestation.jose import public_key_of
-from attestation.noted import Noted, note_refusal
+from attestation.noted import MAX_DETAIL, MAX_OTHERS, Noted, note_refusal, note_report
 from attestation.reference_values import Environment
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -59,9 +59,8 @@ def claims(checked_at: float | None, sound: bool = True) -> Claims:
 
 
 def noted(earlier: Noted | None, stored: Claims, newer: Claims, *signals: str, now: float = NOW) -> Noted | None:
-    return note_refusal(
-        earlier, stored=stored, claims=newer, client_data=said(*signals), result=REFUSED, now=now, memory=DAY
-    )
+    raised = said(*signals).signals
+    return note_refusal(earlier, stored=stored, claims=newer, raised=raised, result=REFUSED, now=now, memory=DAY)
 
 
 @pytest.mark.parametrize(("stored_at", "sound"), [(None, False), (NOW - 60, False), (NOW, False), (NOW + 1, True)])
@@ -85,9 +84,9 @@ def test_older_verdict_in_another_refused_renewal_does_not_replace_a_note() -> N
     assert (second.revision, set(second.signals)) == (2, {"hooking"})
 
 
-def test_only_enforced_signals_of_this_renewal_are_noted() -> None:
-    """Not what a policy merely observes, and not what it was reminded of."""
-    note = noted(None, claims(NOW), claims(NOW), "hooking", "root", "odd")
+def test_only_signals_of_this_renewal_are_noted() -> None:
+    """Not what it was reminded of."""
+    note = noted(None, claims(NOW), claims(NOW), "hooking")
     assert note is not None
     assert (dict(note.signals), note.findings) == ({"hooking": int(NOW)}, ("signal-hooking",))
     assert noted(note, claims(NOW), claims(NOW), now=NOW + 60) is None
@@ -102,17 +101,41 @@ def test_app_is_reminded_once_and_for_its_time() -> None:
 
 
 def test_notes_stay_bounded_and_drop_what_is_over() -> None:
-    """However many names a policy may have for signals."""
-    old = {f"s{n}": int(NOW) - n for n in range(MAX_SIGNALS + 9)} | {"over": int(NOW - DAY)}
-    note = noted(Noted(at=1, signals=old), claims(NOW), claims(NOW), "hooking")
+    """The attack: junk, said afterwards, to push out what the app once said in earnest."""
+    note: Noted | None = Noted(at=1, signals={"over": int(NOW - DAY), "in-earnest": int(NOW) - 60})
+    for batch in range(4):
+        junk = (f"junk-{batch}-{n}" for n in range(MAX_SIGNALS - 1))
+        note = noted(note, claims(NOW), claims(NOW), *junk, "hooking")
     assert note is not None
-    assert len(note.signals) == MAX_SIGNALS
-    assert "hooking" in note.signals
+    assert len(note.signals) == MAX_OTHERS + 1
+    assert {"hooking", "in-earnest"} <= set(note.signals)
     assert "over" not in note.signals
+
+
+def test_detail_is_remembered_with_its_signal() -> None:
+    """A rule that looks for one tool still finds it when the app keeps quiet; a detail that is too long is left out."""
+    raised = (Signal("hooking", "frida"), Signal("root", "x" * (MAX_DETAIL + 1)))
+    note = note_report(None, raised=raised, result=REFUSED, now=NOW, memory=DAY)
+    assert note is not None
+    assert Noted.from_record(note.to_record()) == note
+    later = note.reminded(said(), now=NOW + 60, memory=DAY).signals
+    assert later == (Signal("hooking", "frida"), Signal("root", None))
+
+
+def test_repeated_report_is_noted_once_a_second() -> None:
+    """A flood by one device is one write a second at most, and none where signals are forgotten at once."""
+    first = note_report(None, raised=(Signal("hooking"),), result=REFUSED, now=NOW, memory=DAY)
+    assert first is not None
+    assert note_report(first, raised=(Signal("hooking"),), result=REFUSED, now=NOW + 0.5, memory=DAY) is None
+    second = note_report(first, raised=(Signal("hooking"),), result=REFUSED, now=NOW + 1, memory=DAY)
+    assert second is not None
+    assert (second.revision, second.signals) == (2, {"hooking": int(NOW) + 1})
+    assert note_report(None, raised=(Signal("hooking"),), result=REFUSED, now=NOW, memory=0) is None
+    assert note_report(first, raised=(), result=REFUSED, now=NOW + 1, memory=DAY) is None
 
 
 def test_notes_come_back_from_their_record() -> None:
     """With and without a verdict."""
     note = Noted(at=7, revision=3, findings=("a",), claims=claims(NOW), signals={"hooking": 7})
-    for each in (note, replace(note, claims=None, signals={})):
+    for each in (note, replace(note, claims=None, signals={}), replace(note, details={"hooking": "frida"})):
         assert Noted.from_record(each.to_record()) == each

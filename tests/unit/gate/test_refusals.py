@@ -12,7 +12,8 @@ from refusals import REFUSALS, UNCHECKED, Refusal, support_code
 OURS = [
     reason
     for reason in Reason
-    if reason.name.startswith(("TOKEN_", "PROOF_", "BUNDLE_")) or reason is Reason.KEY_BLOCKED
+    if (reason.name.startswith(("TOKEN_", "PROOF_", "BUNDLE_")) or reason is Reason.KEY_BLOCKED)
+    and reason is not Reason.PROOF_BODY  # an authorizer sees no body
 ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -91,7 +91,7 @@ def parse_client_data(data: bytes) -> ClientData:
         os=_text(members, "os"),
         model=_text(members, "model"),
         measurements=_measurements(_member(members, "measurements", dict) or {}),
-        signals=_signals(_member(members, "signals", list) or []),
+        signals=parse_signals(_member(members, "signals", list) or []),
         client_policy_version=version or 0,
     )
 
@@ -157,7 +157,11 @@ def _measurements(members: Mapping[str, object]) -> dict[str, str]:
     return measured
 
 
-def _signals(items: list[object]) -> tuple[Signal, ...]:
+def parse_signals(items: Sequence[object]) -> tuple[Signal, ...]:
+    """Signals as client data spells them: names, or objects with ``name`` and, if something was seen, ``detail``.
+
+    Raises :class:`MalformedEvidence` (``client-data-invalid``).
+    """
     if len(items) > MAX_SIGNALS:
         raise _invalid(f"more than {MAX_SIGNALS} signals")
     signals = []

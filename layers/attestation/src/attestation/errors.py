@@ -122,6 +122,7 @@ class Reason(StrEnum):
     PROOF_REPLAYED = "proof-replayed"
     PROOF_NONCE = "proof-nonce"  # proofs made in advance, to be used when the key is out of reach
     PROOF_CHALLENGE = "proof-challenge"  # the same, as OAuth-Client-Attestation-PoP
+    PROOF_BODY = "proof-body"  # a genuine proof, replayed over a body that the attacker chose
     PROOF_UNSPENT = "proof-unspent"  # no attack: the route asks for proof once, and there is no table to spend it in
     PROOF_CACHED = "proof-cached"  # no attack: the gateway caches answers, and no answer may serve this route again
     BUNDLE_INVALID = "bundle-invalid"  # not signed by the root key, or not ours

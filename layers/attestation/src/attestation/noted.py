@@ -1,31 +1,37 @@
-"""Notes: what a refused renewal proved or said against its key, for later renewals to be judged by.
+"""Notes: what a refused renewal, or a report between renewals, proved or said against its key, for later renewals.
 
 Without them a device that learned of a bad verdict would leave it out the next time, and be sound again. A note never
-says more than the refused request did: the verdict that was verified beside the key, and the signals that the app
-raised. A newer verdict of the same kind takes the older one's place, whatever it says. Signals fade, because an app may
-be clean after a restart, and nothing but the app itself could say so.
+says more than the request did: the verdict that was verified beside the key, and the signals that the app raised. A
+newer verdict of the same kind takes the older one's place, whatever it says. Signals fade, because an app may be
+clean after a restart, and nothing but the app itself could say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .attestation_result import AttestationResult, Tier
+from .cedar.facts import SIGNALS
 from .claims import Claims, HarmonyIntegrityClaims, PlayClaims
-from .client_data import MAX_SIGNALS, ClientData, Signal
+from .client_data import ClientData, Signal
 
-SIGNAL_RULE: Final = "signal-"
-"""Findings about a signal are called this and the signal's name."""
+MAX_OTHERS: Final = 20
+"""Most noted signals whose names no schema knows. Those that are noted stay, and further ones are dropped: junk, said
+afterwards, must not push out what a device once said in earnest. Those known by name always have room."""
+
+MAX_DETAIL: Final = 64
+"""Longest detail, in characters, that is noted; a longer one is left out, its signal is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """Notes on one key. Times are Unix seconds.
 
-    ``at`` and ``findings`` are of the latest refusal, for the operator. ``claims`` hold the latest verdict that came
-    with a refused renewal, ``None`` when none did; ``signals`` say when each was last raised. ``revision`` counts.
+    ``at`` and ``findings`` are of the latest refusal or report, for the operator. ``claims`` hold the latest verdict
+    that came with a refused renewal, ``None`` when none did; ``signals`` say when each was last raised, ``details``
+    what was seen then. ``revision`` counts.
     """
 
     at: int
@@ -33,6 +39,7 @@ class Noted:
     findings: tuple[str, ...] = ()
     claims: Claims | None = None
     signals: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def recalled(self, claims: Claims) -> Claims:
         """The stored ``claims``, with the noted verdict in the place of one that is not newer by its vendor's clock."""
@@ -42,7 +49,8 @@ class Noted:
         """``client_data`` as if the app still raised the signals that it raised less than ``memory`` seconds ago."""
         said = {signal.name for signal in client_data.signals}
         silent = (name for name, at in self.signals.items() if name not in said and now < at + memory)
-        return replace(client_data, signals=client_data.signals + tuple(map(Signal, silent)))
+        recalled = (Signal(name, self.details.get(name)) for name in silent)
+        return replace(client_data, signals=client_data.signals + tuple(recalled))
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready, for storage."""
@@ -51,6 +59,7 @@ class Noted:
             "revision": self.revision,
             "findings": list(self.findings),
             "signals": dict(self.signals),
+            **({"details": dict(self.details)} if self.details else {}),
             **({} if self.claims is None else {"claims": self.claims.to_record()}),
         }
 
@@ -63,6 +72,7 @@ class Noted:
             findings=tuple(record["findings"]),
             claims=Claims.from_record(record["claims"]) if "claims" in record else None,
             signals=dict(record["signals"]),
+            details=dict(record.get("details", {})),
         )
 
 
@@ -71,30 +81,54 @@ def note_refusal(
     *,
     stored: Claims,
     claims: Claims,
-    client_data: ClientData,
+    raised: Iterable[Signal],
     result: AttestationResult,
     now: float,
     memory: float,
 ) -> Noted | None:
     """The notes after a renewal that appraisal refused with ``result``, or ``None`` when there is nothing new to note.
 
-    ``stored`` are the claims that the key had before, ``claims`` with what this renewal proved; ``client_data`` is the
-    app's own, without what it was reminded of: a note must not prolong itself. Signals are kept for ``memory`` seconds.
+    ``stored`` are the claims that the key had before, ``claims`` with what this renewal proved; ``raised`` the app's
+    own signals that it was refused for, without what it was reminded of: a note must not prolong itself. Signals are
+    kept for ``memory`` seconds.
     """
-    rules = tuple(f.rule for f in result.findings if f.enforced and f.tier is Tier.CONTRAINDICATED)
-    raised = {s.name: int(now) for s in client_data.signals if SIGNAL_RULE + s.name in rules} if memory > 0 else {}
+    raised = tuple(raised) if memory > 0 else ()
     told = _verdict(claims) != _verdict(stored)
     if not raised and not told:
         return None
-    noted = earlier or Noted(at=int(now), revision=0)
-    kept = {name: at for name, at in noted.signals.items() if now < at + memory}
-    signals = sorted({**kept, **raised}.items(), key=lambda item: item[1])[-MAX_SIGNALS:]
+    noted = _with_signals(earlier or Noted(at=int(now), revision=0), raised, now=now, memory=memory)
     latest = noted.claims
     if told:
         latest = claims if latest is None else noted.recalled(claims)
-    return Noted(at=int(now), revision=noted.revision + 1, findings=rules, claims=latest, signals=dict(signals))
+    rules = tuple(f.rule for f in result.findings if f.enforced and f.tier is Tier.CONTRAINDICATED)
+    return replace(noted, at=int(now), revision=noted.revision + 1, findings=rules, claims=latest)
 
 
+def note_report(
+    earlier: Noted | None, *, raised: Iterable[Signal], result: AttestationResult, now: float, memory: float
+) -> Noted | None:
+    """The notes after a report of signals that lower the verdict, or ``None`` when they say it already: one note a
+    second is enough for whoever repeats himself."""
+    raised = tuple(raised) if memory > 0 else ()
+    before = earlier or Noted(at=int(now), revision=0)
+    noted = _with_signals(before, raised, now=now, memory=memory)
+    if not raised or (noted.signals, noted.details) == (before.signals, before.details):
+        return None
+    rules = tuple(f.rule for f in result.findings if f.enforced)
+    return replace(noted, at=int(now), revision=before.revision + 1, findings=rules)
+
+
+def _with_signals(noted: Noted, raised: tuple[Signal, ...], *, now: float, memory: float) -> Noted:
+    signals = {name: at for name, at in noted.signals.items() if now < at + memory}
+    signals.update((signal.name, int(now)) for signal in raised)
+    others = [name for name in signals if name not in _KNOWN][:MAX_OTHERS]
+    signals = {name: at for name, at in signals.items() if name in _KNOWN or name in others}
+    details = {**noted.details, **{signal.name: (signal.detail or "")[: MAX_DETAIL + 1] for signal in raised}}
+    kept = {name: seen for name, seen in details.items() if name in signals and 0 < len(seen) <= MAX_DETAIL}
+    return replace(noted, signals=signals, details=kept)
+
+
+_KNOWN: Final = frozenset(SIGNALS)
 _Verdict = PlayClaims | HarmonyIntegrityClaims
 
 

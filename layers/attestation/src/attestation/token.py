@@ -146,9 +146,9 @@ def _printable(text: str) -> str:
 
 
 def verify_token(
-    token: str, *, keys: Mapping[str, EcPublicKey], issuer: str, audience: str, now: float, skew: float = 5.0
+    token: str, *, keys: Mapping[str, EcPublicKey], issuer: str, audience: str | None, now: float, skew: float = 5.0
 ) -> VerifiedToken:
-    """Verify a token for one audience.
+    """Verify a token for one audience; for its issuer itself, who is in no token's audience, with ``None``.
 
     ``keys`` are the verification keys of the trust bundle by ``kid``; ``skew`` is how many seconds our clock may
     differ from the issuer's. Nothing of the payload is read before the signature holds. Raises
@@ -167,7 +167,7 @@ def verify_token(
         raise _malformed(error.detail) from error
     if claims.get("iss") != issuer:
         raise RejectedEvidence(Reason.TOKEN_ISSUER, "minted by another issuer")
-    if not _names(claims.get("aud"), audience):
+    if audience is not None and not _names(claims.get("aud"), audience):
         raise RejectedEvidence(Reason.TOKEN_AUDIENCE, "minted for another audience")
     issued_at, expires_at = _seconds(claims, "iat"), _seconds(claims, "exp")
     if expires_at + skew <= now:

@@ -200,6 +200,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.PROOF_REPLAYED,
         Reason.PROOF_NONCE,
         Reason.PROOF_CHALLENGE,
+        Reason.PROOF_BODY,
         Reason.PROOF_UNSPENT,
         Reason.PROOF_CACHED,
     ),

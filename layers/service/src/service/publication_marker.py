@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 STALE: Final = 5.0
 """Seconds after which a marker counts as absent: whoever placed it died before anybody was invoked."""
 
+INVOKING_TIMEOUT: Final = 2.0
+"""Seconds to wait until Lambda has taken an asynchronous event."""
+
 ASKED: Final = b'{"action": "gather"}'
 """The event that RotateSigningKeyFunction gets: wait a moment for more, then publish."""
 

@@ -1,0 +1,252 @@
+"""POST /v1/signals: an app reports a threat at once, between two renewals.
+
+Authenticated as a call of a guarded API is, by token and proof, but checked here: the proof must sign this very body,
+and is good once. A report grants nothing. It is judged with the key's stored claims, noted on the key for the renewals
+to come, and blocks the key at the gate where a rule of the policy in force says so.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+from attestation.appraisal_policy import AppraisalContext
+from attestation.appraise import appraise_context
+from attestation.attestation_result import AttestationResult
+from attestation.body_binding import content_digest
+from attestation.cedar.facts import facts_of
+from attestation.client_data import MAX_SIGNALS, ClientData, Signal, parse_signals
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.lowering_signals import lowering_signals
+from attestation.noted import note_report
+from attestation.proof import VerifiedProof, verify_proof
+from attestation.token import VerifiedToken, verify_token
+from pydantic import Field
+from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey
+from service.aws import dynamodb, functions, kms
+from service.blocking import Blocking, DynamoDBBlocking
+from service.http import Call, RequestModel, Wiring, endpoint
+from service.json_body import MalformedRequest, read_json
+from service.key_ring import KeyRing
+from service.kms import KmsWrappingKey
+from service.noting import note_best_effort
+from service.own_bundle import OwnTrustBundle
+from service.policies import DynamoDBPolicies
+from service.policies_in_force import PoliciesInForce
+from service.publication_marker import (
+    INVOKING_TIMEOUT,
+    DynamoDBPublicationMarker,
+    InvokedRequests,
+    PublicationRequests,
+)
+from service.rule_blocks import block_by_rules
+from service.settings import ReportSignalSettings, read_settings
+from service.signing_keys import DynamoDBSigningKeys, Purpose
+from service.spent_proofs import DynamoDBSpentProofs, SpentProofs
+from service.telemetry import DecisionRecord
+from service.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
+
+ROUTE: Final = "/v1/signals"
+
+NOTING_ATTEMPTS: Final = 3
+
+
+class ReportedSignals(RequestModel):
+    """The body: names, or objects with a name and a detail, as in client data."""
+
+    signals: Annotated[list[Any], Field(min_length=1, max_length=MAX_SIGNALS)]
+
+
+class SignalReport(RequestModel):
+    """A report as it came in. ``headers`` have lower-case names and every value; ``content`` is the body as signed;
+    ``domain`` and ``stage_path`` are of the URL that the app called."""
+
+    body: ReportedSignals
+    content: bytes
+    method: str
+    domain: str
+    stage_path: str
+    headers: Mapping[str, Sequence[str]]
+
+
+def report(
+    request: SignalReport,
+    *,
+    trust_bundle: OwnTrustBundle,
+    attested_keys: AttestedKeys,
+    spent_proofs: SpentProofs,
+    policies: PoliciesInForce,
+    blocking: Blocking,
+    publication: PublicationRequests,
+    token_header: str,
+    proof_header: str,
+    external_origin: str,
+    signal_memory: int,
+    record: DecisionRecord,
+    now: float,
+) -> Mapping[str, object]:
+    """Take a report.
+
+    ``external_origin`` is what clients see before this API's own path, empty for the request's own domain;
+    ``signal_memory`` how long a signal counts, in seconds. The answer says nothing of the verdict but what the policy
+    advises. Raises :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; then the
+    proof may be spent, and the same signals can be sent again with another one.
+    """
+    signals = parse_signals(request.body.signals)
+    bundle = trust_bundle.current(now)
+    text = _only(request.headers, token_header, Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED)
+    # Any audience: a token names relying parties, and this is its issuer, who chose them. The proof says that it is
+    # meant for this URL.
+    token = verify_token(text, keys=bundle.keys, issuer=bundle.issuer, audience=None, now=now)
+    record.app, record.key_id, record.platform = token.app, token.key_id, token.platform
+    record.app_build = token.app_build or ""
+    standing = bundle.apps.get(token.app)
+    if standing is not None:
+        standing.require(key_id=token.key_id, issued_at=token.issued_at)
+    proof = _proof(request, text, token, header=proof_header, external_origin=external_origin, now=now)
+
+    key = attested_keys.find(token.key_id)
+    if key is None:
+        raise RejectedEvidence(Reason.KEY_UNKNOWN, "no such key is enrolled")
+    if key.app != token.app:
+        raise RejectedEvidence(Reason.KEY_OTHER_APP, "the key belongs to another app")
+    key = key.require_usable(now).recalled()
+    in_force = policies.for_key(key.app, key.key_id, now)
+    record.client_policy_version = in_force.client_policy_version
+    spent_proofs.spend(proof)
+
+    said = ClientData(
+        digest=b"",
+        challenge="",
+        request_key=proof.request_key,
+        app_build=token.app_build,
+        measurements={},
+        signals=signals,
+    )
+    own = AppraisalContext(
+        claims=key.claims, client_data=said, now=now, app=key.app, event="signal", country=record.country
+    )
+    judged = own
+    if key.noted is not None:
+        judged = replace(own, client_data=key.noted.reminded(said, now=now, memory=signal_memory))
+    record.note_facts(facts_of(judged))
+    result = appraise_context(judged, in_force.appraisal)
+    record.note_result(result)
+    raised = lowering_signals(own, in_force.appraisal)
+    _note(attested_keys, key, raised, result, memory=signal_memory, request_id=record.request_id, now=now)
+    # By what it says now, not by what it was reminded of: a block that ended does not begin again by itself.
+    block_by_rules(
+        result.findings if key.noted is None else in_force.appraisal.findings(own),
+        key_id=key.key_id,
+        policy_version=in_force.version,
+        blocking=blocking,
+        publication=publication,
+        now=now,
+    )
+    return {"client_policy_version": in_force.client_policy_version, "advice": list(result.advice)}
+
+
+def _proof(
+    request: SignalReport, token_text: str, token: VerifiedToken, *, header: str, external_origin: str, now: float
+) -> VerifiedProof:
+    """The proof that the token's holder made for this call and this body."""
+    text = _only(request.headers, header, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
+    # Never the Host or X-Forwarded-* headers: a client writes those itself.
+    url = external_origin + ROUTE if external_origin else f"https://{request.domain}{request.stage_path}"
+    proof = verify_proof(
+        text,
+        method=request.method,
+        url=url,
+        token=token_text,
+        request_key_thumbprint=token.request_key_thumbprint,
+        now=now,
+    )
+    signed = (proof.content_digest or "").encode("utf-8")
+    if not hmac.compare_digest(signed, content_digest(request.content).encode("ascii")):
+        raise RejectedEvidence(Reason.PROOF_BODY, "the proof signs no body, or another one")
+    return proof
+
+
+def _only(headers: Mapping[str, Sequence[str]], name: str, missing: Reason, malformed: Reason) -> str:
+    """The one value of a header (RFC 9449 §4.3 check 1). Two are refused: which one would be believed?"""
+    values = headers.get(name.lower(), ())
+    if not values or list(values) == [""]:
+        raise RejectedEvidence(missing, "the header is not there")
+    if len(values) > 1 or "," in values[0]:
+        raise MalformedEvidence(malformed, "the header is there more than once")
+    return values[0]
+
+
+def _note(
+    attested_keys: AttestedKeys,
+    key: EnrolledKey,
+    raised: tuple[Signal, ...],
+    result: AttestationResult,
+    *,
+    memory: float,
+    request_id: str,
+    now: float,
+) -> None:
+    """Note what was raised. Two reports of one device at the same moment are both noted; beyond, best effort."""
+    noted = note_report(key.noted, raised=raised, result=result, now=now, memory=memory)
+    for _ in range(NOTING_ATTEMPTS):
+        if noted is None:
+            return
+        if note_best_effort(attested_keys, key, noted, request_id):
+            return
+        found = attested_keys.find(key.key_id)
+        if found is None:
+            return
+        key, noted = found, note_report(found.noted, raised=raised, result=result, now=now, memory=memory)
+
+
+def _members(call: Call) -> object:
+    if call.body is None:
+        raise MalformedRequest("no body")
+    return {
+        "body": read_json(call.body),
+        "content": call.body,
+        "method": call.method,
+        "domain": call.domain,
+        "stage_path": call.stage_path,
+        "headers": call.header_values,
+    }
+
+
+def wire(env: Mapping[str, str]) -> Wiring:
+    """The collaborators, from the environment."""
+    settings = read_settings(ReportSignalSettings, env)
+    wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
+    key_ring = KeyRing(
+        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table), wrapping, frozenset({Purpose.CHALLENGE})
+    )
+    return Wiring(
+        collaborators={
+            "trust_bundle": OwnTrustBundle(
+                RememberedTrustBundles(DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table)),
+                settings.root_public_key,
+                settings.token_issuer,
+            ),
+            "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
+            "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
+            "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
+            "publication": InvokedRequests(
+                DynamoDBPublicationMarker(dynamodb(), settings.revocations_table),
+                functions(INVOKING_TIMEOUT),
+                settings.rotate_signing_key_function,
+            ),
+            "token_header": settings.token_header,
+            "proof_header": settings.proof_header,
+            "external_origin": settings.external_origin,
+            "signal_memory": settings.signal_memory_seconds,
+        },
+        support_code=key_ring.support_code,
+        allowed_origin=settings.allowed_origin,
+        country_header=settings.country_header,
+    )
+
+
+handler = endpoint(SignalReport, report, wire, success=202, action="signal", members=_members)

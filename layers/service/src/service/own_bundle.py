@@ -1,0 +1,35 @@
+"""The stack's own trust bundle, opened: what a relying party goes by, for functions that check tokens themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from attestation.jose import EcPublicKey
+from attestation.trust_bundle import TrustBundle, open_trust_bundle
+
+from .errors import Unavailable
+from .trust_bundles import RememberedTrustBundles
+
+
+@dataclass(slots=True)
+class OwnTrustBundle:
+    """The latest bundle of ``issuer``, verified by ``root_key`` once per version.
+
+    Verified, although it comes from our own table: who can write the table, and not use the root key, must not be able
+    to add a key that tokens are verified with, nor to lift a block.
+    """
+
+    trust_bundles: RememberedTrustBundles
+    root_key: EcPublicKey
+    issuer: str
+    _opened: TrustBundle | None = field(default=None)
+
+    def current(self, now: float) -> TrustBundle:
+        """The bundle in force. Raises :class:`~service.errors.Unavailable`, and
+        :class:`~attestation.errors.RejectedEvidence` (``bundle-invalid``) for one that is not ours."""
+        latest = self.trust_bundles.latest(self.issuer, now)
+        if latest is None or latest.expires_at <= now:
+            raise Unavailable("no trust bundle in force")
+        if self._opened is None or self._opened.version != latest.version:
+            self._opened = open_trust_bundle(latest.jws, root_key=self.root_key, issuer=self.issuer, now=now)
+        return self._opened

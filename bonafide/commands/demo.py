@@ -17,6 +17,7 @@ from bonafide.local.stack import LocalStack
 
 from .local import start, stop_on_termination, wait_for_interrupt
 from .project import project_layout
+from .story import Story, tell_story
 from .terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
 
 
@@ -27,6 +28,11 @@ def demo(
     running: Annotated[
         bool, typer.Option("--running", help="Use the local stack that is running already; implies --once.")
     ] = False,
+    story: Annotated[
+        Story | None,
+        typer.Option("--story", help="Tell a story instead, with measured seconds; ends by itself. Local stack only."),
+    ] = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, max=100, help="How often the story is told.")] = 1,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -43,6 +49,10 @@ def demo(
         if started is not None:
             start(started)
         deployment = from_facts(started.facts) if started else find_deployment(stack, region, layout)
+        if story is not None:
+            if not tell_story(deployment, layout, runs=runs, as_json=as_json):
+                raise typer.Exit(EXIT_FAILED)
+            return
         outcome = _run(deployment, layout)
         if as_json:
             print_json(outcome.to_record())

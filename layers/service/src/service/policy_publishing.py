@@ -300,7 +300,7 @@ class PolicyPublishing:
             action,
             who=who,
             why=why,
-            now=facts.at,
+            now=self.clock(),  # to the fraction of a second, so that entries sort as changes were made
             **details,
             based_on=facts.based_on,
             rollout=facts.rollout,

@@ -114,5 +114,5 @@ class PolicyMove:
 
 def digest_of(appraisal: str, client: str) -> str:
     """What identifies a pair of documents: hexadecimal SHA-256."""
-    appraisal_bytes = appraisal.encode("utf-8")
-    return sha256(b"%d:%b%b" % (len(appraisal_bytes), appraisal_bytes, client.encode("utf-8"))).hexdigest()
+    first, second = (text.encode("utf-8", "surrogatepass") for text in (appraisal, client))
+    return sha256(b"%d:%b%b" % (len(first), first, second)).hexdigest()

@@ -1,0 +1,349 @@
+"""Publishing policies: what becomes a version, what is in force, and who is told no."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attestation.client_policy import open_client_policy
+from service.audit import AuditEntry, app_subject
+from service.errors import Unavailable
+from service.operator_choices import PolicyApproval
+from service.policy_documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
+from service.policy_publishing import PolicyConflict, PolicyOutcome, PolicyPublishing
+from service.policy_versions import Canary, Effect
+
+from tests.service_stack.memory_stack import APP, ISSUER, MemoryStack
+
+ANNA = "arn:aws:iam::111122223333:user/anna"
+BEN = "arn:aws:iam::111122223333:user/ben"
+PERMIT = "permit (principal, action, resource);\n"
+LOCKED = PERMIT + '@id("no-android")\nforbid (principal is Android, action, resource);\n'
+CLIENT = '{"format": 1}'
+STRICTER = '{"format": 1, "refresh_seconds": 600}'
+BROKEN = "forbid (principal, action, resource) when { context.no_such == 1 };\n"
+
+
+def publish(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyOutcome:
+    stack.now += 1
+    arguments: dict[str, Any] = {
+        "appraisal": PERMIT,
+        "why": "because",
+        "expected_version": stack.policies.head(APP).latest,
+        "who": ANNA,
+        "now": stack.now,
+        **changes,
+    }
+    return (desk or stack.publishing).publish(APP, **arguments)
+
+
+def rollback(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyOutcome:
+    return (desk or stack.publishing).rollback(APP, **{"why": "bad", "who": BEN, "now": stack.now, **changes})
+
+
+def promote(stack: MemoryStack, version: int, **changes: Any) -> PolicyOutcome:
+    return stack.publishing.promote(APP, version=version, **{"why": "good", "who": ANNA, "now": stack.now, **changes})
+
+
+def documents(stack: MemoryStack, version: int) -> tuple[str, str]:
+    found = stack.policies.find(APP, version)
+    assert found is not None
+    return found.appraisal, found.client
+
+
+def newest(stack: MemoryStack) -> AuditEntry:
+    return stack.policies.audit.newest(app_subject(APP))[0]
+
+
+def written(stack: MemoryStack) -> tuple[object, ...]:
+    policies = stack.policies
+    return dict(policies.heads), dict(policies.versions), dict(policies.proposals), list(policies.audit.rows)
+
+
+def test_first_publication_is_version_one_in_force_for_everybody(stack: MemoryStack) -> None:
+    """Beside a client policy that the root key signed."""
+    outcome = publish(stack, client=CLIENT)
+    head = stack.policies.head(APP)
+    assert outcome.head == head
+    assert (head.latest, head.stable, head.previous, head.canary, head.tokens_from) == (1, 1, 0, None, 0)
+    stored = stack.policies.find(APP, 1)
+    assert stored is not None
+    opened = open_client_policy(
+        stored.client_jws, root_key=stack.root_key.public_key(), issuer=ISSUER, app=APP, newest_seen=0, now=stack.now
+    )
+    assert (opened.version, opened.document["format"]) == (1, 1)
+    assert stored.version == outcome.added
+
+
+def test_document_that_a_draft_lacks_stays_as_it_is_in_force(stack: MemoryStack) -> None:
+    """A version is both documents together."""
+    publish(stack, appraisal=None, client=CLIENT)
+    assert documents(stack, 1) == (built_in().appraisal, CLIENT)
+    publish(stack, appraisal=LOCKED)
+    assert documents(stack, 2) == (LOCKED, CLIENT)
+
+
+def test_entry_tells_who_when_why_and_what_changed(stack: MemoryStack) -> None:
+    """The diff is against what was in force."""
+    publish(stack)
+    publish(stack, appraisal=LOCKED, why="an outbreak", who=BEN)
+    entry = newest(stack)
+    assert (entry.who, entry.at, entry.why, entry.action) == (BEN, stack.now, "an outbreak", "publish-policy")
+    assert entry.details["version"] == 2
+    assert '+@id("no-android")' in str(entry.details["appraisal_diff"])
+    assert "client_diff" not in entry.details
+
+
+@pytest.mark.parametrize(
+    ("draft", "document"),
+    [
+        ({"appraisal": BROKEN}, "appraisal"),
+        ({"appraisal": "this is not Cedar"}, "appraisal"),
+        ({"appraisal": "// \ud800\n" + PERMIT}, "appraisal"),
+        ({"appraisal": PERMIT + "// " + "x" * 65_536}, "appraisal"),
+        ({"client": "{"}, "client"),
+        ({"client": ""}, "client"),
+        ({"client": '{"format": 1, "refresh_second": 600}'}, "client"),
+    ],
+)
+def test_draft_with_an_error_is_refused_and_leaves_nothing(
+    stack: MemoryStack, draft: dict[str, Any], document: str
+) -> None:
+    """Neither version nor entry, and the root key is not asked."""
+    before, signed = written(stack), stack.root_key.calls
+    with pytest.raises(PolicyRefused) as refused:
+        publish(stack, **draft)
+    assert {message.document for message in refused.value.messages if message.severity == "error"} == {document}
+    assert (written(stack), stack.root_key.calls) == (before, signed)
+
+
+def test_author_who_has_not_seen_the_latest_version_hears_whose_it_is(stack: MemoryStack) -> None:
+    """Publishing would undo what somebody else just did."""
+    publish(stack, why="mine", who=BEN)
+    with pytest.raises(PolicyConflict) as conflict:
+        publish(stack, expected_version=0)
+    assert conflict.value.sentence == (
+        f'Version 1 was published by {BEN} at 2026-05-28 20:26:41 UTC ("mine"). '
+        "You had seen version 0: look at it, then try again."
+    )
+    with pytest.raises(PolicyConflict, match="There is no version 2"):
+        publish(stack, expected_version=2)
+
+
+def test_publisher_who_loses_the_race_hears_who_won(stack: MemoryStack) -> None:
+    """The head moved between reading and writing."""
+    move = stack.policies.move
+
+    def slow(change: Any) -> bool:
+        stack.policies.move = move  # type: ignore[method-assign]
+        publish(stack, who=BEN)
+        return move(change)
+
+    stack.policies.move = slow  # type: ignore[method-assign, assignment]
+    with pytest.raises(PolicyConflict, match=f"published by {BEN} .* That was faster"):
+        publish(stack)
+    assert [row.who for row in stack.policies.audit.rows] == [BEN]
+
+
+def test_rollout_grows_until_everybody_is_reached(stack: MemoryStack) -> None:
+    """Publish for a few, promote, promote."""
+    publish(stack)
+    publish(stack, appraisal=LOCKED, rollout=10)
+    head = stack.policies.head(APP)
+    assert (head.stable, head.canary) == (1, Canary(2, 10))
+    assert promote(stack, 2, rollout=50).head.canary == Canary(2, 50)
+    for less in (10, 50):
+        with pytest.raises(PolicyConflict, match="only grows"):
+            promote(stack, 2, rollout=less)
+    head = promote(stack, 2).head
+    assert (head.latest, head.stable, head.previous, head.canary) == (2, 2, 1, None)
+    with pytest.raises(PolicyConflict, match="not on its way"):
+        promote(stack, 2)
+    assert [entry.action for entry in stack.policies.audit.rows[2:]] == ["promote-policy"] * 2
+
+
+def test_second_rollout_waits_for_the_first_and_a_full_publication_does_not(stack: MemoryStack) -> None:
+    """A device in both would be handed an older version than it had."""
+    publish(stack)
+    publish(stack, appraisal=LOCKED, rollout=10)
+    with pytest.raises(PolicyConflict, match="two versions cannot be on their way"):
+        publish(stack, rollout=20)
+    head = publish(stack).head
+    assert (head.latest, head.stable, head.previous, head.canary) == (3, 3, 1, None)
+
+
+def test_full_publication_never_takes_a_canarys_document_to_everybody_unseen(stack: MemoryStack) -> None:
+    """The draft lacks what differs between the two versions in force: nobody said which one is meant."""
+    publish(stack, client=CLIENT)
+    publish(stack, appraisal=None, client=STRICTER, rollout=10)
+    with pytest.raises(PolicyConflict, match="no client policy, and two are in force"):
+        publish(stack, appraisal=LOCKED)
+    publish(stack, appraisal=None, client=STRICTER)
+    assert documents(stack, 3) == (PERMIT, STRICTER)
+
+
+def test_rollback_is_the_old_content_as_a_new_version(stack: MemoryStack) -> None:
+    """Numbers only grow; going back twice leads back again."""
+    publish(stack, client=CLIENT)
+    publish(stack, appraisal=LOCKED, client=STRICTER)
+    outcome = rollback(stack)
+    assert documents(stack, 3) == (PERMIT, CLIENT)
+    assert outcome.added is not None
+    assert (outcome.added.version, outcome.added.restores, outcome.head.stable, outcome.head.previous) == (3, 1, 3, 2)
+    rollback(stack)
+    assert documents(stack, 4) == (LOCKED, STRICTER)
+    rollback(stack, to=1)
+    assert documents(stack, 5) == (PERMIT, CLIENT)
+
+
+def test_rollback_of_a_canary_brings_everybody_what_the_others_have(stack: MemoryStack) -> None:
+    """As a version that is newer than the canary, so that its devices take it. What was before stays before."""
+    publish(stack, appraisal=LOCKED)
+    publish(stack)
+    publish(stack, appraisal=LOCKED, rollout=10)
+    head = rollback(stack).head
+    assert documents(stack, 4) == (PERMIT, "")
+    assert (head.stable, head.canary, head.previous) == (4, None, 1)
+
+
+def test_rollback_of_the_first_version_restores_the_built_in_one(stack: MemoryStack) -> None:
+    """Apps that have a client policy get the one that asks for nothing: silence could be anybody's."""
+    publish(stack, client=STRICTER)
+    rollback(stack)
+    assert documents(stack, 2) == (built_in().appraisal, EMPTY_CLIENT_POLICY)
+    found = stack.policies.find(APP, 2)
+    assert found is not None
+    assert found.client_jws
+
+
+def test_rollback_to_a_rule_that_has_expired_since_goes_through(stack: MemoryStack) -> None:
+    """An emergency must not fail on a date; what linters say is a warning then."""
+    expiring = PERMIT + '@id("until")\n@expires("2026-05-30")\nforbid (principal is Android, action, resource);\n'
+    publish(stack, appraisal=expiring)
+    publish(stack)
+    stack.now += 5 * 86_400
+    with pytest.raises(PolicyRefused):
+        publish(stack, appraisal=expiring)
+    outcome = rollback(stack)
+    assert documents(stack, 3)[0] == expiring
+    assert outcome.warnings
+
+
+def test_rollback_without_anything_behind_it_is_a_conflict(stack: MemoryStack) -> None:
+    """Nothing published, no such version, or the one in force."""
+    with pytest.raises(PolicyConflict, match="nothing to go back to"):
+        rollback(stack)
+    publish(stack)
+    with pytest.raises(PolicyConflict, match="There is no version 9"):
+        rollback(stack, to=9)
+    with pytest.raises(PolicyConflict, match="is the one in force"):
+        rollback(stack, to=1)
+
+
+@pytest.mark.parametrize("change", [{"why": " "}, {"why": "x" * 501}, {"who": ""}, {"rollout": 0}, {"rollout": 101}])
+def test_request_that_no_caller_may_pass_on_is_an_error(stack: MemoryStack, change: dict[str, Any]) -> None:
+    """Every change is somebody's, for a reason."""
+    with pytest.raises(ValueError, match=r"percent|reason|somebody"):
+        publish(stack, **change)
+
+
+@pytest.fixture
+def two(stack: MemoryStack) -> PolicyPublishing:
+    return stack.publishing_as(PolicyApproval.TWO_PERSON)
+
+
+def test_proposal_takes_effect_when_another_person_approves_it(stack: MemoryStack, two: PolicyPublishing) -> None:
+    """Before that nothing changes, and nothing is signed that one person alone wants."""
+    signed = stack.root_key.calls
+    outcome = publish(stack, two, client=CLIENT, effect=Effect.NOW)
+    assert (outcome.added, outcome.not_before, outcome.head.latest, outcome.head.proposal) == (None, None, 0, 1)
+    proposal = stack.policies.find_proposal(APP, 1)
+    assert proposal is not None
+    assert (proposal.client_jws, stack.root_key.calls) == ("", signed)
+    approved = two.approve(APP, proposal=1, why="seen", who=BEN, now=stack.now)
+    assert approved.added is not None
+    assert (approved.added.by, approved.added.approved_by, approved.added.version) == (ANNA, BEN, 1)
+    assert approved.not_before is not None
+    assert documents(stack, 1) == (PERMIT, CLIENT)
+    assert approved.head.proposal is None
+    entry = newest(stack)
+    assert (entry.who, entry.action, entry.details["proposed_by"]) == (BEN, "approve-policy", ANNA)
+
+
+ROLE = "arn:aws:sts::111122223333:assumed-role/operator"
+
+
+@pytest.mark.parametrize(("author", "second"), [(ANNA, ANNA), (f"{ROLE}/anna", f"{ROLE}/somebody-else")])
+def test_author_cannot_approve_under_any_session_name(
+    stack: MemoryStack, two: PolicyPublishing, author: str, second: str
+) -> None:
+    """The attack: one operator, two sessions of one role."""
+    publish(stack, two, who=author)
+    before = written(stack)
+    with pytest.raises(PolicyConflict, match="another person must approve"):
+        two.approve(APP, proposal=1, who=second, now=stack.now)
+    assert written(stack) == before
+
+
+def test_author_cannot_approve_after_the_rule_was_switched_off(stack: MemoryStack, two: PolicyPublishing) -> None:
+    """A proposal stays one."""
+    publish(stack, two)
+    with pytest.raises(PolicyConflict, match="another person must approve"):
+        stack.publishing.approve(APP, proposal=1, who=ANNA, now=stack.now)
+
+
+def test_proposal_that_was_overtaken_is_refused(stack: MemoryStack, two: PolicyPublishing) -> None:
+    """Its author never saw what it would replace."""
+    publish(stack)
+    publish(stack, two, appraisal=LOCKED)
+    publish(stack, who=BEN)
+    assert newest(stack).details["dropped_proposal"] == 1
+    with pytest.raises(PolicyConflict, match=f"does not wait any more. Version 2 was published by {BEN}"):
+        two.approve(APP, proposal=1, who=BEN, now=stack.now)
+
+
+def test_proposal_is_judged_again_when_it_is_approved(stack: MemoryStack, two: PolicyPublishing) -> None:
+    """What expired while it waited is not put in force."""
+    expiring = PERMIT + '@id("until")\n@expires("2026-05-30")\nforbid (principal is Android, action, resource);\n'
+    publish(stack, two, appraisal=expiring)
+    stack.now += 5 * 86_400
+    with pytest.raises(PolicyRefused):
+        two.approve(APP, proposal=1, who=BEN, now=stack.now)
+
+
+def test_second_proposal_waits_until_the_first_is_decided(stack: MemoryStack, two: PolicyPublishing) -> None:
+    """Rejecting is for anybody, also for the author."""
+    publish(stack, two)
+    with pytest.raises(PolicyConflict, match="Proposal 1 of demo waits already"):
+        publish(stack, two, who=BEN)
+    two.reject(APP, proposal=1, why="no", who=ANNA, now=stack.now)
+    with pytest.raises(PolicyConflict, match="does not wait any more"):
+        two.approve(APP, proposal=1, who=BEN, now=stack.now)
+    outcome = publish(stack, two)
+    assert outcome.proposed is not None
+    assert outcome.proposed.version == 2
+    with pytest.raises(PolicyConflict, match="There is no proposal 3"):
+        two.approve(APP, proposal=3, who=BEN, now=stack.now)
+
+
+def test_one_person_may_go_back_one_step_and_no_further(stack: MemoryStack, two: PolicyPublishing) -> None:
+    """In an emergency nobody waits for a second person, who approved that content once already."""
+    for text in (PERMIT, LOCKED, PERMIT + "// again\n"):
+        publish(stack, appraisal=text)
+    assert rollback(stack, two, to=1).proposed is not None
+    outcome = rollback(stack, two)
+    assert outcome.added is not None
+    assert (outcome.added.restores, outcome.head.proposal) == (2, None)
+    publish(stack, appraisal=PERMIT, rollout=10)
+    called_off = rollback(stack, two)
+    assert called_off.added is not None
+    assert called_off.added.restores == 4
+
+
+def test_outage_is_unavailable_and_writes_nothing(stack: MemoryStack) -> None:
+    """KMS down: no version without a signature."""
+    before = written(stack)
+    stack.root_key.down = True
+    with pytest.raises(Unavailable):
+        publish(stack, client=CLIENT)
+    assert written(stack) == before

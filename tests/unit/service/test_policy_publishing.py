@@ -260,6 +260,7 @@ def test_proposal_takes_effect_when_another_person_approves_it(stack: MemoryStac
     proposal = stack.policies.find_proposal(APP, 1)
     assert proposal is not None
     assert (proposal.client_jws, stack.root_key.calls) == ("", signed)
+    stack.now += 1
     approved = two.approve(APP, proposal=1, why="seen", who=BEN, now=stack.now)
     assert approved.added is not None
     assert (approved.added.by, approved.added.approved_by, approved.added.version) == (ANNA, BEN, 1)

@@ -25,6 +25,7 @@ from .commands import (
     policy,
     policy_approval,
     policy_publish,
+    policy_replay,
     policy_rollout,
     policy_show,
 )
@@ -85,6 +86,7 @@ policy.commands.command("reject", no_args_is_help=True)(policy_approval.reject)
 policy.commands.command("show", no_args_is_help=True)(policy_show.show)
 policy.commands.command("diff", no_args_is_help=True)(policy_show.diff)
 policy.commands.command("history", no_args_is_help=True)(policy_show.history)
+policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)

@@ -49,8 +49,8 @@ class Deployment:
     """Addresses and names of one stack.
 
     ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The two endpoint
-    URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url`` is empty where no guarded API is
-    deployed.
+    URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url``, ``decision_bucket`` and
+    ``replay_machine`` (an ARN) are empty where they are not deployed.
     """
 
     verifier_url: str
@@ -63,6 +63,8 @@ class Deployment:
     functions: Mapping[str, str]
     wrapping_key_id: str
     root_public_key: str = ""
+    decision_bucket: str = ""
+    replay_machine: str = ""
     orders: OrdersBackend | None = None
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
@@ -163,6 +165,8 @@ def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> D
             functions={name: outputs[output] for name, output in _FUNCTION_OUTPUTS.items() if output in outputs},
             wrapping_key_id=outputs["WrappingKeyId"],
             root_public_key=outputs["RootPublicKey"],
+            decision_bucket=outputs.get("DecisionBucketName", ""),
+            replay_machine=outputs.get("ReplayStateMachineArn", ""),
         )
     except KeyError as error:
         raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error

@@ -32,13 +32,11 @@ class ReplayOrder:
     since: float | None = None
     until: float | None = None
     sample: int = 10
-    remember: bool = True
 
     def begin(self) -> Replay:
         """A replay with nothing in it. Raises :class:`~attestation.cedar.cedar_policy.PolicyInvalid`."""
-        draft = CedarPolicy.compile(self.draft)
         return Replay(
-            draft,
+            CedarPolicy.compile(self.draft),
             now=self.now,
             app=self.app,
             since=self.since,

@@ -57,7 +57,7 @@ class KeySample:
         if len(self._heap) > self.size:
             del self._kept[-heapq.heappop(self._heap)]
 
-    def keys(self) -> tuple[SampledKey, ...]:
+    def drawn(self) -> tuple[SampledKey, ...]:
         """The sample; keys with most decisions first."""
         return tuple(sorted(self._kept.values(), key=lambda one: (-one.decisions, one.key_id)))
 

@@ -4,13 +4,11 @@ What is compared is the policy's verdict of that time (the record's tier) with t
 went through: a challenge that was spent meanwhile is nobody's policy. The draft is judged as of one moment, the
 replay's, so that a rule that has expired by then is not counted; ages are those of the record, taken when it was made.
 
-Equal facts get equal verdicts, and most facts are never read by a policy: verdicts are remembered by the facts that the
-draft reads, which is exact.
+Speed is the policy's own: it judges once what its rules cannot tell apart (cedar_policy.py), which is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from typing import Final, NamedTuple, Protocol
 
 from attestation.attestation_result import Finding, Tier
@@ -23,8 +21,8 @@ from .replay_tally import Change, Tally
 
 NO_VERDICT: Final = "no-verdict"
 """Reason of records that hold facts and no tier: the function failed between the two."""
-MAX_REMEMBERED: Final = 100_000
-"""Most verdicts in memory; when full, all are forgotten."""
+MAX_REMEMBERED: Final = 10_000
+"""Most combinations of findings whose verdict is kept; when full, all are forgotten."""
 
 OBSERVED_DISTANCE: Final = 1
 WARNING_DISTANCE: Final = 2
@@ -84,11 +82,10 @@ class Replay:
     """Judges decisions under a draft and tallies them.
 
     ``app``, ``since`` and ``until`` (Unix seconds, the second exclusive) choose decisions; ``now`` is the moment as of
-    which the draft is judged. ``facts_read`` gives the part of facts that the draft can see, equal parts having equal
-    findings; without it each decision is evaluated by itself.
+    which the draft is judged.
     """
 
-    __slots__ = ("_app", "_facts_read", "_judge", "_known", "_now", "_since", "_until", "tally")
+    __slots__ = ("_app", "_judge", "_known", "_now", "_since", "_until", "tally")
 
     def __init__(
         self,
@@ -99,15 +96,13 @@ class Replay:
         since: float | None = None,
         until: float | None = None,
         sample: int = 10,
-        facts_read: Callable[[Facts], Hashable] | None = None,
     ) -> None:
         self._judge = draft
         self._now = now
         self._app = app
         self._since = float("-inf") if since is None else since
         self._until = float("inf") if until is None else until
-        self._facts_read = facts_read
-        self._known: dict[Hashable, Verdict] = {}
+        self._known: dict[tuple[Finding, ...], Verdict] = {}
         self.tally = Tally(sample)
 
     def read(self, line: str | None) -> None:
@@ -141,24 +136,18 @@ class Replay:
 
     def verdict(self, facts: Facts) -> Verdict:
         """What the draft says of ``facts``."""
-        if self._facts_read is None:
-            return self._evaluate(facts)
-        read = self._facts_read(facts)
-        verdict = self._known.get(read)
+        findings = self._judge.judge(facts, now=self._now)
+        verdict = self._known.get(findings)
         if verdict is None:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
-            verdict = self._known[read] = self._evaluate(facts)
+            verdict = self._known[findings] = verdict_of(findings)
         return verdict
 
     def take_tally(self) -> Tally:
         """The tally so far; what is counted from now on goes into a new one."""
         tally, self.tally = self.tally, Tally(self.tally.sample)
         return tally
-
-    def _evaluate(self, facts: Facts) -> Verdict:
-        self.tally.judged += 1
-        return verdict_of(self._judge.judge(facts, now=self._now))
 
     def _count(self, decision: RecordedDecision, before: Tier, change: Change, verdict: Verdict) -> None:
         tally, hashed = self.tally, key_hash(decision.key_id)

@@ -230,7 +230,7 @@ class Tally:
     """The result of a replay, or of a part of it. ``sample`` is how many keys are kept per change."""
 
     __slots__ = (
-        "accepted_before", "changes", "damaged", "elsewhere", "judged", "misses", "not_replayable", "replayed",
+        "accepted_before", "changes", "damaged", "elsewhere", "misses", "not_replayable", "replayed",
         "sample", "samples", "tables",
     )  # fmt: skip
 
@@ -242,8 +242,6 @@ class Tally:
         """Decisions of another app or time than asked for."""
         self.not_replayable: dict[str, int] = {}
         """Decisions that no policy made, by their reason."""
-        self.judged = 0
-        """Evaluations of the draft: what was not remembered from equal facts."""
         self.replayed = Count()
         self.accepted_before = Count()
         self.changes = {change: Count() for change in CHANGES}
@@ -278,7 +276,6 @@ class Tally:
             raise ValueError("tallies with different samples do not merge")
         self.damaged += other.damaged
         self.elsewhere += other.elsewhere
-        self.judged += other.judged
         for reason, decisions in other.not_replayable.items():
             self.note_not_replayable(reason, decisions)
         self.replayed.merge(other.replayed)
@@ -297,7 +294,6 @@ class Tally:
             "sample": self.sample,
             "damaged": self.damaged,
             "elsewhere": self.elsewhere,
-            "judged": self.judged,
             "not_replayable": self.not_replayable,
             "replayed": self.replayed.to_state(),
             "accepted_before": self.accepted_before.to_state(),
@@ -312,7 +308,6 @@ class Tally:
         """The tally that :meth:`to_state` wrote. Raises :class:`ValueError` and the like for anything else."""
         tally = cls(int(state["sample"]))
         tally.damaged, tally.elsewhere = int(state["damaged"]), int(state["elsewhere"])
-        tally.judged = int(state["judged"])
         tally.not_replayable = {str(reason): int(count) for reason, count in state["not_replayable"].items()}
         tally.replayed = Count.from_state(state["replayed"])
         tally.accepted_before = Count.from_state(state["accepted_before"])

@@ -7,11 +7,15 @@ from typing import Any, Protocol
 
 from attestation.jose import EcPublicKey
 
+from .policy_keeper import PolicyKeeper
+
 
 class AppInstance(Protocol):
     """One installation. Bodies are complete: anything that speaks HTTP can send them."""
 
     app: str
+    policy: PolicyKeeper | None
+    """Its client policy; ``None`` for an app that was built without."""
 
     @property
     def bonafide_key_id(self) -> str:

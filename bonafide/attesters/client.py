@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
+from attestation.body_binding import content_digest
+
 from .app_instance import AppInstance
 from .installation import encode_body
 
 TOKEN_HEADER: Final = "OAuth-Client-Attestation"
 PROOF_HEADER: Final = "DPoP"
+POLICY_VERSION_HEADER: Final = "bonafide-client-policy-version"
 
 _MAX_ANSWER_BYTES: Final = 1 << 20
 
@@ -145,12 +148,23 @@ class ApiClient:
     def attest(self, installation: AppInstance, *, signals: Sequence[str] = ()) -> Session:
         """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused."""
         client_data = installation.client_data(self.challenge(installation.app), signals=signals)
-        return _session(self.post("/v1/attestations", installation.attestation_body(client_data)), 201, "attestations")
+        answer = self.post("/v1/attestations", installation.attestation_body(client_data))
+        _tell(installation, answer)
+        return _session(answer, 201, "attestations")
 
     def renew(self, installation: AppInstance, challenge: str, *, signals: Sequence[str] = ()) -> Session:
         """Renew with the ``next_challenge`` of the last answer: one round trip."""
         client_data = installation.client_data(challenge, signals=signals)
-        return _session(self.post("/v1/tokens", installation.renewal_body(client_data)), 200, "tokens")
+        answer = self.post("/v1/tokens", installation.renewal_body(client_data))
+        _tell(installation, answer)
+        return _session(answer, 200, "tokens")
+
+    def report_signal(self, installation: AppInstance, token: str, *signals: object) -> Answer:
+        """Report signals at once: names, or objects with ``name`` and ``detail``. Each call signs a proof of its own."""
+        body, url = signals_body(signals), self.verifier_url + "/v1/signals"
+        proof = installation.proof(method="POST", url=url, token=token, content_digest=content_digest(body))
+        headers = {"Content-Type": "application/json", TOKEN_HEADER: token, PROOF_HEADER: proof}
+        return replace(self.send("POST", url, body=body, headers=headers), key_id=installation.bonafide_key_id)
 
     def call(
         self, method: str, path: str, *, token: str | None = None, proof: str | None = None, body: bytes | None = None
@@ -164,9 +178,23 @@ class ApiClient:
         return self.send(method, self.guarded_url + path, headers=headers, body=body)
 
     def call_with_proof(self, method: str, path: str, installation: AppInstance, token: str) -> Answer:
-        """A call of the guarded API as the token's holder makes it: token and proof."""
+        """A call of the guarded API as the token's holder makes it: token and proof. Raises ``WorkStopped`` when the
+        installation's client policy forbids it."""
+        if installation.policy is not None:
+            installation.policy.require_work()
         proof = installation.proof(method=method, url=self.guarded_url + path, token=token)
         return self.call(method, path, token=token, proof=proof)
+
+
+def _tell(installation: AppInstance, answer: Answer) -> None:
+    """Let the installation hear which client policy is in force for it, whatever else the answer says."""
+    if installation.policy is not None:
+        installation.policy.heard(answer.headers.get(POLICY_VERSION_HEADER))
+
+
+def signals_body(signals: Sequence[object]) -> bytes:
+    """The body of POST /v1/signals, as it is signed and sent."""
+    return encode_body({"signals": list(signals)})
 
 
 def _retry_after(answer: Answer) -> float | None:

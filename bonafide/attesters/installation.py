@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from .app_attestation import point_of
 from .certificate_template import new_private_key
 from .iphone import SoftwareIphone
+from .policy_keeper import PolicyKeeper
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Installation:
     phone: SoftwareIphone
     key_id: str
     request_key: ec.EllipticCurvePrivateKey
+    policy: PolicyKeeper | None = None
 
     @classmethod
     def fresh(cls, app: str, phone: SoftwareIphone) -> Installation:
@@ -67,7 +69,7 @@ class Installation:
             "model": generation.model,
             "measurements": {"executable": sha256(self.phone.app_id.encode("utf-8")).hexdigest()},
             "signals": list(signals),
-            "client_policy_version": 0,
+            "client_policy_version": 0 if self.policy is None else self.policy.version,
         }
         return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 

@@ -21,6 +21,7 @@ from .android import SoftwareAndroid
 from .certificate_template import spki_of
 from .harmony import SoftwareHarmony
 from .play_integrity import verdict
+from .policy_keeper import PolicyKeeper
 from .software_google import SoftwareGoogle
 
 Item = dict[str, Any]
@@ -37,6 +38,7 @@ class KeyStoreInstallation(ABC):
     app: str
     attested_key: ec.EllipticCurvePrivateKey
     request_key: ec.EllipticCurvePrivateKey
+    policy: PolicyKeeper | None = None
 
     @property
     def bonafide_key_id(self) -> str:
@@ -63,7 +65,7 @@ class KeyStoreInstallation(ABC):
             **self._facts(),
             "measurements": {},
             "signals": list(signals),
-            "client_policy_version": 0,
+            "client_policy_version": 0 if self.policy is None else self.policy.version,
         }
         return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 

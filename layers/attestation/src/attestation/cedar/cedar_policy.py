@@ -2,12 +2,15 @@
 
 A ``forbid`` that matches is a finding. Whether something is permitted at all is asked beside it. An evaluation that
 fails would make Cedar skip a rule, and a skipped ``forbid`` fails open: so it refuses, as ``policy-error``.
+
+What is evaluated is cut down first: to the rules that can apply to this type of key, whose groups of facts are there,
+and that have not expired; and to the facts that those read. See :mod:`~attestation.cedar.projection`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -17,31 +20,49 @@ import cedarpy
 from attestation.appraisal_policy import AppraisalContext
 from attestation.attestation_result import Finding, Tier
 
-from .facts import Facts, facts_of
-from .rules import ACCEPT, AFFIRM, NO_PERMIT, NOT_AFFIRMED, POLICY_ERROR, PolicyInvalid, ReadRule, Rule, read_rules
+from .expressions import reads
+from .facts import KINDS, Facts, facts_of
+from .projection import Absence, absence_of, asleep, of_another_type
+from .rule_set import Asked, EvaluationFailed, RuleSet
+from .rules import ACCEPT, NO_PERMIT, NOT_AFFIRMED, POLICY_ERROR, PolicyInvalid, ReadRule, Rule, read_rules
 
-__all__ = ["CedarPolicy", "PolicyInvalid", "Rule", "default_policy", "schema_text"]
+__all__ = ["CedarPolicy", "PolicyInvalid", "Rule", "default_policy", "schema", "schema_text"]
 
-_EVERYBODY: Final = {
-    "effect": "permit",
-    "principal": {"op": "All"},
-    "action": {"op": "All"},
-    "resource": {"op": "All"},
-    "conditions": [],
-}
+MAX_RULE_SETS: Final = 64
+"""Rule sets kept beside the whole one of each type of key. Who sends ever new combinations of facts, to have rules
+compiled for each, is judged by the whole set from then on."""
+
+MAX_JUDGED: Final = 2048
+"""Answers kept. Forgotten all at once when there are more: whoever sends ever new facts only slows themselves down."""
+
 _POLICY_ERROR: Final = Finding(POLICY_ERROR, Tier.CONTRAINDICATED)
+_NO_PERMIT: Final = Finding(NO_PERMIT, Tier.CONTRAINDICATED)
+_NOT_AFFIRMED: Final = Finding(NOT_AFFIRMED, Tier.WARNING)
+_Key = tuple[int, str, tuple[bool, ...] | None]
 
 
 class CedarPolicy:
-    """An :class:`~attestation.appraisal_policy.AppraisalPolicy` from Cedar text. Made by :meth:`compile`."""
+    """An :class:`~attestation.appraisal_policy.AppraisalPolicy` from Cedar text. Made by :meth:`compile`.
 
-    __slots__ = ("_rules", "rules", "text", "version")
+    ``rules`` are those of the text, in its order; ``version`` is 0 for a text that was not published.
+    """
 
     def __init__(self, text: str, rules: tuple[ReadRule, ...], version: int) -> None:
         self.text = text
         self.version = version
         self.rules = tuple(read.rule for read in rules)
         self._rules = rules
+        self._expiries = sorted({rule.expires_at for rule in self.rules if rule.expires_at is not None})
+        self._absences = {kind: absence_of(read.est for read in self._of_kind(kind)) for kind in KINDS.values()}
+        # A permit for accepting alone, or a condition on the action: what holds for one action says nothing of the
+        # other, so both are evaluated.
+        self._both_actions = any(
+            (read.rule.effect == "permit" and read.actions == {ACCEPT})
+            or any(reads(condition["body"], "action") for condition in read.est["conditions"])
+            for read in rules
+        )
+        self._sets: dict[_Key, RuleSet] = {}
+        self._judged: dict[tuple[RuleSet, tuple[str, ...]], tuple[Finding, ...]] = {}
 
     @classmethod
     def compile(cls, text: str, *, version: int = 0) -> CedarPolicy:
@@ -49,7 +70,7 @@ class CedarPolicy:
         rules = read_rules(text)
         checked = cedarpy.validate_policies(text, schema())
         if not checked.validation_passed:
-            raise PolicyInvalid(*(f"The policy does not fit the schema: {error.error}." for error in checked.errors))
+            raise PolicyInvalid(*dict.fromkeys(_schema_problem(error, rules) for error in checked.errors))
         return cls(text, rules, version)
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
@@ -57,62 +78,92 @@ class CedarPolicy:
         return self.judge(facts_of(context), now=context.now)
 
     def judge(self, facts: Facts, *, now: float | None) -> tuple[Finding, ...]:
-        """The same for facts. ``now`` (Unix seconds) decides which rules have expired; without it, none has."""
-        active = [
-            (index, read)
-            for index, read in enumerate(self._rules)
-            if now is None or read.rule.expires_at is None or now < read.rule.expires_at
-        ]
-        forbids = {str(index): read.est for index, read in active if read.rule.effect == "forbid"}
-        permits = {str(index): read.est for index, read in active if read.rule.effect == "permit"}
-        try:
-            matched = {action: _matched({**forbids, "everybody": _EVERYBODY}, facts, action) for action in _ACTIONS}
-            permitted = {action: bool(_matched(permits, facts, action)) for action in _ACTIONS}
-        except (_EvaluationFailed, ValueError):
-            return (_POLICY_ERROR,)
-        found = []
-        for index, read in active:
-            if str(index) in matched[ACCEPT]:
-                found.append(_finding(read.rule, Tier.CONTRAINDICATED))
-            elif str(index) in matched[AFFIRM]:
-                found.append(_finding(read.rule, Tier.WARNING))
-        if not permitted[ACCEPT]:
-            found.append(Finding(NO_PERMIT, Tier.CONTRAINDICATED))
-        elif not permitted[AFFIRM]:
-            found.append(Finding(NOT_AFFIRMED, Tier.WARNING))
-        return tuple(found)
+        """The same for facts. ``now`` (Unix seconds) decides which rules have expired; without it, none has.
 
-    def judge_many(self, facts: Sequence[Facts], *, now: float | None) -> list[tuple[Finding, ...]]:
-        """:meth:`judge` for each of ``facts``."""
+        What the rules cannot tell apart is judged once: devices of one model and state differ in little else than their
+        keys, and the findings are a function of what is read.
+        """
+        try:
+            rule_set = self._rule_set(facts, now)
+            asked = rule_set.asked(facts)
+            key = (rule_set, asked.distinct)
+            found = self._judged.get(key)
+            if found is None:
+                if len(self._judged) >= MAX_JUDGED:
+                    self._judged.clear()
+                found = self._judged[key] = self._evaluated(rule_set, asked)
+        except (EvaluationFailed, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return (_POLICY_ERROR,)
+        return found
+
+    def judge_many(self, facts: Iterable[Facts], *, now: float | None) -> list[tuple[Finding, ...]]:
+        """:meth:`judge` for each of ``facts``, in their order."""
         return [self.judge(each, now=now) for each in facts]
 
+    def forget(self) -> None:
+        """Drop the answers kept. They cost memory and nothing else; measurements of first meetings start here."""
+        self._judged.clear()
 
-_ACTIONS: Final = (ACCEPT, AFFIRM)
+    def _evaluated(self, rule_set: RuleSet, asked: Asked) -> tuple[Finding, ...]:
+        answer = rule_set.both_actions(asked) if self._both_actions else rule_set.affirm(asked)
+        found = [
+            _finding(self.rules[index], Tier.CONTRAINDICATED if index in answer.refusing else Tier.WARNING)
+            for index in sorted(answer.refusing | answer.lowering)
+        ]
+        if not answer.may_accept:
+            found.append(_NO_PERMIT)
+        elif not answer.may_affirm:
+            found.append(_NOT_AFFIRMED)
+        return tuple(found)
 
+    def _rule_set(self, facts: Facts, now: float | None) -> RuleSet:
+        expired = 0 if now is None else bisect_right(self._expiries, now)
+        absence = self._absences[facts.kind]
+        key: _Key = (expired, facts.kind, absence.key(facts.claims, facts.context))
+        found = self._sets.get(key)
+        if found is None:
+            if len(self._sets) >= MAX_RULE_SETS and key[2] is not None:
+                return self._whole_set(expired, facts.kind)
+            found = self._sets[key] = self._made(expired, facts, absence)
+        return found
 
-class _EvaluationFailed(Exception):
-    pass
+    def _whole_set(self, expired: int, kind: str) -> RuleSet:
+        key: _Key = (expired, kind, None)
+        found = self._sets.get(key)
+        if found is None:
+            found = self._sets[key] = RuleSet(self._unexpired(expired, kind))
+        return found
+
+    def _made(self, expired: int, facts: Facts, absence: Absence) -> RuleSet:
+        quiet = absence.of(facts.claims, facts.context) or frozenset()
+        rules = self._unexpired(expired, facts.kind)
+        return RuleSet({index: read for index, read in rules.items() if not asleep(read.est, quiet)})
+
+    def _unexpired(self, expired: int, kind: str) -> dict[int, ReadRule]:
+        """By their places in the text. ``expired`` is how many of the times of expiry have passed."""
+        past = frozenset(self._expiries[:expired])
+        return {
+            index: read
+            for index, read in enumerate(self._rules)
+            if not of_another_type(read.est, kind) and read.rule.expires_at not in past
+        }
+
+    def _of_kind(self, kind: str) -> list[ReadRule]:
+        return [read for read in self._rules if not of_another_type(read.est, kind)]
 
 
 def _finding(rule: Rule, tier: Tier) -> Finding:
     return Finding(rule.rule, tier, advice=rule.advice, enforced=rule.enforced, block_seconds=rule.block_seconds)
 
 
-def _matched(policies: Mapping[str, Any], facts: Facts, action: str) -> frozenset[str]:
-    form = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
-    request = {
-        "principal": {"type": facts.kind, "id": facts.key_id},
-        "action": {"type": "Action", "id": action},
-        "resource": {"type": "App", "id": facts.app},
-        "context": json.dumps(facts.context),
-    }
-    entity = {"uid": request["principal"], "attrs": facts.claims, "parents": []}
-    answer = cedarpy.is_authorized_batch(
-        [request], cedarpy.PolicySet.from_json_str(json.dumps(form)), json.dumps([entity])
-    )[0]
-    if answer.decision is cedarpy.Decision.NoDecision or answer.diagnostics.errors:
-        raise _EvaluationFailed
-    return frozenset(answer.diagnostics.reasons)
+def _schema_problem(error: Any, rules: Sequence[ReadRule]) -> str:
+    """Cedar numbers the statements; people know their lines."""
+    text, number = str(error.error), str(error.policy_id).removeprefix("policy")
+    if number.isdecimal() and int(number) < len(rules):
+        rule = rules[int(number)].rule
+        text = text.removeprefix(f"for policy `policy{number}`, ")
+        return f"Line {rule.line}{f', {rule.rule}' if rule.rule else ''}: {text}."
+    return f"The policy does not fit the schema: {text}."
 
 
 def schema_text() -> str:

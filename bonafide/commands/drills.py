@@ -1,4 +1,4 @@
-"""``bonafide drills``: how long until a blocked key, and an app's not-before, take effect."""
+"""``bonafide drills``: how long until a blocked key, an app's not-before, and a reported signal take effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import typer
 
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.deployment import Deployment, find_deployment, from_facts
-from bonafide.fleet.drills import GUARANTEED, TYPICAL, DrillFailed, Measurement, block_drill, not_before_drill, prepare
+from bonafide.fleet.drills import (
+    GUARANTEED,
+    TYPICAL,
+    DrillFailed,
+    Measurement,
+    block_drill,
+    not_before_drill,
+    prepare,
+    signal_drill,
+)
 from bonafide.fleet.run import make_scene
 from bonafide.fleet.scenario import Scene
 from bonafide.local.layout import Layout
@@ -22,7 +31,11 @@ from .project import project_layout
 from .terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json, table
 
 Drill = Callable[[Deployment, Scene, int], Iterator[Measurement]]
-DRILLS: Final[dict[str, Drill]] = {"block a key": block_drill, "not-before": not_before_drill}
+DRILLS: Final[dict[str, Drill]] = {
+    "block a key": block_drill,
+    "not-before": not_before_drill,
+    "signal": signal_drill,
+}
 
 
 def drills(

@@ -22,6 +22,7 @@ from bonafide.key_blocking import KeyBlocking
 from bonafide.registration import DEMO_APPLE_APP_ID, Registration, Registrations
 
 from .scenario import Scene
+from .signal_policy import have_hooked_keys_blocked
 
 DRILL_APP: Final = "drill"
 """An app of the drills' own: its not-before disturbs nobody else."""
@@ -87,6 +88,22 @@ def not_before_drill(deployment: Deployment, scene: Scene, repetitions: int) -> 
             blocking.refuse_older_tokens(DRILL_APP)
 
         yield _measure(scene.client, session.token, command)
+
+
+def signal_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iterator[Measurement]:
+    """Enrol a phone that reports a hook where the policy blocks for it, and see its token refused; once per
+    repetition. Nobody waits for the publication: the report is answered before it."""
+    have_hooked_keys_blocked(deployment, DRILL_APP)
+    for _ in range(repetitions):
+        phone = scene.install(app=DRILL_APP)
+        token = scene.client.attest(phone).token
+
+        def command(phone: AppInstance = phone, token: str = token) -> None:
+            answer = scene.client.report_signal(phone, token, "hooking")
+            if answer.status != 202:
+                raise DrillFailed(f"The report was answered with {answer.summary}.")
+
+        yield _measure(scene.client, token, command)
 
 
 def _measure(client: ApiClient, token: str, command: Callable[[], None]) -> Measurement:

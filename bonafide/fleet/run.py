@@ -33,15 +33,18 @@ from . import (
     hostile_tokens,
     known_builds,
     orders,
+    signals,
 )
 from .operator_access import OperatorAccess
-from .scenario import REGISTRATIONS, Scenario, Scene, WrongContent, summary
+from .scenario import REGISTRATIONS, SIGNALS_APP, Scenario, Scene, WrongContent, summary
+from .signal_policy import have_hooked_keys_blocked
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     *genuine.SCENARIOS,
     *genuine_android.SCENARIOS,
     *genuine_harmony.SCENARIOS,
     *orders.GENUINE,
+    *signals.GENUINE,
     *hostile_evidence.SCENARIOS,
     *hostile_android.SCENARIOS,
     *hostile_harmony.SCENARIOS,
@@ -50,6 +53,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *hostile_tokens.SCENARIOS,
     *hostile_requests.SCENARIOS,
     *orders.HOSTILE,
+    *signals.HOSTILE,
     *known_builds.SCENARIOS,
 )
 """The whole fleet."""
@@ -122,6 +126,8 @@ def register_apps(deployment: Deployment) -> None:
     builds = Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])
     for build in known_builds.BUILDS:
         builds.put(known_builds.BUILDS_APP, build)
+    if deployment.is_local:
+        have_hooked_keys_blocked(deployment, SIGNALS_APP)
     if deployment.orders is not None:
         orders.set_routes(deployment, deployment.orders)
 

@@ -36,6 +36,8 @@ DEVELOPMENT_APP = "demo-development"
 """A second registration of the same build, for which development builds may enrol."""
 STOREFRONT_APP = "demo-storefront"
 """A third one, whose tokens are for the orders backend."""
+SIGNALS_APP = "demo-signals"
+"""A fourth one, whose policy blocks hooked devices at the gate."""
 
 _DEMO = Registration(
     app=DEMO_APP,
@@ -52,6 +54,7 @@ REGISTRATIONS = (
         app=DEVELOPMENT_APP, apple_app_ids=(DEMO_APPLE_APP_ID,), apple_environments=("production", "development")
     ),
     replace(_DEMO, app=STOREFRONT_APP, audiences=("orders",)),
+    replace(_DEMO, app=SIGNALS_APP),
 )
 """What the fleet expects to be registered."""
 

@@ -201,6 +201,10 @@ def test_two_reports_at_the_same_moment_are_both_noted(scene: Scene, monkeypatch
     assert set(noted.signals) == {"hooking", "debugger"}
 
 
+def forged(scene: Scene) -> str:
+    return scene.token.rsplit(".", 1)[0] + "." + "A" * 86
+
+
 Act = Callable[[Scene], dict[str, Any]]
 ATTACKS: list[tuple[str, Act, int, str]] = [
     ("no token", lambda s: s.deliver(b'{"signals":["hooking"]}', {}), 401, "token-missing"),
@@ -212,7 +216,7 @@ ATTACKS: list[tuple[str, Act, int, str]] = [
     ("for the guarded API", lambda s: s.report("hooking", url="https://api.test/v1/signals"), 401, "proof-request"),
     ("for another method", lambda s: s.report("hooking", method="PUT"), 401, "proof-request"),
     ("for another token", lambda s: s.report("hooking", token=s.token + "A"), 401, "proof-token"),
-    ("token cut off", lambda s: s.report("hooking", headers={TOKEN_HEADER: s.token[:-4]}), 401, "token-malformed"),
+    ("token re-signed", lambda s: s.report("hooking", headers={TOKEN_HEADER: forged(s)}), 401, "token-signature"),
     ("no signals", lambda s: s.report(), 400, "malformed-request"),
     ("65 signals", lambda s: s.report(*["odd"] * 65), 400, "malformed-request"),
     ("a long name", lambda s: s.report("x" * 257), 400, "client-data-invalid"),

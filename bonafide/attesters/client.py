@@ -160,7 +160,7 @@ class ApiClient:
         return _session(answer, 200, "tokens")
 
     def report_signal(self, installation: AppInstance, token: str, *signals: object) -> Answer:
-        """Report signals at once: names, or objects with ``name`` and ``detail``. Each call signs a proof of its own."""
+        """Report signals at once: names, or objects with ``name`` and ``detail``. Each call signs its own proof."""
         body, url = signals_body(signals), self.verifier_url + "/v1/signals"
         proof = installation.proof(method="POST", url=url, token=token, content_digest=content_digest(body))
         headers = {"Content-Type": "application/json", TOKEN_HEADER: token, PROOF_HEADER: proof}

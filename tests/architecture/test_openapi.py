@@ -22,6 +22,7 @@ MODELS = {
     "ChallengeRequest": ("issue_challenge", "ChallengeRequest"),
     "AttestationRequest": ("appraise_evidence", "AttestationRequest"),
     "RenewalRequest": ("renew_token", "RenewalRequest"),
+    "ReportedSignals": ("report_signal", "ReportedSignals"),
 }
 
 
@@ -80,6 +81,7 @@ ADMIN_BODIES = {
     "Unblock": "UnblockKey",
     "Reason": "RefuseOlderTokens",
     "SetRoutes": "SetRoutes",
+    "RegisterApp": "RegisterApp",
 }
 
 

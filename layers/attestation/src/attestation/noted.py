@@ -21,9 +21,6 @@ MAX_OTHERS: Final = 20
 """Most noted signals whose names no schema knows. Those that are noted stay, and further ones are dropped: junk, said
 afterwards, must not push out what a device once said in earnest. Those known by name always have room."""
 
-MAX_DETAIL: Final = 64
-"""Longest detail, in characters, that is noted; a longer one is left out, its signal is not."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
@@ -31,7 +28,7 @@ class Noted:
 
     ``at`` and ``findings`` are of the latest refusal or report, for the operator. ``claims`` hold the latest verdict
     that came with a refused renewal, ``None`` when none did; ``signals`` say when each was last raised, ``details``
-    what was seen then. ``revision`` counts.
+    what was seen then, of those that policies know by name. ``revision`` counts.
     """
 
     at: int
@@ -123,8 +120,9 @@ def _with_signals(noted: Noted, raised: tuple[Signal, ...], *, now: float, memor
     signals.update((signal.name, int(now)) for signal in raised)
     others = [name for name in signals if name not in _KNOWN][:MAX_OTHERS]
     signals = {name: at for name, at in signals.items() if name in _KNOWN or name in others}
-    details = {**noted.details, **{signal.name: (signal.detail or "")[: MAX_DETAIL + 1] for signal in raised}}
-    kept = {name: seen for name, seen in details.items() if name in signals and 0 < len(seen) <= MAX_DETAIL}
+    details = {**noted.details, **{signal.name: signal.detail or "" for signal in raised}}
+    # Of others, policies see the names alone.
+    kept = {name: seen for name, seen in details.items() if seen and name in signals and name in _KNOWN}
     return replace(noted, signals=signals, details=kept)
 
 

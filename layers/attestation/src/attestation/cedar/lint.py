@@ -89,6 +89,8 @@ def _objections(rule: LintedRule, now: float) -> Iterator[LintMessage]:
     yield from named
     said = {message.code for message in named if message.severity == "error"}
     typed = list(type_messages(rule))
+    if len(typed) > 1:
+        typed = [message for message in typed if message.code != _EMPTY]  # it follows from the others
     # What was said by name is not said again by type; and a scope that is misspelt fits nothing.
     yield from (message for message in typed if message.code not in said and not (said and message.code == _EMPTY))
     signals = list(signal_messages(rule))

@@ -66,9 +66,12 @@ $(PEERS_STAMP): requirements/peers.txt | python
 	@touch $@
 
 # --- Run --------------------------------------------------------------------------------------------------------------
-.PHONY: run drills sam-local
+.PHONY: run story drills sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
 	@$(BIN)/bonafide demo $(if $(ONCE),--once)
+
+story: setup ## An outbreak, five times: replay a draft, publish it with effect now, roll it back; measured (RUNS=n)
+	@$(BIN)/bonafide demo --story outbreak --runs $(or $(RUNS),5)
 
 drills: setup ## Seconds from blocking a key, or an app's not-before, to the first refusal: 20 times each
 	@$(BIN)/bonafide drills $(if $(REPETITIONS),--repetitions $(REPETITIONS))

@@ -216,3 +216,13 @@ def test_text_that_would_end_the_parser_is_refused_before_it(opening: str) -> No
     assert {message.code for message in _lint(text[:60_000])} == {"too-deep"}
     with pytest.raises(PolicyInvalid):
         CedarPolicy.compile(text[:60_000])
+
+
+def test_examples_of_guide_and_runbook_lint_clean() -> None:
+    """What people copy at night must be right."""
+    for page in ("docs/policies.md", "docs/runbooks/push-a-rule.md"):
+        blocks = (ROOT / page).read_text("utf-8").split("```\n")[1::2]
+        examples = [block for block in blocks if block.startswith("@id")]
+        assert examples
+        for example in examples:
+            assert _lint("permit (principal, action, resource);\n" + example) == ()

@@ -27,6 +27,7 @@ from .commands import (
     policy_publish,
     policy_replay,
     policy_rollout,
+    policy_schema,
     policy_show,
 )
 from .commands.terminal import EXIT_FAILED, err
@@ -85,6 +86,7 @@ policy.commands.command("approve", no_args_is_help=True)(policy_approval.approve
 policy.commands.command("reject", no_args_is_help=True)(policy_approval.reject)
 policy.commands.command("show", no_args_is_help=True)(policy_show.show)
 policy.commands.command("diff", no_args_is_help=True)(policy_show.diff)
+policy.commands.command("schema")(policy_schema.schema)
 policy.commands.command("history", no_args_is_help=True)(policy_show.history)
 policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from bonafide.admin_api import AdminProblem
 from bonafide.deployment import find_deployment
-from bonafide.drafts import Draft, read_draft
+from bonafide.drafts import read_draft
 from bonafide.operator_error import OperatorError
 from bonafide.policies import AppPolicies, Documents, difference
 
-from .policy import DraftPath, lint_draft
+from .policy import DraftPath, FileMessage, lint_draft
 from .policy_outcome import AppOption, Change, Now, Rollout, Why, Yes, confirm, effect, say_messages
 from .project import project_layout
 from .terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
+
+SkipPinCheck = Annotated[
+    bool,
+    typer.Option("--skip-pin-check", help="Do not ask the hosts of a client policy whether its pins match them."),
+]
 
 
 def publish(
@@ -25,6 +32,7 @@ def publish(
     rollout: Rollout = 100,
     now: Now = False,
     yes: Yes = False,
+    skip_pin_check: SkipPinCheck = False,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -35,7 +43,11 @@ def publish(
     a proposal that another one approves.
     """
     draft = read_draft(path)
-    _require_sound(draft, as_json)
+    _require_sound(lint_draft(draft, now=time.time()), as_json)
+    if draft.client is not None and not skip_pin_check:
+        from bonafide.pin_check import check_pins  # loads models and certificates: other commands need not wait
+
+        _require_sound([FileMessage(draft.names["client"], found) for found in check_pins(draft.client)], as_json)
     deployment = find_deployment(stack, region, project_layout())
     policies = AppPolicies(deployment, app)
     standing = policies.standing()
@@ -66,8 +78,7 @@ def publish(
         raise
 
 
-def _require_sound(draft: Draft, as_json: bool) -> None:
-    found = lint_draft(draft, now=time.time())
+def _require_sound(found: Sequence[FileMessage], as_json: bool) -> None:
     errors = [entry for entry in found if entry.message.severity == "error"]
     if errors and as_json:
         print_json({"errors": len(errors), "messages": [entry.to_record() for entry in found]})

@@ -16,6 +16,7 @@ THIRD_PARTY = {
     "service": {
         "cryptography",
         "pydantic",
+        "pydantic_core",
         "aws_lambda_powertools",
         "boto3",
         "botocore",

@@ -1,0 +1,99 @@
+"""The document that teams write: its schema as published, its signals as everywhere, its starters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from service.client_policy_document import ClientPolicyDocument, Detectors, document_of, json_schema, seconds_of
+from service.client_policy_lint import CODES, lint_client
+from typer.testing import CliRunner
+
+from bonafide.cli import cli
+from tests.unit.client_policy.draft import SOUND, text_of
+from tests.unit.gate.stand import NOW
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = ROOT / "docs/client-policy.schema.json"
+GUIDE = (ROOT / "docs/client-policy.md").read_text("utf-8")
+STARTERS = ("alternative-stores", "enterprise-roms", "lockdown", "strict-bank", "tolerant-media")
+SIGNALS = {
+    "debugger",
+    "hooking",
+    "memory-dump",
+    "root",
+    "jailbreak",
+    "emulator",
+    "overlay",
+    "screen-capture",
+    "accessibility-abuse",
+    "app-clone",
+    "repackaged",
+    "automation",
+}
+
+
+def test_published_schema_is_the_models() -> None:
+    """docs/client-policy.schema.json is what ``bonafide policy schema`` prints; that is how it is made anew."""
+    printed = CliRunner().invoke(cli, ["policy", "schema"])
+    assert printed.exit_code == 0
+    assert json.loads(printed.stdout) == json_schema() == json.loads(SCHEMA.read_text("utf-8"))
+
+
+def test_every_member_of_the_schema_has_words() -> None:
+    """App teams read it and nothing else."""
+    schema = json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        assert part.get("description"), part["title"]
+        for name, member in part.get("properties", {}).items():
+            assert member.get("title") or "$ref" in member, name
+            assert member.get("description") or "$ref" in member, name
+
+
+def test_detectors_are_the_twelve_signals() -> None:
+    """The same names as in appraisal policies and client data."""
+    assert {field.alias for field in Detectors.model_fields.values()} == SIGNALS
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_starter_is_clean_and_says_what_every_detector_does(name: str) -> None:
+    """Somebody copies it, and it can be published."""
+    text = (ROOT / "policies" / name / "client.json").read_text("utf-8")
+    assert lint_client(text, now=NOW) == ()
+    assert json.loads(text)["detectors"].keys() == SIGNALS
+
+
+def test_starters_differ() -> None:
+    """Five names for five policies."""
+    texts = [document_of((ROOT / "policies" / name / "client.json").read_text("utf-8")) for name in STARTERS]
+    assert len({json.dumps(text) for text in texts}) == len(STARTERS)
+
+
+def test_signed_form_keeps_what_was_written_and_adds_defaults() -> None:
+    """Nothing that the team wrote is lost on the way to the app."""
+
+    def within(written: object, signed: object) -> bool:
+        if isinstance(written, dict) and isinstance(signed, dict):
+            return all(name in signed and within(value, signed[name]) for name, value in written.items())
+        if isinstance(written, list) and isinstance(signed, list):
+            return len(written) == len(signed) and all(map(within, written, signed))
+        return written == signed
+
+    signed = document_of(text_of(SOUND))
+    assert within(SOUND, signed)
+    assert signed.keys() == set(ClientPolicyDocument.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2027-01-15", 1_799_971_200.0), ("2027-01-15T08:00:00Z", 1_800_000_000.0)]
+)
+def test_times_are_utc(text: str, seconds: float) -> None:
+    """Whoever publishes, wherever: the same moment."""
+    assert seconds_of(text) == seconds
+
+
+def test_guide_explains_every_member_and_code() -> None:
+    """docs/client-policy.md is complete."""
+    names = [*ClientPolicyDocument.model_fields, *SIGNALS, *CODES, "pins-match-nothing", "host-unreachable"]
+    assert [name for name in names if f"`{name}`" not in GUIDE] == []

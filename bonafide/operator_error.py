@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attestation.errors import AttestationError
+from service.registration import RegistrationRefused
 
 from .attesters.authority import AuthorityUnreadable
 from .attesters.client import StackUnreachable, UnexpectedAnswer
@@ -16,6 +17,7 @@ class OperatorError(Exception):
 
 _SENTENCES = (
     OperatorError,
+    RegistrationRefused,
     LocalStackError,
     AuthorityUnreadable,
     DeviceUnreadable,

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from bonafide.admin_api import AdminApi
 from bonafide.artefact_registration import build_of_artefact, with_artefact
 from bonafide.artefacts.artefact import Artefact
 from bonafide.artefacts.reading import read_artefact
 from bonafide.deployment import Deployment, find_deployment
 from bonafide.known_builds import Builds
 from bonafide.operator_error import OperatorError
-from bonafide.registration import PLATFORMS, Registration, Registrations, digest_text
+from bonafide.registration import PLATFORMS, RegisteredApps, Registration, digest_text
 
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, moment, out, print_json, table
@@ -260,8 +261,8 @@ def _say_what_was_read(path: Path, artefact: Artefact, no_baseline: bool) -> Non
         out().print(f"  {remark}")
 
 
-def _registrations(deployment: Deployment) -> Registrations:
-    return Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
+def _registrations(deployment: Deployment) -> RegisteredApps:
+    return RegisteredApps(AdminApi(deployment))
 
 
 def _builds(deployment: Deployment) -> Builds:

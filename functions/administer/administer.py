@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from service.admin_apis import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
+from service.admin_apps import EveryApp, OneRegistration, RegisterApp, list_apps, register_app, show_app
 from service.admin_audit import ReadAudit, read_audit
 from service.admin_http import Route, admin_endpoint
 from service.admin_keys import (
@@ -54,6 +55,7 @@ from service.kms import KmsRootKey
 from service.not_before import NotBefore
 from service.policies import DynamoDBPolicies
 from service.policy_publishing import PolicyPublishing
+from service.registration import Registrations
 from service.settings import AdministerSettings, read_settings
 from service.trust_bundles import DynamoDBTrustBundles
 
@@ -70,6 +72,9 @@ ROUTES: Final = (
     Route("GET", "/admin/keys/{key_id}", OneKey, show_key),
     Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key),
     Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key),
+    Route("GET", "/admin/apps", EveryApp, list_apps),
+    Route("GET", "/admin/apps/{app}", OneRegistration, show_app),
+    Route("PUT", "/admin/apps/{app}", RegisterApp, register_app),
     Route("GET", "/admin/apps/{app}/not-before", OneApp, show_not_before),
     Route("POST", "/admin/apps/{app}/not-before", RefuseOlderTokens, refuse_older_tokens),
     Route("GET", "/admin/apis", EveryApi, list_apis),
@@ -99,6 +104,7 @@ def wire(env: Mapping[str, str]) -> Mapping[str, object]:
         "not_before": NotBefore(client, settings.revocations_table, audit),
         "policies": policies,
         "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
+        "registrations": Registrations(client, settings.apps_table, audit=audit),
         "publishing": PolicyPublishing(
             policies=policies,
             root_key=KmsRootKey(kms(), settings.root_key_id),

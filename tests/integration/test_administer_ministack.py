@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from service.operator_choices import PolicyApproval
 
 from bonafide.admin_api import AdminProblem
 from bonafide.policies import Documents, difference
-from bonafide.registration import DEMO_APPLE_APP_ID, Registration
+from bonafide.registration import DEMO_APPLE_APP_ID, RegisteredApps, Registration
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
 from tests.service_stack.faults import answering, injected
@@ -206,3 +207,27 @@ def test_event_is_answered_with_the_status_in_its_name(admin: AdminWorld, minist
         publish(admin)
     status, members = admin.handle(event)
     assert status == int(path.stem[:3]), members
+
+
+def test_registration_replaces_only_what_was_seen(admin: AdminWorld) -> None:
+    """The failure: two operators add a signer each, and one of them is gone. The entry has what was registered."""
+    apps = RegisteredApps(admin)
+    made = apps.put(Registration(app="shop", android_packages=("a.shop",), android_signing_digests=("ab" * 32,)))
+    assert apps.find("shop") == apps.get("shop") == made
+    assert [app.app for app in apps.list()] == ["demo", "shop"]
+    with pytest.raises(AdminProblem) as late:
+        apps.put(replace(made, updated_at=(made.updated_at or 0) - 1))
+    assert late.value.slug == "conflict"
+    changed = apps.put(replace(made, minimum_builds={"android": "42"}))
+    assert (changed.minimum_builds, changed.created_at) == ({"android": "42"}, made.created_at)
+    newest, first = entries(admin, "app/shop")
+    assert first["details"]["android_signing_digests"] == "ab" * 32
+    assert "minimum_builds" in newest["details"] or "minimum_builds" in first["details"]
+    assert apps.find("nobody") is None
+
+
+def test_registration_that_cannot_be_is_refused_in_words(admin: AdminWorld) -> None:
+    """The same words as at the keyboard: what is checked there is checked here again."""
+    problem = refused(admin, "PUT", "/admin/apps/shop", {"android_packages": ["a.shop"]})
+    assert (problem.status, problem.slug) == (422, "change-refused")
+    assert "--android-signer" in str(problem)

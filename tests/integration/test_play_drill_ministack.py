@@ -22,7 +22,7 @@ from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.local.vendor_servers import VendorServers
 from bonafide.operator_error import OperatorError
 from bonafide.play_secrets import PlaySecretsOfApps
-from bonafide.registration import Registration, Registrations
+from bonafide.registration import Registration, RegistrationRefused, Registrations
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.google import running_google
 from tests.service_stack.loopback import Scripted, http, serving
@@ -184,5 +184,5 @@ def test_keys_that_are_none_are_refused_before_anything_is_stored(
 
 def test_app_must_be_registered(secrets: PlaySecretsOfApps) -> None:
     """A typing error in its name does not hide a secret in the table."""
-    with pytest.raises(OperatorError, match="No app called demmo"):
+    with pytest.raises(RegistrationRefused, match="No app called demmo"):
         secrets.add_keys("demmo", **GOOGLE.response_keys(PACKAGE).console_texts)

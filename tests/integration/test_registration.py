@@ -12,8 +12,7 @@ from attestation.reference_values import Environment
 from moto import mock_aws
 from service.apps import DynamoDBApps
 
-from bonafide.operator_error import OperatorError
-from bonafide.registration import Registration, Registrations
+from bonafide.registration import Registration, RegistrationRefused, Registrations
 
 TABLE = "apps"
 APP_ID = "TEAMID1234.org.example.demo"
@@ -73,7 +72,7 @@ def test_play_dial_is_read_by_the_service(dynamodb: Any) -> None:
         assert app is not None
         assert app.reference_values.android is not None
         assert app.reference_values.android.play_expected is registration.play_expected
-    with pytest.raises(OperatorError, match="--play-expected"):
+    with pytest.raises(RegistrationRefused, match="--play-expected"):
         registrations.put(Registration(app="other", apple_app_ids=(APP_ID,), play_expected=True))
 
 
@@ -100,7 +99,7 @@ def test_list_is_sorted_and_complete(dynamodb: Any) -> None:
 
 def test_app_that_is_not_registered_is_one_sentence(dynamodb: Any) -> None:
     """`bonafide app show` of a typing error."""
-    with pytest.raises(OperatorError, match="No app called nobody is registered"):
+    with pytest.raises(RegistrationRefused, match="No app called nobody is registered"):
         Registrations(dynamodb, TABLE).get("nobody")
 
 
@@ -138,7 +137,7 @@ def test_incomplete_or_odd_registration_writes_nothing(
     dynamodb: Any, registration: Registration, sentence: str
 ) -> None:
     """A name without a signer would make every repackaged copy the app."""
-    with pytest.raises(OperatorError, match=sentence):
+    with pytest.raises(RegistrationRefused, match=sentence):
         Registrations(dynamodb, TABLE).put(registration)
     assert Registrations(dynamodb, TABLE).list() == []
 
@@ -180,6 +179,6 @@ def test_change_between_reading_and_writing_is_noticed(dynamodb: Any) -> None:
             registrations.put(Registration(app="demo", apple_app_ids=("OTHERTEAM1.org.example.demo",)))
             return item
 
-    with pytest.raises(OperatorError, match="Somebody else changed demo"):
+    with pytest.raises(RegistrationRefused, match="Somebody else changed demo"):
         Overtaken(dynamodb, TABLE, clock=lambda: 1_000.0).put(Registration(app="demo", apple_app_ids=(APP_ID,)))
     assert registrations.get("demo").apple_app_ids == ("OTHERTEAM1.org.example.demo",)

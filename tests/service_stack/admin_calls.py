@@ -18,6 +18,7 @@ from service.guarded_apis import DynamoDBGuardedApis
 from service.not_before import NotBefore
 from service.operator_choices import PolicyApproval
 from service.policy_publishing import PolicyPublishing
+from service.registration import Registrations
 
 from bonafide.admin_api import problem_of
 from tests.service_stack.events import rest_event
@@ -94,6 +95,7 @@ def admin_world(
         "not_before": NotBefore(client, tables["revocations"], audit),
         "policies": world.policies,
         "publication": publication,
+        "registrations": Registrations(client, tables["apps"], audit=audit),
         "publishing": PolicyPublishing(
             policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval
         ),

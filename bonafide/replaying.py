@@ -18,6 +18,8 @@ from attestation.cedar.replay_tally import Tally
 
 from .decisions import RANGE, Part, batches, read_part
 
+KEPT: Final = 50_000
+"""Answers of the draft that a process keeps, about 1 KiB each: a population has more states than one function meets."""
 _PATIENCE: Final = 0.2  # seconds between two looks at the progress
 _GZIP_RATIO: Final = 8  # how much smaller a part of the archive is than its lines
 
@@ -36,7 +38,7 @@ class ReplayOrder:
     def begin(self) -> Replay:
         """A replay with nothing in it. Raises :class:`~attestation.cedar.cedar_policy.PolicyInvalid`."""
         return Replay(
-            CedarPolicy.compile(self.draft),
+            CedarPolicy.compile(self.draft, kept=KEPT),
             now=self.now,
             app=self.app,
             since=self.since,

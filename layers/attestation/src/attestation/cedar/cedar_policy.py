@@ -47,7 +47,7 @@ class CedarPolicy:
     ``rules`` are those of the text, in its order; ``version`` is 0 for a text that was not published.
     """
 
-    def __init__(self, text: str, rules: tuple[ReadRule, ...], version: int) -> None:
+    def __init__(self, text: str, rules: tuple[ReadRule, ...], version: int, kept: int = MAX_JUDGED) -> None:
         self.text = text
         self.version = version
         self.rules = tuple(read.rule for read in rules)
@@ -62,16 +62,18 @@ class CedarPolicy:
             for read in rules
         )
         self._sets: dict[_Key, RuleSet] = {}
+        self._kept = kept
         self._judged: dict[tuple[RuleSet, tuple[str, ...]], tuple[Finding, ...]] = {}
 
     @classmethod
-    def compile(cls, text: str, *, version: int = 0) -> CedarPolicy:
-        """The policy that ``text`` is. Raises :class:`PolicyInvalid` when it is none, or not as the schema says."""
+    def compile(cls, text: str, *, version: int = 0, kept: int = MAX_JUDGED) -> CedarPolicy:
+        """The policy that ``text`` is, which keeps up to ``kept`` answers. Raises :class:`PolicyInvalid` when it is
+        none, or not as the schema says."""
         rules = read_rules(text)
         checked = cedarpy.validate_policies(text, schema())
         if not checked.validation_passed:
             raise PolicyInvalid(*dict.fromkeys(_schema_problem(error, rules) for error in checked.errors))
-        return cls(text, rules, version)
+        return cls(text, rules, version, kept)
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
         """What the policy finds in ``context``, in the order of its text."""
@@ -89,7 +91,7 @@ class CedarPolicy:
             key = (rule_set, asked.distinct)
             found = self._judged.get(key)
             if found is None:
-                if len(self._judged) >= MAX_JUDGED:
+                if len(self._judged) >= self._kept:
                     self._judged.clear()
                 found = self._judged[key] = self._evaluated(rule_set, asked)
         except (EvaluationFailed, ValueError, TypeError, KeyError, AttributeError, RecursionError):

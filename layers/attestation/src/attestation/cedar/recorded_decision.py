@@ -46,7 +46,7 @@ def read_decisions(line: str) -> Iterator[RecordedDecision]:
     Usually one. Firehose may write records without a line between them, and events still in the envelope of a
     CloudWatch Logs subscription: both are taken apart. Raises :class:`DamagedRecord`, after what could be read.
     """
-    if '"decision"' not in line:
+    if '"decision"' not in line and '"logEvents"' not in line:
         if line.strip() and not line.lstrip().startswith("{"):
             raise DamagedRecord("not JSON")
         return

@@ -206,7 +206,7 @@ class Misses:
         return sorted(found, key=_nearness)[:most]
 
     def to_state(self) -> list[Any]:
-        groups = [[*name, count.to_state(), sample.to_state()] for name, (count, sample) in self.groups.items()]
+        groups = [[*name, count.to_state(), sample.to_state()] for name, (count, sample) in sorted(self.groups.items())]
         return [groups, self.left_out]
 
     @classmethod

@@ -1,10 +1,10 @@
-"""Drills in short: what an operator takes back is refused within what is promised. `make drills` does 20 of each."""
+"""Drills in short: what an operator or a rule takes back is refused within what is promised. `make drills` does 20 of each."""
 
 from __future__ import annotations
 
 import pytest
 
-from bonafide.fleet.drills import GUARANTEED, block_drill, not_before_drill, prepare
+from bonafide.fleet.drills import GUARANTEED, block_drill, not_before_drill, prepare, signal_drill
 from bonafide.fleet.run import make_scene
 
 from .conftest import FleetStack
@@ -12,7 +12,7 @@ from .conftest import FleetStack
 pytestmark = pytest.mark.stack
 
 
-@pytest.mark.parametrize("drill", [block_drill, not_before_drill])
+@pytest.mark.parametrize("drill", [block_drill, not_before_drill, signal_drill])
 def test_what_was_taken_back_is_refused_in_time(fleet_stack: FleetStack, drill: object) -> None:
     """From the command to the last acceptance, in every authorizer process that is asked."""
     prepare(fleet_stack.deployment)

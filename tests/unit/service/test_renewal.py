@@ -14,6 +14,7 @@ from attestation.errors import Reason
 from attestation.jose import b64url_encode
 from service.attested_keys import KeyState
 from service.http import Wiring, endpoint
+from service.policies_in_force import PoliciesInForce
 
 from bonafide.attesters.apple_generations import GENERATIONS
 from bonafide.attesters.installation import Installation
@@ -196,8 +197,11 @@ def test_stored_claims_are_appraised_again(stack: MemoryStack, enrolled: Install
             assert context.claims.counter == 1  # and one of the assertion
             return (Finding("test-rule", Tier.CONTRAINDICATED, advice="update-app"),)
 
-    wiring = stack._judging(attested_keys=stack.attested_keys, signal_memory=0)
-    changed = Wiring(collaborators={**wiring.collaborators, "policy": NoOldKeys()}, support_code=wiring.support_code)
+    wiring = stack._judging(
+        attested_keys=stack.attested_keys, signal_memory=0, blocking=stack.blocking, publication=stack.publication
+    )
+    policies = PoliciesInForce(stack.policies, default=NoOldKeys)
+    changed = Wiring(collaborators={**wiring.collaborators, "policies": policies}, support_code=wiring.support_code)
     stack.handlers["POST", "/v1/tokens"] = endpoint(
         renew_token.RenewalRequest, renew_token.renew, lambda _env: changed, action="renew", clock=lambda: stack.now
     )

@@ -1,0 +1,71 @@
+"""A proof is spent once, by whoever is first, in rows of its own kind."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from attestation.errors import Reason, RejectedEvidence
+from attestation.jose import public_key_of
+from attestation.proof import VerifiedProof
+from cryptography.hazmat.primitives.asymmetric import ec
+from service.errors import Unavailable
+from service.spent_proofs import PREFIX, DynamoDBSpentProofs, name_of
+
+from tests.service_stack.faults import answering, injected
+from tests.service_stack.worlds import AwsWorld
+
+pytestmark = pytest.mark.ministack
+KEY = public_key_of(ec.generate_private_key(ec.SECP256R1()))
+
+
+def proof(jti: str, thumbprint: str = "one") -> VerifiedProof:
+    now = time.time()
+    return VerifiedProof(jti, now, now + 60, None, KEY, thumbprint)
+
+
+def spent_proofs(world: AwsWorld) -> DynamoDBSpentProofs:
+    return DynamoDBSpentProofs(world.dynamodb, world.tables["nonces"])
+
+
+def test_proof_is_spent_by_one_of_many(ministack: AwsWorld) -> None:
+    """Sixteen copies of one report arrive together at as many processes."""
+
+    def spend(_: int) -> Reason | None:
+        try:
+            spent_proofs(ministack).spend(proof("the same"))
+        except RejectedEvidence as refused:
+            return refused.reason
+        return None
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        outcomes = list(pool.map(spend, range(16)))
+    assert outcomes.count(None) == 1
+    assert outcomes.count(Reason.PROOF_REPLAYED) == 15
+
+
+def test_another_keys_proof_of_the_same_name_is_another(ministack: AwsWorld) -> None:
+    """The attack: burn the names that somebody else's app will use."""
+    spent_proofs(ministack).spend(proof("a", "one"))
+    spent_proofs(ministack).spend(proof("a", "two"))
+    spent_proofs(ministack).spend(proof("b", "one"))
+
+
+def test_row_is_one_that_the_role_may_write_and_no_challenge(ministack: AwsWorld) -> None:
+    """Its key begins as template.yaml allows; it outlives the proof."""
+    made = proof("c")
+    spent_proofs(ministack).spend(made)
+    assert name_of(made).startswith(PREFIX)
+    key = {"nonce": {"S": name_of(made)}}
+    row = ministack.dynamodb.get_item(TableName=ministack.tables["nonces"], Key=key)["Item"]
+    assert int(row["expires_at"]["N"]) > made.expires_at
+
+
+def test_table_that_is_down_is_no_replay(ministack: AwsWorld) -> None:
+    """The app may try again."""
+    with (
+        injected(ministack.dynamodb, "PutItem", answering(500, "InternalServerError")),
+        pytest.raises(Unavailable),
+    ):
+        spent_proofs(ministack).spend(proof("d"))

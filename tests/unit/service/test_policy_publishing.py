@@ -240,6 +240,16 @@ def test_rollback_without_anything_behind_it_is_a_conflict(stack: MemoryStack) -
         rollback(stack, to=1)
 
 
+def test_lost_version_is_repaired_by_publishing_both_documents(stack: MemoryStack) -> None:
+    """A row that somebody deleted by hand: the way out must not lead through it."""
+    publish(stack, client=CLIENT)
+    del stack.policies.versions[APP, 1]
+    with pytest.raises(PolicyConflict, match="There is no version 1"):
+        publish(stack, expected_version=1)
+    publish(stack, client=CLIENT, expected_version=1)
+    assert documents(stack, 2) == (PERMIT, CLIENT)
+
+
 @pytest.mark.parametrize("change", [{"why": " "}, {"why": "x" * 501}, {"who": ""}, {"rollout": 0}, {"rollout": 101}])
 def test_request_that_no_caller_may_pass_on_is_an_error(stack: MemoryStack, change: dict[str, Any]) -> None:
     """Every change is somebody's, for a reason."""

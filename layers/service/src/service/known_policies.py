@@ -23,6 +23,8 @@ class KnownPolicies:
             raise PolicyConflict("The draft holds no document: neither an appraisal policy nor a client policy.")
         if client is not None:
             client_document(client)  # an empty text is none, and must not take the one in force away
+        if appraisal is not None and client is not None:
+            return Documents(appraisal, client)  # without a look at what is in force: it may be what has to be repaired
         stable = self.documents(head.app, head.stable)
         if head.canary is not None:
             canary = self.documents(head.app, head.canary.version)
@@ -47,6 +49,13 @@ class KnownPolicies:
         if not documents.client and self.documents(head.app, newest).client:
             return documents._replace(client=EMPTY_CLIENT_POLICY)
         return documents
+
+    def replaced(self, head: PolicyHead) -> Documents:
+        """What is in force for everybody outside a rollout, to compare with; empty texts where that is lost."""
+        try:
+            return self.documents(head.app, head.stable)
+        except PolicyConflict:
+            return Documents("", "")
 
     def documents(self, app: str, version: int) -> Documents:
         """The documents of a version; version 0 is the built-in default."""

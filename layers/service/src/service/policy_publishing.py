@@ -307,7 +307,7 @@ class PolicyPublishing:
             effect=facts.effect.value,
             restores=facts.restores,
             digest=facts.digest,
-            **difference(self._known.documents(head.app, head.stable), documents),
+            **difference(self._known.replaced(head), documents),
         )
 
     def _signed(self, facts: PolicyVersion, client: str) -> str:

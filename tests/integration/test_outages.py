@@ -100,11 +100,13 @@ STEPS: dict[str, tuple[str, str, str, str]] = {
     "appraise: keys": ("appraise_evidence", "dynamodb", "Scan", "SigningKeysTable"),
     "appraise: unwrapping": ("appraise_evidence", "kms", "Decrypt", ""),
     "appraise: app": ("appraise_evidence", "dynamodb", "GetItem", "AppsTable"),
+    "appraise: policy": ("appraise_evidence", "dynamodb", "GetItem", "PoliciesTable"),
     "appraise: settlement": ("appraise_evidence", "dynamodb", "TransactWriteItems", ""),
     "renew: keys": ("renew_token", "dynamodb", "Scan", "SigningKeysTable"),
     "renew: unwrapping": ("renew_token", "kms", "Decrypt", ""),
     "renew: key": ("renew_token", "dynamodb", "GetItem", "AttestedKeysTable"),
     "renew: app": ("renew_token", "dynamodb", "GetItem", "AppsTable"),
+    "renew: policy": ("renew_token", "dynamodb", "GetItem", "PoliciesTable"),
     "renew: settlement": ("renew_token", "dynamodb", "TransactWriteItems", ""),
     "serve: bundle": ("serve_policy", "dynamodb", "Query", "TrustBundlesTable"),
 }

@@ -142,7 +142,7 @@ def _find(source: str | None, stack: str | None, region: str | None, order: Repl
 
         parts = parts_of_bucket(boto3.client("s3", region_name=region), bucket, since=order.since, until=order.until)
         return _Found(f"s3://{bucket.name}/{bucket.prefix}", parts, region)
-    folder = project_layout().local / STORE if source is None else Path(source)
+    folder = project_layout().decisions if source is None else Path(source)
     if source is None and not folder.is_dir():
         raise OperatorError(
             "No decisions are recorded here yet: start the local stack with `bonafide local up`, or name a source with "

@@ -51,6 +51,11 @@ class Layout:
         return self.local / "logs"
 
     @property
+    def decisions(self) -> Path:
+        """Decisions of the stack, a file for each UTC day; survives restarts so that drafts can be replayed."""
+        return self.local / "decisions"
+
+    @property
     def authority(self) -> Path:
         """The software devices' test root; survives restarts so that minted evidence stays usable."""
         return self.local / "authority"

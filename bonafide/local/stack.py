@@ -23,6 +23,7 @@ from bonafide.attesters.software_google import SoftwareGoogle
 from bonafide.local.aws import ACCOUNT_ID, REGION, RunningMinistack, start_ministack
 from bonafide.local.companion import Companion
 from bonafide.local.custom_resource import create_custom_resource, invoke
+from bonafide.local.decision_store import DecisionStore
 from bonafide.local.gateway_process import GatewayProcess
 from bonafide.local.layer_path import RUNTIME_PACKAGES
 from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, Ports
@@ -55,6 +56,7 @@ class LocalStack:
     _gateway: GatewayProcess | None = field(init=False, default=None)
     _vendors: VendorServers | None = field(init=False, default=None)
     _companion: Companion | None = field(init=False, default=None)
+    _decisions: DecisionStore | None = field(init=False, default=None)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -147,6 +149,8 @@ class LocalStack:
             self._create(template, logical_id, resource["Type"])
         self.environments = template.function_environments()
         gateway.serve_apis(self.environments)
+        self._decisions = DecisionStore(self.layout.logs, self.layout.decisions)
+        self._decisions.start()
         if self._companion is not None:
             say(f"Starting the {self._companion.name} beside it")
             self._companion.serve(
@@ -170,6 +174,9 @@ class LocalStack:
         if self._gateway is not None:
             self._gateway.stop()
             self._gateway = None
+        if self._decisions is not None:
+            self._decisions.stop()
+            self._decisions = None
         if self._ministack is not None:
             self._ministack.stop()
             self._ministack = None

@@ -40,6 +40,7 @@ SETTINGS: dict[str, type[object]] = {
     "rotate_signing_key": settings.RotateSigningKeySettings,
     "administer": settings.AdministerSettings,
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
+    "replay_decisions": settings.ReplayDecisionsSettings,
 }
 ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy")
 
@@ -230,6 +231,7 @@ CALLS = {
     "renew_token": JUDGING | BLOCKING,
     "report_signal": JUDGING | BLOCKING,
     "refresh_endorsements": {"dynamodb:GetItem", "dynamodb:PutItem"},
+    "replay_decisions": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     "administer": {
         "dynamodb:Scan",
         "dynamodb:Query",

@@ -50,6 +50,13 @@ def kms() -> KMSClient:
 
 
 @cache
+def s3() -> Any:
+    """The S3 client of this process, with more patience than a request has: replays answer nobody."""
+    _keep_sdk_quiet()
+    return boto3.client("s3", config=_CONFIG.merge(Config(read_timeout=30.0)))
+
+
+@cache
 def functions(read_timeout: float) -> Any:
     """The Lambda client of this process. An answer is waited for ``read_timeout`` seconds, and nothing is repeated: the
     first invocation may still be at work."""

@@ -320,3 +320,12 @@ class RotateSigningKeySettings:
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     bundle_lifetime_seconds: int = field(default=21_600, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayDecisionsSettings:
+    """``replay_decisions``: the bucket of decisions."""
+
+    stage: str
+    stack_name: str
+    decision_bucket: str

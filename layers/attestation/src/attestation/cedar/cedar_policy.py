@@ -3,8 +3,9 @@
 A ``forbid`` that matches is a finding. Whether something is permitted at all is asked beside it. An evaluation that
 fails would make Cedar skip a rule, and a skipped ``forbid`` fails open: so it refuses, as ``policy-error``.
 
-What is evaluated is cut down first: to the rules that can apply to this type of key, whose groups of facts are there,
-and that have not expired; and to the facts that those read. See :mod:`~attestation.cedar.projection`.
+What is evaluated is cut down first: to the rules that can apply to this type of key, that have not expired, and that
+what is plainly known of the facts does not settle (:mod:`~attestation.cedar.simplification`); and to the facts that
+those read (:mod:`~attestation.cedar.projection`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from attestation.attestation_result import Finding, Tier
 
 from .expressions import reads
 from .facts import KINDS, Facts, facts_of
-from .projection import Absence, absence_of, asleep, of_another_type
+from .projection import of_another_type
 from .rule_set import Asked, EvaluationFailed, RuleSet
 from .rules import ACCEPT, NO_PERMIT, NOT_AFFIRMED, POLICY_ERROR, PolicyInvalid, ReadRule, Rule, read_rules
+from .simplification import NOTHING_KNOWN, Key, Known, Tests, simplified
 
 __all__ = ["CedarPolicy", "PolicyInvalid", "Rule", "default_policy", "schema", "schema_text"]
 
@@ -38,7 +40,7 @@ MAX_JUDGED: Final = 2048
 _POLICY_ERROR: Final = Finding(POLICY_ERROR, Tier.CONTRAINDICATED)
 _NO_PERMIT: Final = Finding(NO_PERMIT, Tier.CONTRAINDICATED)
 _NOT_AFFIRMED: Final = Finding(NOT_AFFIRMED, Tier.WARNING)
-_Key = tuple[int, str, tuple[bool, ...] | None]
+_SetKey = tuple[int, str, Key | None]
 
 
 class CedarPolicy:
@@ -53,7 +55,7 @@ class CedarPolicy:
         self.rules = tuple(read.rule for read in rules)
         self._rules = rules
         self._expiries = sorted({rule.expires_at for rule in self.rules if rule.expires_at is not None})
-        self._absences = {kind: absence_of(read.est for read in self._of_kind(kind)) for kind in KINDS.values()}
+        self._tests = {kind: Tests(read.est for read in self._of_kind(kind)) for kind in KINDS.values()}
         # A permit for accepting alone, or a condition on the action: what holds for one action says nothing of the
         # other, so both are evaluated.
         self._both_actions = any(
@@ -61,7 +63,7 @@ class CedarPolicy:
             or any(reads(condition["body"], "action") for condition in read.est["conditions"])
             for read in rules
         )
-        self._sets: dict[_Key, RuleSet] = {}
+        self._sets: dict[_SetKey, RuleSet] = {}
         self._kept = kept
         self._judged: dict[tuple[RuleSet, tuple[str, ...]], tuple[Finding, ...]] = {}
 
@@ -85,17 +87,19 @@ class CedarPolicy:
         What the rules cannot tell apart is judged once: devices of one model and state differ in little else than their
         keys, and the findings are a function of what is read.
         """
-        try:
-            rule_set = self._rule_set(facts, now)
-            asked = rule_set.asked(facts)
-            key = (rule_set, asked.distinct)
-            found = self._judged.get(key)
-            if found is None:
-                if len(self._judged) >= self._kept:
-                    self._judged.clear()
-                found = self._judged[key] = self._evaluated(rule_set, asked)
-        except (EvaluationFailed, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return (_POLICY_ERROR,)
+        rule_set = self._rule_set(facts, now)
+        asked = rule_set.asked(facts)
+        key = (rule_set, asked.distinct)
+        found = self._judged.get(key)
+        if found is None:
+            if len(self._judged) >= MAX_JUDGED:
+                self._judged.clear()
+            try:
+                found = self._evaluated(rule_set, asked)
+            except EvaluationFailed:
+                # Nothing else: a mistake of our own is an alarm, not a refusal of genuine devices.
+                found = (_POLICY_ERROR,)
+            self._judged[key] = found
         return found
 
     def judge_many(self, facts: Iterable[Facts], *, now: float | None) -> list[tuple[Finding, ...]]:
@@ -120,26 +124,26 @@ class CedarPolicy:
 
     def _rule_set(self, facts: Facts, now: float | None) -> RuleSet:
         expired = 0 if now is None else bisect_right(self._expiries, now)
-        absence = self._absences[facts.kind]
-        key: _Key = (expired, facts.kind, absence.key(facts.claims, facts.context))
-        found = self._sets.get(key)
+        tests = self._tests[facts.kind]
+        known = tests.key(facts.claims, facts.context)
+        found = self._sets.get((expired, facts.kind, known))
         if found is None:
-            if len(self._sets) >= MAX_RULE_SETS and key[2] is not None:
+            if len(self._sets) >= MAX_RULE_SETS:
                 return self._whole_set(expired, facts.kind)
-            found = self._sets[key] = self._made(expired, facts, absence)
+            found = self._sets[expired, facts.kind, known] = self._made(expired, facts.kind, tests.known(known))
         return found
 
     def _whole_set(self, expired: int, kind: str) -> RuleSet:
-        key: _Key = (expired, kind, None)
+        key: _SetKey = (expired, kind, None)
         found = self._sets.get(key)
         if found is None:
-            found = self._sets[key] = RuleSet(self._unexpired(expired, kind))
+            found = self._sets[key] = self._made(expired, kind, NOTHING_KNOWN)
         return found
 
-    def _made(self, expired: int, facts: Facts, absence: Absence) -> RuleSet:
-        quiet = absence.of(facts.claims, facts.context) or frozenset()
-        rules = self._unexpired(expired, facts.kind)
-        return RuleSet({index: read for index, read in rules.items() if not asleep(read.est, quiet)})
+    def _made(self, expired: int, kind: str, known: Known) -> RuleSet:
+        shorter = {index: (read, simplified(read.est, known)) for index, read in self._unexpired(expired, kind).items()}
+        rules = {index: read._replace(est=est) for index, (read, est) in shorter.items() if est is not None}
+        return RuleSet(rules, known.records)
 
     def _unexpired(self, expired: int, kind: str) -> dict[int, ReadRule]:
         """By their places in the text. ``expired`` is how many of the times of expiry have passed."""

@@ -1,14 +1,14 @@
 """A rule set: the rules that one kind of facts needs, parsed once, and Cedar's answer to them.
 
 Two things make it quick, and both are exact. Rules go to Cedar by the group first, as one rule whose condition is "any
-of theirs": most devices are sound, and then no rule is asked by itself. And where no rule looks at the key but for its
-attributes, these travel in the request's context, which Cedar reads faster than an entity.
+of theirs": most devices are sound, and then no rule is asked by itself. And facts travel in one level where they can
+(:mod:`~attestation.cedar.flattening`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -16,17 +16,15 @@ import cedarpy
 
 from .expressions import conditions_of
 from .facts import Facts
-from .projection import projected, reading_of
+from .flattening import ANY, Flattening
+from .projection import Path, projected, reading_of
 from .rules import ACCEPT, ACTIONS, AFFIRM, ReadRule
+from .simplification import any_of
 
 GROUPS: Final = 3
-_REQUEST: Final = "the request's own facts"
-"""Where the context's own facts are when it also carries the key's. No attribute is called so."""
-
 _Forms = Mapping[str, Mapping[str, Any]]
 _ACTION: Final = {name: {"type": "Action", "id": name} for name in (ACCEPT, AFFIRM)}
-_ANY: Final = {"op": "All"}
-_PERMIT_ALL: Final = {"effect": "permit", "principal": _ANY, "action": _ANY, "resource": _ANY, "conditions": []}
+_PERMIT_ALL: Final = {"effect": "permit", "principal": ANY, "action": ANY, "resource": ANY, "conditions": []}
 _EVERYBODY: Final = "everybody"
 _ALLOW: Final = cedarpy.Decision.Allow
 _NO_DECISION: Final = cedarpy.Decision.NoDecision
@@ -59,16 +57,18 @@ _SOUND: Final = Answer(frozenset(), frozenset(), may_accept=True, may_affirm=Tru
 
 
 class RuleSet:
-    """Rules by their places in the policy's text. Raises :class:`EvaluationFailed` or ``ValueError``, and no less: a
-    rule that is skipped must not go unseen."""
+    """Rules by their places in the policy's text. Answers or raises :class:`EvaluationFailed`: a rule that is skipped
+    must not go unseen."""
 
-    def __init__(self, rules: Mapping[int, ReadRule]) -> None:
+    def __init__(self, rules: Mapping[int, ReadRule], records: Container[Path]) -> None:
+        """``records`` are the nested ones that all of its facts have."""
         forms = {str(index): read.est for index, read in rules.items()}
         self._reading = reading_of(forms.values())
-        self._flat = (
-            not self._reading.identified and _REQUEST not in self._reading.claims and "*" not in (self._reading.claims)
-        )
-        self._forms: _Forms = {name: _flattened(form) for name, form in forms.items()} if self._flat else forms
+        flattening = None if self._reading.identified else Flattening(self._reading, records)
+        self._flattening = flattening
+        self._forms: _Forms = forms
+        if flattening is not None:
+            self._forms = {name: flattening.rule(form) for name, form in forms.items()}
         self._permits = frozenset(str(index) for index, read in rules.items() if read.rule.effect == "permit")
         self._for_both = frozenset(str(index) for index, read in rules.items() if read.actions == ACTIONS)
         self._everybody = any(form == {**form, **_PERMIT_ALL} for form in self._forms.values())
@@ -77,20 +77,14 @@ class RuleSet:
 
     def asked(self, facts: Facts) -> Asked:
         """The question that ``facts`` are, in what these rules read."""
-        claims = projected(facts.claims, self._reading.claims)
-        context = projected(facts.context, self._reading.context)
         principal = {"type": facts.kind, "id": facts.key_id}
-        request: dict[str, Any] = {
-            "principal": principal,
-            "action": _ACTION[AFFIRM],
-            "resource": {"type": "App", "id": facts.app},
-        }
-        if self._flat:
-            request["context"] = text = _encode({**claims, _REQUEST: context} if self._reading.context else claims)
-            return Asked(request, _NO_ENTITIES, (text,))
-        request["context"] = text = _encode(context)
+        if self._flattening is not None:
+            text = _encode(self._flattening.facts(facts))
+            return Asked(_request(principal, facts.app, text), _NO_ENTITIES, (text,))
+        text = _encode(projected(facts.context, self._reading.context))
+        claims = projected(facts.claims, self._reading.claims)
         entities = _encode([{"uid": principal, "attrs": claims, "parents": []}])
-        return Asked(request, entities, (text, entities, facts.app))
+        return Asked(_request(principal, facts.app, text), entities, (text, entities, facts.app))
 
     def affirm(self, asked: Asked) -> Answer:
         """The answer by one evaluation where that is enough. For policies whose rules look at no action but in their
@@ -156,7 +150,7 @@ class RuleSet:
             return None
         forms = {name: form for name, form in self._forms.items() if name not in members}
         for group, names in self._groups.items():
-            condition = _any_of([_all_of(conditions_of(self._forms[name])) for name in names])
+            condition = any_of([_all_of(conditions_of(self._forms[name])) for name in names])
             forms[group] = {
                 **_PERMIT_ALL,
                 "effect": "forbid",
@@ -178,7 +172,10 @@ class RuleSet:
 
     def _evaluated(self, policies: cedarpy.PolicySet, asked: Asked) -> frozenset[str]:
         """The matching forbids; without any, the matching permits."""
-        answer = cedarpy.is_authorized_batch([asked.request], policies, asked.entities)[0]
+        try:
+            answer = cedarpy.is_authorized_batch([asked.request], policies, asked.entities)[0]
+        except ValueError as error:
+            raise EvaluationFailed from error
         if answer.decision is _NO_DECISION or answer.diagnostics.errors:
             raise EvaluationFailed
         return frozenset(answer.diagnostics.reasons) - {_EVERYBODY}
@@ -192,26 +189,13 @@ def _places(names: Iterable[str]) -> frozenset[int]:
     return frozenset(map(int, names))
 
 
-def _flattened(form: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The statement for a context that carries the key's attributes too. Its scope says nothing more of the key: what
-    it says of the type was decided when the rules were picked."""
-    return {**form, "principal": _ANY, "conditions": [_moved(condition) for condition in form["conditions"]]}
-
-
-def _moved(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_moved(element) for element in part]
-    if not isinstance(part, Mapping):
-        return part
-    if "Value" in part:
-        return part
-    if "Record" in part:
-        return {"Record": {name: _moved(value) for name, value in part["Record"].items()}}
-    if part.get("Var") == "principal":
-        return {"Var": "context"}
-    if part.get("Var") == "context":
-        return {".": {"left": {"Var": "context"}, "attr": _REQUEST}}
-    return {name: _moved(value) for name, value in part.items()}
+def _request(principal: Mapping[str, str], app: str, context: str) -> dict[str, Any]:
+    return {
+        "principal": principal,
+        "action": _ACTION[AFFIRM],
+        "resource": {"type": "App", "id": app},
+        "context": context,
+    }
 
 
 def _grouped(forbids: _Forms) -> dict[str, tuple[str, ...]]:
@@ -219,7 +203,7 @@ def _grouped(forbids: _Forms) -> dict[str, tuple[str, ...]]:
     names = [
         name
         for name, form in forbids.items()
-        if form["conditions"] and form["principal"] == _ANY and form["resource"] == _ANY
+        if form["conditions"] and form["principal"] == ANY and form["resource"] == ANY
     ]
     size = max(1, -(-len(names) // GROUPS))
     return {f"group {at}": tuple(names[at : at + size]) for at in range(0, len(names), size)}
@@ -230,11 +214,3 @@ def _all_of(conditions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     for condition in conditions[1:]:
         together = {"&&": {"left": together, "right": condition}}
     return together
-
-
-def _any_of(conditions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Balanced, so that it does not nest deep."""
-    if len(conditions) == 1:
-        return conditions[0]
-    half = len(conditions) // 2
-    return {"||": {"left": _any_of(conditions[:half]), "right": _any_of(conditions[half:])}}

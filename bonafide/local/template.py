@@ -207,4 +207,5 @@ _FUNCTIONS: dict[str, Callable[[Template, Any], Any]] = {
     "Fn::Not": lambda template, one: not template._is_true(one[0]),
     "Fn::And": lambda template, some: all(template._is_true(one) for one in some),
     "Fn::Or": lambda template, some: any(template._is_true(one) for one in some),
+    "Fn::Condition": lambda template, name: template.condition(name),  # `!Condition`, as the reader spells it
 }

@@ -60,6 +60,9 @@ def replay(
     sample: Annotated[
         int, typer.Option("--sample", metavar="N", min=0, max=MAX_SAMPLE, help="Keys to name for each change.")
     ] = 10,
+    in_aws: Annotated[
+        bool, typer.Option("--map", help="Let the deployed stack do it, for buckets too large for this machine.")
+    ] = False,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -81,9 +84,11 @@ def replay(
         until=now if until is None else read_moment(until, now),
         sample=sample,
     )
+    if in_aws and (stack is None or source is not None):
+        raise OperatorError("--map works on a deployed stack's own bucket: name the stack with --stack, and no --from.")
     found = _find(source, stack, region, order)
     begin = time.monotonic()
-    replayed = _replay(order, found, processes)
+    replayed = _replay_in_aws(order, found) if in_aws else _replay(order, found, processes)
     _report(order, found, replayed, limit, time.monotonic() - begin, as_json)
 
 
@@ -129,19 +134,22 @@ class _Found:
     where: str
     parts: list[Part]
     region: str | None = None
+    deployment: Deployment | None = None
 
 
 def _find(source: str | None, stack: str | None, region: str | None, order: ReplayOrder) -> _Found:
     bucket = None if source is None else bucket_of(source)
+    deployment = None
     if bucket is None and stack is not None:
         if source is not None:
             raise OperatorError("Name a folder with --from or a stack with --stack, not both.")
-        bucket = _bucket_of(deployed_stack(stack, region))
+        deployment = deployed_stack(stack, region)
+        bucket = _bucket_of(deployment)
     if bucket is not None:
         import boto3
 
         parts = parts_of_bucket(boto3.client("s3", region_name=region), bucket, since=order.since, until=order.until)
-        return _Found(f"s3://{bucket.name}/{bucket.prefix}", parts, region)
+        return _Found(f"s3://{bucket.name}/{bucket.prefix}", parts, region, deployment)
     folder = project_layout().decisions if source is None else Path(source)
     if source is None and not folder.is_dir():
         raise OperatorError(
@@ -164,6 +172,16 @@ def _replay(order: ReplayOrder, found: _Found, processes: int | None) -> Replaye
 
     with _bar(sum(part.size for part in found.parts)) as advance:
         return replay(order, found.parts, processes=processes_for(processes), region=found.region, progress=advance)
+
+
+def _replay_in_aws(order: ReplayOrder, found: _Found) -> Replayed:
+    from bonafide.replay_map import replay_in_aws
+    from bonafide.replaying import Replayed
+
+    if found.deployment is None:
+        raise OperatorError("--map needs a deployed stack: name it with --stack.")
+    tally = replay_in_aws(found.deployment, order, found.parts, say=lambda line: err().print(line, soft_wrap=True))
+    return Replayed(tally, processes=0)
 
 
 @contextmanager
@@ -209,7 +227,7 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
     say = out()
     say.print(
         f"Replayed {tally.replayed.decisions:,} decisions of {report.keys(tally.replayed)} keys, {span}, from "
-        f"{escape(where)}, in {seconds:.1f} s ({replayed.processes} processes, {replayed.peak_bytes >> 20} MiB each).",
+        f"{escape(where)}, in {seconds:.1f} s ({_effort(replayed)}).",
         soft_wrap=True,
     )
     if tally.not_replayable:
@@ -242,6 +260,13 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
         if drawn:
             named = ("key", "decisions", "rules", "app", "device", "support code")
             table(named, (_safe(row) for row in drawn), title=f"Some of the keys {report.TITLES[change]}")
+
+
+def _effort(replayed: Replayed) -> str:
+    if not replayed.processes:
+        return "in AWS"
+    many = "1 process" if replayed.processes == 1 else f"{replayed.processes} processes"
+    return f"{many}, at most {replayed.peak_bytes >> 20} MiB each"
 
 
 def _print_limit(replayed: Replayed, limit: Limit) -> None:

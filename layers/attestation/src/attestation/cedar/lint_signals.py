@@ -57,7 +57,8 @@ def _lowers(atom: Atom) -> bool:
     membership = ex.membership_of(expression)
     if membership is not None:
         if membership.path_is_set:
-            return atom.positive
+            # `["a"].containsAll(other)` asks whether nothing else was reported: one more report makes it false.
+            return atom.positive is not _nothing_else(expression)
         return _ends(membership.path, "source") or (atom.positive and _ends(membership.path, "detail"))
     if "like" in expression:
         path = ex.path_of(expression["like"]["left"])
@@ -65,6 +66,10 @@ def _lowers(atom: Atom) -> bool:
     if "isEmpty" in expression:
         return not atom.positive and ex.path_of(expression["isEmpty"]["arg"]) == (*_SIGNALS, "other")
     return False
+
+
+def _nothing_else(expression: ex.Expression) -> bool:
+    return "containsAll" in expression and ex.literals_of(expression["containsAll"]["left"]) is not None
 
 
 def _ends(path: tuple[str, ...], name: str) -> bool:

@@ -10,13 +10,14 @@ from typing import Final
 from .statements import Token, tokens_of
 
 MAX_NESTING: Final = 40
-"""Most brackets that are open at the same place, and most steps of one path (``a.b.c``)."""
+"""Most brackets that are open at the same place, and most steps of one path (``a.b["c"]``)."""
 MAX_OPERATORS: Final = 150
 """Most operators and branches in one statement: each of them is a level of Cedar's tree."""
 
 _OPEN: Final = frozenset("([{")
 _CLOSE: Final = frozenset(")]}")
-_OPERATORS: Final = frozenset({"&&", "||", "+", "-", "*", "!", "if", "has", "like", "in", "is"})
+# Cedar joins the conditions of a statement, each in the one behind it, as it does with operators.
+_OPERATORS: Final = frozenset({"&&", "||", "+", "-", "*", "!", "if", "has", "like", "in", "is", "when", "unless"})
 _PATH: Final = frozenset(".[]()")
 
 
@@ -32,7 +33,7 @@ def place_too_deep(text: str) -> Token | None:
         elif mark == ";":
             operators = 0
         operators += mark in _OPERATORS
-        if mark == ".":
+        if mark in (".", "["):
             steps += 1
         elif token.kind == "mark" and mark not in _PATH:
             steps = 0

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 _TOKEN: Final = re.compile(
     r"""
-      (?P<space>\s+|//[^\n]*)
+      (?P<space>\s+|//[^\r\n]*)
     | (?P<string>"(?:[^"\\]|\\.)*")
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<number>[0-9]+)

@@ -1,0 +1,68 @@
+"""Policy texts that are written to hurt: they end processes, take minutes, or let a signal raise trust unseen."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
+from attestation.cedar.lint import lint_appraisal
+from attestation.cedar.rules import MAX_TEXT_BYTES
+
+NOW = 1_790_000_000.0
+PERMIT = "permit (principal, action, resource);\n"
+FORBID = '@id("a") forbid (principal, action, resource)'
+
+
+def _codes(text: str) -> set[str]:
+    assert len(text) < MAX_TEXT_BYTES
+    return {message.code for message in lint_appraisal(text, now=NOW)}
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        # Cedar's comments end at a carriage return. Whoever thinks that they go on sees none of these brackets.
+        f"// \r{FORBID} when {{ " + "(" * 20_000 + "true" + ")" * 20_000 + " };",
+        FORBID + "when{true}" * 5_000 + ";",
+        FORBID + "unless{false}" * 1_000 + ";",
+        FORBID + " when { principal" + '["a"]' * 12_000 + " == 1 };",
+        FORBID + " when { context" + '.a["a"]' * 30 + " == 1 };",
+    ],
+    ids=["behind-carriage-return", "many-when", "many-unless", "many-indices", "mixed-steps"],
+)
+def test_text_that_nests_without_brackets_is_refused(attack: str) -> None:
+    """Neither the linter nor the compiler may crash, or fail in their own way."""
+    assert _codes(PERMIT + attack) == {"too-deep"}
+    with pytest.raises(PolicyInvalid, match="nested too deeply"):
+        CedarPolicy.compile(PERMIT + attack)
+
+
+@pytest.mark.parametrize("path", ["principal.app_id", "principal.key_storage"])
+def test_large_set_is_linted_in_time(path: str) -> None:
+    """Each value is looked up, not looked for: linting is part of a request with 29 seconds."""
+    values = ",".join(f'"a{number}"' for number in range(7_000))
+    begin = time.process_time()
+    codes = _codes(f"{PERMIT}{FORBID} when {{ [{values}].contains({path}) }};")
+    assert time.process_time() - begin < 10
+    assert codes == (set() if path == "principal.app_id" else {"impossible-value"})
+
+
+def test_many_annotations_are_linted_in_time() -> None:
+    """Each of them is told, and none is looked for from the beginning."""
+    annotations = "".join(f'@a{number}("x")' for number in range(5_000))
+    begin = time.process_time()
+    assert _codes(f"{PERMIT}{annotations}{FORBID};") == {"unknown-annotation"}
+    assert time.process_time() - begin < 10
+
+
+def test_asking_that_nothing_else_was_reported_raises_trust() -> None:
+    """An app that reports one thing more would get through."""
+    condition = 'context.signals has other && ["a", "b"].containsAll(context.signals.other)'
+    assert _codes(f"{PERMIT}{FORBID} when {{ {condition} }};") == {"signal-raises-trust"}
+
+
+def test_asking_that_something_else_was_reported_lowers_trust() -> None:
+    """The other way round it is as good as any."""
+    condition = 'context.signals has other && !["a", "b"].containsAll(context.signals.other)'
+    assert _codes(f"{PERMIT}{FORBID} when {{ {condition} }};") == set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import cedarpy
 import pytest
@@ -49,6 +51,28 @@ ADVERSARIAL = {
     'permit (principal is Android, action == Action::"accept", resource) when { principal.device_locked };'
     '@id("a") @block("1h") forbid (principal, action, resource) when { context.signals has root };',
     "affirm-only-permit": 'permit (principal, action == Action::"affirm", resource);',
+    "truth-values": PERMIT + '@id("a") forbid (principal is Android, action, resource) when '
+    "{ principal.device_locked && !(principal.boot_key_listed || principal.play_expected) } "
+    "unless { principal.patch_known && (!principal.device_locked || principal has play) };"
+    '@id("b") forbid (principal is Apple, action == Action::"affirm", resource) when '
+    "{ principal.receipt_verified };",
+    "truth-behind-a-failure": PERMIT + '@id("a") forbid (principal is Android, action, resource) when '
+    "{ principal.attestation_version * 9223372036854775807 > 5 && principal.play_expected };"
+    '@id("b") forbid (principal is Android, action, resource) when '
+    "{ principal.attestation_version * 9223372036854775807 > 5 || principal.device_locked };",
+    "truth-as-a-value": PERMIT + '@id("a") forbid (principal is Android, action, resource) when '
+    "{ principal.device_locked == principal.patch_known && (principal.play_expected && principal has play) == "
+    "(if principal.boot_key_listed then principal has play_skipped else principal.device_locked) && "
+    "{ x: principal.device_locked, y: [principal.patch_known] } == { x: true, y: [true] } };",
+    "written-sets": PERMIT + '@id("a") forbid (principal is Android, action, resource) when '
+    '{ ["tee", "strongbox"].contains(principal.key_storage) && ![1, 2].contains(principal.security_level) || '
+    "principal.purposes.containsAny([3, 4]) && principal.purposes.containsAll([2]) };",
+    "spread-and-whole": PERMIT + '@id("a") forbid (principal is Harmony, action, resource) when '
+    "{ principal has integrity && principal.integrity.basic_integrity && principal.integrity has age_hours && "
+    'context has build && context.build.match != "known" };'
+    '@id("b") forbid (principal is Harmony, action, resource) when '
+    "{ principal has integrity && principal.integrity == principal.integrity && context has build && "
+    "(if principal.simulator then context.build else context.build) == context.build };",
     "many": PERMIT + "".join(
         f'@id("a{n}") forbid (principal is Android, action, resource) when '
         f"{{ principal.play_expected && principal.security_level == {n} }};" for n in range(12)
@@ -91,11 +115,14 @@ def test_real_evidence_is_judged_alike(platform: str) -> None:
     assert judged
 
 
-@pytest.mark.parametrize(
+TEXTS = pytest.mark.parametrize(
     "text",
     [default_policy().text, *(path.read_text("utf-8") for path in STARTERS), *ADVERSARIAL.values()],
     ids=["default", *(path.parent.name for path in STARTERS), *ADVERSARIAL],
 )
+
+
+@TEXTS
 def test_what_is_cut_changes_no_finding(text: str) -> None:
     """Slices, groups, projections and caches against the whole text with all facts."""
     policy, naive = CedarPolicy.compile(text), NaivePolicy(text, NOW)
@@ -106,6 +133,29 @@ def test_what_is_cut_changes_no_finding(text: str) -> None:
         assert policy.judge(facts, now=NOW) == expected
         seen.add(expected)
     assert seen
+
+
+@TEXTS
+def test_what_is_cut_changes_no_failure(text: str) -> None:
+    """Facts that are not as the schema says: what fails without the cuts fails with them, and nothing else does."""
+    policy, naive, random = CedarPolicy.compile(text), NaivePolicy(text, NOW), Random(7)
+    for context in generated_contexts(8, 250):
+        facts = facts_of(context)
+        claims, request = _damaged(dict(facts.claims), random), _damaged(dict(facts.context), random)
+        facts = facts._replace(claims=claims, context=request)
+        assert policy.judge(facts, now=NOW) == naive.judge(facts), facts
+
+
+def _damaged(record: dict[str, Any], random: Random) -> dict[str, Any]:
+    """Some members missing, or of another type."""
+    for name, value in list(record.items()):
+        if isinstance(value, dict) and random.random() < 0.3:
+            record[name] = _damaged(dict(value), random)
+        elif (chance := random.random()) < 0.02:
+            del record[name]
+        elif chance < 0.04:
+            record[name] = random.choice((1, 0, "x", [], [1], {}, True, False))
+    return record
 
 
 def test_facts_conform_to_the_schema() -> None:

@@ -1,0 +1,224 @@
+"""What a policy's findings are: errors, permits, observed and expired rules, borders of ages, and bounds of memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from attestation.appraisal_policy import AppraisalContext
+from attestation.appraise import appraise_context, worst_tier
+from attestation.attestation_result import Finding, Tier
+from attestation.cedar import cedar_policy
+from attestation.cedar.cedar_policy import CedarPolicy, default_policy
+from attestation.cedar.facts import Facts, facts_of
+from attestation.claims import Claims
+from attestation.known_builds import BuildComparison, BuildMatch, UnknownBuilds
+
+from tests.plain_policy.generated_contexts import generated_contexts
+from tests.unit.android.play_scene import judged, payload
+from tests.unit.android.scene import Scene, claims_of
+from tests.unit.cedar.devices import DEVICES
+from tests.unit.harmony.test_strict_rules import SOUND, VERDICT
+
+NOW = 1_780_000_000.0
+PERMIT = "permit (principal, action, resource);\n"
+ANDROID: Claims = claims_of(Scene.default())
+IPHONE = DEVICES["iPhone from the App Store"]
+PIXEL = DEVICES["Pixel from Google Play"]
+
+
+def _judge(text: str, facts: Facts = IPHONE, now: float | None = NOW) -> tuple[Finding, ...]:
+    return CedarPolicy.compile(text).judge(facts, now=now)
+
+
+def _without(facts: Facts, *names: str) -> Facts:
+    return facts._replace(claims={name: value for name, value in facts.claims.items() if name not in names})
+
+
+@pytest.mark.parametrize(
+    ("permits", "findings"),
+    [
+        (PERMIT, ()),
+        ('permit (principal, action == Action::"accept", resource);', (Finding("not-affirmed", Tier.WARNING),)),
+        ("permit (principal is Android, action, resource);", (Finding("no-permit", Tier.CONTRAINDICATED),)),
+        ('permit (principal, action == Action::"affirm", resource);', (Finding("no-permit", Tier.CONTRAINDICATED),)),
+        ('@expires("2020-01-01") ' + PERMIT, (Finding("no-permit", Tier.CONTRAINDICATED),)),
+    ],
+)
+def test_what_nothing_permits_is_refused(permits: str, findings: tuple[Finding, ...]) -> None:
+    """Cedar's default is to deny, and it has a name in decision records."""
+    assert _judge(permits) == findings
+
+
+@pytest.mark.parametrize("effect", ["forbid", "permit"])
+def test_rule_that_cannot_be_evaluated_refuses(effect: str) -> None:
+    """Cedar skips it; a skipped forbid would let in whom it was written against."""
+    rule = f'@id("a") {effect} (principal is Android, action, resource) when '
+    text = PERMIT + rule + "{ principal.attestation_version * 9223372036854775807 > 5 };"
+    assert _judge(text, PIXEL) == (Finding("policy-error", Tier.CONTRAINDICATED),)
+    assert _judge(text, IPHONE) == ()
+
+
+def test_attribute_that_should_be_there_and_is_not_refuses() -> None:
+    """Claims of a key without its platform's part: every rule about it would be skipped."""
+    for name in ("device_locked", "verified_boot_state", "play_expected", "key_storage", "purposes"):
+        findings = default_policy().judge(_without(PIXEL, name), now=NOW)
+        assert findings == (Finding("policy-error", Tier.CONTRAINDICATED),), name
+
+
+def test_number_in_the_place_of_a_truth_value_refuses() -> None:
+    """To Python 1 equals True. To Cedar it is an error, also where a true one was judged before."""
+    policy = CedarPolicy.compile(default_policy().text)
+    assert policy.judge(PIXEL, now=NOW) == ()
+    odd = PIXEL._replace(claims={**PIXEL.claims, "device_locked": 1})
+    assert policy.judge(odd, now=NOW) == (Finding("policy-error", Tier.CONTRAINDICATED),)
+    assert policy.judge(PIXEL, now=NOW) == ()
+
+
+def test_facts_that_cedar_cannot_read_refuse() -> None:
+    """NaN is no JSON, whatever Python's encoder says."""
+    odd = PIXEL._replace(claims={**PIXEL.claims, "security_level": float("nan")})
+    assert default_policy().judge(odd, now=NOW) == (Finding("policy-error", Tier.CONTRAINDICATED),)
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}])
+def test_mistake_of_our_own_surfaces_and_refuses_nobody(value: object) -> None:
+    """Facts that are no JSON are a bug: an alarm and 503, not a refusal of genuine devices by the thousand."""
+    with pytest.raises(TypeError):
+        default_policy().judge(PIXEL._replace(claims={**PIXEL.claims, "security_level": value}), now=NOW)
+
+
+def test_key_of_a_type_that_no_schema_has_surfaces() -> None:
+    """Nothing reads it from a record or makes it of claims, so it is a bug."""
+    with pytest.raises(KeyError):
+        default_policy().judge(PIXEL._replace(kind="Symbian"), now=NOW)
+
+
+def test_observed_rule_never_changes_a_tier() -> None:
+    """Whatever it says, and whomever it is about."""
+    observed = PERMIT + '@id("a") @mode("observe") forbid (principal, action, resource);'
+    policy = CedarPolicy.compile(observed)
+    for context in generated_contexts(4, 100):
+        result = appraise_context(context, policy)
+        assert result.findings == (Finding("a", Tier.CONTRAINDICATED, enforced=False),)
+        assert result.tier is Tier.AFFIRMING
+
+
+def test_observing_the_default_policy_affirms_everybody() -> None:
+    """The same rules, recorded: a policy can be tried out on real traffic and refuse nobody."""
+    text = (
+        "\n".join(
+            line if line.startswith("@mode") or not line.startswith("@id") else f'{line}\n@mode("observe")'
+            for line in default_policy().text.replace('@mode("observe")\n', "").splitlines()
+        )
+        .replace('@id("build-unknown")', '@id("build-{n}")')
+        .replace('@id("build-unmeasured")', '@id("build-{n}")')
+    )
+    while "{n}" in text:
+        text = text.replace("{n}", f"n{text.count('{n}')}", 1)
+    policy, findings = CedarPolicy.compile(text), 0
+    for context in generated_contexts(5, 200):
+        found = policy.findings(context)
+        findings += len(found)
+        assert worst_tier(found) is Tier.AFFIRMING
+    assert findings > 200
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [("2026-12-31", "2026-12-31T00:00:00"), ("2026-12-31T18:00:00Z", "2026-12-31T18:00:00")],
+)
+def test_rule_expires_at_the_second(written: str, moment: str) -> None:
+    """It is there until that moment, and from it on it is not."""
+    policy = CedarPolicy.compile(PERMIT + f'@id("a") @expires("{written}") forbid (principal, action, resource);')
+    at = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
+    there = (Finding("a", Tier.CONTRAINDICATED),)
+    for now, findings in ((at - 1, there), (at - 0.001, there), (at, ()), (at + 1, ()), (None, there), (at - 1, there)):
+        assert policy.judge(IPHONE, now=now) == findings, now
+
+
+def test_rules_expire_one_by_one() -> None:
+    """Each at its own time, the rest stays."""
+    rule = '@id("a{0}") @expires("2026-12-0{0}") forbid (principal, action, resource);'
+    policy = CedarPolicy.compile(PERMIT + "".join(rule.format(day) for day in (3, 1, 2)))
+    for day, left in ((1, ["a3", "a2"]), (2, ["a3"]), (3, [])):
+        now = datetime(2026, 12, day, tzinfo=UTC).timestamp()
+        assert [finding.rule for finding in policy.judge(IPHONE, now=now)] == left
+
+
+@pytest.mark.parametrize(("age", "old"), [(86_399, False), (86_400, False), (86_401, True), (86_400.001, True)])
+def test_verdicts_are_old_after_24_hours_to_the_second(age: float, old: bool) -> None:
+    """Whole hours rounded up make `> 24` exact."""
+    play = ANDROID.with_play(replace(judged(payload()), requested_at=NOW - age))
+    integrity = SOUND.with_device_integrity(replace(VERDICT, checked_at=NOW - age))
+    for claims, rule in ((play, "play-verdict-old"), (integrity, "harmony-device-integrity-old")):
+        found = default_policy().findings(AppraisalContext(claims=claims, client_data=None, now=NOW))
+        assert (rule in {finding.rule for finding in found}) is old
+        without = default_policy().findings(AppraisalContext(claims=claims, client_data=None, now=None))
+        assert rule not in {finding.rule for finding in without}
+
+
+@pytest.mark.parametrize(
+    ("moment", "age"),
+    [("2026-04-30T23:59:59", 24), ("2026-05-01T00:00:00", 25), ("2026-05-01T00:00:01", 25)],
+)
+def test_patch_level_ages_with_the_month(moment: str, age: int) -> None:
+    """In UTC, at midnight; 24 months are not yet old."""
+    assert ANDROID.android is not None
+    claims = replace(ANDROID, android=replace(ANDROID.android, os_patch_level=202404))
+    now = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
+    context = AppraisalContext(claims=claims, client_data=None, now=now)
+    assert facts_of(context).claims["patch_age_months"] == age
+    found = {finding.rule for finding in default_policy().findings(context)}
+    assert ("android-patch-level-old" in found) is (age > 24)
+
+
+def test_vector_under_other_ids_says_what_the_facts_say() -> None:
+    """Rules may be called anything: the vector must not read affirming because nobody knows their names."""
+    refusing = CedarPolicy.compile(PERMIT + '@id("my-rule") forbid (principal is Android, action, resource);')
+    lowering = CedarPolicy.compile(
+        PERMIT + '@id("another") forbid (principal is Android, action == Action::"affirm", resource);'
+    )
+    assert ANDROID.android is not None
+    unlocked = replace(ANDROID, android=replace(ANDROID.android, device_locked=False))
+    differing = BuildComparison(match=BuildMatch.DIFFERS, build="42", unknown=UnknownBuilds.WARN)
+
+    def vector(claims: Claims, policy: CedarPolicy, build: BuildComparison | None = None) -> tuple[int, int]:
+        context = AppraisalContext(claims=claims, client_data=None, now=NOW, build=build)
+        found = appraise_context(context, policy).trustworthiness
+        return found["configuration"], found["executables"]
+
+    assert vector(ANDROID, CedarPolicy.compile(PERMIT)) == (2, 3)
+    assert vector(ANDROID, lowering) == (36, 3)
+    assert vector(ANDROID, refusing) == (96, 3)
+    assert vector(unlocked, refusing) == (96, 99)
+    assert vector(ANDROID, refusing, differing) == (96, 96)
+    assert vector(ANDROID, lowering, differing) == (36, 33)
+
+
+def test_rule_sets_and_answers_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends ever new combinations costs themselves time, and us no memory; the findings stay exact."""
+    contexts = list(generated_contexts(6, 300))
+    free = CedarPolicy.compile(default_policy().text)
+    expected = [free.findings(context) for context in contexts]
+    monkeypatch.setattr(cedar_policy, "MAX_RULE_SETS", 5)
+    bounded = CedarPolicy.compile(default_policy().text, kept=20)
+    held = 0
+    for context, findings in zip(contexts, expected, strict=True):
+        assert bounded.findings(context) == findings
+        assert len(bounded._sets) <= 5 + 3  # one whole set for each type of key beside them
+        assert len(bounded._judged) <= 20
+        held = max(held, len(bounded._judged))
+    assert (held, len(free._sets) > 5 + 3, len(free._judged) > 20) == (20, True, True)
+
+
+def test_answer_is_remembered_by_what_is_read_and_not_by_the_key() -> None:
+    """A fleet of one model is one answer, and a fact that a rule reads makes another."""
+    policy = CedarPolicy.compile(default_policy().text)
+    for key in range(10):
+        policy.judge(PIXEL._replace(key_id=f"k{key}"), now=NOW)
+    assert len(policy._judged) == 1
+    other = PIXEL._replace(claims={**PIXEL.claims, "key_storage": "software"})
+    assert [finding.rule for finding in policy.judge(other, now=NOW)] == ["software-key"]
+    assert policy.judge(PIXEL, now=NOW) == ()

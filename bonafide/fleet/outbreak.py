@@ -228,9 +228,10 @@ class Outbreak:
         accepted = [
             call.asked for call in traffic.since(begin, hostile=True) if call.fate in (Fate.ACCEPTED, Fate.RENEWED)
         ]
-        self._say(f"first refusal at the gate {first:.1f} s after the command")
+        self._say(f"first refusal at the gate {first:.1f} s after the command", begin + first)
         effect = self._effect(traffic, begin, version, first, max(accepted, default=begin) - begin)
-        self._say(f"every hooked device refused, the last of its requests let in after {effect.everywhere:.1f} s")
+        held = f"it holds everywhere: the last request of a hooked device was let in {effect.everywhere:.1f} s after it"
+        self._say(held, begin + effect.everywhere)
         self._say(self._genuine_words(effect))
         return effect
 
@@ -242,7 +243,7 @@ class Outbreak:
         renewed = [call.answered for call in traffic.since(begin, hostile=True) if call.fate is Fate.RENEWED]
         refused = [call.asked for call in traffic.since(begin, hostile=True) if call.fate is Fate.REFUSED]
         first = min(renewed) - begin
-        self._say(f"first device let in again {first:.1f} s after the command")
+        self._say(f"first hooked device let in again {first:.1f} s after the command", begin + first)
         effect = self._effect(traffic, begin, version, first, max(refused, default=begin) - begin)
         self._say(self._genuine_words(effect))
         return effect
@@ -285,7 +286,8 @@ class Outbreak:
             f"{count(Fate.RENEWED, 0)} after one renewal, {broken} failed"
         )
 
-    def _say(self, text: str) -> None:
-        at = time.monotonic() - self._began
+    def _say(self, text: str, moment: float | None = None) -> None:
+        """Tell what happened at ``moment`` (monotonic), by default now."""
+        at = (time.monotonic() if moment is None else moment) - self._began
         self._timeline.append((at, text))
         self.tell(at, text)

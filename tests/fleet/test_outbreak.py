@@ -1,0 +1,38 @@
+"""The story in small: a rule published over the air refuses the hooked devices, spares the genuine, and is taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from bonafide.decisions import STORE
+from bonafide.fleet.outbreak import TOOL, Outbreak
+from bonafide.fleet.outbreak_console import StackConsole
+from bonafide.fleet.run import make_scene
+from bonafide.fleet.traffic import Fate
+
+from .conftest import FleetStack
+
+pytestmark = pytest.mark.stack
+
+GUARANTEED = 30.0
+
+
+def test_outbreak_is_answered_over_the_air(fleet_stack: FleetStack) -> None:
+    """The replay names the hooked devices and nobody else; then the gate does, until the rollback."""
+    heard: list[str] = []
+    story = Outbreak(
+        scene=make_scene(fleet_stack.deployment, fleet_stack.authority),
+        console=StackConsole.of(fleet_stack.deployment, fleet_stack.layout.local / STORE),
+        tell=lambda _at, text: heard.append(text),
+        genuine=9,
+        hooked=2,
+    )
+    told = story.play()
+    assert told.as_expected
+    assert (told.replayed.keys, len(told.replayed.refused), told.genuine_in_replay) == (11, 2, 0)
+    assert told.rolled_back.version == told.published.version + 1
+    for effect in (told.published, told.rolled_back):
+        assert 0 < effect.first <= effect.everywhere <= GUARANTEED
+        assert effect.requests[Fate.RENEWED] == 9
+    assert [text for _, text in told.timeline] == heard
+    assert any(TOOL in text for text in heard)

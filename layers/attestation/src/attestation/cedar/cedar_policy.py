@@ -92,7 +92,7 @@ class CedarPolicy:
         key = (rule_set, asked.distinct)
         found = self._judged.get(key)
         if found is None:
-            if len(self._judged) >= MAX_JUDGED:
+            if len(self._judged) >= self._kept:
                 self._judged.clear()
             try:
                 found = self._evaluated(rule_set, asked)

@@ -37,6 +37,7 @@ when {{ context.signals has other && context.signals.other.contains("{TOOL}") }}
 
 _EFFECT: Final = 30.0
 _SETTLED: Final = 2.0
+_RECORDED: Final = 10.0  # decisions are recorded beside the requests, a moment later
 _ANDROIDS: Final = ("galaxy-s24", "pixel-9", "pixel-9-strongbox")
 _IPHONES: Final = ("ios-17", "ios-18", "ios-26", "ios-27")
 
@@ -208,6 +209,10 @@ class Outbreak:
 
     def _replay(self, traffic: Traffic, draft: str, since: float) -> tuple[Replayed, int]:
         replayed = self.console.replay(draft, since=since)
+        deadline = time.monotonic() + _RECORDED
+        while replayed.keys < len(traffic.devices) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            replayed = self.console.replay(draft, since=since)
         hostile = {device.installation.bonafide_key_id for device in traffic.devices if device.hostile}
         harmed = len(replayed.refused - hostile)
         share = len(replayed.refused) / replayed.keys if replayed.keys else 0.0

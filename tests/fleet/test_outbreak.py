@@ -1,4 +1,4 @@
-"""The story in small: a rule published over the air refuses the hooked devices, spares the genuine, and is taken back."""
+"""The story in small: a rule published over the air refuses the hooked devices, spares the genuine, and is undone."""
 
 from __future__ import annotations
 

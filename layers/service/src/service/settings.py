@@ -231,8 +231,8 @@ class RenewTokenSettings(JudgingSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSignalSettings:
     """``report_signal``. ``root_public_key`` is the one key that trust bundles are verified with; ``external_origin``
-    what clients see before the verifier API's own paths, empty for the API's own domain; ``rotate_signing_key_function`` who is
-    invoked when a key was blocked."""
+    what clients see before the verifier API's own paths, empty for the API's own domain;
+    ``rotate_signing_key_function`` who is invoked when a key was blocked."""
 
     stage: str
     stack_name: str

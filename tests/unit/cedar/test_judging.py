@@ -10,7 +10,7 @@ from attestation.appraisal_policy import AppraisalContext
 from attestation.appraise import appraise_context, worst_tier
 from attestation.attestation_result import Finding, Tier
 from attestation.cedar import cedar_policy
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
+from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid, default_policy
 from attestation.cedar.facts import Facts, facts_of
 from attestation.claims import Claims
 from attestation.known_builds import BuildComparison, BuildMatch, UnknownBuilds
@@ -222,3 +222,23 @@ def test_answer_is_remembered_by_what_is_read_and_not_by_the_key() -> None:
     other = PIXEL._replace(claims={**PIXEL.claims, "key_storage": "software"})
     assert [finding.rule for finding in policy.judge(other, now=NOW)] == ["software-key"]
     assert policy.judge(PIXEL, now=NOW) == ()
+
+
+@pytest.mark.parametrize("operator", ["&&", "||"])
+def test_long_condition_that_compiles_is_judged(operator: str) -> None:
+    """Cedar reads no deep JSON: a policy must not pass the compiler and then refuse, or stop, every key."""
+    test = '["a", "b", "c", "d", "e", "f", "g", "h"].contains(context.event)'
+    condition = f" {operator} ".join(["!" * (operator == "&&") + test] * 45)
+    rule = f'@id("a") forbid (principal, action, resource) when {{ {condition} }};'
+    findings = (Finding("a", Tier.CONTRAINDICATED),) if operator == "&&" else ()
+    assert _judge(PERMIT + rule) == findings
+
+
+def test_rule_too_deep_to_be_judged_does_not_compile() -> None:
+    """Mixed operators in brackets stay as deep as they were written."""
+    condition = 'context.event == "a"'
+    for _ in range(18):
+        condition = f'!(context.event == "b" && (context.event == "c" || {condition}))'
+    rule = f'@id("a") forbid (principal, action, resource) when {{ {condition} }};'
+    with pytest.raises(PolicyInvalid, match=r"Line 2: nested too deeply\."):
+        _judge(PERMIT + rule)

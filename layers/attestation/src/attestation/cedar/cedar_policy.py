@@ -24,7 +24,7 @@ from attestation.attestation_result import Finding, Tier
 from .expressions import reads
 from .facts import KINDS, Facts, facts_of
 from .projection import of_another_type
-from .rule_set import Asked, EvaluationFailed, RuleSet
+from .rule_set import Asked, EvaluationFailed, RuleSet, readable
 from .rules import ACCEPT, NO_PERMIT, NOT_AFFIRMED, POLICY_ERROR, PolicyInvalid, ReadRule, Rule, read_rules
 from .simplification import NOTHING_KNOWN, Key, Known, Tests, simplified
 
@@ -75,6 +75,11 @@ class CedarPolicy:
         checked = cedarpy.validate_policies(text, schema())
         if not checked.validation_passed:
             raise PolicyInvalid(*dict.fromkeys(_schema_problem(error, rules) for error in checked.errors))
+        # What is known of facts makes rules shorter, never deeper: what can be read now can be read when it is asked.
+        forms = [(read.rule.line, simplified(read.est, NOTHING_KNOWN)) for read in rules]
+        if not readable(form for _, form in forms if form is not None):
+            deep = [line for line, form in forms if form is not None and not readable([form])]
+            raise PolicyInvalid(*(f"Line {line}: nested too deeply." for line in deep))
         return cls(text, rules, version, kept)
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:

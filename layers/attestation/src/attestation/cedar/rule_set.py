@@ -181,6 +181,15 @@ class RuleSet:
         return frozenset(answer.diagnostics.reasons) - {_EVERYBODY}
 
 
+def readable(forms: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether Cedar reads these statements as JSON: it stops at some depth that the text may have."""
+    try:
+        _parsed({str(index): form for index, form in enumerate(forms)})
+    except ValueError:
+        return False
+    return True
+
+
 def _parsed(forms: _Forms) -> cedarpy.PolicySet:
     return cedarpy.PolicySet.from_json_str(_encode({"staticPolicies": forms, "templates": {}, "templateLinks": []}))
 

@@ -130,15 +130,41 @@ def simplified(rule: Mapping[str, Any], known: Known) -> Mapping[str, Any] | Non
     condition = _shorter(condition, known, truth=True)
     if condition is FALSE:
         return None
-    return {**rule, "conditions": [] if condition is TRUE else [{"kind": "when", "body": condition}]}
+    return {**rule, "conditions": [] if condition is TRUE else [{"kind": "when", "body": _balanced(condition)}]}
 
 
 def any_of(conditions: list[Expression]) -> Expression:
-    """One of them holds. Balanced, so that it does not nest deep; evaluated from the first on."""
-    if len(conditions) == 1:
-        return conditions[0]
-    half = len(conditions) // 2
-    return {"||": {"left": any_of(conditions[:half]), "right": any_of(conditions[half:])}}
+    """One of them holds."""
+    return _joined("||", conditions)
+
+
+def _joined(operator: str, operands: list[Expression]) -> Expression:
+    """Balanced, so that it does not nest deep; evaluated from the first on."""
+    if len(operands) == 1:
+        return operands[0]
+    half = len(operands) // 2
+    return {operator: {"left": _joined(operator, operands[:half]), "right": _joined(operator, operands[half:])}}
+
+
+def _balanced(expression: Any) -> Any:
+    """The same with long chains of ``&&`` or ``||`` as flat trees: Cedar reads no JSON that is nested deep."""
+    if isinstance(expression, list):
+        return [_balanced(element) for element in expression]
+    if not isinstance(expression, Mapping) or "Value" in expression:
+        return expression
+    for operator in ("&&", "||"):
+        if operator in expression:
+            return _joined(operator, [_balanced(operand) for operand in _chained(operator, expression)])
+    return {name: _balanced(part) for name, part in expression.items()}
+
+
+def _chained(operator: str, expression: Expression) -> list[Expression]:
+    if operator not in expression:
+        return [expression]
+    return [
+        *_chained(operator, expression[operator]["left"]),
+        *_chained(operator, expression[operator]["right"]),
+    ]
 
 
 def _gather(condition: Expression, tests: dict[Test, None], compared: dict[Path, None]) -> None:

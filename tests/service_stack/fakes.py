@@ -28,7 +28,7 @@ from service.attested_keys import EnrolledKey, KeyState
 from service.blocking import KeyNotKnown, KeyStanding
 from service.errors import Unavailable
 from service.publication_marker import STALE
-from service.revocations import KEY, listed_until, standings_of
+from service.revocations import KEY, MAX_LISTED, listed_until, standings_of
 from service.signing_keys import StoredKey
 from service.spent_proofs import name_of
 from service.trust_bundles import StoredBundle
@@ -208,9 +208,9 @@ class MemoryRevocations(Switch):
 
     rows: list[dict[str, object]] = field(default_factory=list)
 
-    def standings(self, now: float) -> Mapping[str, AppStanding]:
+    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
         self.touch()
-        return standings_of(self.rows, now)
+        return standings_of(self.rows, now, most=most)
 
 
 @dataclass

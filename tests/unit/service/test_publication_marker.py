@@ -89,9 +89,9 @@ def test_publication_removes_the_marker_before_it_reads(stack: MemoryStack, monk
     seen: list[float | None] = []
     standings = stack.revocations.standings
 
-    def read(now: float) -> Any:
+    def read(now: float, **limits: int) -> Any:
         seen.append(stack.marker.placed_at)
-        return standings(now)
+        return standings(now, **limits)
 
     monkeypatch.setattr(stack.revocations, "standings", read)
     rotate_signing_key.rotate_keys(

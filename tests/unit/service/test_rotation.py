@@ -217,6 +217,28 @@ def test_bundle_that_no_authorizer_would_read_is_not_published(stack: MemoryStac
     assert len(stack.trust_bundles.rows) == 1
 
 
+def test_routes_make_room_by_leaving_out_the_oldest_blocks(stack: MemoryStack) -> None:
+    """The attack: thousands of keys, blocked by rules, keep every later change of routes and revocations back."""
+    routes = tuple(RouteRequirement("GET", f"/{number:0100d}", Requirement.PROOF) for number in range(200))
+    stack.apis.rows = {f"api-{number}": routes for number in range(10)}
+    stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED)]
+    bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
+    (standing,) = bundle.apps.values()
+    assert len(bundle.apis) == 11
+    assert len(standing.blocked_keys) == MAX_LISTED // 2
+    assert f"{MAX_LISTED - 1:043d}" in standing.blocked_keys
+
+
+def test_blocks_by_rules_push_no_block_by_a_person_off_the_list(stack: MemoryStack) -> None:
+    """The attack: enrol thousands of keys and say of each that it is hooked, until an operator's block is forgotten."""
+    person = blocked(0, NOW) | {"by": "arn:aws:iam::111122223333:user/anna"}
+    rules = [blocked(number, NOW + number) | {"by": "policy 3: hooked"} for number in range(1, MAX_LISTED + 5)]
+    stack.revocations.rows = [*rules, person]
+    (standing,) = stack.rotation.publish(now=NOW + MAX_LISTED).apps.values()
+    assert f"{0:043d}" in standing.blocked_keys
+    assert len(standing.blocked_keys) == MAX_LISTED
+
+
 def test_block_is_no_longer_listed_when_every_token_of_the_key_has_expired(stack: MemoryStack) -> None:
     """TTL deletes late: the date is judged in code."""
     stack.revocations.rows = [blocked(1, NOW)]

@@ -12,8 +12,9 @@ from attestation.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, s
 from .apis import Apis
 from .errors import Unavailable
 from .kms import RootKey
-from .revocations import Revocations
+from .revocations import MAX_LISTED, Revocations
 from .signing_keys import Purpose, SigningKeys, newest_first
+from .telemetry import count, logger
 from .trust_bundles import TrustBundles
 
 ATTEMPTS: Final = 5
@@ -43,22 +44,37 @@ class Publisher:
             # can never be newer by number and older by content.
             latest = self.trust_bundles.latest(self.issuer)
             rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
-            bundle = TrustBundle(
-                issuer=self.issuer,
-                version=latest.version + 1 if latest else 1,
-                issued_at=int(now),
-                expires_at=int(now + self.lifetime),
-                keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
-                apps=self.revocations.standings(now),
-                apis={**routes, **self.apis.all()},
+            bundle, text = self._fitting(
+                TrustBundle(
+                    issuer=self.issuer,
+                    version=latest.version + 1 if latest else 1,
+                    issued_at=int(now),
+                    expires_at=int(now + self.lifetime),
+                    keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
+                    apps={},
+                    apis={**routes, **self.apis.all()},
+                ),
+                now,
             )
-            if self.trust_bundles.add(bundle, self._signed(bundle)):
+            if self.trust_bundles.add(bundle, text):
                 return bundle
         raise Unavailable(f"{ATTEMPTS} publishers were faster")
 
-    def _signed(self, bundle: TrustBundle) -> str:
-        text = sign_trust_bundle(bundle, sign=self.root_key.sign)
-        if len(text) > MAX_TRUST_BUNDLE_CHARACTERS:
-            # No authorizer would take it. The last one goes on; somebody has to remove routes or revocations.
-            raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
-        return text
+    def _fitting(self, bundle: TrustBundle, now: float) -> tuple[TrustBundle, str]:
+        """``bundle`` with what was revoked, signed: every blocked key, or as many as there is room for beside routes.
+
+        The attack: keys that are blocked by rules by the thousand, in a stack with many routes. A bundle that is too
+        large is not published at all, and neither is what an operator does about it.
+        """
+        most = MAX_LISTED
+        while True:
+            full = bundle._replace(apps=self.revocations.standings(now, most=most))
+            text = sign_trust_bundle(full, sign=self.root_key.sign)
+            if len(text) <= MAX_TRUST_BUNDLE_CHARACTERS:
+                return full, text
+            most //= 2
+            if not most or not any(standing.blocked_keys for standing in full.apps.values()):
+                # No authorizer would take it. The last one goes on; somebody has to remove routes.
+                raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
+            logger().warning("too many blocked keys for a trust bundle", listed=most)
+            count("BlocksNotListed")

@@ -32,8 +32,11 @@ LISTED: Final = 86_400
 LONGEST_TOKEN_LIFE: Final = 4_200
 """Seconds after which no token is accepted any more: one hour, the most that template.yaml allows, and ten minutes."""
 
+BY_RULE: Final = "policy "
+"""How ``by`` begins where a rule blocked a key, and never where a person did: that is an ARN."""
+
 MAX_LISTED: Final = 12_000
-"""Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that were
+"""Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that rules
 blocked longest ago are left out: their tokens have expired first. Whoever blocks more than that within minutes wants
 the app's not-before instead."""
 
@@ -41,8 +44,9 @@ the app's not-before instead."""
 class Revocations(Protocol):
     """Where the publisher looks revocations up."""
 
-    def standings(self, now: float) -> Mapping[str, AppStanding]:
-        """The standing of every app that has any revocation. Raises :class:`~service.errors.Unavailable`."""
+    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
+        """The standing of every app that has any revocation, with the ``most`` important blocked keys. Raises
+        :class:`~service.errors.Unavailable`."""
         ...
 
 
@@ -53,29 +57,34 @@ class DynamoDBRevocations:
     client: DynamoDBClient
     table: str
 
-    def standings(self, now: float) -> Mapping[str, AppStanding]:
+    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
         # Consistent, like the apis table: an index could be read before it knows of the block that is being published.
         with unavailable_on_failure("dynamodb:Scan revocations"):
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
             rows = [from_item(item) for page in pages for item in page["Items"]]
         try:
-            return standings_of(rows, now)
+            return standings_of(rows, now, most=most)
         except (KeyError, TypeError) as error:
             raise Unavailable("a row of the revocations table cannot be read") from error
 
 
-def standings_of(rows: Iterable[Mapping[str, Any]], now: float) -> dict[str, AppStanding]:
-    """The standings that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here."""
+def standings_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MAX_LISTED) -> dict[str, AppStanding]:
+    """The standings that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here.
+
+    Of more than ``most`` blocked keys, those that persons blocked come first, then those blocked last. The attack:
+    somebody enrols thousands of keys and has each blocked by a rule, to push one that an operator blocked off the list.
+    """
     not_before: dict[str, float] = {}
     keys = []
     for row in rows:
         if row["revoked"] == TOKENS:
             not_before[row["app"]] = float(row["not_before"])
         elif row["revoked"].startswith(KEY) and row["expires_at"] > now:
-            keys.append((-row["at"], row["app"], row["revoked"].removeprefix(KEY), row.get("until", 0)))
+            by_rule = str(row.get("by", "")).startswith(BY_RULE)
+            keys.append((by_rule, -row["at"], row["app"], row["revoked"].removeprefix(KEY), row.get("until", 0)))
     blocked: dict[str, set[str]] = {}
     ends: dict[str, dict[str, int]] = {}
-    for _, app, key_id, until in sorted(keys)[:MAX_LISTED]:
+    for *_, app, key_id, until in sorted(keys)[:most]:
         blocked.setdefault(app, set()).add(key_id)
         if until:
             ends.setdefault(app, {})[key_id] = until

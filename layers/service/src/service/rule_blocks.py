@@ -9,6 +9,7 @@ from attestation.attestation_result import Finding
 from .blocking import Blocking, BlockingRefused, KeyNotKnown
 from .errors import Unavailable
 from .publication_marker import PublicationRequests
+from .revocations import BY_RULE
 from .telemetry import count, log_unavailable, log_unexpected, logger
 
 
@@ -33,7 +34,7 @@ def block_by_rules(
     try:
         placed = blocking.block_automatically(
             key_id,
-            by=f"policy {policy_version}: {rule.rule}",
+            by=f"{BY_RULE}{policy_version}: {rule.rule}",
             now=now,
             reason=rule.rule,
             seconds=rule.block_seconds or 0,

@@ -158,6 +158,8 @@ def test_refusals_before_appraisal_are_counted_by_reason(lines: list[str]) -> No
 
 
 def damaged(line: str) -> Iterator[str]:
+    yield changed(line, at=10**400)
+    yield changed(line, at=float("nan"))
     yield line[: len(line) // 2]
     yield "[" * 100_000 + '"decision"'
     yield changed(line, at="yesterday")

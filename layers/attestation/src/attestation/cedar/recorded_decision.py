@@ -15,6 +15,7 @@ MAX_LINE: Final = 262_144
 _OBSERVED: Final = " (observed)"
 _MAX_TEXT: Final = 256
 _MAX_FINDINGS: Final = 500
+_LATEST: Final = 1 << 53  # seconds; later, or NaN, is no time
 
 
 class DamagedRecord(ValueError):
@@ -92,7 +93,8 @@ def _decisions_in(value: Any) -> Iterator[RecordedDecision]:
 
 def _read(value: Mapping[str, Any]) -> RecordedDecision:
     at, findings, facts = value.get("at"), value.get("findings", []), value.get("facts")
-    if not isinstance(at, int | float) or isinstance(at, bool):
+    # A number of hundreds of digits is whole to JSON, and too large to become a float.
+    if not isinstance(at, int | float) or isinstance(at, bool) or not abs(at) < _LATEST:
         raise DamagedRecord("no time")
     if not isinstance(findings, list) or len(findings) > _MAX_FINDINGS:
         raise DamagedRecord("no findings")

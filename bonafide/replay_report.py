@@ -40,6 +40,11 @@ class Limit:
     share: float
     of_keys: bool
 
+    def measured(self, tally: Tally) -> bool:
+        """Whether anything was accepted, so that there is a share. The attack is a typing error: with a misspelt app
+        or an empty folder, no draft would ever be stopped."""
+        return tally.accepted_before.decisions > 0
+
     def exceeded(self, tally: Tally) -> bool:
         return tally.share(Change.NEWLY_REFUSED, of_keys=self.of_keys) > self.share
 
@@ -76,6 +81,7 @@ def summary(tally: Tally, limit: Limit | None) -> dict[str, Any]:
         else {
             "share": limit.share,
             "of": "keys" if limit.of_keys else "decisions",
+            "measured": limit.measured(tally),
             "exceeded": limit.exceeded(tally),
         },
     }

@@ -69,7 +69,8 @@ def replay(
 ) -> None:
     """Judge recorded decisions again under DRAFT and show who would newly be refused or let in.
 
-    Nothing is changed. Exit 0: replayed; 1: more than --fail-over would be refused, or the draft has errors.
+    Nothing is changed. Exit 0: replayed; 1: more than --fail-over would be refused, nothing to measure that by was
+    found, or the draft has errors.
     """
     now = time.time()
     limit = read_limit(fail_over, fail_over_by)
@@ -97,7 +98,8 @@ def read_moment(text: str, now: float) -> float:
     :class:`typer.BadParameter`."""
     if re.match(r"[0-9]{4}-", text):
         try:
-            return datetime.fromisoformat(text.replace("Z", "+00:00")).replace(tzinfo=UTC).timestamp()
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except ValueError:
             raise typer.BadParameter(f"{text!r} is no UTC date, as in 2026-11-24 or 2026-11-24T10:00:00Z.") from None
     return now - duration(text)
@@ -203,7 +205,7 @@ def _report(
     from bonafide.replay_report import summary
 
     tally = replayed.tally
-    exceeded = limit is not None and limit.exceeded(tally)
+    failed = limit is not None and (limit.exceeded(tally) or not limit.measured(tally))
     if as_json:
         facts = {"source": found.where, "since": order.since, "until": order.until, "app": order.app}
         run = {"seconds": round(seconds, 3), "processes": replayed.processes, "peak_bytes": replayed.peak_bytes}
@@ -212,7 +214,7 @@ def _report(
         print_tables(order, found.where, replayed, seconds)
         if limit is not None:
             _print_limit(replayed, limit)
-    if exceeded:
+    if failed:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -275,6 +277,9 @@ def _print_limit(replayed: Replayed, limit: Limit) -> None:
     from bonafide.replay_report import keys, percent
 
     tally = replayed.tally
+    if not limit.measured(tally):
+        out().print("No accepted decision was found, so there is no share: check --app, --since and the source.")
+        return
     share = percent(tally.share(Change.NEWLY_REFUSED, of_keys=limit.of_keys))
     hit, base = tally.changes[Change.NEWLY_REFUSED], tally.accepted_before
     of = f"{keys(hit)} of {keys(base)} accepted keys" if limit.of_keys else f"{hit.decisions:,} of {base.decisions:,}"

@@ -243,8 +243,20 @@ def test_command_shows_who_would_be_refused_and_fails_over_the_limit(tmp_path: P
     refused = record["changes"][Change.NEWLY_REFUSED.value]
     assert refused["decisions"] > 0
     assert refused["share_of_decisions"] == pytest.approx(refused["decisions"] / record["accepted_before"]["decisions"])
-    assert record["limit"] == {"share": 0.0, "of": "decisions", "exceeded": True}
+    assert record["limit"] == {"share": 0.0, "of": "decisions", "measured": True, "exceeded": True}
     assert sum(change["decisions"] for change in record["changes"].values()) == record["replayed"]["decisions"]
+
+
+def test_limit_is_not_kept_where_nothing_was_measured(tmp_path: Path, lines: list[str]) -> None:
+    """A misspelt app, or an empty source, must not open the gate of a pipeline."""
+    (tmp_path / "draft.cedar").write_text(draft(), "utf-8")
+    (tmp_path / "d.jsonl").write_text("".join(lines), "utf-8")
+    usual = (str(tmp_path / "draft.cedar"), "--since", "2026-05-01", "--processes", "1")
+    (tmp_path / "empty").mkdir()
+    for where in (("--from", str(tmp_path / "d.jsonl"), "--app", "dmeo"), ("--from", str(tmp_path / "empty"))):
+        code, text = run(*usual, *where, "--fail-over", "100%")
+        assert (code, "no share" in " ".join(text.split())) == (1, True)
+        assert run(*usual, *where)[0] == 0
 
 
 def test_command_lints_first(tmp_path: Path) -> None:
@@ -261,6 +273,7 @@ def test_moments_and_shares_are_read_strictly() -> None:
     """Spans back from now, UTC dates, percentages; anything else is wrong usage."""
     assert read_moment("7d", NOW) == NOW - 7 * 86_400
     assert read_moment("2026-05-28T20:26:40Z", NOW) == START
+    assert read_moment("2026-05-28T22:26:40+02:00", NOW) == START
     limit = read_limit("1%", "keys")
     assert limit is not None
     assert (limit.share, limit.of_keys) == (0.01, True)

@@ -9,6 +9,8 @@ from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
 from attestation.cedar.lint import lint_appraisal
 from attestation.cedar.rules import MAX_TEXT_BYTES
 
+from tests.unit.cedar.devices import DEVICES
+
 NOW = 1_790_000_000.0
 PERMIT = "permit (principal, action, resource);\n"
 FORBID = '@id("a") forbid (principal, action, resource)'
@@ -36,6 +38,31 @@ def test_text_that_nests_without_brackets_is_refused(attack: str) -> None:
     assert _codes(PERMIT + attack) == {"too-deep"}
     with pytest.raises(PolicyInvalid, match="nested too deeply"):
         CedarPolicy.compile(PERMIT + attack)
+
+
+CHAINS = {
+    "or": lambda n: "when { " + " || ".join(f'principal.app_id == "a{i}"' for i in range(n + 1)) + " }",
+    "and": lambda n: "when { " + " && ".join(f'principal.app_id != "a{i}"' for i in range(n + 1)) + " }",
+    "when": lambda n: 'when { principal.app_id == "a" }' * (n + 1),
+    "if": lambda n: "when { " + 'if principal.app_id == "a" then true else ' * (n + 1) + "false }",
+    "not": lambda n: "when { " + "(!" * min(n, 37) + "(context has os)" + ")" * min(n, 37) + " }",
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("length", [*range(2, 50, 8), 48, 50, *range(51, 66), 80, 120, 140])
+def test_what_compiles_can_be_evaluated(chain: str, length: int) -> None:
+    """Cedar reads back less than it writes. A policy that nobody can evaluate refuses everybody, or fails."""
+    text = f"{PERMIT}{FORBID} {CHAINS[chain](length)};"
+    codes = _codes(text)
+    if codes & {"too-deep", "refused"}:
+        assert length > 40
+        with pytest.raises(PolicyInvalid, match="nested too deeply"):
+            CedarPolicy.compile(text)
+        return
+    policy = CedarPolicy.compile(text)
+    for facts in DEVICES.values():
+        assert "policy-error" not in {finding.rule for finding in policy.judge(facts, now=NOW)}
 
 
 @pytest.mark.parametrize("path", ["principal.app_id", "principal.key_storage"])

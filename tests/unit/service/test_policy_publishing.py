@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from attestation.client_policy import open_client_policy
 from service.audit import AuditEntry, app_subject
-from service.errors import Unavailable
+from service.errors import Unavailable, Unreadable
 from service.operator_choices import PolicyApproval
 from service.policy_documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
 from service.policy_publishing import PolicyConflict, PolicyOutcome, PolicyPublishing
-from service.policy_versions import Canary, Effect
+from service.policy_versions import Canary, Effect, StoredPolicy
 
 from tests.service_stack.memory_stack import APP, ISSUER, MemoryStack
 
@@ -248,6 +248,29 @@ def test_lost_version_is_repaired_by_publishing_both_documents(stack: MemoryStac
         publish(stack, expected_version=1)
     publish(stack, client=CLIENT, expected_version=1)
     assert documents(stack, 2) == (PERMIT, CLIENT)
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["lost", "damaged"])
+def test_rollback_leads_away_from_a_version_that_cannot_be_read(
+    stack: MemoryStack, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    """The failure: every enrolment and renewal is 503 for want of the version in force, and the way back needs it too.
+    Apps may hold its client policy, so they get the empty one."""
+    publish(stack)
+    publish(stack, appraisal=LOCKED, client=CLIENT)
+    find = stack.policies.find
+
+    def cannot(app: str, version: int) -> StoredPolicy | None:
+        if version != 2:
+            return find(app, version)
+        if damaged:
+            raise Unreadable("a row of the policies table cannot be read")
+        return None
+
+    monkeypatch.setattr(stack.policies, "find", cannot)
+    outcome = rollback(stack)
+    assert (outcome.head.stable, outcome.head.latest) == (3, 3)
+    assert documents(stack, 3) == (PERMIT, EMPTY_CLIENT_POLICY)
 
 
 @pytest.mark.parametrize("change", [{"why": " "}, {"why": "x" * 501}, {"who": ""}, {"rollout": 0}, {"rollout": 101}])

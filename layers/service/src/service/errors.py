@@ -17,6 +17,10 @@ class Unavailable(Exception):
         self.what = what
 
 
+class Unreadable(Unavailable):
+    """A row of ours is there and damaged: the same call fails until somebody repairs it."""
+
+
 class NoClientPolicy(Exception):
     """The app is registered, and no client policy was ever published for it."""
 

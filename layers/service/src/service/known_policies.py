@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import Unreadable
 from .policies import Policies
 from .policy_changes import PolicyConflict, published, standing
 from .policy_documents import EMPTY_CLIENT_POLICY, Documents, built_in, client_document
@@ -46,15 +47,23 @@ class KnownPolicies:
         """The documents of an older version, in a form that takes the place of the newer ones."""
         documents = self.documents(head.app, target)
         newest = max(head.stable, 0 if head.canary is None else head.canary.version)
-        if not documents.client and self.documents(head.app, newest).client:
+        if not documents.client and self._may_have_client(head.app, newest):
             return documents._replace(client=EMPTY_CLIENT_POLICY)
         return documents
+
+    def _may_have_client(self, app: str, version: int) -> bool:
+        """Whether apps may hold the client policy of a version; also where the version is lost, which is the very
+        reason for going back."""
+        try:
+            return bool(self.documents(app, version).client)
+        except (PolicyConflict, Unreadable):
+            return True
 
     def replaced(self, head: PolicyHead) -> Documents:
         """What is in force for everybody outside a rollout, to compare with; empty texts where that is lost."""
         try:
             return self.documents(head.app, head.stable)
-        except PolicyConflict:
+        except (PolicyConflict, Unreadable):
             return Documents("", "")
 
     def documents(self, app: str, version: int) -> Documents:

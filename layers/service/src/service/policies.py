@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from .audit import DynamoDBAudit
 from .aws import error_code, from_item, to_item, unavailable_on_failure
-from .errors import Unavailable
+from .errors import Unavailable, Unreadable
 from .policy_rows import FACTS, HEAD, head_of, head_row, stored_of, stored_row, version_of
 from .policy_versions import PolicyHead, PolicyMove, PolicyVersion, StoredPolicy
 from .revocations import TOKENS
@@ -252,4 +252,4 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable("a row of the policies table cannot be read") from error
+        raise Unreadable("a row of the policies table cannot be read") from error

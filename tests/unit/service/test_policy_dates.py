@@ -123,6 +123,27 @@ def test_request_during_a_slow_publication_is_refused(
     assert old["iat"] < not_before(stack) == outcome.not_before == stack.policies.head(APP).tokens_from
 
 
+@pytest.mark.parametrize("held", [0.95, 1.95])
+def test_request_during_a_slow_publication_is_refused_by_a_clock_that_is_ahead(
+    stack: MemoryStack, mint: Mint, monkeypatch: pytest.MonkeyPatch, held: float
+) -> None:
+    """The transaction ends a moment before the second that was meant; the function that still read the old policy has
+    a clock that is a few milliseconds ahead, and dates its token into that second."""
+    move, minted, ahead = stack.policies.move, [], 0.08
+
+    def slow(change: PolicyMove) -> bool:
+        stack.now += held + ahead
+        minted.append(claims(mint()))
+        stack.now -= ahead
+        return move(change)
+
+    monkeypatch.setattr(stack.policies, "move", slow)
+    outcome = publish_now(stack)
+    (old,) = minted
+    assert old["policy_version"] == 0
+    assert old["iat"] < not_before(stack) == outcome.not_before == stack.policies.head(APP).tokens_from
+
+
 def test_request_that_began_before_publication_and_read_the_new_policy_is_good(
     stack: MemoryStack, mint: Mint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,9 @@ __all__ = ["PolicyConflict", "PolicyOutcome", "PolicyPublishing", "PolicyRefused
 COMMIT_ALLOWANCE: Final = 0.5
 """Seconds that a move may take, as a rule, from the look at the clock until it is done. See :meth:`_carry_out`."""
 
+CLOCKS_AGREE: Final = 0.1
+"""Seconds by which the clocks of our processes may differ."""
+
 _ATTEMPTS: Final = 3
 
 
@@ -325,7 +328,7 @@ class PolicyPublishing:
         must not. A renewal dates its token by a clock that it reads before it reads the head, and by ``tokens_from`` at
         the earliest (:mod:`service.minting`). So it is enough that ``not_before`` lies after the moment at which the
         head moved. Hence the clock is read as late as possible, the move is given some time, and when it took longer
-        the times are put off.
+        the times are put off. All of that by more than our clocks may differ: the renewal's is another one.
         """
         for _ in range(_ATTEMPTS):
             head = self.policies.head(app)
@@ -346,8 +349,8 @@ class PolicyPublishing:
                 self._require_unmoved(head)
                 continue
             after = self.clock()
-            if not_before is not None and after >= not_before:
-                not_before = int(after) + 1
+            if not_before is not None and after + CLOCKS_AGREE >= not_before:
+                not_before = int(after + COMMIT_ALLOWANCE) + 1
                 self.policies.put_off(moved, not_before, who=change.entry.who)
             return PolicyOutcome(
                 head=moved,

@@ -16,7 +16,7 @@ from bonafide.policies import Documents, difference
 from bonafide.registration import DEMO_APPLE_APP_ID, RegisteredApps, Registration
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
-from tests.service_stack.faults import answering, injected
+from tests.service_stack.faults import answering, injected, losing_the_answer
 from tests.service_stack.worlds import AwsWorld
 
 pytestmark = pytest.mark.ministack
@@ -35,6 +35,9 @@ def admin(ministack: AwsWorld) -> AdminWorld:
     """The Admin API of a stack with one app."""
     ministack.register(Registration(app="demo", apple_app_ids=(DEMO_APPLE_APP_ID,)))
     return admin_world(ministack)
+
+
+CHANGE: dict[str, object] = {"appraisal": DRAFT, "why": "seen", "expected_version": 0}
 
 
 def publish(admin: AdminWorld, expected: int = 0, **more: object) -> dict[str, Any]:
@@ -80,6 +83,16 @@ def test_change_that_is_stored_and_not_published_says_both(admin: AdminWorld) ->
     answer = publish(admin, effect="now")
     assert (answer["published"], answer["latest"]) == (False, 1)
     assert "stored" in answer["what_to_do"]
+
+
+def test_change_whose_answer_is_lost_is_published_all_the_same(admin: AdminWorld, ministack: AwsWorld) -> None:
+    """The failure: the operator hears 503, looks, and finds the version in force; but relying parties go on for an hour
+    with tokens of the old one."""
+    with injected(ministack.dynamodb, "TransactWriteItems", losing_the_answer(times=100)):
+        assert refused(admin, "POST", POLICIES, {**CHANGE, "effect": "now"}).status == 503
+    assert admin.call("GET", POLICIES)["latest"] == 1
+    assert ministack.not_before("demo")
+    assert admin.publication.version == 1
 
 
 def test_author_who_has_not_seen_the_latest_version_is_refused(admin: AdminWorld) -> None:

@@ -15,7 +15,7 @@ class ReadAudit(RequestModel):
 
     subject: Annotated[str, Field(min_length=1, max_length=300)]
     limit: Annotated[int, Field(ge=1, le=MAX_ENTRIES, strict=False)] = 50
-    before: Annotated[str, Field(max_length=80)] | None = None
+    before: Annotated[str, Field(min_length=1, max_length=80)] | None = None
 
 
 def read_audit(request: ReadAudit, *, who: str, now: float, audit: Audit) -> dict[str, object]:

@@ -12,6 +12,7 @@ from .admin_keys import require_app
 from .admin_problems import POLICY_CONFLICT, POLICY_INVALID, SECOND_PERSON, UNKNOWN_POLICY, AdminRefusal
 from .admin_publication import Publication
 from .apps import Apps
+from .errors import Unavailable
 from .http import RequestModel
 from .policies import MAX_HISTORY, Policies
 from .policy_changes import MAX_WHY, PolicyConflict, PolicyOutcome, SecondPersonNeeded
@@ -162,7 +163,7 @@ def publish_policy(
 ) -> dict[str, object]:
     """Publish a draft, or under the two-person rule propose it."""
     require_app(apps, request.app)
-    with _answered():
+    with _answered(publication, request.effect):
         outcome = publishing.publish(
             request.app,
             appraisal=request.appraisal,
@@ -188,7 +189,7 @@ def promote_policy(
 ) -> dict[str, object]:
     """Raise the rollout of the version that is on its way."""
     require_app(apps, request.app)
-    with _answered():
+    with _answered(publication, request.effect):
         outcome = publishing.promote(
             request.app,
             version=request.version,
@@ -212,7 +213,7 @@ def roll_back_policy(
 ) -> dict[str, object]:
     """Publish the documents of an older version as a new one, for everybody."""
     require_app(apps, request.app)
-    with _answered():
+    with _answered(publication, request.effect):
         outcome = publishing.rollback(
             request.app,
             to=request.to,
@@ -236,7 +237,8 @@ def approve_policy(
 ) -> dict[str, object]:
     """Put another person's proposal in force, exactly as it was proposed."""
     require_app(apps, request.app)
-    with _answered():
+    with _answered(publication, Effect.NOW):
+        # Whether it takes effect at once is the proposal's own affair.
         outcome = publishing.approve(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
     return _outcome_record(outcome, publishing, publication)
 
@@ -258,9 +260,15 @@ def reject_policy(
 
 
 @contextmanager
-def _answered() -> Iterator[None]:
+def _answered(publication: Publication | None = None, effect: Effect = Effect.NEXT_RENEWAL) -> Iterator[None]:
     try:
         yield
+    except Unavailable:
+        # The change may stand, and its answer be lost: then older tokens must be refused all the same, and nobody
+        # knows that they are not. A publication too many does no harm.
+        if publication is not None and effect is Effect.NOW:
+            publication.now()
+        raise
     except SecondPersonNeeded as error:
         raise AdminRefusal(SECOND_PERSON, error.sentence) from None
     except PolicyConflict as error:

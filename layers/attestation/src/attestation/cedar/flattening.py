@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any, Final, NamedTuple
 
+from .distinctions import Stand
 from .expressions import path_of, presence_of
 from .facts import Facts
 from .projection import CONTEXT, PRINCIPAL, WHOLE, Path, Reading, Tree, projected
@@ -24,12 +25,14 @@ class _Member(NamedTuple):
     name: str
     flat: str  # what it is called in the one level
     below: Tree | None  # what of it is read, if not all
+    stand: Stand | None  # what goes in the place of its values, if rules cannot tell them apart
 
 
 class Flattening:
-    """How facts are laid out for one set of rules. ``records`` are the nested ones that all of its facts have."""
+    """How facts are laid out for one set of rules. ``records`` are the nested ones that all of its facts have;
+    ``stands`` what goes in the place of values."""
 
-    def __init__(self, reading: Reading, records: Container[Path]) -> None:
+    def __init__(self, reading: Reading, records: Container[Path], stands: Mapping[Path, Stand]) -> None:
         trees = {PRINCIPAL: reading.claims, CONTEXT: reading.context}
         self._spread = frozenset(
             (root, name)
@@ -38,11 +41,16 @@ class Flattening:
             if below is not WHOLE and (root, name) in records
         )
         self._claims, self._request = (
-            _members({name: below for name, below in tree.items() if (root, name) not in self._spread}, _PREFIX[root])
+            _members(
+                {name: below for name, below in tree.items() if (root, name) not in self._spread},
+                _PREFIX[root],
+                (root,),
+                stands,
+            )
             for root, tree in trees.items()
         )
         self._nested = [
-            (root == PRINCIPAL, name, _members(trees[root][name], f"{_PREFIX[root]}{name}."))
+            (root == PRINCIPAL, name, _members(trees[root][name], f"{_PREFIX[root]}{name}.", (root, name), stands))
             for root, name in sorted(self._spread)
         ]
 
@@ -82,12 +90,15 @@ class Flattening:
         return None  # a member of what this is about, which is moved by itself
 
 
-def _members(tree: Tree, prefix: str) -> list[_Member]:
-    return [_Member(name, prefix + name, None if below is WHOLE else below) for name, below in tree.items()]
+def _members(tree: Tree, prefix: str, of: Path, stands: Mapping[Path, Stand]) -> list[_Member]:
+    return [
+        _Member(name, prefix + name, None if below is WHOLE else below, stands.get((*of, name)))
+        for name, below in tree.items()
+    ]
 
 
 def _lay(record: Mapping[str, Any], members: list[_Member], flat: dict[str, Any]) -> None:
-    for name, called, below in members:
+    for name, called, below, stand in members:
         if name in record:
-            value = record[name]
+            value = record[name] if stand is None else stand(record[name])
             flat[called] = value if below is None or not isinstance(value, dict) else projected(value, below)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import cedarpy
 
+from .distinctions import stands_for
 from .expressions import conditions_of
 from .facts import Facts
 from .flattening import ANY, Flattening
@@ -64,7 +65,9 @@ class RuleSet:
         """``records`` are the nested ones that all of its facts have."""
         forms = {str(index): read.est for index, read in rules.items()}
         self._reading = reading_of(forms.values())
-        flattening = None if self._reading.identified else Flattening(self._reading, records)
+        flattening = None
+        if not self._reading.identified:
+            flattening = Flattening(self._reading, records, stands_for(forms.values()))
         self._flattening = flattening
         self._forms: _Forms = forms
         if flattening is not None:

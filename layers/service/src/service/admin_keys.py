@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .admin_problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, UNKNOWN_KEY, AdminRefusal
-from .admin_publication import Publication
+from .admin_publication import Publication, published_in_doubt
 from .apps import Apps
 from .audit import AuditEntry, app_subject, key_subject
 from .blocking import Blocking, BlockingRefused, KeyChanging, KeyNotKnown
@@ -70,9 +70,10 @@ def block_key(
         subject=key_subject(request.key_id), at=now, who=who, action="block-key", why=request.reason, details=details
     )
     try:
-        standing = blocking.block(
-            request.key_id, by=who, now=now, reason=request.reason, seconds=request.seconds, entry=entry
-        )
+        with published_in_doubt(publication):
+            standing = blocking.block(
+                request.key_id, by=who, now=now, reason=request.reason, seconds=request.seconds, entry=entry
+            )
     except BlockingRefused as error:
         raise _refusal(error) from None
     return {**standing.to_record(), **publication.now().to_record()}
@@ -109,7 +110,8 @@ def refuse_older_tokens(
     """Refuse every token of an app that was minted up to now: its instances renew, under the rules that hold now."""
     require_app(apps, request.app)
     entry = AuditEntry(subject=app_subject(request.app), at=now, who=who, action="refuse-older-tokens", why=request.why)
-    moment = not_before.refuse_older_tokens(request.app, by=who, now=now, entry=entry)
+    with published_in_doubt(publication):
+        moment = not_before.refuse_older_tokens(request.app, by=who, now=now, entry=entry)
     return {"app": request.app, "tokens_not_before": moment, **publication.now().to_record()}
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 from pydantic import Field
 
 from .admin_keys import require_app
 from .admin_problems import POLICY_CONFLICT, POLICY_INVALID, SECOND_PERSON, UNKNOWN_POLICY, AdminRefusal
-from .admin_publication import Publication
+from .admin_publication import Publication, published_in_doubt
 from .apps import Apps
-from .errors import Unavailable
 from .http import RequestModel
 from .policies import MAX_HISTORY, Policies
 from .policy_changes import MAX_WHY, PolicyConflict, PolicyOutcome, SecondPersonNeeded
@@ -262,13 +261,8 @@ def reject_policy(
 @contextmanager
 def _answered(publication: Publication | None = None, effect: Effect = Effect.NEXT_RENEWAL) -> Iterator[None]:
     try:
-        yield
-    except Unavailable:
-        # The change may stand, and its answer be lost: then older tokens must be refused all the same, and nobody
-        # knows that they are not. A publication too many does no harm.
-        if publication is not None and effect is Effect.NOW:
-            publication.now()
-        raise
+        with nullcontext() if publication is None or effect is not Effect.NOW else published_in_doubt(publication):
+            yield
     except SecondPersonNeeded as error:
         raise AdminRefusal(SECOND_PERSON, error.sentence) from None
     except PolicyConflict as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws import error_code
+from .errors import Unavailable
 from .telemetry import log_unavailable
 
 PUBLISHING_TIMEOUT: Final = 20.0
@@ -38,6 +41,17 @@ class Publication(Protocol):
     def now(self) -> Published:
         """Publish what the tables say. Never raises: the change stands whether this works or not."""
         ...
+
+
+@contextmanager
+def published_in_doubt(publication: Publication) -> Iterator[None]:
+    """Publish, too, when it is not known whether a change was made: it may stand, and its answer be lost. Whoever looks
+    then finds it in the table, and does not see that relying parties know nothing of it."""
+    try:
+        yield
+    except Unavailable:
+        publication.now()
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from attestation.trust_bundle import AppStanding
 from bonafide.attesters.client import PROOF_HEADER, TOKEN_HEADER
 from bonafide.attesters.installation import Installation
 from tests.service_stack.events import json_of, rest_event, slug_of
-from tests.service_stack.memory_stack import APP, VERIFIER_ORIGIN, MemoryStack
+from tests.service_stack.memory_stack import APP, ISSUER, VERIFIER_ORIGIN, MemoryStack
 
 Lines = Callable[[], list[dict[str, Any]]]
 PERMIT = "permit (principal, action, resource);\n"
@@ -336,6 +336,23 @@ def test_bundle_that_the_root_key_did_not_sign_opens_nothing(scene: Scene) -> No
     scene.stack.restart()
     assert scene.report("hooking")["statusCode"] == 503
     assert scene.decision["reason"] == "bundle-invalid"
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["known", "new process"])
+def test_older_bundle_lifts_no_block(scene: Scene, restarted: bool) -> None:
+    """The attack: the same rights, and a bundle of ours from before, in a row with a newer number."""
+    rows = scene.stack.trust_bundles.rows
+    (old,) = rows.values()
+    revoked = {"app": APP, "revoked": "tokens", "not_before": int(scene.stack.now) + 1}
+    scene.stack.revocations.rows.append(revoked)
+    scene.stack.rotation.publish(now=scene.stack.now)
+    scene.stack.now += 2
+    assert scene.report("hooking")["statusCode"] == 401
+    rows[ISSUER, old.version + 2] = replace(old, version=old.version + 2)
+    scene.stack.now += 2
+    if restarted:
+        scene.stack.restart()
+    assert scene.report("hooking")["statusCode"] == 503
 
 
 def test_url_without_a_set_origin_is_the_requests_own(scene: Scene) -> None:

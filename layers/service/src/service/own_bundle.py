@@ -28,8 +28,14 @@ class OwnTrustBundle:
         """The bundle in force. Raises :class:`~service.errors.Unavailable`, and
         :class:`~attestation.errors.RejectedEvidence` (``bundle-invalid``) for one that is not ours."""
         latest = self.trust_bundles.latest(self.issuer, now)
-        if latest is None or latest.expires_at <= now:
+        if latest is None:
             raise Unavailable("no trust bundle in force")
         if self._opened is None or self._opened.version != latest.version:
-            self._opened = open_trust_bundle(latest.jws, root_key=self.root_key, issuer=self.issuer, now=now)
+            opened = open_trust_bundle(latest.jws, root_key=self.root_key, issuer=self.issuer, now=now)
+            # Only the document is signed. The attack: an older one, from before a block, in a row with a newer number.
+            if opened.version != latest.version or (self._opened is not None and opened.version < self._opened.version):
+                raise Unavailable("the latest trust bundle goes back")
+            self._opened = opened
+        if self._opened.expires_at <= now:
+            raise Unavailable("no trust bundle in force")
         return self._opened

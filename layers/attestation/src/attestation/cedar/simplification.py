@@ -152,6 +152,8 @@ def _balanced(expression: Any) -> Any:
         return [_balanced(element) for element in expression]
     if not isinstance(expression, Mapping) or "Value" in expression:
         return expression
+    if "Record" in expression:  # whose members may be called like operators
+        return {"Record": {name: _balanced(value) for name, value in expression["Record"].items()}}
     for operator in ("&&", "||"):
         if operator in expression:
             return _joined(operator, [_balanced(operand) for operand in _chained(operator, expression)])

@@ -78,6 +78,8 @@ MUTATIONS = [
     ("no-permit", "permit (principal, action, resource);", ""),
     ("expired", "2027-06-01", "2026-11-23T23:00:00Z"),
     ("expires-soon", "2027-06-01", "2026-11-30"),
+    ("permits-end", "permit (principal, action, resource);",
+     '@expires("2090-12-31")\npermit (principal, action, resource);'),
     ("missing-id", '@id("boot")\n', ""),
     ("bad-id", '@id("boot")', '@id("Boot State")'),
     ("bad-id", '@id("boot")', '@id("policy-error")'),

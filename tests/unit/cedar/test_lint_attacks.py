@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
@@ -40,7 +41,7 @@ def test_text_that_nests_without_brackets_is_refused(attack: str) -> None:
         CedarPolicy.compile(PERMIT + attack)
 
 
-CHAINS = {
+CHAINS: dict[str, Callable[[int], str]] = {
     "or": lambda n: "when { " + " || ".join(f'principal.app_id == "a{i}"' for i in range(n + 1)) + " }",
     "and": lambda n: "when { " + " && ".join(f'principal.app_id != "a{i}"' for i in range(n + 1)) + " }",
     "when": lambda n: 'when { principal.app_id == "a" }' * (n + 1),
@@ -93,3 +94,20 @@ def test_asking_that_something_else_was_reported_lowers_trust() -> None:
     """The other way round it is as good as any."""
     condition = 'context.signals has other && !["a", "b"].containsAll(context.signals.other)'
     assert _codes(f"{PERMIT}{FORBID} when {{ {condition} }};") == set()
+
+
+def test_policy_that_will_refuse_everybody_is_pointed_out() -> None:
+    """Fine today; and on the day when its last permit ends, nobody gets in."""
+    ending = '@expires("2090-12-31") permit (principal, action, resource);\n'
+    assert [(m.severity, m.code) for m in lint_appraisal(ending, now=NOW)] == [("warning", "permits-end")]
+    assert "permits-end" not in _codes(ending + PERMIT)
+    assert _codes(ending + 'permit (principal, action == Action::"affirm", resource);') == {"permits-end"}
+
+
+@pytest.mark.parametrize("name", ["&&", "||", "Value", "Var", "Record", "==", "."])
+def test_member_called_like_an_operator_is_a_member(name: str) -> None:
+    """Cedar's JSON form has operators and members as keys; a record must not be taken for an operation."""
+    text = f'{PERMIT}{FORBID} when {{ {{"{name}": context.event}}["{name}"] == "renew" }};'
+    assert _codes(text) == set()
+    policy = CedarPolicy.compile(text)
+    assert {finding.rule for facts in DEVICES.values() for finding in policy.judge(facts, now=NOW)} == {"a"}

@@ -43,6 +43,14 @@ def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> 
             "begin with permit (principal, action, resource);",
         )  # fmt: skip
         return
+    ends = [rule for rule in permits if ACCEPT in rule.actions]
+    if all("expires" in rule.annotations for rule in ends):
+        yield ends[-1].warning(
+            "permits-end",
+            "every permit ends, and from then on everybody is refused",
+            "leave @expires out of one permit, and let a forbid end instead",
+            line=ends[-1].line_of_annotation("expires"),
+        )
     # A forbid that ends covers nothing for good, and one that is observed covers nothing at all.
     lasting = [
         rule for rule in sound if rule.effect == "forbid" and not rule.observed and "expires" not in rule.annotations

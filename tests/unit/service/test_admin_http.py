@@ -128,6 +128,27 @@ def test_name_with_slashes_is_read_however_the_gateway_decodes(path: str) -> Non
     assert ask(sent) == (200, {"audience": "https://api.example/v1", "limit": 5})
 
 
+@pytest.mark.parametrize("place", ["path", "requestContext", "proxy"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/admin/apps/shop%2Fchange"), ("POST", "/admin/apps/shop%252fchange"), ("GET", "/admin/things%2Fx")],
+)
+def test_encoded_slash_between_names_is_refused_wherever_it_shows(place: str, method: str, path: str) -> None:
+    """The attack: IAM denies somebody ``apps/*/change``, and compares paths as they were sent."""
+    shelf = Shelf()
+    made = event(
+        method, path.replace("%25", "%").replace("%2F", "/").replace("%2f", "/"), {} if method == "POST" else None
+    )
+    if place == "path":
+        made["path"] = path
+    elif place == "proxy":
+        made["pathParameters"] = {"proxy": path.removeprefix("/admin/").replace("%25", "%")}
+    else:
+        made["requestContext"]["path"] = f"/dev{path}"
+    assert ask(made, shelf)[0] == 400
+    assert not shelf.done
+
+
 def test_name_with_a_percent_sign_is_refused() -> None:
     """The attack: a name that is one thing decoded once, and another decoded twice."""
     assert ask(event("GET", "/admin/things/a%2541"))[0] == 400

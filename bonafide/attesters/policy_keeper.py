@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Final
@@ -172,28 +175,37 @@ class PolicyKeeper:
     def _fetch(self) -> tuple[int, str, str]:
         """Status, ETag and body. Raises :class:`OSError` or ``HTTPException``.
 
-        The attacks: a body without end, and one that comes a byte a minute.
+        The attacks: a body without end, and an answer, head or body, that comes a byte a minute: timeouts of single
+        reads would wait for hours.
         """
         url = urlsplit(f"{self.verifier_url}/v1/client-policies/{quote(self.app, safe='')}")
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         give_up_at = time.monotonic() + self.patience
         connection = kind(url.hostname or "", url.port, timeout=self.patience)
+        connection.connect()
+        # The socket itself: a connection forgets it as soon as the head says that it will be closed.
+        watch = threading.Timer(max(0.0, give_up_at - time.monotonic()), _cut, [connection.sock])
+        watch.daemon = True
+        watch.start()
         try:
             headers = {"If-None-Match": self._etag} if self._etag else {}
             connection.request("GET", f"{url.path}?install={quote(self.install, safe='')}", headers=headers)
-            sock = connection.sock
             answer = connection.getresponse()
             body = b""
             while len(body) <= MAX_CLIENT_POLICY_CHARACTERS:
-                left = give_up_at - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError("the answer takes too long")
-                if sock is not None:
-                    sock.settimeout(left)
                 piece = answer.read1(MAX_CLIENT_POLICY_CHARACTERS + 1 - len(body))
                 if not piece:
                     break
                 body += piece
+            if time.monotonic() >= give_up_at:
+                raise TimeoutError("the answer takes too long")  # what was cut off looks like an end
             return answer.status, answer.headers.get("ETag", ""), body.decode("utf-8", "replace")
         finally:
+            watch.cancel()
             connection.close()
+
+
+def _cut(sock: socket.socket) -> None:
+    """End whatever is being read or written."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -172,7 +176,32 @@ def test_answer_that_drips_is_given_up(server: Scripted) -> None:
     """A byte now and then keeps every timeout of single reads quiet; the whole has one, too."""
     held = keeper(server, STACK.installation(), patience=0.4)
     server.pace = 0.1
+    begin = time.monotonic()
     assert held.refresh() is Refresh.UNREACHABLE
+    assert time.monotonic() - begin < 2
+
+
+def test_head_that_drips_is_given_up() -> None:
+    """Before any body there is a head, which may be as long as the server likes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_drip, args=[listening], daemon=True)
+        thread.start()
+        with serving(Scripted(ok(GOOD))) as server:
+            held = keeper(server, STACK.installation(), patience=0.4)
+        held.verifier_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        begin = time.monotonic()
+        assert held.refresh() is Refresh.UNREACHABLE
+        assert time.monotonic() - begin < 2
+        thread.join(5)
+
+
+def _drip(listening: socket.socket) -> None:
+    client, _ = listening.accept()
+    with client, suppress(OSError):
+        client.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        for _ in range(40):
+            client.sendall(b"x")
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("etag", ['"a"\r\nX-Evil: 1', '"' + "a" * 300 + '"', "v7", '"é"'])

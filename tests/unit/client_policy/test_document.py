@@ -97,3 +97,41 @@ def test_guide_explains_every_member_and_code() -> None:
     """docs/client-policy.md is complete."""
     names = [*ClientPolicyDocument.model_fields, *SIGNALS, *CODES, "pins-match-nothing", "host-unreachable"]
     assert [name for name in names if f"`{name}`" not in GUIDE] == []
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("host", "*.example.com"),
+        ("host", "API.example.com"),
+        ("host", "bücher.example"),
+        ("spki_sha256", ["QQ==", "B" * 42 + "A="]),
+        ("spki_sha256", ["A" * 43 + "=", "A" * 43 + "="]),
+        ("expires", "30.06.2027"),
+        ("expires", "2027-06-30T18:00:00+02:00"),
+    ],
+)
+def test_schema_refuses_pins_that_the_model_refuses(member: str, value: object) -> None:
+    """An editor that goes by the schema must object while somebody types, and not the publisher at night."""
+    validate = pytest.importorskip("jsonschema").Draft202012Validator(json_schema()).is_valid
+    pins = {"host": "a.example", "spki_sha256": ["A" * 43 + "=", "B" * 42 + "A="], "expires": "2027-06-30"}
+    assert validate({"format": 1, "pins": [pins]})
+    for judge in (validate, _is_modelled):
+        assert not judge({"format": 1, "pins": [{**pins, member: value}]})
+
+
+@pytest.mark.parametrize("members", [{"kill_switches": {"Payments!": True}}, {"minimum_builds": {"ios": "1.x"}}])
+def test_schema_refuses_names_and_builds_that_the_model_refuses(members: dict[str, object]) -> None:
+    """The same for the rest of what has a form of its own."""
+    validate = pytest.importorskip("jsonschema").Draft202012Validator(json_schema()).is_valid
+    for judge in (validate, _is_modelled):
+        assert judge({"format": 1})
+        assert not judge({"format": 1, **members})
+
+
+def _is_modelled(document: dict[str, object]) -> bool:
+    try:
+        document_of(json.dumps(document))
+    except ValueError:
+        return False
+    return True

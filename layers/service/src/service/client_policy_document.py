@@ -31,6 +31,11 @@ _PIN: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\Z")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?\Z")
 
 
+def _schema_pattern(pattern: re.Pattern[str]) -> dict[str, Any]:
+    """The same for the schema, so that editors object to what we do; there `$` is the very end."""
+    return {"pattern": "^" + pattern.pattern.removesuffix(r"\Z") + "$"}
+
+
 def _format(number: int) -> int:
     if number != FORMAT:
         raise PydanticCustomError("unknown-format", "not the format of this service")
@@ -138,6 +143,7 @@ class PinSet(_Part):
             description="The host's name in lower case, without port and without `*`.",
             max_length=253,
             examples=["api.example.com"],
+            json_schema_extra=_schema_pattern(_HOST),
         ),
         AfterValidator(_host),
     ]
@@ -149,7 +155,7 @@ class PinSet(_Part):
         ),
     ] = False
     spki_sha256: Annotated[
-        list[Annotated[str, AfterValidator(_pin)]],
+        list[Annotated[str, AfterValidator(_pin), Field(json_schema_extra=_schema_pattern(_PIN))]],
         Field(
             title="Pins",
             description="Base64 SHA-256 of the SubjectPublicKeyInfo of keys, at least two different ones: a connection "
@@ -167,6 +173,7 @@ class PinSet(_Part):
             "set, and trusts the host as if it had none.",
             max_length=20,
             examples=["2027-06-30"],
+            json_schema_extra=_schema_pattern(_TIME),
         ),
         AfterValidator(_time),
     ]
@@ -186,7 +193,12 @@ class PinSet(_Part):
 
 _Build = Annotated[
     str,
-    Field(max_length=64, description="A build number, as the app states it in client data.", examples=["42", "3.14.1"]),
+    Field(
+        max_length=64,
+        description="A build number, as the app states it in client data.",
+        examples=["42", "3.14.1"],
+        json_schema_extra={"pattern": r"^[0-9]{1,19}(?:\.[0-9]{1,9}){0,3}$"},
+    ),
     AfterValidator(_build),
 ]
 
@@ -285,6 +297,7 @@ class ClientPolicyDocument(_Part):
             "know are ignored.",
             max_length=MAX_FEATURES,
             default_factory=dict,
+            json_schema_extra={"additionalProperties": False},
         ),
     ]
 

@@ -49,14 +49,20 @@ def rotate_keys(
 ) -> dict[str, object]:
     """Run the rotation, or only publish, and say what every relying party must know."""
     # Before the tables are read: who finds no marker asks for another publication, and this one need not know of it.
+    lingering: Unavailable | None = None
     try:
         marker.remove()
     except Unavailable as error:
-        log_unavailable(error.what)  # it counts as absent soon
+        log_unavailable(error.what)
+        lingering = error
     publishing = action in ("publish", "gather")
     bundle = rotation.publish(now=now) if publishing else rotation.run(now=now, rotate=action == "rotate")
     logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
     count("TrustBundlePublished")  # an alarm rings when this stays away
+    if lingering is not None and action == "gather":
+        # Until it counts as absent, whoever finds it relies on a publication that read the tables before he wrote: so
+        # Lambda shall repeat this one, in a minute.
+        raise lingering
     return {
         "RootPublicKey": b64url_encode(root_key.public_key().point),
         "BundleVersion": bundle.version,

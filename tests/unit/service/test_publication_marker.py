@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import rotate_signing_key
 from botocore.exceptions import ClientError, ReadTimeoutError
+from service.errors import Unavailable
 from service.publication_marker import ASKED, STALE, InvokedRequests
 
 from tests.service_stack.fakes import MemoryPublicationMarker
@@ -106,4 +107,15 @@ def test_publication_goes_on_where_the_marker_cannot_be_removed(stack: MemorySta
     rotate_signing_key.rotate_keys(
         action="publish", rotation=stack.rotation, marker=stack.marker, root_key=stack.root_key, now=NOW
     )
+    assert len(stack.trust_bundles.rows) == 2
+
+
+def test_gathering_that_could_not_remove_the_marker_is_repeated(stack: MemoryStack) -> None:
+    """The failure: a key is blocked after the tables were read; its report finds the marker still there, asks nobody,
+    and no bundle names it for an hour."""
+    stack.marker.down = True
+    with pytest.raises(Unavailable):
+        rotate_signing_key.rotate_keys(
+            action="gather", rotation=stack.rotation, marker=stack.marker, root_key=stack.root_key, now=NOW
+        )
     assert len(stack.trust_bundles.rows) == 2

@@ -111,3 +111,19 @@ def test_member_called_like_an_operator_is_a_member(name: str) -> None:
     assert _codes(text) == set()
     policy = CedarPolicy.compile(text)
     assert {finding.rule for facts in DEVICES.values() for finding in policy.judge(facts, now=NOW)} == {"a"}
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "(if true then context else context)",
+        "{a: context}.a",
+        '{"Value": context}["Value"]',
+        '(if context.event == "renew" then {b: {c: context}} else {b: {c: context}}).b.c',
+    ],
+)
+def test_signals_cannot_be_reached_around_the_law(around: str) -> None:
+    """Behind a value that is the whole context, a report is still a report."""
+    hidden = f" when {{ !({around}.signals has hooking) }};"
+    assert "signal-raises-trust" in _codes(PERMIT + FORBID + hidden)
+    assert "signal-raises-trust" in _codes("permit (principal, action, resource)" + hidden)

@@ -6,8 +6,8 @@ only become truer by one more report. Whatever cannot be seen to keep to that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from . import expressions as ex
 from .formulas import Atom, atoms_of
@@ -21,7 +21,7 @@ _LAW: Final = "a signal can lower trust, never raise it"
 def signal_messages(rule: LintedRule) -> Iterator[LintMessage]:
     """Where one rule would let a signal raise trust."""
     if rule.effect == "permit":
-        if any(ex.reads(condition["body"], *_SIGNALS) for condition in rule.est["conditions"]):
+        if any(_looks_at_signals(condition["body"]) for condition in rule.est["conditions"]):
             yield rule.error(
                 "signal-raises-trust",
                 f"{_LAW}: a permit must not look at signals",
@@ -30,13 +30,27 @@ def signal_messages(rule: LintedRule) -> Iterator[LintMessage]:
             )
         return
     for atom in atoms_of(rule.formula):
-        if ex.reads(atom.expression, *_SIGNALS) and not _lowers(atom):
+        if _looks_at_signals(atom.expression) and not _lowers(atom):
             yield rule.error(
                 "signal-raises-trust",
                 f"{_LAW}: this forbid refuses less when the app reports more",
                 "write the condition so that the signal's presence refuses, without `!` and `unless`",
                 line=rule.line_of_path(_path_read(atom) or _SIGNALS),
             )
+
+
+def _looks_at_signals(part: Any) -> bool:
+    """Whether signals are read, or may be: of the whole context as a value, as in ``{a: context}.a``, anything may."""
+    if isinstance(part, list):
+        return any(_looks_at_signals(element) for element in part)
+    if not isinstance(part, Mapping):
+        return False
+    if "Record" in part:
+        return any(_looks_at_signals(value) for value in part["Record"].values())
+    path = ex.presence_of(part) or ex.path_of(part)
+    if path is not None:
+        return path == _SIGNALS[:1] or path[:2] == _SIGNALS
+    return "Value" not in part and any(_looks_at_signals(inner) for inner in part.values())
 
 
 def _lowers(atom: Atom) -> bool:

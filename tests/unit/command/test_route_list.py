@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from attestation.route_requirement import Requirement, RouteRequirement, demand_for
+from service.guarded_apis import MAX_ROUTES
 
 from bonafide.operator_error import OperatorError
-from bonafide.route_list import MAX_ROUTES, Place, Routes, hidden, hides, new_route, placed, read_route, removed
+from bonafide.route_list import Place, Routes, hidden, hides, new_route, placed, read_route, removed
 
 
 def routes(*texts: str) -> Routes:

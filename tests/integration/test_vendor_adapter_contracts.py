@@ -206,6 +206,13 @@ def test_pause_stops_requests_until_its_end(world: World) -> None:
     assert not world.play_requests.admit(PACKAGE, limit=2, now=NOW + 60)
 
 
+def test_pause_lasts_to_its_end_and_not_to_the_second_before(world: World) -> None:
+    """Who is asked to wait is not asked again within the last second of the wait."""
+    world.play_requests.pause(PACKAGE, until=int(NOW) + 1.9, now=NOW)
+    assert not world.play_requests.admit(PACKAGE, limit=9, now=int(NOW) + 1.5)
+    assert world.play_requests.admit(PACKAGE, limit=9, now=int(NOW) + 2.0)
+
+
 def test_pause_before_the_first_request_counts(world: World) -> None:
     """A row that has a pause and no counter yet."""
     world.play_requests.pause(PACKAGE, until=NOW + 60, now=NOW)

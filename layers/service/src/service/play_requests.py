@@ -14,6 +14,7 @@ that is sent again after a 503 would be refused; and a recorded request that is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
@@ -117,7 +118,7 @@ class DynamoDBPlayRequests:
                 TableName=self.table,
                 Key=_quota_key(package, now),
                 UpdateExpression="SET paused_until = :until, expires_at = :expires",
-                ExpressionAttributeValues=to_item({":until": int(until), ":expires": int(now) + 3 * _DAY}),
+                ExpressionAttributeValues=to_item({":until": ceil(until), ":expires": int(now) + 3 * _DAY}),
             )
 
     def answer(self, digest: str, now: float) -> bytes | None:

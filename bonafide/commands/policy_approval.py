@@ -34,8 +34,9 @@ def approve(
     proposed = policies.proposal(number)
     if not as_json:
         stable = policies.documents(policies.standing()["stable"])
+        what = f"version {proposed['promotes']}" if proposed.get("promotes") else "a new version"
         out().print(
-            f'Proposal {number} by {proposed["by"]}, {moment(proposed["at"])}: "{proposed["why"]}", for '
+            f'Proposal {number} by {proposed["by"]}, {moment(proposed["at"])}: "{proposed["why"]}", {what} for '
             f"{proposed['rollout']} % of the keys, effect {proposed['effect']}.",
             markup=False,
             soft_wrap=True,

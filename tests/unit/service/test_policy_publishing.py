@@ -8,10 +8,9 @@ import pytest
 from attestation.client_policy import open_client_policy
 from service.audit import AuditEntry, app_subject
 from service.errors import Unavailable, Unreadable
-from service.operator_choices import PolicyApproval
 from service.policy_documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
 from service.policy_publishing import PolicyConflict, PolicyOutcome, PolicyPublishing
-from service.policy_versions import Canary, Effect, StoredPolicy
+from service.policy_versions import Canary, StoredPolicy
 
 from tests.service_stack.memory_stack import APP, ISSUER, MemoryStack
 
@@ -278,100 +277,6 @@ def test_request_that_no_caller_may_pass_on_is_an_error(stack: MemoryStack, chan
     """Every change is somebody's, for a reason."""
     with pytest.raises(ValueError, match=r"percent|reason|somebody"):
         publish(stack, **change)
-
-
-@pytest.fixture
-def two(stack: MemoryStack) -> PolicyPublishing:
-    return stack.publishing_as(PolicyApproval.TWO_PERSON)
-
-
-def test_proposal_takes_effect_when_another_person_approves_it(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """Before that nothing changes, and nothing is signed that one person alone wants."""
-    signed = stack.root_key.calls
-    outcome = publish(stack, two, client=CLIENT, effect=Effect.NOW)
-    assert (outcome.added, outcome.not_before, outcome.head.latest, outcome.head.proposal) == (None, None, 0, 1)
-    proposal = stack.policies.find_proposal(APP, 1)
-    assert proposal is not None
-    assert (proposal.client_jws, stack.root_key.calls) == ("", signed)
-    stack.now += 1
-    approved = two.approve(APP, proposal=1, why="seen", who=BEN, now=stack.now)
-    assert approved.added is not None
-    assert (approved.added.by, approved.added.approved_by, approved.added.version) == (ANNA, BEN, 1)
-    assert approved.not_before is not None
-    assert documents(stack, 1) == (PERMIT, CLIENT)
-    assert approved.head.proposal is None
-    entry = newest(stack)
-    assert (entry.who, entry.action, entry.details["proposed_by"]) == (BEN, "approve-policy", ANNA)
-
-
-ROLE = "arn:aws:sts::111122223333:assumed-role/operator"
-
-
-@pytest.mark.parametrize(("author", "second"), [(ANNA, ANNA), (f"{ROLE}/anna", f"{ROLE}/somebody-else")])
-def test_author_cannot_approve_under_any_session_name(
-    stack: MemoryStack, two: PolicyPublishing, author: str, second: str
-) -> None:
-    """The attack: one operator, two sessions of one role."""
-    publish(stack, two, who=author)
-    before = written(stack)
-    with pytest.raises(PolicyConflict, match="another person must approve"):
-        two.approve(APP, proposal=1, who=second, now=stack.now)
-    assert written(stack) == before
-
-
-def test_author_cannot_approve_after_the_rule_was_switched_off(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """A proposal stays one."""
-    publish(stack, two)
-    with pytest.raises(PolicyConflict, match="another person must approve"):
-        stack.publishing.approve(APP, proposal=1, who=ANNA, now=stack.now)
-
-
-def test_proposal_that_was_overtaken_is_refused(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """Its author never saw what it would replace."""
-    publish(stack)
-    publish(stack, two, appraisal=LOCKED)
-    publish(stack, who=BEN)
-    assert newest(stack).details["dropped_proposal"] == 1
-    with pytest.raises(PolicyConflict, match=f"does not wait any more. Version 2 was published by {BEN}"):
-        two.approve(APP, proposal=1, who=BEN, now=stack.now)
-
-
-def test_proposal_is_judged_again_when_it_is_approved(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """What expired while it waited is not put in force."""
-    expiring = PERMIT + '@id("until")\n@expires("2026-05-30")\nforbid (principal is Android, action, resource);\n'
-    publish(stack, two, appraisal=expiring)
-    stack.now += 5 * 86_400
-    with pytest.raises(PolicyRefused):
-        two.approve(APP, proposal=1, who=BEN, now=stack.now)
-
-
-def test_second_proposal_waits_until_the_first_is_decided(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """Rejecting is for anybody, also for the author."""
-    publish(stack, two)
-    with pytest.raises(PolicyConflict, match="Proposal 1 of demo waits already"):
-        publish(stack, two, who=BEN)
-    two.reject(APP, proposal=1, why="no", who=ANNA, now=stack.now)
-    with pytest.raises(PolicyConflict, match="does not wait any more"):
-        two.approve(APP, proposal=1, who=BEN, now=stack.now)
-    outcome = publish(stack, two)
-    assert outcome.proposed is not None
-    assert outcome.proposed.version == 2
-    with pytest.raises(PolicyConflict, match="There is no proposal 3"):
-        two.approve(APP, proposal=3, who=BEN, now=stack.now)
-
-
-def test_one_person_may_go_back_one_step_and_no_further(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """In an emergency nobody waits for a second person, who approved that content once already."""
-    for text in (PERMIT, LOCKED, PERMIT + "// again\n"):
-        publish(stack, appraisal=text)
-    assert rollback(stack, two, to=1).proposed is not None
-    outcome = rollback(stack, two)
-    assert outcome.added is not None
-    assert (outcome.added.restores, outcome.head.proposal) == (2, None)
-    publish(stack, appraisal=PERMIT, rollout=10)
-    called_off = rollback(stack, two)
-    assert called_off.added is not None
-    assert called_off.added.restores == 4
 
 
 def test_outage_is_unavailable_and_writes_nothing(stack: MemoryStack) -> None:

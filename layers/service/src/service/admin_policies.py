@@ -186,7 +186,7 @@ def promote_policy(
     publishing: PolicyPublishing,
     publication: Publication,
 ) -> dict[str, object]:
-    """Raise the rollout of the version that is on its way."""
+    """Raise the rollout of the version that is on its way, or under the two-person rule propose that."""
     require_app(apps, request.app)
     with _answered(publication, request.effect):
         outcome = publishing.promote(
@@ -316,6 +316,7 @@ def _facts_record(facts: PolicyVersion) -> dict[str, object]:
         "digest": facts.digest,
         "has_client": facts.has_client,
         "restores": facts.restores,
+        "promotes": facts.promotes,
         "approved_by": facts.approved_by,
     }
 

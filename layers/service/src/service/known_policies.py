@@ -66,6 +66,13 @@ class KnownPolicies:
         except (PolicyConflict, Unreadable):
             return Documents("", "")
 
+    def was_withdrawn(self, head: PolicyHead) -> bool:
+        """Whether a rollback took back what was in force for everybody just before."""
+        if head.withdrawn is not None or head.stable == 0:
+            return bool(head.withdrawn)
+        stable = self.policies.find(head.app, head.stable)  # a head that an older release wrote
+        return stable is None or stable.version.restores is not None
+
     def documents(self, app: str, version: int) -> Documents:
         """The documents of a version; version 0 is the built-in default."""
         if version == 0:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from .audit import AuditEntry, app_subject
+from .person import may_be_one_person, may_propose_and_approve
 from .policy_documents import PolicyMessage
-from .policy_versions import Effect, PolicyHead, PolicyVersion, StoredPolicy
+from .policy_versions import Canary, Effect, PolicyHead, PolicyVersion, StoredPolicy
 
 MAX_WHY: Final = 500
 """Most characters of a reason."""
@@ -63,6 +64,41 @@ def require_request(*, why: str, who: str, rollout: int = 100) -> None:
         raise ValueError("a change of policy is somebody's")
     if not 1 <= rollout <= 100:
         raise ValueError("a rollout is 1 to 100 percent")
+
+
+def require_author(who: str) -> None:
+    """Refuse a principal that cannot be one of two persons: another one could not be told from it."""
+    if not may_propose_and_approve(who):
+        raise SecondPersonNeeded(
+            f"{who} names no person, so it can neither propose nor approve: sign in as an IAM user, a user of IAM "
+            "Identity Center or with a role."
+        )
+
+
+def require_second_person(facts: PolicyVersion, who: str) -> None:
+    """Refuse the approval of a proposal by somebody who may be its author."""
+    require_author(who)
+    if may_be_one_person(facts.by, who):
+        raise SecondPersonNeeded(
+            f"Proposal {facts.version} is by {facts.by}: another person must approve it; {who} may be the same. "
+            "Two IAM users are two persons, so are two users of IAM Identity Center, and sessions of two roles under "
+            "two names; a user and a session of a role are not, nor are sessions of one role."
+        )
+
+
+def promoted(head: PolicyHead, version: int, rollout: int) -> PolicyHead:
+    """The head with the rollout of ``version`` raised to ``rollout`` percent."""
+    canary = head.canary
+    if canary is None or canary.version != version:
+        raise PolicyConflict(f"Version {version} of {head.app} is not on its way. {standing(head)}")
+    if rollout <= canary.rollout:
+        raise PolicyConflict(
+            f"Version {version} has reached {canary.rollout} % already: a rollout only grows, because no app "
+            "may get an older policy than it has. Roll back instead, which makes a new version."
+        )
+    if rollout < 100:
+        return replace(head, canary=Canary(version, rollout))
+    return replace(head, stable=version, previous=head.stable, withdrawn=False, canary=None)
 
 
 def entry_of(app: str, action: str, *, who: str, why: str, now: float, **details: str | int | None) -> AuditEntry:

@@ -19,15 +19,16 @@ from .errors import Unavailable
 from .kms import RootKey
 from .known_policies import KnownPolicies
 from .operator_choices import PolicyApproval
-from .person import person_of
 from .policies import Policies
 from .policy_changes import (
     PolicyChange,
     PolicyConflict,
     PolicyOutcome,
-    SecondPersonNeeded,
     entry_of,
+    promoted,
+    require_author,
     require_request,
+    require_second_person,
     standing,
 )
 from .policy_documents import (
@@ -104,22 +105,16 @@ class PolicyPublishing:
         who: str,
         now: float,
     ) -> PolicyOutcome:
-        """Raise the rollout of the ``version`` that is on its way; at 100 % it is in force for everybody."""
+        """Raise the rollout of the ``version`` that is on its way; at 100 % it is in force for everybody. Under the
+        two-person rule the outcome is a proposal: who approved a policy for 1 % has not approved it for all."""
         require_request(why=why, who=who, rollout=rollout)
 
         def build(head: PolicyHead) -> PolicyChange:
-            canary = head.canary
-            if canary is None or canary.version != version:
-                raise PolicyConflict(f"Version {version} of {app} is not on its way. {standing(head)}")
-            if rollout <= canary.rollout:
-                raise PolicyConflict(
-                    f"Version {version} has reached {canary.rollout} % already: a rollout only grows, because no app "
-                    "may get an older policy than it has. Roll back instead, which makes a new version."
-                )
-            if rollout < 100:
-                moved = replace(head, canary=Canary(version, rollout))
-            else:
-                moved = replace(head, stable=version, previous=head.stable, canary=None)
+            moved = promoted(head, version, rollout)
+            if self._needs_two:
+                documents = self._known.documents(app, version)
+                wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
+                return self._proposal(head, documents, replace(wish, promotes=version))
             entry = entry_of(
                 app, "promote-policy", who=who, why=why, now=now, version=version, rollout=rollout, effect=effect.value
             )
@@ -141,7 +136,8 @@ class PolicyPublishing:
         """Publish the documents of an older version as a new one, for everybody.
 
         ``to`` is by default the version that was in force for everybody just before: what a rollout under way would
-        have replaced, otherwise what the version in force replaced. Going back to it needs no second person.
+        have replaced, otherwise what the version in force replaced. Going back to it needs no second person, unless a
+        rollback took that very version back: one person could then undo what another did about it.
         """
         require_request(why=why, who=who, rollout=100)
 
@@ -156,7 +152,8 @@ class PolicyPublishing:
                 raise PolicyConflict(f"Version {target} is the one in force. {standing(head)}")
             documents = self._known.restored(head, target)
             wish = self._wish(head, documents, who=who, why=why, effect=effect, now=now, restores=target)
-            alone = target == before or not self._needs_two
+            withdrawn = head.canary is None and self._needs_two and self._known.was_withdrawn(head)
+            alone = not self._needs_two or (target == before and not withdrawn)
             return self._version(head, documents, wish) if alone else self._proposal(head, documents, wish)
 
         return self._carry_out(app, build)
@@ -168,13 +165,16 @@ class PolicyPublishing:
         def build(head: PolicyHead) -> PolicyChange:
             proposed = self._known.proposed(head, proposal)
             facts = proposed.version
-            if person_of(facts.by) == person_of(who):
-                raise SecondPersonNeeded(
-                    f"Proposal {proposal} is by {facts.by}: another person must approve it. Sessions of one role count "
-                    "as one person."
-                )
+            require_second_person(facts, who)
             self._known.require_current(head, facts)
             documents = Documents(proposed.appraisal, proposed.client)
+            if facts.promotes is not None:
+                entry = self._told(
+                    head, documents, facts, "approve-policy", who=who, why=why or facts.why, promotes=facts.promotes,
+                    approved_proposal=proposal, proposed_by=facts.by,
+                )  # fmt: skip
+                moved = replace(promoted(head, facts.promotes, facts.rollout), proposal=None)
+                return PolicyChange(head=moved, entry=entry, effect=facts.effect)
             wish = replace(facts, approved_by=who, at=int(now))
             return self._version(head, documents, wish, proposal=proposal, note=why)
 
@@ -228,14 +228,16 @@ class PolicyPublishing:
 
     def _proposal(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> PolicyChange:
         """The change that lays ``wish`` before a second person. Nothing is signed: see :class:`StoredPolicy`."""
+        require_author(wish.by)
         if head.proposal is not None:
             raise PolicyConflict(f"Proposal {head.proposal} of {head.app} waits already: approve or reject it first.")
         warnings = self._checked(head, documents, wish)
         facts = replace(wish, version=head.proposals + 1)
         moved = replace(head, proposal=facts.version, proposals=facts.version)
         entry = self._told(
-            head, documents, facts, "propose-policy", who=facts.by, why=facts.why, proposal=facts.version
-        )
+            head, documents, facts, "propose-policy", who=facts.by, why=facts.why, proposal=facts.version,
+            promotes=facts.promotes,
+        )  # fmt: skip
         proposed = StoredPolicy(version=facts, appraisal=documents.appraisal, client=documents.client)
         return PolicyChange(head=moved, entry=entry, proposed=proposed, warnings=warnings)
 
@@ -255,8 +257,9 @@ class PolicyPublishing:
             moved = replace(head, canary=Canary(facts.version, facts.rollout))
         else:
             # Calling off a rollout leaves what everybody else has: what they had before stays what it was.
-            same = head.canary is not None and facts.restores == head.stable
-            moved = replace(head, stable=facts.version, previous=head.previous if same else head.stable, canary=None)
+            moved = replace(head, stable=facts.version, canary=None)
+            if head.canary is None or facts.restores != head.stable:
+                moved = replace(moved, previous=head.stable, withdrawn=facts.restores is not None)
         moved = replace(moved, latest=facts.version, proposal=None)
         action = "publish-policy" if facts.restores is None else "roll-back-policy"
         entry = self._told(
@@ -280,12 +283,12 @@ class PolicyPublishing:
         return PolicyChange(head=moved, entry=entry, effect=facts.effect, added=added, warnings=warnings)
 
     def _checked(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> tuple[PolicyMessage, ...]:
-        if head.canary is not None and wish.rollout < 100:
+        if head.canary is not None and wish.rollout < 100 and wish.promotes is None:
             raise PolicyConflict(
                 f"{standing(head)} Promote it, roll it back, or publish for everybody: two versions cannot be on their "
                 "way at once."
             )
-        return check(documents, now=wish.at, strict=wish.restores is None)
+        return check(documents, now=wish.at, strict=wish.restores is None and wish.promotes is None)
 
     def _told(
         self,

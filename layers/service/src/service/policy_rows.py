@@ -12,7 +12,7 @@ HEAD: Final = 0
 
 FACTS: Final = (
     "app", "version", "why", "by", "at", "effect", "rollout", "based_on", "digest", "has_client", "restores",
-    "approved_by",
+    "promotes", "approved_by",
 )  # fmt: skip
 """What a list of versions shows of each."""
 
@@ -25,6 +25,7 @@ def head_row(head: PolicyHead) -> dict[str, object]:
         "latest": head.latest,
         "stable": head.stable,
         "previous": head.previous,
+        "withdrawn": head.withdrawn,
         "canary": None if head.canary is None else {"version": head.canary.version, "rollout": head.canary.rollout},
         "proposal": head.proposal,
         "proposals": head.proposals,
@@ -41,6 +42,7 @@ def head_of(row: Mapping[str, Any]) -> PolicyHead:
         latest=row["latest"],
         stable=row["stable"],
         previous=row.get("previous"),
+        withdrawn=row.get("withdrawn"),
         canary=None if canary is None else Canary(canary["version"], canary["rollout"]),
         proposal=row.get("proposal"),
         proposals=row["proposals"],
@@ -64,6 +66,7 @@ def stored_row(policy: StoredPolicy, number: int) -> dict[str, object]:
         "digest": facts.digest,
         "has_client": facts.has_client,
         "restores": facts.restores,
+        "promotes": facts.promotes,
         "approved_by": facts.approved_by,
         "appraisal": policy.appraisal,
         "client": policy.client,
@@ -85,6 +88,7 @@ def version_of(row: Mapping[str, Any]) -> PolicyVersion:
         digest=row["digest"],
         has_client=row["has_client"],
         restores=row.get("restores"),
+        promotes=row.get("promotes"),
         approved_by=row["approved_by"],
     )
 

@@ -28,7 +28,7 @@ class PolicyVersion:
     seconds. ``rollout`` is the percentage that it started with. ``based_on`` is the latest version that its author saw;
     ``restores`` the version whose documents it brings back, for a rollback. ``digest`` identifies the documents.
     ``has_client`` says whether there is a client policy. A proposal has the same members; its ``version`` is the
-    proposal's own number.
+    proposal's own number, and ``promotes`` the version whose rollout it would raise to ``rollout``.
     """
 
     app: str
@@ -42,6 +42,7 @@ class PolicyVersion:
     digest: str
     has_client: bool
     restores: int | None = None
+    promotes: int | None = None
     approved_by: str = ""
 
     @property
@@ -73,7 +74,8 @@ class PolicyHead:
     """What is in force for an app. Version 0 is what holds where nothing was published.
 
     ``latest`` is the highest version that was ever given out, ``stable`` the one in force for everybody outside
-    ``canary``, ``previous`` the one that was stable before it. ``proposal`` is the number of the proposal that waits
+    ``canary``, ``previous`` the one that was stable before it, ``withdrawn`` whether a rollback took that one back
+    (``None`` in rows of older releases). ``proposal`` is the number of the proposal that waits
     for a second person, ``proposals`` how many there ever were. ``tokens_from`` (Unix seconds) is the not-before that
     came with the last change that took effect at once: no token judged by a policy of this head may be dated earlier,
     and none judged by an earlier head can be dated later. ``revision`` counts the changes of this row.
@@ -83,6 +85,7 @@ class PolicyHead:
     latest: int = 0
     stable: int = 0
     previous: int | None = None
+    withdrawn: bool | None = None
     canary: Canary | None = None
     proposal: int | None = None
     proposals: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from attestation.body_binding import content_digest
 
 from .app_instance import AppInstance
+from .backoff import jitter
 from .installation import encode_body
 
 TOKEN_HEADER: Final = "OAuth-Client-Attestation"
@@ -20,6 +22,7 @@ PROOF_HEADER: Final = "DPoP"
 POLICY_VERSION_HEADER: Final = "bonafide-client-policy-version"
 
 _MAX_ANSWER_BYTES: Final = 1 << 20
+_LATER: Final = frozenset({429, 503})
 
 
 class StackUnreachable(Exception):
@@ -87,8 +90,9 @@ class Session:
 class ApiClient:
     """A client of one stack.
 
-    The URLs have no trailing slash; ``timeout`` is in seconds for one request. A 503 says that nothing was consumed
-    and the same request may be sent again: the client does so, after Retry-After, for ``patience`` seconds in all.
+    The URLs have no trailing slash; ``timeout`` is in seconds for one request. A 503 or 429 says that the same request
+    may be sent again: the client does so, after Retry-After and :func:`~bonafide.attesters.backoff.jitter`, for
+    ``patience`` seconds in all.
     """
 
     verifier_url: str
@@ -102,12 +106,16 @@ class ApiClient:
     ) -> Answer:
         """One request and its answer, whatever the status. Raises :class:`StackUnreachable`."""
         give_up_at = time.monotonic() + self.patience
-        while True:
+        for refusals in itertools.count(1):
             answer = self._send_once(method, url, body=body, headers=headers)
-            wait = _retry_after(answer)
-            if wait is None or time.monotonic() + wait >= give_up_at:
+            asked = _retry_after(answer)
+            if asked is None:
+                return answer
+            wait = asked + jitter(refusals)
+            if time.monotonic() + wait >= give_up_at:
                 return answer
             time.sleep(wait)
+        raise AssertionError("unreachable")
 
     def _send_once(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
         parts = urlsplit(url)
@@ -198,9 +206,12 @@ def signals_body(signals: Sequence[object]) -> bytes:
 
 
 def _retry_after(answer: Answer) -> float | None:
-    """Seconds to wait before the same request may be sent again; ``None`` when sending it again makes no sense."""
+    """Seconds to wait at least before the same request may be sent again; ``None`` when sending it again makes no
+    sense. Without a usable header, as an HTTP API answers, the jitter alone counts."""
+    if answer.status not in _LATER:
+        return None
     seconds = answer.headers.get("retry-after", "")
-    return float(seconds) if answer.status == 503 and seconds.isascii() and seconds.isdigit() else None
+    return float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else 0.0
 
 
 def _named_key(body: Mapping[str, object]) -> str:

@@ -62,7 +62,7 @@ WORKERS: Final = 6
 """Scenarios at a time: enough to show concurrency, few enough for a laptop with two cores."""
 
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 90.0
 """Seconds that a device keeps trying when the stack answers 503, as it may while many workers start at once."""
 
 

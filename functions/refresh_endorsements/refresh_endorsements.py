@@ -17,6 +17,7 @@ from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 from pydantic import BaseModel, ConfigDict
 from service.aws import dynamodb
 from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
+from service.deadline import time_of_invocation, within
 from service.outbound import Answer, exchange
 from service.settings import RefreshEndorsementsSettings, read_settings
 from service.status_feed import Fetch, Outcome, Refresh, refresh_status_list
@@ -84,7 +85,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
     def run(request: RefreshRequest) -> dict[str, object]:
-        return refresh(request, now=time.time(), **wire(os.environ))
+        with within(time_of_invocation(context)):
+            return refresh(request, now=time.time(), **wire(os.environ))
 
     if "RequestType" in event:
         request = CustomResourceRequest.model_validate(event)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from service.apis import DynamoDBApis
 from service.aws import dynamodb, kms
 from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
+from service.deadline import time_of_invocation, within
 from service.errors import Unavailable
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey
 from service.publication_marker import DynamoDBPublicationMarker, PublicationMarker
@@ -99,10 +100,11 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
     def run(action: Action) -> dict[str, object]:
-        rotation, marker, root_key = wire(os.environ)
-        if action == "gather":
-            time.sleep(GATHERING)
-        return rotate_keys(action=action, rotation=rotation, marker=marker, root_key=root_key, now=time.time())
+        with within(time_of_invocation(context)):
+            rotation, marker, root_key = wire(os.environ)
+            if action == "gather":
+                time.sleep(GATHERING)
+            return rotate_keys(action=action, rotation=rotation, marker=marker, root_key=root_key, now=time.time())
 
     if "RequestType" in event:
         return answer_custom_resource(

@@ -33,8 +33,12 @@ OURS = {
 }
 NOTHING_OF_OURS = {"describe_caller"}
 LIBRARY_ONLY = {"authorize_request"}
-OF_THE_RUNTIME = {"functions.authorize_request.spent_proofs": {"botocore"}}
-"""Imported inside a function, by the first route that asks for proof-once; no layer brings it, the runtime does."""
+OF_THE_RUNTIME = {
+    "functions.authorize_request.spent_proofs": {"botocore"},
+    "service.aws_attempts": {"urllib3"},
+}
+"""No layer brings it, the runtime does, with boto3: imported inside a function by the first route that asks for
+proof-once, and for the timeouts of botocore's own connections."""
 
 IMPURE = {
     "os", "sys", "time", "socket", "ssl", "logging", "subprocess", "asyncio", "random", "secrets", "tempfile", "shutil",

@@ -15,7 +15,8 @@ from attestation.jose import b64url_encode
 from service import aws, settings
 from service.app_secrets import secret_kid
 from service.http import Wiring
-from service.problems import PROBLEM_TYPES
+from service.problems import PROBLEM_TYPES, Retry
+from service.retry_after import SOONEST
 from service.settings import read_settings, variables
 from service.signing_keys import Purpose
 
@@ -205,7 +206,9 @@ def test_gateway_answers_are_problems_of_the_same_table() -> None:
             assert f'"title":"{problem.title}"' in text
             assert f'"retry":"{problem.retry.value}"' in text
             retry_after = response["ResponseParameters"]["Headers"].get("Retry-After")
-            assert retry_after == (f"'{problem.retry_after}'" if problem.retry_after else None)
+            assert retry_after == (f"'{SOONEST}'" if problem.retry is Retry.LATER else None)
+        if int(response["StatusCode"]) in (429, 503):
+            assert "Retry-After" in response["ResponseParameters"]["Headers"]
     assert seen >= {"malformed-request", "too-large", "quota", "try-later"}
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bonafide.attesters.backoff import FIRST, GROWTH, jitter
 from bonafide.attesters.client import Answer, ApiClient, StackUnreachable
 
 
@@ -54,26 +55,47 @@ class Recorded(ApiClient):
         return answers.pop(0)
 
 
-BUSY = Answer(503, {"retry-after": "0"}, b"", 1.0)
+BUSY = Answer(503, {"retry-after": "7"}, b"", 1.0)
 DONE = Answer(200, {}, b"{}", 1.0)
 
 
-def test_patient_client_sends_again_what_was_not_consumed() -> None:
-    """503 with Retry-After: the same request, until it is answered."""
-    assert Recorded(BUSY, BUSY, DONE, patience=5.0).send("GET", "http://v/") is DONE
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the client waited; nobody waits for it. The jitter is the most there can be."""
+    waited: list[float] = []
+    monkeypatch.setattr("bonafide.attesters.client.time.sleep", waited.append)
+    monkeypatch.setattr("bonafide.attesters.client.jitter", lambda refusals: jitter(refusals, lambda: 1.0))
+    return waited
+
+
+def test_patient_client_sends_again_what_was_not_consumed(waits: list[float]) -> None:
+    """503 with Retry-After: the same request, until it is answered; and never at the very second it was told."""
+    assert Recorded(BUSY, BUSY, DONE, patience=500.0).send("GET", "http://v/") is DONE
+    assert waits == [7 + FIRST, 7 + FIRST * GROWTH]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(503, {}, b"", 1.0),
+        Answer(429, {"retry-after": "0"}, b"", 1.0),  # a gateway's throttle
+        Answer(503, {}, b"", 1.0),  # an HTTP API, which says no time
+        Answer(429, {}, b"", 1.0),
         Answer(503, {"retry-after": "soon"}, b"", 1.0),
-        Answer(429, {"retry-after": "0"}, b"", 1.0),
+        Answer(503, {"retry-after": "9" * 400}, b"", 1.0),
     ],
 )
-def test_client_sends_again_only_what_it_may(answer: Answer) -> None:
-    """No Retry-After, or another status: the answer stands."""
-    assert Recorded(answer, DONE, patience=5.0).send("GET", "http://v/") is answer
+def test_jitter_is_added_to_whatever_was_asked(answer: Answer, waits: list[float]) -> None:
+    """Also where nothing was: the phones that were refused together must not come back together."""
+    assert Recorded(answer, DONE, patience=500.0).send("GET", "http://v/") is DONE
+    assert waits == [FIRST]
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 409, 500, 502])
+def test_client_sends_again_only_what_it_may(status: int, waits: list[float]) -> None:
+    """Any other status: the answer stands, whatever header it has."""
+    answer = Answer(status, {"retry-after": "0"}, b"", 1.0)
+    assert Recorded(answer, DONE, patience=500.0).send("GET", "http://v/") is answer
+    assert waits == []
 
 
 def test_client_without_patience_takes_the_first_answer() -> None:
@@ -84,4 +106,4 @@ def test_client_without_patience_takes_the_first_answer() -> None:
 def test_wait_beyond_its_patience_is_not_begun() -> None:
     """A Retry-After of an hour ends the attempt at once."""
     late = Answer(503, {"retry-after": "3600"}, b"", 1.0)
-    assert Recorded(late, DONE, patience=5.0).send("GET", "http://v/") is late
+    assert Recorded(late, DONE, patience=500.0).send("GET", "http://v/") is late

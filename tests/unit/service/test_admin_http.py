@@ -13,6 +13,7 @@ from service.admin_http import MAX_ADMIN_BODY_BYTES, Route, admin_endpoint
 from service.admin_problems import CONFLICT, AdminRefusal
 from service.errors import Unavailable
 from service.http import RequestModel
+from service.retry_after import LATEST, SOONEST
 
 from tests.service_stack.events import REQUEST_ID, rest_event
 
@@ -211,6 +212,15 @@ def test_refusal_of_a_use_case_is_answered_in_full() -> None:
     status, problem = ask(event("POST", "/admin/apps/demo", {}), shelf)
     assert (status, problem["detail"], problem["messages"]) == (409, "Bob was faster.", [{"line": 1}])
     assert problem["retry"] == "now"
+
+
+def test_failure_says_when_to_come_back() -> None:
+    """A script that repeats a change must not do so at once, nor with all others."""
+    handler = admin_endpoint(ROUTES, lambda _env: {"shelf": Shelf(Unavailable("dynamodb:GetItem apps"))})
+    answers = [handler(event("POST", "/admin/apps/demo", {}), None) for _ in range(30)]
+    seconds = {int(answer["headers"]["Retry-After"]) for answer in answers}
+    assert seconds <= set(range(SOONEST, LATEST + 1))
+    assert len(seconds) > 5
 
 
 @pytest.mark.parametrize("error", [Unavailable("dynamodb:GetItem apps"), RuntimeError("secret text")], ids=repr)

@@ -13,6 +13,7 @@ from pydantic import Field
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
 from service.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, address, endpoint
 from service.problems import PROBLEM_OF, TRY_LATER
+from service.retry_after import LATEST, SOONEST
 from service.telemetry import DecisionRecord
 
 from tests.service_stack.events import REQUEST_ID, json_of, rest_event, slug_of
@@ -191,7 +192,7 @@ def test_unplanned_exception_is_try_later_and_tells_nothing(
     """No 500, no stack trace; the operator gets the type and the place, but not the text, which may quote data."""
     answer = failing(error)(EVENT, None)
     assert (answer["statusCode"], slug_of(answer)) == (503, TRY_LATER.slug)
-    assert answer["headers"]["Retry-After"] == str(TRY_LATER.retry_after)
+    assert SOONEST <= int(answer["headers"]["Retry-After"]) <= LATEST
     assert "secret" not in answer["body"]
     lines = log_lines()
     (entry,) = [line for line in lines if line.get("message") == "unexpected error"]
@@ -201,6 +202,14 @@ def test_unplanned_exception_is_try_later_and_tells_nothing(
     assert "secret" not in str(lines)
     (metric,) = [line for line in lines if "_aws" in line]
     assert metric["UnexpectedError"] == [1]
+
+
+def test_clients_refused_together_are_not_asked_back_together() -> None:
+    """Fifty answers of one second name many seconds, all within the documented range."""
+    handler = failing(Unavailable("dynamodb:GetItem"))
+    seconds = {int(handler(EVENT, None)["headers"]["Retry-After"]) for _ in range(50)}
+    assert seconds <= set(range(SOONEST, LATEST + 1))
+    assert len(seconds) > 10
 
 
 def test_unavailable_service_is_try_later_and_counted(log_lines: Callable[[], list[dict[str, Any]]]) -> None:

@@ -23,10 +23,12 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from .admin_problems import NO_SUCH_ROUTE, NOT_SIGNED, AdminRefusal
+from .deadline import time_of_request, within
 from .errors import Unavailable
 from .http import Handler, RequestModel
 from .json_body import MalformedRequest, RequestTooLarge, read_json
-from .problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem
+from .problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem, Retry
+from .retry_after import retry_after
 from .telemetry import count, log_unavailable, log_unexpected, logger
 
 MAX_ADMIN_BODY_BYTES: Final = 1024 * 1024
@@ -97,7 +99,8 @@ class _AdminEdge:
         request_id = ""
         try:
             request_id = _request_id(event, context)
-            return self._handle(event, request_id)
+            with within(time_of_request(event, context)):
+                return self._handle(event, request_id)
         except Exception as error:
             problem, detail, messages = _problem_of(error)
             if problem is TRY_LATER:
@@ -266,10 +269,12 @@ def _problem_reply(
     document = problem.document(instance=request_id) | {"detail": detail}
     if messages:
         document["messages"] = list(messages)
-    return _reply(problem.status, json.dumps(document), "application/problem+json")
+    later = {"Retry-After": retry_after()} if problem.retry is Retry.LATER else {}
+    return _reply(problem.status, json.dumps(document), "application/problem+json", later)
 
 
-def _reply(status: int, body: str, media_type: str) -> dict[str, Any]:
+def _reply(status: int, body: str, media_type: str, more: Mapping[str, str] | None = None) -> dict[str, Any]:
     # No CORS header: no web page has any business here.
     headers = {"Content-Type": media_type, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers |= more or {}
     return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}

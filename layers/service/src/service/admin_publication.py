@@ -11,11 +11,15 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws import error_code
+from .deadline import reserving
 from .errors import Unavailable
 from .telemetry import log_unavailable
 
 PUBLISHING_TIMEOUT: Final = 20.0
-"""Seconds to wait for a publication: below what API Gateway and this function give."""
+"""Seconds to wait for a publication, or what is left of the request."""
+
+KEPT_FOR_PUBLICATION: Final = 8.0
+"""Seconds of a request that a change may not use up: it is worth little until relying parties know of it."""
 
 NOT_PUBLISHED: Final = (
     "The change is stored, but no trust bundle was published: repeat the call, or wait for the hourly publication."
@@ -46,9 +50,11 @@ class Publication(Protocol):
 @contextmanager
 def published_in_doubt(publication: Publication) -> Iterator[None]:
     """Publish, too, when it is not known whether a change was made: it may stand, and its answer be lost. Whoever looks
-    then finds it in the table, and does not see that relying parties know nothing of it."""
+    then finds it in the table, and does not see that relying parties know nothing of it. The change gets the time of
+    the request less :data:`KEPT_FOR_PUBLICATION`."""
     try:
-        yield
+        with reserving(KEPT_FOR_PUBLICATION):
+            yield
     except Unavailable:
         publication.now()
         raise

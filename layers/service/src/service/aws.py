@@ -1,4 +1,4 @@
-"""AWS clients with short timeouts, one face for their failures, and DynamoDB items.
+"""AWS clients that keep a request's deadline, one face for their failures, and DynamoDB items.
 
 A function answers within seconds or says ``try-later``: waiting out botocore's default minute would only pile up
 requests behind a table that is down.
@@ -18,6 +18,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .aws_attempts import keep_deadline
 from .errors import Unavailable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = Config(
     connect_timeout=1.0,
     read_timeout=1.5,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": 1},  # botocore's; ours are those of aws_attempts
     tcp_keepalive=True,
     max_pool_connections=32,
 )
@@ -39,21 +40,27 @@ _SDK_LOGGERS: Final = ("boto3", "botocore", "s3transfer", "urllib3")
 def dynamodb() -> DynamoDBClient:
     """The DynamoDB client of this process; region, credentials and endpoint from the environment."""
     _keep_sdk_quiet()
-    return boto3.client("dynamodb", config=_CONFIG)
+    client = boto3.client("dynamodb", config=_CONFIG)
+    keep_deadline(client)
+    return client
 
 
 @cache
 def kms() -> KMSClient:
     """The KMS client of this process; region, credentials and endpoint from the environment."""
     _keep_sdk_quiet()
-    return boto3.client("kms", config=_CONFIG)
+    client = boto3.client("kms", config=_CONFIG)
+    keep_deadline(client)
+    return client
 
 
 @cache
 def s3() -> Any:
     """The S3 client of this process, with more patience than a request has: replays answer nobody."""
     _keep_sdk_quiet()
-    return boto3.client("s3", config=_CONFIG.merge(Config(read_timeout=30.0)))
+    client = boto3.client("s3", config=_CONFIG.merge(Config(read_timeout=30.0)))
+    keep_deadline(client)
+    return client
 
 
 @cache
@@ -61,8 +68,9 @@ def functions(read_timeout: float) -> Any:
     """The Lambda client of this process. An answer is waited for ``read_timeout`` seconds, and nothing is repeated: the
     first invocation may still be at work."""
     _keep_sdk_quiet()
-    patient = Config(read_timeout=read_timeout, retries={"mode": "standard", "total_max_attempts": 1})
-    return boto3.client("lambda", config=_CONFIG.merge(patient))
+    client = boto3.client("lambda", config=_CONFIG.merge(Config(read_timeout=read_timeout)))
+    keep_deadline(client, attempts=1)
+    return client
 
 
 def _keep_sdk_quiet() -> None:

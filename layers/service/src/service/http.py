@@ -18,9 +18,11 @@ from typing import Any, Final
 from attestation.errors import AttestationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .deadline import time_of_request, within
 from .errors import Contraindicated, NoClientPolicy, Unavailable
 from .json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
-from .problems import MALFORMED_REQUEST, NO_CLIENT_POLICY, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem
+from .problems import MALFORMED_REQUEST, NO_CLIENT_POLICY, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem, Retry
+from .retry_after import retry_after
 from .telemetry import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
@@ -114,6 +116,7 @@ def endpoint(
     ``use_case`` is called with the request, ``now`` (Unix seconds), ``wire``'s collaborators and, when ``action`` is
     given, ``record``: a decision line is then written for every call. In Lambda ``wire`` runs at INIT, where CPU is
     free and a wrong setting stops the deployment; elsewhere on the first call, so that importing has no side effect.
+    Each call has one deadline (:mod:`service.deadline`): what API Gateway and Lambda leave it.
     """
     edge = _Edge(model, use_case, wire, success, action, members, clock)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
@@ -142,7 +145,8 @@ class _Edge:
         request_id = ""
         try:
             request_id = _request_id(event, context)
-            return self._handle(event, request_id, self.wiring())
+            with within(time_of_request(event, context)):
+                return self._handle(event, request_id, self.wiring())
         except Exception as error:
             log_unexpected(error, request_id)
             bare = Wiring(collaborators={}, allowed_origin=os.environ.get("ALLOWED_ORIGIN") or "*")
@@ -313,8 +317,8 @@ def _has(if_none_match: str, etag: str) -> bool:
 
 def _problem_reply(problem: Problem, body: Mapping[str, object], wiring: Wiring) -> dict[str, Any]:
     headers = {"Content-Type": "application/problem+json"}
-    if problem.retry_after is not None:
-        headers["Retry-After"] = str(problem.retry_after)
+    if problem.retry is Retry.LATER:
+        headers["Retry-After"] = retry_after()
     return _reply(problem.status, json.dumps(body), headers, wiring)
 
 

@@ -16,6 +16,7 @@ from attestation.jose import b64url_encode
 from attestation.token import SigningKey, mint_token
 
 from .apps import RegisteredApp
+from .deadline import TO_SPEND, require_time
 from .errors import Unavailable
 from .key_ring import KeyRing
 
@@ -50,6 +51,7 @@ class Mint:
         if early > MOST_WAITED:
             raise Unavailable(f"a policy takes effect {early:.0f} s ahead of this clock")
         if early > 0:
+            require_time("waiting for a policy to take effect", early + TO_SPEND)
             self.sleep(early)
         date = max(now, tokens_from)
         return ReadyMint(

@@ -19,6 +19,8 @@ from time import monotonic
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from .deadline import seconds_left
+
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _PRINTABLE: Final = re.compile(r"[!-~]{1,2048}\Z")
 
@@ -64,7 +66,8 @@ def exchange(
     max_bytes: int,
     body: bytes | None = None,
 ) -> Answer:
-    """Send one request and read its whole answer, whatever the status, within ``timeout`` seconds.
+    """Send one request and read its whole answer, whatever the status, within ``timeout`` seconds, or what is left of
+    the request that it is for (:mod:`service.deadline`).
 
     Raises :class:`Unreachable` for anything but a whole answer of at most ``max_bytes``, and :class:`ValueError` for an
     address that :func:`check_url` refuses.
@@ -73,6 +76,7 @@ def exchange(
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "bonafide", **headers}
+    timeout = min(timeout, seconds_left())
     deadline = monotonic() + timeout
     try:
         with _connect(parts.scheme, host, port, deadline) as connection:

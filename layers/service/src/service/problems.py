@@ -32,15 +32,14 @@ class Retry(StrEnum):
 class Problem:
     """One problem type: the slug that ends its ``type``, HTTP status, public title, and whether to try again.
 
-    ``retry_after`` goes into the Retry-After header, in seconds. ``coded`` problems carry a support code and the
-    advice that policy allows.
+    A problem to try again ``later`` is answered with a Retry-After (:mod:`service.retry_after`). ``coded`` problems
+    carry a support code and the advice that policy allows.
     """
 
     slug: str
     status: int
     title: str
     retry: Retry
-    retry_after: int | None = None
     coded: bool = False
 
     def document(
@@ -72,8 +71,8 @@ CHALLENGE_UNUSABLE: Final = Problem(
     "challenge-unusable", 409, "The challenge cannot be used: ask for a new one.", Retry.AFTER_CHALLENGE
 )
 TOO_LARGE: Final = Problem("too-large", 413, "The request is too large.", Retry.NEVER)
-QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER, retry_after=5)
-TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER, retry_after=5)
+QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER)
+TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER)
 
 PROBLEM_TYPES: Final = (
     MALFORMED_REQUEST,

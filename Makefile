@@ -125,7 +125,7 @@ deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a 
 
 clean: ## Remove what was built and what stacks wrote; keeps the environments
 	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
-	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json
+	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json .local/stacks
 	@find bonafide examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

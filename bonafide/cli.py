@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from rich.text import Text
 
 from .commands import (
     api,
@@ -30,13 +31,16 @@ from .commands import (
     policy_schema,
     policy_show,
 )
-from .commands.terminal import EXIT_FAILED, err
-from .operator_error import sentence_of
+from .commands.project import mean_local_stack
+from .commands.terminal import EXIT_FAILED, EXIT_USAGE, CommandGroup, err
+from .local.layout import NAME_VARIABLE
+from .operator_error import WrongUsage, sentence_of
+from .tables import printable
 
 _INTERRUPTED = 130
 
 
-class OneSentence(TyperGroup):
+class OneSentence(CommandGroup):
     """A command group that turns every error into one sentence on standard error, never a stack trace."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -56,18 +60,39 @@ class OneSentence(TyperGroup):
                 if type(error).__module__.startswith(("typer.", "click.")):
                     raise  # wrong usage: the parser says it itself
                 sentence = f"This should not happen: {type(error).__name__}: {error} (BONAFIDE_DEBUG=1 shows where.)"
-            err().print(f"[bold red]bonafide:[/] {sentence}", soft_wrap=True)
-            raise typer.Exit(EXIT_FAILED) from error
+            err().print(Text.assemble(("bonafide:", "bold red"), f" {printable(sentence)}"))
+            raise typer.Exit(EXIT_USAGE if isinstance(error, WrongUsage) else EXIT_FAILED) from error
 
 
 cli = typer.Typer(
     cls=OneSentence,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Bonafide: prove that API requests come from a genuine app on a sound device.",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bonafide {version('bonafide')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def settings(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help=f"The local stack of that name, as {NAME_VARIABLE} also says."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Bonafide: prove that API requests come from a genuine app on a sound device."""
+    mean_local_stack(context, name=name)
+
+
 cli.command("demo")(demo.demo)
 cli.command("drills")(drills.drills)
 cli.add_typer(local.commands, name="local")

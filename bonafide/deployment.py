@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .local.aws import client_arguments
 from .local.layout import Layout
-from .operator_error import OperatorError
+from .operator_error import OperatorError, WrongUsage
 
 _TABLE_OUTPUTS: Final = {
     "apps": "AppsTableName",
@@ -99,8 +99,16 @@ class Deployment:
 
 
 def find_deployment(stack: str | None, region: str | None, layout: Layout) -> Deployment:
-    """The deployed stack called ``stack``, or the running local one for ``None``. Raises :class:`OperatorError`."""
+    """The deployed stack called ``stack``, or the running local one for ``None``. Raises :class:`OperatorError`,
+    also for a region without a stack."""
+    require_stack_of_region(stack, region)
     return deployed_stack(stack, region) if stack else local_stack(layout)
+
+
+def require_stack_of_region(stack: str | None, region: str | None) -> None:
+    """Raises :class:`WrongUsage` for a region without a stack: the local stack would be changed in its place."""
+    if region is not None and not stack:
+        raise WrongUsage("--region is the region of a deployed stack: name that stack with --stack.")
 
 
 def local_stack(layout: Layout) -> Deployment:
@@ -108,11 +116,19 @@ def local_stack(layout: Layout) -> Deployment:
     try:
         return from_facts(json.loads(layout.stack_file.read_bytes()))
     except FileNotFoundError as error:
-        raise OperatorError(
-            "The local stack is not running: start it with `bonafide local up`, or name a deployed one with --stack."
-        ) from error
+        raise OperatorError(_not_running(layout)) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OperatorError(f"{layout.stack_file} is damaged: start the local stack again.") from error
+
+
+def _not_running(layout: Layout) -> str:
+    named = f" {layout.name}" if layout.name and layout.run_folder == layout.stacks / layout.name else ""
+    others = [f"--name {name}" if name else "no --name" for name in layout.running()]
+    hint = f" Others of this checkout say that they run ({', '.join(others)})." if others else ""
+    return (
+        f"The local stack{named} is not running: start it with `bonafide local up`, or name a deployed one with "
+        f"--stack.{hint}"
+    )
 
 
 def from_facts(facts: Mapping[str, Any]) -> Deployment:

@@ -15,6 +15,10 @@ class OperatorError(Exception):
     """Something the person at the keyboard can put right. The message is one sentence."""
 
 
+class WrongUsage(OperatorError):
+    """Options that do not go together. The message is one sentence."""
+
+
 _SENTENCES = (
     OperatorError,
     RegistrationRefused,

@@ -17,9 +17,9 @@ from bonafide.route_list import Place, Routes, hidden, new_route, placed, read_r
 
 from .key import duration
 from .project import project_layout
-from .terminal import AsJson, Region, StackName, moment, out, print_json, table
+from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
-commands = typer.Typer(no_args_is_help=True, help="Set what each route of an API asks for, and see who would fail.")
+commands = command_group("Set what each route of an API asks for, and see who would fail.")
 
 Audience = Annotated[str, typer.Argument(metavar="AUDIENCE", help="The API, as tokens name it.")]
 
@@ -65,7 +65,7 @@ def mode(
         print_json({**api.to_record(), **publication.to_record()})
     else:
         _print(api)
-        out().print(str(publication), soft_wrap=True)
+        out().print(str(publication))
 
 
 @commands.command("list")

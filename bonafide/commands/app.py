@@ -18,9 +18,9 @@ from bonafide.operator_error import OperatorError
 from bonafide.registration import PLATFORMS, RegisteredApps, Registration, digest_text
 
 from .project import project_layout
-from .terminal import AsJson, Region, StackName, moment, out, print_json, table
+from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
-commands = typer.Typer(no_args_is_help=True, help="Register apps and show what is registered.")
+commands = command_group("Register apps and show what is registered.")
 
 AppName = Annotated[str, typer.Argument(metavar="NAME", help="The app's name, as its requests will say it.")]
 _Texts = list[str] | None

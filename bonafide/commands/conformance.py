@@ -28,7 +28,7 @@ def conformance(
         print_json(report.to_record())
     else:
         for line in report.lines():
-            out().print(line, markup=False)
+            out().print(line)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 

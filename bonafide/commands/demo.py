@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from bonafide.attesters.authority import DeviceAuthority
-from bonafide.deployment import Deployment, find_deployment, from_facts
+from bonafide.deployment import Deployment, find_deployment, from_facts, require_stack_of_region
 from bonafide.fleet.report import print_outcome
 from bonafide.fleet.run import SCENARIOS, Outcome, entrust_play_secrets, make_scene, register_apps, run_fleet, wake
 from bonafide.local.layout import Layout
@@ -44,6 +45,7 @@ def demo(
     """
     stop_on_termination()
     layout = project_layout()
+    require_stack_of_region(stack, region)
     started = None if running or stack else LocalStack(layout=layout)
     try:
         if started is not None:
@@ -60,7 +62,7 @@ def demo(
             print_outcome(outcome, out())
         if started is not None and not once:
             if not as_json:
-                out().print(_what_next(deployment), soft_wrap=True)
+                out().print(Text.from_markup(_what_next(deployment)))
             wait_for_interrupt()
     finally:
         if started is not None:

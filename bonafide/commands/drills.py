@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bonafide.attesters.authority import DeviceAuthority
-from bonafide.deployment import Deployment, find_deployment, from_facts
+from bonafide.deployment import Deployment, find_deployment, from_facts, require_stack_of_region
 from bonafide.fleet.drills import (
     GUARANTEED,
     TYPICAL,
@@ -51,6 +51,7 @@ def drills(
     """
     stop_on_termination()
     layout = project_layout()
+    require_stack_of_region(stack, region)
     started = None if running or stack else LocalStack(layout=layout)
     try:
         if started is not None:

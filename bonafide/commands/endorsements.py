@@ -12,9 +12,9 @@ from bonafide.endorsement_feed import EndorsementFeed
 from bonafide.operator_error import OperatorError
 
 from .project import project_layout
-from .terminal import EXIT_FAILED, AsJson, Region, StackName, moment, out, print_json, table
+from .terminal import EXIT_FAILED, AsJson, Region, StackName, command_group, moment, out, print_json, table
 
-commands = typer.Typer(no_args_is_help=True, help="Show and refresh the list of revoked Android keys.")
+commands = command_group("Show and refresh the list of revoked Android keys.")
 
 
 @commands.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .terminal import EXIT_FAILED, AsJson, out, print_json
+from .terminal import EXIT_FAILED, AsJson, print_json, print_tree
 
 
 def inspect(
@@ -31,7 +31,7 @@ def inspect(
     if as_json:
         print_json(inspection.to_record())
     else:
-        out().print(inspection.render())
+        print_tree(inspection.render())
     verdict = inspection.content.get("verdict")
     refused = isinstance(verdict, dict) and verdict.get("outcome") != "verified"
     if refused or "unreadable" in inspection.content:

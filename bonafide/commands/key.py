@@ -13,9 +13,9 @@ from bonafide.key_blocking import NEVER, KeyBlocking, KeyStanding
 from bonafide.publication import Publication, publication_of
 
 from .project import project_layout
-from .terminal import AsJson, Region, StackName, moment, out, print_json, table
+from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
-commands = typer.Typer(no_args_is_help=True, help="Block and unblock attested keys, one device at a time.")
+commands = command_group("Block and unblock attested keys, one device at a time.")
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key_id, as tokens, backends and logs name it.")]
 
@@ -91,5 +91,5 @@ def _say(standing: KeyStanding, publication: Publication, as_json: bool) -> None
     if as_json:
         print_json({**standing.to_record(), **publication.to_record()})
     else:
-        out().print(f"{standing.key_id} of {standing.app}: {_state(standing)}.", soft_wrap=True)
-        out().print(str(publication), soft_wrap=True)
+        out().print(f"{standing.key_id} of {standing.app}: {_state(standing)}.")
+        out().print(str(publication))

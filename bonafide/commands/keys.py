@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from bonafide.deployment import find_deployment
 from bonafide.publication import invoke_rotation
 
 from .project import project_layout
-from .terminal import AsJson, Region, StackName, moment, out, print_json, table
+from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
-commands = typer.Typer(no_args_is_help=True, help="Rotate and list the stack's signing keys.")
+commands = command_group("Rotate and list the stack's signing keys.")
 
 _SHOWN = ("kid", "purpose", "created_at", "active_from", "retired_at")
 

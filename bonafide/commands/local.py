@@ -13,21 +13,34 @@ import typer
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.local.stack import LocalStack
 
-from .project import project_layout
-from .terminal import AsJson, err, out, print_json
+from .project import mean_local_stack, project_layout
+from .terminal import AsJson, command_group, err, out, print_json
 
-commands = typer.Typer(no_args_is_help=True, help="Run the whole stack on this machine.")
+commands = command_group("Run the whole stack on this machine.")
 
 
 @commands.command()
 def up(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="A name, for more than one stack; its state has its own folder."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="PORT", min=1024, max=65_529, help="The first of seven ports in a row."),
+    ] = None,
     parameter: Annotated[
         list[str] | None,
         typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the template; may repeat."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start the stack on 127.0.0.1 and serve until Ctrl-C. No Docker, no AWS account."""
+    """Start the stack on 127.0.0.1 and serve until Ctrl-C. No Docker, no AWS account.
+
+    A stack without a name goes by its --port, where that is not 8700. Other commands find it by `bonafide --name`.
+    """
+    mean_local_stack(context, name=name, port=port)
     stop_on_termination()
     stack = LocalStack(layout=project_layout(), parameters=_parameters(parameter or []))
     try:
@@ -38,8 +51,10 @@ def up(
             out().print(f"Verifier API  {stack.verifier_url}")
             out().print(f"Guarded API   {stack.guarded_url}/v1/whoami")
             for name, urls in stack.facts["examples"].items():
-                out().print(f"{name}: {', '.join(f'{api} {url}' for api, url in urls.items())}", soft_wrap=True)
+                out().print(f"{name}: {', '.join(f'{api} {url}' for api, url in urls.items())}")
             out().print(f"AWS stand-in  {stack.aws_endpoint_url}")
+            if stack.layout.name:
+                out().print(f"Other commands  bonafide --name {stack.layout.name} …")
             out().print("Ctrl-C stops everything; all state but the devices' test root goes with it.")
         wait_for_interrupt()
     finally:
@@ -54,7 +69,7 @@ def root(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"development_trust_anchors": text, "pem": authority.root_certificate_pem})
     else:
-        out().print(text, soft_wrap=True)
+        out().print(text)
 
 
 def start(stack: LocalStack) -> None:

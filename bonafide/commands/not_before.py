@@ -44,4 +44,4 @@ def not_before(
         else f"Every token of {app} counts."
     )
     if publication:
-        out().print(str(publication), soft_wrap=True)
+        out().print(str(publication))

@@ -13,10 +13,10 @@ from bonafide.operator_error import OperatorError
 from bonafide.play_secrets import ACCOUNT, MAX_FILE_BYTES, PlaySecretsOfApps
 
 from .project import project_layout
-from .terminal import AsJson, Region, StackName, moment, out, print_json, table
+from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
-key_commands = typer.Typer(no_args_is_help=True, help="Response keys from the Play Console: they open classic tokens.")
-account_commands = typer.Typer(no_args_is_help=True, help="The service account that asks Google about standard tokens.")
+key_commands = command_group("Response keys from the Play Console: they open classic tokens.")
+account_commands = command_group("The service account that asks Google about standard tokens.")
 
 AppName = Annotated[str, typer.Argument(metavar="APP", help="A registered app.")]
 SecretName = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]

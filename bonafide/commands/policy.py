@@ -13,12 +13,12 @@ import typer
 from bonafide.drafts import Draft, read_draft
 from bonafide.starters import copy_starter, starters
 
-from .terminal import EXIT_FAILED, AsJson, out, print_json, table
+from .terminal import EXIT_FAILED, AsJson, command_group, out, print_json, table
 
 if TYPE_CHECKING:
     from attestation.cedar.lint import LintMessage
 
-commands = typer.Typer(no_args_is_help=True, help="Write, check, publish and replay policies.")
+commands = command_group("Write, check, publish and replay policies.")
 
 DraftPath = Annotated[
     Path,
@@ -65,8 +65,8 @@ def lint(path: DraftPath, as_json: AsJson = False) -> None:
         print_json({"errors": errors, "messages": [entry.to_record() for entry in found]})
     else:
         for entry in found:
-            out().print(str(entry), markup=False, soft_wrap=True)
-        out().print(_summary(errors, len(found) - errors), markup=False, soft_wrap=True)
+            out().print(str(entry))
+        out().print(_summary(errors, len(found) - errors))
     if errors:
         raise typer.Exit(EXIT_FAILED)
 
@@ -91,7 +91,7 @@ def starter(
     if as_json:
         print_json({"written": written})
     else:
-        out().print(f"Written: {', '.join(written)}", markup=False, soft_wrap=True)
+        out().print(f"Written: {', '.join(written)}")
 
 
 def _of(file: str, messages: Iterable[LintMessage]) -> list[FileMessage]:

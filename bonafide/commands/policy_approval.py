@@ -38,11 +38,9 @@ def approve(
         out().print(
             f'Proposal {number} by {proposed["by"]}, {moment(proposed["at"])}: "{proposed["why"]}", {what} for '
             f"{proposed['rollout']} % of the keys, effect {proposed['effect']}.",
-            markup=False,
-            soft_wrap=True,
         )
         changes = difference(stable, Documents.of(f"proposal {number}", proposed))
-        out().print(changes or "No difference.", markup=False, soft_wrap=True)
+        out().print(changes or "No difference.")
     confirm(f"Put this in force for {app}?", yes=yes)
     Change(policies, "approve", {"proposal": number, "why": why}).carry_out(as_json=as_json)
 

@@ -49,9 +49,9 @@ class Change:
             print_json({**answer, **(publication.to_record() if publication else {})})
             return
         for line in told(answer):
-            out().print(line, markup=False, soft_wrap=True)
+            out().print(line)
         if publication:
-            out().print(str(publication), soft_wrap=True)
+            out().print(str(publication))
 
     def _publication(self, answer: Mapping[str, Any], begin: float) -> Publication:
         again = f"`bonafide app not-before {self.policies.app} --now` publishes one"
@@ -59,7 +59,7 @@ class Change:
             return publication_of(self.policies.deployment, answer, since=begin, again=again)
         except OperatorError:
             for line in told(answer):
-                err().print(line, markup=False, soft_wrap=True)
+                err().print(line)
             raise
 
 
@@ -109,9 +109,9 @@ def say_messages(problem: AdminProblem, names: Mapping[str, str]) -> None:
     """Print what the stack's own linters found, like ``bonafide policy lint`` does."""
     for message in problem.messages:
         if "document" not in message:
-            err().print(f"{message.get('at')}: {message.get('text')}", markup=False, soft_wrap=True)
+            err().print(f"{message.get('at')}: {message.get('text')}")
             continue
         file = names.get(str(message["document"]), str(message["document"]))
         rule = f"{message['rule']}: " if message["rule"] else ""
         text = f"{file}:{message['line']}: {message['severity']}[{message['code']}] {rule}{message['text']}"
-        err().print(f"{text}\n    hint: {message['hint']}" if message["hint"] else text, markup=False, soft_wrap=True)
+        err().print(f"{text}\n    hint: {message['hint']}" if message["hint"] else text)

@@ -61,7 +61,7 @@ def publish(
     if not changes and standing["canary"] is None:
         raise OperatorError(f"{path} is what is in force for {app} already (version {standing['stable']}).")
     if not as_json:
-        out().print(changes or f"As version {standing['stable']}.", markup=False, soft_wrap=True)
+        out().print(changes or f"As version {standing['stable']}.")
     confirm(f"Publish this for {rollout} % of the keys of {app}?", yes=yes)
     members = {
         "appraisal": draft.appraisal,
@@ -84,7 +84,7 @@ def _require_sound(found: Sequence[FileMessage], as_json: bool) -> None:
         print_json({"errors": len(errors), "messages": [entry.to_record() for entry in found]})
     else:
         for entry in found:
-            err().print(str(entry), markup=False, soft_wrap=True)
+            err().print(str(entry))
     if errors:
         err().print("Nothing was published.")
         raise typer.Exit(EXIT_FAILED)

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bonafide.decisions import STORE, Bucket, Part, bucket_of, parts_of_bucket, parts_of_path
-from bonafide.deployment import Deployment, deployed_stack
+from bonafide.deployment import Deployment, deployed_stack, require_stack_of_region
 from bonafide.drafts import read_draft
 from bonafide.operator_error import OperatorError
 
@@ -125,7 +124,7 @@ def _linted(path: Path, now: float) -> str:
         raise OperatorError(f"{path} has no appraisal policy: only that one is replayed.")
     messages = lint_draft(draft, now=now)
     for message in messages:
-        err().print(escape(str(message)), soft_wrap=True)
+        err().print(str(message))
     if any(message.message.severity == "error" for message in messages):
         raise OperatorError("The draft has errors, so nothing was replayed.")
     return draft.appraisal
@@ -141,6 +140,8 @@ class _Found:
 
 def _find(source: str | None, stack: str | None, region: str | None, order: ReplayOrder) -> _Found:
     bucket = None if source is None else bucket_of(source)
+    if bucket is None:
+        require_stack_of_region(stack, region)
     deployment = None
     if bucket is None and stack is not None:
         if source is not None:
@@ -182,7 +183,7 @@ def _replay_in_aws(order: ReplayOrder, found: _Found) -> Replayed:
 
     if found.deployment is None:
         raise OperatorError("--map needs a deployed stack: name it with --stack.")
-    tally = replay_in_aws(found.deployment, order, found.parts, say=lambda line: err().print(line, soft_wrap=True))
+    tally = replay_in_aws(found.deployment, order, found.parts, say=lambda line: err().print(line))
     return Replayed(tally, processes=0)
 
 
@@ -229,15 +230,13 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
     say = out()
     say.print(
         f"Replayed {tally.replayed.decisions:,} decisions of {report.keys(tally.replayed)} keys, {span}, from "
-        f"{escape(where)}, in {seconds:.1f} s ({_effort(replayed)}).",
-        soft_wrap=True,
+        f"{where}, in {seconds:.1f} s ({_effort(replayed)}).",
     )
     if tally.not_replayable:
         reasons = sorted(tally.not_replayable.items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{escape(reason)} {count:,}" for reason, count in reasons[:6])
+        listed = ", ".join(f"{reason} {count:,}" for reason, count in reasons[:6])
         say.print(
             f"{sum(tally.not_replayable.values()):,} more were refused before any policy judged them: {listed}.",
-            soft_wrap=True,
         )
     if tally.damaged:
         say.print(f"{tally.damaged:,} lines are damaged and count nowhere.")
@@ -250,18 +249,18 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
         rows, more = report.rows(tally, dimension)
         if rows:
             title = report.DIMENSION_TITLES[dimension]
-            table(("", *report.COLUMNS), (_safe(row) for row in rows), title=title)
+            table(("", *report.COLUMNS), rows, title=title)
             if more:
                 say.print(f"… and {more} more; --json has all.")
     nearest = list(report.misses(tally))
     if nearest:
         head = ("still accepted, though", "rules", "decisions", "keys", "for example")
-        table(head, (_safe(row) for row in nearest), title="Nearest misses")
+        table(head, nearest, title="Nearest misses")
     for change in (Change.NEWLY_REFUSED, Change.NEWLY_LET_IN):
         drawn = list(report.sampled(tally, change))
         if drawn:
             named = ("key", "decisions", "rules", "app", "device", "support code")
-            table(named, (_safe(row) for row in drawn), title=f"Some of the keys {report.TITLES[change]}")
+            table(named, drawn, title=f"Some of the keys {report.TITLES[change]}")
 
 
 def _effort(replayed: Replayed) -> str:
@@ -286,8 +285,3 @@ def _print_limit(replayed: Replayed, limit: Limit) -> None:
     verdict = "more than" if limit.exceeded(tally) else "within"
     unit = "" if limit.of_keys else " accepted decisions"
     out().print(f"{of}{unit} ({share}) would newly be refused: {verdict} {percent(limit.share)}.")
-
-
-def _safe(row: tuple[str, ...]) -> tuple[str, ...]:
-    """What apps said about themselves is text, never markup."""
-    return tuple(escape(cell) for cell in row)

@@ -56,7 +56,7 @@ def rollback(
     if not as_json:
         from_version = standing["canary"]["version"] if standing["canary"] else standing["stable"]
         changes = difference(policies.documents(from_version), policies.documents(target))
-        out().print(changes or "No difference.", markup=False, soft_wrap=True)
+        out().print(changes or "No difference.")
     confirm(f"Go back to version {target} for {app}?", yes=yes)
     members = {"to": to, "why": why, "effect": effect(now), "expected_version": standing["latest"]}
     Change(policies, "rollback", members).carry_out(as_json=as_json)

@@ -40,13 +40,11 @@ def show(
     if as_json:
         print_json(standing)
         return
-    out().print(in_force(standing), soft_wrap=True)
+    out().print(in_force(standing))
     if standing["proposal"] is not None:
         proposed = policies.proposal(standing["proposal"])
         out().print(
             f'Proposal {standing["proposal"]} by {proposed["by"]} waits for another person: "{proposed["why"]}".',
-            markup=False,
-            soft_wrap=True,
         )
     if standing["approval"] == "two-person":
         out().print("Publishing needs a second person.")
@@ -85,7 +83,7 @@ def diff(
     if as_json:
         print_json({"old": old.name, "new": new.name, "diff": changes})
     else:
-        out().print(changes or f"No difference between {old.name} and {new.name}.", markup=False, soft_wrap=True)
+        out().print(changes or f"No difference between {old.name} and {new.name}.")
 
 
 def _pair(policies: AppPolicies, what: list[str]) -> tuple[Documents, Documents]:
@@ -132,5 +130,5 @@ def _print_version(record: Mapping[str, Any]) -> None:
         table(("version", "published", "by", "effect", "started at", "why"), [_row(record)])
     for document, file in FILES.items():
         if record[document]:
-            out().print(f"\n--- {file} ---", markup=False)
-            out().print(record[document].rstrip("\n"), markup=False, soft_wrap=True)
+            out().print(f"\n--- {file} ---")
+            out().print(record[document].rstrip("\n"))

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Callable
 
-from bonafide.local.layout import Layout
+import typer
+
+from bonafide.local.layout import NAME_VARIABLE, PORT_VARIABLE, Layout
 
 
 def project_layout() -> Layout:
-    """The checkout's layout. ``BONAFIDE_RUN_FOLDER`` takes the place of ``.local``, so that a second stack (with its
-    own ``BONAFIDE_PORT``), its test root and its devices can stand beside the first."""
-    folder = os.environ.get("BONAFIDE_RUN_FOLDER")
-    here = Layout.of_this_project()
-    return Layout(here.root, Path(folder).resolve()) if folder else here
+    """The checkout's layout, with the folder of the local stack that the person means (`bonafide --name`, or the
+    variables that :meth:`~bonafide.local.layout.Layout.from_environment` reads)."""
+    return Layout.from_environment()
+
+
+def mean_local_stack(context: typer.Context, *, name: str | None = None, port: int | None = None) -> None:
+    """From now on, and until the command ends, mean the local stack of this name and first port; ``None`` changes
+    nothing. Raises :class:`~bonafide.local.layout.LocalStackError`."""
+    for variable, value in ((NAME_VARIABLE, name), (PORT_VARIABLE, port)):
+        if value is not None:
+            context.call_on_close(_restoring(variable))
+            os.environ[variable] = str(value)
+    if name is not None:
+        project_layout()  # which judges the name
+
+
+def _restoring(variable: str) -> Callable[[], None]:
+    before = os.environ.get(variable)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = before
+
+    return restore

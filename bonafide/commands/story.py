@@ -8,6 +8,7 @@ from enum import StrEnum, unique
 from typing import Any, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.decisions import STORE
@@ -40,7 +41,7 @@ def tell_story(deployment: Deployment, layout: Layout, *, runs: int, as_json: bo
     told: list[Told] = []
     for number in range(1, runs + 1):
         if not as_json and runs > 1:
-            out().print(f"[bold]Run {number} of {runs}[/]")
+            out().print(Text(f"Run {number} of {runs}", style="bold"))
         try:
             told.append(_told(Outbreak(scene=scene, console=console, tell=_teller(as_json))))
         except StoryBroke as error:
@@ -68,7 +69,7 @@ def _told(story: Outbreak) -> Told:
 
 def _teller(as_json: bool) -> Callable[[float, str], None]:
     console = err() if as_json else out()
-    return lambda at, text: console.print(f"{at:6.1f} s  {text}", soft_wrap=True)
+    return lambda at, text: console.print(f"{at:6.1f} s  {text}")
 
 
 def _worst(told: list[Told]) -> dict[str, Any]:
@@ -85,12 +86,13 @@ def _print_measured(told: list[Told]) -> None:
     worst = _worst(told)
     wrong = sum(not one.as_expected for one in told)
     style = "bold red" if wrong else "bold green"
-    out().print(
-        f"[{style}]{len(told)} {'run' if len(told) == 1 else 'runs'}, {wrong} wrong[/]; worst case "
-        f"{worst['publish_to_first_refusal']:.1f} s to the first refusal, {worst['publish_to_everywhere']:.1f} s until "
-        f"it held everywhere, {worst['rollback_to_first_admission']:.1f} s back ({TYPICAL:.0f} s are typical).",
-        soft_wrap=True,
+    seconds = (
+        f"; worst case {worst['publish_to_first_refusal']:.1f} s to the first refusal, "
+        f"{worst['publish_to_everywhere']:.1f} s until it held everywhere, "
+        f"{worst['rollback_to_first_admission']:.1f} s back ({TYPICAL:.0f} s are typical)."
     )
+    runs = f"{len(told)} {'run' if len(told) == 1 else 'runs'}, {wrong} wrong"
+    out().print(Text.assemble((runs, style), seconds))
 
 
 def _row(number: int, one: Told) -> tuple[str, ...]:

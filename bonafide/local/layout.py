@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8700
+NAME_VARIABLE = "BONAFIDE_NAME"
+PORT_VARIABLE = "BONAFIDE_PORT"
+FOLDER_VARIABLE = "BONAFIDE_RUN_FOLDER"
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z", re.ASCII)
 
 
 class LocalStackError(Exception):
@@ -19,7 +28,7 @@ class LocalStackError(Exception):
 class Layout:
     """The project's folders; every path is absolute.
 
-    `run_folder` moves what a stack writes while it runs; tests use it to run beside an operator's stack.
+    `run_folder` moves what a stack writes while it runs, so that several stacks run from one checkout.
     """
 
     root: Path
@@ -29,6 +38,45 @@ class Layout:
     def of_this_project(cls) -> Layout:
         """The layout of the checkout that this module belongs to."""
         return cls(root=Path(__file__).resolve().parents[2])
+
+    @classmethod
+    def from_environment(cls) -> Layout:
+        """The layout of the local stack that is meant: each stack of a checkout has a folder of its own.
+
+        `BONAFIDE_RUN_FOLDER` names the folder itself, `BONAFIDE_NAME` the stack; one without a name goes by its
+        `BONAFIDE_PORT`, and the one without either is `.local` itself.
+
+        Raises:
+            LocalStackError: when the name cannot be one.
+        """
+        here = cls.of_this_project()
+        folder = os.environ.get(FOLDER_VARIABLE)
+        if folder:
+            return cls(here.root, Path(folder).resolve())
+        port = os.environ.get(PORT_VARIABLE, "")
+        name = os.environ.get(NAME_VARIABLE) or ("" if port == str(DEFAULT_PORT) else port)
+        if not name:
+            return here
+        if not _NAME.match(name):
+            raise LocalStackError(
+                f"{name[:40]!r} cannot be a local stack's name: small letters, digits and dashes, 32 at most."
+            )
+        return cls(here.root, here.stacks / name)
+
+    @property
+    def name(self) -> str:
+        """What the stack is called; empty for the one of `.local` itself."""
+        return self.run_folder.name if self.run_folder is not None else ""
+
+    @property
+    def stacks(self) -> Path:
+        """The folders of the stacks that have a name. They stand apart, so that no name is taken by something else."""
+        return self.root / ".local" / "stacks"
+
+    def running(self) -> tuple[str, ...]:
+        """The names of this checkout's stacks that said they run, the one without a name first as an empty text."""
+        named = sorted(file.parent.name for file in self.stacks.glob("*/stack.json"))
+        return (*(("",) if (self.root / ".local" / "stack.json").exists() else ()), *named)
 
     @property
     def template(self) -> Path:
@@ -90,6 +138,23 @@ class Layout:
         """Python of the environment that holds SAM CLI and ministack."""
         return self.root / ".venv-sam" / "bin" / "python"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for one stack: a second one in it would delete the logs of the first and take its place.
+
+        Raises:
+            LocalStackError: when another process holds it.
+        """
+        self.local.mkdir(parents=True, exist_ok=True)
+        with (self.local / "lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise LocalStackError(
+                    f"A local stack runs in {self.local} already: end it, or give this one a name with --name."
+                ) from None
+            yield
+
     def require_sam_python(self) -> Path:
         """The SAM environment's Python.
 
@@ -114,17 +179,36 @@ class Ports:
 
     @classmethod
     def from_environment(cls) -> Ports:
-        """Seven ports in a row from `BONAFIDE_PORT` (default 8700).
+        """Seven ports in a row from `BONAFIDE_PORT`; without it from 8700, or for a stack with a name the next that
+        are free.
 
         Raises:
             LocalStackError: when the variable is not a usable port number.
         """
-        text = os.environ.get("BONAFIDE_PORT", str(DEFAULT_PORT))
+        if PORT_VARIABLE not in os.environ and os.environ.get(NAME_VARIABLE):
+            return cls.next_free()
+        text = os.environ.get(PORT_VARIABLE, str(DEFAULT_PORT))
         if not text.isdigit() or not 1024 <= int(text) <= 65529:
             raise LocalStackError(f"BONAFIDE_PORT is {text!r}: give a port number between 1024 and 65529.")
-        first = int(text)
+        return cls.in_a_row(int(text))
+
+    @classmethod
+    def in_a_row(cls, first: int) -> Ports:
+        """Seven ports from `first` on."""
         verifier, guarded, aws, functions, *companion = range(first, first + 7)
         return cls(verifier, guarded, aws, functions, tuple(companion))
+
+    @classmethod
+    def next_free(cls) -> Ports:
+        """The first seven free ports in a row, ten numbers apart, from `BONAFIDE_PORT`'s default on.
+
+        Raises:
+            LocalStackError: when there are none.
+        """
+        for first in range(DEFAULT_PORT, DEFAULT_PORT + 1000, 10):
+            if all(is_free(port) for port in range(first, first + 7)):
+                return cls.in_a_row(first)
+        raise LocalStackError(f"No seven ports in a row are free on {LOOPBACK}: choose some with --port.")
 
     @classmethod
     def free(cls) -> Ports:
@@ -141,7 +225,8 @@ class Ports:
         for port in (self.verifier, self.guarded, self.aws, self.functions, *self.companion):
             if not is_free(port):
                 raise LocalStackError(
-                    f"Port {port} on {LOOPBACK} is taken: stop what uses it, or choose another with BONAFIDE_PORT."
+                    f"Port {port} on {LOOPBACK} is taken: stop what uses it, or choose another with --port "
+                    "or BONAFIDE_PORT."
                 )
 
 

@@ -94,7 +94,7 @@ def build(layout: Layout, architecture: str) -> Path:
 
 def main() -> int:
     """Start the local stack, then `sam local start-api`, until Ctrl-C."""
-    layout = Layout.of_this_project()
+    layout = Layout.from_environment()
     address = bridge_address()
     architecture = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
     built = build(layout, architecture)

@@ -14,6 +14,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -41,7 +42,7 @@ class LocalStack:
     `parameters` override the template's; `worker_limit` bounds the workers of one function.
     """
 
-    layout: Layout = field(default_factory=Layout.of_this_project)
+    layout: Layout = field(default_factory=Layout.from_environment)
     ports: Ports = field(default_factory=Ports.from_environment)
     parameters: Mapping[str, str] = field(default_factory=dict)
     stack_name: str = DEFAULT_STACK_NAME
@@ -57,6 +58,7 @@ class LocalStack:
     _vendors: VendorServers | None = field(init=False, default=None)
     _companion: Companion | None = field(init=False, default=None)
     _decisions: DecisionStore | None = field(init=False, default=None)
+    _folder: ExitStack = field(init=False, default_factory=ExitStack)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -94,15 +96,19 @@ class LocalStack:
         Raises:
             LocalStackError: one sentence about what is missing or in the way.
         """
+        self._folder.enter_context(self.layout.held())
+        try:
+            self._start(say)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, say: Callable[[str], None]) -> None:
         self.ports.require_free()
         self.layout.require_sam_python()
         if not (self.layout.packages / RUNTIME_PACKAGES).is_dir():
             raise LocalStackError("The functions' packages are not installed: run `make setup` first.")
-        try:
-            self._bring_up(say)
-        except BaseException:
-            self.stop()
-            raise
+        self._bring_up(say)
 
     def _bring_up(self, say: Callable[[str], None]) -> None:
         for log in self.layout.logs.glob("*.log"):
@@ -186,6 +192,7 @@ class LocalStack:
         if self.facts:
             self.layout.stack_file.unlink(missing_ok=True)
             self.facts = {}
+        self._folder.close()
 
     def _all_parameters(self, authority: DeviceAuthority, vendors: VendorServers) -> dict[str, str]:
         return {
@@ -292,7 +299,7 @@ def run(
     """Run a stack until Ctrl-C (or SIGTERM); the process's exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with LocalStack(layout=layout or Layout.of_this_project(), parameters=parameters or {}) as stack:
+        with LocalStack(layout=layout or Layout.from_environment(), parameters=parameters or {}) as stack:
             say(f"Verifier API  {stack.verifier_url}")
             say(f"Guarded API   {stack.guarded_url}/v1/whoami")
             say(f"AWS stand-in  {stack.aws_endpoint_url}")

@@ -1,0 +1,305 @@
+"""Every table of every command, at three widths: key_ids, rule ids, digests, ARNs and support codes are whole."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import Result
+
+from bonafide import tables
+from bonafide.admin_api import AdminApi
+from bonafide.commands import drills, policy_replay, story
+from bonafide.commands import terminal as terminal_module
+from bonafide.deployment import Deployment
+from bonafide.fleet.outbreak import Effect, Replayed, Told
+from bonafide.fleet.report import print_outcome
+from bonafide.fleet.run import SCENARIOS, Outcome, Verdict
+from bonafide.replaying import ReplayOrder, replay
+from tests.benchmarks.bench_replay import NOW, draft
+from tests.benchmarks.recorded_population import RecordedPopulation
+
+Run = Callable[..., Result]
+COMMANDS = Path(terminal_module.__file__).parent
+
+KEY = "kQ" * 21 + "_"
+DIGEST = "5ef4c0d0" * 8
+APPLE_ID = "TEAMID1234.com.example.the.very.long.reverse.domain.name.of.an.app"
+ARN = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_PolicyPublisher_0a1b2c3d4e5f6071/ann.example@example.org"
+AUDIENCE = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/prod/orders"
+PATH = "/v1/customers/{customer_id}/accounts/{account_id}/transactions/*"
+RULE = "android-verified-boot-key-of-another-operating-system"
+MOMENT = 1_790_000_000
+
+REGISTRATION = {
+    "app": "orders",
+    "apple_app_ids": [APPLE_ID],
+    "apple_environments": ["production"],
+    "android_packages": ["com.example.the.very.long.reverse.domain.name.of.an.app"],
+    "android_signing_digests": [DIGEST],
+    "android_verified_boot_keys": [DIGEST[::-1]],
+    "play_expected": True,
+    "harmony_bundle_names": [],
+    "harmony_app_ids": [],
+    "harmony_app_identifiers": [],
+    "harmony_signing_digests": [],
+    "audiences": [AUDIENCE],
+    "minimum_builds": {"android": "42"},
+    "unknown_builds": "warn",
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+}
+KEY_RECORD = {
+    "key_id": KEY,
+    "app": "orders",
+    "state": "blocked",
+    "enrolled_at": MOMENT,
+    "last_seen": MOMENT,
+    "expires_at": MOMENT,
+    "blocked_at": MOMENT,
+    "blocked_until": None,
+    "reason": RULE,
+    "blocked_by": f"policy 12: {RULE}",
+}
+ROUTES = [["POST", PATH, "proof-once", "affirming"]]
+API = {"audience": AUDIENCE, "routes": ROUTES, "revision": 3, "updated_at": MOMENT, "updated_by": ARN}
+VERSION = {
+    "version": 3,
+    "at": MOMENT,
+    "by": ARN,
+    "approved_by": ARN,
+    "effect": "next-renewal",
+    "rollout": 100,
+    "restores": None,
+    "why": f"refuse {RULE}",
+    "appraisal": "",
+    "client": "",
+}
+ANSWERS: dict[str, Mapping[str, Any]] = {
+    "/admin/apps": {"apps": [REGISTRATION]},
+    "/admin/apps/orders": REGISTRATION,
+    f"/admin/keys/{KEY}": KEY_RECORD,
+    "/admin/apis": {"apis": [API]},
+    "/admin/policies/orders/history": {"versions": [VERSION]},
+    "/admin/policies/orders/versions/3": VERSION,
+}
+
+
+class Items:
+    """DynamoDB with one item in every table, whatever is asked."""
+
+    def __init__(self, items: Mapping[str, Mapping[str, Any]]) -> None:
+        self._items = items
+
+    def get_paginator(self, _name: str) -> Items:
+        return self
+
+    def paginate(self, **asked: Any) -> Iterator[Mapping[str, Any]]:
+        yield {"Items": [self._items[asked["TableName"]]]}
+
+    def query(self, **asked: Any) -> Mapping[str, Any]:
+        return {"Items": [self._items[asked["TableName"]]]}
+
+    def get_item(self, **asked: Any) -> Mapping[str, Any]:
+        return {"Item": self._items[asked["TableName"]]}
+
+
+ITEMS = Items(
+    {
+        "builds": {
+            "app": {"S": "orders"},
+            "build": {"S": f"android#{'9' * 18}"},
+            "version_name": {"S": "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a"},
+            "parts": {"S": "{}"},
+            "registered_at": {"N": str(MOMENT)},
+            "updated_at": {"N": str(MOMENT)},
+        },
+        "signing_keys": {
+            "kid": {"S": KEY},
+            "purpose": {"S": "token"},
+            "created_at": {"N": str(MOMENT)},
+            "active_from": {"N": str(MOMENT)},
+        },
+    }
+)
+APP_SECRETS = {
+    "app": {"S": "orders"},
+    "name": {"S": f"play-key-{DIGEST}"},
+    "kind": {"S": "play-response-keys"},
+    "wrapped": {"B": b"sealed"},
+    "created_at": {"N": str(MOMENT)},
+}
+STATUS_LIST = SimpleNamespace(fetched_at=MOMENT, fresh_until=MOMENT, entries=7, revision=3, content=b"")
+DECISION = {
+    "message": "decision",
+    "action": "authorize",
+    "audience": AUDIENCE,
+    "method": "POST",
+    "route": PATH,
+    "requirement": "monitor",
+    "request_class": "no-token",
+    "outcome": "accepted",
+}
+EFFECT = Effect(version=1, first=1.0, everywhere=2.0, requests={}, most_renewals=1)
+TOLD = Told(
+    timeline=(),
+    genuine=1,
+    hooked=0,
+    replayed=Replayed(keys=1, refused=frozenset(), decisions=1, seconds=0.1),
+    genuine_in_replay=0,
+    published=EFFECT,
+    rolled_back=EFFECT,
+)
+VERDICT = Verdict(scenario=SCENARIOS[0], got=(f"403 evidence-rejected ({RULE})",), milliseconds=12.0, right=False)
+
+COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("api", "list"), (AUDIENCE, ARN)),
+    (("api", "show", AUDIENCE), (AUDIENCE, PATH, "proof-once", "affirming")),
+    (("api", "report"), (AUDIENCE, PATH, "monitor")),
+    (("app", "list"), (APPLE_ID, REGISTRATION["android_packages"][0])),  # type: ignore[index]
+    (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
+    (("app", "builds", "orders"), ("9" * 18, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
+    (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
+    (("endorsements", "show"), ("2026-09-21",)),
+    (("key", "show", KEY), (KEY, RULE)),
+    (("keys", "list"), (KEY, "token")),
+    (("policy", "starter"), ("alternative-stores",)),
+    (("policy", "history", "--app", "orders"), (ARN, RULE)),
+    (("policy", "show", "--app", "orders", "--version", "3"), (ARN, RULE)),
+)
+
+
+@pytest.fixture
+def stack(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack that answers every question with rows full of identifiers."""
+    here = "http://127.0.0.1:9"
+    names = ("stack_name", "issuer", "audience", "wrapping_key_id", "root_public_key")
+    facts = {
+        **dict.fromkeys(("verifier_url", "guarded_url", "aws_endpoint_url", "lambda_endpoint_url"), here),
+        **dict.fromkeys(names, "x"),
+        "region": "eu-central-1",
+        "tables": {name: name for name in ("apps", "builds", "signing_keys", "app_secrets", "endorsements")},
+        "functions": {},
+    }
+    (run_folder / "stack.json").write_text(json.dumps(facts))
+    (run_folder / "logs").mkdir()
+    (run_folder / "logs" / "authorize.log").write_text(json.dumps(DECISION) + "\n")
+
+    def answer(_api: AdminApi, _method: str, path: str, _body: object = None) -> Mapping[str, Any]:
+        plain = path.partition("?")[0]
+        return API if plain.startswith("/admin/apis/") else ANSWERS[plain]
+
+    monkeypatch.setattr(AdminApi, "call", answer)
+    monkeypatch.setattr(Deployment, "aws", lambda _deployment, _service: ITEMS)
+    monkeypatch.setattr("bonafide.endorsement_feed.DynamoDBStatusLists.find", lambda _table: STATUS_LIST)
+    monkeypatch.setattr("bonafide.play_secrets.PlaySecretsOfApps.list", _secrets)
+
+
+def _secrets(_of: object, _app: str) -> tuple[Any, ...]:
+    from service.app_secrets import AppSecret, SecretKind
+
+    return (
+        AppSecret(
+            app="orders",
+            name=f"play-key-{DIGEST}",
+            kind=SecretKind.PLAY_RESPONSE_KEYS,
+            wrapped=b"sealed",
+            created_at=MOMENT,
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReplayOrder, Any]:
+    """A replay that finds something for each of its tables."""
+    file = tmp_path_factory.mktemp("replay") / "decisions.jsonl"
+    file.write_text("".join(f"{line}\n" for line in RecordedPopulation(devices=60).lines(0, 1500, 1500)), "utf-8")
+    from bonafide.decisions import parts_of_path
+
+    order = ReplayOrder(draft=draft(), now=NOW, app=None, since=0.0, until=NOW, sample=3)
+    return order, replay(order, parts_of_path(file, since=None, until=None), processes=1)
+
+
+def _drawn(width: int, monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> str:
+    file = io.StringIO()
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stdout", file)
+    what()
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.usefixtures("stack")
+def test_identifiers_are_whole_in_every_table(
+    bonafide: Run, monkeypatch: pytest.MonkeyPatch, replayed: tuple[ReplayOrder, Any], width: int
+) -> None:
+    """The tables of all commands, and none is left out: where one is printed is noted and compared with the source."""
+    printed: set[tuple[str, int]] = set()
+    real = tables.print_table
+
+    def noting(*arguments: Any, **named: Any) -> None:
+        frame = sys._getframe(1)
+        if Path(frame.f_code.co_filename) == Path(terminal_module.__file__) and frame.f_back is not None:
+            frame = frame.f_back
+        printed.add((Path(frame.f_code.co_filename).name, frame.f_lineno))
+        real(*arguments, **named)
+
+    monkeypatch.setattr(terminal_module, "print_table", noting)
+    monkeypatch.setattr("bonafide.fleet.report.print_table", noting)
+    monkeypatch.setenv("COLUMNS", str(width))
+    for command, words in COMMANDS_WITH_TABLES:
+        result = bonafide(*command)
+        assert result.exit_code == 0, (command, result.output)
+        missing = [word for word in words if word not in result.stdout]
+        assert not missing, (command, missing, result.stdout)
+        assert "…" not in result.stdout
+    order, found = replayed
+    text = _drawn(width, monkeypatch, lambda: policy_replay.print_tables(order, AUDIENCE, found, 1.0))
+    assert "screen-captured" in text
+    assert AUDIENCE in text
+    sampled = [seen for sample in found.tally.samples.values() for seen in sample.drawn()]
+    assert sampled
+    assert all(seen.key_id in text for seen in sampled if seen.rules)
+    measured = {"repetitions": 1, "median_first_refusal": 1, "worst_first_refusal": 1, "median": 1, "worst": 1}
+    assert "not-before" in _drawn(width, monkeypatch, lambda: drills._print({"not-before": measured}))
+    assert "1.0 s" in _drawn(width, monkeypatch, lambda: story._print_measured([TOLD]))
+    file = io.StringIO()
+    print_outcome(Outcome((VERDICT,), 1.0), Console(file=file, width=width))
+    assert RULE in file.getvalue()
+    assert printed == _call_sites()
+
+
+def _call_sites() -> set[tuple[str, int]]:
+    """Every place in the source that prints a table, as file and line."""
+    sites = set()
+    for file in COMMANDS.parent.rglob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        names = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+            if alias.name in ("table", "print_table")
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                sites.add((file.name, node.lineno))
+    return sites - {(Path(terminal_module.__file__).name, line) for line in range(1000)}
+
+
+def test_no_other_code_draws_tables() -> None:
+    """rich's own tables cut words where the terminal is narrow."""
+    drawing = [
+        file.name
+        for file in COMMANDS.parent.rglob("*.py")
+        if "rich.table" in file.read_text("utf-8") and file != Path(tables.__file__)
+    ]
+    assert drawing == []

@@ -80,7 +80,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m bonafide.local.sam_local
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template test races flips bench bench-authorizer
+.PHONY: check lint types template test races flips paths bench bench-authorizer
 check: lint types template test ## What CI runs: lint, types, template checks, tests
 
 lint: setup ## Formatting and lint
@@ -102,6 +102,9 @@ races: setup ## Twenty rounds of races for one challenge and for one counter
 
 flips: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive
+
+paths: setup ## Half a million paths through real URL parsers: none resolves one to a route that the gate asks less for
+	@$(BIN)/python -m pytest -q -n 2 -m exhaustive tests/properties/test_path_differential.py
 
 bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers
 	@$(BIN)/python -m tests.benchmarks

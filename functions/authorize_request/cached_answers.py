@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attestation.route_requirement import Demand, Requirement, RouteRequirement
+from attestation.route_requirement import Demand, Requirement, RouteRequirement, every_demand
 from gateway_event import GatewayRequest, Kind
 
 _PROOFS = frozenset({Requirement.PROOF, Requirement.PROOF_ONCE})
 _OPEN = frozenset({Requirement.OFF, Requirement.MONITOR})
+_WILDCARDS = frozenset("*?$")
 
 
 def beyond_caching(routes: Sequence[RouteRequirement], default: Requirement) -> str:
     """Which routes of an API a cached answer cannot serve, for the operator; empty when there are none."""
-    return ", ".join(demand.route for demand in _demands(routes, default) if _needs_each_request(demand))
+    return ", ".join(named(demand) for demand in every_demand(routes, default) if needs_each_request(demand))
 
 
 def guards_anything(routes: Sequence[RouteRequirement], default: Requirement) -> bool:
     """Whether any route of an API refuses anybody."""
-    return any(demand.requirement not in _OPEN for demand in _demands(routes, default))
+    return any(demand.requirement not in _OPEN for demand in every_demand(routes, default))
 
 
 def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None, *, mixed: bool, guarded: bool) -> str:
@@ -32,26 +33,38 @@ def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None,
     ``mixed`` is whether the API has routes beyond caching at all, ``guarded`` whether it has any that refuse;
     ``token`` is the one to be let in by, ``None`` for a request that would pass unverified.
     """
-    if _needs_each_request(demand):
+    if needs_each_request(demand):
         return "the route asks for a proof or a tier, and answers are cached: set AUTHORIZER_CACHE_SECONDS to 0"
     if request.kind is Kind.HTTP_2 and (mixed or (token is None and guarded)):
         return "a simple response is cached for all routes, and not all of them would let this request pass"
     if token is not None and request.identity is not None and token not in request.identity:
         return "answers are cached, and not under the token: make its header the authorizer's identity source"
+    if request.kind is not Kind.HTTP_2 and (token is None or mixed):
+        return cannot_be_narrowed(request)
     return ""
 
 
-def _demands(routes: Sequence[RouteRequirement], default: Requirement) -> list[Demand]:
-    """Everything that a request of this API can be asked for."""
-    demands = []
-    for route in routes:
-        demands.append(route.demand)
-        if route.method == "*" and route.open_ended and not route.segments:  # covers all that is left
-            return demands
-    return [*demands, Demand(default, None, f"every other route (DEFAULT_REQUIREMENT is {default})")]
+def cannot_be_narrowed(request: GatewayRequest) -> str:
+    """Why no cached answer can be for this request's route alone, for the operator; empty when one can.
+
+    ``*`` and ``?`` in a policy's resource stand for other characters, ``$`` begins a policy variable, and nothing
+    escapes them everywhere: an answer for ``/*****/users`` would be kept as one for ``/admin/users`` too.
+    """
+    if request.kind is Kind.HTTP_2:
+        return "a simple response is cached for all routes"
+    # The path of a WebSocket's handshake is the gateway's own $connect; stages are no part of a path.
+    if request.kind is not Kind.WEBSOCKET and not _WILDCARDS.isdisjoint(request.path):
+        return "the path holds *, ? or $, and a cached answer for it would be one for other paths too"
+    return ""
 
 
-def _needs_each_request(demand: Demand) -> bool:
+def named(demand: Demand) -> str:
+    """The route that a demand comes from, for the operator."""
+    return demand.route or f"every other route (DEFAULT_REQUIREMENT is {demand.requirement})"
+
+
+def needs_each_request(demand: Demand) -> bool:
+    """Whether what is asked for differs between two requests of one token, so that no cached answer can serve it."""
     if demand.requirement in _PROOFS:
         return True
     return demand.minimum_tier is not None and demand.requirement is not Requirement.MONITOR

@@ -13,13 +13,28 @@ from typing import NamedTuple
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.proof import ReplayMemory, VerifiedProof, verify_proof
 from attestation.proof_nonce import make_nonce, nonce_holds
-from attestation.route_requirement import Demand, Requirement, demand_for, strictest, tier_reaches
+from attestation.route_requirement import (
+    Demand,
+    Requirement,
+    demand_for,
+    every_demand,
+    is_ambiguous,
+    strictest,
+    tier_reaches,
+)
 from attestation.token import VerifiedToken, request_key_of, verify_token
 from attestation.trust_bundle import TrustBundle
 from authorizer_settings import AuthorizerSettings
 from bundle_keeper import BundleKeeper
-from cached_answers import beyond_caching, cannot_be_cached, guards_anything
-from gateway_event import GatewayRequest, Kind
+from cached_answers import (
+    beyond_caching,
+    cannot_be_cached,
+    cannot_be_narrowed,
+    guards_anything,
+    named,
+    needs_each_request,
+)
+from gateway_event import GatewayRequest
 from refusals import REFUSALS, UNAVAILABLE, UNCHECKED, VERIFIED
 from spent_proofs import SpentProofs
 from verified_tokens import RememberedToken, VerifiedTokens
@@ -50,7 +65,7 @@ class Gate:
     """Decides requests, one after the other. Remembers tokens and proofs it has seen.
 
     ``spent`` spends proofs where a route asks for ``proof-once``; ``warn(detail)`` hears, once per change of the
-    routes, of routes that cannot be served because answers are cached.
+    routes, of routes that cannot be served: as answers are cached, or as there is no table to spend proofs in.
     """
 
     def __init__(
@@ -64,34 +79,38 @@ class Gate:
         self._settings = settings
         self._keeper = keeper
         self._spent = spent or SpentProofs(settings.proof_nonces_table)
+        self._can_spend = spent is not None or bool(settings.proof_nonces_table)
         self._warn = warn
         self._tokens = VerifiedTokens(skew=settings.clock_skew)
         self._proofs = ReplayMemory()
-        self._bundle_of_caching: TrustBundle | None = None
+        self._looked_at: TrustBundle | None = None
         self._beyond_caching = ""
+        self._unspendable = ""
         self._guarded = True
+        self._said_that_tokens_end = False
 
     def prepare(self, now: float) -> None:
         """Have the trust bundle at hand before the first request, and say what its routes and our settings make
         impossible."""
         bundle = self._keeper.current(now)
-        if bundle is not None and self._settings.cache_seconds:
-            self._look_at_caching(bundle)
+        if bundle is not None:
+            self._look_at_routes(bundle)
 
     def decide(self, request: GatewayRequest, now: float) -> Decision:
         """Decide ``request`` at ``now``. Does not raise for anything that a request can hold."""
         decision = self._decide_by_bundle(request, now)
-        key = self._settings.nonce_key
-        if key:
-            return decision._replace(next_nonce=make_nonce(key=key, audience=self._settings.audience, now=now))
+        settings = self._settings
+        if settings.nonce_key and not settings.cache_seconds:  # a cached answer gives what it holds to later requests
+            nonce = make_nonce(key=settings.nonce_key, audience=settings.audience, now=now)
+            return decision._replace(next_nonce=nonce)
         return decision
 
     def _decide_by_bundle(self, request: GatewayRequest, now: float) -> Decision:
         settings = self._settings
         bundle = self._keeper.current(now)
         if bundle is None:
-            # A cached simple response would stand for every route, also when there is a bundle again.
-            lasting = settings.cache_seconds and request.kind is Kind.HTTP_2
+            # What is cached for other routes too would open them, also when there is a bundle again.
+            lasting = cannot_be_narrowed(request) if settings.cache_seconds else ""
             return Decision(
                 allowed=settings.allow_when_unavailable and not lasting,
                 request_class=UNCHECKED,
@@ -111,10 +130,8 @@ class Gate:
         settings = self._settings
         demand = self._demand(request, bundle)
         requirement, minimum_tier, pattern = demand
-        mixed = False
-        if settings.cache_seconds:
-            self._look_at_caching(bundle)
-            mixed = bool(self._beyond_caching)
+        self._look_at_routes(bundle)
+        mixed = bool(settings.cache_seconds and self._beyond_caching)
         token: VerifiedToken | None = None
         proof: VerifiedProof | None = None
         reason, detail = None, ""
@@ -127,10 +144,14 @@ class Gate:
                 if not tier_reaches(token.tier, minimum_tier):
                     raise RejectedEvidence(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
                 proof = self._proof(request, requirement, remembered, text, now)
+                if settings.cache_seconds and not needs_each_request(demand):
+                    self._check_outlives_the_cache(token, now)
                 request_class = VERIFIED
             except AttestationError as error:
                 reason, detail = error.reason, error.detail
                 request_class = REFUSALS.get(reason, UNAVAILABLE).request_class
+                if any(map(is_ambiguous, (request.path, *request.other_paths))):
+                    detail += "; the path can be resolved in more than one way, so the strictest route counts"
         allowed = reason is None or requirement is Requirement.MONITOR
         if allowed and settings.cache_seconds:
             presented = request.tokens[0] if request_class == VERIFIED else None
@@ -147,27 +168,50 @@ class Gate:
             reason,
             detail,
             pattern,
-            proof.content_digest if proof is not None else None,
+            # A cached answer is given to requests that nobody signed: their bodies must not find a digest in it.
+            proof.content_digest if proof is not None and not settings.cache_seconds else None,
             mixed,
         )
 
     def _demand(self, request: GatewayRequest, bundle: TrustBundle) -> Demand:
         routes, default = bundle.apis.get(self._settings.audience, ()), self._settings.default_requirement
-        demand = demand_for(routes, request.method, request.path, default)
+        method, gateway_route = request.method, request.gateway_route
+        demand = demand_for(routes, method, request.path, default, gateway_route)
         if not request.other_paths:
             return demand
-        return strictest([demand, *(demand_for(routes, request.method, path, default) for path in request.other_paths)])
+        others = (demand_for(routes, method, path, default, gateway_route) for path in request.other_paths)
+        return strictest([demand, *others])
 
-    def _look_at_caching(self, bundle: TrustBundle) -> None:
-        if bundle is self._bundle_of_caching:
+    def _look_at_routes(self, bundle: TrustBundle) -> None:
+        if bundle is self._looked_at:
             return
+        self._looked_at = bundle
         settings = self._settings
-        routes = bundle.apis.get(settings.audience, ())
-        before, self._bundle_of_caching = self._beyond_caching, bundle
-        self._beyond_caching = beyond_caching(routes, settings.default_requirement)
-        self._guarded = guards_anything(routes, settings.default_requirement)
-        if self._beyond_caching and self._beyond_caching != before:
-            self._warn(f"AUTHORIZER_CACHE_SECONDS is {settings.cache_seconds:g}; refused: {self._beyond_caching}")
+        routes, default = bundle.apis.get(settings.audience, ()), settings.default_requirement
+        if settings.cache_seconds:
+            before, self._beyond_caching = self._beyond_caching, beyond_caching(routes, default)
+            self._guarded = guards_anything(routes, default)
+            if self._beyond_caching and self._beyond_caching != before:
+                self._warn(f"AUTHORIZER_CACHE_SECONDS is {settings.cache_seconds:g}; refused: {self._beyond_caching}")
+        elif not self._can_spend:
+            once = [demand for demand in every_demand(routes, default) if demand.requirement is Requirement.PROOF_ONCE]
+            before, self._unspendable = self._unspendable, ", ".join(map(named, once))
+            if once and self._unspendable != before:
+                self._warn(f"proof-once needs PROOF_NONCES_TABLE, which is not set; refused: {self._unspendable}")
+
+    def _check_outlives_the_cache(self, token: VerifiedToken, now: float) -> None:
+        """An answer that is kept longer than its token lives would let an expired token in."""
+        seconds = self._settings.cache_seconds
+        if token.expires_at - now >= seconds:
+            return
+        if token.expires_at - token.issued_at <= seconds and not self._said_that_tokens_end:
+            self._said_that_tokens_end = True
+            life = token.expires_at - token.issued_at
+            self._warn(f"AUTHORIZER_CACHE_SECONDS is {seconds:g} and tokens live {life} s; refused: every token")
+        raise RejectedEvidence(
+            Reason.TOKEN_ENDING,
+            f"it lives for {token.expires_at - now:.0f} s, and answers are cached for {seconds:g} s",
+        )
 
     def _token(self, request: GatewayRequest, bundle: TrustBundle, now: float) -> tuple[RememberedToken, str]:
         text = _only(request.tokens, Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED)

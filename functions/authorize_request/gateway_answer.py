@@ -57,6 +57,7 @@ def denial(request: GatewayRequest, decision: Decision) -> Answer:
     context = {
         "error": refusal.error,
         "action": refusal.action,
+        "retry": refusal.retry,
         "reason_title": refusal.title,
         "www_authenticate": refusal.www_authenticate,
         "support_code": support_code(request.request_id),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum, unique
 from typing import Final, NamedTuple
 
+from attestation.route_requirement import is_ambiguous
 from authorizer_settings import AuthorizerSettings
 
 _METHOD_ARN: Final = re.compile(
@@ -40,9 +41,9 @@ class GatewayRequest(NamedTuple):
     ``path`` is the API's own path, as routes are written: no stage, no base path of a custom domain. ``url`` is the
     URL as the client called it, without query; empty when unknown. ``tokens``, ``proofs`` and ``pops`` are the values
     of those headers, all of them, as the event has them; ``proofs`` is ``None`` where the event cannot carry a proof.
-    ``route`` is the gateway's own name of the route, for the log; ``api_arn`` and ``method_arn`` are what policies are
-    written for. ``other_paths`` are further readings of the path, where the event leaves more than one open, and
-    ``identity`` what the gateway says it would cache an answer under, where it says so.
+    ``route`` is the gateway's own name of the route; ``api_arn`` and ``method_arn`` are what policies are written for.
+    ``other_paths`` are further readings of the path, where the event leaves more than one open, and ``identity`` what
+    the gateway says it would cache an answer under, where it says so.
     """
 
     kind: Kind
@@ -58,6 +59,11 @@ class GatewayRequest(NamedTuple):
     pops: list[str]
     other_paths: tuple[str, ...] = ()
     identity: str | list[str] | None = None
+
+    @property
+    def gateway_route(self) -> str:
+        """The path of the gateway's own route, as ``/orders/{order}``: HTTP APIs name it with the method."""
+        return self.route.rpartition(" ")[2]
 
 
 class UnreadableEvent(Exception):
@@ -114,6 +120,8 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
         # AWS's sample of payload 1.0 has no stage in its path; on the API's own domain, every URL begins with it.
         stage = _text(context, "stage")
         full_path = path if stage == "$default" else f"/{stage}{path}"
+    # What a backend resolves once more is event["path"]: the ARN's may have been cleaned up.
+    raw = _text(event, "path")
     tokens, proofs, pops = _header_values(event, settings)
     return GatewayRequest(
         kind=kind,
@@ -127,6 +135,7 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
         api_arn=api_arn,
         method_arn=arn,
         pops=pops,
+        other_paths=(raw,) if raw != path and raw and is_ambiguous(raw) else (),
         identity=_identity(event),
     )
 
@@ -143,6 +152,8 @@ def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocatio
     # Where the two do not fit together, which of them the backend goes by is unknown: the strictest reading counts.
     arn_path = "/" + (match[3] or "") if match and match[2] == method else None
     path, *others = _readings(raw_path, arn_path, context)
+    if raw_path != path and is_ambiguous(raw_path):
+        others.append(raw_path)
     tokens, proofs, pops = _header_values(event, settings)
     return GatewayRequest(
         kind=Kind.HTTP_2,

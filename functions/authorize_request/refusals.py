@@ -29,11 +29,23 @@ class Refusal(NamedTuple):
     request_class: str
 
     @property
+    def retry(self) -> str:
+        """``action`` in the words of the verifier's problems: whether the request may be tried again, and when."""
+        return _RETRY[self.action]
+
+    @property
     def www_authenticate(self) -> str:
         """The challenge (RFC 9110 §11.6.1) for the ``WWW-Authenticate`` header."""
         return f'DPoP error="{self.error}", error_description="{self.title}", action="{self.action}", algs="ES256"'
 
 
+_RETRY: Final = {
+    "attest": "after-challenge",
+    "reattest": "after-challenge",
+    "renew": "after-challenge",
+    "sign": "now",
+    "retry": "later",
+}
 VERIFIED: Final = "verified"
 UNCHECKED: Final = "unchecked"
 """Request class of what nobody looked at: a route that is ``off``, or a stack that allows without a trust bundle."""
@@ -47,6 +59,7 @@ _NO_TOKEN: Final = Refusal(_ATTESTATION, "attest", "This API needs an attestatio
 _INVALID: Final = Refusal(_ATTESTATION, "attest", "The attestation token is not valid.", "invalid")
 _AUDIENCE: Final = Refusal(_ATTESTATION, "attest", "The attestation token is for another API.", "wrong-audience")
 _EXPIRED: Final = Refusal(_FRESH, "renew", "The attestation token has expired.", "expired")
+_ENDING: Final = Refusal(_FRESH, "renew", "The attestation token ends too soon.", "expired")
 _EARLY: Final = Refusal(_FRESH, "renew", "The attestation token is not valid yet.", "invalid")
 _SUPERSEDED: Final = Refusal(_FRESH, "reattest", "The attestation token must be renewed under a new policy.", "revoked")
 _BLOCKED: Final = Refusal(_ATTESTATION, "reattest", "The attestation token was revoked.", "revoked")
@@ -75,6 +88,7 @@ REFUSALS: Final[Mapping[Reason, Refusal]] = {
     Reason.TOKEN_FROM_FUTURE: _EARLY,
     Reason.TOKEN_SUPERSEDED: _SUPERSEDED,
     Reason.TOKEN_TIER: _LOW,
+    Reason.TOKEN_ENDING: _ENDING,
     Reason.KEY_BLOCKED: _BLOCKED,
     Reason.PROOF_MISSING: _UNSIGNED,
     Reason.PROOF_UNSEEN: _UNSIGNED,

@@ -44,6 +44,7 @@ def test_refusal_tells_the_client_what_to_do_and_nothing_more(stand: Stand, call
     assert set(context) == {
         "error",
         "action",
+        "retry",
         "reason_title",
         "www_authenticate",
         "support_code",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from attestation.errors import Reason
 from refusals import REFUSALS, UNCHECKED, Refusal, support_code
 
+ROOT = Path(__file__).parents[3]
 OURS = [
     reason
     for reason in Reason
@@ -52,6 +54,24 @@ def test_reasons_that_help_probing_share_one_answer() -> None:
         Reason.TOKEN_ISSUER,
     )
     assert len({REFUSALS[reason] for reason in probing}) == 1
+
+
+@pytest.mark.parametrize("refusal", sorted(set(REFUSALS.values())), ids=lambda refusal: refusal.title)
+def test_retry_and_action_say_the_same(refusal: Refusal) -> None:
+    """ "Never" beside "retry" made apps give up on a request that nothing is wrong with."""
+    expected = {"retry": "later", "sign": "now"}.get(refusal.action, "after-challenge")
+    assert refusal.retry == expected
+
+
+@pytest.mark.parametrize("template", ["template.yaml", "examples/orders-backend/template.yaml"])
+def test_gateway_responses_take_both_from_the_authorizer(template: str) -> None:
+    """A fixed word beside a changing one contradicts it sooner or later."""
+    text = (ROOT / template).read_text("utf-8")
+    bodies = [json.loads(found) for found in re.findall(r"application/json: '(\{.*\})' \}", text) if "action" in found]
+    assert bodies
+    for body in bodies:
+        fixed = (body["retry"], body["action"]) == ("after-challenge", "attest")
+        assert fixed or (body["retry"], body["action"]) == ("$context.authorizer.retry", "$context.authorizer.action")
 
 
 def test_support_codes_are_short_and_differ() -> None:

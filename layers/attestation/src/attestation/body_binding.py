@@ -90,7 +90,7 @@ def _refusal(event: Event, title: str) -> dict[str, Any]:
         "title": title,
         "status": 401,
         "instance": str(request.get("requestId", "")),
-        "retry": "never",
+        "retry": "now",
         "action": "sign",
     }
     return {

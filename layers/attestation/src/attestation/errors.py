@@ -110,6 +110,7 @@ class Reason(StrEnum):
     TOKEN_FROM_FUTURE = "token-from-future"
     TOKEN_SUPERSEDED = "token-superseded"  # minted before the app's not-before: renew under the new policy
     TOKEN_TIER = "token-tier"  # a token of a device that was barely accepted, on a route that asks for more
+    TOKEN_ENDING = "token-ending"  # a token about to expire, to be let in by a cached answer after it has
     PROOF_MISSING = "proof-missing"  # stolen token without its key
     PROOF_UNSEEN = "proof-unseen"  # no attack: a TOKEN authorizer is shown no proof, but the route asks for one
     PROOF_MALFORMED = "proof-malformed"

@@ -1,8 +1,12 @@
 """Route requirements: what a route asks of a request, and which route a request is for.
 
 Path patterns: exact segments; ``*`` stands for any one segment; a last ``*`` for the rest of the path, of any depth
-and also none (``/v1/*`` covers ``/v1``, ``/v1/a`` and ``/v1/a/b``; ``/*`` covers everything). Case matters, as it
-does to API Gateway; a slash at the end of a path does not.
+and also none (``/v1/*`` covers ``/v1``, ``/v1/a`` and ``/v1/a/b``; ``/*`` covers everything). API Gateway's own
+notation is understood: ``{name}`` for any one segment, also the last, and a last ``{name+}`` for one segment or more.
+Case matters, as it does to API Gateway; a slash at the end of a path does not.
+
+How a backend resolves an odd path is not predicted. A path that URL parsers, frameworks or gateways could resolve to
+another path gets the strictest demand of all routes, unless the gateway's own route says what it resolved it to.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum, unique
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -34,9 +39,22 @@ MINIMUM_TIERS: Final = ("warning", "affirming")
 
 _STRICTNESS: Final = {requirement: rank for rank, requirement in enumerate(Requirement)}
 _TIER_RANK: Final = {tier: rank for rank, tier in enumerate((None, *MINIMUM_TIERS))}
+METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""The methods that an API Gateway can have a route for (``ANY`` is our ``*``)."""
+
 _METHOD: Final = re.compile(r"\*\Z|[A-Z]{1,16}\Z")
-_PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*)+\Z")
-_DECODINGS: Final = 3
+_VARIABLE: Final = re.compile(r"\{[A-Za-z0-9._:-]+\}\Z")
+_GREEDY: Final = re.compile(r"\{[A-Za-z0-9._:-]+\+\}\Z")
+_PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)+\Z")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_AMBIGUOUS: Final = re.compile(
+    r"[;\\?#%]"  # path parameters, the other slash, the ends of a path, an escape that is left after decoding
+    r"|//"  # an empty segment: kept, dropped, or the beginning of a host
+    r"|(?:\A|/)\.{1,2}(?:/|\Z)"  # a dot segment
+    r"|(?:\A|/) | (?:/|\Z)"  # spaces at the ends of a segment, which URL parsers and file systems strip
+)
+_CLIMBS: Final = re.compile(r"\A[/\\]{2}|(?:\A|[/\\])\.{1,2}(?:[;?# ][^/\\]*)?(?:[/\\]|\Z)")
+_DECODINGS: Final = 8
 
 
 class Demand(NamedTuple):
@@ -63,7 +81,7 @@ class RouteRequirement(_Route):
 
     ``minimum_tier`` is the lowest tier that a token may have there (``warning`` or ``affirming``), ``None`` for no
     more than the token's being valid. Raises :class:`ValueError` for a method that is not in capitals, a pattern that
-    is not one, a tier that is not one of these, and a tier on a route that is ``off``. ``segments`` and
+    is not one, a tier that is not one of these, and a tier on a route that is ``off``. ``segments`` (``*`` for any) and
     ``open_ended`` are the pattern taken apart, ``demand`` is what every request that it covers needs.
     """
 
@@ -81,9 +99,7 @@ class RouteRequirement(_Route):
             raise ValueError(f"minimum tier {minimum_tier!r} is not one of {', '.join(MINIMUM_TIERS)}")
         if minimum_tier is not None and requirement is Requirement.OFF:
             raise ValueError("a route that is off looks at no token, so it cannot ask for a tier")
-        open_ended = segments[-1:] == ("*",)
-        if open_ended:
-            segments = segments[:-1]
+        segments, open_ended = _pattern(segments)
         demand = Demand(requirement, minimum_tier, f"{method} {path}")
         return super().__new__(cls, method, path, requirement, minimum_tier, segments, open_ended, demand)
 
@@ -100,23 +116,90 @@ class RouteRequirement(_Route):
             return False
         return all(pattern in ("*", segment) for pattern, segment in zip(own, segments, strict=True))
 
+    @property
+    def covers_everything(self) -> bool:
+        """Whether no request is left for routes below this one."""
+        return self.method == "*" and self.open_ended and not self.segments
+
+    def is_same_place(self, method: str, path: str) -> bool:
+        """Whether this route covers exactly what another of ``method`` and ``path`` would, however it is spelled."""
+        other = _pattern(tuple(path[1:].split("/")) if len(path) > 1 else ())
+        return (self.method, self.segments, self.open_ended) == (method, *other)
+
+
+def _pattern(segments: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """The segments of a pattern with ``*`` for those that vary, and whether more may follow."""
+    last = segments[-1] if segments else ""
+    plain = tuple("*" if _VARIABLE.match(segment) else segment for segment in segments)
+    if last == "*":
+        return plain[:-1], True
+    if _GREEDY.match(last):
+        return (*plain[:-1], "*"), True
+    return plain, False
+
+
+def check_new_route(method: str, path: str) -> None:
+    """Raises :class:`ValueError` for a route that can be read and yet would never match as it was meant: a method that
+    no gateway has, or braces that are not the gateway's ``{name}``, or ``{name+}`` at the end.
+
+    Apart from :class:`RouteRequirement`, which must read whatever was stored before this was checked."""
+    if method != "*" and method not in METHODS:
+        raise ValueError(f"{method} is no method of an API Gateway: * or one of {', '.join(sorted(METHODS))}")
+    *before, last = path[1:].split("/")
+    for segment in (*before, "" if _GREEDY.match(last) else last):
+        if ("{" in segment or "}" in segment) and not _VARIABLE.match(segment):
+            raise ValueError(f"{segment!r} is neither {{name}} for one segment nor {{name+}} at the end for the rest")
+
 
 def demand_for(
-    routes: Sequence[RouteRequirement], method: str, path: str, default: Requirement = Requirement.PROOF
+    routes: Sequence[RouteRequirement],
+    method: str,
+    path: str,
+    default: Requirement = Requirement.PROOF,
+    gateway_route: str = "",
 ) -> Demand:
     """What ``method`` on ``path`` asks for: the first route that covers it, else ``default``.
 
-    A path that could be read in more than one way (escapes, dot segments, doubled slashes, backslashes, path
-    parameters) is read in all of them, and the strictest requirement and the highest tier count: the gateway, the
-    backend's framework and we may each resolve ``/public/%2e%2e/admin`` differently, and the gate must not be the
-    one that is fooled.
+    A path that could be resolved to another path gets the strictest requirement and the highest tier of all routes: the
+    gateway, the backend's framework and we may each resolve ``/public/%2e%2e/admin`` differently, and the gate must not
+    be the one that is fooled. ``gateway_route`` is the path of the gateway's own route, as ``/orders/{order}``, empty
+    where it is not known: without a greedy variable it says what the gateway resolved the path to, and so it outranks
+    our own reading. HEAD counts as GET too, as frameworks answer it by what they have for GET.
     """
+    if method == "HEAD":
+        as_get = demand_for(routes, "GET", path, default, gateway_route)
+        return strictest([_demand_of(routes, method, path, default, gateway_route), as_get])
+    return _demand_of(routes, method, path, default, gateway_route)
+
+
+def _demand_of(
+    routes: Sequence[RouteRequirement], method: str, path: str, default: Requirement, gateway_route: str
+) -> Demand:
+    template = _template(gateway_route) if gateway_route else None
     if _PLAIN.match(path):
-        return _first(routes, method, tuple(path[1:].split("/")), default)
+        segments = tuple(path[1:].split("/"))
+        first = _first(routes, method, segments, default)
+        if template is None or _fits(template, segments):
+            return first
+        return strictest([first, *_reachable(routes, method, template, default)])
     readings = _readings(path)
-    if readings is None:  # not even readable: whatever the backend makes of it, it needs the most
-        return strictest([Demand(default), *(route.demand for route in routes)])
-    return strictest([_first(routes, method, reading, default) for reading in sorted(readings)])
+    if template is not None and not (readings is None and climbs(path)):
+        if readings is not None and all(_fits(template, reading) for reading in readings):
+            return strictest([_first(routes, method, reading, default) for reading in readings])
+        return strictest(_reachable(routes, method, template, default))
+    if readings is None:
+        return strictest(every_demand(routes, default))
+    return strictest([_first(routes, method, reading, default) for reading in readings])
+
+
+def every_demand(routes: Sequence[RouteRequirement], default: Requirement) -> list[Demand]:
+    """Everything that a request can be asked for, whatever its method and path."""
+    demands = []
+    for route in routes:
+        demands.append(route.demand)
+        if route.covers_everything:
+            return demands
+    return [*demands, Demand(default)]
 
 
 def _first(routes: Sequence[RouteRequirement], method: str, segments: tuple[str, ...], default: Requirement) -> Demand:
@@ -124,6 +207,39 @@ def _first(routes: Sequence[RouteRequirement], method: str, segments: tuple[str,
         if route.covers(method, segments):
             return route.demand
     return Demand(default)
+
+
+@lru_cache(maxsize=256)
+def _template(gateway_route: str) -> tuple[str, ...] | None:
+    """A gateway's route as segments, ``*`` for variables; ``None`` where it says nothing of the path: a greedy
+    variable, HTTP APIs' ``$default``, or no path at all."""
+    if not gateway_route.startswith("/") or "+}" in gateway_route:
+        return None
+    return _pattern(_literal(gateway_route))[0]
+
+
+def _fits(template: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    return len(template) == len(segments) and all(
+        own in ("*", segment) for own, segment in zip(template, segments, strict=True)
+    )
+
+
+def _reachable(
+    routes: Sequence[RouteRequirement], method: str, template: tuple[str, ...], default: Requirement
+) -> list[Demand]:
+    """What the requests of one of the gateway's routes can be asked for: variables may have any value."""
+    demands: list[Demand] = []
+    for route in routes:
+        if route.covers(method, template):  # all of them: a variable is covered by a variable only
+            return [*demands, route.demand]
+        own = route.segments
+        if (
+            route.method in ("*", method)
+            and (len(own) <= len(template) if route.open_ended else len(own) == len(template))
+            and all("*" in (a, b) or a == b for a, b in zip(own, template, strict=False))
+        ):
+            demands.append(route.demand)
+    return [*demands, Demand(default)]
 
 
 def strictest(demands: Sequence[Demand]) -> Demand:
@@ -138,35 +254,51 @@ def tier_reaches(tier: str, minimum: str | None) -> bool:
     return minimum is None or _TIER_RANK.get(tier, 0) >= _TIER_RANK[minimum]
 
 
-def _readings(path: str) -> set[tuple[str, ...]] | None:
-    """Every way to read an odd path, as segments; ``None`` when there is no end to them or it is no text."""
-    readings = set()
+def is_ambiguous(path: str) -> bool:
+    """Whether software may resolve ``path`` to another path than its own text, or that text with its escapes decoded,
+    says."""
+    return not _PLAIN.match(path) and _readings(path) is None
+
+
+def climbs(path: str) -> bool:
+    """Whether a path, at any decoding, may leave the route that the gateway took it for: dot segments, the beginning of
+    a host, or text that cannot be read to its end."""
     for _ in range(_DECODINGS):
-        if any(not character.isprintable() for character in path):
-            return None
-        readings |= {_literal(path), _resolved(path)}
+        if not path.isprintable() or any(_CLIMBS.search(form) for form in _forms(path)):
+            return True
         decoded = _decoded(path)
-        if decoded is None:
-            return None
-        if decoded == path:
-            return readings
+        if decoded is None or decoded == path:
+            return decoded is None
         path = decoded
-    return None
+    return True
+
+
+def _readings(path: str) -> set[tuple[str, ...]] | None:
+    """The path as it stands and decoded, as segments; ``None`` when it is ambiguous, or no text.
+
+    Only harmless characters may be escaped, and once: what they stand for is the same wherever it is decoded.
+    """
+    decoded = _decoded(path)
+    if decoded is None or not decoded.isprintable():
+        return None
+    forms = _forms(decoded)
+    if any(_AMBIGUOUS.search(form) or form.count("/") != path.count("/") for form in forms):
+        return None
+    return {_literal(form) for form in (path, *forms)}
+
+
+def _forms(path: str) -> set[str]:
+    """``path`` as it stands, and as software has it that composes characters or folds their compatibility forms: U+FF0F
+    is a slash then, and U+2026 three dots."""
+    if path.isascii():
+        return {path}
+    from unicodedata import normalize  # here: few paths need it
+
+    return {path, normalize("NFC", path), normalize("NFKC", path)}
 
 
 def _literal(path: str) -> tuple[str, ...]:
     return tuple(segment for segment in path.split("/") if segment)
-
-
-def _resolved(path: str) -> tuple[str, ...]:
-    kept: list[str] = []
-    for segment in path.replace("\\", "/").split("/"):
-        name = segment.split(";", 1)[0]
-        if name == "..":
-            del kept[-1:]
-        elif name not in ("", "."):
-            kept.append(name)
-    return tuple(kept)
 
 
 def _decoded(path: str) -> str | None:
@@ -174,9 +306,7 @@ def _decoded(path: str) -> str | None:
         return path
     try:
         data = path.encode("utf-8")
-        return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode("ascii")), data).decode(
-            "utf-8"
-        )
+        return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), data).decode("utf-8")
     except UnicodeError:  # overlong or broken UTF-8, the old way to smuggle a slash
         return None
 

@@ -187,6 +187,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.TOKEN_FROM_FUTURE,
         Reason.TOKEN_SUPERSEDED,
         Reason.TOKEN_TIER,
+        Reason.TOKEN_ENDING,
         Reason.PROOF_MISSING,
         Reason.PROOF_UNSEEN,
         Reason.PROOF_MALFORMED,

@@ -1,0 +1,118 @@
+"""No path that real URL parsers resolve to a guarded route gets less than that route asks for.
+
+Fifty thousand paths in every run, half a million by ``make paths``; each round has a seed of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Final
+
+import pytest
+from attestation.route_requirement import Requirement, RouteRequirement, demand_for
+
+from tests.properties.odd_paths import hostile, ordinary
+from tests.properties.url_parsers import PARSERS, Node, Resolved, werkzeug
+
+RANK: Final = {requirement: rank for rank, requirement in enumerate(Requirement)}
+GUARDS: Final[Mapping[tuple[str, str], Requirement]] = {
+    ("*", "/admin/*"): Requirement.PROOF_ONCE,
+    ("*", "/payments/{payment}"): Requirement.PROOF,
+    ("GET", "/v1/accounts/{account}/close"): Requirement.PROOF,
+    ("GET", "/orders/*"): Requirement.TOKEN,
+}
+CATCH_ALLS: Final = (
+    (RouteRequirement("*", "/*", Requirement.MONITOR),),
+    (RouteRequirement("GET", "/open/*", Requirement.OFF), RouteRequirement("*", "/*", Requirement.OFF)),
+    (),
+)
+ROUTES: Final = tuple(RouteRequirement(method, path, asked) for (method, path), asked in GUARDS.items())
+FLASK: Final = werkzeug(
+    ("/admin", "/admin/<path:rest>", "/payments/<one>", "/v1/accounts/<one>/close", "/orders", "/orders/<path:rest>")
+)
+BATCH: Final = 1_000
+PER_ROUND: Final = 50_000
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with Node() as running:
+        yield running
+
+
+def asked(path: str, method: str) -> int:
+    """What the guarded route that a *resolved* path names asks for, as a rank; 0 for none. Written without a look at
+    the gate's own matching: segments compared one by one, empty ones left out."""
+    segments = [segment for segment in path.split("/") if segment]
+    best = 0
+    for (guarded_method, pattern), requirement in GUARDS.items():
+        if guarded_method not in ("*", "GET" if method == "HEAD" else method):
+            continue
+        names = pattern[1:].split("/")
+        if names[-1] == "*":
+            names = names[:-1]
+            tried = segments[: len(names)]
+        else:
+            tried = segments
+        if len(tried) == len(names) and all(a == b or b.startswith("{") for a, b in zip(tried, names, strict=True)):
+            best = max(best, RANK[requirement])
+    return best
+
+
+def findings(seed: int, node: Node, resolved: Counter[str], tricked: Counter[str]) -> Iterator[str]:
+    """Every path of a round that the gate asks less for than what some parser makes of it needs.
+
+    ``resolved`` counts, by parser, what ends at a guarded route; ``tricked`` those of them that do not show it.
+    """
+    random = Random(seed)
+    for _ in range(PER_ROUND // BATCH):
+        paths = [hostile(random) if number % 5 < 3 else ordinary(random) for number in range(BATCH)]
+        for path, by_node in zip(paths, node.resolve(paths), strict=True):
+            method = random.choice(("GET", "GET", "HEAD", "POST"))
+            readings: dict[str, Resolved] = {name: parser(path) for name, parser in PARSERS.items()}
+            readings |= {"node": by_node, "werkzeug": FLASK(path)}
+            needs = {name: max((asked(one, method) for one in found), default=0) for name, found in readings.items()}
+            shown = asked(path, method)
+            for name, need in needs.items():
+                resolved[name] += need > 0
+                tricked[name] += need > shown
+            most = max(needs.values())
+            for others in CATCH_ALLS:
+                given = demand_for((*ROUTES, *others), method, path, Requirement.MONITOR)
+                if RANK[given.requirement] < most:
+                    yield f"{method} {path!r} gets {given.requirement}: {needs}"
+
+
+def check(seed: int, node: Node) -> None:
+    resolved: Counter[str] = Counter()
+    tricked: Counter[str] = Counter()
+    assert list(findings(seed, node, resolved, tricked)) == []
+    for name in (*PARSERS, "node", "werkzeug"):
+        assert resolved[name] >= PER_ROUND / 10, (name, resolved)  # guards against a parser that is never fooled
+        assert tricked[name] >= PER_ROUND / 50, (name, tricked)  # and against tricks that are none
+
+
+def test_fifty_thousand_paths_get_no_less_than_any_parser_resolves_them_to(node: Node) -> None:
+    """Node's URL, ada-url, urllib, werkzeug's routing, and servlet containers' path parameters."""
+    check(1, node)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_half_a_million_paths_get_no_less_than_any_parser_resolves_them_to(node: Node, seed: int) -> None:
+    """The same, ten rounds more."""
+    check(seed, node)
+
+
+def test_hundred_thousand_ordinary_paths_keep_their_requirement() -> None:
+    """Strictness costs nobody who calls the API as it is meant."""
+    random, routes = Random(0), (*ROUTES, *CATCH_ALLS[0])
+    kept: Counter[Requirement] = Counter()
+    for _ in range(100_000):
+        path, method = ordinary(random), random.choice(("GET", "POST", "HEAD"))
+        given = demand_for(routes, method, path, Requirement.PROOF).requirement
+        assert RANK[given] == (asked(path, method) or RANK[Requirement.MONITOR]), (method, path, given)
+        kept[given] += 1
+    assert all(kept[requirement] > 5_000 for requirement in Requirement if requirement is not Requirement.OFF), kept

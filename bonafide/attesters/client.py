@@ -154,18 +154,38 @@ class ApiClient:
         return answer.text("challenge")
 
     def attest(self, installation: AppInstance, *, signals: Sequence[str] = ()) -> Session:
-        """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused."""
+        """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused.
+
+        When the answer is lost, the same bytes are sent again; a key that has enrolled by then renews.
+        """
         client_data = installation.client_data(self.challenge(installation.app), signals=signals)
-        answer = self.post("/v1/attestations", installation.attestation_body(client_data))
+        answer = self._post_again("/v1/attestations", installation, installation.attestation_body(client_data))
         _tell(installation, answer)
+        if answer.problem == "key-enrolled":
+            return self.renew(installation, self.challenge(installation.app), signals=signals)
         return _session(answer, 201, "attestations")
 
     def renew(self, installation: AppInstance, challenge: str, *, signals: Sequence[str] = ()) -> Session:
-        """Renew with the ``next_challenge`` of the last answer: one round trip."""
-        client_data = installation.client_data(challenge, signals=signals)
-        answer = self.post("/v1/tokens", installation.renewal_body(client_data))
+        """Renew with the ``next_challenge`` of the last answer: one round trip, or two when that challenge turns out to
+        be spent, because an answer was lost."""
+        answer = self._renewal(installation, challenge, signals)
+        if answer.problem == "challenge-unusable":
+            answer = self._renewal(installation, self.challenge(installation.app), signals)
         _tell(installation, answer)
         return _session(answer, 200, "tokens")
+
+    def _renewal(self, installation: AppInstance, challenge: str, signals: Sequence[str]) -> Answer:
+        client_data = installation.client_data(challenge, signals=signals)
+        return self._post_again("/v1/tokens", installation, installation.renewal_body(client_data))
+
+    def _post_again(self, path: str, installation: AppInstance, members: Mapping[str, object]) -> Answer:
+        """POST for an installation; the same bytes once more when no answer comes."""
+        body = encode_body(members)
+        try:
+            answer = self.post(path, body)
+        except StackUnreachable:
+            answer = self.post(path, body)
+        return replace(answer, key_id=installation.bonafide_key_id)
 
     def report_signal(self, installation: AppInstance, token: str, *signals: object) -> Answer:
         """Report signals at once: names, or objects with ``name`` and ``detail``. Each call signs its own proof."""

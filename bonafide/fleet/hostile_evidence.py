@@ -14,7 +14,7 @@ from bonafide.attesters.apple_generations import DAY, GENERATIONS, MAC_REDUCED_S
 from bonafide.attesters.client import Answer
 from bonafide.registration import DEMO_APPLE_APP_ID
 
-from .scenario import CREATED, REJECTED, Scenario, Scene, hostile
+from .scenario import CREATED, KEY_ENROLLED, REJECTED, Scenario, Scene, hostile
 
 _TEAM, _BUNDLE = DEMO_APPLE_APP_ID.split(".", 1)
 
@@ -72,7 +72,7 @@ def _expired_leaf(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.install(clock=lambda: time.time() - 30 * DAY))
 
 
-@hostile("twin", "enrols one attested key a second time", CREATED, REJECTED.because(Reason.KEY_ALREADY_ENROLLED))
+@hostile("twin", "enrols one attested key a second time", CREATED, KEY_ENROLLED.because(Reason.KEY_ALREADY_ENROLLED))
 def _enrolled_twice(scene: Scene) -> Iterator[Answer]:
     installation = scene.install()
     yield scene.attest(installation)

@@ -193,6 +193,7 @@ class Scenario:
 OK = Expected(200)
 CREATED = Expected(201)
 REJECTED = Expected(403, "evidence-rejected")
+KEY_ENROLLED = Expected(409, "key-enrolled")
 CHALLENGE_UNUSABLE = Expected(409, "challenge-unusable")
 MALFORMED_EVIDENCE = Expected(400, "malformed-evidence")
 MALFORMED_REQUEST = Expected(400, "malformed-request")

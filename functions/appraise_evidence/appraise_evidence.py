@@ -1,26 +1,28 @@
 """POST /v1/attestations: verifies and appraises evidence, enrols the attested key, mints the first token.
 
-Once per install. Whatever can fail comes before the settlement, so a refusal or an outage consumes nothing.
+Once per install. Whatever can fail comes before the settlement, so a refusal or an outage consumes nothing. When the
+answer is lost, the same request again is answered again: an iPhone attests a key only once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 from attestation.appraisal_policy import AppraisalContext
 from attestation.challenge import open_challenge
 from attestation.client_data import parse_client_data
-from attestation.errors import Reason, RejectedEvidence
+from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
 from attestation.jose import b64url_decode, b64url_encode
-from service.apps import Apps, DynamoDBApps
-from service.attested_keys import DynamoDBAttestedKeys, EnrolledKey
+from service.apps import Apps, DynamoDBApps, RegisteredApp
+from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, Enrolment
 from service.aws import dynamodb, kms
 from service.endorsements import VendorEndorsements
 from service.errors import Contraindicated
 from service.evidence_set import EvidenceSet
-from service.http import RequestModel, Wiring, endpoint
+from service.http import Call, RequestModel, Wiring, endpoint, json_members
 from service.key_ring import KeyRing
 from service.kms import KmsWrappingKey
 from service.known_builds import Builds, DynamoDBBuilds
@@ -33,7 +35,7 @@ from service.request_fields import App, ClientDataText, EvidenceList
 from service.settings import AppraiseEvidenceSettings, read_settings
 from service.settlement import DynamoDBSettlement, Settlement
 from service.signing_keys import DynamoDBSigningKeys, Purpose
-from service.telemetry import DecisionRecord
+from service.telemetry import DecisionRecord, count
 from service.vendors import play_integrity, vendor_endorsements
 
 ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
@@ -48,12 +50,20 @@ class AttestationRequest(RequestModel):
     evidence: EvidenceList
 
 
+class AttestationCall(RequestModel):
+    """A request, and SHA-256 of the bytes that it came in: by that it is known again."""
+
+    body: AttestationRequest
+    digest: bytes
+
+
 def enrol(
-    request: AttestationRequest,
+    call: AttestationCall,
     *,
     apps: Apps,
     builds: Builds,
     key_ring: KeyRing,
+    attested_keys: AttestedKeys,
     settlement: Settlement,
     mint: Mint,
     endorsements: VendorEndorsements,
@@ -67,8 +77,11 @@ def enrol(
     """Enrol the attested key that the evidence proves, and answer with its first token.
 
     ``challenge_lifetime`` and ``key_idle`` (how long an unused key is remembered) are in seconds. Raises
-    :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; nothing is stored then.
+    :class:`~attestation.errors.AttestationError`; nothing is stored then. Raises
+    :class:`~service.errors.Unavailable`: then the same request again, byte by byte, gets its token, whether this one
+    was stored or not.
     """
+    request = call.body
     record.app = request.app
     evidence = EvidenceSet.read(request.evidence, proving=ENROLLING)
     if isinstance(evidence.proof, AppleAttestation) and len(evidence.proof.key_id or b"") == 32:
@@ -76,13 +89,20 @@ def enrol(
     client_data = parse_client_data(b64url_decode(request.client_data))
     record.note_client_data(client_data)
 
-    challenge = open_challenge(
-        client_data.challenge,
-        app=request.app,
-        keys=key_ring.opening_keys(now),
-        lifetime=challenge_lifetime,
-        now=now,
-    )
+    try:
+        challenge = open_challenge(
+            client_data.challenge,
+            app=request.app,
+            keys=key_ring.opening_keys(now),
+            lifetime=challenge_lifetime,
+            now=now,
+        )
+    except RejectedEvidence as refused:
+        if refused.reason is Reason.CHALLENGE_EXPIRED:
+            _require_not_enrolled(
+                evidence, client_data.digest, apps.find(request.app), attested_keys, endorsements, now
+            )
+        raise
     app = apps.find(request.app)
     if app is None:
         raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
@@ -115,7 +135,7 @@ def enrol(
 
     ready = mint.ready(now, tokens_from=in_force.tokens_from)
     moment = int(now)
-    settlement.enrol(
+    stored = settlement.enrol(
         challenge,
         EnrolledKey(
             key_id=claims.key_id,
@@ -126,8 +146,11 @@ def enrol(
             enrolled_at=moment,
             last_seen=moment,
             expires_at=moment + key_idle,
+            enrolment=Enrolment(challenge.nonce, call.digest),
         ),
     )
+    if not stored:
+        count("EnrolmentAnsweredAgain")
     return ready.answer(
         app,
         claims=claims,
@@ -137,9 +160,39 @@ def enrol(
     )
 
 
+def _require_not_enrolled(
+    evidence: EvidenceSet,
+    client_data_hash: bytes,
+    app: RegisteredApp | None,
+    attested_keys: AttestedKeys,
+    endorsements: VendorEndorsements,
+    now: float,
+) -> None:
+    """Raise that the key is enrolled or blocked, if it is, in the place of "the challenge has expired".
+
+    An app that never heard that its key enrolled comes back too late. With another challenge it could not do better,
+    as an iPhone does not attest the same key again; it must renew.
+    """
+    if app is None:
+        return
+    try:
+        claims = evidence.prove(client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now)
+    except AttestationError:
+        return  # nobody's key
+    key = attested_keys.find(claims.key_id)
+    if key is not None and key.app == app.app and key.expires_at > now:
+        key.require_usable(now)
+        raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED, "this key was enrolled before, and the challenge expired")
+
+
+def _members(call: Call) -> object:
+    return {"body": json_members(call), "digest": sha256(call.body or b"").digest()}
+
+
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(AppraiseEvidenceSettings, env)
+    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table)
     key_ring = KeyRing(
         DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
         KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
@@ -150,10 +203,9 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "apps": DynamoDBApps(dynamodb(), settings.apps_table),
             "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
             "key_ring": key_ring,
+            "attested_keys": attested_keys,
             "settlement": DynamoDBSettlement(
-                dynamodb(),
-                DynamoDBNonces(dynamodb(), settings.nonces_table),
-                DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
+                dynamodb(), DynamoDBNonces(dynamodb(), settings.nonces_table), attested_keys
             ),
             "mint": Mint(
                 key_ring=key_ring,
@@ -174,4 +226,4 @@ def wire(env: Mapping[str, str]) -> Wiring:
     )
 
 
-handler = endpoint(AttestationRequest, enrol, wire, success=201, action="enrol")
+handler = endpoint(AttestationCall, enrol, wire, success=201, action="enrol", members=_members)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from attestation.errors import Reason, RejectedEvidence
+from service.attested_keys import Enrolment
 from service.errors import Unavailable
 from service.settlement import ATTEMPTS, DynamoDBSettlement
 
@@ -48,7 +49,7 @@ def test_repeated_call_is_not_taken_for_a_retry(ministack: AwsWorld) -> None:
         for _ in range(2):
             with pytest.raises(RejectedEvidence) as refused:
                 ministack.settlement.enrol(opened, key)
-            assert refused.value.reason is Reason.CHALLENGE_SPENT
+            assert refused.value.reason is Reason.KEY_ALREADY_ENROLLED
     assert len({json.loads(body)["ClientRequestToken"] for body in sent}) == 2
 
 
@@ -90,12 +91,12 @@ def test_transaction_that_met_another_is_tried_again(
     [
         (("ConditionalCheckFailed", "None"), Reason.CHALLENGE_SPENT),
         (("ConditionalCheckFailed", "TransactionConflict"), Reason.CHALLENGE_SPENT),
-        (("ConditionalCheckFailed", "ConditionalCheckFailed"), Reason.CHALLENGE_SPENT),
+        (("ConditionalCheckFailed", "ConditionalCheckFailed"), Reason.KEY_ALREADY_ENROLLED),
         (("None", "ConditionalCheckFailed"), Reason.KEY_ALREADY_ENROLLED),
     ],
 )
 def test_cancellation_reasons_decide(ministack: AwsWorld, codes: tuple[str, ...], reason: Reason) -> None:
-    """The nonce first, then the key; a condition that failed is final even beside a conflict."""
+    """The key first, then the nonce; a condition that failed is final even beside a conflict."""
     fault = answering(400, "TransactionCanceledException", **cancelled(*codes))
     with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(RejectedEvidence) as refused:
         ministack.settlement.enrol(challenge(), enrolled_key())
@@ -135,6 +136,20 @@ def test_conflict_then_spent_is_spent(ministack: AwsWorld) -> None:
     with injected(ministack.dynamodb, TRANSACT, conflict) as sent, pytest.raises(RejectedEvidence) as refused:
         ministack.settlement.enrol(opened, enrolled_key())
     assert refused.value.reason is Reason.CHALLENGE_SPENT
+    assert len(sent) == 2
+
+
+def test_copy_of_a_request_that_meets_itself_looks_before_it_tries_again(ministack: AwsWorld) -> None:
+    """Two hundred copies keep conflicting with each other; the row tells all but one that they are done."""
+    opened = challenge()
+    key = replace(enrolled_key(), enrolment=Enrolment(opened.nonce, bytes(32)))
+    ministack.settlement.enrol(opened, key)
+    conflict = answering(400, "TransactionCanceledException", **cancelled("TransactionConflict", "TransactionConflict"))
+    with injected(ministack.dynamodb, TRANSACT, conflict) as sent:
+        assert not ministack.settlement.enrol(opened, key)
+        with pytest.raises(RejectedEvidence) as refused:
+            ministack.settlement.enrol(opened, replace(key, enrolment=Enrolment(opened.nonce, b"1" * 32)))
+    assert refused.value.reason is Reason.KEY_ALREADY_ENROLLED
     assert len(sent) == 2
 
 

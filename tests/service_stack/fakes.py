@@ -104,13 +104,19 @@ class MemorySettlement(Switch):
     spent: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
         with self.lock:
             self.touch()
+            row = self.attested_keys.rows.get(key.key_id)
+            if row is not None and (row.expires_at > key.enrolled_at or row.is_blocked(key.enrolled_at)):
+                if row.is_blocked(key.enrolled_at):
+                    raise RejectedEvidence(Reason.KEY_BLOCKED)
+                if row.enrolment != key.enrolment or key.enrolment is None or row.noted or row.app != key.app:
+                    raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED)
+                return False
             self._require_unspent(challenge)
-            if key.key_id in self.attested_keys.rows:
-                raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED)
             self._write(challenge, key)
+            return True
 
     def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
         with self.lock:
@@ -137,6 +143,7 @@ class MemorySettlement(Switch):
                 blocked_until=None,
                 last_seen=key.last_seen,
                 expires_at=key.expires_at,
+                enrolment=None,
             )
             self._write(challenge, changed)
 

@@ -186,11 +186,12 @@ class MemoryStack:
                 clock=lambda: self.now,
             ),
             ("POST", "/v1/attestations"): endpoint(
-                appraise_evidence.AttestationRequest,
+                appraise_evidence.AttestationCall,
                 appraise_evidence.enrol,
-                lambda _env: self._judging(),
+                lambda _env: self._judging(attested_keys=self.attested_keys),
                 success=201,
                 action="enrol",
+                members=appraise_evidence._members,
                 clock=lambda: self.now,
             ),
             ("POST", "/v1/tokens"): endpoint(

@@ -40,7 +40,6 @@ def test_refused_evidence_has_one_face() -> None:
         Reason.APP_MISMATCH,
         Reason.COUNTER_NOT_GREATER,
         Reason.APPRAISAL_CONTRAINDICATED,
-        Reason.KEY_ALREADY_ENROLLED,
     ):
         assert PROBLEM_OF[reason] is EVIDENCE_REJECTED
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
@@ -29,13 +29,21 @@ class KeyState(StrEnum):
     BLOCKED = "blocked"
 
 
+class Enrolment(NamedTuple):
+    """The request that enrolled a key: the nonce it spent, and SHA-256 of its body."""
+
+    nonce: str
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledKey:
     """One row. Times are Unix seconds; ``expires_at`` moves on with every renewal. ``claims`` are the latest.
 
     ``counter`` is the highest App Attest counter seen, ``None`` for keys of formats without one: there the spent nonce
     alone makes a signature good once. ``receipt`` is Apple's, opaque. ``blocked_until`` is when a block ends by itself,
-    ``None`` for one that does not. ``noted`` is what refused renewals left behind.
+    ``None`` for one that does not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
+    enrolled the key, until its first renewal: then its answer was not lost.
     """
 
     key_id: str
@@ -49,6 +57,7 @@ class EnrolledKey:
     last_seen: int
     expires_at: int
     noted: Noted | None = None
+    enrolment: Enrolment | None = None
 
     def recalled(self) -> EnrolledKey:
         """This key with the claims that renewals are judged by: the stored ones, and what was noted since."""
@@ -134,9 +143,10 @@ class DynamoDBAttestedKeys:
     def enrolling(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that adds ``key``, and fails it when the key is known: a key enrols once.
 
-        An expired row that TTL has not deleted yet counts as known. Nothing honest is lost: App Attest attests a key
-        only once, an app whose key was forgotten makes a new one.
+        The row that stands comes back with the refusal: see :func:`require_same_request`. One that has expired is
+        replaced, whether TTL has deleted it or not: its renewals are told that the key is not known.
         """
+        expired = "expires_at <= :now AND (#state = :active OR #blocked.#until <= :now)"
         return {
             "Put": {
                 "TableName": self.table,
@@ -153,11 +163,22 @@ class DynamoDBAttestedKeys:
                         "enrolled_at": key.enrolled_at,
                         "last_seen": key.last_seen,
                         "expires_at": key.expires_at,
+                        "enrolment": None if key.enrolment is None else key.enrolment._asdict(),
                     }
                 ),
-                "ConditionExpression": "attribute_not_exists(key_id)",
+                "ConditionExpression": f"attribute_not_exists(key_id) OR ({expired})",
+                "ExpressionAttributeNames": {"#state": "state", "#blocked": "blocked", "#until": "until"},
+                "ExpressionAttributeValues": to_item({":now": key.enrolled_at, ":active": KeyState.ACTIVE.value}),
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
+
+    def find_row(self, key: EnrolledKey) -> Mapping[str, Any] | None:
+        """The row of ``key`` as DynamoDB has it, if there is one that has not expired."""
+        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
+            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key.key_id}}, ConsistentRead=True)
+        found = answer.get("Item")
+        return found if found and int(found["expires_at"]["N"]) > key.enrolled_at else None
 
     def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that moves the key's counter on, and fails it unless the counter grows.
@@ -171,7 +192,7 @@ class DynamoDBAttestedKeys:
                 "TableName": self.table,
                 "Key": {"key_id": {"S": key.key_id}},
                 "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires, "
-                "#state = :active REMOVE #blocked",
+                "#state = :active REMOVE #blocked, #enrolment",
                 "ConditionExpression": f"{counter} AND (#state = :active OR #blocked.#until <= :seen) AND #app = :app "
                 "AND #expires > :seen",
                 "ExpressionAttributeNames": {
@@ -183,6 +204,7 @@ class DynamoDBAttestedKeys:
                     "#blocked": "blocked",
                     "#until": "until",
                     "#app": "app",
+                    "#enrolment": "enrolment",
                 },
                 "ExpressionAttributeValues": to_item(
                     {
@@ -199,13 +221,28 @@ class DynamoDBAttestedKeys:
         }
 
 
+def require_same_request(key: EnrolledKey, found: Mapping[str, Any] | None) -> None:
+    """Raise why ``key`` cannot enrol by the row it ``found`` (as an item) in its place, unless the very same request
+    wrote that row: then its answer was lost, and is owed.
+
+    A request that enrolled a key is one of those that a thief may send again. What it gets is a token for the request
+    key of the client data. But it must not get more than a renewal would: neither after a block, nor after something
+    was noted about the key.
+    """
+    row = from_item(found or {})
+    if _is_blocked(row, key.enrolled_at):
+        raise RejectedEvidence(Reason.KEY_BLOCKED, "an operator blocked this key")
+    same = key.enrolment is not None and row.get("enrolment") == key.enrolment._asdict()
+    if not same or row.get("app") != key.app or "noted" in row:
+        raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED, "this key was enrolled before, by another request")
+
+
 def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> AttestationError:
     """Why DynamoDB refused to renew ``key``, by the row it ``found`` (as an item) instead."""
     if not found:
         return RejectedEvidence(Reason.KEY_UNKNOWN, "the key vanished between reading and writing")
     row = from_item(found)
-    until = _blocked_until(row)
-    if row.get("state") != KeyState.ACTIVE.value and (until is None or until > key.last_seen):
+    if _is_blocked(row, key.last_seen):
         return RejectedEvidence(Reason.KEY_BLOCKED, "an operator blocked this key a moment ago")
     if row.get("app") != key.app:
         return RejectedEvidence(Reason.KEY_OTHER_APP, "the key belongs to another app")
@@ -219,6 +256,11 @@ def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> Attest
 def _blocked_until(row: Mapping[str, Any]) -> int | None:
     until: int | None = row.get("blocked", {}).get("until")
     return until
+
+
+def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
+    until = _blocked_until(row)
+    return row.get("state") == KeyState.BLOCKED.value and (until is None or until > now)
 
 
 def _text_of(claims: Claims) -> str:
@@ -238,4 +280,5 @@ def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
         last_seen=row["last_seen"],
         expires_at=row["expires_at"],
         noted=Noted.from_record(json.loads(row["noted"]["record"])) if "noted" in row else None,
+        enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
     )

@@ -55,13 +55,8 @@ class EvidenceSet:
         :class:`~attestation.errors.AttestationError` as :func:`attestation.verify.verify` does, and
         :class:`~service.errors.Unavailable`.
         """
-        claims = verify(
-            self.proof,
-            client_data_hash=client_data_hash,
-            reference_values=app.reference_values,
-            endorsements=endorsements.for_evidence(self.proof, now),
-            now=now,
-            attested_key=attested_key,
+        claims = self.prove(
+            client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now, attested_key=attested_key
         )
         for piece in self.beside:
             if isinstance(piece, PlayIntegrityToken):
@@ -85,3 +80,22 @@ class EvidenceSet:
                     now=now,
                 )
         return claims
+
+    def prove(
+        self,
+        *,
+        client_data_hash: bytes,
+        app: RegisteredApp,
+        endorsements: VendorEndorsements,
+        now: float,
+        attested_key: AttestedKey | None = None,
+    ) -> Claims:
+        """What the proof of the key proves by itself; raises as :meth:`verify` does. Google is not asked."""
+        return verify(
+            self.proof,
+            client_data_hash=client_data_hash,
+            reference_values=app.reference_values,
+            endorsements=endorsements.for_evidence(self.proof, now),
+            now=now,
+            attested_key=attested_key,
+        )

@@ -33,7 +33,7 @@ class Problem:
     """One problem type: the slug that ends its ``type``, HTTP status, public title, and whether to try again.
 
     A problem to try again ``later`` is answered with a Retry-After (:mod:`service.retry_after`). ``coded`` problems
-    carry a support code and the advice that policy allows.
+    carry a support code and the advice that policy allows. ``action`` is what to do instead of the same call again.
     """
 
     slug: str
@@ -41,6 +41,7 @@ class Problem:
     title: str
     retry: Retry
     coded: bool = False
+    action: str = ""
 
     def document(
         self, *, instance: str, support_code: str | None = None, advice: tuple[str, ...] = ()
@@ -53,6 +54,8 @@ class Problem:
             "instance": instance,
             "retry": self.retry.value,
         }
+        if self.action:
+            body["action"] = self.action
         if self.coded:
             body["support_code"] = support_code or ""
             body["advice"] = list(advice)
@@ -70,6 +73,7 @@ UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not enrolled: atte
 CHALLENGE_UNUSABLE: Final = Problem(
     "challenge-unusable", 409, "The challenge cannot be used: ask for a new one.", Retry.AFTER_CHALLENGE
 )
+KEY_ENROLLED: Final = Problem("key-enrolled", 409, "This key is enrolled already: renew.", Retry.NEVER, action="renew")
 TOO_LARGE: Final = Problem("too-large", 413, "The request is too large.", Retry.NEVER)
 QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER)
 TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER)
@@ -84,6 +88,7 @@ PROBLEM_TYPES: Final = (
     UNKNOWN_KEY,
     NO_CLIENT_POLICY,
     CHALLENGE_UNUSABLE,
+    KEY_ENROLLED,
     TOO_LARGE,
     QUOTA,
     TRY_LATER,
@@ -156,7 +161,6 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.RECEIPT_EXPIRED,
         Reason.RECEIPT_TOO_OLD,
         Reason.RECEIPT_FROM_FUTURE,
-        Reason.KEY_ALREADY_ENROLLED,
         Reason.KEY_OTHER_APP,
         Reason.KEY_OTHER_PLATFORM,
         Reason.REFERENCE_VALUES_MISSING,
@@ -170,6 +174,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.CHALLENGE_OTHER_APP,
         Reason.CHALLENGE_SPENT,
     ),
+    **_rows(KEY_ENROLLED, Reason.KEY_ALREADY_ENROLLED),
     **_rows(BLOCKED, Reason.KEY_BLOCKED),
     **_rows(UNKNOWN_APP, Reason.APP_UNKNOWN),
     **_rows(UNKNOWN_KEY, Reason.KEY_UNKNOWN),

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
-from attestation.errors import AttestationError, Reason, RejectedEvidence
+from attestation.errors import Reason, RejectedEvidence
 from botocore.exceptions import ClientError
 
-from .attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal
+from .attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal, require_same_request
 from .aws import error_code, unavailable_on_failure
 from .errors import Unavailable
 from .nonces import DynamoDBNonces
@@ -42,8 +42,11 @@ class Settlement(Protocol):
     :class:`~service.errors.Unavailable` when it cannot be known now; in both cases nothing was written by us.
     """
 
-    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
-        """Spend the challenge and store a new key: ``challenge-spent``, ``key-already-enrolled``."""
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
+        """Spend the challenge and store a new key: ``challenge-spent``, ``key-already-enrolled``, ``key-blocked``.
+
+        False when the same request, by ``key.enrolment``, did so before: its answer was lost, and nothing is written.
+        """
         ...
 
     def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
@@ -65,18 +68,36 @@ class DynamoDBSettlement:
     attested_keys: DynamoDBAttestedKeys
     sleep: Callable[[float], None] = time.sleep
 
-    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
-        self._settle(
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
+        def refuse(nonce_spent: bool, key_known: bool, found: Mapping[str, Any] | None) -> None:
+            if key_known:  # first: what is known of the key says whether the nonce was spent for it
+                require_same_request(key, found)
+            elif nonce_spent:
+                raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the challenge was redeemed before")
+
+        def met_itself() -> bool:
+            found = self.attested_keys.find_row(key)
+            if found is not None:
+                refuse(False, True, found)
+            return found is not None
+
+        return self._settle(
             self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
             self.attested_keys.enrolling(key),
-            lambda _found: RejectedEvidence(Reason.KEY_ALREADY_ENROLLED, "this key was enrolled before"),
+            refuse,
+            met_itself,
         )
 
     def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+        def refuse(nonce_spent: bool, _key_refuses: bool, found: Mapping[str, Any] | None) -> None:
+            if nonce_spent:
+                raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the challenge was redeemed before")
+            raise renewal_refusal(key, found)
+
         self._settle(
             self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
             self.attested_keys.renewing(key),
-            lambda found: renewal_refusal(key, found),
+            refuse,
         )
 
     def is_spent(self, challenge: OpenedChallenge) -> bool:
@@ -86,8 +107,11 @@ class DynamoDBSettlement:
         self,
         spending: TransactWriteItemTypeDef,
         writing: TransactWriteItemTypeDef,
-        key_refusal: Callable[[Mapping[str, Any] | None], AttestationError],
-    ) -> None:
+        refuse: Callable[[bool, bool, Mapping[str, Any] | None], None],
+        met_itself: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Write both or nothing. ``refuse`` raises what a failed condition means, by which one failed and the key's
+        row, unless it means that all is written already; ``met_itself`` asks that after a conflict. False then."""
         # One token for all attempts of *this* call, also botocore's own: when the first succeeded and only its answer
         # was lost, the second is told "done" instead of tripping over our own nonce. It must be random: a token made
         # from the request would tell a *replayed* request "done" as well, for ten minutes.
@@ -96,26 +120,29 @@ class DynamoDBSettlement:
             with unavailable_on_failure("dynamodb:TransactWriteItems"):
                 try:
                     self.client.transact_write_items(TransactItems=[spending, writing], ClientRequestToken=token)
-                    return
+                    return True
                 except ClientError as error:
                     if error_code(error) not in _RETRIED:
                         raise
-                    _raise_refusal(error.response.get("CancellationReasons", ()), key_refusal)
+                    if _is_refused(error.response.get("CancellationReasons", ()), refuse) or met_itself():
+                        return False
                     if attempt == ATTEMPTS - 1:
                         raise
             # Full jitter, so that racers do not meet again. From the system: processes restored from one SnapStart
             # snapshot would all draw the same numbers from Python's own generator.
             self.sleep(_CHANCE.uniform(0, _WAIT * 2**attempt))
+        raise AssertionError("unreachable")
 
 
-def _raise_refusal(
-    reasons: Sequence[Mapping[str, Any]], key_refusal: Callable[[Mapping[str, Any] | None], AttestationError]
-) -> None:
-    """Raise what a cancelled transaction means, if it means something: the nonce first, then the key."""
+def _is_refused(
+    reasons: Sequence[Mapping[str, Any]], refuse: Callable[[bool, bool, Mapping[str, Any] | None], None]
+) -> bool:
+    """Whether a condition failed; raises what that means. False for a transaction that may be tried again."""
     codes = [reason.get("Code") for reason in reasons]
-    if codes[:1] == [_FAILED_CONDITION]:
-        raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the challenge was redeemed before")
-    if codes[1:2] == [_FAILED_CONDITION]:
-        raise key_refusal(reasons[1].get("Item"))
+    nonce_spent, key_refuses = (codes[at : at + 1] == [_FAILED_CONDITION] for at in (0, 1))
+    if nonce_spent or key_refuses:
+        refuse(nonce_spent, key_refuses, reasons[1].get("Item") if len(reasons) > 1 else None)
+        return True
     if reasons and not _CONFLICTS.intersection(filter(None, codes)):
         raise Unavailable(f"dynamodb:TransactWriteItems: {', '.join(str(code) for code in codes)}")
+    return False

@@ -77,12 +77,10 @@ _STEPS: Final[Mapping[str, Mapping[Reason, str]]] = {
         Reason.APP_MISMATCH: "11, app id",
         Reason.COUNTER_NOT_ZERO: "12, counter",
         Reason.ENVIRONMENT_NOT_ALLOWED: "13, environment",
-        Reason.CATEGORY_INVALID: "14, validation category",
     },
     "apple-app-attest-assertion": {
         Reason.EVIDENCE_TOO_LARGE: "1, size and CBOR",
         Reason.FLAGS_INVALID: "2, authenticator data",
-        Reason.CATEGORY_INVALID: "2, authenticator data",
         Reason.SIGNATURE_INVALID: "3, signature over authenticator data and client data",
         Reason.KEY_UNREADABLE: "4, stored key",
         Reason.APP_MISMATCH: "5, app id",

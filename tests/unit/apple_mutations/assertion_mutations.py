@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
-from bonafide.attesters.app_attestation import AssertionDraft, encode_map, nonce_over
+from bonafide.attesters.app_attestation import AssertionDraft, nonce_over
 from bonafide.attesters.certificate_template import new_private_key
 
 from .scene import (
@@ -110,13 +110,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     malformed("byte_behind_authenticator_data", Reason.STRUCTURE_INVALID, _draft(lambda d: replace(d, tail=b"\x00"))),
     malformed("broken_extension_map", Reason.ENCODING_INVALID, _draft(lambda d: replace(d, tail=b"\xa1\x61"))),
     malformed("two_extension_maps", Reason.ENCODING_INVALID, _draft(lambda d: replace(d, tail=d.tail * 2))),
-    rejected("user_present_flag", Reason.FLAGS_INVALID, _draft(lambda d: replace(d, flags=0x41))),
     rejected("extension_flag_without_map", Reason.FLAGS_INVALID, _draft(lambda d: replace(d, flags=0xC0, tail=b""))),
-    rejected(
-        "category_that_is_negative",
-        Reason.CATEGORY_INVALID,
-        _draft(lambda d: replace(d, tail=encode_map({"apple_validation_category_01": -1}))),
-    ),
     # 3 and 4: the signature, by the stored key, over the nonce as a message.
     rejected("other_key", Reason.SIGNATURE_INVALID, _draft(lambda d: replace(d, key=_OTHER_KEY))),
     rejected(

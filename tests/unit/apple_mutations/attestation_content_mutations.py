@@ -51,10 +51,6 @@ def _extensions(tail: bytes) -> Callable[[], Question]:
     return with_authenticator_data(lambda data: replace(data, tail=tail))
 
 
-def _category(value: object) -> Callable[[], Question]:
-    return _extensions(encode_map({"apple_validation_category_01": value, "apple_bundle_version_01": "1"}))
-
-
 def _nonce(value: bytes) -> Callable[[], Question]:
     return with_leaf(lambda leaf: leaf.with_extension(Extension(NONCE_OID, value)))
 
@@ -92,9 +88,6 @@ AUTHENTICATOR_DATA = (
         "no_attested_data_flag", Reason.FLAGS_INVALID, with_authenticator_data(lambda data: replace(data, flags=0))
     ),
     rejected(
-        "user_present_flag", Reason.FLAGS_INVALID, with_authenticator_data(lambda data: replace(data, flags=0x41))
-    ),
-    rejected(
         "extension_flag_without_map",
         Reason.FLAGS_INVALID,
         with_authenticator_data(lambda data: replace(data, flags=0xC0, tail=b"")),
@@ -103,7 +96,6 @@ AUTHENTICATOR_DATA = (
     malformed("broken_extension_map", Reason.ENCODING_INVALID, _extensions(b"\xa1\x61")),
     malformed("two_extension_maps", Reason.ENCODING_INVALID, _extensions(encode_map({"a": 1}) * 2)),
     malformed("repeated_extension", Reason.ENCODING_INVALID, _extensions(repeated_map(("a", 1), ("a", 2)))),
-    malformed("extension_with_number_as_name", Reason.STRUCTURE_INVALID, _extensions(encode_map({b"a": 1}))),
 )
 
 NONCE = (
@@ -248,17 +240,5 @@ APP = (
         "aaguid_of_zeros",
         Reason.ENVIRONMENT_NOT_ALLOWED,
         with_authenticator_data(lambda data: replace(data, aaguid=bytes(16))),
-    ),
-)
-
-EXTENSION_MAP = (
-    rejected("category_of_three_bytes", Reason.CATEGORY_INVALID, _category(b"\x04\x00\x00")),
-    rejected("category_as_text", Reason.CATEGORY_INVALID, _category("4")),
-    rejected("negative_category", Reason.CATEGORY_INVALID, _category(-4)),
-    rejected("category_that_is_true", Reason.CATEGORY_INVALID, _category(True)),
-    malformed(
-        "bundle_version_as_number",
-        Reason.STRUCTURE_INVALID,
-        _extensions(encode_map({"apple_validation_category_01": 4, "apple_bundle_version_01": 1})),
     ),
 )

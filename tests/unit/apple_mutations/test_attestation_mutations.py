@@ -18,7 +18,6 @@ MUTATIONS = (
     *content.NONCE,
     *content.KEY,
     *content.APP,
-    *content.EXTENSION_MAP,
 )
 
 

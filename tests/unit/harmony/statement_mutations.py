@@ -12,7 +12,6 @@ from bonafide.attesters import harmony_hostile as hostile
 from bonafide.attesters import huks_statement as huks
 from bonafide.attesters.certificate_template import spki_of
 from bonafide.attesters.der_writer import (
-    boolean,
     integer,
     object_identifier,
     octet_string,
@@ -169,20 +168,9 @@ KEYS = (
     ),
 )
 FORMS = (
-    malformed(
-        "version 1",
-        Reason.FORMAT_UNKNOWN,
-        with_chain(lambda draft: replace(draft, statement=replace(draft.statement, version=1))),
-    ),
     malformed("130 claims", Reason.STRUCTURE_INVALID, with_many_claims),
     malformed("a negative level", Reason.STRUCTURE_INVALID, with_claim(huks.key_manager(level=-1))),
     malformed("a level beyond all", Reason.STRUCTURE_INVALID, with_claim(huks.key_manager(level=256))),
-    malformed(
-        "a group that is neither true nor false",
-        Reason.ENCODING_INVALID,
-        with_claim(claim(f"{huks.ARC}.2.4.1.5", boolean(True, true=1))),
-    ),
-    malformed("a model that is no text", Reason.ENCODING_INVALID, with_claim(claim(huks.MODEL, b"\x0c\x02\xff\xff"))),
     malformed(
         "a claim of four parts",
         Reason.STRUCTURE_INVALID,

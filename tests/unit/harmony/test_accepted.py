@@ -19,7 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bonafide.attesters import huks_statement as huks
 from bonafide.attesters.app_attestation import point_of
 from bonafide.attesters.certificate_template import Extension, basic_constraints, spki_of
-from bonafide.attesters.der_writer import bit_string, boolean, integer, object_identifier, sequence, utf8_string
+from bonafide.attesters.der_writer import (
+    bit_string,
+    boolean,
+    integer,
+    object_identifier,
+    sequence,
+    utf8_string,
+)
 from bonafide.attesters.harmony import RELEASES, ChainDraft
 
 from .scene import (
@@ -87,7 +94,10 @@ def test_chain_passes_in_every_form(release: str, offline: bool, root: bool) -> 
     """Three certificates online, four offline, with the root sent along or left out."""
     draft = replace(chain_draft(device_of(release), offline=offline), root=root)
     assert len(draft.chain()) == 2 + offline + root
-    assert claims_of(draft).key_storage is KeyStorage.TEE
+    claims = claims_of(draft)
+    assert claims.key_storage is KeyStorage.TEE
+    # Offline, the device's own CA issued the leaf, and whether that one was revoked was not asked.
+    assert (ka.REVOCATION_UNCHECKED in claims.findings) is offline
 
 
 def test_release_that_says_less_leaves_findings() -> None:
@@ -258,12 +268,13 @@ def test_common_name_counts_where_there_is_no_dns_name() -> None:
 
 
 def test_signer_of_the_enhanced_profile_may_be_a_ca() -> None:
-    """OpenHarmony's certificate of that name is one; the retail signer is unseen."""
+    """OpenHarmony's certificate of that name is one; the retail signer is unseen. Policy is told."""
     authority = device_of().authority
     signer = authority.enhanced_signer().template
     leaf = signer.with_extension(basic_constraints(ca=True, path_length=0))
     draft = replace(token_draft(ENHANCED), certificates=authority.anonymous_line().chain(leaf))
-    assert TokenQuestion(token=draft.seal(), profile=ENHANCED).ask()
+    assert TokenQuestion(token=draft.seal(), profile=ENHANCED).ask().signer_is_ca
+    assert not TokenQuestion(token=token_draft(ENHANCED).seal(), profile=ENHANCED).ask().signer_is_ca
 
 
 def in_base64(data: bytes) -> str:

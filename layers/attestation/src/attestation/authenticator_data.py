@@ -1,8 +1,11 @@
 """Authenticator data as App Attest writes it: close to WebAuthn's (Level 3 §6.1), with habits of its own.
 
 Attestations carry attested credential data, assertions do not, and both set the AT flag all the same. From iOS 27 on
-a CBOR map of extensions may follow, with the ED flag clear. Every octet is covered by a nonce or a signature, so a
-map without its flag can have been written by the device alone.
+a CBOR map of extensions may follow, with the ED flag clear (27.0) or set (27.0.1). Every octet is covered by a nonce or
+a signature, so a map without its flag can have been written by the device alone.
+
+Apple adds to the map and to the flags as it likes. What is in a form that nobody documented counts as absent, and a
+finding says so: refusing it would shut out every device of a new release, and absent helps no more than unread.
 """
 
 from __future__ import annotations
@@ -29,9 +32,14 @@ _COSE_BYTES: Final = 77
 VALIDATION_CATEGORY: Final = "apple_validation_category_01"
 BUNDLE_VERSION: Final = "apple_bundle_version_01"
 # 1 platform, 2 TestFlight, 3 development, 4 App Store, 5 enterprise or ad hoc, 6 Developer ID, 10 none. Others are
-# Apple's to add and policy's to judge; a number beyond these bits is none.
+# Apple's to add and policy's to judge; a number beyond these bits is unread.
 _MAX_CATEGORY: Final = 2**32 - 1
 _MAX_VERSION: Final = 128
+
+CATEGORY_UNREAD: Final = "apple-validation-category-unread"
+"""Finding: the device sent a validation category in another form than those of iOS 27."""
+DATA_UNREAD: Final = "apple-authenticator-data-unread"
+"""Finding: the bundle version is in another form than that of iOS 27, or there are flags that no document names."""
 
 
 class AttestedCredential(NamedTuple):
@@ -57,12 +65,13 @@ class AuthenticatorData(NamedTuple):
     extensions: Mapping[str, object] | None
     validation_category: int | None
     bundle_version: str | None
+    findings: tuple[str, ...]
 
 
 def read_attestation_data(data: bytes) -> AuthenticatorData:
     """Read authenticator data with attested credential data and, optionally, one map of extensions behind it.
 
-    Raises :class:`MalformedEvidence`, or :class:`RejectedEvidence` for impossible flags or category.
+    Raises :class:`MalformedEvidence`, or :class:`RejectedEvidence` for impossible flags.
     """
     _check_size(data, _CREDENTIAL)
     if not data[32] & FLAG_ATTESTED:
@@ -93,17 +102,25 @@ def _check_size(data: bytes, least: int) -> None:
 
 def _read(data: bytes, credential: AttestedCredential | None, tail: bytes) -> AuthenticatorData:
     flags = data[32]
-    if flags & ~_KNOWN_FLAGS or (flags & FLAG_EXTENSIONS and not tail):
-        raise RejectedEvidence(Reason.FLAGS_INVALID, f"authenticator data with flags {flags:#04x}")
+    if flags & FLAG_EXTENSIONS and not tail:
+        raise RejectedEvidence(Reason.FLAGS_INVALID, f"authenticator data with flags {flags:#04x} ends too early")
     extensions = _extensions(tail) if tail else None
+    category = _category(extensions)
+    version = _bundle_version(extensions)
+    sent = extensions or {}
+    unread = (
+        (CATEGORY_UNREAD, category is None and VALIDATION_CATEGORY in sent),
+        (DATA_UNREAD, (version is None and BUNDLE_VERSION in sent) or flags & ~_KNOWN_FLAGS),
+    )
     return AuthenticatorData(
         rp_id_hash=data[:32],
         flags=flags,
         counter=int.from_bytes(data[33:_FIXED]),
         credential=credential,
         extensions=extensions,
-        validation_category=_category(extensions),
-        bundle_version=_bundle_version(extensions),
+        validation_category=category,
+        bundle_version=version,
+        findings=tuple(finding for finding, applies in unread if applies),
     )
 
 
@@ -125,27 +142,19 @@ def _point(cose_key: object) -> bytes:
 
 
 def _extensions(tail: bytes) -> Mapping[str, object]:
-    extensions = decode(tail)
-    if type(extensions) is not dict or not all(type(name) is str for name in extensions):
+    extensions = decode(tail, text_keys=False, pass_tags=True)
+    if type(extensions) is not dict:
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, "what follows authenticator data is no extension map")
-    return extensions
+    return {name: value for name, value in extensions.items() if type(name) is str}
 
 
 def _category(extensions: Mapping[str, object] | None) -> int | None:
-    if extensions is None or VALIDATION_CATEGORY not in extensions:
-        return None
-    value = extensions[VALIDATION_CATEGORY]
+    value = (extensions or {}).get(VALIDATION_CATEGORY)
     # Seen as four bytes, least significant first; a plain unsigned integer says the same.
     category = int.from_bytes(value, "little") if type(value) is bytes and len(value) == 4 else value
-    if type(category) is not int or not 0 <= category <= _MAX_CATEGORY:
-        raise RejectedEvidence(Reason.CATEGORY_INVALID, "the validation category is no unsigned number")
-    return category
+    return category if type(category) is int and 0 <= category <= _MAX_CATEGORY else None
 
 
 def _bundle_version(extensions: Mapping[str, object] | None) -> str | None:
-    if extensions is None or BUNDLE_VERSION not in extensions:
-        return None
-    value = extensions[BUNDLE_VERSION]
-    if type(value) is not str or len(value) > _MAX_VERSION:
-        raise MalformedEvidence(Reason.STRUCTURE_INVALID, "the bundle version is no short text")
-    return value
+    value = (extensions or {}).get(BUNDLE_VERSION)
+    return value if type(value) is str and len(value) <= _MAX_VERSION else None

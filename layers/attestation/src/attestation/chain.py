@@ -189,6 +189,11 @@ def verify_path(
     return anchor
 
 
+def below_anchor(certificates: Sequence[Certificate], anchor: TrustAnchor) -> Sequence[Certificate]:
+    """The certificates of a good path without an in-chain root, whose own bytes nobody signed."""
+    return certificates[:-1] if len(certificates) > 1 and certificates[-1].spki == anchor.spki else certificates
+
+
 def _verify_top(path: list[Certificate], candidates: tuple[TrustAnchor, ...], links: LinkCache) -> TrustAnchor:
     """The first candidate whose key signed the topmost certificate. Several anchors may share one name."""
     top = path[-1]

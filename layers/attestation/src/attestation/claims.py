@@ -11,6 +11,7 @@ from enum import StrEnum, unique
 from typing import Any, TypeVar
 
 from .attested_key import key_id_of
+from .authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from .errors import Reason, RejectedEvidence
 from .reference_values import Environment
 
@@ -63,7 +64,8 @@ class PlayClaims:
     ``token`` is ``classic`` or ``standard``; ``requested_at`` Unix seconds by Google's clock. ``device_labels`` are
     empty on rooted devices and emulators; ``package``, ``version_code`` and ``signing_digests`` (hex) are absent where
     Google did not evaluate the app; ``requested_by`` is the package that asked, in its own word. ``None`` and an empty
-    tuple differ in ``apps_detected``: not evaluated, or nothing found.
+    tuple differ in ``apps_detected``: not evaluated, or nothing found. ``unread`` names members that came in a form
+    nobody documented, and therefore count as absent.
     """
 
     token: str
@@ -81,6 +83,7 @@ class PlayClaims:
     apps_detected: tuple[str, ...] | None = None
     location_spoofing: tuple[str, ...] = ()
     testing: bool = False
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +144,8 @@ class HarmonyIntegrityClaims:
     ``unlocked``, ``jailbreak``, ``emulator``, ``attack`` …): open texts, and any of them counts against the device.
     ``advice`` is what Huawei suggests to the user. ``app_id`` is the app's number in AppGallery Connect;
     ``signing_digests`` (hex) are of the app as the service saw it. ``unread`` names optional members that came in a
-    form nobody documented, and therefore count as absent.
+    form nobody documented, and therefore count as absent. ``signer_is_ca`` says that a CA signed the token itself,
+    which a phone with a CA of its own could have done as well (profile ``enhanced`` only; others are refused then).
     """
 
     profile: str
@@ -154,6 +158,7 @@ class HarmonyIntegrityClaims:
     version: int | None = None
     advice: str | None = None
     unread: tuple[str, ...] = ()
+    signer_is_ca: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +226,10 @@ class Claims:
         return key_id_of(self.public_key)
 
     def renewed(self, newer: Claims) -> Claims:
-        """Enrolment claims brought up to date by a renewal's: newer facts win, what a renewal cannot say stays."""
+        """Enrolment claims brought up to date by a renewal's: newer facts win, what a renewal cannot say stays.
+
+        A finding stays as well, but for one about what the renewal says anew, and readably.
+        """
         apple = self.apple
         if apple is not None and newer.apple is not None:
             apple = replace(
@@ -237,7 +245,9 @@ class Claims:
         harmony = self.harmony
         if harmony is not None and newer.harmony is not None:
             harmony = replace(harmony, integrity=_newer(newer.harmony.integrity, harmony.integrity))
-        findings = tuple(dict.fromkeys(self.findings + newer.findings))
+        settled = _settled_by(newer.apple)
+        kept = tuple(finding for finding in self.findings if finding not in settled)
+        findings = tuple(dict.fromkeys(kept + newer.findings))
         return replace(
             self,
             counter=_newer(newer.counter, self.counter),
@@ -325,6 +335,14 @@ class Claims:
             )
             facts["harmony"] = HarmonyClaims(**inner)
         return cls(**facts)
+
+
+def _settled_by(apple: AppleClaims | None) -> frozenset[str]:
+    """The findings about extensions that this assertion sends readably."""
+    if apple is None:
+        return frozenset()
+    sent = ((CATEGORY_UNREAD, apple.validation_category), (DATA_UNREAD, apple.bundle_version))
+    return frozenset(finding for finding, value in sent if value is not None)
 
 
 def _newer(newer: _T | None, older: _T | None) -> _T | None:

@@ -64,8 +64,7 @@ class Reason(StrEnum):
     COUNTER_NOT_ZERO = "counter-not-zero"  # an assertion's counter dressed up as a fresh attestation
     COUNTER_NOT_GREATER = "counter-not-greater"  # replayed assertion, or a cloned key
     SIGNATURE_INVALID = "signature-invalid"  # not signed by the attested key
-    FLAGS_INVALID = "flags-invalid"  # authenticator data with flags no genuine device sets
-    CATEGORY_INVALID = "category-invalid"  # iOS 27 validation category of impossible value
+    FLAGS_INVALID = "flags-invalid"  # authenticator data whose flags and length contradict each other
 
     # Integrity tokens: Google's Play Integrity, Huawei's SysIntegrity.
     INTEGRITY_TOKEN_ALGORITHM = "integrity-token-algorithm"  # dir, A128KW, HS256 with the public key, none, zip, crit

@@ -150,7 +150,6 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.COUNTER_NOT_GREATER,
         Reason.SIGNATURE_INVALID,
         Reason.FLAGS_INVALID,
-        Reason.CATEGORY_INVALID,
         Reason.INTEGRITY_TOKEN_ALGORITHM,
         Reason.INTEGRITY_TOKEN_KEY,
         Reason.INTEGRITY_TOKEN_SIGNATURE,

@@ -72,6 +72,7 @@ def verify_assertion(
         environment=_weakest(reference_values),
         chain_profile="attested-key",
         counter=data.counter,
+        findings=data.findings,
         apple=AppleClaims(validation_category=data.validation_category, bundle_version=data.bundle_version),
     )
 

@@ -3,10 +3,11 @@
 The sixteen steps below follow Apple's "Attestation Object Validation Guide" and "Validating apps that connect to your
 server" and go beyond them where a step is marked so.
 
-**Unsigned bytes.** Every byte of an attestation object takes part in a check, but for the value of ``receipt`` in
-``attStmt``: a document of its own with its own signature, *unverified until* ``apple.receipt`` *has verified it*.
-Whoever relays an attestation can change that value and nothing else, so the object's own bytes must never serve as an
-identity or a replay key; the key id does.
+**Bytes that anybody can change.** The value of ``receipt`` in ``attStmt`` takes part in no check: a document of its
+own with its own signature, *unverified until* ``apple.receipt`` *has verified it*. And whoever relays an attestation
+can respell the rest: CBOR heads longer than needed, maps in another order, and for the signature (r, s) of a
+certificate its twin (r, n - s). All of them verify, with the same claims. So the object's own bytes must never serve as
+an identity or a replay key; the key id does.
 
 What an attestation does not prove: that the *session* runs on that device. Bind the key to requests by proofs.
 """
@@ -123,7 +124,7 @@ def verify_attestation(
         anchor=anchor.digest,
         counter=0,
         os_version=facts.os_version,
-        findings=_findings(facts, app_id),
+        findings=_findings(facts, app_id) + data.findings,
         apple=AppleClaims(
             os_build=facts.os_build,
             validation_category=data.validation_category,

@@ -6,9 +6,11 @@ Structure and names follow OpenHarmony's own verifier (``security_certificate_fr
     HuaweiAttestation ::= SEQUENCE { version INTEGER, claim AttestationClaim, ... }
     AttestationClaim  ::= SEQUENCE { securityLevel INTEGER, type OBJECT IDENTIFIER, value ANY }
 
-Claims come in any order. A known one must have its own type and size and occur once; unknown ones are kept by name,
-and mean nothing. The extension is read from its raw bytes: a certificate library would stumble over unrelated
-extensions that genuine devices write wrongly.
+Claims come in any order. A known one occurs once. One that a verdict rests on (:data:`DECISIVE`) must have its own type
+and size; of the others, one in another form counts as absent and is named in :attr:`AttestationStatement.unread`.
+Unknown ones are kept by name, and mean nothing. So does a version that is not known here: what has the known structure
+is read, and policy is told. The extension is read from its raw bytes: a certificate library would stumble over
+unrelated extensions that genuine devices write wrongly.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.jose import read_json_object
 
 _ARC: Final = "1.3.6.1.4.1.2011.2.376"
+DEVICE_EXTENSIONS: Final = f"{_ARC}.1."
+"""What the names of all extensions begin with that Huawei gives to devices and attested keys, known here or not."""
 ATTESTATION: Final = f"{_ARC}.1.3"
 """The extension of an attested key's certificate."""
 DEVICE_SECURITY_LEVEL: Final = f"{_ARC}.1.1"
@@ -37,7 +41,8 @@ MODEL: Final = "model"
 
 MAX_CLAIMS: Final = 128
 MAX_CHALLENGE_BYTES: Final = 128
-_VERSION: Final = 0
+KNOWN_VERSION: Final = 0
+"""The version of every genuine attestation seen so far."""
 _MAX_TEXT: Final = 256
 _MAX_DEVICE_LEVEL: Final = 5
 
@@ -88,6 +93,8 @@ _KNOWN: Final[Mapping[str, _Kind]] = {
     f"{_ARC}.2.4.2.2": _Kind("group-rsa-oaep", _FLAG),
     f"{_ARC}.2.4.2.3": _Kind("group-rsa-oaep-mgf1", _FLAG),
 }
+DECISIVE: Final = frozenset({CHALLENGE, APPLICATION, KEY_ORIGIN, KEY_MANAGER})
+"""The claims that a verdict rests on: in any other form than the documented one, the attestation cannot be read."""
 DEVICE_IDENTIFIERS: Final = frozenset(
     f"device-{name}" for name in ("imei", "meid", "serial", "soc", "udid")
 )  # names of single devices, which nothing here reads out
@@ -109,11 +116,17 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class AttestationStatement:
-    """What one attestation extension says: values and levels of the known claims by name, and the OIDs of others."""
+    """What one attestation extension says: values and levels of the known claims by name, and the OIDs of others.
+
+    ``unread`` names known claims whose value came in another form than the documented one: they have a level, but no
+    value. ``version`` is the writer's word, :data:`KNOWN_VERSION` or another.
+    """
 
     values: Mapping[str, bytes]
     levels: Mapping[str, int]
     unknown: tuple[str, ...]
+    unread: tuple[str, ...]
+    version: int
 
     @property
     def challenge(self) -> bytes:
@@ -144,6 +157,9 @@ class AttestationStatement:
         bundle_name, app_id = (_member(members, name) for name in ("bundleName", "appId"))
         if bundle_name is None or app_id is None:
             raise MalformedEvidence(Reason.STRUCTURE_INVALID, "the application has no bundleName or no appId")
+        identifier = members.get("appIdentifier")
+        if type(identifier) is int:  # the same digits, and no other identifier's
+            members["appIdentifier"] = str(identifier)
         return Application(bundle_name, app_id, _member(members, "appIdentifier"), _member(members, "appMode"))
 
     def number(self, name: str) -> int | None:
@@ -177,20 +193,18 @@ def read_statement(leaf: Certificate) -> AttestationStatement:
     if not items or items[0][0] != der.INTEGER:
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, "the attestation has no version")
     version = der.integer(data[items[0][1] : items[0][2]])
-    if version != _VERSION:
-        raise MalformedEvidence(Reason.FORMAT_UNKNOWN, f"an attestation of version {version}")
     if len(items) > 1 + MAX_CLAIMS:
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"an attestation of {len(items) - 1} claims")
-    return _statement(data, items[1:])
+    return _statement(version, data, items[1:])
 
 
 _CLAIM: Final = [der.INTEGER, der.OBJECT_IDENTIFIER]
 
 
-def _statement(data: bytes, items: list[tuple[int, int, int]]) -> AttestationStatement:
+def _statement(version: int, data: bytes, items: list[tuple[int, int, int]]) -> AttestationStatement:
     values: dict[str, bytes] = {}
     levels: dict[str, int] = {}
-    unknown = []
+    unknown, unread = [], []
     for tag, start, stop in items:
         parts = der.elements(data, start, stop)
         if tag != der.SEQUENCE or len(parts) != 3 or [part[0] for part in parts[:2]] != _CLAIM:
@@ -204,11 +218,16 @@ def _statement(data: bytes, items: list[tuple[int, int, int]]) -> AttestationSta
         if kind is None:
             unknown.append(oid)
             continue
-        if kind.name in values:
+        if kind.name in levels:
             raise RejectedEvidence(Reason.CLAIM_REPEATED, f"the attestation says {kind.name} twice")
-        values[kind.name] = _value(kind, value_tag, data[value_start:value_stop])
         levels[kind.name] = level
-    return AttestationStatement(values, levels, tuple(unknown))
+        try:
+            values[kind.name] = _value(kind, value_tag, data[value_start:value_stop])
+        except MalformedEvidence:
+            if kind.name in DECISIVE:
+                raise
+            unread.append(kind.name)
+    return AttestationStatement(values, levels, tuple(unknown), tuple(unread), version)
 
 
 def _value(kind: _Kind, tag: int, value: bytes) -> bytes:

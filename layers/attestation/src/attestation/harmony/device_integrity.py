@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 from attestation.chain import LINKS, LinkCache
 from attestation.claims import HarmonyIntegrityClaims
+from attestation.digest_text import sha256_of
 from attestation.endorsements import Endorsements
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import HarmonyDeviceIntegrity, IntegrityProfile
@@ -37,7 +38,6 @@ MAX_LEAD: Final = 60.0
 """How far Huawei's clock may be ahead of ours, in seconds."""
 _MAX_DETAILS: Final = 32
 _MAX_TEXT: Final = 512
-_DIGEST_OCTETS: Final = 32
 
 _T = TypeVar("_T")
 
@@ -87,6 +87,7 @@ def verify_device_integrity(
         version=_version(payload, unread),
         advice=_optional_text(payload, "advice", unread),
         unread=tuple(unread),
+        signer_is_ca=token.signer_is_ca,
     )
 
 
@@ -139,27 +140,11 @@ def _signers(payload: Mapping[str, object], name: str, unread: list[str]) -> tup
     HarmonyOS. All of them or none: the one that cannot be read may be the stranger's."""
     value = payload.get(name)
     texts: list[object] = value if isinstance(value, list) else [] if value in (None, "") else [value]
-    digests = [_digest(text) for text in texts[: _MAX_DETAILS + 1]]
+    digests = [sha256_of(text) for text in texts[: _MAX_DETAILS + 1]]
     if len(digests) <= _MAX_DETAILS and None not in digests:
         return tuple(digest for digest in digests if digest is not None)
     unread.append(name)
     return ()
-
-
-def _digest(text: object) -> bytes | None:
-    """A SHA-256 in hexadecimal, with colons or without, or in base64 of either alphabet, padded or not."""
-    if not isinstance(text, str) or len(text) > _MAX_TEXT:
-        return None
-    digits = text.replace(":", "")
-    try:
-        if len(digits) == 2 * _DIGEST_OCTETS:
-            data = bytes.fromhex(digits)
-        else:
-            standard = text.replace("-", "+").replace("_", "/").rstrip("=")
-            data = base64_decode(standard + "=" * (-len(standard) % 4))
-    except (ValueError, MalformedEvidence):
-        return None
-    return data if len(data) == _DIGEST_OCTETS else None
 
 
 def _details(payload: Mapping[str, object]) -> tuple[str, ...]:

@@ -5,13 +5,17 @@ certificates hang under the same roots: of every AppGallery developer, of every 
 sample checks neither CA flags nor, for its last certificate, dates, so that each of them could issue a signer; other
 code looks for the host's name as a substring. Here the path is checked whole and the name exactly.
 
+Some phones' certificates are CAs (non-anonymous and offline HUKS chains show them), and one extracted key would sign
+verdicts for every phone. They stand below a CA of Huawei's, so exactly one CA may stand between signer and root, and no
+certificate of the path may be marked as a device's or as an attested key's.
+
 No genuine token was at hand: shapes are Huawei's documents', the tests' tokens are minted.
 """
 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,15 +25,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 
 from attestation import der
-from attestation.certificate import DIGITAL_SIGNATURE, Certificate, p256_point
-from attestation.chain import LINKS, LinkCache, issuer_key, verify_path
+from attestation.android.key_description import EXTENSION as ANDROID_ATTESTATION
+from attestation.certificate import DIGITAL_SIGNATURE, KEY_CERT_SIGN, Certificate, p256_point
+from attestation.chain import LINKS, LinkCache, below_anchor, issuer_key, verify_path
 from attestation.distinguished_name import attributes
 from attestation.endorsements import Endorsements, TrustAnchor
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import IntegrityProfile
 from attestation.jose import b64url_decode, es256_matches, public_key_from_point, read_json_object
 
-from .attestation_extension import ATTESTATION
+from .attestation_extension import DEVICE_EXTENSIONS
 from .simulator import is_simulator_root
 
 MAX_TOKEN_CHARACTERS: Final = 32 * 1024
@@ -67,6 +72,13 @@ class IntegrityToken:
     payload: bytes
     signing_input: bytes
     signature: bytes
+
+    @property
+    def signer_is_ca(self) -> bool:
+        """Whether the signer's certificate calls itself a CA, as a phone's own would. Raises
+        :class:`MalformedEvidence`."""
+        constraints = self.certificates[0].basic_constraints
+        return constraints is not None and constraints.ca
 
 
 def read_token(text: str, profile: IntegrityProfile, links: LinkCache = LINKS) -> IntegrityToken:
@@ -116,11 +128,14 @@ def authenticate(
     ``integrity-token-algorithm``, ``integrity-token-signature``.
     """
     # 4. A root in x5c is trusted for being pinned, never for being there.
-    verify_path(
+    anchor = verify_path(
         token.certificates, anchors=_anchors(profile, endorsements), now=now, links=links, max_length=MAX_CERTIFICATES
     )
+    issuers = len(below_anchor(token.certificates, anchor)) - 1
+    if issuers != 1:
+        raise RejectedEvidence(Reason.CHAIN_LENGTH, f"{issuers} CAs between the signer and the root, not one")
     # 5. The service's own certificate.
-    _check_signer(token.certificates, profile)
+    _check_signer(token, profile)
     # 6. Its signature over the text as it came.
     _check_signature(token)
 
@@ -147,26 +162,32 @@ def _anchors(profile: IntegrityProfile, endorsements: Endorsements) -> tuple[Tru
     return tuple(anchor for anchor in anchors if not is_simulator_root(anchor.spki))
 
 
-def _check_signer(certificates: Sequence[Certificate], profile: IntegrityProfile) -> None:
+def _check_signer(token: IntegrityToken, profile: IntegrityProfile) -> None:
     """Step 5. The attack: a certificate under the same root that was issued for something else."""
-    if any(ATTESTATION in certificate.extensions for certificate in certificates):
-        raise _not_the_signer("a HUKS key's certificate is in x5c")
-    leaf = certificates[0]
+    if any(_is_marked(oid) for certificate in token.certificates for oid in certificate.extensions):
+        raise _not_the_signer("a certificate of a device or of an attested key is in x5c")
+    leaf = token.certificates[0]
     usage = leaf.key_usage
     if usage is not None and not usage & DIGITAL_SIGNATURE:
         raise RejectedEvidence(Reason.CHAIN_KEY_USAGE, "the signer's key is not for signatures")
+    if usage is not None and usage & KEY_CERT_SIGN:
+        raise RejectedEvidence(Reason.CHAIN_KEY_USAGE, "the signer's key is for certificates, as a phone's own CA's is")
     if profile is IntegrityProfile.ENHANCED:
-        # Whether this one is a CA is not asked: OpenHarmony's certificate of that name is one.
+        # That this one must be no CA no document says: OpenHarmony's certificate of that name is one. Policy is told.
         if _common_names(leaf) != [ENHANCED_SIGNER]:
             raise _not_the_signer("the signer has another name")
         return
-    constraints = leaf.basic_constraints
-    if constraints is not None and constraints.ca:
+    if token.signer_is_ca:
         raise RejectedEvidence(Reason.CHAIN_CA_FLAG, "the signer is a CA")
     # A common name counts only where there is no DNS name (RFC 6125 §6.4.4); no wildcards, no suffixes.
     hosts = _dns_names(leaf)
     if SIGNING_HOST not in hosts if hosts else _common_names(leaf) != [SIGNING_HOST]:
         raise _not_the_signer("the signer is another host")
+
+
+def _is_marked(oid: str) -> bool:
+    """Whether an extension is one that Huawei gives to devices and attested keys, or Android to attested keys."""
+    return oid == ANDROID_ATTESTATION or oid.startswith(DEVICE_EXTENSIONS)
 
 
 def _not_the_signer(detail: str) -> RejectedEvidence:

@@ -5,13 +5,14 @@ the public code of OpenHarmony (``security_huks``, ``security_certificate_framew
 OpenHarmony's own sample verifiers are no models: they take certificates of phones and developers for CAs, or trust
 whatever root a chain brings.
 
-**Unsigned bytes.** Every byte of a chain takes part in a check, but for an in-chain root, of which only the key is
-looked at. So a chain's own bytes must never serve as an identity or a replay key; the key id does.
+**Bytes that anybody can change.** Every byte of a chain takes part in a check, but for an in-chain root, of which only
+the key is looked at. And an ECDSA signature (r, s) has a twin, (r, n - s), that is just as good. So a chain's own bytes
+must never serve as an identity or a replay key; the key id does.
 
 What an attestation does not prove: how the device booted (no HUKS attestation says so; ask for device integrity
 beside it), and that the *session* runs on that device. An anonymous leaf lives seven days: verify it on receipt, keep
-the verdict, and never judge the same chain again. Nothing here asks for revocation: anonymous leaves say that there is
-none for them; for non-anonymous chains a finding says so.
+the verdict, and never judge the same chain again. Nothing here asks for revocation: leaves that a server of Huawei's
+issued say that there is none for them; where a certificate of the device issued the leaf, a finding says so.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from hmac import compare_digest
 from typing import Final
 
 from attestation.certificate import Certificate, read_certificate
-from attestation.chain import LINKS, LinkCache, verify_path
+from attestation.chain import LINKS, LinkCache, below_anchor, verify_path
 from attestation.claims import Claims, HarmonyClaims, KeyStorage, Platform
 from attestation.endorsements import Endorsements, TrustAnchor, require_anchors
-from attestation.errors import Reason, RejectedEvidence
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AttestationKind, HarmonyKeyAttestation
 from attestation.reference_values import Environment, HarmonyReferenceValues
 from attestation.subject_key import read_subject_key
@@ -35,6 +36,7 @@ from .attestation_extension import (
     KEY_MANAGER,
     KEY_ORIGIN,
     KEY_PURPOSE,
+    KNOWN_VERSION,
     MODEL,
     Application,
     AttestationStatement,
@@ -66,6 +68,7 @@ DEBUG: Final = "debug"
 _GENERATED: Final = 2
 _MIN_CHAIN: Final = 2
 _MAX_CHAIN: Final = 5
+_ONLINE: Final = 2  # certificates below the root where a server of Huawei's issued the leaf
 
 ORIGIN_UNKNOWN: Final = "harmony-key-origin-unknown"
 """Finding: the release does not say whether the key was generated or imported."""
@@ -74,9 +77,14 @@ APP_MODE_UNKNOWN: Final = "harmony-app-mode-unknown"
 SIGNER_UNPINNED: Final = "harmony-signer-unpinned"
 """Finding: the app is registered without app ids and identifiers, so anybody's build of that name passes."""
 REVOCATION_UNCHECKED: Final = "harmony-revocation-unchecked"
-"""Finding: a non-anonymous chain, whose device certificate may be revoked; Huawei's list was not asked."""
+"""Finding: a certificate of the device itself issued the key's (non-anonymous and offline chains), and it may be
+revoked; Huawei's list was not asked."""
 DEVICE_IDENTIFIED: Final = "harmony-device-identified"
 """Finding: the attestation names the single device. The names are not read out."""
+VERSION_UNKNOWN: Final = "harmony-attestation-version-unknown"
+"""Finding: the attestation calls itself a version that is not known here, and has the known structure."""
+CLAIMS_UNREAD: Final = "harmony-claims-unread"
+"""Finding: a claim that nothing rests on, or the device's own level, came in a form that no document names."""
 SIMULATOR: Final = "harmony-simulator"
 """Finding: an OpenHarmony simulator or development board, let in by its switch. It proves nothing."""
 
@@ -119,6 +127,7 @@ def verify_key_attestation(
     _check_origin(statement)
     # 8. The key. One that cannot sign ES256 is described; policy refuses it.
     subject = read_subject_key(leaf.spki)
+    device_level, level_unread = _device_security_level(certificates, anchor)
     in_tee = key_manager_level == TEE_LEVEL and not simulator
     return Claims(
         format=FORMAT,
@@ -129,7 +138,12 @@ def verify_key_attestation(
         environment=_environment(application, simulator=simulator),
         chain_profile="simulator" if simulator else "strict",
         anchor=anchor.digest,
-        findings=tuple(_findings(evidence.kind, statement, application, reference_values, simulator=simulator)),
+        findings=(
+            *_of_the_chain(evidence.kind, certificates, anchor),
+            *_of_the_statement(statement, application, reference_values),
+            *([CLAIMS_UNREAD] if statement.unread or level_unread else []),
+            *([SIMULATOR] if simulator else []),
+        ),
         harmony=HarmonyClaims(
             kind=evidence.kind.value,
             bundle_name=application.bundle_name,
@@ -142,7 +156,7 @@ def verify_key_attestation(
             key_algorithm=subject.name,
             key_purposes=statement.number(KEY_PURPOSE),
             model=statement.text(MODEL),
-            device_security_level=_device_security_level(certificates, anchor),
+            device_security_level=device_level,
             claim_levels=dict(statement.levels),
             simulator=simulator,
         ),
@@ -199,33 +213,40 @@ def _check_origin(statement: AttestationStatement) -> None:
         raise RejectedEvidence(Reason.KEY_ORIGIN, f"the key's origin is {origin}, not generated")
 
 
-def _device_security_level(certificates: Sequence[Certificate], anchor: TrustAnchor) -> int | None:
-    """What the device certificate, second in a non-anonymous chain, says. A root's own bytes are unsigned."""
-    device = certificates[1]
-    return None if device.spki == anchor.spki else read_device_security_level(device)
+def _device_security_level(certificates: Sequence[Certificate], anchor: TrustAnchor) -> tuple[int | None, bool]:
+    """What the device certificate, second in a non-anonymous chain, says; and whether it says something unreadable.
+
+    A root's own bytes are unsigned, so one that stands second says nothing.
+    """
+    issuers = below_anchor(certificates, anchor)[1:]
+    if not issuers:
+        return None, False
+    try:
+        return read_device_security_level(issuers[0]), False
+    except MalformedEvidence:
+        return None, True
 
 
 def _environment(application: Application, *, simulator: bool) -> Environment:
     return Environment.DEVELOPMENT if simulator or application.app_mode == DEBUG else Environment.PRODUCTION
 
 
-def _findings(
-    kind: AttestationKind,
-    statement: AttestationStatement,
-    application: Application,
-    expected: HarmonyReferenceValues,
-    *,
-    simulator: bool,
+def _of_the_chain(kind: AttestationKind, certificates: Sequence[Certificate], anchor: TrustAnchor) -> Iterator[str]:
+    """An anonymous chain made without the network has a CA of the device's own as well, below Huawei's."""
+    if kind is AttestationKind.NON_ANONYMOUS or len(below_anchor(certificates, anchor)) > _ONLINE:
+        yield REVOCATION_UNCHECKED
+
+
+def _of_the_statement(
+    statement: AttestationStatement, application: Application, expected: HarmonyReferenceValues
 ) -> Iterator[str]:
+    if statement.version != KNOWN_VERSION:
+        yield VERSION_UNKNOWN
     if statement.number(KEY_ORIGIN) is None:
         yield ORIGIN_UNKNOWN
     if application.app_mode is None:
         yield APP_MODE_UNKNOWN
     if not expected.app_ids and not expected.app_identifiers:
         yield SIGNER_UNPINNED
-    if kind is AttestationKind.NON_ANONYMOUS:
-        yield REVOCATION_UNCHECKED
-    if not DEVICE_IDENTIFIERS.isdisjoint(statement.values):
+    if not DEVICE_IDENTIFIERS.isdisjoint(statement.levels):
         yield DEVICE_IDENTIFIED
-    if simulator:
-        yield SIMULATOR

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from attestation.android.key_attestation import SIGNER_UNPROVED
-from attestation.android.key_description import SecurityLevel
+from attestation.android.key_attestation import CREATION_TIME, SIGNER_UNPROVED
+from attestation.android.key_description import CONTRADICTED, SecurityLevel
 from attestation.attestation_result import Finding, Tier
 from attestation.claims import AndroidClaims, Claims, PlayClaims
 from attestation.subject_key import P256
@@ -39,6 +39,10 @@ def android_findings(claims: Claims, *, now: float | None, patch_months: int, pl
     yield from _boot_findings(android)
     if SIGNER_UNPROVED in claims.findings:
         yield Finding("android-signer-unproved", Tier.CONTRAINDICATED, advice="restart-device")
+    if CONTRADICTED in claims.findings:
+        yield Finding("android-application-id-contradicted", Tier.WARNING)
+    if CREATION_TIME in claims.findings:
+        yield Finding("android-creation-time-implausible", Tier.WARNING, enforced=False)
     if claims.chain_profile == "factory":
         yield Finding("android-factory-profile", Tier.WARNING)
     if android.provisioning == "unknown":
@@ -48,6 +52,9 @@ def android_findings(claims: Claims, *, now: float | None, patch_months: int, pl
         yield Finding("android-patch-level-unknown", Tier.WARNING)
     elif now is not None and _month_of(now) - patched > patch_months:
         yield Finding("android-patch-level-old", Tier.WARNING, advice="update-os")
+    elif now is not None and patched > _month_of(now) + 1:
+        # Makers ship next month's patches early.
+        yield Finding("android-patch-level-future", Tier.WARNING)
     yield from _play_findings(android, now, play_hours)
 
 
@@ -74,6 +81,12 @@ def _key_findings(android: AndroidClaims) -> Iterator[Finding]:
             yield Finding("android-strongbox-contradicted", Tier.CONTRAINDICATED)  # a leaked TEE keybox
         elif android.strongbox_certified is None:
             yield Finding("android-strongbox-unconfirmed", Tier.WARNING)
+    if (
+        android.strongbox_certified
+        and min(android.security_level, android.key_security_level) < SecurityLevel.STRONGBOX
+    ):
+        # A StrongBox's chain above a TEE's statement.
+        yield Finding("android-level-below-chain", Tier.WARNING)
     if android.key_algorithm != P256 or _SIGN not in android.purposes:
         yield Finding("android-key-cannot-renew", Tier.WARNING)
 
@@ -112,6 +125,9 @@ def play_findings(play: PlayClaims) -> Iterator[Finding]:
         yield Finding("play-device-activity", Tier.WARNING)
     if any(label.startswith("HIGH_RISK") for label in play.location_spoofing):
         yield Finding("play-location-spoofing", Tier.WARNING)
+    if play.unread:
+        # What could not be read counts as absent, and absent must not help.
+        yield Finding("play-verdict-unread", Tier.WARNING)
 
 
 def patch_month(level: int | None) -> int | None:

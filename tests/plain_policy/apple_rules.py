@@ -8,6 +8,7 @@ from typing import Final
 from attestation.apple.attestation import APP_ID_DIFFERS
 from attestation.apple.leaf_extensions import ACCESS_LIST_UNJUDGED
 from attestation.attestation_result import Finding, Tier
+from attestation.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.claims import Claims
 
 _DEVELOPMENT: Final = 3
@@ -26,6 +27,8 @@ def apple_findings(claims: Claims) -> Iterator[Finding]:
     elif apple.validation_category not in _VETTED:
         # Developer ID (6), no category at all (10), or a number that Apple has yet to explain: it never helps.
         yield Finding("unvetted-distribution", Tier.WARNING)
-    for finding in (APP_ID_DIFFERS, ACCESS_LIST_UNJUDGED):
+    for finding in (APP_ID_DIFFERS, ACCESS_LIST_UNJUDGED, CATEGORY_UNREAD):
         if finding in claims.findings:
             yield Finding(finding, Tier.WARNING)
+    if DATA_UNREAD in claims.findings:
+        yield Finding(DATA_UNREAD, Tier.WARNING, enforced=False)

@@ -31,6 +31,7 @@ ODD = ("", "ODD", 'a"quote\\', "ünï")
 KEY: EcPublicKey = public_key_from_point(point_of(ec.generate_private_key(ec.SECP256R1()).public_key()))
 LABELS = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY", "MEETS_VIRTUAL_INTEGRITY")
 APPS = ("KNOWN_INSTALLED", "KNOWN_CAPTURING", "UNKNOWN_INSTALLED", "UNKNOWN_CAPTURING", "UNKNOWN_OVERLAYS", "ODD")
+PATCHES = (202605, None, 0, 202404, 202405, 20240405, 202406, 201413, 202713, 202606, 202607, 202608, 2**64, -5)
 SIGNALS = (
     "debugger", "hooking", "memory-dump", "root", "jailbreak", "emulator", "overlay", "screen-capture",
     "accessibility-abuse", "app-clone", "repackaged", "automation", "signal-of-tomorrow", "",
@@ -99,7 +100,11 @@ def _apple(random: Random) -> Claims:
         full_security=_some(random, None, True, False),
         risk_metric=_some(random, None, 3),
     )
-    findings = ("apple-app-id-differs", "apple-access-list-unjudged")
+    findings = (
+        random.choice(("apple-app-id-differs", "apple-validation-category-unread")),
+        "apple-access-list-unjudged",
+        "apple-authenticator-data-unread",
+    )
     return _claims(
         random, random.choice((Platform.IOS, Platform.MACOS)), KeyStorage.SECURE_ENCLAVE, findings, apple=apple
     )
@@ -119,7 +124,7 @@ def _android(random: Random) -> Claims:
         verified_boot_key="00",
         boot_key_listed=random.random() < 0.3,
         os_version=_some(random, 140000, None, 2**64),
-        os_patch_level=_some(random, 202605, None, 0, 202404, 202405, 20240405, 202406, 201413, 202713, 2**64, -5),
+        os_patch_level=_some(random, *PATCHES),
         origin=0,
         purposes=_some(random, (2, 3), (), (3,), (2,)),
         key_algorithm=_some(random, "ec-p256", "rsa", "ec-p384", *ODD),
@@ -131,7 +136,11 @@ def _android(random: Random) -> Claims:
         play_skipped=_some(random, None, "quota", "unavailable"),
         play_expected=random.random() < 0.5,
     )
-    return _claims(random, Platform.ANDROID, KeyStorage.TEE, ("application-signer-unproved", "x"), android=android)
+    findings = (
+        random.choice(("application-signer-unproved", "creation-time-implausible", "x")),
+        "application-id-contradicted",
+    )
+    return _claims(random, Platform.ANDROID, KeyStorage.TEE, findings, android=android)
 
 
 def _play(random: Random) -> PlayClaims:
@@ -146,6 +155,7 @@ def _play(random: Random) -> PlayClaims:
         apps_detected=_some(random, None, (), _subset(random, APPS), _subset(random, APPS)),
         location_spoofing=_some(random, (), ("LOW_RISK",), ("HIGH_RISK_DEVICE",), ("HIGH_RISK",)),
         testing=random.random() < 0.1,
+        unread=_some(random, (), ("versionCode",)),
     )
 
 
@@ -158,6 +168,7 @@ def _harmony(random: Random) -> Claims:
         details=_some(random, (), ("root",), ("unlocked", "emulator"), ("word of tomorrow",)),
         bundle_name="org.example",
         unread=_some(random, (), ("version",)),
+        signer_is_ca=_some(random, False, True),
     )
     harmony = HarmonyClaims(
         kind="anonymous",
@@ -171,5 +182,10 @@ def _harmony(random: Random) -> Claims:
         simulator=random.random() < 0.1,
         integrity=integrity if random.random() < 0.8 else None,
     )
-    findings = ("harmony-signer-unpinned", "harmony-revocation-unchecked", "harmony-device-identified")
+    findings = (
+        random.choice(("harmony-signer-unpinned", "harmony-attestation-version-unknown")),
+        "harmony-revocation-unchecked",
+        "harmony-device-identified",
+        "harmony-claims-unread",
+    )
     return _claims(random, Platform.HARMONY, KeyStorage.TEE, findings, harmony=harmony)

@@ -9,11 +9,13 @@ from attestation.attestation_result import Finding, Tier
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims
 from attestation.evidence import IntegrityProfile
 from attestation.harmony.key_attestation import (
+    CLAIMS_UNREAD,
     DEVICE_IDENTIFIED,
     RELEASE,
     REVOCATION_UNCHECKED,
     SIGNER_UNPINNED,
     TEE_LEVEL,
+    VERSION_UNKNOWN,
 )
 from attestation.subject_key import P256
 
@@ -27,9 +29,11 @@ def harmony_findings(claims: Claims, *, now: float | None, integrity_hours: int)
     if harmony is None:
         return
     yield from _key_findings(harmony)
-    for finding in (SIGNER_UNPINNED, REVOCATION_UNCHECKED, DEVICE_IDENTIFIED):
+    for finding in (SIGNER_UNPINNED, REVOCATION_UNCHECKED, DEVICE_IDENTIFIED, VERSION_UNKNOWN):
         if finding in claims.findings:
             yield Finding(finding, Tier.WARNING)
+    if CLAIMS_UNREAD in claims.findings:
+        yield Finding(CLAIMS_UNREAD, Tier.WARNING, enforced=False)
     if harmony.integrity is None:
         yield Finding("harmony-device-integrity-missing", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
         return
@@ -66,3 +70,6 @@ def integrity_findings(integrity: HarmonyIntegrityClaims) -> Iterator[Finding]:
     if integrity.unread:
         # Recorded, so that Huawei's spelling becomes known; nothing rests on these members.
         yield Finding("harmony-device-integrity-unread", Tier.WARNING, enforced=False)
+    if integrity.signer_is_ca:
+        # Huawei's service, or a phone's own CA: nothing tells the two apart.
+        yield Finding("harmony-device-integrity-signer-unclear", Tier.WARNING)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,10 @@ from .play_scene import KEYS, NONCE, judged, payload, reference_values, with_par
 from .scene import CLIENT_DATA_HASH, ENDORSEMENTS, NOW, PACKAGE, SIGNER, Question, Scene, claims_of
 
 EXPECTED = reference_values(KEYS.ours)
+
+
+def _padded(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
 
 
 def test_every_label_reaches_the_claims() -> None:
@@ -166,8 +171,6 @@ def test_verdict_with_one_change_is_refused_for_that_reason(members: Mapping[str
         payload(nonce=None),
         payload(nonce=5),
         payload(nonce=None, requestHash="\ud800"),
-        with_part("deviceIntegrity", deviceRecognitionVerdict=["MEETS_\ud800"]),
-        with_part("appIntegrity", appRecognitionVerdict="PLAY\x1b[2J"),
         payload(nonce="****"),
         payload(timestampMillis=None),
         payload(timestampMillis="-1"),
@@ -177,20 +180,97 @@ def test_verdict_with_one_change_is_refused_for_that_reason(members: Mapping[str
         payload(timestampMillis="9" * 20),
         payload(requestPackageName="a" * 600),
         payload() | {"requestDetails": []},
-        payload() | {"deviceIntegrity": "MEETS_STRONG_INTEGRITY"},
-        with_part("deviceIntegrity", deviceRecognitionVerdict="MEETS_STRONG_INTEGRITY"),
-        with_part("deviceIntegrity", deviceRecognitionVerdict=[1]),
-        with_part("deviceIntegrity", deviceRecognitionVerdict=["A"] * 65),
-        with_part("appIntegrity", certificateSha256Digest=["AAAA"]),
-        with_part("appIntegrity", certificateSha256Digest=[SIGNER.hex()]),
-        with_part("testingDetails", isTestingResponse="true"),
-        with_part("testingDetails", isTestingResponse=1),
     ],
 )
-def test_verdict_in_any_other_form_is_malformed(members: Mapping[str, object]) -> None:
-    """Types are Google's; nothing is coerced into a better verdict."""
+def test_verdict_that_cannot_be_bound_is_malformed(members: Mapping[str, object]) -> None:
+    """What app, client data and time rest on is read exactly."""
     with pytest.raises(MalformedEvidence):
         judged(members)
+
+
+@pytest.mark.parametrize(
+    ("members", "unread", "absent"),
+    [
+        (
+            payload() | {"deviceIntegrity": "MEETS_STRONG_INTEGRITY"},
+            "deviceIntegrity",
+            {"device_labels": (), "sdk_version": None, "device_activity": None},
+        ),
+        (
+            with_part("deviceIntegrity", deviceRecognitionVerdict="MEETS_STRONG_INTEGRITY"),
+            "deviceRecognitionVerdict",
+            {"device_labels": ()},
+        ),
+        (
+            with_part("deviceIntegrity", deviceRecognitionVerdict=[1, "MEETS_BASIC_INTEGRITY"]),
+            "deviceRecognitionVerdict",
+            {"device_labels": ("MEETS_BASIC_INTEGRITY",)},
+        ),
+        (
+            with_part("deviceIntegrity", deviceRecognitionVerdict=["MEETS_\ud800"]),
+            "deviceRecognitionVerdict",
+            {"device_labels": ()},
+        ),
+        (
+            with_part("deviceIntegrity", deviceRecognitionVerdict=["A"] * 65),
+            "deviceRecognitionVerdict",
+            {"device_labels": ("A",) * 64},
+        ),
+        (with_part("deviceIntegrity", deviceAttributes={"sdkVersion": "35.1"}), "sdkVersion", {"sdk_version": None}),
+        (with_part("deviceIntegrity", deviceAttributes=[]), "deviceAttributes", {"sdk_version": None}),
+        (with_part("accountDetails", appLicensingVerdict=["LICENSED"]), "appLicensingVerdict", {"licensing": None}),
+        (with_part("environmentDetails", playProtectVerdict={}), "playProtectVerdict", {"play_protect": None}),
+        (
+            with_part("environmentDetails", appAccessRiskVerdict={"appsDetected": {}}),
+            "appsDetected",
+            {"apps_detected": None},
+        ),
+        (
+            with_part("environmentDetails", appAccessRiskVerdict={"appsDetected": [None, "UNKNOWN_CAPTURING"]}),
+            "appsDetected",
+            {"apps_detected": ("UNKNOWN_CAPTURING",)},
+        ),
+        (with_part("appIntegrity", versionCode="forty-two"), "versionCode", {"version_code": None}),
+    ],
+)
+def test_member_in_a_new_form_counts_as_absent(
+    members: Mapping[str, object], unread: str, absent: Mapping[str, object]
+) -> None:
+    """Google's next spelling of one member must not refuse every phone; nor does it help one."""
+    claims = judged(members)
+    assert claims.unread == (unread,)
+    assert claims == replace(judged(payload()), unread=(unread,), **absent)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["true", 1, [], {"is": True}, "false"])
+def test_testing_response_in_a_new_form_is_one(value: object) -> None:
+    """Nothing but a plain no, or nothing at all, is no tester's answer."""
+    assert judged(with_part("testingDetails", isTestingResponse=value)).testing
+
+
+@pytest.mark.parametrize("spelling", [bytes.hex, lambda d: ":".join(f"{octet:02X}" for octet in d), _padded])
+def test_signer_is_read_in_any_spelling(spelling: Callable[[bytes], str]) -> None:
+    """Google's page shows base64url, and once showed hexadecimal."""
+    assert judged(with_part("appIntegrity", certificateSha256Digest=[spelling(SIGNER)])).signing_digests == (
+        SIGNER.hex(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        (with_part("appIntegrity", certificateSha256Digest=["AAAA"]), Reason.SIGNER_MISMATCH),
+        (with_part("appIntegrity", certificateSha256Digest=[b64url_encode(SIGNER), 5]), Reason.SIGNER_MISMATCH),
+        (with_part("appIntegrity", certificateSha256Digest=SIGNER.hex()), Reason.SIGNER_MISMATCH),
+        (with_part("appIntegrity", packageName=5), Reason.APP_MISMATCH),
+        (with_part("appIntegrity", appRecognitionVerdict="PLAY\x1b[2J", packageName="x.y"), Reason.APP_MISMATCH),
+    ],
+)
+def test_unread_app_is_not_ours(members: Mapping[str, object], reason: Reason) -> None:
+    """Where Google looked at the app, who it is must be read."""
+    with pytest.raises(RejectedEvidence) as refusal:
+        judged(members)
+    assert refusal.value.reason is reason
 
 
 def _corroborated(evidence: Any, **changes: Any) -> Any:

@@ -14,10 +14,11 @@ from attestation.claims import Claims, KeyStorage
 
 from bonafide.attesters import key_description as kd
 from bonafide.attesters.android_releases import RELEASES
+from bonafide.attesters.der_writer import integer
 from bonafide.verdicts_alone import play_findings
 
 from .play_scene import judged, payload
-from .scene import NOW, Question, Scene, claims_of
+from .scene import NOW, PACKAGE, SIGNER, Question, Scene, claims_of, with_hardware, with_software
 
 GENUINE = claims_of(Scene.default())
 SOUND_PLAY = judged(payload())
@@ -93,6 +94,16 @@ def test_current_device_is_affirming() -> None:
         (_android(os_patch_level=0), "android-patch-level-unknown", Tier.WARNING),
         (_android(os_patch_level=202413), "android-patch-level-unknown", Tier.WARNING),
         (_android(os_patch_level=202001), "android-patch-level-old", Tier.WARNING),
+        (_android(os_patch_level=202608), "android-patch-level-future", Tier.WARNING),
+        (_android(os_patch_level=20260705), "android-patch-level-future", Tier.WARNING),
+        (_android(os_patch_level=209912), "android-patch-level-future", Tier.WARNING),
+        (_android(strongbox_certified=True), "android-level-below-chain", Tier.WARNING),
+        (
+            replace(GENUINE, findings=("application-id-contradicted",)),
+            "android-application-id-contradicted",
+            Tier.WARNING,
+        ),
+        (GENUINE.with_play(replace(SOUND_PLAY, unread=("versionCode",))), "play-verdict-unread", Tier.WARNING),
         (_android(key_algorithm="rsa-2048"), "android-key-cannot-renew", Tier.WARNING),
         (_android(purposes=(3,)), "android-key-cannot-renew", Tier.WARNING),
     ],
@@ -104,6 +115,47 @@ def test_one_fact_leads_to_one_finding(claims: Claims, rule: str, tier: Tier) ->
     assert rule in _rules(result)
     assert next(finding.tier for finding in result.findings if finding.rule == rule) is tier
     assert result.accepted is (tier is not Tier.CONTRAINDICATED)
+
+
+def test_patch_level_of_next_month_is_no_objection() -> None:
+    """Makers ship next month's patches before this month ends."""
+    assert _rules(_appraised(_android(os_patch_level=202606))) == []
+    assert _rules(_appraised(_android(os_patch_level=209912), now=None)) == []
+
+
+def test_implausible_creation_time_is_recorded_and_costs_nothing() -> None:
+    """One genuine device in ten has a clock that was not set, or counts in other units."""
+    result = _appraised(with_software(t701=integer(int(NOW * 1_000_000)))().ask())
+    assert _rules(result) == ["android-creation-time-implausible"]
+    assert result.tier is Tier.AFFIRMING
+
+
+def test_statement_of_a_tee_below_a_strongbox_chain_is_warned_of() -> None:
+    """The batch certificate was issued to a StrongBox; what it attests says less."""
+    scene = Scene.default("pixel-3-strongbox", level=kd.TRUSTED_ENVIRONMENT)
+    claims = claims_of(scene)
+    assert claims.android is not None
+    assert claims.android.strongbox_certified
+    assert "android-level-below-chain" in _rules(_appraised(claims))
+    assert claims.key_storage is KeyStorage.TEE
+
+
+@pytest.mark.parametrize(
+    ("hardware", "found"),
+    [("org.example.other", True), (PACKAGE, False)],
+    ids=["another", "the same"],
+)
+def test_application_in_both_lists_must_be_one(hardware: str, found: bool) -> None:
+    """Genuine devices name the app in one list. Two names are warned of, and ours must be the operating system's."""
+    claims = with_hardware(t709=kd.application_id([(hardware, 42)], [SIGNER]))().ask()
+    assert ("android-application-id-contradicted" in _rules(_appraised(claims))) is found
+
+
+def test_unread_verdict_stops_counting_with_the_next_one() -> None:
+    """The finding is the verdict's, not the key's."""
+    unread = GENUINE.with_play(replace(SOUND_PLAY, unread=("versionCode",)))
+    assert "play-verdict-unread" in _rules(_appraised(unread))
+    assert "play-verdict-unread" not in _rules(_appraised(unread.renewed(GENUINE.with_play(SOUND_PLAY))))
 
 
 def test_keybox_of_a_tee_that_claims_strongbox_is_refused() -> None:

@@ -7,10 +7,14 @@ from dataclasses import replace
 import pytest
 from attestation.appraise import appraise
 from attestation.attestation_result import Tier
+from attestation.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.cedar.cedar_policy import default_policy
 from attestation.claims import Claims
 from attestation.evidence import AppleAttestation
 
+from bonafide.attesters.app_attestation import encode_map
+
+from .attestation_changes import with_authenticator_data
 from .scene import Question, Scene
 
 GENUINE = Question(evidence=AppleAttestation(Scene.default().attestation.seal(), None)).ask()
@@ -40,8 +44,49 @@ def test_vetted_distribution_has_no_finding(category: int | None) -> None:
         (_apple(full_security=False), "reduced-security-mac", Tier.CONTRAINDICATED),
         (replace(GENUINE, findings=("apple-app-id-differs",)), "apple-app-id-differs", Tier.WARNING),
         (replace(GENUINE, findings=("apple-access-list-unjudged",)), "apple-access-list-unjudged", Tier.WARNING),
+        (replace(GENUINE, findings=(CATEGORY_UNREAD,)), "apple-validation-category-unread", Tier.WARNING),
     ],
 )
 def test_one_fact_gives_one_finding(claims: Claims, rule: str, tier: Tier) -> None:
     """A number that Apple has yet to explain never helps, and never refuses."""
     assert _rules(claims) == {rule: tier}
+
+
+def _with_tail(**extensions: object) -> Claims:
+    members: dict[object, object] = {**extensions}
+    tail = encode_map(members)
+    return with_authenticator_data(lambda data: replace(data, tail=tail))().ask()
+
+
+@pytest.mark.parametrize("category", ["4", b"\x04\x00\x00", -4, True, [4], {"is": 4}])
+def test_attestation_whose_category_cannot_be_read_is_a_warning(category: object) -> None:
+    """A release of tomorrow is let in and noted, and no form is guessed at."""
+    claims = _with_tail(apple_validation_category_01=category, apple_bundle_version_01="1")
+    assert claims.apple is not None
+    assert claims.apple.validation_category is None
+    assert _rules(claims) == {CATEGORY_UNREAD: Tier.WARNING}
+
+
+def test_other_extension_that_cannot_be_read_costs_nothing() -> None:
+    """The bundle version decides nothing."""
+    claims = _with_tail(apple_validation_category_01=4, apple_bundle_version_01=1)
+    result = appraise(claims, client_data=None, policy=default_policy())
+    assert result.tier is Tier.AFFIRMING
+    assert [(finding.rule, finding.enforced) for finding in result.findings] == [(DATA_UNREAD, False)]
+
+
+@pytest.mark.parametrize("flags", [0x41, 0x45, 0x5D, 0xC1])
+def test_attestation_with_flags_of_tomorrow_is_noted(flags: int) -> None:
+    """The nonce covers them; what they would mean is not known."""
+    claims = with_authenticator_data(lambda data: replace(data, flags=flags))().ask()
+    assert claims.findings == (DATA_UNREAD,)
+
+
+def test_category_that_a_renewal_sends_readably_ends_the_finding() -> None:
+    """An update of the app or of this stack heals it; silence does not."""
+    unread = _with_tail(apple_validation_category_01="4")
+    readable, silent = _apple(validation_category=4), _apple(validation_category=None)
+    assert CATEGORY_UNREAD in unread.findings
+    assert unread.renewed(readable).findings == ()
+    assert unread.renewed(silent).findings == unread.findings
+    assert readable.renewed(unread).findings == unread.findings

@@ -74,6 +74,12 @@ def test_key_without_a_verdict_is_asked_for_one() -> None:
         (replace(SOUND, findings=("harmony-signer-unpinned",)), "harmony-signer-unpinned", Tier.WARNING),
         (replace(SOUND, findings=("harmony-device-identified",)), "harmony-device-identified", Tier.WARNING),
         (replace(SOUND, findings=("harmony-revocation-unchecked",)), "harmony-revocation-unchecked", Tier.WARNING),
+        (
+            replace(SOUND, findings=("harmony-attestation-version-unknown",)),
+            "harmony-attestation-version-unknown",
+            Tier.WARNING,
+        ),
+        (verdict_with(signer_is_ca=True), "harmony-device-integrity-signer-unclear", Tier.WARNING),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -94,6 +100,20 @@ def test_member_that_could_not_be_read_is_recorded_and_costs_nothing() -> None:
     result = judged(verdict_with(unread=("hapCertificateSha256",)))
     assert result.tier is Tier.AFFIRMING
     assert [finding.rule for finding in result.findings] == ["harmony-device-integrity-unread"]
+
+
+def test_claim_that_could_not_be_read_is_recorded_and_costs_nothing() -> None:
+    """The same for the key's statement."""
+    result = judged(replace(SOUND, findings=("harmony-claims-unread",)))
+    assert result.tier is Tier.AFFIRMING
+    assert [finding.rule for finding in result.findings] == ["harmony-claims-unread"]
+
+
+def test_signer_that_is_unclear_gains_nothing_over_no_verdict() -> None:
+    """A phone with its CA's key extracted is no better off than one that sends nothing, and the next verdict heals."""
+    unclear = verdict_with(signer_is_ca=True)
+    assert judged(unclear).tier is judged(KEY).tier is Tier.WARNING
+    assert rules(unclear.renewed(SOUND)) == {}
 
 
 def test_genuine_releases_of_2024_stay_a_warning() -> None:

@@ -4,9 +4,10 @@
 so come before the signatures. Sources: https://developer.android.com/privacy-and-security/security-key-attestation and
 https://source.android.com/docs/security/features/keystore/attestation.
 
-**Unsigned bytes.** Every byte of a chain takes part in a check, but for an in-chain root (only its key and its serial
-are looked at; anybody can write another certificate for that key), and octets behind a certificate, which are counted.
-So a chain's own bytes must never serve as an identity or a replay key; the key id does.
+**Bytes that anybody can change.** Every byte of a chain takes part in a check, but for an in-chain root (only its key
+and its serial are looked at; anybody can write another certificate for that key), and octets behind a certificate,
+which are counted. And an ECDSA signature (r, s) has a twin, (r, n - s), that is just as good. So a chain's own bytes
+must never serve as an identity or a replay key; the key id does.
 
 What an attestation does not prove: that the *session* runs on that device. Relays from a clean device are known. Bind
 the key to requests by proofs, and keep challenges short-lived.

@@ -157,6 +157,8 @@ class KeyDescription:
 UNSORTED_SET: Final = "der-set-unsorted"
 UNSORTED_TAGS: Final = "der-tags-unsorted"
 BER_TRUE: Final = "ber-boolean-true"
+CONTRADICTED: Final = "application-id-contradicted"
+"""Both lists name an application, and not the same one. Genuine devices name it in one list."""
 
 _FIELDS: Final = (
     der.INTEGER,
@@ -184,6 +186,8 @@ def read_key_description(data: bytes) -> KeyDescription:
     software = _authorizations(data, fields[6][1], fields[6][2], deviations)
     hardware = _authorizations(data, fields[7][1], fields[7][2], deviations)
     application_id = software.get(APPLICATION_ID, hardware.get(APPLICATION_ID))
+    if hardware.get(APPLICATION_ID, application_id) != application_id:
+        deviations[CONTRADICTED] = None
     return KeyDescription(
         der.integer_at(data, fields[0][1], fields[0][2], max_octets=_VERSION_OCTETS),
         _security_level(data, fields[1][1], fields[1][2]),

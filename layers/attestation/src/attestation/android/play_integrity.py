@@ -5,16 +5,19 @@ one, which the service asks for; both are the same document. Source: the discove
 https://developer.android.com/google/play/integrity/verdicts.
 
 Labels are open texts. What one means is policy's business; verification settles only that the verdict is about our app,
-over our client data, and recent.
+over our client data, and recent. What that rests on is read exactly. Any other member in a form that nobody documented
+counts as absent and is named in :attr:`PlayClaims.unread`: Google's next spelling must not shut every phone out, and
+absent never helps (a rule of the default policy warns).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from hmac import compare_digest
-from typing import Final, TypeVar
+from typing import Final, TypeGuard, TypeVar
 
 from attestation.claims import PlayClaims
+from attestation.digest_text import sha256_of
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import PlayIntegrityToken
 from attestation.jose import b64url_decode, b64url_encode, read_json_object
@@ -70,9 +73,9 @@ def verify_verdict(
     ``payload`` is what Google signed or answered; its bytes must come from :func:`open_classic_token` or from Google's
     server. Raises :class:`MalformedEvidence` or :class:`RejectedEvidence`.
     """
-    request = _object(payload, "requestDetails")
+    request = _member(payload, "requestDetails", dict) or {}
     # 1. The package that asked. Not authenticated by Google, so never the only look at the package.
-    package = _text(request, "requestPackageName")
+    package = _exact_text(request, "requestPackageName")
     if package is None or package not in reference_values.packages:
         raise RejectedEvidence(Reason.APP_MISMATCH, "the verdict was requested by another package")
     # 2. Our client data: a classic token's nonce (base64, padded or not) or a standard one's hash, as text.
@@ -91,7 +94,7 @@ def verify_verdict(
 
 
 def _bound(request: Mapping[str, object], client_data_hash: bytes) -> str:
-    nonce, request_hash = _text(request, "nonce"), _text(request, "requestHash")
+    nonce, request_hash = _exact_text(request, "nonce"), _exact_text(request, "requestHash")
     if (nonce is None) == (request_hash is None):
         raise _structure("a verdict has either a nonce or a requestHash")
     if nonce is not None:
@@ -114,41 +117,37 @@ def _check_app(claims: PlayClaims, package: str, expected: AndroidReferenceValue
 
 
 def _claims(payload: Mapping[str, object], token: str, requested_at: float, package: str) -> PlayClaims:
-    app = _object(payload, "appIntegrity")
-    device = _object(payload, "deviceIntegrity")
-    environment = _object(payload, "environmentDetails")
-    access_risk = _object(environment, "appAccessRiskVerdict")
+    reader = _Reader()
+    app = reader.members(payload, "appIntegrity")
+    device = reader.members(payload, "deviceIntegrity")
+    environment = reader.members(payload, "environmentDetails")
+    access_risk = reader.members(environment, "appAccessRiskVerdict")
+    testing = reader.members(payload, "testingDetails").get("isTestingResponse")
     return PlayClaims(
         token=token,
         requested_at=requested_at,
         requested_by=package,
-        app_recognition=_text(app, "appRecognitionVerdict"),
-        package=_text(app, "packageName"),
-        version_code=_number(app, "versionCode"),
-        signing_digests=tuple(_digest(text) for text in _texts(app, "certificateSha256Digest") or ()),
-        device_labels=_texts(device, "deviceRecognitionVerdict") or (),
-        sdk_version=_number(_object(device, "deviceAttributes"), "sdkVersion"),
-        device_activity=_text(_object(device, "recentDeviceActivity"), "deviceActivityLevel"),
-        licensing=_text(_object(payload, "accountDetails"), "appLicensingVerdict"),
-        play_protect=_text(environment, "playProtectVerdict"),
-        apps_detected=_texts(access_risk, "appsDetected"),
-        location_spoofing=_texts(environment, "locationSpoofingRiskVerdict") or (),
-        testing=_member(_object(payload, "testingDetails"), "isTestingResponse", bool) or False,
+        app_recognition=reader.text(app, "appRecognitionVerdict"),
+        package=reader.text(app, "packageName"),
+        version_code=reader.number(app, "versionCode"),
+        signing_digests=reader.digests(app, "certificateSha256Digest"),
+        device_labels=reader.texts(device, "deviceRecognitionVerdict") or (),
+        sdk_version=reader.number(reader.members(device, "deviceAttributes"), "sdkVersion"),
+        device_activity=reader.text(reader.members(device, "recentDeviceActivity"), "deviceActivityLevel"),
+        licensing=reader.text(reader.members(payload, "accountDetails"), "appLicensingVerdict"),
+        play_protect=reader.text(environment, "playProtectVerdict"),
+        apps_detected=reader.texts(access_risk, "appsDetected"),
+        location_spoofing=reader.texts(environment, "locationSpoofingRiskVerdict") or (),
+        testing=testing is not None and testing is not False,  # anything but a plain no is a tester's answer
+        unread=tuple(reader.unread),
     )
 
 
 def _requested_at(request: Mapping[str, object]) -> float:
-    milliseconds = _number(request, "timestampMillis")
+    milliseconds = _whole_number(request.get("timestampMillis"))
     if milliseconds is None:
-        raise _structure("the verdict has no timestampMillis")
+        raise _structure("the verdict has no timestampMillis, or none that is a number")
     return milliseconds / 1000
-
-
-def _digest(text: str) -> str:
-    digest = b64url_decode(text.rstrip("="))
-    if len(digest) != 32:
-        raise _structure("a signing certificate digest is not SHA-256")
-    return digest.hex()
 
 
 def _structure(detail: str) -> MalformedEvidence:
@@ -164,37 +163,64 @@ def _member(members: Mapping[str, object], name: str, kind: type[_T]) -> _T | No
     return value
 
 
-def _object(members: Mapping[str, object], name: str) -> dict[str, object]:
-    return _member(members, name, dict) or {}
-
-
-def _text(members: Mapping[str, object], name: str) -> str | None:
+def _exact_text(members: Mapping[str, object], name: str) -> str | None:
     value = _member(members, name, str)
     if value is not None and not _is_short(value):
         raise _structure(f"verdict member {name} is no short text")
     return value
 
 
-def _is_short(text: str) -> bool:
+def _is_short(text: object) -> TypeGuard[str]:
     # Printable: JSON can spell lone surrogates, which no encoder takes, and controls, which reach terminals.
-    return len(text) <= _MAX_TEXT and text.isprintable()
+    return type(text) is str and len(text) <= _MAX_TEXT and text.isprintable()
 
 
-def _texts(members: Mapping[str, object], name: str) -> tuple[str, ...] | None:
-    values = _member(members, name, list)
-    if values is None:
-        return None
-    if len(values) > _MAX_LABELS or not all(type(value) is str and _is_short(value) for value in values):
-        raise _structure(f"verdict member {name} is not a short list of texts")
-    return tuple(values)
-
-
-def _number(members: Mapping[str, object], name: str) -> int | None:
+def _whole_number(value: object) -> int | None:
     """An int64, which Google writes as text, or as a number where it is small."""
-    value = members.get(name)
-    if value is None:
-        return None
     digits = str(value) if type(value) is int else value
     if not isinstance(digits, str) or len(digits) > 19 or not digits.isascii() or not digits.isdigit():
-        raise _structure(f"verdict member {name} is not a number")
+        return None
     return int(digits)
+
+
+class _Reader:
+    """Reads members that no verdict is refused for, and remembers the names of those it could not read."""
+
+    def __init__(self) -> None:
+        self.unread: list[str] = []
+
+    def members(self, members: Mapping[str, object], name: str) -> dict[str, object]:
+        value = members.get(name)
+        return value if isinstance(value, dict) else self._absent(name, value, {})
+
+    def text(self, members: Mapping[str, object], name: str) -> str | None:
+        value = members.get(name)
+        return value if _is_short(value) else self._absent(name, value, None)
+
+    def texts(self, members: Mapping[str, object], name: str) -> tuple[str, ...] | None:
+        """The texts of a list; what is none is left out, and the list then counts as unread."""
+        value = members.get(name)
+        if not isinstance(value, list):
+            return self._absent(name, value, None)
+        texts = tuple(text for text in value[:_MAX_LABELS] if _is_short(text))
+        return texts if len(texts) == len(value) else self._absent(name, value, texts)
+
+    def number(self, members: Mapping[str, object], name: str) -> int | None:
+        value = members.get(name)
+        number = _whole_number(value)
+        return number if number is not None else self._absent(name, value, None)
+
+    def digests(self, members: Mapping[str, object], name: str) -> tuple[str, ...]:
+        """All of them or none: the one that cannot be read may be the stranger's."""
+        value = members.get(name)
+        digests: list[bytes | None] = []
+        if isinstance(value, list):
+            digests = [sha256_of(text) for text in value[:_MAX_LABELS]]
+        if value is None or (isinstance(value, list) and len(digests) == len(value) and None not in digests):
+            return tuple(digest.hex() for digest in digests if digest is not None)
+        return self._absent(name, value, ())
+
+    def _absent(self, name: str, value: object, instead: _T) -> _T:
+        if value is not None:
+            self.unread.append(name)
+        return instead

@@ -42,6 +42,9 @@ HARDWARE: Final = "hardware"
 PLATFORM: Final = "platform"
 APP: Final = "app"
 
+PLAY_UNREAD: Final = "play-verdict-unread"
+SIGNER_UNCLEAR: Final = "harmony-device-integrity-signer-unclear"
+
 _PLAY_APPS: Final = {
     "UNKNOWN_CAPTURING": "screen-capture",
     "UNKNOWN_OVERLAYS": "overlay",
@@ -127,7 +130,7 @@ def _attributes(claims: Claims, now: float | None) -> dict[str, object]:
         "key_storage": claims.key_storage.value,
         "environment": claims.environment.value,
         "chain_profile": claims.chain_profile,
-        "findings": list(claims.findings),
+        "findings": [*claims.findings, *_of_verdicts(claims)],
     }
     _put(facts, "anchor", claims.anchor)
     _put_number(facts, "counter", claims.counter)
@@ -142,6 +145,14 @@ def _attributes(claims: Claims, now: float | None) -> dict[str, object]:
     elif kind == "Harmony" and claims.harmony is not None:
         _harmony(facts, claims.harmony, now)
     return facts
+
+
+def _of_verdicts(claims: Claims) -> Iterable[str]:
+    """Findings that stand and fall with the verdict beside the key: the next verdict takes them away."""
+    if claims.android is not None and claims.android.play is not None and claims.android.play.unread:
+        yield PLAY_UNREAD
+    if claims.harmony is not None and claims.harmony.integrity is not None and claims.harmony.integrity.signer_is_ca:
+        yield SIGNER_UNCLEAR
 
 
 def _apple(facts: dict[str, object], apple: AppleClaims) -> None:

@@ -78,18 +78,25 @@ _FAMILIAR: Final[Mapping[str, frozenset[str]]] = {
     "Harmony.app_mode": frozenset({"release", "debug"}),
     "Harmony.key_origin": frozenset({"generated"}),
     "Harmony.integrity.details": frozenset({"root", "unlocked", "jailbreak", "emulator", "attack"}),
-    "Apple.findings": frozenset({"apple-app-id-differs", "apple-access-list-unjudged"}),
+    "Apple.findings": frozenset(
+        {
+            "apple-access-list-unjudged", "apple-app-id-differs", "apple-authenticator-data-unread",
+            "apple-validation-category-unread",
+        }
+    ),
     "Android.findings": frozenset(
         {
-            "application-signer-unproved", "batch-certificate-not-ca", "ber-boolean-true", "creation-time-implausible",
-            "crl-pointer-unreadable", "der-set-unsorted", "der-tags-unsorted", "ecdsa-null-parameters",
-            "factory-certificate-expired", "leaf-issuer-name-differs", "leaf-outside-its-dates",
-            "octets-behind-certificate", "provisioning-info-unreadable",
+            "application-id-contradicted", "application-signer-unproved", "batch-certificate-not-ca",
+            "ber-boolean-true", "creation-time-implausible", "crl-pointer-unreadable", "der-set-unsorted",
+            "der-tags-unsorted", "ecdsa-null-parameters", "factory-certificate-expired", "leaf-issuer-name-differs",
+            "leaf-outside-its-dates", "octets-behind-certificate", "play-verdict-unread",
+            "provisioning-info-unreadable",
         }
     ),
     "Harmony.findings": frozenset(
         {
-            "harmony-app-mode-unknown", "harmony-device-identified", "harmony-key-origin-unknown",
+            "harmony-app-mode-unknown", "harmony-attestation-version-unknown", "harmony-claims-unread",
+            "harmony-device-identified", "harmony-device-integrity-signer-unclear", "harmony-key-origin-unknown",
             "harmony-revocation-unchecked", "harmony-signer-unpinned", "harmony-simulator",
         }
     ),

@@ -53,7 +53,7 @@ def test_one_fact_gives_one_finding(claims: Claims, rule: str, tier: Tier) -> No
 
 
 def _with_tail(**extensions: object) -> Claims:
-    members: dict[object, object] = {**extensions}
+    members: dict[object, object] = dict(extensions.items())
     tail = encode_map(members)
     return with_authenticator_data(lambda data: replace(data, tail=tail))().ask()
 

@@ -36,7 +36,7 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
     token, reason = decision.token, decision.reason
     why = who = ""
     if reason is not None:
-        why = _REASON % (quoted(reason), quoted(decision.detail), quoted(support_code(request.request_id)))
+        why = _REASON % (quoted(reason), quoted(decision.detail[:240]), quoted(support_code(request.request_id)))
     if token is not None:
         who = _TOKEN % (
             quoted(token.app),
@@ -55,10 +55,10 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
             "true" if decision.proven else "false",
             quoted(request.kind),
             quoted(audience),
-            quoted(request.method),
+            quoted(request.method[:16]),  # on an HTTP API's $default route, whatever a client calls a method
             quoted(request.route),
             quoted(decision.route_pattern),
-            quoted(request.request_id),
+            quoted(request.request_id[:128]),
             decision.bundle_version,
             why,
             who,

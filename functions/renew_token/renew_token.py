@@ -87,15 +87,16 @@ def renew(
     signals of a refused renewal count) are in seconds. Raises :class:`~attestation.errors.AttestationError` or
     :class:`~service.errors.Unavailable`; nothing is spent then, and nothing stored but what speaks against the key.
     """
-    record.key_id = request.key_id
     evidence = EvidenceSet.read(request.evidence, proving=RENEWING)
     client_data = parse_client_data(b64url_decode(request.client_data))
-    record.note_client_data(client_data)
 
-    # The seal is checked before anything is read: a flood of invented challenges costs no I/O.
+    # The seal is checked before anything is read or noted: a flood of invented challenges costs no I/O, and writes no
+    # text of its own into logs and archive.
     challenge = open_any_challenge(
         client_data.challenge, keys=key_ring.opening_keys(now), lifetime=challenge_lifetime, now=now
     )
+    record.key_id = request.key_id
+    record.note_client_data(client_data)
     key = attested_keys.find(request.key_id)
     if key is None:
         raise RejectedEvidence(Reason.KEY_UNKNOWN, "no such key is enrolled")

@@ -17,7 +17,7 @@ from attestation.appraise import appraise_context
 from attestation.attestation_result import AttestationResult
 from attestation.body_binding import content_digest
 from attestation.cedar.facts import facts_of
-from attestation.client_data import MAX_SIGNALS, ClientData, Signal, parse_signals
+from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.lowering_signals import lowering_signals
 from attestation.noted import note_report
@@ -54,7 +54,7 @@ NOTING_ATTEMPTS: Final = 3
 
 
 class ReportedSignals(RequestModel):
-    """The body: names, or objects with a name and a detail, as in client data."""
+    """The body: names, or objects with a name and a detail, as in client data, and no larger than client data."""
 
     signals: Annotated[list[Any], Field(min_length=1, max_length=MAX_SIGNALS)]
 
@@ -206,7 +206,7 @@ def _members(call: Call) -> object:
     if call.body is None:
         raise MalformedRequest("no body")
     return {
-        "body": read_json(call.body),
+        "body": read_json(call.body, max_bytes=MAX_CLIENT_DATA_BYTES),
         "content": call.body,
         "method": call.method,
         "domain": call.domain,

@@ -22,7 +22,7 @@ from service.request_fields import App
 from service.settings import ServePolicySettings, read_settings
 from service.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 
-CLIENT_POLICIES: Final = "/v1/client-policies/"
+CLIENT_POLICY: Final = "/v1/client-policies/{app}"
 
 Install = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 """An install: its key_id, or a hash that names it before it has a key."""
@@ -43,11 +43,11 @@ class DocumentRequest(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _at(cls, address: Mapping[str, Any]) -> object:
-        path: str = address["path"]
-        if not path.startswith(CLIENT_POLICIES):
-            return {"document": path}
+        """By the route and not by the path, which begins with the mapping where a custom domain has one."""
+        if address["route"] != CLIENT_POLICY:
+            return {"document": address["route"]}
         install = {name: text for name, text in address["query"].items() if name == "install"}
-        return {"document": {"app": path.removeprefix(CLIENT_POLICIES), **install}}
+        return {"document": {**address["path_members"], **install}}
 
 
 def serve(

@@ -20,9 +20,10 @@ def rest_event(
     authorizer: Mapping[str, object] | None = None,
     resource: str | None = None,
     query: Mapping[str, str] | None = None,
+    mapping: str = "",
 ) -> dict[str, Any]:
     """An event. ``body`` may be text as it is, bytes (sent in base64), or a value to send as JSON; ``resource`` is the
-    route, where it is not the path itself."""
+    route, where it is not the path itself; ``mapping`` what a custom domain maps to the API, as in ``/attest``."""
     if body is None or isinstance(body, str):
         text = body
     elif isinstance(body, bytes):
@@ -34,7 +35,7 @@ def rest_event(
         "apiId": "a1b2c3d4e5",
         "httpMethod": method,
         "identity": {"sourceIp": "192.0.2.1", "userAgent": "tests"},
-        "path": f"/dev{path}",
+        "path": f"{mapping or '/dev'}{path}",
         "protocol": "HTTP/1.1",
         "requestId": REQUEST_ID,
         "resourcePath": resource or path,
@@ -45,18 +46,24 @@ def rest_event(
     sent = {"Content-Type": "application/json", "Host": "example.test", **(headers or {})}
     return {
         "resource": resource or path,
-        "path": path,
+        "path": mapping + path,
         "httpMethod": method,
         "headers": sent,
         "multiValueHeaders": {name: [value] for name, value in sent.items()},
         "queryStringParameters": None if query is None else dict(query),
         "multiValueQueryStringParameters": None if query is None else {n: [v] for n, v in query.items()},
-        "pathParameters": None,
+        "pathParameters": _path_parameters(resource or path, path),
         "stageVariables": None,
         "requestContext": context,
         "body": text,
         "isBase64Encoded": base64_encoded,
     }
+
+
+def _path_parameters(resource: str, path: str) -> dict[str, str] | None:
+    """What stood in the braces of a route, for routes that have one name in them."""
+    before, brace, rest = resource.partition("{")
+    return {rest.partition("}")[0].rstrip("+"): path.removeprefix(before)} if brace else None
 
 
 def json_of(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -292,7 +292,8 @@ def test_validation_failure_logs_kinds_and_no_input(log_lines: Callable[[], list
 class Path(RequestModel):
     """A request without a body."""
 
-    path: str
+    route: str
+    path_members: Mapping[str, str]
     query: Mapping[str, str]
 
 

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from .admin_problems import NO_SUCH_ROUTE, NOT_SIGNED, AdminRefusal
 from .deadline import time_of_request, within
 from .errors import Unavailable
-from .http import Handler, RequestModel
+from .http import MAX_REQUEST_ID, Handler, RequestModel
 from .json_body import MalformedRequest, RequestTooLarge, read_json
 from .problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem, Retry
 from .retry_after import retry_after
@@ -135,7 +135,7 @@ def _request_id(event: Mapping[str, Any], context: Any) -> str:
         raise MalformedRequest("not a REST proxy event")
     gateway = event.get("requestContext")
     named = gateway.get("requestId") if isinstance(gateway, Mapping) else None
-    return str(named or getattr(context, "aws_request_id", "") or "")
+    return str(named or getattr(context, "aws_request_id", "") or "")[:MAX_REQUEST_ID]
 
 
 def _signer(event: Mapping[str, Any]) -> str:

@@ -27,6 +27,9 @@ from .telemetry import DecisionRecord, country_of, log_decision, log_unavailable
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
 
+MAX_REQUEST_ID: Final = 128
+"""Characters of a request's id that are answered and logged; API Gateway's own have 36."""
+
 Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
@@ -40,11 +43,13 @@ class RequestModel(BaseModel):
 class Call:
     """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none.
 
-    ``path_members`` are what the route's path takes its name for, ``query`` the query string's members;
+    ``route`` is the route's path as the template names it, as in ``/v1/client-policies/{app}``, and ``path_members``
+    what stood in its braces; the path itself begins, behind a custom domain, with whatever maps to the API, so nothing
+    goes by it. ``query`` are the query string's members;
     ``header_values`` has every value of a repeated header. ``domain`` and ``stage_path`` are of the URL called.
     """
 
-    path: str
+    route: str
     headers: Mapping[str, str]
     body: bytes | None
     request_id: str
@@ -97,8 +102,8 @@ def json_members(call: Call) -> object:
 
 
 def address(call: Call) -> object:
-    """A request model's members for a GET: where it goes, ``path`` and ``query``."""
-    return {"path": call.path, "query": call.query}
+    """A request model's members for a GET: where it goes, ``route`` and ``path_members``, and its ``query``."""
+    return {"route": call.route, "path_members": call.path_members, "query": call.query}
 
 
 def endpoint(
@@ -239,9 +244,10 @@ def _report(error: Exception, request_id: str) -> None:
 
 
 def _request_id(event: Mapping[str, Any], context: Any) -> str:
+    """API Gateway's id of the request. A client may choose it (header X-Amzn-RequestId): a UUID, says API Gateway."""
     gateway = event.get("requestContext") if isinstance(event, Mapping) else None
     named = gateway.get("requestId") if isinstance(gateway, Mapping) else None
-    return str(named or getattr(context, "aws_request_id", "") or "")
+    return str(named or getattr(context, "aws_request_id", "") or "")[:MAX_REQUEST_ID]
 
 
 def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
@@ -249,7 +255,7 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
         raise MalformedRequest("not a REST proxy event")
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     return Call(
-        path=str(event.get("path") or ""),
+        route=str(event.get("resource") or ""),
         headers=headers,
         body=_read_body(event),
         request_id=request_id,

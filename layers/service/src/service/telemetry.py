@@ -29,6 +29,9 @@ _RULE: Final = re.compile("[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 # policies that it meets; this is the bound for whoever publishes a policy with a thousand.
 _MAX_COUNTED_RULES: Final = 200
 _MAX_COUNTED_FINDINGS: Final = 20
+_LOGGED_OCTETS: Final = 96
+"""What one text of the app's own may take in a line, before its evidence is verified; as JSON in ASCII writes it."""
+_LOGGED_DETAIL: Final = 240
 _counted_rules: set[str] = set()
 
 
@@ -45,8 +48,9 @@ class RecordedFacts(Protocol):
 class DecisionRecord:
     """Facts about one attestation, renewal or report, noted as they become known, so that a refusal has them too.
 
-    ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``key_id``,
-    ``app_build``, ``os`` and ``model`` may be the client's own word. ``country`` is what the header named by
+    ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``app``,
+    ``key_id``, ``app_build``, ``os`` and ``model`` may be the client's own word: nothing of it is noted before the
+    challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
     COUNTRY_HEADER says. ``client_policy_version`` is the one in force for this caller, which the answer tells it.
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
     """
@@ -70,7 +74,7 @@ class DecisionRecord:
     facts: RecordedFacts | None = None
 
     def note_client_data(self, client_data: ClientData) -> None:
-        """Take over what the app says about itself; bound to the evidence, which is not verified yet."""
+        """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""
         self.app_build = client_data.app_build or ""
         self.os, self.model = client_data.os or "", client_data.model or ""
 
@@ -102,6 +106,20 @@ def _line(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=True)
 
 
+def _beginning(text: str) -> str:
+    """As much of ``text`` as takes :data:`_LOGGED_OCTETS` in a line.
+
+    The attack: texts whose every character is twelve octets in ASCII, from callers who prove nothing yet, to fill logs
+    and archive at twice the size of what was sent.
+    """
+    size = 0
+    for index, character in enumerate(text):
+        size += len(json.dumps(character)) - 2
+        if size > _LOGGED_OCTETS:
+            return text[:index]
+    return text
+
+
 def log_decision(
     record: DecisionRecord, *, outcome: str, reason: str, detail: str = "", support_code: str = ""
 ) -> None:
@@ -112,16 +130,16 @@ def log_decision(
             action=record.action,
             outcome=outcome,
             reason=reason,
-            detail=detail,
+            detail=detail[:_LOGGED_DETAIL],
             support_code=support_code,
             request_id=record.request_id,
             app=record.app,
             key_id=record.key_id,
             platform=record.platform,
-            app_build=record.app_build,
+            app_build=_beginning(record.app_build),
             at=record.at,
-            os=record.os,
-            model=record.model,
+            os=_beginning(record.os),
+            model=_beginning(record.model),
             country=record.country or "",
             tier=record.tier,
             policy_version=record.policy_version,

@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +38,9 @@ from bonafide.local.http_api import HttpApiAnswers, HttpApiService
 from bonafide.local.layer_path import RUNTIME_PACKAGES, import_path
 from bonafide.local.layout import LOOPBACK, Layout
 from bonafide.local.processes import CHILDREN
-from bonafide.local.rest_api import EVERY_ROUTE, OwnAnswers, RestApi, RestApiService, TokenBucket
+from bonafide.local.rest_api import OwnAnswers, RestApi, RestApiService
 from bonafide.local.template import Template
+from bonafide.local.throttles import Throttles
 from bonafide.local.worker_entry import SNAP_START
 from bonafide.local.workers import Function, WorkerKind, WorkerPool, find_emulator
 
@@ -171,16 +172,6 @@ def iam_routes(resources: Mapping[str, dict[str, Any]], logical_id: str) -> froz
     return frozenset(found)
 
 
-def throttles(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], TokenBucket]:
-    """The throttles of an API by (method, path), and under :data:`EVERY_ROUTE` that of all other routes."""
-    found = {}
-    for setting in settings:
-        path = str(setting["ResourcePath"])
-        place = EVERY_ROUTE if path == "/*" else (setting["HttpMethod"], path.removeprefix("/").replace("~1", "/"))
-        found[place] = TokenBucket(float(setting["ThrottlingRateLimit"]), float(setting["ThrottlingBurstLimit"]))
-    return found
-
-
 def merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """``own`` over ``shared``, member by member, as SAM merges its Globals; intrinsic functions are not mixed."""
     result = dict(shared)
@@ -287,7 +278,7 @@ class Gateway:
 
     def _rest_api(self, logical_id: str) -> RestApi:
         shared = self._template.data.get("Globals", {}).get("Api", {})
-        own = self._template.data["Resources"][logical_id]["Properties"]
+        own = self._template.data["Resources"][logical_id].get("Properties", {})
         self._template.attributes.setdefault(("AccessLogs", "Arn"), "")
         # SAM puts an API's own settings behind those of all APIs, and its own responses over them, member by member.
         settings = self._template.resolve([*shared.get("MethodSettings", []), *own.get("MethodSettings", [])])
@@ -296,25 +287,28 @@ class Gateway:
             logical_id,
             stage=str(self._template.resolve(own["StageName"])),
             answers=GatewayResponses(self._template.resolve(responses)),
-            settings=settings,
+            throttles=Throttles.of_rest_api(settings),
         )
 
     def _http_api(self, logical_id: str) -> RestApi:
-        own = self._template.data["Resources"][logical_id]["Properties"]
-        settings = [{"ResourcePath": "/*", **self._template.resolve(own["DefaultRouteSettings"])}]
-        stage = str(self._template.resolve(own.get("StageName", "$default")))
-        return self._description(logical_id, stage=stage, answers=HttpApiAnswers(), settings=settings)
+        shared = self._template.data.get("Globals", {}).get("HttpApi", {})
+        own = merged(shared, self._template.data["Resources"][logical_id].get("Properties", {}))
+        default, routes = self._template.resolve([own.get("DefaultRouteSettings", {}), own.get("RouteSettings", {})])
+        return self._description(
+            logical_id,
+            stage=str(self._template.resolve(own.get("StageName", "$default"))),
+            answers=HttpApiAnswers(),
+            throttles=Throttles.of_http_api(default, routes),
+        )
 
-    def _description(
-        self, logical_id: str, *, stage: str, answers: OwnAnswers, settings: Sequence[Mapping[str, Any]]
-    ) -> RestApi:
+    def _description(self, logical_id: str, *, stage: str, answers: OwnAnswers, throttles: Throttles) -> RestApi:
         return RestApi(
             api_id=logical_id.lower(),
             region=self._assignment.pseudo["AWS::Region"],
             account_id=self._assignment.pseudo["AWS::AccountId"],
             stage=stage,
             responses=answers,
-            throttles=throttles(settings),
+            throttles=throttles,
             iam_routes=iam_routes(self._template.data["Resources"], logical_id),
         )
 

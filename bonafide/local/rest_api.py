@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Protocol
 
@@ -30,40 +29,14 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from bonafide.local.authorizer_policy import InvalidPolicy, authorizer_context, is_allowed
 from bonafide.local.gateway_responses import Answer, Refusal
 from bonafide.local.signed_request import InvalidSignature, NotSigned, SentRequest, identity_of, signer_of
+from bonafide.local.throttles import Throttles
 
 _ACCESS = logging.getLogger("bonafide.local.access")
 _ERRORS = logging.getLogger("bonafide.local.gateway")
 _LARGEST_BODY = 10 * 1024 * 1024  # API Gateway's payload limit
 # API Gateway takes these from a function's answer only under another name.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
-EVERY_ROUTE = ("*", "/*")
 _REMAPPED = frozenset({"connection", "content-length", "date", "server", "via", "www-authenticate"})
-
-
-@dataclass(slots=True)
-class TokenBucket:
-    """API Gateway's throttle: `rate` requests a second, `burst` at once."""
-
-    rate: float
-    burst: float
-    _level: float = field(init=False)
-    _at: float = field(init=False)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self._level = self.burst
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        """Whether one more request may pass now."""
-        with self._lock:
-            now = time.monotonic()
-            self._level = min(self.burst, self._level + (now - self._at) * self.rate)
-            self._at = now
-            if self._level < 1:
-                return False
-            self._level -= 1
-            return True
 
 
 class FunctionFailed(Exception):
@@ -92,8 +65,8 @@ def log_error(text: str, *values: object) -> None:
 class RestApi:
     """What AWS would know of the API and the local service must be told.
 
-    ``throttles`` are by (method, path), and under :data:`EVERY_ROUTE` for all other routes. ``iam_routes`` are the
-    (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anybody call them.
+    ``iam_routes`` are the (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anybody call
+    them.
     """
 
     api_id: str
@@ -101,7 +74,7 @@ class RestApi:
     account_id: str
     stage: str
     responses: OwnAnswers
-    throttles: Mapping[tuple[str, str], TokenBucket]
+    throttles: Throttles
     iam_routes: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -165,8 +138,7 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         route = self._dict_of_routes.get(self._route_key(method, endpoint))
         if route is None:  # Flask adds HEAD to every GET; a REST API does not
             raise Refusal("MISSING_AUTHENTICATION_TOKEN")
-        throttles = self._description.throttles
-        if not throttles.get((method, route.path), throttles[EVERY_ROUTE]).take():
+        if not self._description.throttles.of(method, route.path).take():
             raise Refusal("THROTTLED")
         if method == "OPTIONS" and self.api.cors:
             return self._preflight(route)

@@ -109,7 +109,8 @@ def main() -> None:
     seconds = min(parser.parse_args().seconds, 240.0)
     with tempfile.TemporaryDirectory(prefix="bonafide-soak-") as folder:
         layout = Layout(Layout.of_this_project().root, Path(folder))
-        with LocalStack(layout=layout, ports=Ports.free()) as stack:
+        open_throttle = {"ThrottleRate": "100000", "ThrottleBurst": "100000"}
+        with LocalStack(layout=layout, ports=Ports.free(), parameters=open_throttle) as stack:
             clients = soak(stack, seconds)
     sys.exit(report(clients, seconds) > 0)
 

@@ -15,6 +15,12 @@ from bonafide.local.layout import Layout, Ports, free_ports
 from bonafide.local.stack import LocalStack
 
 PROJECT = Layout.of_this_project()
+OPEN_THROTTLES = {
+    f"{route}{size}": "100000"
+    for route in ("Challenge", "Enrolment", "Renewal", "Throttle")
+    for size in ("Rate", "Burst")
+}
+"""Parameters for races of hundreds of callers, who shall all reach the functions; test_floods.py has the throttles."""
 PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
 
 
@@ -22,7 +28,7 @@ PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The whole local stack, on ports of its own, beside an operator's."""
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("stack"))
-    with LocalStack(layout=layout, ports=Ports.free()) as running:
+    with LocalStack(layout=layout, ports=Ports.free(), parameters=OPEN_THROTTLES) as running:
         yield running
 
 

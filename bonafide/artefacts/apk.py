@@ -9,12 +9,13 @@ from typing import Final
 
 import apk_info
 
+from .apk_selection import NamedSigners, named_signers, v1_counts
 from .apk_signers import signers_of
-from .apk_signing_block import find_signing_block
+from .apk_signing_block import SigningBlock, find_signing_block
 from .archive import Archive, open_archive
-from .artefact import Artefact, ArtefactError, Signer
+from .artefact import Artefact, ArtefactError
 from .baseline import check_part_count, folder_digest
-from .jar_signature import jar_signers
+from .jar_signature import JarSigners, jar_signers
 
 MANIFEST: Final = "AndroidManifest.xml"
 _MAX_MANIFEST_BYTES: Final = 8 << 20
@@ -41,27 +42,28 @@ def read_apk(path: Path) -> Artefact:
     """Read one APK: a whole app, its base, or one split. Raises :class:`ArtefactError`, ``OSError``.
 
     Every signature that a supported device would check is verified, with the digests of the content: a package that
-    was changed after signing is refused. That the signer is the right one only the operator can know.
+    was changed after signing is refused, and so is one to which a signer was added. That the signer is the right one
+    only the operator can know.
     """
     with open_archive(path) as archive:
         _check_kind(archive)
+        block = find_signing_block(archive)
+        if block is None:
+            # Scheme v1 covers what entries hold, and nothing else of the file.
+            archive.check_nothing_is_hidden()
         # Read for its bounds and its check sum: the reader of manifests opens the file by itself.
         archive.read(MANIFEST, limit=_MAX_MANIFEST_BYTES)
         manifest = _read_manifest(path, archive.name)
-        block = find_signing_block(archive)
-        newer = () if block is None else signers_of(archive, block)
-        signers = (*newer, *jar_signers(archive, min_sdk=manifest.min_sdk, has_newer_scheme=bool(newer)))
-        if not signers:
-            raise ArtefactError(f"{archive.name} is not signed.")
-        _check_kinship(signers, archive.name)
+        named, jar = _signers(archive, block, manifest.min_sdk)
         return Artefact(
             platform="android",
             name=manifest.package,
             build=str(manifest.version_code),
             version_name=manifest.version_name,
-            signers=signers,
+            signers=named.signers,
+            lineage=named.lineage,
             parts=_baseline(archive, manifest.split),
-            remarks=_remarks(manifest, newer=bool(newer)),
+            remarks=_remarks(manifest, jar if named.signers[0].scheme == "v1" else None),
         )
 
 
@@ -78,22 +80,12 @@ def _check_kind(archive: Archive) -> None:
         raise ArtefactError(f"resources.arsc in {archive.name} is larger than {_MAX_RESOURCES_BYTES} bytes.")
 
 
-def _check_kinship(signers: tuple[Signer, ...], name: str) -> None:
-    """All signatures are by one owner: v1 and v2 by the same certificates, later ones linked to them by lineage.
-
-    The attack: a stranger adds their own newer signature to our package. Nothing inside was changed, and older devices
-    still see our certificate, but newer ones the stranger's.
-    """
-    schemes: dict[str, set[str]] = {}
-    for signer in signers:
-        schemes.setdefault(signer.scheme, set()).add(signer.digest)
-    older: list[str] = []
-    for scheme in sorted(schemes):
-        for other in older:
-            same = schemes[scheme] == schemes[other] if scheme == "v2" else schemes[scheme] & schemes[other]
-            if not same:
-                raise ArtefactError(f"{name} is signed by strangers to each other in schemes {other} and {scheme}.")
-        older.append(scheme)
+def _signers(archive: Archive, block: SigningBlock | None, min_sdk: int) -> tuple[NamedSigners, JarSigners]:
+    newer = {} if block is None else signers_of(archive, block)
+    jar = jar_signers(archive, newer) if v1_counts(min_sdk, newer) else JarSigners()
+    if not newer and not jar.certificates:
+        raise ArtefactError(f"{archive.name} is not signed.")
+    return named_signers(newer, jar.certificates, min_sdk=min_sdk, name=archive.name), jar
 
 
 def _read_manifest(path: Path, name: str) -> _Manifest:
@@ -144,10 +136,12 @@ def _baseline(archive: Archive, split: str) -> dict[str, str]:
     return check_part_count(parts, archive.name)
 
 
-def _remarks(manifest: _Manifest, *, newer: bool) -> tuple[str, ...]:
+def _remarks(manifest: _Manifest, v1_alone: JarSigners | None) -> tuple[str, ...]:
     remarks = []
     if manifest.debuggable:
         remarks.append("It is debuggable: anyone with a cable can take it over. Register release builds in production.")
-    if not newer:
+    if v1_alone is not None:
         remarks.append("It is signed by scheme v1 alone, which leaves META-INF unprotected: sign with v2 or later.")
+        if v1_alone.uncovered:
+            remarks.append(f"No signature covers these files of it: {', '.join(v1_alone.uncovered)}.")
     return tuple(remarks)

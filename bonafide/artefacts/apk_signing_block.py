@@ -21,6 +21,11 @@ SCHEME_V3: Final = 0xF05368C0
 SCHEME_V31: Final = 0x1B93AD61
 
 MAX_BLOCK_BYTES: Final = 32 << 20
+_SCHEME_V32: Final = 0x70E1C89F
+_PADDING: Final = 0x42726577
+# What tools and Google Play put beside the signatures, and no Android takes for one: the list of dependencies, Play's
+# own data, and source stamps (which say where a file comes from, never who signed it).
+_NO_SIGNATURES: Final = frozenset({0x504B4453, 0x2146444E, 0x2B09189E, 0x6DFF800D})
 _MAX_PAIRS: Final = 64
 _MAGIC: Final = b"APK Sig Block 42"
 _FOOTER: Final = struct.Struct("<Q16s")
@@ -50,9 +55,26 @@ def find_signing_block(archive: Archive) -> SigningBlock | None:
     try:
         block = LengthPrefixed(archive.raw(offset, stop - _FOOTER.size))
         block.expect(size)
-        return SigningBlock(offset, dict(_pairs(block)))
+        found = SigningBlock(offset, dict(_pairs(block)))
     except BrokenStructure as error:
         raise ArtefactError(f"{archive.name} has a broken APK Signing Block.") from error
+    _check_ids(found.values, archive.name)
+    return found
+
+
+def _check_ids(values: Mapping[int, bytes], name: str) -> None:
+    """Nothing covers the block itself, so what lies in it must be known: an id that is not may be a signature that a
+    newer Android prefers to all others, as v3.2 was before Android 17."""
+    if _SCHEME_V32 in values:
+        raise ArtefactError(f"{name} is signed by scheme v3.2 (hybrid, Android 17), which cannot be verified here yet.")
+    known = {SCHEME_V2, SCHEME_V3, SCHEME_V31, _PADDING} | _NO_SIGNATURES
+    unknown = sorted(values.keys() - known)
+    if unknown:
+        raise ArtefactError(f"{name} has something in its APK Signing Block that is not known: id 0x{unknown[0]:08x}.")
+    if any(values.get(_PADDING, b"")):
+        raise ArtefactError(f"{name} has something in the padding of its APK Signing Block.")
+    if not values.keys() & {SCHEME_V2, SCHEME_V3, SCHEME_V31}:
+        raise ArtefactError(f"{name} has an APK Signing Block without a signature.")
 
 
 def _pairs(block: LengthPrefixed) -> Iterator[tuple[int, bytes]]:

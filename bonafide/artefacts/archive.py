@@ -30,8 +30,16 @@ _BLOCK: Final = 1 << 20
 _END_OF_DIRECTORY: Final = b"PK\x05\x06"
 _END_RECORD: Final = struct.Struct("<4s4H2LH")
 _LOCAL_HEADER: Final = struct.Struct("<4s5H3L2H")
+_DESCRIPTOR: Final = struct.Struct("<3L")
+_DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
 _DATA_DESCRIPTOR: Final = 0x08
 _ENCRYPTED: Final = 0x01
+_NAME_IN_UTF8: Final = 0x800
+_COMPARED_FLAGS: Final = _ENCRYPTED | _DATA_DESCRIPTOR | _NAME_IN_UTF8
+_EXTRA: Final = struct.Struct("<2H")
+_ALIGNMENT: Final = 0xD935
+_JAR_MARK: Final = 0xCAFE
+_MAX_PADDING: Final = 1 << 16
 
 _BROKEN: Final = (
     zipfile.BadZipFile,
@@ -60,6 +68,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(file)
             self.entries = {info.filename: info for info in self._zip.infolist()}
+            self._starts: dict[str, int] = {}
             self._check_entries()
         except _BROKEN as error:
             raise ArtefactError(f"{name} is a broken archive: its directory cannot be read.") from error
@@ -81,11 +90,7 @@ class Archive:
 
     def head(self, name: str, size: int) -> bytes:
         """The first bytes of one entry, at most ``size``."""
-        try:
-            with self._zip.open(self._info(name)) as content:
-                return content.read(size)
-        except _BROKEN as error:
-            raise ArtefactError(f"{name} in {self.name} is broken.") from error
+        return next(self._blocks(self._info(name), size), b"")[:size]
 
     def sha256(self, name: str) -> str:
         """SHA-256 of one entry's content, in hex."""
@@ -112,17 +117,46 @@ class Archive:
             raise ArtefactError(f"{self.name} has no {name}.")
         return info
 
-    def _blocks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    def _blocks(self, info: zipfile.ZipInfo, size: int = _BLOCK) -> Iterator[bytes]:
+        """An entry's content in blocks of at most ``size`` bytes. What is stored is what is meant to the last byte:
+        nothing may follow the end of a deflated stream."""
+        stored = info.compress_type == zipfile.ZIP_STORED
+        read = check_sum = 0
         try:
-            with self._zip.open(info) as content:
-                read = 0
-                while block := content.read(_BLOCK):
-                    read += len(block)
-                    yield block
-        except _BROKEN as error:
+            for block in self._stored(info, size) if stored else self._inflated(info, size):
+                read += len(block)
+                check_sum = zlib.crc32(block, check_sum)
+                if read > info.file_size:
+                    break
+                yield block
+        except zlib.error as error:
             raise ArtefactError(f"{info.filename} in {self.name} is broken.") from error
+        if check_sum != info.CRC or read > info.file_size:
+            raise ArtefactError(f"{info.filename} in {self.name} is broken.")
         if read != info.file_size:
             raise ArtefactError(f"{info.filename} in {self.name} is not of the size that the directory says.")
+
+    def _stored(self, info: zipfile.ZipInfo, size: int) -> Iterator[bytes]:
+        start = self._starts[info.filename]
+        stop = start + info.compress_size
+        for position in range(start, stop, size):
+            yield self.raw(position, min(position + size, stop))
+
+    def _inflated(self, info: zipfile.ZipInfo, size: int) -> Iterator[bytes]:
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        for piece in self._stored(info, _BLOCK):
+            if stream.eof:
+                raise zlib.error
+            pending = piece
+            while True:
+                block = stream.decompress(pending, size)
+                pending = stream.unconsumed_tail
+                if block:
+                    yield block
+                if not pending and len(block) < size:
+                    break
+        if not stream.eof or stream.unused_data:
+            raise zlib.error
 
     def _check_entries(self) -> None:
         infos = self._zip.infolist()
@@ -169,18 +203,74 @@ class Archive:
             if info.header_offset < end:
                 # Overlapping entries: a few megabytes that unpack to petabytes.
                 raise ArtefactError(f"{self.name} has entries that lie upon each other.")
-            header = self.raw(info.header_offset, info.header_offset + _LOCAL_HEADER.size)
-            magic, _, flags, method, _, _, crc, compressed, size, name_size, extra_size = _LOCAL_HEADER.unpack(header)
-            later = flags & _DATA_DESCRIPTOR and (crc, compressed, size) == (0, 0, 0)
+            flags, sizes, name, start = self._local_header(info)
+            later = flags & _DATA_DESCRIPTOR and sizes == (0, 0, 0)
             if (
-                magic != b"PK\x03\x04"
-                or method != info.compress_type
-                or not (later or (crc, compressed, size) == (info.CRC, info.compress_size, info.file_size))
+                (flags ^ info.flag_bits) & _COMPARED_FLAGS
+                or name != info.orig_filename.encode("utf-8" if flags & _NAME_IN_UTF8 else "cp437")
+                or not (later or sizes == (info.CRC, info.compress_size, info.file_size))
             ):
                 raise ArtefactError(f"{self.name} says two different things about {info.filename[:80]!r}.")
-            end = info.header_offset + _LOCAL_HEADER.size + name_size + extra_size + info.compress_size
+            self._starts[info.filename] = start
+            end = start + info.compress_size
         if end > self.directory_offset:
             raise ArtefactError(f"{self.name} has entries that lie upon its directory.")
+
+    def _local_header(self, info: zipfile.ZipInfo) -> tuple[int, tuple[int, int, int], bytes, int]:
+        """Flags, check sum and sizes, name, and where the content begins."""
+        after = info.header_offset + _LOCAL_HEADER.size
+        magic, _, flags, method, _, _, *sizes, name_size, extra_size = _LOCAL_HEADER.unpack(
+            self.raw(info.header_offset, after)
+        )
+        if magic != b"PK\x03\x04" or method != info.compress_type:
+            raise ArtefactError(f"{self.name} says two different things about {info.filename[:80]!r}.")
+        name = self.raw(after, after + name_size)
+        return flags, (sizes[0], sizes[1], sizes[2]), name, after + name_size + extra_size
+
+    def check_nothing_is_hidden(self) -> None:
+        """The file is its entries and its directory, and nothing else: for signatures that cover only what entries
+        hold. Between entries may lie data descriptors and zero bytes, in extra fields alignment.
+
+        Raises :class:`ArtefactError`. The attack: code in front of the first entry (Android's bug 64211847), between
+        two, in an extra field or a comment.
+        """
+        sentence = f"{self.name} has something between its entries that its signature does not cover"
+        end = 0
+        for info in sorted(self._zip.infolist(), key=lambda info: info.header_offset):
+            gap = self.raw(end, info.header_offset)
+            if any(gap) or len(gap) > _MAX_PADDING or (gap and not end):
+                raise ArtefactError(f"{sentence}: before {info.filename[:80]!r}.")
+            flags, _, name, start = self._local_header(info)
+            extra = self.raw(info.header_offset + _LOCAL_HEADER.size + len(name), start)
+            if info.comment or not (_is_alignment(extra) and _is_alignment(info.extra)):
+                raise ArtefactError(f"{sentence}: a comment or an extra field of {info.filename[:80]!r}.")
+            end = start + info.compress_size
+            if flags & _DATA_DESCRIPTOR:
+                end += self._descriptor_size(info, end)
+        gap = self.raw(end, self.directory_offset)
+        if any(gap) or len(gap) > _MAX_PADDING:
+            raise ArtefactError(f"{sentence}: before its directory.")
+        if self._zip.comment:
+            raise ArtefactError(f"{sentence}: a comment at its end.")
+
+    def _descriptor_size(self, info: zipfile.ZipInfo, position: int) -> int:
+        descriptor = _DESCRIPTOR.pack(info.CRC, info.compress_size, info.file_size)
+        for expected in (_DESCRIPTOR_MAGIC + descriptor, descriptor):
+            if self.raw(position, position + len(expected)) == expected:
+                return len(expected)
+        return 0
+
+
+def _is_alignment(extra: bytes) -> bool:
+    """Whether an extra field only moves the content to where it should begin, or marks a JAR; zipalign writes zeros."""
+    while any(extra):
+        if len(extra) < _EXTRA.size:
+            return False
+        kind, size = _EXTRA.unpack_from(extra)
+        value, extra = extra[_EXTRA.size : _EXTRA.size + size], extra[_EXTRA.size + size :]
+        if len(value) != size or not ((kind == _ALIGNMENT and not any(value[2:])) or (kind == _JAR_MARK and not size)):
+            return False
+    return True
 
 
 @contextmanager

@@ -14,9 +14,9 @@ class ArtefactError(OperatorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """One certificate that signed the artefact, or may sign for it: its SHA-256 in hex, and where it stands.
+    """One certificate that evidence may name as the artefact's signer: its SHA-256 in hex, and where it stands.
 
-    ``scheme`` groups certificates of one signature, its lineage included.
+    ``scheme`` groups certificates of one signature.
     """
 
     digest: str
@@ -36,6 +36,7 @@ class Artefact:
     ``platform`` is ``apple``, ``android`` or ``harmony``; ``name`` the package, bundle id or bundle name; ``app_ids``
     its ids as evidence spells them (iOS, HarmonyOS). ``build`` is the number that evidence and client data carry
     (versionCode, CFBundleVersion), ``version_name`` what people see. ``parts`` is the baseline, part → SHA-256 in hex.
+    ``lineage`` has the digests of certificates that vouch for each other, oldest first (Android's proof of rotation).
     ``remarks`` say what could not be checked, or what the operator should know.
     """
 
@@ -47,6 +48,7 @@ class Artefact:
     app_identifiers: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     signers: tuple[Signer, ...] = ()
+    lineage: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 

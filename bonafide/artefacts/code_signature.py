@@ -20,8 +20,10 @@ from attestation.certificate import Certificate
 from .signed_data import SignatureBroken, read_signed_data
 
 INFO_PLIST: Final = 1
+REQUIREMENTS: Final = 2
 RESOURCES: Final = 3
 ENTITLEMENTS: Final = 5
+DER_ENTITLEMENTS: Final = 7
 
 _SUPER_BLOB: Final = 0xFADE0CC0
 _CODE_DIRECTORY: Final = 0xFADE0C02
@@ -35,7 +37,6 @@ _MAX_SLOTS: Final = 32
 _HASHES: Final = {1: ("sha1", 20), 2: ("sha256", 32), 3: ("sha256", 20), 4: ("sha384", 48)}
 
 _DIRECTORY: Final = struct.Struct(">9L4BL")
-_WITH_SCATTER: Final = 0x20100
 _WITH_TEAM: Final = 0x20200
 
 
@@ -52,6 +53,11 @@ class CodeDirectory:
     pages: tuple[bytes, ...]
     page_size: int
     limit: int
+
+    @property
+    def cdhash(self) -> bytes:
+        """The directory's digest as other signatures seal it: 20 bytes."""
+        return hashlib.new(self.digest, self.blob, usedforsecurity=False).digest()[:20]
 
     def matches(self, digest: bytes, content: bytes) -> bool:
         return hashlib.new(self.digest, content, usedforsecurity=False).digest()[: self.size] == digest
@@ -93,13 +99,10 @@ def verify_code_signature(
 
     Raises :class:`SignatureBroken`: something is not what was signed, or the signature cannot be read.
     """
-    directories = check_code(signature, code)
+    directories = check_seals(signature, code, info_plist=info_plist, resources=resources)
     try:
         blobs = _blobs(signature)
         entitlements = blobs.get(ENTITLEMENTS)
-        sealed = ((INFO_PLIST, info_plist), (RESOURCES, resources), (ENTITLEMENTS, entitlements))
-        if not all(directory.seals(slot, content) for directory in directories for slot, content in sealed):
-            raise SignatureBroken("what its signature seals was changed after it was signed")
         cms = blobs.get(_CMS_SLOT, b"")
         if len(cms) <= _BLOB_HEAD or cms[:4] != _CMS_BLOB.to_bytes(4, "big"):
             raise SignatureBroken("it is signed ad hoc, by nobody")
@@ -113,6 +116,26 @@ def verify_code_signature(
         )
     except (struct.error, ValueError, IndexError) as error:
         raise SignatureBroken("its signature cannot be read") from error
+
+
+def check_seals(
+    signature: bytes, code: bytes, *, info_plist: bytes | None, resources: bytes | None
+) -> list[CodeDirectory]:
+    """The code directories of ``signature``, each of which must cover ``code`` and seal what lies beside it; who made
+    the signature is not asked. Raises :class:`SignatureBroken`."""
+    directories = check_code(signature, code)
+    try:
+        blobs = _blobs(signature)
+    except (struct.error, ValueError, IndexError) as error:
+        raise SignatureBroken("its signature cannot be read") from error
+    sealed = [(INFO_PLIST, info_plist), (RESOURCES, resources)]
+    sealed += [(slot, blobs.get(slot)) for slot in (REQUIREMENTS, ENTITLEMENTS, DER_ENTITLEMENTS)]
+    if not all(directory.seals(slot, content) for directory in directories for slot, content in sealed):
+        raise SignatureBroken("what its signature seals was changed after it was signed")
+    # Each system takes the directory with the best digest it knows, and CMS signs the first alone.
+    if len({(directory.identifier, directory.team) for directory in directories}) != 1:
+        raise SignatureBroken("its code directories speak of different apps")
+    return directories
 
 
 def check_code(signature: bytes, code: bytes) -> list[CodeDirectory]:

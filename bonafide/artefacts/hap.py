@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from attestation.certificate import certificates_from_pem, p256_point
+from attestation.certificate import Certificate, certificates_from_pem, p256_point
 from attestation.errors import AttestationError
 
 from .archive import Archive, open_archive
 from .artefact import Artefact, ArtefactError, Signer
 from .baseline import check_part_count, folder_digest
 from .hap_signing_block import HapSignature, verify_hap_signature
+from .profile_signer import check_profile_signer
 
 MODULES: Final = ("module.json", "config.json")
 """Where a package says what it is: the stage model, and the older FA model."""
@@ -26,20 +27,18 @@ _BUNDLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+\Z"
 _MODULE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}\Z")
 _IDENTIFIER: Final = re.compile(r"[!-~]{1,128}\Z")
 _ONE_FILE: Final = frozenset({*MODULES, "pack.info", "resources.index"})
-_UNCHECKED: Final = (
-    "The signature is sound and covers the package; that Huawei issued its certificate was not checked: the file is "
-    "trusted to be yours."
-)
 _AGC: Final = (
     "Integrity tokens carry the number that AppGallery Connect gave the app: add it with --harmony-app-id if you use "
     "them."
 )
 
 
-def read_hap(path: Path) -> Artefact:
+def read_hap(path: Path, *, profile_signers: Collection[str] = ()) -> Artefact:
     """Read one .hap or .hsp. Raises :class:`ArtefactError`, ``OSError``.
 
     The app id is made as HarmonyOS makes it: the bundle's name and the key of the certificate in the signed profile.
+    That certificate must have signed the package, and AppGallery the profile: or one of ``profile_signers``, SHA-256
+    digests (hex) of certificates that the operator states.
     """
     with open_archive(path) as archive:
         app, module = _module(archive)
@@ -52,17 +51,17 @@ def read_hap(path: Path) -> Artefact:
         if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < 1 << 63:
             raise ArtefactError(f"{archive.name} has no version code.")
         signature = verify_hap_signature(archive)
-        bundle_info = signature.profile.get("bundle-info")
-        facts: Mapping[str, Any] = bundle_info if isinstance(bundle_info, dict) else {}
+        kind, facts = _profile(signature, profile_signers, archive.name)
         if facts.get("bundle-name") != bundle:
             raise ArtefactError(f"{archive.name} has a provisioning profile for another bundle.")
+        developer = _developer(signature, kind, facts, archive.name)
         identifier = facts.get("app-identifier")
         return Artefact(
             platform="harmony",
             name=bundle,
             build=str(code),
             version_name=version_name if isinstance(version_name, str) and len(version_name) <= 256 else None,
-            app_ids=(f"{bundle}_{_signing_key(signature.profile, facts, archive.name)}",),
+            app_ids=(f"{bundle}_{base64.b64encode(p256_point(developer.spki)).decode('ascii')}",),
             app_identifiers=(identifier,) if isinstance(identifier, str) and _IDENTIFIER.match(identifier) else (),
             signers=(Signer(digest=sha256(signature.signer.raw).hexdigest(), scheme="of the package"),),
             parts=_baseline(archive, module),
@@ -86,15 +85,39 @@ def _module(archive: Archive) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return app, module
 
 
-def _signing_key(profile: Mapping[str, Any], facts: Mapping[str, Any], name: str) -> str:
-    """Base64 of the point in the developer's certificate: of a release the one for distribution."""
-    kind = "development" if profile.get("type") == "debug" else "distribution"
+def _profile(signature: HapSignature, profile_signers: Collection[str], name: str) -> tuple[str, Mapping[str, Any]]:
+    """What kind of certificate the profile is about, and what it says of the bundle.
+
+    The attack: a profile that a stranger made around our public certificate.
+    """
+    kind = {"release": "distribution", "debug": "development"}.get(str(signature.profile.get("type")))
+    if kind is None:
+        raise ArtefactError(f"{name} has a provisioning profile that is neither for release nor for debugging.")
+    check_profile_signer(
+        signature.profile_signer,
+        signature.profile_certificates,
+        debug=kind == "development",
+        stated=profile_signers,
+        name=name,
+    )
+    facts = signature.profile.get("bundle-info")
+    return kind, facts if isinstance(facts, dict) else {}
+
+
+def _developer(signature: HapSignature, kind: str, facts: Mapping[str, Any], name: str) -> Certificate:
+    """The developer's certificate in the profile, which signed the package.
+
+    The attack: our profile around a stranger's package.
+    """
     pem = facts.get(f"{kind}-certificate")
     try:
         (certificate,) = certificates_from_pem(pem if isinstance(pem, str) else "")
-        return base64.b64encode(p256_point(certificate.spki)).decode("ascii")
+        p256_point(certificate.spki)
     except (AttestationError, ValueError) as error:
         raise ArtefactError(f"{name} has a provisioning profile without a {kind} certificate for P-256.") from error
+    if certificate.raw != signature.signer.raw:
+        raise ArtefactError(f"{name} is signed by another certificate than its provisioning profile names.")
+    return certificate
 
 
 def _baseline(archive: Archive, module: Mapping[str, Any]) -> dict[str, str]:
@@ -115,7 +138,7 @@ def _baseline(archive: Archive, module: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _remarks(signature: HapSignature) -> tuple[str, ...]:
-    remarks = [_UNCHECKED, _AGC]
+    remarks = [_AGC]
     if signature.profile.get("type") != "release":
         remarks.append("Its profile is for debugging: evidence of it says app mode debug, and production refuses it.")
     return tuple(remarks)

@@ -44,10 +44,13 @@ _DIGESTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HapSignature:
-    """What a sound signing block says: the certificate that signed the package, and the profile's JSON."""
+    """What a sound signing block says: the certificate that signed the package, the profile's JSON, the certificate
+    that signed the profile, and those that came with it."""
 
     signer: Certificate
     profile: Mapping[str, Any]
+    profile_signer: Certificate
+    profile_certificates: tuple[Certificate, ...]
 
 
 def verify_hap_signature(archive: Archive) -> HapSignature:
@@ -66,8 +69,15 @@ def verify_hap_signature(archive: Archive) -> HapSignature:
     chunks = digest_of_chunks(content_chunks(archive, block), algorithm)
     if not compare_digest(hashlib.new(algorithm, chunks + b"".join(others)).digest(), digest):
         raise ArtefactError(f"{archive.name} was changed after it was signed.")
-    profile, _ = _opened(sub_blocks[PROFILE], f"{archive.name} has a provisioning profile that is not sound")
-    return HapSignature(signer=signer, profile=_json(profile.content or b"", archive.name))
+    profile, profile_signer = _opened(
+        sub_blocks[PROFILE], f"{archive.name} has a provisioning profile that is not sound"
+    )
+    return HapSignature(
+        signer=signer,
+        profile=_json(profile.content or b"", archive.name),
+        profile_signer=profile_signer,
+        profile_certificates=profile.certificates,
+    )
 
 
 def _sub_blocks(archive: Archive) -> tuple[SigningBlock, dict[int, bytes]]:
@@ -82,11 +92,16 @@ def _sub_blocks(archive: Archive) -> tuple[SigningBlock, dict[int, bytes]]:
         raise ArtefactError(f"{archive.name} has a signing block of an impossible size.")
     content = archive.raw(offset, stop - _HEAD.size)
     sub_blocks: dict[int, bytes] = {}
+    end = count * _ENTRY.size
     for index in range(count):
         number, length, start = _ENTRY.unpack_from(content, index * _ENTRY.size)
-        if number in sub_blocks or start < count * _ENTRY.size or start + length > len(content):
+        # One behind the other as the signing tool writes them: the signature covers nothing that lies between.
+        if number in sub_blocks or start != end or start + length > len(content):
             raise ArtefactError(f"{archive.name} has a broken signing block.")
         sub_blocks[number] = content[start : start + length]
+        end = start + length
+    if end != len(content):
+        raise ArtefactError(f"{archive.name} has a broken signing block.")
     return SigningBlock(offset, sub_blocks), sub_blocks
 
 

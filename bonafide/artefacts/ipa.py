@@ -6,13 +6,11 @@ Info.plist again) decides what can be known of a build beforehand: code, and fil
 
 from __future__ import annotations
 
-import plistlib
 import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
-from xml.parsers.expat import ExpatError
 
 from attestation.distinguished_name import attributes
 from attestation.errors import AttestationError
@@ -22,15 +20,14 @@ from .artefact import Artefact, ArtefactError, Signer
 from .baseline import check_part_count, folder_digest
 from .code_signature import CodeSignature, check_code, verify_code_signature
 from .mach_o import Slice, is_mach_o, read_slice
+from .sealed_resources import MAX_PLIST_BYTES, check_sealed, plist_of, read_plist, sealed_files
 from .signed_data import SignatureBroken, read_signed_data
 
 MAX_EXECUTABLE_BYTES: Final = 1 << 30
-_MAX_PLIST_BYTES: Final = 32 << 20
 _APP: Final = re.compile(r"(Payload/[^/]+\.app/)")
 _VERSION: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}\Z")
 _BUNDLE: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z")
 _APP_ID: Final = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z")
-_CODE_RESOURCES: Final = "_CodeSignature/CodeResources"
 _PROFILE: Final = "embedded.mobileprovision"
 _APP_ATTEST: Final = "com.apple.developer.devicecheck.appattest-environment"
 _UNCHECKED: Final = (
@@ -42,12 +39,12 @@ _UNCHECKED: Final = (
 def read_ipa(path: Path) -> Artefact:
     """Read one .ipa. Raises :class:`ArtefactError`, ``OSError``.
 
-    The app's code signature is verified with everything that it seals; files added beside the sealed ones are not
-    looked for. The app id is the signed entitlement's, never the unsigned folder's name.
+    The app's code signature is verified with everything that it seals, nested code included; files beside the sealed
+    ones are refused. The app id is the signed entitlement's, never the unsigned folder's name.
     """
     with open_archive(path) as archive:
         root = _app_folder(archive)
-        info = _plist(archive, root + "Info.plist")
+        info = read_plist(archive, root + "Info.plist")
         executable = _text(info, "CFBundleExecutable", archive.name)
         bundle, build = _text(info, "CFBundleIdentifier", archive.name), _text(info, "CFBundleVersion", archive.name)
         if not _BUNDLE.match(bundle) or not _VERSION.match(build):
@@ -57,7 +54,7 @@ def read_ipa(path: Path) -> Artefact:
             raise ArtefactError(f"{archive.name} has no executable for iOS devices.")
         signature = _verified_signature(archive, root, slices[executable])
         _check_nested(archive, slices)
-        _check_sealed(archive, root)
+        check_sealed(archive, root, executable, slices)
         profile = _profile(archive, root)
         app_id = _app_id(signature, bundle, archive.name)
         version_name = info.get("CFBundleShortVersionString")
@@ -81,29 +78,6 @@ def _app_folder(archive: Archive) -> str:
     return folders.pop()
 
 
-def _plist(archive: Archive, name: str) -> Mapping[str, Any]:
-    return _dictionary(archive.read(name, limit=_MAX_PLIST_BYTES), f"{name} in {archive.name}")
-
-
-def _dictionary(content: bytes, what: str) -> Mapping[str, Any]:
-    try:
-        plist = plistlib.loads(content)
-    except (
-        plistlib.InvalidFileException,
-        ExpatError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise ArtefactError(f"{what} cannot be read.") from error
-    if not isinstance(plist, dict):
-        raise ArtefactError(f"{what} cannot be read.")
-    return plist
-
-
 def _text(plist: Mapping[str, Any], key: str, name: str) -> str:
     value = plist.get(key)
     if not isinstance(value, str) or not 0 < len(value) <= 255:
@@ -122,14 +96,8 @@ def _executables(archive: Archive, root: str) -> dict[str, Slice]:
 
 
 def _verified_signature(archive: Archive, root: str, executable: Slice) -> CodeSignature:
-    resources = root + _CODE_RESOURCES
     try:
-        return verify_code_signature(
-            executable.signature,
-            executable.signed,
-            info_plist=archive.read(root + "Info.plist", limit=_MAX_PLIST_BYTES),
-            resources=archive.read(resources, limit=_MAX_PLIST_BYTES) if resources in archive else None,
-        )
+        return verify_code_signature(executable.signature, executable.signed, **sealed_files(archive, root))
     except SignatureBroken as error:
         if not executable.signature:
             raise ArtefactError(f"{archive.name} is not signed.") from error
@@ -145,35 +113,16 @@ def _check_nested(archive: Archive, slices: Mapping[str, Slice]) -> None:
             raise ArtefactError(f"{path[-80:]} in {archive.name} cannot be registered: {error}.") from error
 
 
-def _check_sealed(archive: Archive, root: str) -> None:
-    """Hold every file against the sealed list of resources (``files2``), which the code signature covers."""
-    if root + _CODE_RESOURCES not in archive:
-        return
-    files = _plist(archive, root + _CODE_RESOURCES).get("files2")
-    for path, sealed in files.items() if isinstance(files, dict) else ():
-        facts = sealed if isinstance(sealed, dict) else {"hash": sealed}
-        digest = facts.get("hash2", facts.get("hash"))
-        if not isinstance(path, str) or not isinstance(digest, bytes):
-            continue  # nested code, which is sealed by its own signature, or a symbolic link
-        if root + path not in archive:
-            if facts.get("optional") is not True:
-                raise ArtefactError(f"{archive.name} was changed after it was signed: {path[:80]} was removed.")
-            continue
-        algorithm = "sha256" if "hash2" in facts else "sha1"
-        if archive.digest(root + path, algorithm) != digest:
-            raise ArtefactError(f"{archive.name} was changed after it was signed: {path[:80]} is another one.")
-
-
 def _profile(archive: Archive, root: str) -> Mapping[str, Any] | None:
     """The provisioning profile's content; its own signature must hold. The App Store's copies have none."""
     if root + _PROFILE not in archive:
         return None
     try:
-        signed = read_signed_data(archive.read(root + _PROFILE, limit=_MAX_PLIST_BYTES))
+        signed = read_signed_data(archive.read(root + _PROFILE, limit=MAX_PLIST_BYTES))
         signed.verified_signers()
     except SignatureBroken as error:
         raise ArtefactError(f"{archive.name} has a provisioning profile that is not sound: {error}.") from error
-    return _dictionary(signed.content or b"", f"The provisioning profile of {archive.name}")
+    return plist_of(signed.content or b"", f"The provisioning profile of {archive.name}")
 
 
 def _app_id(signature: CodeSignature, bundle: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """APK Signature Scheme v1: a signed JAR. All that Android before 7 knows, and all that some old APKs have.
 
 The chain of digests: the signature (CMS) covers the signature file, that covers the manifest, that covers each entry.
-Entries under META-INF/ are covered by nothing, as everywhere in scheme v1.
+No device checks entries under META-INF/; where the manifest names them, we do.
 """
 
 from __future__ import annotations
@@ -10,55 +10,81 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final
 
 from .archive import Archive
-from .artefact import ArtefactError, Signer
+from .artefact import ArtefactError
 from .signed_data import SignatureBroken, read_signed_data
 
 MANIFEST: Final = "META-INF/MANIFEST.MF"
 MAX_MANIFEST_BYTES: Final = 32 << 20
 _MAX_SIGNATURE_BYTES: Final = 1 << 20
-_SIGNATURE_FILE: Final = re.compile(r"META-INF/([^/]+)\.SF\Z", re.IGNORECASE)
+# Devices look for signatures in all of META-INF/, whatever the case of their names.
+_SIGNATURE_FILE: Final = re.compile(r"META-INF/(.+)\.(SF|RSA|DSA|EC)\Z", re.IGNORECASE)
+_PLAIN_NAME: Final = re.compile(r"META-INF/[^/]+\.(SF|sf|RSA|rsa|DSA|dsa|EC|ec)\Z")
 _BLOCK_TYPES: Final = ("RSA", "EC", "DSA")
 _ALGORITHMS: Final = {"SHA-512": "sha512", "SHA-384": "sha384", "SHA-256": "sha256", "SHA1": "sha1", "SHA-1": "sha1"}
 
 Section = Mapping[str, str]
 
 
-def jar_signers(archive: Archive, *, min_sdk: int, has_newer_scheme: bool) -> tuple[Signer, ...]:
-    """The signers by scheme v1; none where the archive has no such signature, or where no device asks for it.
+@dataclass(frozen=True, slots=True)
+class JarSigners:
+    """The certificates that signed by scheme v1, and the entries that none of their signatures covers."""
+
+    certificates: tuple[bytes, ...] = ()
+    uncovered: tuple[str, ...] = ()
+
+
+def jar_signers(archive: Archive, newer: Collection[str]) -> JarSigners:
+    """The signers by scheme v1; none where the archive has no such signature. ``newer`` are the other schemes there.
 
     Raises :class:`ArtefactError` for a signature that does not verify and for an entry that was changed.
     """
-    signature_files = [name for name in archive.names if _SIGNATURE_FILE.match(name)]
-    if not signature_files or (has_newer_scheme and min_sdk >= 24):
-        return ()
+    signature_files = _signature_files(archive)
+    if not signature_files:
+        return JarSigners()
     manifest = archive.read(MANIFEST, limit=MAX_MANIFEST_BYTES)
-    signers = []
+    certificates = []
     for name in signature_files:
         signature_file = archive.read(name, limit=MAX_MANIFEST_BYTES)
-        certificate = _verified_signer(archive, name, signature_file)
+        certificates.append(_verified_signer(archive, name, signature_file))
         head, *signed = list(_sections(signature_file, archive.name)) or [{}]
         if not _matches(head, "-Digest-Manifest", manifest):
             raise ArtefactError(f"{archive.name} was changed after it was signed: its manifest is another one.")
-        schemes = re.split(r"[,\s]+", head.get("X-Android-APK-Signed", ""))
-        if not has_newer_scheme and {"2", "3"} & set(schemes):
+        schemes = {f"v{scheme}" for scheme in re.split(r"[,\s]+", head.get("X-Android-APK-Signed", ""))}
+        if (schemes & {"v2", "v3"}) - set(newer):
             # The attack: strip scheme v2, then use what v1 leaves uncovered.
             raise ArtefactError(f"{archive.name} was signed by a newer scheme as well, and that signature was removed.")
         # Android takes an entry for signed when the signature file names it; what its sections say of the manifest's
         # sections follows from the digest of the whole.
         _check_all_named(archive, {section.get("Name", "") for section in signed})
-        signers.append(Signer(digest=sha256(certificate).hexdigest(), scheme="v1"))
-    _check_entries(archive, manifest)
-    return tuple(signers)
+    return JarSigners(tuple(certificates), _check_entries(archive, manifest))
+
+
+def _signature_files(archive: Archive) -> list[str]:
+    """Every ``.SF`` file. Devices know files under META-INF/ by name in capitals, so two of one name are refused."""
+    signatures = [name for name in archive.names if _SIGNATURE_FILE.match(name)]
+    names = [name.upper() for name in archive.names if name.startswith("META-INF/")]
+    odd = next((name for name in signatures if not _PLAIN_NAME.match(name)), None)
+    if odd is not None:
+        raise ArtefactError(f"{archive.name} has a signature in an odd place: {odd[:80]}.")
+    if len(set(names)) != len(names):
+        raise ArtefactError(f"{archive.name} has two entries under META-INF/ whose names differ in case alone.")
+    files = [name for name in signatures if name.upper().endswith(".SF")]
+    known = {name[: name.rindex(".")] for name in files}
+    for name in signatures:
+        if name[: name.rindex(".")] not in known:
+            raise ArtefactError(f"{archive.name} has a signature of nothing: {name[:80]}.")
+    return files
 
 
 def _verified_signer(archive: Archive, name: str, signature_file: bytes) -> bytes:
-    blocks = [f"{name[:-2]}{kind}" for kind in _BLOCK_TYPES if f"{name[:-2]}{kind}" in archive]
+    kinds = (*_BLOCK_TYPES, *map(str.lower, _BLOCK_TYPES))
+    blocks = [f"{name[:-2]}{kind}" for kind in kinds if f"{name[:-2]}{kind}" in archive]
     if len(blocks) != 1:
         raise ArtefactError(f"{archive.name} has {len(blocks)} signatures where {name} needs one.")
     try:
@@ -79,7 +105,8 @@ def _check_all_named(archive: Archive, named: set[str]) -> None:
             raise ArtefactError(f"{archive.name} has an entry that its signature leaves out: {name[:80]}.")
 
 
-def _check_entries(archive: Archive, manifest: bytes) -> None:
+def _check_entries(archive: Archive, manifest: bytes) -> tuple[str, ...]:
+    """Hold every entry against the manifest; names of files under META-INF/ that it leaves out, and may."""
     sections = _sections(manifest, archive.name)
     next(sections, None)  # the main section is about no entry
     promised: dict[str, Section] = {}
@@ -96,6 +123,15 @@ def _check_entries(archive: Archive, manifest: bytes) -> None:
     gone = [name for name in promised if name not in archive and not name.startswith("META-INF/")]
     if gone:
         raise ArtefactError(f"{archive.name} was changed after it was signed: {gone[0][:80]} was removed.")
+    beside = [
+        name
+        for name in archive.names
+        if name.startswith("META-INF/") and name != MANIFEST and not _SIGNATURE_FILE.match(name)
+    ]
+    for name in beside:
+        if name in promised and not _entry_matches(archive, name, promised[name]):
+            raise ArtefactError(f"{archive.name} was changed after it was signed: {name[:80]} is another one.")
+    return tuple(name for name in beside if name not in promised)
 
 
 def _entry_matches(archive: Archive, name: str, section: Section) -> bool:

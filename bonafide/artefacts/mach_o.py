@@ -64,11 +64,11 @@ def _arm64(data: bytes) -> bytes:
     count = int.from_bytes(data[4:8], "big")
     if count > _MAX_SLICES:
         raise _BrokenError
-    for index in range(count):
-        kind, _, offset, size, _ = _FAT_ENTRY.unpack_from(data, 8 + index * _FAT_ENTRY.size)
-        if kind == _ARM64:
-            return _within(data, offset, size)
-    raise _BrokenError
+    entries = [_FAT_ENTRY.unpack_from(data, 8 + index * _FAT_ENTRY.size) for index in range(count)]
+    found = [(offset, size) for kind, _, offset, size, _ in entries if kind == _ARM64]
+    if len(found) != 1:  # of two, which one runs depends on the device
+        raise _BrokenError
+    return _within(data, *found[0])
 
 
 def _read(data: bytes) -> Slice:
@@ -86,7 +86,10 @@ def _read(data: bytes) -> Slice:
             code = _text_section(data[position : position + size], data) or code
         elif command == _CODE_SIGNATURE:
             _, _, offset, length = _RANGE.unpack_from(data, position)
-            signed, signature = data[:offset], _within(data, offset, length)
+            # One signature, at the end: nothing covers what would follow it.
+            if signature or offset + length != len(data):
+                raise _BrokenError
+            signed, signature = data[:offset], data[offset:]
         elif command == _ENCRYPTION:
             encrypted = encrypted or int.from_bytes(data[position + 16 : position + 20], "little") != 0
         position += size

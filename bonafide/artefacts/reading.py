@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Final, cast
@@ -22,8 +22,12 @@ _NOT_TAKEN: Final = {
 }
 
 
-def read_artefact(path: Path) -> Artefact:
-    """Read a built app. Raises :class:`ArtefactError` with one sentence, or ``OSError``."""
+def read_artefact(path: Path, *, profile_signers: Collection[str] = ()) -> Artefact:
+    """Read a built app. Raises :class:`ArtefactError` with one sentence, or ``OSError``.
+
+    ``profile_signers`` are SHA-256 digests (hex) of certificates that may sign the profile of a HarmonyOS package
+    besides AppGallery's.
+    """
     suffix = path.suffix.lower()
     if suffix in _NOT_TAKEN:
         raise ArtefactError(f"{path.name} {_NOT_TAKEN[suffix]}")
@@ -31,5 +35,5 @@ def read_artefact(path: Path) -> Artefact:
         raise ArtefactError(f"{path.name} is neither an .apk nor an .ipa nor a .hap.")
     module, reader = _READERS[suffix]
     # Loaded when asked for: commands that read no artefact do without.
-    read = cast(Callable[[Path], Artefact], getattr(import_module(f"{__package__}.{module}"), reader))
-    return read(path)
+    read = cast(Callable[..., Artefact], getattr(import_module(f"{__package__}.{module}"), reader))
+    return read(path, profile_signers=profile_signers) if module == "hap" else read(path)

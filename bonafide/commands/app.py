@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bonafide.admin_api import AdminApi
-from bonafide.artefact_registration import build_of_artefact, with_artefact
+from bonafide.artefact_registration import build_of_artefact
 from bonafide.artefacts.artefact import Artefact
 from bonafide.artefacts.reading import read_artefact
 from bonafide.deployment import Deployment, find_deployment
@@ -17,6 +17,7 @@ from bonafide.known_builds import Builds
 from bonafide.operator_error import OperatorError
 from bonafide.registration import PLATFORMS, RegisteredApps, Registration, digest_text
 
+from .new_identity import with_seen_artefact
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
@@ -83,9 +84,28 @@ def register(
         str | None,
         typer.Option("--unknown-builds", metavar="allow|warn|refuse", help="How a build that is not known is judged."),
     ] = None,
+    harmony_profile_signer: Annotated[
+        _Texts,
+        typer.Option(
+            "--harmony-profile-signer",
+            metavar="SHA256",
+            help="A certificate that may sign the profile of a .hap besides AppGallery's; in hex.",
+        ),
+    ] = None,
     new_identity: Annotated[
-        bool, typer.Option("--new-identity", help="Take a package, app id or signer that is not registered yet.")
+        bool,
+        typer.Option(
+            "--new-identity", help="Show what of --from is not registered yet (package, app id, signer), and ask."
+        ),
     ] = False,
+    accept_identity: Annotated[
+        _Texts,
+        typer.Option(
+            "--accept-identity",
+            metavar="VALUE",
+            help="For machines: take this package, app id or signer of --from, and nothing else that is new.",
+        ),
+    ] = None,
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Take only the identity of --from, not its baseline.")
     ] = False,
@@ -119,7 +139,8 @@ def register(
     if not changes and not artefacts:
         raise typer.BadParameter("say at least one thing about the app.", param_hint="NAME")
     replace(Registration(app=name), **changes).check_values()
-    built = [(path, read_artefact(path)) for path in artefacts or ()]
+    trusted = _digests(harmony_profile_signer)
+    built = [(path, read_artefact(path, profile_signers=trusted)) for path in artefacts or ()]
 
     deployment = find_deployment(stack, region, project_layout())
     registrations = _registrations(deployment)
@@ -129,7 +150,7 @@ def register(
         changes["minimum_builds"] = {**wanted.minimum_builds, **changes["minimum_builds"]}
     wanted = replace(wanted, **changes)
     for _, artefact in built:
-        wanted = with_artefact(wanted, artefact, new_identity=new_identity)
+        wanted = with_seen_artefact(wanted, artefact, ask=new_identity, accepted=accept_identity or ())
     stands = registrations.put(wanted)
     if not no_baseline:
         for _, artefact in built:

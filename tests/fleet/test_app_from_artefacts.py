@@ -25,7 +25,7 @@ from tests.unit.artefacts.minted_apk import (
     JarSignature,
     lineage,
 )
-from tests.unit.artefacts.minted_hap import Hap
+from tests.unit.artefacts.minted_hap import PROFILE_SIGNER, Hap
 from tests.unit.artefacts.minted_ipa import Ipa
 
 from .conftest import FleetStack
@@ -85,7 +85,7 @@ def test_three_platforms_are_registered_from_what_was_built(folder: Path) -> Non
         for name, artefact in (("app.apk", Apk()), ("app.ipa", Ipa()), ("entry.hap", Hap()))
         for argument in ("--from", _file(folder, name, artefact))
     ]
-    registered = _json("register", "three", *files)
+    registered = _json("register", "three", "--harmony-profile-signer", PROFILE_SIGNER.digest, *files)
     assert registered["android_packages"] == [PACKAGE]
     assert registered["android_signing_digests"] == [OWNER.digest]
     assert registered["apple_app_ids"] == [f"TEAMID1234.{PACKAGE}"]
@@ -129,13 +129,40 @@ def test_file_that_is_absent_is_one_sentence(folder: Path) -> None:
 
 
 def test_copy_by_another_signer_is_not_taken_by_a_slip(folder: Path) -> None:
-    """A repackaged copy must not become an accepted app; another store's signer can be, by name of the option."""
+    """A repackaged copy must not become an accepted app; another store's signer can be, by its own digest alone."""
     _json("register", "slip", "--from", _file(folder, "app.apk", Apk()))
     repackaged = _file(folder, "copy.apk", REPACKAGED)
     assert "which is not registered for slip" in _refused("register", "slip", "--from", repackaged)
     assert _json("show", "slip")["android_signing_digests"] == [OWNER.digest]
-    both = _json("register", "slip", "--from", repackaged, "--new-identity")
+    unseen = _refused("register", "slip", "--from", repackaged, "--new-identity")
+    assert f"--accept-identity {STRANGER.digest}" in unseen
+    another = _refused("register", "slip", "--from", repackaged, "--accept-identity", ROTATED.digest)
+    assert f"--accept-identity {STRANGER.digest}" in another
+    assert _json("show", "slip")["android_signing_digests"] == [OWNER.digest]
+    both = _json("register", "slip", "--from", repackaged, "--accept-identity", STRANGER.digest.upper())
     assert both["android_signing_digests"] == [OWNER.digest, STRANGER.digest]
+
+
+def test_person_sees_what_is_new_before_it_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a terminal --new-identity shows every digest whole and asks; a no registers nothing."""
+    _json("register", "asked", "--from", _file(folder, "app.apk", Apk()))
+    arguments = ["app", "register", "asked", "--new-identity", "--from", _file(folder, "copy.apk", REPACKAGED)]
+    monkeypatch.setattr("bonafide.commands.new_identity.has_person", lambda: True)
+    refused = CliRunner().invoke(cli, arguments, input="n\n")
+    assert refused.exit_code == 1
+    assert f"{STRANGER.digest}  signature v2, signature v1" in refused.stderr
+    assert "Nothing was registered." in refused.stderr
+    assert _json("show", "asked")["android_signing_digests"] == [OWNER.digest]
+    assert CliRunner().invoke(cli, arguments, input="y\n").exit_code == 0
+    assert _json("show", "asked")["android_signing_digests"] == [OWNER.digest, STRANGER.digest]
+
+
+def test_poisoned_copy_of_our_own_file_is_not_taken(folder: Path) -> None:
+    """A stranger's signer beside ours: neither its digest nor its build."""
+    _json("register", "poisoned", "--from", _file(folder, "app.apk", Apk()))
+    beside = Apk(v1=None, min_sdk=24, blocks={V2: (BlockSigner(), BlockSigner(identity=STRANGER))})
+    assert STRANGER.digest in _refused("register", "poisoned", "--from", _file(folder, "beside.apk", beside))
+    assert _json("show", "poisoned")["android_signing_digests"] == [OWNER.digest]
 
 
 def test_other_package_is_not_taken_by_a_slip(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from bonafide.artefacts.artefact import Artefact, ArtefactError
 from bonafide.artefacts.reading import read_artefact
 from tests.unit.artefacts.minted_apk import OWNER, ROTATED, V2, V3, V31, Apk, BlockSigner, lineage
-from tests.unit.artefacts.minted_hap import Hap
+from tests.unit.artefacts.minted_hap import PROFILE_SIGNER, Hap
 from tests.unit.artefacts.minted_ipa import Ipa
 
 WHOLE = pytest.param(1, marks=pytest.mark.exhaustive, id="whole")
@@ -44,7 +43,7 @@ def reading(tmp_path: Path) -> Callable[[str, bytes], Artefact | None]:
         path = tmp_path / name
         path.write_bytes(content)
         try:
-            return read_artefact(path)
+            return read_artefact(path, profile_signers=(PROFILE_SIGNER.digest,))
         except ArtefactError:
             return None
 
@@ -65,9 +64,6 @@ def test_flipped_bit_is_refused_or_says_nothing_else(reading: Reading, name: str
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         said = reading(name, bytes(flipped))
-        # A signature whose number is damaged is one of a scheme that nobody knows; the others still stand.
-        if said is not None and set(said.signers) <= set(genuine.signers):
-            said = replace(said, signers=genuine.signers)
         assert said in (None, genuine), f"bit {bit} of {name}"
 
 

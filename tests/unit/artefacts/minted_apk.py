@@ -96,30 +96,43 @@ def _start(name: str, attributes: Attributes, index: Mapping[str, int]) -> bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockSigner:
-    """One signer of a block. The functions bend what they are given: signed data, signature, lineage."""
+    """One signer of a block. The functions bend what they are given: signed data, signature, lineage.
+
+    ``certificate`` is another's beside which ``identity`` signs; ``digests`` and ``signatures`` are the algorithms that
+    each list names, where it is not the one ``algorithm``.
+    """
 
     identity: Identity = OWNER
+    certificate: Identity | None = None
     algorithm: int = ECDSA_SHA256
+    digests: tuple[int, ...] | None = None
+    signatures: tuple[int, ...] | None = None
     sdk: tuple[int, int] | None = None
     signed_sdk: tuple[int, int] | None = None
-    attributes: Mapping[int, bytes] = field(default_factory=dict)
+    attributes: Mapping[int, bytes] | list[tuple[int, bytes]] = field(default_factory=dict)
     spki: bytes | None = None
     signature: Callable[[bytes], bytes] = lambda signature: signature
     content_digest: Callable[[bytes], bytes] = lambda digest: digest
 
     def encoded(self, archive: bytes) -> bytes:
-        digest = self.content_digest(_content_digest(archive, self.algorithm))
         sdk = b"" if self.sdk is None else struct.pack("<2L", *self.sdk)
         signed_sdk = sdk if self.signed_sdk is None else struct.pack("<2L", *self.signed_sdk)
-        attributes = [number.to_bytes(4, "little") + value for number, value in self.attributes.items()]
-        signed = listed([numbered(self.algorithm, digest)]) + listed([self.identity.der]) + signed_sdk
-        signed += listed(attributes)
-        signature = self.signature(sign(self.identity, self.algorithm, signed))
+        pairs = self.attributes if isinstance(self.attributes, list) else list(self.attributes.items())
+        digests = [
+            numbered(number, self.content_digest(_content_digest(archive, number)))
+            for number in self.digests or (self.algorithm,)
+        ]
+        signed = listed(digests) + listed([(self.certificate or self.identity).der]) + signed_sdk
+        signed += listed([number.to_bytes(4, "little") + value for number, value in pairs])
+        signatures = [
+            numbered(number, self.signature(sign(self.identity, number, signed)))
+            for number in self.signatures or (self.algorithm,)
+        ]
         return (
             prefixed(signed)
             + sdk
-            + listed([numbered(self.algorithm, signature)])
-            + prefixed(self.identity.spki if self.spki is None else self.spki)
+            + listed(signatures)
+            + prefixed((self.certificate or self.identity).spki if self.spki is None else self.spki)
         )
 
 
@@ -174,6 +187,7 @@ class JarSignature:
     """Scheme v1. ``schemes`` is what the signature file says of newer ones; the functions bend manifest and file."""
 
     identity: Identity = OWNER
+    name: str = "META-INF/CERT.SF"
     schemes: str | None = None
     manifest: Callable[[bytes], bytes] = lambda manifest: manifest
     signature_file: Callable[[bytes], bytes] = lambda signature_file: signature_file
@@ -210,8 +224,8 @@ class JarSignature:
             .sign(serialization.Encoding.DER, options)
         )
         return {
-            "META-INF/CERT.SF": self.signature_file(signature_text.encode()),
-            "META-INF/CERT.EC": block,
+            self.name: self.signature_file(signature_text.encode()),
+            self.name[:-2] + ("ec" if self.name.endswith("sf") else "EC"): block,
             "META-INF/MANIFEST.MF": self.manifest(manifest_text.encode()),
         }
 
@@ -226,7 +240,8 @@ def _folded(line: str) -> str:
 class Apk:
     """An APK before it is put together. The default passes: signed by OWNER with v1, v2 and v3.
 
-    ``after_signing`` bends the files once every signature is made.
+    ``v1_beside`` sign by scheme v1 as well, ``beside`` are further entries of the signing block. ``after_signing``
+    bends the files once every signature is made.
     """
 
     root: Attributes = field(
@@ -246,9 +261,11 @@ class Apk:
         }
     )
     v1: JarSignature | None = field(default_factory=JarSignature)
+    v1_beside: tuple[JarSignature, ...] = ()
     blocks: Mapping[int, tuple[BlockSigner, ...]] = field(
         default_factory=lambda: {V2: (BlockSigner(),), V3: (BlockSigner(sdk=(28, 0x7FFFFFFF)),)}
     )
+    beside: Mapping[int, bytes] = field(default_factory=dict)
     after_signing: Callable[[dict[str, bytes]], dict[str, bytes]] = lambda files: files
     manifest: Callable[[bytes], bytes] = lambda manifest: manifest
 
@@ -260,14 +277,15 @@ class Apk:
         files = {"AndroidManifest.xml": self.manifest(manifest(elements)), **self.files}
         if self.v1 is not None:
             covered = {name: content for name, content in files.items() if not name.startswith("META-INF/")}
-            files = {**files, **self.v1.files(covered)}
+            for signature in (self.v1, *self.v1_beside):
+                files = {**files, **signature.files(covered)}
         archive = zipped(files)
-        if not self.blocks:
+        if not self.blocks and not self.beside:
             return zipped(self.after_signing(dict(files)))
         values = {
             number: listed(signer.encoded(archive) for signer in signers) for number, signers in self.blocks.items()
         }
-        return with_block(zipped(self.after_signing(dict(files))), signing_block(values))
+        return with_block(zipped(self.after_signing(dict(files))), signing_block({**values, **self.beside}))
 
 
 def signing_block(values: Mapping[int, bytes] | list[tuple[int, bytes]]) -> bytes:

@@ -20,24 +20,36 @@ _NOT_BEFORE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Identity:
-    """A self-signed certificate and its key."""
+    """A certificate and its key: self-signed, or issued by another identity."""
 
-    def __init__(self, name: str, *, key: Key | None = None, unit: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        key: Key | None = None,
+        unit: str | None = None,
+        subject: x509.Name | None = None,
+        issuer: Identity | None = None,
+        ca: bool = False,
+    ) -> None:
         self.key: Key = key or ec.generate_private_key(ec.SECP256R1())
-        attributes = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
+        attributes = [(NameOID.COMMON_NAME, name)]
         if unit is not None:
-            attributes.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
-        subject = x509.Name(attributes)
-        self.certificate = (
+            attributes.append((NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
+        self.subject = subject or x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
+        self.issuer = issuer
+        builder = (
             x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
+            .subject_name(self.subject)
+            .issuer_name(self.subject if issuer is None else issuer.subject)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(_NOT_BEFORE)
             .not_valid_after(_NOT_BEFORE + timedelta(days=10_000))
-            .sign(self.key, hashes.SHA256())
         )
+        if ca:
+            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        self.certificate = builder.sign(self.key if issuer is None else issuer.key, hashes.SHA256())
 
     @property
     def der(self) -> bytes:

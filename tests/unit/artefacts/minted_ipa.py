@@ -19,6 +19,7 @@ DEVELOPER: Final = Identity("Apple Distribution: Example", unit=TEAM)
 OTHER_TEAM: Final = Identity("Apple Distribution: Evil", unit="EVILTEAM99")
 BUNDLE: Final = "org.example.demo"
 CODE: Final = bytes(range(256)) * 40
+NESTED: Final = "Frameworks/Nested.framework"
 ARM64, X86_64 = 0x0100000C, 0x01000007
 _PAGE: Final = 4096
 
@@ -34,17 +35,20 @@ def cms(content: bytes, identity: Identity, *, detached: bool = False) -> bytes:
     options = [pkcs7.PKCS7Options.Binary]
     if detached:
         options.append(pkcs7.PKCS7Options.DetachedSignature)
-    return (
-        pkcs7.PKCS7SignatureBuilder()
-        .set_data(content)
-        .add_signer(identity.certificate, identity.key, hashes.SHA256())
-        .sign(serialization.Encoding.DER, options)
+    builder = (
+        pkcs7.PKCS7SignatureBuilder().set_data(content).add_signer(identity.certificate, identity.key, hashes.SHA256())
     )
+    issuer = identity.issuer
+    while issuer is not None:
+        builder = builder.add_certificate(issuer.certificate)
+        issuer = issuer.issuer
+    return builder.sign(serialization.Encoding.DER, options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
-    """How an executable is signed. The functions bend the parts after their digests or signatures were made."""
+    """How an executable is signed. The functions bend the parts after their digests or signatures were made;
+    ``second`` bends all code directories but the first, which nothing signs."""
 
     identity: Identity | None = DEVELOPER
     team: str | None = TEAM
@@ -52,6 +56,7 @@ class Signing:
     hashing: tuple[str, ...] = ("sha256",)
     code: Bend = unchanged
     directory: Bend = unchanged
+    second: Bend = unchanged
     entitlements_blob: Bend = unchanged
 
     def sign(self, code: bytes, *, info_plist: bytes | None, resources: bytes | None) -> bytes:
@@ -62,7 +67,7 @@ class Signing:
         slots = {1: info_plist, 3: resources, 5: entitlements}
         directories = [self._directory(code, slots, name) for name in self.hashing]
         blobs: dict[int, bytes] = {0: directories[0]}
-        blobs |= {0x1000 + index: directory for index, directory in enumerate(directories[1:])}
+        blobs |= {0x1000 + index: self.second(directory) for index, directory in enumerate(directories[1:])}
         if entitlements is not None:
             blobs[5] = self.entitlements_blob(entitlements)
         signature = b"" if self.identity is None else cms(directories[0], self.identity, detached=True)
@@ -141,6 +146,33 @@ def fat(slices: Mapping[int, bytes]) -> bytes:
     return struct.pack(">2L", 0xCAFEBABE, len(slices)) + table + content
 
 
+def cdhash(executable: bytes, *, name: str = "sha256", at: int = 0) -> bytes:
+    """The digest of the code directory in ``executable`` by which an enclosing bundle seals it."""
+    start = -1
+    for _ in range(at + 1):
+        start = executable.index(b"\xfa\xde\x0c\x02", start + 1)
+    size = int.from_bytes(executable[start + 4 : start + 8], "big")
+    return hashlib.new(name, executable[start : start + size]).digest()[:20]
+
+
+def nested_bundle(code: bytes = b"nested" * 1_000, *, signing: Signing | None = None) -> dict[str, bytes]:
+    """A framework that is signed by itself, with a resource on a list of its own."""
+    info = plistlib.dumps({"CFBundleExecutable": "Nested", "CFBundleIdentifier": f"{BUNDLE}.nested"})
+    files2 = {"nested.txt": {"hash2": hashlib.sha256(b"nested").digest()}}
+    resources = plistlib.dumps({"files2": files2})
+    signs = signing or Signing()
+
+    def sign(body: bytes) -> bytes:
+        return signs.sign(body, info_plist=info, resources=resources)
+
+    return {
+        "Info.plist": info,
+        "_CodeSignature/CodeResources": resources,
+        "Nested": mach_o(code, sign=sign),
+        "nested.txt": b"nested",
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ipa:
     """An archive before it is put together. The default passes: a release build by DEVELOPER with one framework.
@@ -167,6 +199,7 @@ class Ipa:
     framework: Signing | None = field(default_factory=Signing)
     encrypted: bool = False
     universal: bool = False
+    nested: Mapping[str, bytes] = field(default_factory=lambda: nested_bundle())
     files: Mapping[str, bytes] = field(
         default_factory=lambda: {
             "Assets.car": b"assets",
@@ -197,7 +230,10 @@ class Ipa:
             for name, content in files.items()
             if name != "Info.plist"
         }
-        sealed |= {"gone.strings": {"hash2": bytes(32), "optional": True}, "Nested.framework": {"cdhash": bytes(20)}}
+        sealed |= {"gone.strings": {"hash2": bytes(32), "optional": True}}
+        files |= {f"{NESTED}/{path}": content for path, content in self.nested.items()}
+        if self.nested:
+            sealed[NESTED] = {"cdhash": cdhash(self.nested["Nested"]), "requirement": "anchor apple generic"}
         resources = plistlib.dumps({"files": {}, "files2": sealed | dict(self.omit), "rules2": {}})
         signing = None if self.signing is None else replace(self.signing, entitlements=self.entitlements)
         bend = unchanged if signing is None else signing.code

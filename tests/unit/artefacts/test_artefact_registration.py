@@ -59,7 +59,9 @@ def test_known_artefact_changes_nothing() -> None:
 
 def test_rotated_signer_joins_beside_the_known_one() -> None:
     """The lineage names both."""
-    rotated = replace(APK, signers=(Signer(digest=B, scheme="v3"), Signer(digest=A, scheme="v3", detail="earlier")))
+    rotated = replace(
+        APK, signers=(Signer(digest=B, scheme="v3"), Signer(digest=A, scheme="v3", detail="earlier")), lineage=(A, B)
+    )
     assert with_artefact(WHOLE, rotated).android_signing_digests == (A, B)
 
 

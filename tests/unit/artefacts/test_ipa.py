@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import Read, Refused
 from .minted_archive import zipped
-from .minted_ipa import BUNDLE, CODE, DEVELOPER, OTHER_TEAM, TEAM, X86_64, Ipa, Signing, fat, mach_o
+from .minted_ipa import BUNDLE, CODE, DEVELOPER, NESTED, OTHER_TEAM, TEAM, X86_64, Ipa, Signing, fat, mach_o
 
 IPA = "app.ipa"
 
@@ -60,6 +60,7 @@ def test_baseline_is_code_and_what_the_store_leaves_alone(read: Read) -> None:
     assert read(Ipa().build(), IPA).parts == {
         "text:Demo": _hex(CODE),
         "text:Frameworks/Lib.framework/Lib": _hex(b"library" * 2_000),
+        f"text:{NESTED}/Nested": _hex(b"nested" * 1_000),
         "main.jsbundle": _hex(b"var a"),
         "Frameworks/App.framework/flutter_assets": _hex(folder.encode()),
     }
@@ -81,7 +82,7 @@ def test_other_genuine_forms_are_read(read: Read, ipa: Ipa) -> None:
 
 def test_encrypted_code_is_no_part_of_the_baseline(read: Read) -> None:
     """A copy from the App Store: its code is only known on the device."""
-    artefact = read(Ipa(encrypted=True).build(), IPA)
+    artefact = read(Ipa(encrypted=True, nested={}).build(), IPA)
     assert not any(name.startswith("text:") for name in artefact.parts)
     assert "encrypted" in artefact.remarks[-1]
 

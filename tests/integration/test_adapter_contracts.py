@@ -359,6 +359,8 @@ def test_latest_bundle_is_the_highest_number(world: World) -> None:
     assert (latest.version, latest.jws) == (10, "jws-10")
     assert (latest.issued_at, latest.expires_at) == (NOW, NOW + 21_600)
     assert '"kid":"token-1"' in latest.jwks
+    assert world.trust_bundles.latest(ISSUER, above=9) == latest
+    assert world.trust_bundles.latest(ISSUER, above=10) is None
 
 
 def test_version_that_is_taken_is_not_overwritten(world: World) -> None:

@@ -302,9 +302,9 @@ class MemoryTrustBundles(Switch):
 
     rows: dict[tuple[str, int], StoredBundle] = field(default_factory=dict)
 
-    def latest(self, issuer: str) -> StoredBundle | None:
+    def latest(self, issuer: str, *, above: int = 0) -> StoredBundle | None:
         self.touch()
-        versions = [version for row_issuer, version in self.rows if row_issuer == issuer]
+        versions = [version for row_issuer, version in self.rows if row_issuer == issuer and version > above]
         return self.rows[issuer, max(versions)] if versions else None
 
     def add(self, bundle: TrustBundle, jws: str) -> bool:

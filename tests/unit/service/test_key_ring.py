@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from service.errors import Unavailable
-from service.key_ring import PATIENCE, REREAD, KeyRing
+from service.key_ring import FRESH, PATIENCE, REREAD, KeyRing
 from service.rotation import ANNOUNCEMENT
 from service.signing_keys import Purpose
 
@@ -30,7 +30,7 @@ def test_keys_stay_in_memory_between_two_reads(stack: MemoryStack) -> None:
     ring = ring_of(stack)
     ring.sealing_key(NOW)
     reads, unwraps = stack.signing_keys.calls, stack.wrapping.calls
-    for second in range(int(REREAD)):
+    for second in range(int(FRESH)):
         ring.sealing_key(NOW + second)
         ring.token_key(NOW + second, lifetime=LIFETIME)
     assert (stack.signing_keys.calls, stack.wrapping.calls) == (reads, unwraps)
@@ -41,7 +41,7 @@ def test_reading_again_unwraps_only_new_keys(stack: MemoryStack) -> None:
     ring = ring_of(stack)
     ring.sealing_key(NOW)
     unwraps = stack.wrapping.calls
-    ring.sealing_key(NOW + REREAD)
+    ring.sealing_key(NOW + REREAD + 1)
     assert stack.wrapping.calls == unwraps
 
 
@@ -111,7 +111,7 @@ def test_table_down_after_the_first_read_changes_nothing(stack: MemoryStack) -> 
     ring = ring_of(stack)
     key = ring.sealing_key(NOW)
     stack.signing_keys.down = True
-    assert ring.sealing_key(NOW + REREAD) == key
+    assert ring.sealing_key(NOW + REREAD + 1) == key
     assert ring.token_key(NOW + 3600, lifetime=LIFETIME).kid == "token-1"
 
 
@@ -125,7 +125,7 @@ def test_outage_at_a_cold_start_is_unavailable_and_heals(stack: MemoryStack, par
         with pytest.raises(Unavailable):
             method(NOW)
     switch.down = False
-    assert ring.token_key(NOW + PATIENCE, lifetime=LIFETIME).kid == "token-1"
+    assert ring.token_key(NOW + PATIENCE + 1, lifetime=LIFETIME).kid == "token-1"
 
 
 def test_outage_costs_one_failed_call_per_patience(stack: MemoryStack) -> None:
@@ -148,7 +148,7 @@ def test_kms_down_during_a_rotation_leaves_the_old_keys_in_use(stack: MemoryStac
     moment = LATER + ANNOUNCEMENT + 1
     assert ring.token_key(moment, lifetime=LIFETIME).kid == "token-1"
     stack.wrapping.down = False
-    assert ring.token_key(moment + PATIENCE, lifetime=LIFETIME).kid == "token-2"
+    assert ring.token_key(moment + PATIENCE + 1, lifetime=LIFETIME).kid == "token-2"
 
 
 def test_row_of_another_kid_cannot_be_unwrapped(stack: MemoryStack) -> None:
@@ -166,7 +166,7 @@ def test_empty_table_is_looked_at_again_soon(stack: MemoryStack) -> None:
     with pytest.raises(Unavailable):
         ring.sealing_key(NOW)
     stack.signing_keys.rows = rows
-    assert ring.sealing_key(NOW + PATIENCE)
+    assert ring.sealing_key(NOW + PATIENCE + 1)
 
 
 def test_ring_shows_no_secret_in_its_repr(stack: MemoryStack) -> None:

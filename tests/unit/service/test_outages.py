@@ -61,7 +61,7 @@ def test_part_down_at_a_cold_start_consumes_nothing(
     assert "token" not in json_of(answer)
     assert (dict(stack.attested_keys.rows), set(stack.settlement.spent)) == before
     getattr(stack, part).down = False
-    stack.now += PATIENCE
+    stack.now += PATIENCE + 1
     assert stack.send("POST", path, body)["statusCode"] == success
 
 
@@ -76,7 +76,7 @@ def test_keys_in_memory_ride_out_an_outage(
         assert stack.send("POST", warm_path, warm_body)["statusCode"] == warm_success
     path, body, success = prepare(stack)
     getattr(stack, part).down = True
-    stack.now += REREAD
+    stack.now += REREAD + 1
     assert stack.send("POST", path, body)["statusCode"] == success
 
 
@@ -98,4 +98,5 @@ def test_documents_of_a_cold_process_need_the_table(stack: MemoryStack, path: st
     stack.trust_bundles.down = True
     assert slug_of(stack.send("GET", path)) == "try-later"
     stack.trust_bundles.down = False
+    stack.now += 2
     assert stack.send("GET", path)["statusCode"] == 200

@@ -166,7 +166,7 @@ def test_keys_rotate_side_by_side(keyed: MemoryStack, log_lines: Lines) -> None:
     body = phone.attestation_body(client_data)
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201
     keyed.app_secrets.remove(APP, "play-key-0")
-    keyed.now += MEMORY
+    keyed.now += MEMORY + 1
     body = enrolment(keyed, keyed.android(play=Play.CLASSIC))
     assert refused(keyed, "/v1/attestations", body, log_lines)[2] == Reason.INTEGRITY_TOKEN_KEY
 
@@ -186,7 +186,7 @@ def test_secrets_are_unwrapped_once_and_ride_out_an_outage(keyed: MemoryStack, l
     enrolled(keyed, log_lines, play=Play.CLASSIC)
     assert keyed.app_secrets.calls == reads
     keyed.app_secrets.down = True
-    keyed.now += MEMORY
+    keyed.now += MEMORY + 1
     enrolled(keyed, log_lines, play=Play.CLASSIC)
 
 
@@ -198,6 +198,7 @@ def test_cold_outage_of_secrets_is_try_later(keyed: MemoryStack, log_lines: Line
     getattr(keyed, part).down = True
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
     getattr(keyed, part).down = False
+    keyed.now += 2
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201
 
 

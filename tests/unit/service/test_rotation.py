@@ -126,8 +126,8 @@ class BusyBundles:
     inner: TrustBundles
     rivals: int
 
-    def latest(self, issuer: str) -> StoredBundle | None:
-        return self.inner.latest(issuer)
+    def latest(self, issuer: str, *, above: int = 0) -> StoredBundle | None:
+        return self.inner.latest(issuer, above=above)
 
     def add(self, bundle: TrustBundle, jws: str) -> bool:
         if self.rivals:

@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 from .errors import Unavailable
 from .policies import PolicyHeads
 from .policy_versions import PolicyHead
-from .telemetry import log_unavailable
+from .remembered import Remembered, RememberedByName
 
 MEMORY: Final = 1.0
-"""Seconds that a server goes by the head it read."""
+"""Seconds after which a server looks at a head again before it answers, while the table is well."""
+
+_FRESH: Final = 0.5
 
 _MOST_APPS: Final = 256
 _MOST_DOCUMENTS: Final = 64
@@ -28,22 +30,29 @@ class ServedClientPolicy(NamedTuple):
 @dataclass(slots=True)
 class ServedClientPolicies:
     """The client policies of all apps, from memory where possible: a version never changes, and what is in force is
-    looked up once in :data:`MEMORY` seconds, or later while the table is down.
+    looked up once in :data:`MEMORY` seconds, or later, beside requests, while the table is down or slow
+    (:mod:`service.remembered`).
 
     Heads are read consistently although they are kept for a second: a stale replica would hand an app a version that is
     older than the one it has, which it must take for an attack.
     """
 
     policies: PolicyHeads
-    _heads: OrderedDict[str, tuple[float, PolicyHead]] = field(default_factory=OrderedDict)
+    _heads: RememberedByName[PolicyHead] = field(init=False, repr=False)
     _documents: OrderedDict[tuple[str, int], ServedClientPolicy | None] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        def remembered(app: str) -> Remembered[PolicyHead]:
+            return Remembered(read=lambda _known, _now: self.policies.head(app), fresh=_FRESH, first=MEMORY)
+
+        self._heads = RememberedByName(make=remembered, most=_MOST_APPS)
 
     def served(self, app: str, install: str, now: float) -> ServedClientPolicy | None:
         """The client policy in force for ``install``, its key_id or install hash; ``None`` when there is none.
 
         Raises :class:`~service.errors.Unavailable`.
         """
-        head = self._head(app, now)
+        head = self._heads.current(app, now)
         key = (app, head.in_force(install))
         if key not in self._documents:
             stored = self.policies.find(*key)
@@ -55,20 +64,3 @@ class ServedClientPolicies:
         while len(self._documents) > _MOST_DOCUMENTS:
             self._documents.popitem(last=False)
         return self._documents[key]
-
-    def _head(self, app: str, now: float) -> PolicyHead:
-        read_at, known = self._heads.get(app, (0.0, None))
-        if known is not None and read_at <= now < read_at + MEMORY:
-            return known
-        try:
-            head = self.policies.head(app)
-        except Unavailable as error:
-            if known is None:
-                raise
-            log_unavailable(error.what)
-            head = known
-        self._heads[app] = (now, head)
-        self._heads.move_to_end(app)
-        while len(self._heads) > _MOST_APPS:
-            self._heads.popitem(last=False)
-        return head

@@ -6,9 +6,8 @@ Only Android needs the list, so only Android evidence asks for it: a stack witho
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from attestation.android.revocation import StatusList, parse_status_list
 from attestation.claims import Claims
@@ -18,14 +17,22 @@ from attestation.evidence import AndroidKeyAttestation, Evidence
 
 from .errors import Unavailable
 from .operator_choices import OnStale
+from .remembered import Remembered
 from .status_lists import StatusLists, StoredStatusList, unpacked
-from .telemetry import count, log_unavailable
+from .telemetry import count
 
 MEMORY: Final = 20.0
-"""Seconds that a process goes by the list it has before it looks at the table again."""
+"""Seconds after which a process looks at the table again before it answers; beside requests from half of it on."""
 
 PATIENCE: Final = 2.0
-"""The same while there is no list at all."""
+"""Seconds between two looks while there is no list at all."""
+
+
+class _Known(NamedTuple):
+    """The row as it was read, and the list that it holds."""
+
+    row: StoredStatusList
+    entries: StatusList
 
 
 @dataclass(slots=True)
@@ -40,10 +47,12 @@ class VendorEndorsements:
     table: StatusLists
     max_age: float
     on_stale: OnStale = OnStale.REFUSE
-    _row: StoredStatusList | None = field(default=None, init=False)
-    _list: StatusList | None = field(default=None, init=False)
-    _next_read: float = field(default=0.0, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _remembered: Remembered[_Known | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._remembered = Remembered(
+            read=self._read, fresh=MEMORY / 2, first=MEMORY, patience=PATIENCE, whole=lambda known: known is not None
+        )
 
     def for_evidence(self, evidence: Evidence, now: float) -> Endorsements:
         """What ``evidence`` is to be judged by. Raises :class:`~service.errors.Unavailable`."""
@@ -62,30 +71,17 @@ class VendorEndorsements:
         return self.roots.with_android_status(status, max_age=self.max_age)
 
     def _current(self, now: float) -> StatusList | None:
-        if now < self._next_read:
-            return self._list
-        with self._lock:
-            if now >= self._next_read:
-                self._read(now)
-        return self._list
+        known = self._remembered.current(now)
+        return None if known is None else known.entries
 
-    def _read(self, now: float) -> None:
+    def _read(self, known: _Known | None, _now: float) -> _Known | None:
+        row = self.table.find()
+        if row is None or (known is not None and row == known.row):
+            return known
+        if known is not None and row.content == known.row.content:
+            return _Known(row, StatusList(known.entries.entries, row.fetched_at))
         try:
-            row = self.table.find()
-            if row is not None and row != self._row:
-                self._list = self._parsed(row)
-                self._row = row
-        except Unavailable as error:
-            if self._list is None:
-                raise
-            log_unavailable(error.what)
-        self._next_read = now + (PATIENCE if self._list is None else MEMORY)
-
-    def _parsed(self, row: StoredStatusList) -> StatusList:
-        if self._list is not None and self._row is not None and row.content == self._row.content:
-            return StatusList(self._list.entries, row.fetched_at)
-        try:
-            return parse_status_list(unpacked(row.content), fetched_at=row.fetched_at)
+            return _Known(row, parse_status_list(unpacked(row.content), fetched_at=row.fetched_at))
         except (ValueError, EndorsementsUnavailable) as error:
             # What the refresh stored was read strictly before; this is damage, and no reason to go by nothing.
             raise Unavailable(f"endorsements row, revision {row.revision}: {error}") from error

@@ -1,13 +1,13 @@
 """The key ring: signing and sealing keys in memory, unwrapped when first needed.
 
 Nothing is unwrapped at INIT: a SnapStart snapshot must not hold a key (ARCHITECTURE §9). The table is read again
-every :data:`REREAD` seconds, which is shorter than rotation's announcement, so every instance knows a new key before
-anyone uses it. When the table or KMS is down, keys already in memory go on serving.
+before :data:`REREAD` seconds are over, which is shorter than rotation's announcement, so every instance knows a new key
+before anyone uses it. When the table or KMS is down or slow, keys already in memory go on serving, at once.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,15 +17,37 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from .errors import Unavailable
 from .kms import WrappingKey
+from .remembered import Remembered
 from .signing_keys import Purpose, SigningKeys, StoredKey, newest_first
 from .support_code import support_code, support_key
 from .telemetry import log_unavailable
 
 REREAD: Final = 45.0
-"""Seconds between two reads of the table."""
+"""Seconds after which the table is read again before anything is answered; beside requests from :data:`FRESH` on."""
+
+FRESH: Final = 30.0
 
 PATIENCE: Final = 5.0
 """Seconds between two reads after one that failed, so that an outage does not cost every request a timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The table's rows at one moment, and what of them is unwrapped. ``complete``: every purpose has what it needs."""
+
+    rows: tuple[StoredKey, ...]
+    secrets: Mapping[str, bytes] = field(repr=False)
+    signing: dict[str, SigningKey] = field(repr=False)
+    complete: bool
+
+    def signing_key(self, kid: str) -> SigningKey:
+        key = self.signing.get(kid)
+        if key is None:
+            private_key = load_der_private_key(self.secrets[kid], password=None)
+            if not isinstance(private_key, ec.EllipticCurvePrivateKey):
+                raise TypeError("a token key is not an elliptic-curve key")
+            key = self.signing[kid] = SigningKey(kid, private_key)
+        return key
 
 
 @dataclass(slots=True)
@@ -35,89 +57,64 @@ class KeyRing:
     table: SigningKeys
     wrapping: WrappingKey
     purposes: frozenset[Purpose]
-    _rows: tuple[StoredKey, ...] = ()
-    _secrets: dict[str, bytes] = field(default_factory=dict, repr=False)
-    _signing: dict[str, SigningKey] = field(default_factory=dict, repr=False)
-    _next_read: float = field(default=0.0)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _remembered: Remembered[_Keys] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._remembered = Remembered(
+            read=self._read, fresh=FRESH, first=REREAD, patience=PATIENCE, whole=lambda keys: keys.complete
+        )
 
     def token_key(self, now: float, *, lifetime: float) -> SigningKey:
         """The key to sign a token of ``lifetime`` seconds with: the newest active one that outlives the token.
 
         Raises :class:`~service.errors.Unavailable` when there is none.
         """
-        self._refresh(now)
-        for row in newest_first(self._rows, Purpose.TOKEN):
+        keys = self._remembered.current(now)
+        for row in newest_first(keys.rows, Purpose.TOKEN):
             outlives = row.retired_at is None or row.retired_at >= now + lifetime
-            if row.is_active(now) and outlives and row.kid in self._secrets:
-                return self._signing_key(row.kid)
+            if row.is_active(now) and outlives and row.kid in keys.secrets:
+                return keys.signing_key(row.kid)
         raise Unavailable("no active token key could be unwrapped")
 
     def sealing_key(self, now: float) -> bytes:
         """The key to seal a new challenge with. Raises :class:`~service.errors.Unavailable`."""
-        self._refresh(now)
-        for row in newest_first(self._rows, Purpose.CHALLENGE):
-            if row.is_active(now) and row.kid in self._secrets:
-                return self._secrets[row.kid]
+        keys = self._remembered.current(now)
+        for row in newest_first(keys.rows, Purpose.CHALLENGE):
+            if row.is_active(now) and row.kid in keys.secrets:
+                return keys.secrets[row.kid]
         raise Unavailable("no active sealing key could be unwrapped")
 
     def opening_keys(self, now: float) -> tuple[bytes, ...]:
         """Every key a good challenge may be sealed with, newest first; also one that a host whose clock runs ahead
         already uses. Raises :class:`~service.errors.Unavailable` when there is none."""
-        self._refresh(now)
-        rows = newest_first(self._rows, Purpose.CHALLENGE)
-        keys = tuple(self._secrets[r.kid] for r in rows if r.kid in self._secrets and not r.is_retired(now))
-        if not keys:
+        keys = self._remembered.current(now)
+        rows = newest_first(keys.rows, Purpose.CHALLENGE)
+        opening = tuple(keys.secrets[r.kid] for r in rows if r.kid in keys.secrets and not r.is_retired(now))
+        if not opening:
             raise Unavailable("no sealing key could be unwrapped")
-        return keys
+        return opening
 
     def support_code(self, reason: str, key_id: str, now: float) -> str:
         """See :mod:`service.support_code`."""
         return support_code(support_key(self.sealing_key(now)), reason=reason, key_id=key_id, now=now)
 
-    def _signing_key(self, kid: str) -> SigningKey:
-        key = self._signing.get(kid)
-        if key is None:
-            private_key = load_der_private_key(self._secrets[kid], password=None)
-            if not isinstance(private_key, ec.EllipticCurvePrivateKey):
-                raise TypeError("a token key is not an elliptic-curve key")
-            key = self._signing[kid] = SigningKey(kid, private_key)
-        return key
-
-    def _refresh(self, now: float) -> None:
-        if now < self._next_read:
-            return
-        with self._lock:
-            if now < self._next_read:
-                return
-            complete = False
-            try:
-                complete = self._read(now)
-            finally:
-                self._next_read = now + (REREAD if complete else PATIENCE)
-
-    def _read(self, now: float) -> bool:
-        """Read the table and unwrap what is new. Returns whether every purpose has what it needs."""
-        try:
-            rows = self.table.all()
-        except Unavailable as error:
-            if not self._rows:
-                raise
-            log_unavailable(error.what)
-            return False
-        wanted = [r for purpose in Purpose for r in newest_first(rows, purpose) if not r.is_retired(now)]
-        secrets, failed = {}, False
-        for row in (row for row in wanted if row.purpose in self.purposes):
-            known = self._secrets.get(row.kid)
-            if known is not None:
-                secrets[row.kid] = known
+    def _read(self, known: _Keys | None, now: float) -> _Keys:
+        """Read the table and unwrap what is new."""
+        rows = self.table.all()
+        secrets: dict[str, bytes] = {}
+        failed = False
+        for row in (row for purpose in Purpose for row in newest_first(rows, purpose)):
+            if row.purpose not in self.purposes or row.is_retired(now):
+                continue
+            if known is not None and row.kid in known.secrets:
+                secrets[row.kid] = known.secrets[row.kid]
             elif not failed:  # each failure may cost seconds of timeouts: one is enough
                 try:
                     secrets[row.kid] = self.wrapping.unwrap(row.kid, row.wrapped)
                 except Unavailable as error:
                     log_unavailable(error.what)
                     failed = True
-        self._rows, self._secrets = rows, secrets
-        self._signing = {kid: key for kid, key in self._signing.items() if kid in secrets}
+        signing = {} if known is None else {kid: key for kid, key in known.signing.items() if kid in secrets}
         # An empty table is a stack whose first key is still being made: look again soon.
-        return not failed and self.purposes == {row.purpose for row in rows if row.kid in secrets}
+        complete = not failed and self.purposes == {row.purpose for row in rows if row.kid in secrets}
+        return _Keys(rows, secrets, signing, complete)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -28,11 +27,13 @@ from .kms import WrappingKey
 from .operator_choices import OnPlayUnavailable
 from .play_decoder import PlayDecoder, PlayUnavailable, ServiceAccount
 from .play_requests import KEY_SHARE, PlayRequests, key_subject
+from .remembered import Remembered, RememberedByName
 from .telemetry import count, log_unavailable
 
 MEMORY: Final = 300.0
 """Seconds that a process goes by an app's Play secrets: a new key pair is known everywhere after that."""
 
+_FRESH: Final = 240.0
 _MAX_APPS: Final = 256
 _VISIBLE: Final = re.compile(r"[!-~]+\Z")
 
@@ -51,29 +52,17 @@ class PlaySecrets:
 
     table: AppSecrets
     wrapping: WrappingKey
-    _known: dict[str, tuple[PlayAccess, float]] = field(default_factory=dict, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _by_app: RememberedByName[PlayAccess] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        def remembered(app: str) -> Remembered[PlayAccess]:
+            return Remembered(read=lambda _known, _now: self._read(app), fresh=_FRESH, first=MEMORY)
+
+        self._by_app = RememberedByName(make=remembered, most=_MAX_APPS)
 
     def of(self, app: str, now: float) -> PlayAccess:
         """What is known for ``app``. Raises :class:`~service.errors.Unavailable`; old knowledge outlives an outage."""
-        known = self._known.get(app)
-        if known is not None and now < known[1]:
-            return known[0]
-        with self._lock:
-            known = self._known.get(app)
-            if known is not None and now < known[1]:
-                return known[0]
-            try:
-                access = self._read(app)
-            except Unavailable as error:
-                if known is None:
-                    raise
-                log_unavailable(error.what)
-                access = known[0]
-            while len(self._known) >= _MAX_APPS:
-                self._known.pop(next(iter(self._known)))
-            self._known[app] = (access, now + MEMORY)
-            return access
+        return self._by_app.current(app, now)
 
     def _read(self, app: str) -> PlayAccess:
         rows = sorted(self.table.of(app), key=lambda row: row.created_at, reverse=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.trust_bundle import TrustBundle, jwks
 from botocore.exceptions import ClientError
 
 from .aws import error_code, from_item, to_item, unavailable_on_failure
-from .errors import Unavailable
-from .telemetry import log_unavailable
+from .remembered import Remembered, RememberedByName
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,8 +39,9 @@ class StoredBundle:
 class TrustBundles(Protocol):
     """The table as publisher and server see it. Both methods raise :class:`~service.errors.Unavailable`."""
 
-    def latest(self, issuer: str) -> StoredBundle | None:
-        """The bundle with the highest version, also when it expired."""
+    def latest(self, issuer: str, *, above: int = 0) -> StoredBundle | None:
+        """The bundle with the highest version, also when it expired; ``None`` when that is not ``above`` the one given,
+        which costs next to nothing: what is unchanged is not read."""
         ...
 
     def add(self, bundle: TrustBundle, jws: str) -> bool:
@@ -60,8 +60,8 @@ class DynamoDBTrustBundles:
     client: DynamoDBClient
     table: str
 
-    def latest(self, issuer: str) -> StoredBundle | None:
-        items = self._query(issuer, newest_first=True, limit=1)
+    def latest(self, issuer: str, *, above: int = 0) -> StoredBundle | None:
+        items = self._query(issuer, above=above, newest_first=True, limit=1)
         if not items:
             return None
         row = items[0]
@@ -91,12 +91,15 @@ class DynamoDBTrustBundles:
             row = {**row, "jws": None, "parts": parts}
         return self._put(row)
 
-    def _query(self, issuer: str, *, newest_first: bool = False, limit: int | None = None) -> list[dict[str, Any]]:
+    def _query(
+        self, issuer: str, *, above: int = -1, newest_first: bool = False, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         with unavailable_on_failure("dynamodb:Query trust_bundles"):
             pages = self.client.get_paginator("query").paginate(
                 TableName=self.table,
-                KeyConditionExpression="issuer = :issuer",
-                ExpressionAttributeValues=to_item({":issuer": issuer}),
+                # In the key's condition: a filter would have whole bundles read, and paid for, to throw them away.
+                KeyConditionExpression="issuer = :issuer AND version > :above",
+                ExpressionAttributeValues=to_item({":issuer": issuer, ":above": above}),
                 ScanIndexForward=not newest_first,
                 ConsistentRead=True,
                 PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
@@ -117,25 +120,28 @@ class DynamoDBTrustBundles:
 
 
 MEMORY: Final = 1.0
-"""Seconds that a server keeps the latest bundle before it looks again."""
+"""Seconds after which a server looks for a newer bundle before it answers, while its table is well."""
+
+_FRESH: Final = 0.5
 
 
 @dataclass(slots=True)
 class RememberedTrustBundles:
-    """The latest bundle from memory, at most :data:`MEMORY` seconds old; older ones only while the table is down."""
+    """The latest bundle of each issuer from memory, at most :data:`MEMORY` seconds old; older ones, at once, while the
+    table is down or slow (:mod:`service.remembered`). What has not changed is not read again."""
 
     table: TrustBundles
-    _latest: StoredBundle | None = None
-    _next_read: float = 0.0
+    _by_issuer: RememberedByName[StoredBundle | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._by_issuer = RememberedByName(make=self._remembered, most=4)
 
     def latest(self, issuer: str, now: float) -> StoredBundle | None:
         """The bundle with the highest version. Raises :class:`~service.errors.Unavailable` when none is known."""
-        if now >= self._next_read:
-            try:
-                self._latest = self.table.latest(issuer)
-            except Unavailable as error:
-                if self._latest is None:
-                    raise
-                log_unavailable(error.what)
-            self._next_read = now + MEMORY
-        return self._latest
+        return self._by_issuer.current(issuer, now)
+
+    def _remembered(self, issuer: str) -> Remembered[StoredBundle | None]:
+        def read(known: StoredBundle | None, _now: float) -> StoredBundle | None:
+            return self.table.latest(issuer, above=0 if known is None else known.version) or known
+
+        return Remembered(read=read, fresh=_FRESH, first=MEMORY, whole=lambda bundle: bundle is not None)

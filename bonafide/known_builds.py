@@ -1,4 +1,4 @@
-"""Known builds of an app, as operators keep them: registered from artefacts, listed, retired."""
+"""Known builds of an app, as operators keep them: registered from artefacts, and listed."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Builds:
             },
             ReturnValues="ALL_NEW",
         )
-        self._mark(app, build.platform, registered=True)
+        self._mark(app, build.platform)
         return _build(answer["Attributes"])
 
     def list(self, app: str, platform: str | None = None) -> list[Build]:
@@ -104,21 +104,11 @@ class Builds:
         pages = self.dynamodb.get_paginator("query").paginate(**query)
         return _newest_first(_build(item) for page in pages for item in page["Items"])
 
-    def retire(self, app: str, platform: str, build: str) -> None:
-        """Forget a build: from now on it is an unknown one. Raises :class:`OperatorError` when it is not known."""
-        others = [known for known in self.list(app, platform) if known.build != build]
-        if not others:
-            # First the app: a build that is gone must not be unknown while others are still said to be known.
-            self._mark(app, platform, registered=False)
-        answer = self.dynamodb.delete_item(TableName=self.table, Key=_key(app, platform, build), ReturnValues="ALL_OLD")
-        if "Attributes" not in answer:
-            raise OperatorError(f"Build {build} for {platform} is not among the known builds of {app}.")
-
     def _find(self, app: str, platform: str, build: str) -> Build | None:
         answer = self.dynamodb.get_item(TableName=self.table, Key=_key(app, platform, build), ConsistentRead=True)
         return _build(answer["Item"]) if "Item" in answer else None
 
-    def _mark(self, app: str, platform: str, *, registered: bool) -> None:
+    def _mark(self, app: str, platform: str) -> None:
         try:
             self.dynamodb.update_item(
                 TableName=self.apps_table,
@@ -126,7 +116,7 @@ class Builds:
                 UpdateExpression="SET known_builds.#platform.registered = :registered",
                 ConditionExpression="attribute_exists(known_builds.#platform)",
                 ExpressionAttributeNames={"#platform": platform},
-                ExpressionAttributeValues={":registered": {"BOOL": registered}},
+                ExpressionAttributeValues={":registered": {"BOOL": True}},
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException as error:
             raise OperatorError(

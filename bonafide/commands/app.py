@@ -13,17 +13,16 @@ from bonafide.artefact_registration import build_of_artefact
 from bonafide.artefacts.artefact import Artefact
 from bonafide.artefacts.reading import read_artefact
 from bonafide.deployment import Deployment, find_deployment
-from bonafide.known_builds import Builds
-from bonafide.operator_error import OperatorError
-from bonafide.registration import PLATFORMS, RegisteredApps, Registration, digest_text
+from bonafide.registration import RegisteredApps, Registration, digest_text
 
+from .app_builds import AppName, builds, confirm_minimum_builds, known_builds_of, read_minimum, retire_build
 from .new_identity import with_seen_artefact
+from .policy_outcome import Yes
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
 commands = command_group("Register apps and show what is registered.")
 
-AppName = Annotated[str, typer.Argument(metavar="NAME", help="The app's name, as its requests will say it.")]
 _Texts = list[str] | None
 
 
@@ -78,7 +77,9 @@ def register(
     ] = None,
     minimum_build: Annotated[
         _Texts,
-        typer.Option("--minimum-build", metavar="PLATFORM=BUILD", help="Oldest build accepted, as in android=42."),
+        typer.Option(
+            "--minimum-build", metavar="PLATFORM=BUILD", help="Oldest build accepted, as in android=42 or ios=1.9."
+        ),
     ] = None,
     unknown_builds: Annotated[
         str | None,
@@ -109,6 +110,7 @@ def register(
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Take only the identity of --from, not its baseline.")
     ] = False,
+    yes: Yes = False,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -116,6 +118,7 @@ def register(
     """Register an app, or change one that is registered.
 
     Each option that is given replaces what stood of it; what --from reads is added to what stands.
+    A minimum build that is raised asks first, and shows whom it locks out by recorded decisions.
     """
     given = {
         "apple_app_ids": apple_app_id,
@@ -131,7 +134,7 @@ def register(
     }
     changes: dict[str, Any] = {field: tuple(values) for field, values in given.items() if values}
     if minimum_build:
-        changes["minimum_builds"] = dict(map(_pair, minimum_build))
+        changes["minimum_builds"] = dict(map(read_minimum, minimum_build))
     if unknown_builds:
         changes["unknown_builds"] = unknown_builds
     if play_expected is not None:
@@ -151,10 +154,12 @@ def register(
     wanted = replace(wanted, **changes)
     for _, artefact in built:
         wanted = with_seen_artefact(wanted, artefact, ask=new_identity, accepted=accept_identity or ())
+    if stood is not None:
+        confirm_minimum_builds(deployment, name, stood=stood.minimum_builds, wanted=wanted.minimum_builds, yes=yes)
     stands = registrations.put(wanted)
     if not no_baseline:
         for _, artefact in built:
-            _builds(deployment).put(name, build_of_artefact(artefact))
+            known_builds_of(deployment).put(name, build_of_artefact(artefact))
     if as_json:
         read = [{"file": path.name, **artefact.to_record()} for path, artefact in built]
         print_json({**stands.to_record(), **({"artefacts": read} if read else {})})
@@ -187,47 +192,8 @@ def show(name: AppName, stack: StackName = None, region: Region = None, as_json:
         table(("", registration.app), ((what, said) for what, said in _facts(registration) if said))
 
 
-Platform = Annotated[
-    str | None, typer.Option("--platform", metavar="NAME", help=f"One platform: {', '.join(PLATFORMS)}.")
-]
-
-
-@commands.command()
-def builds(
-    name: AppName, platform: Platform = None, stack: StackName = None, region: Region = None, as_json: AsJson = False
-) -> None:
-    """List the known builds of an app, the newest first; --json has every part."""
-    deployment = find_deployment(stack, region, project_layout())
-    _registrations(deployment).get(name)
-    known = _builds(deployment).list(name, _platform(platform))
-    if as_json:
-        print_json([build.to_record() for build in known])
-    else:
-        table(
-            ("platform", "build", "version", "parts", "registered"),
-            ((b.platform, b.build, b.version_name or "—", str(len(b.parts)), moment(b.registered_at)) for b in known),
-        )
-
-
-@commands.command()
-def retire_build(
-    name: AppName,
-    build: Annotated[str, typer.Argument(metavar="BUILD", help="Its number, as `app builds` shows it.")],
-    platform: Platform = None,
-    stack: StackName = None,
-    region: Region = None,
-) -> None:
-    """Forget a known build: from now on it is an unknown one. To refuse old builds, set --minimum-build."""
-    deployment = find_deployment(stack, region, project_layout())
-    there = [known.platform for known in _builds(deployment).list(name, _platform(platform)) if known.build == build]
-    if len(there) != 1:
-        raise OperatorError(
-            f"Build {build} of {name} is known for {' and '.join(there)}: say which with --platform."
-            if there
-            else f"Build {build} is not among the known builds of {name}."
-        )
-    _builds(deployment).retire(name, there[0], build)
-    out().print(f"Build {build} for {there[0]} is no longer a known build of {name}.")
+commands.command()(builds)
+commands.command(no_args_is_help=True)(retire_build)
 
 
 def _facts(r: Registration) -> tuple[tuple[str, str], ...]:
@@ -259,19 +225,6 @@ def _digests(texts: _Texts) -> list[str]:
     return [digest_text(text) for text in texts or ()]
 
 
-def _pair(text: str) -> tuple[str, str]:
-    platform, _, build = text.partition("=")
-    if not build:
-        raise OperatorError(f"{text!r} is not a minimum build, as in android=42 or apple=1.2.3.")
-    return platform, build
-
-
-def _platform(text: str | None) -> str | None:
-    if text is not None and text not in PLATFORMS:
-        raise OperatorError(f"{text!r} is not a platform: {', '.join(PLATFORMS)}.")
-    return text
-
-
 def _say_what_was_read(path: Path, artefact: Artefact, no_baseline: bool) -> None:
     version = f" ({artefact.version_name})" if artefact.version_name else ""
     known = "baseline not taken" if no_baseline else f"known build of {len(artefact.parts)} parts"
@@ -284,7 +237,3 @@ def _say_what_was_read(path: Path, artefact: Artefact, no_baseline: bool) -> Non
 
 def _registrations(deployment: Deployment) -> RegisteredApps:
     return RegisteredApps(AdminApi(deployment))
-
-
-def _builds(deployment: Deployment) -> Builds:
-    return Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])

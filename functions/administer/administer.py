@@ -12,6 +12,7 @@ from typing import Final
 from service.admin_apis import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.admin_apps import EveryApp, OneRegistration, RegisterApp, list_apps, register_app, show_app
 from service.admin_audit import ReadAudit, read_audit
+from service.admin_builds import RetireBuild, RetiredBuildsOfApp, list_retired_builds, retire_build
 from service.admin_http import Route, admin_endpoint
 from service.admin_keys import (
     BlockKey,
@@ -56,6 +57,7 @@ from service.not_before import NotBefore
 from service.policies import DynamoDBPolicies
 from service.policy_publishing import PolicyPublishing
 from service.registration import Registrations
+from service.retired_builds import RetiredBuilds
 from service.settings import AdministerSettings, read_settings
 from service.trust_bundles import DynamoDBTrustBundles
 
@@ -77,6 +79,8 @@ ROUTES: Final = (
     Route("PUT", "/admin/apps/{app}", RegisterApp, register_app),
     Route("GET", "/admin/apps/{app}/not-before", OneApp, show_not_before),
     Route("POST", "/admin/apps/{app}/not-before", RefuseOlderTokens, refuse_older_tokens),
+    Route("GET", "/admin/apps/{app}/retired-builds", RetiredBuildsOfApp, list_retired_builds),
+    Route("POST", "/admin/apps/{app}/retired-builds", RetireBuild, retire_build),
     Route("GET", "/admin/apis", EveryApi, list_apis),
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
@@ -104,6 +108,7 @@ def wire(env: Mapping[str, str]) -> Mapping[str, object]:
         "not_before": NotBefore(client, settings.revocations_table, audit),
         "policies": policies,
         "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
+        "retired_builds": RetiredBuilds(client, settings.apps_table, audit),
         "registrations": Registrations(client, settings.apps_table, audit=audit),
         "publishing": PolicyPublishing(
             policies=policies,

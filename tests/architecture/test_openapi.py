@@ -82,6 +82,7 @@ ADMIN_BODIES = {
     "Reason": "RefuseOlderTokens",
     "SetRoutes": "SetRoutes",
     "RegisterApp": "RegisterApp",
+    "RetireBuild": "RetireBuild",
 }
 
 

@@ -192,9 +192,14 @@ def test_builds_are_retired_by_number_and_platform(folder: Path) -> None:
     files = ("--from", _file(folder, "app.apk", Apk()), "--from", _file(folder, "app.ipa", Ipa()))
     _json("register", "retiring", *files)
     assert "is known for android and apple: say which with --platform" in _refused("retire-build", "retiring", "42")
-    assert _run("retire-build", "retiring", "42", "--platform", "apple").exit_code == 0
-    assert _run("retire-build", "retiring", "42").exit_code == 0
-    assert "is not among the known builds of retiring" in _refused("retire-build", "retiring", "42")
+    assert "say --yes" in _refused("retire-build", "retiring", "42", "--platform", "ios")
+    for platform in ("ios", "android"):
+        assert _run("retire-build", "retiring", "42", "--platform", platform, "--yes").exit_code == 0
+    assert [build["retired"] for build in _json("builds", "retiring")] == [True, True]
+    assert "was retired already" in _refused("retire-build", "retiring", "42", "--platform", "apple", "--yes")
+    assert "is not among the known builds of retiring" in _refused("retire-build", "retiring", "43")
+    assert _run("retire-build", "retiring", "42", "--platform", "apple", "--undo").exit_code == 0
+    assert [build["retired"] for build in _json("builds", "retiring")] == [True, False]
     assert "is not a platform" in _refused("builds", "retiring", "--platform", "windows")
     assert "No app called nobody" in _refused("builds", "nobody")
 

@@ -88,26 +88,6 @@ def test_builds_are_listed_newest_first(world: AwsWorld) -> None:
     assert [build.build for build in builds.list("demo", "apple")] == ["1.10", "1.9"]
 
 
-def test_retiring_the_last_build_ends_the_expectation(world: AwsWorld) -> None:
-    """Unknown is only what could be known: without builds nothing is said of any."""
-    builds = _builds(world)
-    builds.put("demo", BUILD)
-    builds.put("demo", Build(platform="android", build="41", parts={}))
-    builds.retire("demo", "android", "42")
-    assert _expected(world) == KnownBuilds(registered=True)
-    builds.retire("demo", "android", "41")
-    assert _expected(world) == KnownBuilds()
-    assert builds.list("demo") == []
-
-
-def test_retiring_a_build_that_is_not_known_is_one_sentence(world: AwsWorld) -> None:
-    """A typing error."""
-    _builds(world).put("demo", BUILD)
-    with pytest.raises(OperatorError, match="Build 43 for android is not among the known builds of demo"):
-        _builds(world).retire("demo", "android", "43")
-    assert _expected(world) == KnownBuilds(registered=True)
-
-
 def test_build_of_an_app_that_is_not_registered_is_one_sentence(world: AwsWorld) -> None:
     """First the app, then its builds."""
     with pytest.raises(OperatorError, match="No app called nobody is registered"):

@@ -19,6 +19,7 @@ from service.not_before import NotBefore
 from service.operator_choices import PolicyApproval
 from service.policy_publishing import PolicyPublishing
 from service.registration import Registrations
+from service.retired_builds import RetiredBuilds
 
 from bonafide.admin_api import problem_of
 from tests.service_stack.events import rest_event
@@ -95,6 +96,7 @@ def admin_world(
         "not_before": NotBefore(client, tables["revocations"], audit),
         "policies": world.policies,
         "publication": publication,
+        "retired_builds": RetiredBuilds(client, tables["apps"], audit),
         "registrations": Registrations(client, tables["apps"], audit=audit),
         "publishing": PolicyPublishing(
             policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval

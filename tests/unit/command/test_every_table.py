@@ -87,6 +87,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
     "/admin/apps": {"apps": [REGISTRATION]},
     "/admin/apps/orders": REGISTRATION,
     f"/admin/keys/{KEY}": KEY_RECORD,
+    "/admin/apps/orders/retired-builds": {"app": "orders", "retired": {"apple": [KEY]}},
     "/admin/apis": {"apis": [API]},
     "/admin/policies/orders/history": {"versions": [VERSION]},
     "/admin/policies/orders/versions/3": VERSION,
@@ -166,7 +167,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("api", "report"), (AUDIENCE, PATH, "monitor")),
     (("app", "list"), (APPLE_ID, REGISTRATION["android_packages"][0])),  # type: ignore[index]
     (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
-    (("app", "builds", "orders"), ("9" * 18, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
+    (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
     (("endorsements", "show"), ("2026-09-21",)),
     (("key", "show", KEY), (KEY, RULE)),

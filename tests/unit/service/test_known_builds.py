@@ -197,3 +197,47 @@ def test_expectations_half_understood_are_an_outage_of_ours(members: object) -> 
 def test_expectations_of_an_older_row_are_none() -> None:
     """Apps registered before builds existed."""
     assert read_build_expectations({}, "app demo") == BuildExpectations()
+
+
+@pytest.mark.parametrize("written", ["42", "042", "42.0"])
+def test_retired_build_neither_enrols_nor_renews_whatever_the_policy_says(
+    known: MemoryStack, log_lines: Lines, written: str
+) -> None:
+    """Also under a policy that permits everything; the app is told to update, and the operator why."""
+    phone = known.android(version_code=42)
+    assert enrolled(known, phone)["statusCode"] == 201
+    known.publishing.publish(
+        APP,
+        appraisal="permit (principal, action, resource);\n",
+        why="a test",
+        rollout=100,
+        expected_version=0,
+        who="tests",
+        now=known.now,
+    )
+    expect(known, retired=(written,), minimum=None)
+    for ask, who in ((enrolled, known.android(version_code=42)), (renewed, phone)):
+        status, slug, advice, seen = refusal(ask(known, who, app_build="42"), log_lines)
+        assert (status, slug, advice) == (403, "evidence-rejected", ["update-app"])
+        assert '"build-retired"' in seen
+    assert renewed(known, phone, app_build="43")["statusCode"] == 200
+
+
+@pytest.mark.parametrize("platform", ["apple", "harmony"])
+def test_build_is_retired_on_other_platforms_too(stack: MemoryStack, log_lines: Lines, platform: str) -> None:
+    """By the number that the app names, where no evidence of the request proves one; no build need be registered."""
+    phone: Any = stack.installation() if platform == "apple" else stack.harmony()
+    stack.enrol(phone)
+    expect(stack, platform, registered=False, minimum=None, retired=("7",))
+    status, _, advice, seen = refusal(renewed(stack, phone, app_build="7"), log_lines)
+    assert (status, advice) == (403, ["update-app"])
+    assert '"build-retired"' in seen
+    assert renewed(stack, phone, app_build="8")["statusCode"] == 200
+
+
+def test_build_retired_on_another_platform_is_none(known: MemoryStack) -> None:
+    """Numbers of two platforms have nothing to do with each other."""
+    phone = known.android(version_code=42)
+    assert enrolled(known, phone)["statusCode"] == 201
+    expect(known, "apple", retired=("42",))
+    assert renewed(known, phone, app_build="42")["statusCode"] == 200

@@ -135,6 +135,7 @@ class Reason(StrEnum):
 
     # Apps and appraisal.
     APP_UNKNOWN = "app-unknown"  # nobody registered this app here
+    BUILD_RETIRED = "build-retired"  # a build with a hole, whose owner withdrew it
     APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
 
     # Our own side.

@@ -15,6 +15,7 @@ from typing import Final
 
 from .claims import Claims, Platform
 from .client_data import ClientData
+from .errors import Reason, RejectedEvidence
 
 PLATFORM_NAMES: Final[Mapping[Platform, str]] = {
     Platform.IOS: "apple",
@@ -68,13 +69,14 @@ class KnownBuilds:
     """What is known of an app's builds on one platform, as far as the build at hand is concerned.
 
     ``registered`` says whether any build is; ``build`` is the one with the number at hand, if it is among them;
-    ``minimum`` the oldest number still accepted.
+    ``minimum`` the oldest number still accepted; ``retired`` are numbers that their owner withdrew.
     """
 
     registered: bool = False
     build: KnownBuild | None = None
     minimum: str | None = None
     unknown: UnknownBuilds = UnknownBuilds.WARN
+    retired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,22 @@ def _proved_build(claims: Claims) -> str | None:
         version = claims.android.package_version
         return str(version) if version > 0 else None
     return None  # no evidence of HarmonyOS names the app's build
+
+
+def require_not_retired(build: str | None, known: KnownBuilds) -> None:
+    """Raises :class:`~attestation.errors.RejectedEvidence` (``build-retired``) for a build that its owner withdrew.
+
+    Whatever a policy says: a withdrawn build has one right answer. The number is compared as one, so that ``041`` is no
+    way around ``41``.
+    """
+    if build is not None and any(same_build(build, retired) for retired in known.retired):
+        raise RejectedEvidence(Reason.BUILD_RETIRED, f"build {build[:64]} was retired")
+
+
+def same_build(one: str, other: str) -> bool:
+    """Whether two texts are one build's number."""
+    order = build_order(one)
+    return one == other or (order is not None and order == build_order(other))
 
 
 def compare_build(build: str | None, measurements: Mapping[str, str], known: KnownBuilds) -> BuildComparison | None:

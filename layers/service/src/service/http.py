@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .deadline import time_of_request, within
 from .errors import Contraindicated, NoClientPolicy, Unavailable
 from .json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
-from .problems import MALFORMED_REQUEST, NO_CLIENT_POLICY, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem, Retry
+from .problems import ADVICE_OF, MALFORMED_REQUEST, NO_CLIENT_POLICY, PROBLEM_OF, TOO_LARGE, TRY_LATER, Problem, Retry
 from .retry_after import retry_after
 from .telemetry import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
 
@@ -185,6 +185,8 @@ class _Edge:
                 error, problem = failure, TRY_LATER
         if isinstance(error, Contraindicated):
             advice = error.result.advice
+        elif isinstance(error, AttestationError):
+            advice = ADVICE_OF.get(error.reason, ())
         if problem is TRY_LATER:
             _report(error, record.request_id)
         self._decided(

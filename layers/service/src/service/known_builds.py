@@ -22,6 +22,7 @@ from attestation.known_builds import (
     UnknownBuilds,
     build_of,
     compare_build,
+    require_not_retired,
 )
 
 from .aws import unavailable_on_failure
@@ -83,20 +84,23 @@ class BuildExpectations:
     def compare(self, builds: Builds, *, app: str, claims: Claims, client_data: ClientData) -> BuildComparison | None:
         """How the build at hand compares with the known ones; ``None`` where nothing is expected of it.
 
-        ``claims`` are what the evidence of this request proves. Raises :class:`~service.errors.Unavailable`.
+        ``claims`` are what the evidence of this request proves. Raises :class:`~service.errors.Unavailable`, and
+        :class:`~attestation.errors.RejectedEvidence` for a build that was retired.
         """
         platform = PLATFORM_NAMES[claims.platform]
         expected = self.by_platform.get(platform)
         if expected is None:
             return None
         build = build_of(claims, client_data)
+        require_not_retired(build, expected)
         if expected.registered and build:
             expected = replace(expected, build=builds.find(app, platform, build))
         return compare_build(build, client_data.measurements, expected)
 
 
 def read_build_expectations(members: object, where: str) -> BuildExpectations:
-    """The expectations in an app's ``known_builds``: ``unknown`` and, by platform, {``registered``, ``minimum``}.
+    """The expectations in an app's ``known_builds``: ``unknown`` and, by platform, {``registered``, ``minimum``,
+    ``retired``}.
 
     ``where`` is how an operator knows the row. Raises :class:`~service.errors.Unavailable` for one that says something
     else: a minimum half understood would let in what its owner excluded.
@@ -110,6 +114,7 @@ def read_build_expectations(members: object, where: str) -> BuildExpectations:
                     registered=_of_type(known[platform].get("registered", False), bool),
                     minimum=_of_type(known[platform].get("minimum"), str, type(None)),
                     unknown=unknown,
+                    retired=tuple(_of_type(build, str) for build in _of_type(known[platform].get("retired", []), list)),
                 )
                 for platform in dict.fromkeys(PLATFORM_NAMES.values())
                 if platform in known

@@ -163,6 +163,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.KEY_OTHER_APP,
         Reason.KEY_OTHER_PLATFORM,
         Reason.REFERENCE_VALUES_MISSING,
+        Reason.BUILD_RETIRED,
         Reason.APPRAISAL_CONTRAINDICATED,
     ),
     **_rows(
@@ -222,3 +223,6 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
     ),
 }
 """The public face of every :class:`~attestation.errors.Reason`. A test proves that none is missing."""
+
+ADVICE_OF: Final[Mapping[Reason, tuple[str, ...]]] = {Reason.BUILD_RETIRED: ("update-app",)}
+"""What an app is told to do where no policy is asked: the owner's own word stands behind it."""

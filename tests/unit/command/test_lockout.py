@@ -1,0 +1,91 @@
+"""Whom a minimum build or a retired build locks out, told before it does."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from attestation.cedar.recorded_decision import RecordedDecision
+
+from bonafide.commands.app_builds import read_minimum
+from bonafide.lockout import Lockout, below, lockout
+from bonafide.operator_error import OperatorError
+
+
+def decision(key: str, build: str, at: float = 1.0, **more: str) -> RecordedDecision:
+    facts = {"app": "demo", "platform": "android", "reason": "accepted", **more}
+    return RecordedDecision(
+        at=at,
+        key_id=key,
+        app_build=build,
+        os="",
+        model="",
+        country="",
+        tier="affirming",
+        rules=(),
+        support_code="",
+        facts=None,
+        **facts,
+    )
+
+
+def test_newest_decision_of_a_key_counts() -> None:
+    """A phone that was updated is not locked out, and one key is one key however often it renewed."""
+    found = lockout(
+        "demo",
+        [
+            decision("updated", "41", 1),
+            decision("updated", "42", 2),
+            decision("late", "42", 9),
+            decision("late", "41", 3),
+            *(decision("old", "41", at) for at in range(5)),
+            decision("unnamed", ""),
+        ],
+        below({"android": "42"}),
+    )
+    assert found == Lockout(4, Counter({("android", "41"): 1, ("android", ""): 1}))
+    assert "locks out 2 of 4 keys" in "\n".join(found.lines())
+
+
+def test_other_apps_platforms_and_refused_keys_do_not_count() -> None:
+    """Who is refused already is not locked out by this."""
+    found = lockout(
+        "demo",
+        [
+            decision("a", "1", app="shop"),
+            decision("b", "1", platform="harmony"),
+            decision("c", "1", reason="key-blocked"),
+            decision("d", "1.9", platform="ios"),
+            decision("e", "1.10", platform="macos"),
+        ],
+        below({"android": "42", "apple": "1.10"}),
+    )
+    assert found == Lockout(3, Counter({("apple", "1.9"): 1}))
+
+
+def test_without_decisions_it_says_so() -> None:
+    """None is not "nobody"."""
+    assert "cannot be said" in "".join(lockout("demo", [], below({"android": "42"})).lines())
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("ios=1.9", ("apple", "1.9")),
+        ("apple=1.9", ("apple", "1.9")),
+        ("iOS=1.9", ("apple", "1.9")),
+        ("macos=1.9", ("apple", "1.9")),
+        ("android=42", ("android", "42")),
+        ("harmony=7", ("harmony", "7")),
+        ("harmonyos=7", ("harmony", "7")),
+    ],
+)
+def test_platform_has_more_than_one_name(text: str, read: tuple[str, str]) -> None:
+    """Client policies say ios where registrations say apple."""
+    assert read_minimum(text) == read
+
+
+@pytest.mark.parametrize("text", ["42", "android", "android=", "windows=7", "=42", ""])
+def test_what_is_no_minimum_is_one_sentence(text: str) -> None:
+    with pytest.raises(OperatorError, match="is not"):
+        read_minimum(text)

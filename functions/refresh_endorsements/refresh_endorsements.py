@@ -56,8 +56,10 @@ def _report(done: Refresh, max_age: int, stack: str) -> None:
     if done.outcome is Outcome.KEPT:
         count("EndorsementsRefreshFailed")
         logger().warning("endorsements not refreshed", **fields)
-    else:
-        logger().info("endorsements refreshed", **fields)
+        return
+    if done.detail:
+        count("EndorsementsOdd")
+    logger().info("endorsements refreshed", **fields)
 
 
 def fetching(url: str) -> Fetch:

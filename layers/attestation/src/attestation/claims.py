@@ -100,9 +100,10 @@ class AndroidClaims:
     ``packages`` with ``package_version`` (of the app at hand) and ``signing_digests`` (hex) are the operating system's
     word: worth as much as the boot state. ``user_authentication`` says whether the key waits for its user.
     ``key_algorithm`` other than ``ec-p256`` cannot sign renewals. ``unknown_tags`` belong to a newer schema.
-    ``chain_serials`` (lower-case hex) are the serials that were looked up in Google's status list, to be looked up
-    again at every renewal. ``play_skipped`` says why a Play Integrity token that was sent is not judged: ``quota`` or
-    ``unavailable``. ``play_expected`` is the owner's dial, not the device's word: this app sends verdicts.
+    ``chain_serials`` (lower-case hex) are the serials that were looked up in Google's status list, ``chain_names`` the
+    serial numbers in their issuers' subjects, to be looked up again at every renewal. ``play_skipped`` says why a Play
+    Integrity token that was sent is not judged: ``quota`` or ``unavailable``. ``play_expected`` is the owner's dial,
+    not the device's word: this app sends verdicts.
     """
 
     attestation_version: int
@@ -131,6 +132,7 @@ class AndroidClaims:
     manufacturer: str | None = None
     unknown_tags: tuple[int, ...] = ()
     chain_serials: tuple[str, ...] = ()
+    chain_names: tuple[str, ...] = ()
     play: PlayClaims | None = None
     play_skipped: str | None = None
     play_expected: bool = False

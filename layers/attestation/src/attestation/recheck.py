@@ -79,12 +79,14 @@ def _android(claims: Claims, android: AndroidClaims, expected: AndroidReferenceV
 def _check_revocation(android: AndroidClaims, endorsements: Endorsements) -> None:
     if endorsements.android_status is None:
         raise EndorsementsUnavailable(Reason.ENDORSEMENTS_MISSING, "no Android status list was fetched yet")
-    for serial in android.chain_serials:
-        status = endorsements.android_status.status_of(int(serial, 16))
+    status_list = endorsements.android_status
+    named = (
+        *((f"serial {serial}", status_list.status_of(int(serial, 16))) for serial in android.chain_serials),
+        *((f"subject {name}", status_list.status_of_name(name)) for name in android.chain_names),
+    )
+    for what, status in named:
         if status is not None:
-            raise RejectedEvidence(
-                Reason.CERTIFICATE_REVOKED, f"since it enrolled, serial {serial} of its chain: {status[:32]}"
-            )
+            raise RejectedEvidence(Reason.CERTIFICATE_REVOKED, f"since it enrolled, {what} of its chain: {status[:32]}")
 
 
 def _harmony(harmony: HarmonyClaims, expected: HarmonyReferenceValues | None) -> None:

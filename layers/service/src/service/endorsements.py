@@ -6,7 +6,7 @@ Only Android needs the list, so only Android evidence asks for it: a stack witho
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from attestation.android.revocation import StatusList, parse_status_list
@@ -79,9 +79,9 @@ class VendorEndorsements:
         if row is None or (known is not None and row == known.row):
             return known
         if known is not None and row.content == known.row.content:
-            return _Known(row, StatusList(known.entries.entries, row.fetched_at))
+            return _Known(row, replace(known.entries, fetched_at=row.fetched_at))
         try:
             return _Known(row, parse_status_list(unpacked(row.content), fetched_at=row.fetched_at))
         except (ValueError, EndorsementsUnavailable) as error:
-            # What the refresh stored was read strictly before; this is damage, and no reason to go by nothing.
+            # What the refresh stored was read before; this is damage, and no reason to go by nothing.
             raise Unavailable(f"endorsements row, revision {row.revision}: {error}") from error

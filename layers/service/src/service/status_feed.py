@@ -1,8 +1,10 @@
 """Refreshing Google's attestation status list: fetch, read strictly, swap, or keep the last good one and say why.
 
-A list is only taken when the library reads all of it. The age that counts is since Google was last heard confirming the
-list: an answer's ``Age`` (a cache between us) is added, and a 304 confirms what we have. ``Cache-Control`` says when
-asking again is of use; it is obeyed up to a quarter of the limit on age, so that a wrong header cannot blind us.
+A list is only taken when the library can read it; what it read past (entries named by no serial number) is told to the
+operator, and a list that lost most of its entries is not believed. The age that counts is since Google was last heard
+confirming the list: an answer's ``Age`` (a cache between us) is added, and a 304 confirms what we have.
+``Cache-Control`` says when asking again is of use; it is obeyed up to a quarter of the limit on age, so that a wrong
+header cannot blind us.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from attestation.android.revocation import parse_status_list
 from attestation.errors import EndorsementsUnavailable
 
 from .outbound import Answer, Unreachable
-from .status_lists import MAX_STORED_BYTES, StatusLists, StoredStatusList, packed
+from .status_lists import MAX_STORED_BYTES, StatusLists, StoredStatusList, packed, unpacked
 
 SHRINKAGE_FROM: Final = 100
 """Entries from which a list that lost more than half of them is not believed: an empty list revokes nothing, and is
@@ -42,7 +44,7 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
     """What a refresh did. ``age`` is the stored list's in seconds, ``None`` while there is none; ``detail`` says what
-    is wrong, for the operator."""
+    is wrong or odd, for the operator."""
 
     outcome: Outcome
     age: float | None
@@ -90,8 +92,15 @@ def refresh_status_list(
         return _refresh(Outcome.KEPT, stands, now, str(error))
     if not table.replace(newer):
         return _refresh(Outcome.OVERTAKEN, table.find(), now)
-    confirmed = stands is not None and newer.content == stands.content
-    return _refresh(Outcome.CONFIRMED if confirmed else Outcome.REPLACED, newer, now)
+    if stands is not None and newer.content == stands.content:
+        return _refresh(Outcome.CONFIRMED, newer, now)
+    return _refresh(Outcome.REPLACED, newer, now, _remark(newer))
+
+
+def _remark(row: StoredStatusList) -> str:
+    """What an operator should know of a list that was taken all the same."""
+    unread = parse_status_list(unpacked(row.content), fetched_at=row.fetched_at).unread
+    return f"taken, though {unread} of its entries are not named by a serial number" if unread else ""
 
 
 def _refresh(outcome: Outcome, stands: StoredStatusList | None, now: float, detail: str = "") -> Refresh:

@@ -177,6 +177,16 @@ def _names(name: bytes) -> dict[str, str]:
     return {label: value for relative_name in attributes(name) for label, value in relative_name}
 
 
+@lru_cache(maxsize=256)
+def subject_serial_numbers(name: bytes) -> tuple[str, ...]:
+    """Every ``serialNumber`` of a certificate's subject: by it factory keyboxes are known."""
+    try:
+        found = attributes(name)
+    except MalformedEvidence:
+        return ()
+    return tuple(value for relative_name in found for label, value in relative_name if label == "serialNumber")
+
+
 def check_names(path: Path) -> tuple[str, ...]:
     """Step 5: each certificate is issued in the name of the next one's subject.
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hmac import compare_digest
-from typing import Final
+from typing import Final, NamedTuple
 
 from attestation.certificate import Certificate
 from attestation.chain import LINKS, LinkCache
@@ -39,6 +39,7 @@ from .device_chain import (
     describe_chain,
     find_path,
     read_chain,
+    subject_serial_numbers,
 )
 from .key_description import KeyDescription, RootOfTrust, SecurityLevel, VerifiedBootState, read_key_description
 from .revocation import LONG_SERIAL_BITS, StatusList
@@ -133,7 +134,7 @@ def verify_key_attestation(
         findings += check_dates(path, now)
         # 10. Revocation, the in-chain root included.
         step = 10
-        serials = _check_revocation(certificates, endorsements.fresh_android_status(now), len(path.certificates))
+        looked_up = _check_revocation(certificates, endorsements.fresh_android_status(now), len(path.certificates))
         chain = describe_chain(path, findings)
         # 11. What the hardware says.
         step = 11
@@ -162,7 +163,7 @@ def verify_key_attestation(
     except AttestationError as error:
         error.add_note(f"step {step}, {STEPS[step]}")
         raise
-    return _claims(described, root_of_trust, chain, key, package, reference_values, serials, now)
+    return _claims(described, root_of_trust, chain, key, package, reference_values, looked_up, now)
 
 
 def _refuse_attestation_key(certificates: Sequence[Certificate]) -> None:
@@ -203,18 +204,33 @@ def _is_attestation_key(extension: bytes) -> bool:
         return False
 
 
-def _check_revocation(certificates: Sequence[Certificate], status_list: StatusList, below_root: int) -> tuple[int, ...]:
-    """Step 10. Returns the serials that were looked up, for a renewal to look them up again.
+class _LookedUp(NamedTuple):
+    """What was looked up in the status list, for a renewal to look it up again: serials of certificates, and the serial
+    numbers that their subjects have."""
 
-    An in-chain root's is looked up too but not returned: nobody signed it, so it is no fact about the device.
-    """
+    serials: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def _check_revocation(certificates: Sequence[Certificate], status_list: StatusList, below_root: int) -> _LookedUp:
+    """Step 10. An in-chain root's serial is looked up too but not returned: nobody signed it, so it is no fact about
+    the device. Nor is the leaf's subject one, which is the same on every phone."""
     first = 1 if certificates[0].serial.bit_length() < LONG_SERIAL_BITS else 0
     serials = tuple(certificate.serial for certificate in certificates[first:])
     for index, serial in enumerate(serials, first):
         status = status_list.status_of(serial)
         if status is not None:
             raise RejectedEvidence(Reason.CERTIFICATE_REVOKED, f"certificate {index}, serial {serial:x}: {status[:32]}")
-    return serials[: below_root - first]
+    names = []
+    for index, certificate in enumerate(certificates[1:below_root], 1):
+        for name in subject_serial_numbers(certificate.subject):
+            status = status_list.status_of_name(name)
+            if status is not None:
+                raise RejectedEvidence(
+                    Reason.CERTIFICATE_REVOKED, f"certificate {index}, subject {name[:64]}: {status[:32]}"
+                )
+            names.append(name[:64])
+    return _LookedUp(serials[: below_root - first], tuple(dict.fromkeys(names)))
 
 
 def _check_key(described: KeyDescription, leaf: Certificate) -> SubjectKey:
@@ -256,7 +272,7 @@ def _claims(
     key: SubjectKey,
     package: tuple[str, int],
     expected: AndroidReferenceValues,
-    serials: tuple[int, ...],
+    looked_up: _LookedUp,
     now: float,
 ) -> Claims:
     hardware, application = described.hardware_enforced, described.application_id
@@ -305,7 +321,8 @@ def _claims(
             certificates_issued=chain.certificates_issued,
             manufacturer=chain.manufacturer,
             unknown_tags=hardware.unknown_tags + described.software_enforced.unknown_tags,
-            chain_serials=tuple(f"{serial:x}" for serial in serials),
+            chain_serials=tuple(f"{serial:x}" for serial in looked_up.serials),
+            chain_names=looked_up.names,
             play_expected=expected.play_expected,
         ),
     )

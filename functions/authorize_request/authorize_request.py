@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache, partial
-from time import time
+from time import monotonic, time
 from typing import Any
 
 from attestation.errors import Reason
@@ -68,6 +68,7 @@ def wire(environment: Mapping[str, str]) -> Authorizer:
         issuer=settings.token_issuer,
         skew=settings.clock_skew,
         clock=time,
+        elapsed=monotonic,
         note=log_bundle,
     )
     return Authorizer(settings, Gate(settings, keeper, warn=partial(log_warning, "impossible settings")))

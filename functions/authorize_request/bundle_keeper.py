@@ -12,8 +12,10 @@ refresh fails              the last good bundle goes on until its ``exp``; furth
 
 *Age* counts from the moment a fetch **began**. Lambda freezes the process between invocations, mid-fetch too: a
 thread that is thawed ten minutes later reads an answer that is ten minutes old, and must not pass it off as fresh.
-For the same reason the clock is the wall clock, a fetch that began long ago counts as lost, and nobody waits for it;
-should it still deliver, its bundle is taken only if it moves us forward.
+For the same reason a fetch that began long ago counts as lost, and nobody waits for it; should it still deliver, its
+bundle is taken only if it moves us forward. Age is the greater of what two clocks say: a monotonic one may stand still
+while the process is frozen, and the wall clock may be set back, which would keep a bundle young, or a pause going, for
+as long as it had been ahead. Whether a bundle has expired is the wall clock's alone.
 Every fetch has its own thread, also one that a request waits for: only so is name resolution bounded.
 """
 
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.jose import EcPublicKey
@@ -43,12 +45,27 @@ Fetch = Callable[[str | None, float], BundleAnswer]
 """``fetch(etag, timeout)``; raises :class:`BundleUnreachable`."""
 
 
+class _Moment(NamedTuple):
+    """A moment by both clocks: Unix seconds, and seconds since some beginning."""
+
+    wall: float
+    elapsed: float
+
+    def since(self, past: _Moment) -> float:
+        """Seconds from ``past`` to this moment, by the clock that says more; endless where both went back."""
+        seconds = max(self.wall - past.wall, self.elapsed - past.elapsed)
+        return seconds if seconds >= 0 else float("inf")
+
+
+_NEVER: Final = _Moment(float("-inf"), float("-inf"))
+
+
 class _Attempt:
-    """One fetch: when it began (Unix seconds), how long it is worth waiting for, a flag raised when it is over."""
+    """One fetch: when it began, how long it is worth waiting for, a flag raised when it is over."""
 
     __slots__ = ("began", "over", "wait")
 
-    def __init__(self, began: float, wait: float) -> None:
+    def __init__(self, began: _Moment, wait: float) -> None:
         self.began = began
         self.wait = wait
         self.over = threading.Event()
@@ -56,7 +73,8 @@ class _Attempt:
 
 class BundleKeeper:
     """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` hears of every failed refresh
-    and of every new bundle (``reason`` ``None``)."""
+    and of every new bundle (``reason`` ``None``). ``clock`` is the wall clock (Unix seconds), ``elapsed`` one that is
+    never set; without one, the wall clock has to do."""
 
     def __init__(
         self,
@@ -69,6 +87,7 @@ class BundleKeeper:
         note: Callable[[Reason | None, str], None],
         wait: float = WAIT,
         wait_without_bundle: float = WAIT_WITHOUT_BUNDLE,
+        elapsed: Callable[[], float] | None = None,
     ) -> None:
         self._fetch = fetch
         self._root_key = root_key
@@ -76,26 +95,27 @@ class BundleKeeper:
         self._skew = skew
         self._clock = clock
         self._note = note
+        self._elapsed = elapsed or clock
         self._waits = (wait, wait_without_bundle)
         self._lock = threading.Lock()
         self._bundle: TrustBundle | None = None
         self._text: str | None = None
         self._etag: str | None = None
-        self._known_at = float("-inf")
+        self._known_at = _NEVER
         self._attempt: _Attempt | None = None
         self._failures = 0
-        self._unknown_key_at = float("-inf")
+        self._unknown_key_at = _NEVER
         self._threads: list[threading.Thread] = []
 
     def current(self, now: float) -> TrustBundle | None:
         """The bundle to decide by at ``now``, or ``None`` when there is none in force."""
-        bundle = self._in_force(now)
-        age = now - self._known_at
-        if bundle is not None and -self._skew <= age <= REFRESH_FIRST_AFTER:
+        bundle, moment = self._in_force(now), _Moment(now, self._elapsed())
+        age = moment.since(self._known_at)
+        if bundle is not None and age <= REFRESH_FIRST_AFTER:
             if age > REFRESH_BESIDE_AFTER:
-                self._begin(now)
+                self._begin(moment)
             return bundle
-        self._refresh_first(now)
+        self._refresh_first(moment)
         return self._in_force(now)
 
     def after_unknown_key(self, now: float) -> TrustBundle | None:
@@ -103,11 +123,12 @@ class BundleKeeper:
 
         Anyone can invent a ``kid``, so this fetches once in 10 s at most, whatever comes in.
         """
-        if 0 <= now - self._unknown_key_at < UNKNOWN_KEY_PAUSE:
+        moment = _Moment(now, self._elapsed())
+        if moment.since(self._unknown_key_at) < UNKNOWN_KEY_PAUSE:
             return None
-        self._unknown_key_at = now
+        self._unknown_key_at = moment
         before = self._bundle
-        self._refresh_first(now)
+        self._refresh_first(moment)
         bundle = self._in_force(now)
         return bundle if bundle is not before else None
 
@@ -115,24 +136,24 @@ class BundleKeeper:
         bundle = self._bundle
         return bundle if bundle is not None and now < bundle.expires_at + self._skew else None
 
-    def _refresh_first(self, now: float) -> None:
+    def _refresh_first(self, now: _Moment) -> None:
         attempt = self._begin(now)
         if attempt is not None:
             attempt.over.wait(attempt.wait)
 
-    def _begin(self, now: float) -> _Attempt | None:
+    def _begin(self, now: _Moment) -> _Attempt | None:
         """Start a fetch, or join the one under way. ``None`` while attempts pause after a failure."""
         attempt = self._attempt
         if attempt is not None:
-            since = now - attempt.began
-            if not attempt.over.is_set() and 0 <= since <= attempt.wait:
+            since = now.since(attempt.began)
+            if not attempt.over.is_set() and since <= attempt.wait:
                 return attempt
-            if self._failures and 0 <= since < self._pause(now):
+            if self._failures and since < self._pause(now.wall):
                 return None
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) >= _MAX_THREADS:  # all stuck, in name resolution perhaps
             return None
-        attempt = self._attempt = _Attempt(now, self._waits[self._in_force(now) is None])
+        attempt = self._attempt = _Attempt(now, self._waits[self._in_force(now.wall) is None])
         thread = threading.Thread(target=self._run, args=(attempt,), name="trust-bundle", daemon=True)
         try:
             thread.start()
@@ -183,7 +204,7 @@ class BundleKeeper:
                 )
             if fresh is not None:
                 self._bundle, self._text, self._etag = fresh, text, answer.etag
-            if attempt is self._attempt or attempt.began > self._known_at:
+            if attempt is self._attempt or attempt.began.since(self._known_at) > 0:
                 self._known_at = attempt.began
             self._failures = 0
         if fresh is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from time import monotonic
 from typing import NamedTuple
 
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
@@ -75,12 +76,14 @@ class Gate:
         *,
         spent: SpentProofs | None = None,
         warn: Callable[[str], None] = lambda _: None,
+        elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
         self._keeper = keeper
         self._spent = spent or SpentProofs(settings.proof_nonces_table)
         self._can_spend = spent is not None or bool(settings.proof_nonces_table)
         self._warn = warn
+        self._elapsed = elapsed
         self._tokens = VerifiedTokens(skew=settings.clock_skew)
         self._proofs = ReplayMemory()
         self._looked_at: TrustBundle | None = None
@@ -228,7 +231,7 @@ class Gate:
             now=now,
             skew=settings.clock_skew,
         )
-        return self._tokens.remember(digest, token, bundle_version=bundle.version), text
+        return self._tokens.remember(digest, token, bundle_version=bundle.version, characters=len(text)), text
 
     def _proof(
         self, request: GatewayRequest, requirement: Requirement, remembered: RememberedToken, token: str, now: float
@@ -246,7 +249,7 @@ class Gate:
         else:
             return None
         remembered.request_key = proof.request_key
-        self._proofs.admit(proof, now=now)
+        self._proofs.admit(proof, now=now, elapsed=self._elapsed(), holder=remembered.token.key_id)
         if requirement is Requirement.PROOF_ONCE:
             self._spent.spend(proof)
         return proof

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -211,6 +212,46 @@ def test_rule_sets_and_answers_kept_are_bounded(monkeypatch: pytest.MonkeyPatch)
         assert len(bounded._judged) <= 20
         held = max(held, len(bounded._judged))
     assert (held, len(free._sets) > 5 + 3, len(free._judged) > 20) == (20, True, True)
+
+
+def test_answers_kept_take_no_more_memory_for_longer_facts() -> None:
+    """They are kept by digest: forty kilobytes of an app's own text, two thousand times, are forty kilobytes once."""
+    policy = CedarPolicy.compile(
+        PERMIT + '@id("a") forbid (principal, action, resource) when { context has model && context.model like "x*" };'
+    )
+    filler = "y" * 40_000
+    tracemalloc.start()
+    try:
+        for number in range(cedar_policy.MAX_JUDGED):
+            policy.judge(IPHONE._replace(context={**IPHONE.context, "model": f"{filler}{number}"}), now=NOW)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(policy._judged) == cedar_policy.MAX_JUDGED
+    assert held < cedar_policy.MAX_JUDGED * cedar_policy.MAX_BYTES_KEPT
+
+
+def test_answers_kept_are_bounded_by_what_they_find_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy of a thousand rules that all object makes long answers: then fewer are kept."""
+    monkeypatch.setattr(cedar_policy, "MAX_BYTES_KEPT", 700)
+    rules = "".join(f'@id("r{number}") forbid (principal, action, resource);\n' for number in range(100))
+    policy = CedarPolicy.compile(
+        PERMIT
+        + rules
+        + '@id("a") forbid (principal, action, resource) when { context has model && context.model like "x*" };',
+        kept=20,
+    )
+    longest = 0
+    for number in range(60):
+        found = policy.judge(IPHONE._replace(context={**IPHONE.context, "model": f"y{number}"}), now=NOW)
+        assert len(found) == 100
+        longest = max(longest, len(policy._judged))
+    assert longest == 13
+
+
+def test_facts_whose_texts_run_together_are_told_apart() -> None:
+    """A digest of what is read must not make two questions one."""
+    assert len({cedar_policy._digest(texts) for texts in [("ab", "c"), ("a", "bc"), ("abc",), ("ab", "", "c")]}) == 4
 
 
 def test_answer_is_remembered_by_what_is_read_and_not_by_the_key() -> None:

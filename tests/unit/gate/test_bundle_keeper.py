@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from attestation.errors import Reason
@@ -38,7 +39,7 @@ class Server:
 class Keeping:
     """A keeper, its server and its clock."""
 
-    def __init__(self, server: Server, wait: float) -> None:
+    def __init__(self, server: Server, wait: float, elapsed: Callable[[], float] | None = None) -> None:
         self.server = server
         self.now = NOW
         self.notes: list[tuple[Reason | None, str]] = []
@@ -51,6 +52,7 @@ class Keeping:
             note=lambda reason, detail: self.notes.append((reason, detail)),
             wait=wait,
             wait_without_bundle=wait,
+            elapsed=elapsed,
         )
 
     def current(self, now: float) -> TrustBundle | None:
@@ -251,6 +253,67 @@ def test_clock_set_back_does_not_hold_the_bundle_fresh_for_ever(keeping: Keeping
     assert keeping.version(NOW) == 7
     assert keeping.version(NOW + 1) == 7
     assert keeping.server.fetches == 2
+
+
+class Clocks(Keeping):
+    """A keeping whose monotonic clock is a variable of its own."""
+
+    def __init__(self) -> None:
+        self.elapsed = 100.0
+        super().__init__(Server(), wait=5.0, elapsed=lambda: self.elapsed)
+
+
+def test_wall_clock_that_jumps_ahead_and_back_keeps_no_bundle_young() -> None:
+    """Fetched while the clock was an hour ahead, it would otherwise count as fresh for that hour."""
+    clocks = Clocks()
+    clocks.current(NOW + 3600)
+    clocks.server.says = signed(bundle(version=8))
+    clocks.elapsed += 30
+    assert clocks.version(NOW + 30) == 8
+
+
+def test_wall_clock_that_jumps_ahead_and_back_costs_no_refresh() -> None:
+    """What is a second old is a second old."""
+    clocks = Clocks()
+    clocks.current(NOW)
+    clocks.current(NOW + 3)
+    clocks.elapsed += 1
+    assert clocks.version(NOW - 3600) == 7
+    assert clocks.server.fetches == 1
+
+
+def test_wall_clock_that_jumps_ahead_and_back_does_not_hammer_a_server_that_is_down() -> None:
+    """The pause after a failure is one of real seconds."""
+    clocks = Clocks()
+    clocks.current(NOW)
+    clocks.server.says = BundleUnreachable("connection failed")
+    clocks.elapsed += 31
+    for _ in range(50):
+        clocks.current(NOW + 3600)
+        clocks.elapsed += 0.01
+        clocks.current(NOW - 3600)
+    assert clocks.server.fetches <= 4
+
+
+def test_unknown_keys_fetch_no_more_often_for_a_clock_that_jumps() -> None:
+    """Nor less: the pause does not last as long as the clock had been ahead."""
+    clocks = Clocks()
+    clocks.current(NOW)
+    for _ in range(20):
+        clocks.keeper.after_unknown_key(NOW + 9)
+        clocks.keeper.after_unknown_key(NOW - 3600)
+    assert clocks.server.fetches == 2
+    clocks.elapsed += 10
+    clocks.keeper.after_unknown_key(NOW - 3600)
+    assert clocks.server.fetches == 3
+
+
+def test_monotonic_clock_that_stood_still_while_frozen_keeps_no_bundle_young() -> None:
+    """Lambda freezes the process, and with it perhaps that clock: the wall clock says how long."""
+    clocks = Clocks()
+    clocks.current(NOW)
+    clocks.server.says = signed(bundle(version=8))
+    assert clocks.version(NOW + 600) == 8
 
 
 def test_process_out_of_threads_keeps_its_bundle(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,32 +261,73 @@ def seconds_claim(claims: Mapping[str, object], name: str) -> float:
 class ReplayMemory:
     """Which proofs were accepted lately, in this process. Bounded in number and time.
 
-    A proof is remembered until it would be refused as too old anyway. Beyond ``capacity`` the oldest is forgotten:
-    refusing everyone would let one app lock out all others. One process sees only its own requests, so this stops
-    replays to the same process; a route that needs "once, anywhere" spends the ``jti`` in a table.
+    A proof is remembered until it would be refused as too old anyway, by the wall clock and by time that has passed: a
+    clock that jumps ahead and comes back must not make it forget. Beyond ``capacity`` the holder of the most proofs
+    loses its oldest: refusing everyone would let one device lock out all others, and forgetting the oldest of all would
+    let it push a victim's proof out, to replay it. One process sees only its own requests, so this stops replays to the
+    same process; a route that needs "once, anywhere" spends the ``jti`` in a table.
     """
 
-    __slots__ = ("_capacity", "_seen")
+    __slots__ = ("_capacity", "_held", "_holders", "_most", "_seen")
 
     def __init__(self, *, capacity: int = 32_768) -> None:
         self._capacity = capacity
-        self._seen: dict[bytes, float] = {}
+        self._seen: dict[bytes, tuple[float, float, str]] = {}  # in order of arrival: wall and other time, holder
+        self._held: dict[str, list[bytes]] = {}
+        self._holders: dict[int, dict[str, None]] = {}  # by how many proofs each holds
+        self._most = 0
 
     def __len__(self) -> int:
         return len(self._seen)
 
-    def admit(self, proof: VerifiedProof, *, now: float) -> None:
-        """Remember ``proof``. Raises :class:`RejectedEvidence` (``proof-replayed``) when it was admitted before."""
-        seen = self._seen
+    def admit(
+        self, proof: VerifiedProof, *, now: float, elapsed: float | None = None, holder: str | None = None
+    ) -> None:
+        """Remember ``proof``. Raises :class:`RejectedEvidence` (``proof-replayed``) when it was admitted before.
+
+        ``elapsed`` is the reading in seconds of a clock that is never set, ``now`` where there is none; ``holder`` is
+        whose share the proof counts in: the attested key, as one device may have many request keys.
+        """
+        seen, other = self._seen, now if elapsed is None else elapsed
         # A jti is unique per key, not in the world: another app must not be able to burn it.
         name = sha256(f"{proof.request_key_thumbprint}.{proof.jti}".encode("utf-8", "surrogatepass")).digest()[:16]
-        # Inclusive, as the window is: a proof is still accepted at the very instant it expires.
-        if seen.get(name, -1.0) >= now:
-            raise RejectedEvidence(Reason.PROOF_REPLAYED, "this proof was used before")
+        known = seen.get(name)
+        if known is not None:
+            if not _is_over(known, now, other):
+                raise RejectedEvidence(Reason.PROOF_REPLAYED, "this proof was used before")
+            self._forget(name)
         while seen:
             oldest = next(iter(seen))
-            if seen[oldest] >= now and len(seen) < self._capacity:
+            if not _is_over(seen[oldest], now, other):
                 break
-            del seen[oldest]
-        seen.pop(name, None)  # a fresh place at the end, or the walk above would stop at it
-        seen[name] = proof.expires_at
+            self._forget(oldest)
+        if len(seen) >= self._capacity:
+            self._forget(self._held[next(iter(self._holders[self._most]))][0])
+        owner = proof.request_key_thumbprint if holder is None else holder
+        seen[name] = (proof.expires_at, other + (proof.expires_at - now), owner)
+        names = self._held.setdefault(owner, [])
+        names.append(name)
+        self._move(owner, len(names) - 1, len(names))
+
+    def _forget(self, name: bytes) -> None:
+        holder = self._seen.pop(name)[2]
+        names = self._held[holder]
+        names.remove(name)  # the first, unless clocks differ
+        if not names:
+            del self._held[holder]
+        self._move(holder, len(names) + 1, len(names))
+
+    def _move(self, holder: str, before: int, after: int) -> None:
+        if before:
+            del self._holders[before][holder]
+            if not self._holders[before]:
+                del self._holders[before]
+        if after:
+            self._holders.setdefault(after, {})[holder] = None
+        if after > self._most or self._most not in self._holders:
+            self._most = after
+
+
+def _is_over(times: tuple[float, float, str], now: float, elapsed: float) -> bool:
+    # Inclusive, as the window is: a proof is still accepted at the very instant it expires.
+    return times[0] < now and times[1] < elapsed

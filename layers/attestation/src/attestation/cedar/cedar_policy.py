@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
@@ -37,6 +38,10 @@ compiled for each, is judged by the whole set from then on."""
 MAX_JUDGED: Final = 2048
 """Answers kept. Forgotten all at once when there are more: whoever sends ever new facts only slows themselves down."""
 
+MAX_BYTES_KEPT: Final = 2048
+"""Most bytes that the answers kept may take, for each of them: what facts say is long where an attacker wants it so."""
+
+_BYTES_OF_AN_ANSWER: Final = 320  # digest, key, tuple and their place in the dict, measured
 _POLICY_ERROR: Final = Finding(POLICY_ERROR, Tier.CONTRAINDICATED)
 _NO_PERMIT: Final = Finding(NO_PERMIT, Tier.CONTRAINDICATED)
 _NOT_AFFIRMED: Final = Finding(NOT_AFFIRMED, Tier.WARNING)
@@ -65,7 +70,9 @@ class CedarPolicy:
         )
         self._sets: dict[_SetKey, RuleSet] = {}
         self._kept = kept
-        self._judged: dict[tuple[RuleSet, tuple[str, ...]], tuple[Finding, ...]] = {}
+        self._judged: dict[tuple[RuleSet, bytes], tuple[Finding, ...]] = {}
+        self._bytes_kept = 0
+        self._findings: dict[tuple[int, Tier], Finding] = {}
 
     @classmethod
     def compile(cls, text: str, *, version: int = 0, kept: int = MAX_JUDGED) -> CedarPolicy:
@@ -94,17 +101,18 @@ class CedarPolicy:
         """
         rule_set = self._rule_set(facts, now)
         asked = rule_set.asked(facts)
-        key = (rule_set, asked.distinct)
+        key = (rule_set, _digest(asked.distinct))
         found = self._judged.get(key)
         if found is None:
-            if len(self._judged) >= self._kept:
-                self._judged.clear()
+            if len(self._judged) >= self._kept or self._bytes_kept >= self._kept * MAX_BYTES_KEPT:
+                self.forget()
             try:
                 found = self._evaluated(rule_set, asked)
             except EvaluationFailed:
                 # Nothing else: a mistake of our own is an alarm, not a refusal of genuine devices.
                 found = (_POLICY_ERROR,)
             self._judged[key] = found
+            self._bytes_kept += _BYTES_OF_AN_ANSWER + 8 * len(found)
         return found
 
     def judge_many(self, facts: Iterable[Facts], *, now: float | None) -> list[tuple[Finding, ...]]:
@@ -114,11 +122,12 @@ class CedarPolicy:
     def forget(self) -> None:
         """Drop the answers kept. They cost memory and nothing else; measurements of first meetings start here."""
         self._judged.clear()
+        self._bytes_kept = 0
 
     def _evaluated(self, rule_set: RuleSet, asked: Asked) -> tuple[Finding, ...]:
         answer = rule_set.both_actions(asked) if self._both_actions else rule_set.affirm(asked)
         found = [
-            _finding(self.rules[index], Tier.CONTRAINDICATED if index in answer.refusing else Tier.WARNING)
+            self._finding(index, Tier.CONTRAINDICATED if index in answer.refusing else Tier.WARNING)
             for index in sorted(answer.refusing | answer.lowering)
         ]
         if not answer.may_accept:
@@ -126,6 +135,13 @@ class CedarPolicy:
         elif not answer.may_affirm:
             found.append(_NOT_AFFIRMED)
         return tuple(found)
+
+    def _finding(self, index: int, tier: Tier) -> Finding:
+        """The same object whenever a rule is found, so that an answer that is kept costs a reference for each."""
+        found = self._findings.get((index, tier))
+        if found is None:
+            found = self._findings[index, tier] = _finding(self.rules[index], tier)
+        return found
 
     def _rule_set(self, facts: Facts, now: float | None) -> RuleSet:
         expired = 0 if now is None else bisect_right(self._expiries, now)
@@ -161,6 +177,16 @@ class CedarPolicy:
 
     def _of_kind(self, kind: str) -> list[ReadRule]:
         return [read for read in self._rules if not of_another_type(read.est, kind)]
+
+
+def _digest(texts: Iterable[str]) -> bytes:
+    """A name of a fixed size for texts of any; their lengths keep ("ab", "c") and ("a", "bc") apart."""
+    digest = sha256()
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(encoded))
+        digest.update(encoded)
+    return digest.digest()
 
 
 def _finding(rule: Rule, tier: Tier) -> Finding:

@@ -11,7 +11,16 @@ import pytest
 from attestation.challenge import OpenedChallenge
 from attestation.reference_values import AndroidReferenceValues, HarmonyReferenceValues
 from service.app_secrets import AppSecret, SecretKind
-from service.play_requests import KEPT, key_subject
+from service.play_requests import (
+    FAILURES,
+    KEPT,
+    LONGEST_OPEN,
+    OPEN,
+    PROBING,
+    Breaker,
+    key_subject,
+    open_seconds,
+)
 from service.status_lists import StoredStatusList, packed
 
 from bonafide.registration import Registration
@@ -228,6 +237,94 @@ def test_answer_is_kept_for_its_time(world: World) -> None:
     assert world.play_requests.answer("cd" * 32, NOW) is None
 
 
+# --- Google fails ---------------------------------------------------------------------------------------------------
+
+
+def opened(world: World, now: float = NOW) -> Breaker:
+    """The breaker after as many failures as it takes."""
+    for _ in range(FAILURES):
+        assert world.play_requests.admit(PACKAGE, limit=99, now=now)
+        world.play_requests.failed(PACKAGE, now=now, breaker=world.play_requests.breaker(PACKAGE, now))
+    found = world.play_requests.breaker(PACKAGE, now)
+    assert found is not None
+    return found
+
+
+def test_question_that_was_not_asked_is_given_back(world: World) -> None:
+    """To its challenge; taken again it is taken."""
+    assert world.play_requests.claim(a_challenge())
+    world.play_requests.release(a_challenge())
+    assert world.play_requests.claim(a_challenge())
+    assert not world.play_requests.claim(a_challenge())
+    world.play_requests.release(a_challenge("never claimed"))
+    assert world.play_requests.claim(a_challenge("never claimed"))
+
+
+def test_request_that_was_not_answered_is_not_counted(world: World) -> None:
+    """And nothing goes below nothing."""
+    world.play_requests.give_back(PACKAGE, NOW)
+    assert world.play_requests.admit(PACKAGE, limit=1, now=NOW)
+    world.play_requests.give_back(PACKAGE, NOW)
+    world.play_requests.give_back(PACKAGE, NOW)
+    assert [world.play_requests.admit(PACKAGE, limit=1, now=NOW) for _ in range(2)] == [True, False]
+
+
+def test_breaker_opens_after_failures_in_a_row(world: World) -> None:
+    """An answer in between begins the count anew; another package has its own."""
+    for _ in range(FAILURES - 1):
+        world.play_requests.failed(PACKAGE, now=NOW, breaker=None)
+    assert world.play_requests.breaker(PACKAGE, NOW) == Breaker()
+    world.play_requests.answered(PACKAGE, NOW)
+    assert world.play_requests.breaker(PACKAGE, NOW) is None
+    assert opened(world) == Breaker(int(NOW) + OPEN, 1)
+    assert not world.play_requests.admit(PACKAGE, limit=99, now=NOW)
+    assert world.play_requests.admit("org.example.other", limit=99, now=NOW)
+
+
+def test_failures_of_those_under_way_do_not_open_it_further(world: World) -> None:
+    """A hundred requests that were on their way when it opened say nothing new."""
+    breaker = opened(world)
+    for _ in range(10):
+        world.play_requests.failed(PACKAGE, now=NOW + 1, breaker=None)
+    assert world.play_requests.breaker(PACKAGE, NOW) == breaker
+
+
+def test_one_finds_out_and_closes_it(world: World) -> None:
+    """When it was open long enough; the others go on as before until the answer is in."""
+    breaker, later = opened(world), NOW + OPEN
+    assert not world.play_requests.admit(PACKAGE, limit=99, now=later - 1, breaker=breaker)
+    assert not world.play_requests.admit(PACKAGE, limit=99, now=later)  # who has not seen it open finds nothing out
+    assert world.play_requests.admit(PACKAGE, limit=99, now=later, breaker=breaker)
+    assert not world.play_requests.admit(PACKAGE, limit=99, now=later, breaker=breaker)
+    seen = world.play_requests.breaker(PACKAGE, later)
+    assert seen == Breaker(int(later) + PROBING, 1)
+    world.play_requests.answered(PACKAGE, later)
+    assert world.play_requests.breaker(PACKAGE, later) is None
+    assert world.play_requests.admit(PACKAGE, limit=99, now=later)
+
+
+def test_one_who_found_out_that_it_lasts_opens_it_for_longer(world: World) -> None:
+    """Twice as long each time."""
+    breaker, now = opened(world), NOW
+    for times in (1, 2, 3):
+        now = float(breaker.until)
+        assert world.play_requests.admit(PACKAGE, limit=99, now=now, breaker=breaker)
+        world.play_requests.failed(PACKAGE, now=now, breaker=breaker)
+        found = world.play_requests.breaker(PACKAGE, now)
+        assert found == Breaker(int(now) + OPEN * 2**times, times + 1)
+        assert found is not None
+        breaker = found
+    assert open_seconds(99) == LONGEST_OPEN
+
+
+def test_one_who_finds_out_and_dies_leaves_it_to_the_next(world: World) -> None:
+    """Its process was killed: after a while another one may."""
+    breaker = opened(world)
+    assert world.play_requests.admit(PACKAGE, limit=99, now=NOW + OPEN, breaker=breaker)
+    seen = world.play_requests.breaker(PACKAGE, NOW)
+    assert world.play_requests.admit(PACKAGE, limit=99, now=NOW + OPEN + PROBING, breaker=seen)
+
+
 # --- races ----------------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +339,19 @@ def test_racing_requests_never_exceed_the_quota(ministack: AwsWorld) -> None:
 
     with ThreadPoolExecutor(RACERS) as pool:
         assert Counter(pool.map(racer, range(RACERS))) == {True: 7, False: RACERS - 7}
+
+
+@pytest.mark.ministack
+def test_of_racing_requests_one_finds_out_whether_google_answers(ministack: AwsWorld) -> None:
+    """Forty processes see at once that the breaker was open long enough: one of them asks."""
+    breaker, line = opened(ministack), threading.Barrier(RACERS)
+
+    def racer(_number: int) -> bool:
+        line.wait(timeout=60)
+        return ministack.play_requests.admit(PACKAGE, limit=99, now=NOW + OPEN, breaker=breaker)
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        assert Counter(pool.map(racer, range(RACERS))) == {True: 1, False: RACERS - 1}
 
 
 @pytest.mark.ministack

@@ -15,7 +15,7 @@ from service.app_secrets import AppSecret, SecretKind, secret_kid
 from service.kms import WrappingKey
 from service.play_decoder import PlayUnavailable, ServiceAccount
 from service.play_integrity import response_keys_secret
-from service.play_requests import KEPT, day_of
+from service.play_requests import FAILURES, KEPT, PROBING, Breaker, day_of, open_seconds
 from service.status_lists import StoredStatusList, packed
 
 from bonafide.attesters.play_integrity import ResponseKeys
@@ -90,6 +90,8 @@ class MemoryPlayRequests(Switch):
     paused: dict[tuple[str, int], float] = field(default_factory=dict)
     answers: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    failures: dict[tuple[str, int], int] = field(default_factory=dict)
+    broken: dict[tuple[str, int], Breaker] = field(default_factory=dict)
 
     def claim(self, challenge: OpenedChallenge) -> bool:
         self.touch()
@@ -98,13 +100,49 @@ class MemoryPlayRequests(Switch):
         self.asked.add(challenge.nonce)
         return True
 
-    def admit(self, subject: str, *, limit: int, now: float) -> bool:
+    def release(self, challenge: OpenedChallenge) -> None:
+        self.touch()
+        self.asked.discard(challenge.nonce)
+
+    def breaker(self, package: str, now: float) -> Breaker | None:
+        self.touch()
+        today = (package, day_of(now))
+        return self.broken.get(today, Breaker()) if today in self.failures else None
+
+    def admit(self, subject: str, *, limit: int, now: float, breaker: Breaker | None = None) -> bool:
         self.touch()
         today = (subject, day_of(now))
         if self.spent.get(today, 0) >= limit or self.paused.get(today, 0) > now:
             return False
+        stands, seen = self.broken.get(today, Breaker()), breaker or Breaker()
+        if stands.until != seen.until or stands.until > now:
+            return False
+        if stands.until:
+            self.broken[today] = Breaker(int(now) + PROBING, stands.times)
         self.spent[today] = self.spent.get(today, 0) + 1
         return True
+
+    def give_back(self, subject: str, now: float) -> None:
+        self.touch()
+        today = (subject, day_of(now))
+        self.spent[today] = max(0, self.spent.get(today, 0) - 1)
+
+    def failed(self, package: str, *, now: float, breaker: Breaker | None) -> None:
+        self.touch()
+        today = (package, day_of(now))
+        if breaker is not None and breaker.until:
+            if today in self.broken:
+                self.broken[today] = Breaker(int(now) + open_seconds(breaker.times), breaker.times + 1)
+        elif today not in self.broken:
+            self.failures[today] = self.failures.get(today, 0) + 1
+            if self.failures[today] >= FAILURES:
+                self.broken[today] = Breaker(int(now) + open_seconds(0), 1)
+
+    def answered(self, package: str, now: float) -> None:
+        self.touch()
+        today = (package, day_of(now))
+        self.failures.pop(today, None)
+        self.broken.pop(today, None)
 
     def pause(self, package: str, *, until: float, now: float) -> None:
         self.touch()

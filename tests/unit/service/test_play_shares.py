@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 from service.app_secrets import SecretKind
-from service.play_requests import KEY_SHARE
+from service.deadline import within
+from service.operator_choices import OnPlayUnavailable
+from service.play_decoder import PlayUnavailable
+from service.play_integrity import ASKING
+from service.play_requests import FAILURES, KEY_SHARE, LONGEST_OPEN, OPEN, PROBING
 
 from bonafide.attesters.key_store_installation import Play
 from tests.service_stack.google import service_account
-from tests.service_stack.memory_stack import APP, NOW, MemoryStack
+from tests.service_stack.memory_stack import APP, NOW, PACKAGE, MemoryStack
 from tests.unit.service.test_android_phones import refused, sent
 from tests.unit.service.test_play_integrity import enrolled, enrolment, renewal, spent
 
@@ -51,3 +55,96 @@ def test_one_key_asks_for_its_share_and_leaves_the_rest(keyed: MemoryStack, log_
     assert decisions[-1]["findings"] == ["play-not-asked"]
     assert (len(keyed.play_decoder.asked), spent(keyed)) == (KEY_SHARE, KEY_SHARE)
     assert enrolled(keyed, log_lines, play=Play.STANDARD)["tier"] == "affirming"
+
+
+# --- Google fails ---------------------------------------------------------------------------------------------------
+
+
+def failing(stack: MemoryStack, *, asked: bool = True) -> None:
+    stack.play_decoder.trouble = PlayUnavailable("play integrity: status 503", asked=asked)
+
+
+def test_outage_of_google_burns_no_quota(keyed: MemoryStack, log_lines: Lines) -> None:
+    """Red before: ten 503s spent a quota of ten, and verdicts went unread for the rest of the day."""
+    keyed.play_daily_quota, keyed.play_enrolment_reserve = 10, 0
+    keyed.restart()
+    failing(keyed)
+    for _ in range(10):
+        assert sent(keyed, "/v1/attestations", enrolment(keyed, keyed.android(play=Play.STANDARD)), log_lines)[0] == 503
+        keyed.now += LONGEST_OPEN + PROBING
+    assert spent(keyed) == 0
+    keyed.play_decoder.trouble = None
+    assert enrolled(keyed, log_lines, play=Play.STANDARD)["findings"] == []
+    assert spent(keyed) == 1
+
+
+def test_requests_do_not_hang_while_google_is_down(keyed: MemoryStack, log_lines: Lines) -> None:
+    """After three failures nobody asks; then one, and so on. The others hear 503 at once, and lose nothing: the same
+    request is good when Google is back."""
+    failing(keyed)
+    waiting = [enrolment(keyed, keyed.android(play=Play.STANDARD)) for _ in range(12)]
+    answers = [sent(keyed, "/v1/attestations", body, log_lines) for body in waiting]
+    assert {answer[:2] for answer in answers} == {(503, "try-later")}
+    assert len(keyed.play_decoder.asked) == FAILURES
+    assert {answer[2]["detail"] for answer in answers[FAILURES:]} == {
+        "play integrity: Google fails, and is not asked for a while"
+    }
+    keyed.play_decoder.trouble = None
+    keyed.now += OPEN
+    statuses = [keyed.send("POST", "/v1/attestations", body)["statusCode"] for body in waiting[FAILURES:]]
+    assert statuses == [201] * (12 - FAILURES)
+
+
+def test_stack_that_goes_on_without_does_not_hang_either(keyed: MemoryStack, log_lines: Lines) -> None:
+    """The choice ``skip``: by key attestation alone, with a finding, and Google is left alone."""
+    keyed.on_play_unavailable = OnPlayUnavailable.SKIP
+    keyed.restart()
+    failing(keyed)
+    for _ in range(10):
+        assert enrolled(keyed, log_lines, play=Play.STANDARD)["findings"] == ["play-not-asked"]
+    assert len(keyed.play_decoder.asked) == FAILURES
+
+
+@pytest.mark.parametrize(("asked", "status"), [(False, 201), (True, 409)])
+def test_challenge_is_given_back_where_google_cannot_have_decoded(keyed: MemoryStack, asked: bool, status: int) -> None:
+    """No access token, or 429: the same request again is good. After a lost answer it is not: Google decodes once."""
+    body = enrolment(keyed, keyed.android(play=Play.STANDARD))
+    failing(keyed, asked=asked)
+    assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
+    keyed.play_decoder.trouble = None
+    assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == status
+
+
+def test_failures_do_not_buy_a_key_more_than_its_share(keyed: MemoryStack, log_lines: Lines) -> None:
+    """The attack: a token that Google stumbles over, all day from one phone, to keep the breaker open for everybody.
+    What a key may ask is counted whatever comes of it."""
+    phone = keyed.android()
+    keyed.enrol(phone)
+    phone.play = Play.STANDARD
+    failing(keyed)
+    for _ in range(KEY_SHARE + 5):
+        sent(keyed, "/v1/tokens", renewal(keyed, phone), log_lines)
+        keyed.play_requests.answered(PACKAGE, keyed.now)  # others are answered in between
+    assert len(keyed.play_decoder.asked) == KEY_SHARE
+
+
+def test_answer_closes_the_breaker_whatever_it_says(keyed: MemoryStack, log_lines: Lines) -> None:
+    """Google is back when it refuses an invented token, too."""
+    failing(keyed)
+    for _ in range(FAILURES):
+        keyed.send("POST", "/v1/attestations", enrolment(keyed, keyed.android(play=Play.STANDARD)))
+    keyed.play_decoder.trouble = None
+    keyed.now += OPEN
+    body = enrolment(keyed, keyed.android())
+    body["evidence"].append({"format": "android-play-integrity", "integrity_token": "invented"})
+    assert refused(keyed, "/v1/attestations", body, log_lines)[:2] == (400, "malformed-evidence")
+    assert keyed.play_requests.breaker(PACKAGE, keyed.now) is None
+
+
+def test_late_request_asks_nobody_and_claims_nothing(keyed: MemoryStack) -> None:
+    """With less time than Google may take: 503, and the same request is good a moment later."""
+    body = enrolment(keyed, keyed.android(play=Play.STANDARD))
+    with within(ASKING - 1):
+        assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
+    assert (keyed.play_decoder.asked, spent(keyed)) == ([], 0)
+    assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201

@@ -19,13 +19,14 @@ from attestation.jose import read_json_object
 
 from .errors import Unavailable
 from .outbound import Answer, Unreachable, check_url, exchange
+from .remembered import Moment
 
 SCOPE: Final = "https://www.googleapis.com/auth/playintegrity"
 GOOGLE_TOKEN_URI: Final = "https://oauth2.googleapis.com/token"
 
 TOKEN_TIMEOUT: Final = 2.0
 DECODE_TIMEOUT: Final = 3.0
-"""Seconds for each call; a function has ten for everything."""
+"""Seconds for each call, or what is left of the request."""
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 _PACKAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)+\Z")
@@ -38,11 +39,13 @@ _LONGEST_PAUSE: Final = 3600
 
 
 class PlayUnavailable(Unavailable):
-    """Google cannot or will not answer now. ``pause`` is how many seconds it wants to be left alone, if it said so."""
+    """Google cannot or will not answer now. ``pause`` is how many seconds it wants to be left alone, if it said so;
+    ``asked`` whether it may have decoded the token all the same, which it does once."""
 
-    def __init__(self, what: str, pause: float | None = None) -> None:
+    def __init__(self, what: str, pause: float | None = None, *, asked: bool = True) -> None:
         super().__init__(what)
         self.pause = pause
+        self.asked = asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +116,17 @@ class GooglePlayDecoder:
     """:class:`PlayDecoder` over the network. ``endpoint`` is Google's, or a stand-in on the loopback."""
 
     endpoint: str
-    _access: dict[str, tuple[str, float]] = field(default_factory=dict, init=False, repr=False)
+    _access: dict[str, tuple[str, Moment, float]] = field(default_factory=dict, init=False, repr=False)
 
     def decode(self, account: ServiceAccount, package: str, token: str, now: float) -> bytes:
         if len(package) > _MAX_PACKAGE or not _PACKAGE.match(package):
             # It would become part of an address.
             raise RejectedEvidence(Reason.APP_MISMATCH, "the package's name cannot be a Play package")
+        access = self._access_token(account, now)
         answer = self._post(
             f"{self.endpoint.rstrip('/')}/v1/{package}:decodeIntegrityToken",
             json.dumps({"integrityToken": token}).encode("utf-8"),
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self._access_token(account, now)}"},
+            {"Content-Type": "application/json", "Authorization": f"Bearer {access}"},
             DECODE_TIMEOUT,
         )
         match answer.status:
@@ -135,16 +139,25 @@ class GooglePlayDecoder:
                     Reason.INTEGRITY_TOKEN_KEY, f"Google does not open this token for this app (status {status})"
                 )
             case 429:
-                raise PlayUnavailable("play integrity: Google's quota is spent (status 429)", _pause(answer))
+                raise PlayUnavailable(
+                    "play integrity: Google's quota is spent (status 429)", _pause(answer), asked=False
+                )
             case status:
                 if status == 401:  # revoked, or the clock went astray: the next call asks for another
                     self._access.pop(account.client_email, None)
-                raise PlayUnavailable(f"play integrity: status {status}")
+                raise PlayUnavailable(f"play integrity: status {status}", asked=status != 401)
 
     def _access_token(self, account: ServiceAccount, now: float) -> str:
-        known, expires_at = self._access.get(account.client_email, ("", 0.0))
-        if now < expires_at:
-            return known
+        known = self._access.get(account.client_email)
+        if known is not None and known[1].age(now) < known[2]:
+            return known[0]
+        try:
+            return self._fresh_access_token(account, now)
+        except PlayUnavailable as error:
+            error.asked = False  # this is before the token is shown
+            raise
+
+    def _fresh_access_token(self, account: ServiceAccount, now: float) -> str:
         form = {"grant_type": _GRANT, "assertion": account.assertion(now)}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = self._post(account.token_uri, urlencode(form).encode("ascii"), headers, TOKEN_TIMEOUT)
@@ -158,7 +171,8 @@ class GooglePlayDecoder:
         if not isinstance(access, str) or not _ACCESS_TOKEN.match(access):
             raise PlayUnavailable("play integrity: the answer to the grant has no access token")
         seconds = lifetime if isinstance(lifetime, int) else 0
-        self._access = {**dict(list(self._access.items())[-63:]), account.client_email: (access, now + seconds - 60)}
+        obtained = (access, Moment.at(now), float(seconds - 60))
+        self._access = {**dict(list(self._access.items())[-63:]), account.client_email: obtained}
         return access
 
     def _post(self, url: str, body: bytes, headers: dict[str, str], timeout: float) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
@@ -17,21 +17,28 @@ from attestation.android.play_integrity import read_decode_answer, verify_play_i
 from attestation.android.play_token import MAX_TOKEN_CHARACTERS, is_classic_token, play_integrity_keys
 from attestation.challenge import OpenedChallenge
 from attestation.claims import Claims
-from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import PlayIntegrityToken
 from attestation.reference_values import AndroidReferenceValues, PlayIntegrityKeys
 
 from .app_secrets import AppSecret, AppSecrets, SecretKind
+from .deadline import reserving, seconds_left
 from .errors import Unavailable
 from .kms import WrappingKey
 from .operator_choices import OnPlayUnavailable
 from .play_decoder import PlayDecoder, PlayUnavailable, ServiceAccount
-from .play_requests import KEY_SHARE, PlayRequests, key_subject
+from .play_requests import KEY_SHARE, Breaker, PlayRequests, key_subject
 from .remembered import Remembered, RememberedByName
 from .telemetry import count, log_unavailable
 
 MEMORY: Final = 300.0
 """Seconds that a process goes by an app's Play secrets: a new key pair is known everywhere after that."""
+
+ASKING: Final = 4.0
+"""Seconds that must be left to ask Google."""
+
+_SETTLING: Final = 2.0
+"""Seconds of them that stay for what comes after: noting how it ended, and settling."""
 
 _FRESH: Final = 240.0
 _MAX_APPS: Final = 256
@@ -158,25 +165,82 @@ class PlayIntegrity:
         if not _VISIBLE.match(token):
             raise MalformedEvidence(Reason.ENCODING_INVALID, "the integrity token is not visible ASCII")
         package = claims.app_id
-        digest = sha256(f"{package}/{token}".encode()).hexdigest()
-        answer = self.requests.answer(digest, now)
+        answer = self.requests.answer(digest_of(package, token), now)
         if answer is not None:
             return answer
+        # Before anything is claimed or counted: whether there is anybody to ask, and time to do so.
+        breaker = self.requests.breaker(package, now)
+        if breaker is not None and breaker.is_open(now):
+            raise _not_asked()
+        if seconds_left() < ASKING:
+            raise PlayUnavailable("play integrity: no time left to ask Google", asked=False)
         if not self.requests.claim(challenge):
             raise RejectedEvidence(Reason.CHALLENGE_SPENT, "Google was asked for this challenge before")
         if not self.requests.admit(key_subject(claims.key_id), limit=KEY_SHARE, now=now):
             return None
         limit = self.daily_quota if enrolling else self.daily_quota - self.enrolment_reserve
-        if not self.requests.admit(package, limit=limit, now=now):
-            return None
+        if not self.requests.admit(package, limit=limit, now=now, breaker=breaker):
+            if _until(self.requests.breaker(package, now)) == _until(breaker):
+                return None
+            self.requests.release(challenge)  # it opened at this moment, or somebody else finds out
+            raise _not_asked()
+        return self._asked(account, package, token, challenge, breaker, now)
+
+    def _asked(
+        self,
+        account: ServiceAccount,
+        package: str,
+        token: str,
+        challenge: OpenedChallenge,
+        breaker: Breaker | None,
+        now: float,
+    ) -> bytes:
+        """Google's answer to a question that was claimed and counted, which a failure gives back."""
         try:
-            answer = self.decoder.decode(account, package, token, now)
+            with reserving(_SETTLING):
+                answer = self.decoder.decode(account, package, token, now)
         except PlayUnavailable as error:
+            self._note(lambda: self.requests.give_back(package, now))
             if error.pause is not None:
-                self.requests.pause(package, until=now + error.pause, now=now)
+                pause = error.pause
+                self._note(lambda: self.requests.pause(package, until=now + pause, now=now))
+            else:
+                self._note(lambda: self.requests.failed(package, now=now, breaker=breaker))
+            if not error.asked:
+                self._note(lambda: self.requests.release(challenge))
             raise
-        self.requests.keep(digest, answer, now)
+        except AttestationError:
+            self._close(package, breaker, now)
+            raise
+        self._note(lambda: self.requests.keep(digest_of(package, token), answer, now))
+        self._close(package, breaker, now)
         return answer
+
+    def _close(self, package: str, breaker: Breaker | None, now: float) -> None:
+        if breaker is not None:
+            self._note(lambda: self.requests.answered(package, now))
+
+    @staticmethod
+    def _note(write: Callable[[], None]) -> None:
+        """Write down how a question ended, if that can be: what came of it stands, whether it is noted or not."""
+        try:
+            write()
+        except Unavailable as error:
+            log_unavailable(error.what)
+
+
+def digest_of(package: str, token: str) -> str:
+    """What an answer is kept under."""
+    return sha256(f"{package}/{token}".encode()).hexdigest()
+
+
+def _until(breaker: Breaker | None) -> int:
+    return 0 if breaker is None else breaker.until
+
+
+def _not_asked() -> PlayUnavailable:
+    count("PlayBreakerOpen")
+    return PlayUnavailable("play integrity: Google fails, and is not asked for a while", asked=False)
 
 
 def response_keys_secret(decryption_key: str, verification_key: str) -> bytes:

@@ -16,7 +16,7 @@ from bonafide.fleet.run import SCENARIOS, Outcome, entrust_play_secrets, make_sc
 from bonafide.local.layout import Layout
 from bonafide.local.stack import LocalStack
 
-from .local import start, stop_on_termination, wait_for_interrupt
+from .local import serve, start, stop_on_termination
 from .project import project_layout
 from .story import Story, tell_story
 from .terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
@@ -63,7 +63,7 @@ def demo(
         if started is not None and not once:
             if not as_json:
                 out().print(Text.from_markup(_what_next(deployment)))
-            wait_for_interrupt()
+            serve(started)
     finally:
         if started is not None:
             started.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import signal
-import threading
 from types import FrameType
 from typing import Annotated
 
@@ -56,7 +55,7 @@ def up(
             if stack.layout.name:
                 out().print(f"Other commands  bonafide --name {stack.layout.name} …")
             out().print("Ctrl-C stops everything; all state but the devices' test root goes with it.")
-        wait_for_interrupt()
+        serve(stack)
     finally:
         stack.stop()
 
@@ -78,10 +77,11 @@ def start(stack: LocalStack) -> None:
         stack.start(say=status.update)
 
 
-def wait_for_interrupt() -> None:
-    """Return at Ctrl-C or SIGTERM: how a server that did its work ends."""
+def serve(stack: LocalStack) -> None:
+    """Return at Ctrl-C or SIGTERM: how a server that did its work ends. Raises
+    :class:`~bonafide.local.layout.LocalStackError` when a part of the stack is gone."""
     try:
-        threading.Event().wait()
+        stack.serve()
     except KeyboardInterrupt:
         err().print("Stopping.")
 

@@ -35,6 +35,11 @@ class RunningMinistack:
     endpoint_url: str
     process: subprocess.Popen[bytes]
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone, and everything it held with it."""
+        return self.process.poll() is not None
+
     def stop(self) -> None:
         """End it; everything it held is gone."""
         CHILDREN.stop(self.process)

@@ -34,6 +34,11 @@ class Companion:
         """The template's folder."""
         return self.template.parent.name
 
+    @property
+    def ended(self) -> bool:
+        """Whether its gateway is gone."""
+        return self._gateway is not None and self._gateway.ended
+
     def launch(self) -> None:
         """Start the process; its imports take a second, in which others can work."""
         layout = Layout(self.layout.root, self.layout.local / self.name)

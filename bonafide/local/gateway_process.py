@@ -46,6 +46,11 @@ class GatewayProcess:
             stdout=subprocess.PIPE,
         )
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone, and its workers with it."""
+        return self._process.poll() is not None
+
     def serve_functions(
         self,
         *,

@@ -32,6 +32,9 @@ from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, cr
 from bonafide.local.template import Template
 from bonafide.local.vendor_servers import VendorServers
 
+_LOOK = 0.5
+"""Seconds between two looks whether everything is still there."""
+
 _SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -171,6 +174,31 @@ class LocalStack:
         self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
         self._start_schedules(template)
 
+    def serve(self) -> None:
+        """Return when somebody stops the stack; raise when a part of it is gone, within a second.
+
+        Nothing is restarted: the AWS stand-in keeps everything in memory, and a stack that has silently forgotten its
+        keys and devices answers riddles.
+
+        Raises:
+            LocalStackError: one sentence about what is gone.
+        """
+        while not self._stopping.wait(_LOOK):
+            if self._ministack is not None and self._ministack.ended:
+                raise LocalStackError(
+                    "The AWS stand-in (ministack) ended unexpectedly, and all state of the stack is lost with it: "
+                    f"start the stack again. Its log is {self.layout.logs / 'ministack.log'}."
+                )
+            if self._gateway is not None and self._gateway.ended:
+                raise LocalStackError(
+                    "The gateway process ended unexpectedly, and the functions with it: start the stack again. "
+                    f"Its log is {self.layout.logs / 'gateway.log'}."
+                )
+            if self._companion is not None and self._companion.ended:
+                raise LocalStackError(
+                    f"The gateway process of {self._companion.name} ended unexpectedly: start the stack again."
+                )
+
     def stop(self) -> None:
         """End every process of the stack. May be called more than once."""
         self._stopping.set()
@@ -305,7 +333,7 @@ def run(
             say(f"AWS stand-in  {stack.aws_endpoint_url}")
             say("Ctrl-C stops everything; all state but the devices' test root goes with it.")
             sys.stdout.flush()
-            threading.Event().wait()
+            stack.serve()
     except LocalStackError as error:
         print(error, file=sys.stderr)
         return 1

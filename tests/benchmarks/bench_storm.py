@@ -68,7 +68,7 @@ _SCALE: Final = 10
 
 SCENES: Final[tuple[tuple[str, int, float, float], ...]] = (
     ("700 phones, 20 served a second", 700, 20, 20),
-    ("1,000,000 phones, default throttle 500/s", 1_000_000 // _SCALE, 500 / _SCALE, 1000 / _SCALE),
+    ("1,000,000 phones renew, default throttle 400/s", 1_000_000 // _SCALE, 400 / _SCALE, 800 / _SCALE),
 )
 RULES: Final[tuple[tuple[str, Wait], ...]] = (
     ("Retry-After 5 s, as told", as_told),

@@ -131,6 +131,34 @@ def test_interrupt_ends_with_exit_code_0(tmp_path: Path) -> None:
     assert gone(started) == []
 
 
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [("-m ministack", "AWS stand-in"), ("-m bonafide.local.gateway", "gateway process")],
+)
+def test_part_that_is_killed_ends_the_stack_with_a_sentence(tmp_path: Path, part: str, sentence: str) -> None:
+    """Red before: `kill -9` of the AWS stand-in went unnoticed, and the stack answered 503 until somebody wondered.
+    It ends within seconds, says what is lost, and leaves nothing behind."""
+    process = subprocess.Popen(
+        stack_command(tmp_path),
+        env={**os.environ, "BONAFIDE_PORT": str(_row_of_free_ports(Ports.free().verifier))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Verifier API")
+    started = descendants(process.pid)
+    # The example's gateway is one, too, in a folder of its own.
+    (victim, *_) = [one for one in started if part in " ".join(one.cmdline())]
+    victim.kill()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert sentence in said
+    assert "start the stack again" in said
+    assert "Traceback" not in said
+    assert gone(started) == []
+
+
 def test_everything_listens_on_loopback_only(stack: LocalStack) -> None:
     """Two of the tools listen on every interface unless they are told otherwise."""
     addresses = {

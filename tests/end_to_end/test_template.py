@@ -42,6 +42,30 @@ def test_production_refuses_what_only_a_test_may_have(parameters: dict[str, str]
         Template.load(TEMPLATE, parameters={"Stage": "prod", **parameters}, pseudo=pseudo_parameters())
 
 
+RESERVED = {
+    "AppraiseEvidenceFunction": "ReservedForEnrolments",
+    "RenewTokenFunction": "ReservedForRenewals",
+    "ServePolicyFunction": "ReservedForDocuments",
+    "AuthorizeRequestFunction": "ReservedForAuthorizer",
+    "AdministerFunction": "ReservedForOperators",
+    "RotateSigningKeyFunction": "ReservedForOperators",
+}
+
+
+@pytest.mark.parametrize("parameter", ["", *dict.fromkeys(RESERVED.values())])
+def test_concurrency_is_reserved_for_one_group_where_it_is_said_and_nowhere_else(parameter: str) -> None:
+    """Off by default: in a new account there is nothing to reserve, and the deployment would fail."""
+    parameters = {parameter: "7"} if parameter else {}
+    loaded = Template.load(TEMPLATE, parameters=parameters, pseudo=pseudo_parameters("stack"))
+    found = {
+        name: loaded.resolve({"kept": one["ReservedConcurrentExecutions"]}).get("kept")
+        for name, one in functions(loaded).items()
+        if "ReservedConcurrentExecutions" in one
+    }
+    reserved = {name: str(value) for name, value in found.items() if value is not None}
+    assert reserved == {name: "7" for name, group in RESERVED.items() if group == parameter}
+
+
 def test_gateways_problems_are_those_of_the_service(template: Template) -> None:
     """The same slug has the same status, title and retry advice, whoever answers."""
     known = {problem.slug: problem for problem in PROBLEM_TYPES}

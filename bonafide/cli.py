@@ -30,6 +30,7 @@ from .commands import (
     policy_rollout,
     policy_schema,
     policy_show,
+    why,
 )
 from .commands.project import mean_local_stack
 from .commands.terminal import EXIT_FAILED, EXIT_USAGE, CommandGroup, err
@@ -117,6 +118,7 @@ policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)
+cli.command("why", no_args_is_help=True)(why.why)
 cli.command("inspect")(inspect.inspect)
 cli.command("conformance")(conformance.conformance)
 

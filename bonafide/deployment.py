@@ -50,7 +50,8 @@ class Deployment:
 
     ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The two endpoint
     URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url``, ``decision_bucket`` and
-    ``replay_machine`` (an ARN) are empty where they are not deployed.
+    ``replay_machine`` (an ARN) are empty where they are not deployed. ``log_groups`` have the decisions of verifier and
+    authorizer; none for the local stack, which has files.
     """
 
     verifier_url: str
@@ -65,6 +66,7 @@ class Deployment:
     root_public_key: str = ""
     decision_bucket: str = ""
     replay_machine: str = ""
+    log_groups: tuple[str, ...] = ()
     orders: OrdersBackend | None = None
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
@@ -183,6 +185,10 @@ def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> D
             root_public_key=outputs["RootPublicKey"],
             decision_bucket=outputs.get("DecisionBucketName", ""),
             replay_machine=outputs.get("ReplayStateMachineArn", ""),
+            log_groups=tuple(
+                outputs.get(output) or f"/bonafide/{name}/{kind}"
+                for output, kind in (("VerifierLogGroup", "verifier"), ("GuardLogGroup", "guard"))
+            ),
         )
     except KeyError as error:
         raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error

@@ -109,7 +109,7 @@ def report_requests(
     if deployment.is_local:
         decisions = local_decisions([layout.logs, *layout.local.glob("*/logs")])
     else:
-        groups = [f"/bonafide/{deployment.stack_name}/guard", *(log_group or ())]
+        groups = [deployment.log_groups[-1], *(log_group or ())]
         decisions = deployed_decisions(deployment.aws("logs"), groups, since=begin)
     routes = report(decisions, audience=audience, since=begin)
     if as_json:

@@ -13,9 +13,9 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
 from attestation.errors import Reason
+from attestation.request_code import request_code
 from gate import Decision
 from gateway_event import GatewayRequest
-from refusals import support_code
 
 # The decision line is on every request's way: filling in a text costs half of what building and encoding a dict does.
 _DECISION: Final = (
@@ -36,7 +36,7 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
     token, reason = decision.token, decision.reason
     why = who = ""
     if reason is not None:
-        why = _REASON % (quoted(reason), quoted(decision.detail[:240]), quoted(support_code(request.request_id)))
+        why = _REASON % (quoted(reason), quoted(decision.detail[:240]), quoted(request_code(request.request_id)))
     if token is not None:
         who = _TOKEN % (
             quoted(token.app),
@@ -85,7 +85,7 @@ def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: 
         "error_type": type(error).__qualname__,
         "detail": detail,
         "request_id": request_id,
-        "support_code": support_code(request_id),
+        "support_code": request_code(request_id),
     }
     _write(dumps(line))
 

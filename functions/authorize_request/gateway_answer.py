@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from attestation.request_code import request_code
 from gate import Decision
 from gateway_event import GatewayRequest, Kind
-from refusals import REFUSALS, UNAVAILABLE, support_code
+from refusals import REFUSALS, UNAVAILABLE
 
 _NOBODY = "unverified"
 _ONE_CHARACTER = str.maketrans("*$", "??")
@@ -60,7 +61,7 @@ def denial(request: GatewayRequest, decision: Decision) -> Answer:
         "retry": refusal.retry,
         "reason_title": refusal.title,
         "www_authenticate": refusal.www_authenticate,
-        "support_code": support_code(request.request_id),
+        "support_code": request_code(request.request_id),
         "request_class": refusal.request_class,
     }
     if decision.next_nonce:

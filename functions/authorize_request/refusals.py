@@ -7,7 +7,6 @@ a bad signature or a bad algorithm) share one answer; reasons that an honest app
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Final, NamedTuple
 
 from attestation.errors import Reason
@@ -109,17 +108,3 @@ REFUSALS: Final[Mapping[Reason, Refusal]] = {
     Reason.BUNDLE_UNAVAILABLE: UNAVAILABLE,
 }
 """Every reason that the gate can give, with its public answer."""
-
-
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32, as all our support codes
-
-
-def support_code(request_id: str) -> str:
-    """What a refused client may quote: eight characters that name the *request*, found in the log beside its reason.
-
-    The authorizer has no secret (it knows the root's public key and its settings), so a code derived from the reason
-    could be computed for every reason by anyone who reads this file, and would give the reason away. A code of the
-    request id says nothing that the client does not know already.
-    """
-    number = int.from_bytes(sha256(request_id.encode("utf-8", "replace")).digest()[:5])
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(35, -1, -5))

@@ -53,7 +53,16 @@ FORBIDDEN = {
 }
 """Never needed to decide about a token; each would cost milliseconds or bring a parser that no one asked for."""
 
-OURS_OF_THE_LIBRARY = {"errors", "jose", "proof", "proof_nonce", "route_requirement", "token", "trust_bundle"}
+OURS_OF_THE_LIBRARY = {
+    "errors",
+    "jose",
+    "proof",
+    "proof_nonce",
+    "request_code",
+    "route_requirement",
+    "token",
+    "trust_bundle",
+}
 
 PROBE = """
 import sys

@@ -149,6 +149,17 @@ DECISION = {
     "request_class": "no-token",
     "outcome": "accepted",
 }
+REFUSED = {
+    "message": "decision",
+    "action": "renew",
+    "outcome": "refused",
+    "reason": "appraisal-contraindicated",
+    "support_code": "7K2M9QXA",
+    "request_id": DIGEST,
+    "key_id": KEY,
+    "findings": [RULE],
+    "facts": {"android": {"verified_boot_key": DIGEST[::-1]}},
+}
 EFFECT = Effect(version=1, first=1.0, everywhere=2.0, requests={}, most_renewals=1)
 TOLD = Told(
     timeline=(),
@@ -169,6 +180,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
     (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
+    (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
     (("key", "show", KEY), (KEY, RULE)),
     (("keys", "list"), (KEY, "token")),
@@ -192,6 +204,8 @@ def stack(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     (run_folder / "stack.json").write_text(json.dumps(facts))
     (run_folder / "logs").mkdir()
+    lines = [REFUSED, {**REFUSED, "request_id": "another"}]
+    (run_folder / "logs" / "renew.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (run_folder / "logs" / "authorize.log").write_text(json.dumps(DECISION) + "\n")
 
     def answer(_api: AdminApi, _method: str, path: str, _body: object = None) -> Mapping[str, Any]:

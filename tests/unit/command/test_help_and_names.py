@@ -28,7 +28,7 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 COMMANDS = dict(_commands(typer.main.get_command(cli)))
 WITH_REGION = [path for path, command in COMMANDS.items() if any(p.name == "region" for p in command.params)]
-ARGUMENTS = {"register": ["x", "--play-expected"], "mode": ["x", "GET /", "token"]}
+ARGUMENTS = {"why": ["7K2M9QXA"], "register": ["x", "--play-expected"], "mode": ["x", "GET /", "token"]}
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attestation.body_binding import content_digest, requires_signed_body, unsigned_body
+from attestation.request_code import request_code
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.forgery import TOKEN, forged_proof
@@ -31,7 +32,9 @@ def handler(event: dict[str, Any], context: object = None) -> dict[str, Any]:
 
 def event(shape: str, body: bytes | None, signed: object, *, base64_encoded: bool = False) -> dict[str, Any]:
     """A Lambda proxy event with the authorizer's context where that kind of API has it."""
-    context: dict[str, Any] = {} if signed is None else {"content_digest": signed}
+    context: dict[str, Any] = {"app": "demo", "key_id": "k-1"}
+    if signed is not None:
+        context["content_digest"] = signed
     text = body if body is None else base64.b64encode(body).decode() if base64_encoded else body.decode()
     return {
         "version": "2.0" if shape == "http-2.0" else "1.0",
@@ -79,7 +82,9 @@ def test_signed_body_reaches_the_handler(shape: str, base64_encoded: bool) -> No
         (BODY, "\ud800"),
     ],
 )
-def test_body_that_is_not_the_signed_one_is_a_401_problem(shape: str, body: bytes | None, signed: object) -> None:
+def test_body_that_is_not_the_signed_one_is_a_401_problem(
+    shape: str, body: bytes | None, signed: object, log_lines: Lines
+) -> None:
     """Changed on the way, dropped, or never signed: the handler is not called."""
     answer = handler(event(shape, body, signed))
     assert answer["statusCode"] == 401
@@ -88,6 +93,15 @@ def test_body_that_is_not_the_signed_one_is_a_401_problem(shape: str, body: byte
     problem = json.loads(answer["body"])
     assert (problem["status"], problem["action"], problem["instance"]) == (401, "sign", "r-1")
     assert problem["title"] in answer["headers"]["WWW-Authenticate"]
+    (line,) = log_lines()
+    code = request_code("r-1")
+    assert problem["support_code"] == line["support_code"] == code
+    assert (line["message"], line["action"], line["outcome"]) == ("decision", "body", "refused")
+    assert (line["reason"], line["detail"], line["request_id"]) == ("proof-body", problem["title"], "r-1")
+    assert (line["app"], line["key_id"]) == ("demo", "k-1")
+    written = json.dumps(line)
+    assert "Ana" not in written
+    assert "sha-" not in written
 
 
 def test_empty_body_may_be_signed_too() -> None:
@@ -157,4 +171,4 @@ def test_backend_needs_no_package_of_ours_but_this_module() -> None:
         "print([m for m in sys.modules if m.startswith(('attestation.', 'cryptography'))])"
     )
     run = subprocess.run([sys.executable, "-I", "-S", "-c", probe], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['attestation.body_binding']"
+    assert run.stdout.strip() == "['attestation.request_code', 'attestation.body_binding']"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from attestation.errors import Reason
-from refusals import REFUSALS, UNCHECKED, Refusal, support_code
+from attestation.request_code import request_code
+from refusals import REFUSALS, UNCHECKED, Refusal
 
 ROOT = Path(__file__).parents[3]
 OURS = [
@@ -76,6 +77,6 @@ def test_gateway_responses_take_both_from_the_authorizer(template: str) -> None:
 
 def test_support_codes_are_short_and_differ() -> None:
     """Eight characters that survive a telephone call."""
-    codes = {support_code(str(number)) for number in range(1000)}
+    codes = {request_code(str(number)) for number in range(1000)}
     assert len(codes) == 1000
     assert all(re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{8}", code) for code in codes)

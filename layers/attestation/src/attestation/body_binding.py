@@ -8,7 +8,7 @@ and the backend's function, which alone has the body, compares::
     def handler(event, context): ...
 
 Works on Lambda proxy events of REST APIs and of HTTP APIs, payload 1.0 and 2.0. The standard library is enough: a
-backend needs this one module and no cryptography package. API Gateway must hand the body on as it came: a REST API
+backend needs this module and no cryptography package. API Gateway must hand the body on as it came: a REST API
 decodes bodies as UTF-8 unless their media type is listed as binary, so list those that are not text.
 """
 
@@ -22,6 +22,8 @@ from functools import wraps
 from hashlib import sha256
 from json import dumps
 from typing import Any, Final
+
+from .request_code import request_code
 
 CONTEXT_MEMBER: Final = "content_digest"
 """Where the authorizer's context has the digest that was signed."""
@@ -43,12 +45,16 @@ def requires_signed_body(handler: Handler) -> Handler:
     """Decorates a Lambda handler: it is called only when the request's body is the one that the proof signed.
 
     Missing, also where the body is empty, or different: 401 with a problem (RFC 9457), and the handler is not called.
+    The reason is a line on standard output, under the support code that the problem has.
     """
 
     @wraps(handler)
     def checked(event: Event, *arguments: Any, **named: Any) -> Any:
         title = unsigned_body(event)
-        return handler(event, *arguments, **named) if title is None else _refusal(event, title)
+        if title is None:
+            return handler(event, *arguments, **named)
+        _log(event, title)
+        return _refusal(event, title)
 
     return checked
 
@@ -83,6 +89,30 @@ def _body(event: Event) -> bytes | None:
         return None
 
 
+def _log(event: Event, title: str) -> None:
+    """A line as the authorizer writes them: this decorator is the edge of a backend, and no other part of the library
+    writes anything. Neither body nor digest is in it; logging never fails a request."""
+    context, request = _authorizer(event), event.get("requestContext") or {}
+    request_id = str(request.get("requestId", ""))
+    line = {
+        "level": "INFO",
+        "message": "decision",
+        "action": "body",
+        "outcome": "refused",
+        "reason": "proof-body",
+        "detail": title,
+        "support_code": request_code(request_id),
+        "request_id": request_id[:128],
+        "route": str(request.get("routeKey") or request.get("resourcePath") or "")[:256],
+        **{name: str(context.get(name, ""))[:256] for name in ("app", "platform", "key_id", "app_build")},
+    }
+    try:
+        # In one piece: another thread's line must not come between a line and its end.
+        print(f"{dumps(line)}\n", end="", flush=True)
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
 def _refusal(event: Event, title: str) -> dict[str, Any]:
     request = event.get("requestContext") or {}
     problem = {
@@ -92,6 +122,7 @@ def _refusal(event: Event, title: str) -> dict[str, Any]:
         "instance": str(request.get("requestId", "")),
         "retry": "now",
         "action": "sign",
+        "support_code": request_code(str(request.get("requestId", ""))),
     }
     return {
         "statusCode": 401,

@@ -37,6 +37,10 @@ CONTENT_DIGEST: Final = "content-digest"
 
 _DIGEST: Final = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:\Z")
 _MAX_JTI: Final = 256
+_MAX_TOLD: Final = 95
+_MAX_URL: Final = 2048
+# Query and fragment, also where a reader would decode them; a user's name; parameters of a segment (`;session=…`).
+_SECRET: Final = re.compile(r"(?:[?#]|%3f|%23|%25).*|[^/\\\\]*@|;[^/]*", re.IGNORECASE | re.DOTALL)
 _KIND: Final = JwsKind(
     PROOF_TYPE,
     max_characters=MAX_PROOF_CHARACTERS,
@@ -138,7 +142,7 @@ def verify_proof(
         raise RejectedEvidence(Reason.PROOF_REQUEST, "made for another method")
     # 9: htu is the URL, query and fragment aside.
     if not same_target(htu, url):
-        raise RejectedEvidence(Reason.PROOF_REQUEST, "made for another URL")
+        raise RejectedEvidence(Reason.PROOF_REQUEST, f"made for another URL: {_told(htu)}, not {_told(url)}")
     # 10: the nonce, where the server gave one, is the caller's to compare: it is returned.
     nonce = text_claim(claims, "nonce") if "nonce" in claims else None
     # 11: made within an acceptable time.
@@ -156,6 +160,13 @@ def verify_proof(
         request_key_thumbprint=thumbprint,
         content_digest=_digest_claim(claims) if CONTENT_DIGEST in claims else None,
     )
+
+
+def _told(url: str) -> str:
+    """A URL for the operator's log: without user, query and fragment, which may hold secrets; printable and bounded."""
+    plain = _SECRET.sub("", url[:_MAX_URL])
+    text = "".join(c if "!" <= c <= "~" else f"\\u{ord(c):04x}" for c in plain)
+    return text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}..."
 
 
 def same_target(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@ Sources are cut into parts that processes read side by side: ranges of plain fil
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -154,30 +155,21 @@ def _read_object(part: Part, s3: Any, progress: Callable[[int], None]) -> Iterat
         yield from decision_lines(cast(BinaryIO, _Counted(file, progress)))
 
 
-class _Counted:
-    """A raw stream that tells how much was read of it."""
+class _Counted(io.RawIOBase):
+    """A raw stream that tells how much was read of it. It leaves the other one open."""
 
     def __init__(self, stream: Any, progress: Callable[[int], None]) -> None:
+        super().__init__()
         self._stream = stream
         self._progress = progress
-        self.closed = False
 
     def readable(self) -> bool:
         return True
-
-    def writable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
     def readinto(self, buffer: Any) -> int:
         count = int(self._stream.readinto(buffer))
         self._progress(count)
         return count
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def _moments(name: str) -> tuple[datetime, datetime] | None:

@@ -18,7 +18,7 @@ TEXT = text_of(SOUND)
 FIRST = ("pins", 0)
 MUTATIONS: dict[str, tuple[str, str, str]] = {
     # what was done: (text, code, what the line holds)
-    "comma at the end": (TEXT.replace('"12"\n', '"12",\n'), "json-error", "}"),
+    "comma at the end": (TEXT.replace('"12"\n', '"12",\n'), "json-error", '"12",'),
     "comment": ("// ours\n" + TEXT, "json-error", "// ours"),
     "NaN": (TEXT.replace("900", "NaN"), "json-error", "{"),
     "half a surrogate pair": (TEXT.replace('"payments"', '"\\ud800"'), "json-error", "{"),
@@ -96,6 +96,21 @@ def test_one_mutation_gives_one_code_on_its_line(name: str) -> None:
     assert there in text.splitlines()[message.line - 1], message
     assert message.text.endswith((".", "?", ":")) or message.text
     assert "{" not in message.text + message.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ('{"a": 1,\n}', 1, "column 8: A comma before the end"),
+        ('{"a": [1,\n2 , ]}', 2, "column 3: A comma before the end"),
+        ('{"a": "x,\n}', 1, "column 10: Invalid control character at"),
+        ('{"a": ,}', 1, "column 7: Expecting value"),
+    ],
+)
+def test_json_error_is_told_alike_by_every_python(text: str, line: int, told: str) -> None:
+    """Python 3.13 places and words it in another way than 3.11."""
+    (message,) = lint_client(text, now=NOW)
+    assert (message.line, message.text) == (line, f"This is not JSON ({told}).")
 
 
 def test_every_code_has_a_mutation() -> None:

@@ -115,9 +115,21 @@ def _no_constant(name: str) -> object:
 
 def _json_error(error: Exception) -> LintMessage:
     if isinstance(error, json.JSONDecodeError):
-        place = f"column {error.colno}: {error.msg}"
-        return _message(error.lineno, "json-error", f"This is not JSON ({place}).", "no comments, no comma at the end")
+        comma = _last_comma(error)
+        told = error if comma is None else json.JSONDecodeError("A comma before the end", error.doc, comma)
+        place = f"column {told.colno}: {told.msg}"
+        return _message(told.lineno, "json-error", f"This is not JSON ({place}).", "no comments, no comma at the end")
     return _message(1, "json-error", "This is not JSON.", "plain UTF-8, no NaN, numbers of a sane length")
+
+
+def _last_comma(error: json.JSONDecodeError) -> int | None:
+    """Where the comma is that nothing follows before a bracket closes, if that is the error: Python 3.13 tells the
+    comma's position, earlier ones the bracket's."""
+    if "trailing comma" in error.msg:
+        return error.pos
+    before = error.doc[: error.pos].rstrip()
+    closes = error.doc[error.pos : error.pos + 1] in ("}", "]")
+    return len(before) - 1 if closes and before.endswith(",") else None
 
 
 def _repeated(path: Path, places: Places) -> LintMessage:

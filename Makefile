@@ -106,12 +106,14 @@ flips: setup ## Every single-bit flip and truncation, and the other whole sweeps
 paths: setup ## Half a million paths through real URL parsers: none resolves one to a route that the gate asks less for
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive tests/properties/test_path_differential.py
 
-bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers
-	@$(BIN)/python -m tests.benchmarks
+BENCH := $(if $(SHORT),BONAFIDE_BENCH_SHORT=1)
+
+bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers (SHORT=1: everything once, in a minute or two)
+	@$(BENCH) $(BIN)/python -m tests.benchmarks
 
 bench-authorizer: setup ## The authorizer alone: cold import, decisions, memory, beside peers; then 60 s through the local stack
-	@$(BIN)/python -m tests.benchmarks.bench_authorizer
-	@$(BIN)/python -m tests.benchmarks.soak_authorizer
+	@$(BENCH) $(BIN)/python -m tests.benchmarks.bench_authorizer
+	@$(BENCH) $(BIN)/python -m tests.benchmarks.soak_authorizer
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
 .PHONY: build deploy deploy-local clean

@@ -66,8 +66,22 @@ def drills(
         print_json(records)
     else:
         _print(records)
-    if any(record["worst"] > GUARANTEED or record["median"] > TYPICAL for record in records.values()):
+    missed = missed_criteria(records)
+    for sentence in missed:
+        err().print(sentence)
+    if missed:
         raise typer.Exit(EXIT_FAILED)
+
+
+def missed_criteria(records: dict[str, dict[str, Any]]) -> list[str]:
+    """One sentence for each criterion that a drill failed, with what was measured and what is allowed."""
+    criteria = (("worst", "in its worst case", GUARANTEED), ("median", "in half of its repetitions", TYPICAL))
+    return [
+        f"Drill {name!r} failed: {told} it took {record[figure]:.2f} s to hold everywhere; {most:.0f} s are allowed."
+        for name, record in records.items()
+        for figure, told, most in criteria
+        if record[figure] > most
+    ]
 
 
 def _run(deployment: Deployment, layout: Layout, repetitions: int) -> dict[str, list[Measurement]]:

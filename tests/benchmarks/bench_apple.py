@@ -19,31 +19,28 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[2]
-if str(_ROOT) not in sys.path:
-    sys.path.insert(0, str(_ROOT))  # run by path: the interpreter looked beside this file only
+import cryptography
+from attestation.apple.assertion import verify_assertion
+from attestation.apple.attestation import read_attestation_object, verify_attestation
+from attestation.apple.receipt import verify_receipt
+from attestation.attested_key import AttestedKey
+from attestation.authenticator_data import read_attestation_data
+from attestation.certificate import read_certificate
+from attestation.chain import LinkCache, issuer_key
+from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
+from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
+from attestation.jose import b64url_decode, public_key_from_point
+from attestation.reference_values import AppleReferenceValues
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
-import cryptography  # noqa: E402
-from attestation.apple.assertion import verify_assertion  # noqa: E402
-from attestation.apple.attestation import read_attestation_object, verify_attestation  # noqa: E402
-from attestation.apple.receipt import verify_receipt  # noqa: E402
-from attestation.attested_key import AttestedKey  # noqa: E402
-from attestation.authenticator_data import read_attestation_data  # noqa: E402
-from attestation.certificate import read_certificate  # noqa: E402
-from attestation.chain import LinkCache, issuer_key  # noqa: E402
-from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements  # noqa: E402
-from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt  # noqa: E402
-from attestation.jose import b64url_decode, public_key_from_point  # noqa: E402
-from attestation.reference_values import AppleReferenceValues  # noqa: E402
-from cryptography.hazmat.primitives import hashes  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
-
-from bonafide.attesters.apple_generations import GENERATIONS  # noqa: E402
-from bonafide.attesters.authority import DeviceAuthority  # noqa: E402
-from bonafide.attesters.iphone import SoftwareIphone  # noqa: E402
-from bonafide.case_file import timestamp  # noqa: E402
-from tests.benchmarks.timing import Call, medians  # noqa: E402
-from tests.real_cases import cases_folder  # noqa: E402
+from bonafide.attesters.apple_generations import GENERATIONS
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.iphone import SoftwareIphone
+from bonafide.case_file import timestamp
+from tests.benchmarks.extent import ROOT, budget
+from tests.benchmarks.timing import Call, medians
+from tests.real_cases import cases_folder
 
 P256, P384 = "raw ECDSA P-256 verify", "raw ECDSA P-384 verify"
 ES256 = ec.ECDSA(hashes.SHA256())
@@ -162,7 +159,7 @@ def _peer(phone: SoftwareIphone, key_id: str, nonce: bytes, evidence: Evidence) 
         "root": phone.authority.root_certificate_pem,
     }
     script = Path(__file__).with_name("peer_pyattest.py")
-    for python in (sys.executable, str(_ROOT / ".venv-peers" / "bin" / "python")):
+    for python in (sys.executable, str(ROOT / ".venv-peers" / "bin" / "python")):
         if not Path(python).exists():
             continue
         ran = subprocess.run([python, script], input=json.dumps(given), capture_output=True, text=True, check=False)
@@ -179,8 +176,9 @@ def _print(title: str, figures: Mapping[str, float], floors: Mapping[str, float]
     for name, microseconds in figures.items():
         floor = P256 if "assertion" in name or "P-256" in name else P384
         floor, most = BUDGETS.get(name, (floor, None))
-        limit = "" if most is None else f"≤ {most:.2f} × {floor}"
-        print(f"{name:<44} {microseconds:>9.1f}  {microseconds / floors[floor]:>8.2f}  {limit}")
+        times = microseconds / floors[floor]
+        limit = "" if most is None else budget(f"≤ {most:.2f} × {floor}", times, most)
+        print(f"{name:<44} {microseconds:>9.1f}  {times:>8.2f}  {limit}")
 
 
 def main() -> None:

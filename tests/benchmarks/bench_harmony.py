@@ -9,46 +9,40 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
-_ROOT = Path(__file__).parents[2]
-if str(_ROOT) not in sys.path:
-    sys.path.insert(0, str(_ROOT))  # run by path: the interpreter looked beside this file only
-
-import cryptography  # noqa: E402
-from attestation import chain, distinguished_name  # noqa: E402
-from attestation.certificate import Certificate, read_certificate  # noqa: E402
-from attestation.chain import LinkCache  # noqa: E402
-from attestation.claims import Claims, HarmonyIntegrityClaims  # noqa: E402
-from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements  # noqa: E402
-from attestation.evidence import (  # noqa: E402
+import cryptography
+from attestation import chain, distinguished_name
+from attestation.certificate import Certificate, read_certificate
+from attestation.chain import LinkCache
+from attestation.claims import Claims, HarmonyIntegrityClaims
+from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
+from attestation.evidence import (
     AttestationKind,
     HarmonyDeviceIntegrity,
     HarmonyKeyAttestation,
     IntegrityProfile,
 )
-from attestation.harmony.attestation_extension import read_statement  # noqa: E402
-from attestation.harmony.device_integrity import verify_device_integrity  # noqa: E402
-from attestation.harmony.integrity_token import read_token  # noqa: E402
-from attestation.harmony.key_attestation import verify_key_attestation  # noqa: E402
-from attestation.jose import b64url_decode  # noqa: E402
-from attestation.reference_values import HarmonyReferenceValues  # noqa: E402
-from cryptography.hazmat.primitives import hashes  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: E402
+from attestation.harmony.attestation_extension import read_statement
+from attestation.harmony.device_integrity import verify_device_integrity
+from attestation.harmony.integrity_token import read_token
+from attestation.harmony.key_attestation import verify_key_attestation
+from attestation.jose import b64url_decode
+from attestation.reference_values import HarmonyReferenceValues
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from bonafide.attesters.authority import DeviceAuthority  # noqa: E402
-from bonafide.attesters.certificate_template import spki_of  # noqa: E402
-from bonafide.attesters.harmony import SoftwareHarmony  # noqa: E402
-from bonafide.case_file import read_case  # noqa: E402
-from bonafide.harmony_case_runners import harmony_endorsements, harmony_reference_values  # noqa: E402
-from tests.benchmarks.timing import Call, medians  # noqa: E402
-from tests.real_cases import cases_folder  # noqa: E402
+from bonafide.attesters.authority import DeviceAuthority
+from bonafide.attesters.certificate_template import spki_of
+from bonafide.attesters.harmony import SoftwareHarmony
+from bonafide.case_file import read_case
+from bonafide.harmony_case_runners import harmony_endorsements, harmony_reference_values
+from tests.benchmarks.timing import Call, medians
+from tests.real_cases import cases_folder
 
 P256, P384, RSA2048 = "raw ECDSA P-256 verify", "raw ECDSA P-384 verify", "raw RSA-2048 verify"
 ES256 = ec.ECDSA(hashes.SHA256())

@@ -27,6 +27,7 @@ from attestation.cedar.replay_tally import Change
 
 from bonafide.decisions import parts_of_path
 from bonafide.replaying import KEPT, ReplayOrder, peak_memory, replay
+from tests.benchmarks.extent import budget
 from tests.benchmarks.recorded_population import START, RecordedPopulation
 
 DECISIONS = 1_000_000
@@ -166,7 +167,8 @@ def _replay(folder: Path, decisions: int) -> None:
     tally = done.tally
     scaled = seconds * DECISIONS / decisions
     print(f"replayed        {tally.read:>10,} decisions in {seconds:.1f} s with {done.processes} processes", end="")
-    print(f", {tally.read / seconds:,.0f} a second; {DECISIONS:,} in {scaled:.0f} s, budget {BUDGET} s")
+    print(f", {tally.read / seconds:,.0f} a second; {DECISIONS:,} in {scaled:.0f} s, ", end="")
+    print(budget(f"budget {BUDGET} s", scaled, BUDGET))
     # The machine may be shared: processor time is what the work itself took, waiting for others left out.
     times = resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = times.ru_utime + times.ru_stime - spent

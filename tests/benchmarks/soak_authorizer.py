@@ -24,6 +24,7 @@ from bonafide.deployment import local_stack
 from bonafide.fleet.run import make_scene, register_apps, wake
 from bonafide.local.layout import Layout, Ports
 from bonafide.local.stack import LocalStack
+from tests.benchmarks.extent import SHORT
 
 CLIENTS = 4
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
@@ -105,7 +106,9 @@ def report(clients: list[Client], seconds: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("seconds", nargs="?", type=float, default=60.0, help="at most 240: a token's life")
+    parser.add_argument(
+        "seconds", nargs="?", type=float, default=5.0 if SHORT else 60.0, help="at most 240: a token's life"
+    )
     seconds = min(parser.parse_args().seconds, 240.0)
     with tempfile.TemporaryDirectory(prefix="bonafide-soak-") as folder:
         layout = Layout(Layout.of_this_project().root, Path(folder))

@@ -10,10 +10,14 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+from tests.benchmarks.extent import SHORT
+
 Call = Callable[[], object]
 
 
-def medians(rows: Mapping[str, Call], *, rounds: int = 25, seconds_per_row: float = 0.03) -> dict[str, float]:
+def medians(
+    rows: Mapping[str, Call], *, rounds: int = 3 if SHORT else 25, seconds_per_row: float = 0.003 if SHORT else 0.03
+) -> dict[str, float]:
     """Median processor time of one call of each row, in microseconds, over ``rounds`` rounds.
 
     Within a round each row runs for about ``seconds_per_row``.

@@ -1,9 +1,10 @@
-"""README.md and docs/walkthrough.md, pasted into bash as a newcomer would."""
+"""README.md and docs/walkthrough.md, pasted into bash and into an interactive zsh, as a newcomer would."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -28,7 +29,7 @@ _SEEN = (
     "HTTP/1.1 200",
     '"next_challenge"',
     "HTTP/1.1 409",
-    "challenge-unusable",
+    "key-enrolled",
     "HTTP/1.1 403",
     "evidence-rejected",
     '"support_code"',
@@ -45,13 +46,22 @@ _SEEN_IN_README = (
 )
 
 
+_SHELLS = {
+    "bash": ("bash", "-euo", "pipefail", "-s"),
+    "zsh": ("zsh", "-f", "-i", "-o", "nopromptsp", "-o", "nozle"),
+}
+
+
+@pytest.mark.parametrize("shell", _SHELLS)
 @pytest.mark.parametrize(
     ("document", "seen"),
     [("docs/walkthrough.md", _SEEN), ("README.md", _SEEN_IN_README)],
     ids=["walkthrough", "readme"],
 )
-def test_document_can_be_pasted(fleet_stack: FleetStack, document: str, seen: tuple[str, ...]) -> None:
+def test_document_can_be_pasted(fleet_stack: FleetStack, document: str, seen: tuple[str, ...], shell: str) -> None:
     """Every block runs, in order, in one shell, and the answers are those the text promises."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"NO {shell}: install it, so that paste blocks are tested in it")
     root = fleet_stack.layout.root
     text = (root / document).read_text(encoding="utf-8")
     run_folder = str(fleet_stack.layout.local)
@@ -62,14 +72,17 @@ def test_document_can_be_pasted(fleet_stack: FleetStack, document: str, seen: tu
         "VERIFIER": fleet_stack.deployment.verifier_url,
         "GUARDED": fleet_stack.deployment.guarded_url,
         "BONAFIDE_RUN_FOLDER": run_folder,
+        "COLUMNS": "80",
+        **dict.fromkeys(("PS1", "PS2", "RPS1"), ""),
     }
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)],
+        _SHELLS[shell],
+        input="\n".join(blocks),
         cwd=root,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, f"{done.stderr}\nafter:\n{done.stdout}"

@@ -19,6 +19,7 @@ from attestation.jose import b64url_decode, b64url_encode
 from service.apps import Apps, DynamoDBApps, RegisteredApp
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, Enrolment
 from service.aws import dynamodb, kms
+from service.device_bound import DeviceBound
 from service.endorsements import VendorEndorsements
 from service.errors import Contraindicated
 from service.evidence_set import EvidenceSet
@@ -212,7 +213,10 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "key_ring": key_ring,
             "attested_keys": attested_keys,
             "settlement": DynamoDBSettlement(
-                dynamodb(), DynamoDBNonces(dynamodb(), settings.nonces_table), attested_keys
+                dynamodb(),
+                DynamoDBNonces(dynamodb(), settings.nonces_table),
+                attested_keys,
+                device_bound=DeviceBound(settings.play_requests_table, settings.enrolments_per_device_day),
             ),
             "mint": Mint(
                 key_ring=key_ring,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from service.apps import RegisteredApp
 from service.attested_keys import EnrolledKey, KeyState
 from service.blocking import KeyNotKnown, KeyStanding
+from service.device_bound import bounded_subject
 from service.errors import Unavailable
 from service.publication_marker import STALE
 from service.revocations import KEY, MAX_LISTED, listed_until, standings_of
@@ -102,6 +104,8 @@ class MemorySettlement(Switch):
 
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     spent: set[str] = field(default_factory=set)
+    device_limit: int = 0
+    enrolled: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
@@ -115,6 +119,11 @@ class MemorySettlement(Switch):
                     raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED)
                 return False
             self._require_unspent(challenge)
+            subject = bounded_subject(key)
+            if self.device_limit and subject is not None:
+                if self.enrolled[subject] >= self.device_limit:
+                    raise RejectedEvidence(Reason.DEVICE_ENROLMENTS)
+                self.enrolled[subject] += 1
             self._write(challenge, key)
             return True
 

@@ -6,7 +6,7 @@ Contract tests run over all of them, so that what a fake promises is what the re
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from service.app_secrets import DynamoDBAppSecrets
 from service.apps import Apps, DynamoDBApps, RegisteredApp
 from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
 from service.audit import Audit, DynamoDBAudit
+from service.device_bound import DeviceBound
 from service.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
 from service.known_builds import Builds, DynamoDBBuilds
 from service.nonces import DynamoDBNonces
@@ -71,6 +72,7 @@ class World(Protocol):
     builds: Builds
     attested_keys: AttestedKeys
     settlement: Settlement
+    bounded_settlement: Callable[[int], Settlement]
     signing_keys: SigningKeys
     trust_bundles: TrustBundles
     wrapping: WrappingKey
@@ -102,6 +104,9 @@ class MemoryWorld:
         self.builds: Builds = self.memory_builds
         self.attested_keys: AttestedKeys = keys
         self.settlement: Settlement = MemorySettlement(attested_keys=keys)
+        self.bounded_settlement: Callable[[int], Settlement] = lambda limit: MemorySettlement(
+            attested_keys=keys, device_limit=limit
+        )
         self.signing_keys: SigningKeys = MemorySigningKeys()
         self.trust_bundles: TrustBundles = MemoryTrustBundles()
         self.wrapping: WrappingKey = SoftwareWrappingKey()
@@ -176,6 +181,9 @@ class AwsWorld:
         self.builds: Builds = DynamoDBBuilds(self.dynamodb, self.tables["builds"])
         self.attested_keys: AttestedKeys = keys
         self.settlement: Settlement = DynamoDBSettlement(self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None)
+        self.bounded_settlement: Callable[[int], Settlement] = lambda limit: DynamoDBSettlement(
+            self.dynamodb, self.nonces, keys, device_bound=DeviceBound(self.tables["play_requests"], limit)
+        )
         self.signing_keys: SigningKeys = DynamoDBSigningKeys(self.dynamodb, self.tables["signing_keys"])
         self.trust_bundles: TrustBundles = DynamoDBTrustBundles(self.dynamodb, self.tables["trust_bundles"])
         self.wrapping: WrappingKey = KmsWrappingKey(self.kms, self.wrapping_key_id, self.stack_name)

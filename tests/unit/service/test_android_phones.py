@@ -75,6 +75,18 @@ def test_genuine_phone_enrols_and_renews(stack: MemoryStack, release: str) -> No
     assert stack.send("POST", "/v1/tokens", body)["statusCode"] == 200
 
 
+def test_phone_that_enrols_too_often_is_refused_with_one_face(stack: MemoryStack, log_lines: Lines) -> None:
+    """The bound is an operator's; the client hears no number, and the operator the reason."""
+    stack.settlement.device_limit = 2
+    for _ in range(2):
+        stack.enrol(stack.android())
+    answer = refused(stack, "/v1/attestations", enrolment(stack, stack.android()), log_lines)
+    assert answer == (403, "evidence-rejected", Reason.DEVICE_ENROLMENTS)
+    stack.enrol(stack.android(release=RELEASES["pixel-5"]))  # factory: thousands share its certificate
+    stack.now += 86_400
+    stack.enrol(stack.android())
+
+
 def test_enrolled_key_is_stored_without_a_counter(stack: MemoryStack, enrolled: AndroidInstallation) -> None:
     """No counter exists on Android; the spent nonce is what makes a signature good once."""
     row = stack.attested_keys.rows[enrolled.bonafide_key_id]

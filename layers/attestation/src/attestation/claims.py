@@ -137,6 +137,14 @@ class AndroidClaims:
     play_skipped: str | None = None
     play_expected: bool = False
 
+    @property
+    def device_certificate(self) -> str | None:
+        """The serial of the certificate that Google gave to this one device; ``None`` where thousands share one.
+
+        In remotely provisioned chains it stands below Google's two CAs, and the leaf, if its serial counts, below it.
+        """
+        return self.chain_serials[-3] if self.provisioning == "rkp" and len(self.chain_serials) >= 3 else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarmonyIntegrityClaims:

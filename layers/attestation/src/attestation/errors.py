@@ -93,6 +93,7 @@ class Reason(StrEnum):
     KEY_UNKNOWN = "key-unknown"  # reinstalled, restored or expired: not fraud
     KEY_BLOCKED = "key-blocked"  # cut off by an operator or a policy
     KEY_ALREADY_ENROLLED = "key-already-enrolled"  # one key registered twice: replay across installs
+    DEVICE_ENROLMENTS = "device-enrolments"  # one device's attestation key enrols app instances all day: a farm
     KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
     KEY_OTHER_PLATFORM = "key-other-platform"  # renewal in a format that would get round the key's own rules
 

@@ -160,6 +160,7 @@ PROBLEM_OF: Final[Mapping[Reason, Problem]] = {
         Reason.RECEIPT_EXPIRED,
         Reason.RECEIPT_TOO_OLD,
         Reason.RECEIPT_FROM_FUTURE,
+        Reason.DEVICE_ENROLMENTS,
         Reason.KEY_OTHER_APP,
         Reason.KEY_OTHER_PLATFORM,
         Reason.REFERENCE_VALUES_MISSING,

@@ -215,7 +215,10 @@ class JudgingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppraiseEvidenceSettings(JudgingSettings):
-    """``appraise_evidence``: nothing more."""
+    """``appraise_evidence``. ``enrolments_per_device_day`` is the bound of :class:`~service.device_bound.DeviceBound`;
+    0 for none."""
+
+    enrolments_per_device_day: int = field(default=0, metadata={_PARSER: _natural})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

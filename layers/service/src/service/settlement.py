@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from .attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal, require_same_request
 from .aws import error_code, unavailable_on_failure
+from .device_bound import DeviceBound
 from .errors import Unavailable
 from .nonces import DynamoDBNonces
 
@@ -43,7 +44,8 @@ class Settlement(Protocol):
     """
 
     def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
-        """Spend the challenge and store a new key: ``challenge-spent``, ``key-already-enrolled``, ``key-blocked``.
+        """Spend the challenge and store a new key: ``challenge-spent``, ``key-already-enrolled``, ``key-blocked``,
+        ``device-enrolments``.
 
         False when the same request, by ``key.enrolment``, did so before: its answer was lost, and nothing is written.
         """
@@ -67,6 +69,7 @@ class DynamoDBSettlement:
     nonces: DynamoDBNonces
     attested_keys: DynamoDBAttestedKeys
     sleep: Callable[[float], None] = time.sleep
+    device_bound: DeviceBound | None = None
 
     def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
         def refuse(nonce_spent: bool, key_known: bool, found: Mapping[str, Any] | None) -> None:
@@ -81,9 +84,13 @@ class DynamoDBSettlement:
                 refuse(False, True, found)
             return found is not None
 
+        counting = None if self.device_bound is None else self.device_bound.counting(key)
         return self._settle(
-            self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
-            self.attested_keys.enrolling(key),
+            [
+                self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
+                self.attested_keys.enrolling(key),
+                *([] if counting is None else [counting]),
+            ],
             refuse,
             met_itself,
         )
@@ -95,8 +102,10 @@ class DynamoDBSettlement:
             raise renewal_refusal(key, found)
 
         self._settle(
-            self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
-            self.attested_keys.renewing(key),
+            [
+                self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
+                self.attested_keys.renewing(key),
+            ],
             refuse,
         )
 
@@ -105,13 +114,13 @@ class DynamoDBSettlement:
 
     def _settle(
         self,
-        spending: TransactWriteItemTypeDef,
-        writing: TransactWriteItemTypeDef,
+        writes: Sequence[TransactWriteItemTypeDef],
         refuse: Callable[[bool, bool, Mapping[str, Any] | None], None],
         met_itself: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Write both or nothing. ``refuse`` raises what a failed condition means, by which one failed and the key's
-        row, unless it means that all is written already; ``met_itself`` asks that after a conflict. False then."""
+        """Write all or nothing: the nonce, the key, and perhaps a count. ``refuse`` raises what a failed condition
+        means, by which of the first two failed and the key's row, unless it means that all is written already;
+        ``met_itself`` asks that after a conflict. False then."""
         # One token for all attempts of *this* call, also botocore's own: when the first succeeded and only its answer
         # was lost, the second is told "done" instead of tripping over our own nonce. It must be random: a token made
         # from the request would tell a *replayed* request "done" as well, for ten minutes.
@@ -119,7 +128,7 @@ class DynamoDBSettlement:
         for attempt in range(ATTEMPTS):
             with unavailable_on_failure("dynamodb:TransactWriteItems"):
                 try:
-                    self.client.transact_write_items(TransactItems=[spending, writing], ClientRequestToken=token)
+                    self.client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
                     return True
                 except ClientError as error:
                     if error_code(error) not in _RETRIED:
@@ -143,6 +152,10 @@ def _is_refused(
     if nonce_spent or key_refuses:
         refuse(nonce_spent, key_refuses, reasons[1].get("Item") if len(reasons) > 1 else None)
         return True
+    if codes[2:] == [_FAILED_CONDITION]:  # last: a request that is answered again has been counted before
+        raise RejectedEvidence(
+            Reason.DEVICE_ENROLMENTS, "the device's certificate enrolled as many keys as it may today"
+        )
     if reasons and not _CONFLICTS.intersection(filter(None, codes)):
         raise Unavailable(f"dynamodb:TransactWriteItems: {', '.join(str(code) for code in codes)}")
     return False

@@ -111,6 +111,7 @@ class BlockSigner:
     signed_sdk: tuple[int, int] | None = None
     attributes: Mapping[int, bytes] | list[tuple[int, bytes]] = field(default_factory=dict)
     spki: bytes | None = None
+    salt: int | None = None
     signature: Callable[[bytes], bytes] = lambda signature: signature
     content_digest: Callable[[bytes], bytes] = lambda digest: digest
 
@@ -125,7 +126,7 @@ class BlockSigner:
         signed = listed(digests) + listed([(self.certificate or self.identity).der]) + signed_sdk
         signed += listed([number.to_bytes(4, "little") + value for number, value in pairs])
         signatures = [
-            numbered(number, self.signature(sign(self.identity, number, signed)))
+            numbered(number, self.signature(sign(self.identity, number, signed, salt=self.salt)))
             for number in self.signatures or (self.algorithm,)
         ]
         return (
@@ -136,15 +137,15 @@ class BlockSigner:
         )
 
 
-def sign(identity: Identity, algorithm: int, data: bytes) -> bytes:
-    """A signature as APK Signing Blocks have it."""
+def sign(identity: Identity, algorithm: int, data: bytes, *, salt: int | None = None) -> bytes:
+    """A signature as APK Signing Blocks have it; ``salt`` is PSS's, in bytes, where it is not the digest's size."""
     key = identity.key
     hashing = hashes.SHA512() if algorithm == ECDSA_SHA512 else hashes.SHA256()
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(data, ec.ECDSA(hashing))
     assert isinstance(key, rsa.RSAPrivateKey)
     if algorithm == RSA_PSS_SHA256:
-        return key.sign(data, padding.PSS(padding.MGF1(hashing), hashing.digest_size), hashing)
+        return key.sign(data, padding.PSS(padding.MGF1(hashing), salt or hashing.digest_size), hashing)
     return key.sign(data, padding.PKCS1v15(), hashing)
 
 

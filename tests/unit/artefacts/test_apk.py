@@ -182,6 +182,10 @@ MUTATIONS = {
         "signed by algorithms that are not known",
     ),
     "wrong kind of key": (Apk(blocks={V2: (BlockSigner(identity=RSA),)}), "is not signed as it says"),
+    "salt of another length": (
+        Apk(v1=None, blocks={V2: (BlockSigner(identity=RSA, algorithm=RSA_PSS_SHA256, salt=20),)}),
+        "is not signed as it says",
+    ),
     "no signer": (Apk(v1=None, blocks={V2: ()}), "has a broken signature (scheme v2)"),
     "v3 stripped": (
         Apk(blocks={V2: (BlockSigner(attributes={NEWER: struct.pack("<L", 3)}),)}),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bonafide.artefact_registration import build_of_artefact, with_artefact
+from bonafide.artefact_registration import build_of_artefact, what_is_new, with_artefact
 from bonafide.artefacts.artefact import Artefact, Signer
 from bonafide.operator_error import OperatorError
 from bonafide.registration import Registration
@@ -71,9 +71,35 @@ def test_changed_signing_key_of_a_known_identifier_joins() -> None:
     assert joined.harmony_app_ids == (f"{NAME}_key", f"{NAME}_other")
 
 
+def test_signer_linked_to_none_that_is_registered_is_new() -> None:
+    """A lineage vouches among its own; that some lineage is there says nothing."""
+    theirs = replace(APK, signers=(Signer(digest=B, scheme="v3"), Signer(digest=C, scheme="v3")), lineage=(C, B))
+    assert what_is_new(WHOLE, theirs) == (B, C)
+    beside = replace(theirs, signers=(*theirs.signers, Signer(digest=A, scheme="v1")))
+    assert what_is_new(WHOLE, beside) == (B, C)
+
+
+def test_first_artefact_with_signers_that_do_not_vouch_for_each_other_is_new() -> None:
+    """Nothing stands yet to compare with; a second signer is how a stranger would come along."""
+    both = replace(APK, signers=(Signer(digest=A, scheme="v2"), Signer(digest=B, scheme="v2")))
+    assert what_is_new(NOTHING, both) == (A, B)
+    with pytest.raises(OperatorError, match="has signers that do not vouch for each other"):
+        with_artefact(NOTHING, both)
+    assert what_is_new(NOTHING, replace(both, lineage=(B, A))) == ()
+
+
 @pytest.mark.parametrize(
     ("artefact", "sentence"),
     [
+        (
+            replace(APK, signers=(Signer(digest=A, scheme="v2"), Signer(digest=B, scheme="v2"))),
+            f"is signed by {B}, which is not registered for demo",
+        ),
+        (replace(HAP, app_identifiers=("666",)), "is signed by 666, which is not registered for demo"),
+        (
+            replace(IPA, app_ids=(f"TEAMID1234.{NAME}", f"EVILTEAM99.{NAME}")),
+            f"is signed by EVILTEAM99.{NAME}, which is not registered for demo",
+        ),
         (replace(APK, name=OTHER), f"demo is registered as {NAME}, and this is {OTHER}"),
         (replace(IPA, name=OTHER), f"demo is registered as {NAME}, and this is {OTHER}"),
         (replace(HAP, name=OTHER), f"demo is registered as {NAME}, and this is {OTHER}"),

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from attestation.apple.attestation import APP_ID_DIFFERS
 from attestation.apple.receipt import ReceiptType, verify_receipt
 from attestation.attested_key import AttestedKey
 from attestation.claims import KeyStorage, Platform
 from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
 from attestation.reference_values import AppleReferenceValues, Environment
 
-from bonafide.attesters.app_attestation import EXTENDED_KEY_USAGE_OID, AttestationDraft
-from bonafide.attesters.apple_generations import GENERATIONS, MAC_REDUCED_SECURITY_ACCESS_CONTROL
+from bonafide.attesters.app_attestation import EXTENDED_KEY_USAGE_OID, KEY_PROPERTIES_OID, AttestationDraft
+from bonafide.attesters.apple_generations import (
+    GENERATIONS,
+    MAC_REDUCED_SECURITY_ACCESS_CONTROL,
+    encode_properties,
+)
 from bonafide.attesters.apple_receipt import ReceiptForm
 from bonafide.attesters.certificate_template import Extension
 from bonafide.attesters.der_writer import object_identifier, sequence
@@ -191,3 +196,40 @@ def test_stored_receipt_is_verified_after_its_signer_has_expired() -> None:
         endorsements=ENDORSEMENTS,
         now=1_798_700_000.0 + 60 * 86_400,
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [(APP_ID, False), ("ZZZZZ99999.org.example.demo", True), (APP_ID.lower(), True), (APP_ID + ".Clip", True)],
+)
+def test_app_id_in_clear_that_differs_is_a_finding(named: str, found: bool) -> None:
+    """The hash decides; a certificate that names another app in clear is remarkable, as after a transfer of an app."""
+    draft = Scene.default().attestation
+    properties = encode_properties(GENERATIONS["ios-27"].key_properties, named)
+    leaf = draft.leaf.with_extension(Extension(KEY_PROPERTIES_OID, properties))
+    claims = _question(replace(draft, leaf=leaf)).ask()
+    assert claims.app_id == APP_ID
+    assert claims.findings == ((APP_ID_DIFFERS,) if found else ())
+
+
+def test_certificate_that_names_no_app_has_no_finding() -> None:
+    """The extension is undocumented: absent is no objection."""
+    draft = Scene.default().attestation
+    assert _question(replace(draft, leaf=draft.leaf.without_extension(KEY_PROPERTIES_OID))).ask().findings == ()
+
+
+@pytest.mark.parametrize(
+    ("environments", "expected"),
+    [
+        ({Environment.PRODUCTION}, Environment.PRODUCTION),
+        ({Environment.DEVELOPMENT}, Environment.DEVELOPMENT),
+        ({Environment.PRODUCTION, Environment.DEVELOPMENT}, Environment.DEVELOPMENT),
+    ],
+    ids=["production", "development", "both"],
+)
+def test_assertion_alone_is_of_the_weakest_environment(environments: set[Environment], expected: Environment) -> None:
+    """An assertion does not say where its key enrolled, and what is not known must not help."""
+    scene = Scene.default()
+    stored = AttestedKey(public_key=scene.key.point, counter=0, apple_app_id=APP_ID)
+    question = Question(evidence=AppleAssertion(scene.assertion.seal()), attested_key=stored)
+    assert question.expecting(environments=frozenset(environments)).ask().environment is expected

@@ -1,0 +1,129 @@
+"""Android chains link by link, and what chain and statement say of provisioning and security levels together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from attestation.android.device_chain import Provisioning
+from attestation.claims import Claims, KeyStorage
+from attestation.errors import AttestationError, Reason
+
+from bonafide.attesters import key_description as kd
+from bonafide.attesters.android import ChainDraft
+from bonafide.attesters.android_authority import SigningCertificate
+from bonafide.attesters.certificate_template import Extension, name
+from bonafide.attesters.der_writer import NULL
+
+from .scene import FORGED_KEY, Question, Scene
+
+FACTORY, RKP = "pixel-5", "galaxy-s24"
+PLACES = [(FACTORY, index) for index in range(3)] + [(RKP, index) for index in range(4)]
+
+
+def refusal(chain: tuple[bytes, ...]) -> Reason:
+    with pytest.raises(AttestationError) as error:
+        Question.of(chain).ask()
+    return error.value.reason
+
+
+def line_of(draft: ChainDraft) -> list[SigningCertificate]:
+    return [draft.line.batch, *draft.line.above]
+
+
+def with_line(draft: ChainDraft, certificates: list[SigningCertificate]) -> ChainDraft:
+    return replace(draft, line=replace(draft.line, batch=certificates[0], above=tuple(certificates[1:])))
+
+
+def forged(draft: ChainDraft, index: int) -> tuple[bytes, ...]:
+    """The chain with one certificate signed by a key in the attacker's hands."""
+    chain = list(draft.chain())
+    template = draft.described_leaf if index == 0 else line_of(draft)[index - 1].template
+    chain[index] = template.signed_by(FORGED_KEY)
+    return tuple(chain)
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize(("release", "index"), PLACES, ids=str)
+def test_forged_link_at_every_place_is_refused(release: str, index: int, warm: bool) -> None:
+    """Each certificate by the next one's key, also where the others were seen before."""
+    draft = Scene.default(release).draft
+    if warm:
+        Question.of(draft.chain()).ask()
+    top = index == len(draft.chain()) - 2
+    assert refusal(forged(draft, index)) is (Reason.ANCHOR_UNKNOWN if top else Reason.CHAIN_SIGNATURE)
+
+
+@pytest.mark.parametrize(("release", "index"), [place for place in PLACES if place[1]], ids=str)
+def test_critical_extension_in_an_issuer_is_refused(release: str, index: int) -> None:
+    """What nobody here understands may limit what the certificate issues."""
+    draft = Scene.default(release).draft
+    certificates = line_of(draft)
+    held = certificates[index - 1]
+    unknown = Extension("1.3.6.1.4.1.99999.1", NULL, critical=True)
+    certificates[index - 1] = SigningCertificate(held.key, held.template.with_extension(unknown))
+    assert refusal(with_line(draft, certificates).chain()) is Reason.CHAIN_CRITICAL_EXTENSION
+
+
+def claims_below(common_name: str, organisation: str | None) -> Claims:
+    """What a chain proves whose top certificate the root issued to that name."""
+    draft = Scene.default(RKP).draft
+    batch, ca3, ca2 = line_of(draft)
+    parts = [("CN", common_name), *([] if organisation is None else [("O", organisation)])]
+    subject = name(*parts)
+    certificates = [
+        batch,
+        SigningCertificate(ca3.key, replace(ca3.template, issuer=subject)),
+        SigningCertificate(ca2.key, replace(ca2.template, subject=subject)),
+    ]
+    return Question.of(with_line(draft, certificates).chain()).ask()
+
+
+def provisioning_below(common_name: str, organisation: str | None) -> str:
+    android = claims_below(common_name, organisation).android
+    assert android is not None
+    return android.provisioning
+
+
+def test_provisioning_ca_is_googles_by_both_names() -> None:
+    """The root's signature vouches for the name, and the name for how the batch came onto the device."""
+    assert provisioning_below("Droid CA2", "Google LLC") == Provisioning.RKP
+    assert provisioning_below("Droid CA117", "Google LLC") == Provisioning.RKP
+
+
+@pytest.mark.parametrize(
+    ("common_name", "organisation"),
+    [
+        ("Droid CA2", "Google Inc"),
+        ("Droid CA2", "google llc"),
+        ("Droid CA2", None),
+        ("Droid CA", "Google LLC"),
+        ("Droid CA2 of another", "Google LLC"),
+        ("A Droid CA2", "Google LLC"),
+        ("Droid CA1234", "Google LLC"),
+    ],
+)
+def test_provisioning_ca_of_another_name_is_none(common_name: str, organisation: str | None) -> None:
+    """A vendor's CA under Google's root is not Google's provisioning; policy is told."""
+    assert provisioning_below(common_name, organisation) == Provisioning.UNKNOWN
+
+
+LEVELS = (kd.SOFTWARE, kd.TRUSTED_ENVIRONMENT, kd.STRONGBOX)
+
+
+@pytest.mark.parametrize("keymint", LEVELS)
+@pytest.mark.parametrize("attestation", LEVELS)
+@pytest.mark.parametrize("release", ["pixel-5", "pixel-3-strongbox"])
+def test_lower_level_says_where_the_key_is(release: str, attestation: int, keymint: int) -> None:
+    """A TEE that attests for a StrongBox, software for a TEE: whoever is weaker could have lied."""
+    draft = Scene.default(release).draft
+    described = replace(draft.description, attestation_level=attestation, keymint_level=keymint)
+    claims = Question.of(replace(draft, description=described).chain()).ask()
+    storage = {
+        kd.SOFTWARE: KeyStorage.SOFTWARE,
+        kd.TRUSTED_ENVIRONMENT: KeyStorage.TEE,
+        kd.STRONGBOX: KeyStorage.STRONGBOX if release == "pixel-3-strongbox" else KeyStorage.TEE,
+    }
+    assert claims.key_storage is storage[min(attestation, keymint)]
+    assert claims.android is not None
+    assert (claims.android.security_level, claims.android.key_security_level) == (attestation, keymint)

@@ -10,8 +10,9 @@ PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do \
 endif
 ARCHITECTURE ?= arm64
 STAGE ?= dev
+CONFIRM ?= yes
 BIN := .venv/bin
-SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/sam
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/python -m samcli
 LINTED := bonafide examples functions layers packaging tests
 TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
 TEMPLATES := template.yaml $(wildcard examples/*/template.yaml)
@@ -116,17 +117,25 @@ bench-authorizer: setup ## The authorizer alone: cold import, decisions, memory,
 	@$(BENCH) $(BIN)/python -m tests.benchmarks.soak_authorizer
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
-.PHONY: build deploy deploy-local clean
+.PHONY: build deploy deploy-local deploy-stages clean
 build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
+	@mkdir -p .local/logs
 	@$(SAM) build --parallel --region eu-central-1 --build-dir .aws-sam/$(ARCHITECTURE) \
 		--parameter-overrides Architecture=$(ARCHITECTURE) > .local/logs/build.log 2>&1 || { cat .local/logs/build.log; exit 1; }
 	@$(BIN)/python packaging/report.py .aws-sam/$(ARCHITECTURE) $(ARCHITECTURE)
 
-deploy: build ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), with your credentials
-	@$(SAM) deploy --config-env $(STAGE) --template-file .aws-sam/$(ARCHITECTURE)/template.yaml
+# The stage is looked up before anything is built.
+DEPLOY := $(BIN)/python -m bonafide.deploy_stage "$(STAGE)" "$(ARCHITECTURE)" --confirm "$(CONFIRM)"
+deploy: setup ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), with your credentials; CONFIRM=no asks nothing
+	@$(DEPLOY) --only-check
+	@$(MAKE) --no-print-directory build ARCHITECTURE="$(ARCHITECTURE)"
+	@$(DEPLOY)
 
 deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a smoke test through its API Gateway
 	@$(BIN)/python -m bonafide.local.deploy
+
+deploy-stages: setup ## `make deploy` itself, for every stage, and once more with a changed function, onto ministack (minutes)
+	@$(BIN)/python -m pytest -q -m deploy tests/deployment
 
 clean: ## Remove what was built and what stacks wrote; keeps the environments
 	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache

@@ -150,7 +150,7 @@ class LocalDeployment:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as sink:
             status = subprocess.run(
-                [str(self.layout.require_sam_python().parent / "sam"), *arguments],
+                [self._python, "-m", "samcli", *arguments],
                 env={**environment, "SAM_CLI_TELEMETRY": "0"},
                 cwd=self.layout.root,
                 stdout=sink,

@@ -70,6 +70,7 @@ def pseudo_parameters(stack_name: str = DEFAULT_STACK_NAME) -> dict[str, str]:
         "AWS::AccountId": ACCOUNT_ID,
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
+        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{stack_name}/local",
     }
 
 

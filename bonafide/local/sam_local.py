@@ -92,11 +92,26 @@ def build(layout: Layout, architecture: str) -> Path:
     return folder / "template.yaml"
 
 
+def start_command(layout: Layout, built: Path, variables: Path, *, architecture: str, address: str) -> list[str]:
+    """The `sam local start-api` over a built template. Like the build, it is told the architecture: the template's
+    default may be another, and a function that was built for one and is started for the other answers 502."""
+    command = [*_sam(layout), "local", "start-api", "--template", str(built), "--env-vars", str(variables)]
+    command += ["--warm-containers", "LAZY", "--host", LOOPBACK, "--port", str(PORT), "--region", REGION]
+    if platform.system() == "Linux":
+        command += ["--add-host", f"{HOST_NAME}:{address}"]
+    return [*command, "--parameter-overrides", f"Architecture={architecture}"]
+
+
+def own_architecture() -> str:
+    """This machine's architecture, as the template calls it."""
+    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+
+
 def main() -> int:
     """Start the local stack, then `sam local start-api`, until Ctrl-C."""
     layout = Layout.from_environment()
     address = bridge_address()
-    architecture = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+    architecture = own_architecture()
     built = build(layout, architecture)
     template = with_endpoint_variable(read_template(built))
     built.write_text(yaml.safe_dump(template, sort_keys=False), encoding="utf-8")
@@ -104,10 +119,7 @@ def main() -> int:
         variables = layout.local / "sam-local-variables.json"
         endpoint = f"http://{HOST_NAME}:{stack.ports.aws}"
         variables.write_text(json.dumps(function_variables(stack.environments, endpoint)), encoding="utf-8")
-        command = [*_sam(layout), "local", "start-api", "--template", str(built), "--env-vars", str(variables)]
-        command += ["--warm-containers", "LAZY", "--host", LOOPBACK, "--port", str(PORT), "--region", REGION]
-        if platform.system() == "Linux":
-            command += ["--add-host", f"{HOST_NAME}:{address}"]
+        command = start_command(layout, built, variables, architecture=architecture, address=address)
         print(f"Both APIs under SAM CLI: http://{LOOPBACK}:{PORT} (Ctrl-C ends)", flush=True)
         try:
             return subprocess.run(
@@ -118,7 +130,7 @@ def main() -> int:
 
 
 def _sam(layout: Layout) -> list[str]:
-    return [str(layout.require_sam_python().parent / "sam")]
+    return [str(layout.require_sam_python()), "-m", "samcli"]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Reads template.yaml and resolves the CloudFormation functions that it uses.
 
-Only what this project's template uses is implemented; anything else is an error rather than a guess.
+What cannot be known on a laptop (imports from other stacks, availability zones) is an error rather than a guess.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ import yaml
 
 from bonafide.local.layout import LocalStackError
 
-_SUB_VARIABLE = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
+_SUB_VARIABLE = re.compile(r"\$\{(!?[A-Za-z0-9:._]+)\}")
+_LISTS = ("CommaDelimitedList", "List<")
 NO_VALUE = object()
 """What `Ref: AWS::NoValue` resolves to: the member that holds it goes away."""
 
@@ -88,7 +90,9 @@ class Template:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}.")
         values = {}
         for name, definition in declared.items():
-            value = str(parameters.get(name, definition.get("Default", NO_VALUE)))
+            if name not in parameters and "Default" not in definition:
+                raise TemplateError(f"Parameter {name} of {path.name} has no default: give it a value.")
+            value = str(parameters.get(name, definition.get("Default")))
             allowed = [str(choice) for choice in definition.get("AllowedValues", [value])]
             if value not in allowed:
                 raise TemplateError(f"Parameter {name} is {value!r}: allowed are {', '.join(allowed)}.")
@@ -171,6 +175,9 @@ class Template:
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return NO_VALUE
+        kind = str(self.data.get("Parameters", {}).get(name, {}).get("Type", ""))
+        if name in self.parameters and kind.startswith(_LISTS):
+            return [item.strip() for item in self.parameters[name].split(",")]
         for known in (self.parameters, self.pseudo, self.physical_ids):
             if name in known:
                 return known[name]
@@ -187,12 +194,31 @@ class Template:
 
         def replace(match: re.Match[str]) -> str:
             name = match[1]
+            if name.startswith("!"):  # `${!Name}` stands for the text `${Name}`
+                return f"${{{name[1:]}}}"
             if name in names:
                 return str(self.resolve(names[name]))
             resource, dot, attribute = name.partition(".")
             return str(self._get_attribute([resource, attribute]) if dot else self._ref(name))
 
         return _SUB_VARIABLE.sub(replace, text)
+
+    def _select(self, argument: list[Any]) -> Any:
+        index, items = self.resolve(argument)
+        try:
+            return items[int(index)]
+        except (IndexError, ValueError) as error:
+            raise TemplateError(f"Fn::Select finds no item {index!r}.") from error
+
+    def _find_in_map(self, argument: list[Any]) -> Any:
+        place = [str(name) for name in self.resolve(argument[:3])]
+        value: Any = self.data.get("Mappings", {})
+        try:
+            for name in place:
+                value = {str(key): member for key, member in value.items()}[name]
+        except (KeyError, AttributeError) as error:
+            raise TemplateError(f"The template's Mappings have no {'.'.join(place)}.") from error
+        return value
 
     def _if(self, argument: list[Any]) -> Any:
         return self.resolve(argument[1] if self.condition(argument[0]) else argument[2])
@@ -203,6 +229,11 @@ _FUNCTIONS: dict[str, Callable[[Template, Any], Any]] = {
     "Fn::GetAtt": Template._get_attribute,
     "Fn::Sub": Template._sub,
     "Fn::If": Template._if,
+    "Fn::Select": Template._select,
+    "Fn::FindInMap": Template._find_in_map,
+    "Fn::Join": lambda template, both: str(both[0]).join(map(str, template.resolve(both[1]))),
+    "Fn::Split": lambda template, both: str(template.resolve(both[1])).split(str(both[0])),
+    "Fn::Base64": lambda template, text: b64encode(str(template.resolve(text)).encode()).decode("ascii"),
     "Fn::Equals": lambda template, pair: str(template.resolve(pair[0])) == str(template.resolve(pair[1])),
     "Fn::Not": lambda template, one: not template._is_true(one[0]),
     "Fn::And": lambda template, some: all(template._is_true(one) for one in some),

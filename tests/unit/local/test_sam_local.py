@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from bonafide.local.layout import LocalStackError
-from bonafide.local.sam_local import bridge_address, function_variables, with_endpoint_variable
+from bonafide.local.layout import Layout, LocalStackError
+from bonafide.local.sam_local import bridge_address, build, function_variables, start_command, with_endpoint_variable
 
 
 def test_endpoint_variable_is_declared_without_changing_the_original() -> None:
@@ -23,6 +24,26 @@ def test_every_function_is_told_the_way_out_of_its_container() -> None:
     told = function_variables({"One": {"A": "1"}, "Two": {}}, "http://host.docker.internal:8702")
     assert told["One"] == {"A": "1", "AWS_ENDPOINT_URL": "http://host.docker.internal:8702"}
     assert set(told) == {"One", "Two"}
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_functions_are_started_for_the_machine_they_were_built_for(
+    monkeypatch: pytest.MonkeyPatch, architecture: str, tmp_path: Path
+) -> None:
+    """The failure: built for x86_64, started for the template's default arm64, and every call is 502."""
+    seen: list[list[str]] = []
+
+    def run(line: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.append(line)
+        return subprocess.CompletedProcess(line, 0)
+
+    monkeypatch.setattr("bonafide.local.sam_local.subprocess.run", run)
+    layout = Layout(Layout.of_this_project().root, tmp_path)
+    built = build(layout, architecture)
+    started = start_command(layout, built, tmp_path / "v.json", architecture=architecture, address="172.17.0.1")
+    for line in (*seen, started):
+        assert line[line.index("--parameter-overrides") + 1] == f"Architecture={architecture}"
+    assert started[started.index("--template") + 1] == str(built)
 
 
 def test_missing_docker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

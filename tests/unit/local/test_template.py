@@ -73,8 +73,61 @@ def test_parameter_that_is_not_allowed_is_refused(path: Path, parameters: dict[s
         load(path, **parameters)
 
 
-@pytest.mark.parametrize("value", [{"Ref": "Nobody"}, {"Fn::GetAtt": ["Other", "Name"]}, {"Fn::Base64": "x"}])
+@pytest.mark.parametrize("value", [{"Ref": "Nobody"}, {"Fn::GetAtt": ["Other", "Name"]}, {"Fn::ImportValue": "x"}])
 def test_what_is_not_known_is_an_error(path: Path, value: dict[str, object]) -> None:
     """No silent blanks: SAM CLI turns such values into empty strings."""
     with pytest.raises(TemplateError):
         load(path).resolve(value)
+
+
+OWN = """
+Mappings: { Sizes: { dev: { memory: 128 }, "7": { memory: 7 } } }
+Parameters:
+  Stage: { Type: String, Default: dev }
+  Zones: { Type: CommaDelimitedList, Default: "a, b,c" }
+  Needed: { Type: String }
+Resources:
+  Table: { Type: A::Table }
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "resolved"),
+    [
+        ({"Fn::Join": ["-", ["a", {"Ref": "Stage"}, 7]]}, "a-dev-7"),
+        ({"Fn::Join": ["/", {"Ref": "Zones"}]}, "a/b/c"),
+        ({"Fn::Select": [1, {"Ref": "Zones"}]}, "b"),
+        ({"Fn::Select": ["0", {"Fn::Split": [":", "x:y"]}]}, "x"),
+        ({"Fn::FindInMap": ["Sizes", {"Ref": "Stage"}, "memory"]}, 128),
+        ({"Fn::FindInMap": ["Sizes", 7, "memory"]}, 7),
+        ({"Fn::Sub": "${Stage} ${!Stage} ${!aws:x}"}, "dev ${Stage} ${aws:x}"),
+        ({"Fn::Sub": ["${A}-${Stage}", {"A": {"Ref": "Stage"}}]}, "dev-dev"),
+        ({"Fn::Base64": "ab"}, "YWI="),
+    ],
+)
+def test_functions_of_templates_of_ones_own(tmp_path: Path, value: object, resolved: object) -> None:
+    """What other templates use, and this project's does not."""
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN, encoding="utf-8")
+    template = Template.load(path, parameters={"Needed": "x"}, pseudo=pseudo_parameters("stack"))
+    assert template.resolve(value) == resolved
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"Fn::Select": [3, {"Ref": "Zones"}]}, {"Fn::FindInMap": ["Sizes", "prod", "memory"]}, {"Fn::GetAZs": ""}],
+)
+def test_value_that_is_not_there_is_a_sentence(tmp_path: Path, value: object) -> None:
+    """No IndexError, no KeyError."""
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN, encoding="utf-8")
+    with pytest.raises(TemplateError):
+        Template.load(path, parameters={"Needed": "x"}, pseudo=pseudo_parameters("stack")).resolve(value)
+
+
+def test_parameter_without_a_value_is_an_error(tmp_path: Path) -> None:
+    """The failure: the name of a Python object in its place."""
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN, encoding="utf-8")
+    with pytest.raises(TemplateError, match="Needed"):
+        Template.load(path, parameters={}, pseudo=pseudo_parameters("stack"))

@@ -1,0 +1,184 @@
+"""`make deploy`, the very target, for every stage of samconfig.toml, onto the AWS stand-in; in a folder with a space.
+
+Run by `make deploy-stages`; it builds and deploys four times, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from bonafide.deploy_stage import stages
+from bonafide.local.aws import CREDENTIALS, client_arguments, running_ministack
+from bonafide.local.layout import Layout
+from bonafide.local.ministack_gaps import physical_ids
+from bonafide.local.template import read_template
+
+pytestmark = pytest.mark.deploy
+
+PROJECT = Layout.of_this_project()
+STAGES = stages(PROJECT.root / "samconfig.toml")
+ARCHITECTURE = "arm64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
+ISSUE_CHALLENGE = "functions/issue_challenge/issue_challenge.py"
+ANSWER = '{"challenge": challenge, "expires_in": lifetime}'
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout, environments shared, in a path with a space in it."""
+    copy = tmp_path_factory.mktemp("a team") / "bona fide"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT.root,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (PROJECT.root / name).is_file():  # and not deleted without having been committed
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT.root / name, copy / name)  # with its time: the environments are up to date with it
+    for shared in (".venv", ".venv-sam", ".local/packages"):
+        (copy / shared).parent.mkdir(exist_ok=True)
+        (copy / shared).symlink_to(PROJECT.root / shared)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    with running_ministack() as endpoint:
+        yield endpoint
+
+
+def make(checkout: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make` with these arguments, credentials of the stand-in, and nobody at the keyboard."""
+    version = subprocess.run(
+        [str(PROJECT.sam_python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE"))}
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=checkout,
+        env={
+            **environment,
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # The stand-in runs functions with the Python that runs it, where Lambda has the template's.
+            "BONAFIDE_RUNTIME_PYTHON": version.stdout.strip(),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+def deploy(checkout: Path, endpoint: str, stage: str) -> str:
+    ended = make(checkout, endpoint, "deploy", f"STAGE={stage}", f"ARCHITECTURE={ARCHITECTURE}", "CONFIRM=no")
+    assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
+    return ended.stdout
+
+
+def client(service: str, endpoint: str, stage: str) -> Any:
+    return boto3.client(service, **client_arguments(endpoint, STAGES[stage].region))  # type: ignore[call-overload]
+
+
+def challenge(endpoint: str, stage: str) -> dict[str, Any]:
+    """What the deployed verifier API answers to `POST /v1/challenges`."""
+    api = physical_ids(client("cloudformation", endpoint, stage), STAGES[stage].stack_name)["VerifierApi"]
+    request = urllib.request.Request(
+        f"{endpoint}/_aws/execute-api/{api}/{stage}/v1/challenges",
+        data=b'{"app":"demo"}',
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return dict(json.load(answer))
+
+
+def test_there_are_stages() -> None:
+    """A test over no stage would always hold."""
+    assert set(STAGES) >= {"dev", "staging", "prod"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_is_deployed_as_samconfig_says(checkout: Path, aws: str, stage: str) -> None:
+    """The failures: no stage at all (the file is looked for beside the built template), or prod with dev's parameters
+    (what is given beside the file's list takes the list's place)."""
+    told = deploy(checkout, aws, stage)
+    assert f"{stage}: stack bonafide-{stage} in {STAGES[stage].region}" in told
+    assert "Preflight: " in told
+    cloudformation = client("cloudformation", aws, stage)
+    (stack,) = cloudformation.describe_stacks(StackName=f"bonafide-{stage}")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    found = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    declared = read_template(PROJECT.template)["Parameters"]
+    wanted = {name: str(one["Default"]) for name, one in declared.items() if not one.get("NoEcho")}
+    wanted |= {**STAGES[stage].parameters, "Architecture": ARCHITECTURE}
+    assert {name: found[name] for name in wanted} == wanted
+    assert found["Stage"] == stage
+    assert {tag["Key"]: tag["Value"] for tag in stack["Tags"]} == {"project": "bonafide", "stage": stage}
+    groups = client("logs", aws, stage).describe_log_groups(logGroupNamePrefix=f"/bonafide/bonafide-{stage}/")
+    assert {group["retentionInDays"] for group in groups["logGroups"]} == {int(wanted["LogRetentionDays"])}
+    ids = physical_ids(cloudformation, f"bonafide-{stage}")
+    assert ("GuardedApi" in ids) is (wanted["EnableGuardedApi"] == "true")
+    names = [
+        one["stageName"] for one in client("apigateway", aws, stage).get_stages(restApiId=ids["VerifierApi"])["item"]
+    ]
+    assert names == [stage]
+    assert challenge(aws, stage)["challenge"]
+
+
+def test_changed_function_answers_after_the_next_deploy_and_the_stack_can_be_deleted(checkout: Path, aws: str) -> None:
+    """Three steps of one life: deploy, change, delete."""
+    deploy(checkout, aws, "dev")
+    assert "release" not in challenge(aws, "dev")
+    source = checkout / ISSUE_CHALLENGE
+    text = source.read_text("utf-8")
+    assert text.count(ANSWER) == 1
+    source.write_text(text.replace(ANSWER, ANSWER.replace("}", ', "release": "second"}')), "utf-8")
+    try:
+        deploy(checkout, aws, "dev")
+    finally:
+        source.write_text(text, "utf-8")
+    assert challenge(aws, "dev")["release"] == "second"
+    cloudformation = client("cloudformation", aws, "dev")
+    cloudformation.delete_stack(StackName="bonafide-dev")
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName="bonafide-dev", WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
+    with pytest.raises((urllib.error.HTTPError, KeyError, cloudformation.exceptions.ClientError)):
+        challenge(aws, "dev")
+
+
+def test_stage_that_is_not_there_is_said_before_anything_is_built(checkout: Path) -> None:
+    """With the ones that are."""
+    shutil.rmtree(checkout / ".aws-sam", ignore_errors=True)
+    ended = make(checkout, "http://127.0.0.1:9", "deploy", "STAGE=qa")
+    assert ended.returncode != 0
+    assert "There is no stage 'qa' in samconfig.toml. There are: dev, staging, prod." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (checkout / ".aws-sam").exists()
+
+
+def test_production_asks_and_says_how_machines_answer(checkout: Path) -> None:
+    """Nobody is at the keyboard: better said at once than after the build."""
+    shutil.rmtree(checkout / ".aws-sam", ignore_errors=True)
+    ended = make(checkout, "http://127.0.0.1:9", "deploy", "STAGE=prod")
+    assert ended.returncode != 0
+    assert "CONFIRM=no" in ended.stderr
+    assert not (checkout / ".aws-sam").exists()

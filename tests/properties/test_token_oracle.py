@@ -25,7 +25,7 @@ from tests.unit.gate.stand import AUDIENCE, ISSUER, assembled, parts, private_ke
 
 NOW = 1_795_000_000
 CLOCK = NOW + 0.5
-"""What both take for the time. PyJWT asks the clock itself; it is given this one, so that a slow run changes nothing."""
+"""What both take for the time. PyJWT asks the clock itself, and is given this one: a slow run changes nothing."""
 KEYS = {"k7": public_key("token"), "k8": public_key("other")}
 SKEW = 5
 

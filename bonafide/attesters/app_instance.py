@@ -35,7 +35,7 @@ class AppInstance(Protocol):
         """The platform as tokens name it."""
         ...
 
-    def client_data(self, challenge: str, *, signals: Sequence[str] = (), **more: object) -> bytes:
+    def client_data(self, challenge: str, *, signals: Sequence[object] = (), **more: object) -> bytes:
         """The exact bytes that evidence binds. ``more`` adds or replaces members."""
         ...
 

@@ -15,13 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from .apple_generations import GENERATIONS
+from .app_instance import AppInstance
 from .authority import DeviceAuthority
-from .installation import Installation
-from .iphone import AppAttestKey, SoftwareIphone
+from .device_records import installation_of, record_of
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 
@@ -37,19 +33,9 @@ class DeviceStore:
     directory: Path
     authority: DeviceAuthority
 
-    def save(self, name: str, installation: Installation) -> None:
+    def save(self, name: str, installation: AppInstance) -> None:
         """Write a device, replacing one of the same name. Raises :class:`DeviceUnreadable` for an unusable name."""
-        phone, key = installation.phone, installation.phone.keys[installation.key_id]
-        record = {
-            "app": installation.app,
-            "app_id": phone.app_id,
-            "generation": phone.generation.name,
-            "development": phone.development,
-            "category": phone.category,
-            "bundle_version": phone.bundle_version,
-            "attested_key": {"private_key": _to_pem(key.private_key), "counter": key.counter},
-            "request_key": _to_pem(installation.request_key),
-        }
+        record = record_of(installation)
         path = self._path(name)
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
@@ -58,33 +44,20 @@ class DeviceStore:
             json.dump(record, file, indent=1)
         draft.replace(path)
 
-    def load(self, name: str) -> Installation:
+    def load(self, name: str) -> AppInstance:
         """Read a device. Raises :class:`DeviceUnreadable`."""
         path = self._path(name)
         try:
-            record = json.loads(path.read_bytes())
-            phone = SoftwareIphone(
-                authority=self.authority,
-                app_id=record["app_id"],
-                generation=GENERATIONS[record["generation"]],
-                development=record["development"],
-                category=record["category"],
-                bundle_version=record["bundle_version"],
-            )
-            key = AppAttestKey(_from_pem(record["attested_key"]["private_key"]), record["attested_key"]["counter"])
-            phone.keys[key.key_id] = key
-            return Installation(
-                app=record["app"], phone=phone, key_id=key.key_id, request_key=_from_pem(record["request_key"])
-            )
+            return installation_of(json.loads(path.read_bytes()), self.authority)
         except FileNotFoundError as error:
             raise DeviceUnreadable(
                 f"There is no software device called {name}; make one with: bonafide attest"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DeviceUnreadable(f"The file of software device {name} is damaged.") from error
 
     @contextmanager
-    def changing(self, name: str) -> Iterator[Installation]:
+    def changing(self, name: str) -> Iterator[AppInstance]:
         """A device to use once and write back, so that two commands at a time never use one counter twice."""
         self._path(name)
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -98,16 +71,3 @@ class DeviceStore:
         if not _NAME.match(name):
             raise DeviceUnreadable(f"{name!r} cannot be a device name: use lower-case letters, digits, '.', '_', '-'.")
         return self.directory / f"{name}.json"
-
-
-def _to_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode("ascii")
-
-
-def _from_pem(text: str) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(text.encode("ascii"), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("not an elliptic curve key")
-    return key

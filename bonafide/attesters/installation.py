@@ -58,7 +58,7 @@ class Installation:
     def request_public_key(self) -> EcPublicKey:
         return public_key_from_point(point_of(self.request_key.public_key()))
 
-    def client_data(self, challenge: str, *, signals: Sequence[str] = (), **more: object) -> bytes:
+    def client_data(self, challenge: str, *, signals: Sequence[object] = (), **more: object) -> bytes:
         """The exact bytes that evidence binds. ``more`` adds or replaces members."""
         generation = self.phone.generation
         members: dict[str, object] = {

@@ -57,7 +57,7 @@ class KeyStoreInstallation(ABC):
     def platform(self) -> str:
         """The platform that claims and tokens name."""
 
-    def client_data(self, challenge: str, *, signals: Sequence[str] = (), **more: object) -> bytes:
+    def client_data(self, challenge: str, *, signals: Sequence[object] = (), **more: object) -> bytes:
         """The exact bytes that evidence binds. ``more`` adds or replaces members."""
         members: dict[str, object] = {
             "challenge": challenge,
@@ -210,6 +210,7 @@ class HarmonyInstallation(KeyStoreInstallation):
     ``offline`` which of HUKS's chains it gets."""
 
     device: SoftwareHarmony
+    build: str = "1"
     integrity: bool = True
     kind: AttestationKind = AttestationKind.ANONYMOUS
     offline: bool = False
@@ -260,7 +261,7 @@ class HarmonyInstallation(KeyStoreInstallation):
 
     def _facts(self) -> dict[str, str]:
         release = self.device.release
-        return {"app_build": "1", "os": release.os, "model": release.model}
+        return {"app_build": self.build, "os": release.os, "model": release.model}
 
     def _now(self) -> float:
         return self.device.clock()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bonafide.attesters.app_instance import AppInstance
 from bonafide.attesters.authority import DeviceAuthority
 from bonafide.attesters.device_store import DeviceStore, DeviceUnreadable
 from bonafide.attesters.installation import Installation
@@ -21,12 +22,17 @@ def store(tmp_path: Path, authority: DeviceAuthority) -> DeviceStore:
     return DeviceStore(tmp_path / "devices", authority)
 
 
+def iphone(device: AppInstance) -> Installation:
+    assert isinstance(device, Installation)
+    return device
+
+
 def test_saved_device_loads_unchanged(store: DeviceStore, phone_of: PhoneOf) -> None:
     """Keys, counter, release and build survive."""
     installation = Installation.fresh("demo", phone_of("ios-27", category=CATEGORY_TESTFLIGHT, bundle_version="9"))
     installation.phone.generate_assertion(installation.key_id, bytes(32))
     store.save("a", installation)
-    loaded = store.load("a")
+    loaded = iphone(store.load("a"))
     assert (loaded.app, loaded.key_id) == ("demo", installation.key_id)
     assert loaded.request_public_key.thumbprint() == installation.request_public_key.thumbprint()
     assert loaded.phone.keys[loaded.key_id].counter == 1
@@ -40,8 +46,8 @@ def test_racing_users_of_one_device_never_share_a_counter(store: DeviceStore, ph
 
     def renew() -> None:
         with store.changing("a") as device:
-            device.phone.generate_assertion(device.key_id, bytes(32))
-            used.append(device.phone.keys[device.key_id].counter)
+            iphone(device).phone.generate_assertion(iphone(device).key_id, bytes(32))
+            used.append(iphone(device).phone.keys[iphone(device).key_id].counter)
 
     threads = [threading.Thread(target=renew) for _ in range(20)]
     for thread in threads:
@@ -57,12 +63,12 @@ def test_failed_use_does_not_change_the_device(store: DeviceStore, phone_of: Pho
 
     def fail() -> None:
         with store.changing("a") as device:
-            device.phone.generate_assertion(device.key_id, bytes(32))
+            iphone(device).phone.generate_assertion(iphone(device).key_id, bytes(32))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    loaded = store.load("a")
+    loaded = iphone(store.load("a"))
     assert loaded.phone.keys[loaded.key_id].counter == 0
 
 

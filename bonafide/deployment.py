@@ -44,6 +44,28 @@ class OrdersBackend:
     audience: str = "orders"
 
 
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What decides which routes a stack's own authorizer can serve: whether it has a table to spend proofs in, for how
+    many seconds its answers are cached, and how many seconds tokens live."""
+
+    proof_once: bool
+    cache_seconds: float
+    token_lifetime: float
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> GateSettings | None:
+        """Those of a stack with these template parameters; ``None`` where it lacks one."""
+        try:
+            return cls(
+                proof_once=parameters["EnableProofOnce"] == "true",
+                cache_seconds=float(parameters["AuthorizerCacheSeconds"]),
+                token_lifetime=float(parameters["TokenLifetimeSeconds"]),
+            )
+        except (KeyError, ValueError):
+            return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """Addresses and names of one stack.
@@ -51,7 +73,8 @@ class Deployment:
     ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The two endpoint
     URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url``, ``decision_bucket`` and
     ``replay_machine`` (an ARN) are empty where they are not deployed. ``log_groups`` have the decisions of verifier and
-    authorizer; none for the local stack, which has files.
+    authorizer; none for the local stack, which has files. ``gate`` is how its own authorizer is set up, ``None`` where
+    that cannot be known.
     """
 
     verifier_url: str
@@ -70,6 +93,7 @@ class Deployment:
     orders: OrdersBackend | None = None
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
+    gate: GateSettings | None = None
 
     def operator(self) -> str:
         """Who is at the keyboard, for the record of a change: the AWS identity, or the login name where AWS does not
@@ -149,6 +173,7 @@ def from_facts(facts: Mapping[str, Any]) -> Deployment:
         orders=_orders(facts.get("examples", {}).get("orders-backend")),
         aws_endpoint_url=facts["aws_endpoint_url"],
         lambda_endpoint_url=facts["lambda_endpoint_url"],
+        gate=GateSettings.from_parameters(facts.get("gate", {})),
     )
 
 
@@ -166,11 +191,16 @@ def deployed_stack(name: str, region: str | None) -> Deployment:
         stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         raise OperatorError(f"CloudFormation has no stack {name} that these credentials may see.") from error
-    return from_outputs(name, region, {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])})
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])}
+    parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in stacks[0].get("Parameters", [])}
+    return from_outputs(name, region, outputs, parameters)
 
 
-def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> Deployment:
-    """The deployment that CloudFormation outputs describe. Raises :class:`OperatorError` when they are another's."""
+def from_outputs(
+    name: str, region: str | None, outputs: Mapping[str, str], parameters: Mapping[str, str] | None = None
+) -> Deployment:
+    """The deployment that CloudFormation outputs and parameters describe. Raises :class:`OperatorError` when they are
+    another's."""
     try:
         return Deployment(
             verifier_url=outputs["VerifierApiUrl"].rstrip("/"),
@@ -189,6 +219,7 @@ def from_outputs(name: str, region: str | None, outputs: Mapping[str, str]) -> D
                 outputs.get(output) or f"/bonafide/{name}/{kind}"
                 for output, kind in (("VerifierLogGroup", "verifier"), ("GuardLogGroup", "guard"))
             ),
+            gate=GateSettings.from_parameters(parameters or {}),
         )
     except KeyError as error:
         raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error

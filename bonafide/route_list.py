@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto, unique
 
-from attestation.route_requirement import Requirement, RouteRequirement
+from attestation.route_requirement import Requirement, RouteRequirement, check_new_route
 from service.guarded_apis import MAX_ROUTES
 
 from .operator_error import OperatorError
 
 Routes = tuple[RouteRequirement, ...]
+CONNECT = "/$connect"
 
 
 @unique
@@ -22,18 +23,31 @@ class Place(Enum):
     LAST = auto()
 
 
-def read_route(text: str) -> tuple[str, str]:
-    """``POST /payments/*`` as method and path pattern; the method may be left out for any. Raises
-    :class:`OperatorError`."""
+_GATEWAYS_OWN = {"$default": "/*", "$connect": CONNECT}
+"""Route keys of API Gateway that are no paths, and how a list of ours names what they take."""
+
+
+def read_route(text: str, *, new: bool = True) -> tuple[str, str]:
+    """``POST /payments/*`` as method and path pattern; the method may be left out for any.
+
+    API Gateway's own notation is understood, as ``bonafide api report`` prints it: ``ANY``, ``{name}``, ``{name+}``,
+    ``$default`` and ``$connect``. Raises :class:`OperatorError`; also, for a ``new`` route, for one that would never
+    match as it was meant.
+    """
     method, space, path = text.strip().partition(" ")
     if not space:
         method, path = "*", method
-    path = path.strip()
+    method = "*" if method.upper() == "ANY" else method.upper()
+    path = _GATEWAYS_OWN.get(path.strip(), path.strip())
+    if path == CONNECT and method == "*":
+        method = "GET"  # a handshake is nothing else
     try:
-        RouteRequirement(method.upper(), path, Requirement.PROOF)
+        RouteRequirement(method, path, Requirement.PROOF)
+        if new:
+            check_new_route(method, path)
     except ValueError as error:
         raise OperatorError(f"{text!r} is no route, as in 'POST /payments/*': {error}.") from error
-    return method.upper(), path
+    return method, path
 
 
 def new_route(method: str, path: str, mode: str, tier: str | None) -> RouteRequirement:
@@ -48,7 +62,7 @@ def new_route(method: str, path: str, mode: str, tier: str | None) -> RouteRequi
 
 def placed(routes: Sequence[RouteRequirement], route: RouteRequirement, place: Place = Place.FITTING) -> Routes:
     """``routes`` with ``route`` among them, in the stead of one of the same method and path."""
-    same = next((index for index, old in enumerate(routes) if _is_same(old, route.method, route.path)), None)
+    same = next((index for index, old in enumerate(routes) if old.is_same_place(route.method, route.path)), None)
     others = [old for index, old in enumerate(routes) if index != same]
     if place is Place.FIRST:
         index = 0
@@ -65,7 +79,7 @@ def placed(routes: Sequence[RouteRequirement], route: RouteRequirement, place: P
 
 def removed(routes: Sequence[RouteRequirement], method: str, path: str) -> Routes:
     """``routes`` without the one of this method and path. Raises :class:`OperatorError` when there is none."""
-    left = tuple(old for old in routes if not _is_same(old, method, path))
+    left = tuple(old for old in routes if not old.is_same_place(method, path))
     if len(left) == len(routes):
         raise OperatorError(f"There is no route {method} {path} to remove.")
     return left
@@ -93,5 +107,11 @@ def hides(above: RouteRequirement, below: RouteRequirement) -> bool:
     return len(own) == len(other) and all(a in ("*", b) for a, b in zip(own, other, strict=True))
 
 
-def _is_same(route: RouteRequirement, method: str, path: str) -> bool:
-    return route.method == method and route.path == path
+def meets(one: RouteRequirement, other: RouteRequirement) -> bool:
+    """Whether some request is covered by both."""
+    if "*" not in (one.method, other.method) and one.method != other.method:
+        return False
+    shorter, longer = sorted((one, other), key=lambda route: len(route.segments))
+    if len(shorter.segments) < len(longer.segments) and not shorter.open_ended:
+        return False
+    return all("*" in (a, b) or a == b for a, b in zip(shorter.segments, longer.segments, strict=False))

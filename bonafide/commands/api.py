@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from bonafide.deployment import find_deployment
+from bonafide.deployment import Deployment, find_deployment
+from bonafide.gate_limits import cache_warnings, require_known_audience, require_table
 from bonafide.guarded_apis import GuardedApi, GuardedApis
-from bonafide.operator_error import OperatorError
+from bonafide.local.layout import Layout
+from bonafide.operator_error import OperatorError, sentence_of
 from bonafide.publication import publication_of
-from bonafide.request_report import CLASSES, RouteReport, deployed_decisions, local_decisions, report
+from bonafide.registration import RegisteredApps
+from bonafide.request_report import CLASSES, DecisionLine, RouteReport, deployed_decisions, local_decisions, report
+from bonafide.route_coverage import Covered, covered, in_time
 from bonafide.route_list import Place, Routes, hidden, new_route, placed, read_route, removed
 
 from .key import duration
 from .project import project_layout
-from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
+from .terminal import AsJson, Region, StackName, command_group, err, moment, out, print_json, table
 
 commands = command_group("Set what each route of an API asks for, and see who would fail.")
 
+Since = Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back, as in 30m, 24h or 7d.")]
+LogGroups = Annotated[
+    list[str] | None,
+    typer.Option("--log-group", metavar="NAME", help="Log group of another stack's authorizer; may repeat."),
+]
 Audience = Annotated[str, typer.Argument(metavar="AUDIENCE", help="The API, as tokens name it.")]
 
 
@@ -37,19 +47,27 @@ def mode(
     first: Annotated[bool, typer.Option("--first", help="Put it before all others.")] = False,
     last: Annotated[bool, typer.Option("--last", help="Put it after all others.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take the route off the list instead.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="The audience is one that no app's tokens are for yet.")] = False,
+    gate_has_table: Annotated[
+        bool, typer.Option("--gate-has-table", help="The API's authorizer has a table, so that it can do proof-once.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show what it would be, and change nothing.")] = False,
+    since: Since = "24h",
+    log_group: LogGroups = None,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
     """Set what a route asks for. The first route that matches a request decides; relying parties know within seconds.
 
-    A route that is new comes before the first that would hide it; one that is known stays in its place.
+    API Gateway's {name} and {name+} are understood. A route that is new comes before the first that would hide it; one
+    that is known stays in its place. Recorded requests that it covers are shown.
     """
     if first + last + remove > 1:
         raise typer.BadParameter("--first, --last and --remove exclude each other.")
     if remove == (requirement is not None) or (remove and tier is not None):
         raise typer.BadParameter("say a mode, or --remove alone.", param_hint="MODE")
-    method, path = read_route(route)
+    method, path = read_route(route, new=not remove)
 
     def edit(routes: Routes) -> Routes:
         if requirement is None:
@@ -57,15 +75,40 @@ def mode(
         place = Place.FIRST if first else Place.LAST if last else Place.FITTING
         return placed(routes, new_route(method, path, requirement, tier), place)
 
+    seconds = duration(since)
+    layout = project_layout()
+    deployment = find_deployment(stack, region, layout)
+    apis = GuardedApis.of(deployment)
+    if not remove:
+        require_table(deployment, audience, requirement, said=gate_has_table)
+        if not new:
+            require_known_audience(deployment, audience, apis, RegisteredApps(apis.api))
+    recorded, warnings = ([], []) if remove else _recorded(deployment, layout, log_group, audience, seconds)
     begin = time.monotonic()
-    deployment = find_deployment(stack, region, project_layout())
-    api, answer = GuardedApis.of(deployment).change(audience, edit)
-    publication = publication_of(deployment, answer, since=begin)
-    if as_json:
-        print_json({**api.to_record(), **publication.to_record()})
+    if preview:
+        stood = apis.find(audience) or GuardedApi(audience=audience, routes=())
+        api, publication = replace(stood, routes=edit(stood.routes)), None
     else:
-        _print(api)
-        out().print(str(publication))
+        api, answer = apis.change(audience, edit)
+        publication = publication_of(deployment, answer, since=begin)
+    covers = covered(api.routes, method, path, recorded)
+    if not (remove or covers or warnings):
+        warnings.append(
+            f"{method} {path} covers no request that was recorded for {audience} in the last {since}. `bonafide api "
+            "report` lists the routes that have any, as they can be set."
+        )
+    warnings += cache_warnings(deployment, audience, api.routes)
+    if as_json:
+        published = {"preview": True} if publication is None else publication.to_record()
+        print_json({**api.to_record(), **published, "covers": [o.to_record() for o in covers], "warnings": warnings})
+        return
+    _print(api)
+    if covers:
+        columns = ("method", "route", "requests", "would be refused", "covers")
+        title = f"What {method} {path} covers, of the last {since}"
+        table(columns, (_coverage(one) for one in covers), title=title)
+    out().print("Nothing was changed." if publication is None else str(publication))
+    _warn(warnings)
 
 
 @commands.command("list")
@@ -81,23 +124,22 @@ def list_apis(stack: StackName = None, region: Region = None, as_json: AsJson = 
 @commands.command(no_args_is_help=True)
 def show(audience: Audience, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Show an API's routes in order."""
-    api = GuardedApis.of(find_deployment(stack, region, project_layout())).find(audience)
+    deployment = find_deployment(stack, region, project_layout())
+    api = GuardedApis.of(deployment).find(audience)
     if api is None:
         raise OperatorError(f"No routes are set for {audience}: its authorizer's own default counts for all of them.")
     if as_json:
         print_json(api.to_record())
     else:
         _print(api)
+        _warn(cache_warnings(deployment, audience, api.routes))
 
 
 @commands.command("report")
 def report_requests(
     audience: Annotated[str | None, typer.Option("--audience", metavar="TEXT", help="One API only.")] = None,
-    since: Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back, as in 30m, 24h or 7d.")] = "24h",
-    log_group: Annotated[
-        list[str] | None,
-        typer.Option("--log-group", metavar="NAME", help="Log group of another stack's authorizer; may repeat."),
-    ] = None,
+    since: Since = "24h",
+    log_group: LogGroups = None,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -106,18 +148,47 @@ def report_requests(
     begin = time.time() - duration(since)
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)
-    if deployment.is_local:
-        decisions = local_decisions([layout.logs, *layout.local.glob("*/logs")])
-    else:
-        groups = [deployment.log_groups[-1], *(log_group or ())]
-        decisions = deployed_decisions(deployment.aws("logs"), groups, since=begin)
-    routes = report(decisions, audience=audience, since=begin)
+    routes = report(_decisions(deployment, layout, log_group, since=begin), audience=audience, since=begin)
     if as_json:
         print_json([route.to_record() for route in routes])
         return
     names = (*CLASSES, *(["unchecked"] if any(route.classes["unchecked"] for route in routes) else ()))
     columns = ("audience", "method", "route", "asks for", *names, "would be refused")
     table(columns, (_counts(route, names) for route in routes))
+
+
+def _decisions(
+    deployment: Deployment, layout: Layout, log_groups: Sequence[str] | None, *, since: float
+) -> Iterator[DecisionLine]:
+    if deployment.is_local:
+        return local_decisions([layout.logs, *layout.local.glob("*/logs")])
+    groups = [deployment.log_groups[-1], *(log_groups or ())]
+    return deployed_decisions(deployment.aws("logs"), groups, since=since)
+
+
+def _recorded(
+    deployment: Deployment, layout: Layout, log_groups: Sequence[str] | None, audience: str, seconds: float
+) -> tuple[list[RouteReport], list[str]]:
+    """Recorded requests of an API, and a warning where they cannot be read: that stops no change."""
+    begin = time.time() - seconds
+    try:
+        decisions = in_time(_decisions(deployment, layout, log_groups, since=begin))
+        return report(decisions, audience=audience, since=begin), []
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        return [], [f"Recorded requests could not be read. {sentence}"]
+
+
+def _coverage(one: Covered) -> tuple[str, ...]:
+    seen = one.requests
+    return seen.method, seen.route, str(seen.total), str(seen.would_be_refused), "all" if one.all else "some"
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        err().print(f"Warning: {warning}")
 
 
 def _counts(route: RouteReport, names: Sequence[str]) -> tuple[str, ...]:

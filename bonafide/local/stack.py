@@ -35,6 +35,9 @@ from bonafide.local.vendor_servers import VendorServers
 _LOOK = 0.5
 """Seconds between two looks whether everything is still there."""
 
+GATE_PARAMETERS = ("EnableProofOnce", "AuthorizerCacheSeconds", "TokenLifetimeSeconds")
+"""What commands look at before they ask an authorizer for what it cannot do."""
+
 _SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -286,6 +289,7 @@ class LocalStack:
             "stack_name": self.stack_name,
             "issuer": environment["TOKEN_ISSUER"],
             "audience": environment["AUDIENCE"],
+            "gate": {name: str(made.template.parameters[name]) for name in GATE_PARAMETERS},
             "tables": {short: made.tables[short] for short in TABLES},
             "root_public_key": environment["ROOT_PUBLIC_KEY"],
             "root_key_id": made.root_key_id,

@@ -115,7 +115,7 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, command: tuple[str, ...],
 
 def test_routes_and_not_before_say_who_changed_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another operator's change is kept, and both are in the audit by name."""
-    as_json(run("api", "mode", "https://shop.example/v1", "GET /a", "token", "--json"))
+    as_json(run("api", "mode", "https://shop.example/v1", "GET /a", "token", "--new", "--json"))
     monkeypatch.setenv(OPERATOR_VARIABLE, "bob")
     changed = as_json(run("api", "mode", "https://shop.example/v1", "GET /b", "proof", "--json"))
     assert [route[1] for route in changed["routes"]] == ["/a", "/b"]

@@ -176,6 +176,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("api", "list"), (AUDIENCE, ARN)),
     (("api", "show", AUDIENCE), (AUDIENCE, PATH, "proof-once", "affirming")),
     (("api", "report"), (AUDIENCE, PATH, "monitor")),
+    (("api", "mode", AUDIENCE, f"POST {PATH}", "proof", "--preview"), (PATH, "proof", "would be refused")),
     (("app", "list"), (APPLE_ID, REGISTRATION["android_packages"][0])),  # type: ignore[index]
     (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
     (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),

@@ -11,6 +11,7 @@ import pytest
 
 from bonafide.operator_error import OperatorError
 from bonafide.request_report import CLASSES, deployed_decisions, local_decisions, read_line, report
+from bonafide.route_list import read_route
 
 NOW = 1_780_000_000.0
 
@@ -58,7 +59,8 @@ def test_requests_that_were_refused_already_are_not_counted_as_would_be() -> Non
         ({"route": "GET /orders"}, "/orders"),
         ({"route": "$default"}, "$default"),
         ({"route": ""}, "/orders"),
-        ({"route": "", "route_pattern": ""}, "?"),
+        ({"route": "ANY /{proxy+}"}, "/{proxy+}"),
+        ({"route": "", "route_pattern": ""}, "/*"),
     ],
 )
 def test_route_has_one_name_whatever_the_gateway(changes: dict[str, object], expected: str) -> None:
@@ -66,6 +68,7 @@ def test_route_has_one_name_whatever_the_gateway(changes: dict[str, object], exp
     found = read_line(text(**changes), None)
     assert found is not None
     assert found.route == expected
+    read_route(f"{found.method} {found.route}")  # what is reported can be set
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,43 @@ def test_stack_without_a_table_refuses_such_routes(log_lines: Lines) -> None:
     assert "PROOF_NONCES_TABLE" in line["detail"]
 
 
+def test_routes_that_no_table_serves_are_announced_before_any_request() -> None:
+    """A 401 for everybody must not come unannounced: at startup, by name, and again only when the routes change."""
+    gate = Stand(bundle(apis={AUDIENCE: ROUTES}))
+    gate.gate.prepare(NOW)
+    assert gate.warnings == ["proof-once needs PROOF_NONCES_TABLE, which is not set; refused: POST /payments/*"]
+    gate.serve(bundle(version=8, apis={AUDIENCE: ROUTES}))
+    gate.now = NOW + 31
+    gate.call(PAYMENT)
+    assert len(gate.warnings) == 1
+    gate.serve(bundle(version=9, apis={AUDIENCE: (RouteRequirement("*", "/*", Requirement.PROOF_ONCE),)}))
+    gate.now = NOW + 62
+    gate.call(PAYMENT)
+    assert gate.warnings[1].endswith("refused: * /*")
+
+
+def test_default_that_no_table_serves_is_announced_too() -> None:
+    """By the setting's name."""
+    gate = Stand(bundle(apis={}), default_requirement=Requirement.PROOF_ONCE)
+    gate.gate.prepare(NOW)
+    assert "DEFAULT_REQUIREMENT is proof-once" in gate.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        Stand(bundle(apis={AUDIENCE: ROUTES}), proof_nonces_table="nonces"),
+        Stand(bundle(apis={AUDIENCE: ROUTES}), spent=SpentProofs("nonces", NoncesTable())),
+        Stand(bundle(apis={AUDIENCE: ROUTES[1:]})),
+        Stand(bundle(apis={AUDIENCE: (RouteRequirement("*", "/*", Requirement.PROOF), *ROUTES)})),
+    ],
+)
+def test_nothing_is_announced_where_nothing_is_impossible(gate: Stand) -> None:
+    """A table, no such route, or one that no request reaches."""
+    gate.gate.prepare(NOW)
+    assert gate.warnings == []
+
+
 def test_one_of_many_at_once_passes() -> None:
     """The condition decides, not the order of reading."""
     table = NoncesTable()

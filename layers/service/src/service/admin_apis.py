@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from attestation.route_requirement import Requirement, RouteRequirement
+from attestation.route_requirement import Requirement, RouteRequirement, check_new_route
 from pydantic import Field
 
 from .admin_problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_API, AdminRefusal
@@ -60,6 +60,7 @@ def set_routes(
 ) -> dict[str, object]:
     """Replace an API's routes, unless somebody changed them since they were read, and have it published."""
     routes = _routes(request.routes)
+    _check_new(routes, apis.find(request.audience))
     api = GuardedApi(
         audience=request.audience,
         routes=routes,
@@ -78,6 +79,18 @@ def set_routes(
     if not apis.put(api, seen=request.revision, entry=entry):
         raise AdminRefusal(CONFLICT, f"Somebody else changed {request.audience} at this moment: look again.")
     return {**api.to_record(), **publication.now().to_record()}
+
+
+def _check_new(routes: Routes, stood: GuardedApi | None) -> None:
+    """Refuse routes that would never match as they were meant. Those that stand already are left alone: an operator who
+    takes one of two away must not be refused for the other."""
+    known = {(route.method, route.path) for route in stood.routes} if stood is not None else set()
+    for route in routes:
+        if (route.method, route.path) not in known:
+            try:
+                check_new_route(route.method, route.path)
+            except ValueError as error:
+                raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
 
 
 def _routes(rows: list[list[str]]) -> Routes:

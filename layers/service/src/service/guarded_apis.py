@@ -149,13 +149,17 @@ class PublishedRoutes:
 
 
 def check_routes(routes: Routes) -> None:
-    """Raises ``ValueError``, one sentence, for a list that cannot be an API's."""
+    """Raises ``ValueError``, one sentence, for a list that cannot be an API's. Two spellings of one place are one."""
     if len(routes) > MAX_ROUTES:
         raise ValueError(f"More than {MAX_ROUTES} routes of one API are too many: use patterns.")
-    places = [(route.method, route.path) for route in routes]
-    for place in places:
-        if places.count(place) > 1:
-            raise ValueError(f"The route {' '.join(place)} stands more than once: only the first would ever count.")
+    places: set[tuple[object, ...]] = set()
+    for route in routes:
+        place = (route.method, route.segments, route.open_ended)
+        if place in places:
+            raise ValueError(
+                f"The route {route.method} {route.path} stands more than once: only the first would ever count."
+            )
+        places.add(place)
 
 
 def is_audience(text: str) -> bool:

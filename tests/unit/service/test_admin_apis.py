@@ -1,0 +1,61 @@
+"""Setting routes through the Admin API: what would never match as it was meant is refused where it comes from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from service.admin_apis import SetRoutes, set_routes
+from service.admin_problems import AdminRefusal
+from service.guarded_apis import GuardedApi, check_routes
+
+from tests.unit.command.test_route_list import routes
+
+
+class Apis:
+    """The table, with one API in it."""
+
+    def __init__(self, *stood: str) -> None:
+        self.stood = routes(*stood)
+        self.stored: list[GuardedApi] = []
+
+    def find(self, audience: str) -> GuardedApi | None:
+        return GuardedApi(audience=audience, routes=self.stood) if self.stood else None
+
+    def put(self, api: GuardedApi, *, seen: int, entry: object) -> bool:
+        del seen, entry
+        self.stored.append(api)
+        return True
+
+
+def change(apis: Apis, *rows: list[str]) -> dict[str, object]:
+    publication: Any = SimpleNamespace(now=lambda: SimpleNamespace(to_record=dict))
+    request = SetRoutes(audience="orders", routes=list(rows), revision=0)
+    return set_routes(request, who="ann", now=1.0, apis=apis, publication=publication)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [["GETT", "/a", "proof"], ["ANY", "/a", "proof"], ["GET", "/a/{b", "proof"], ["GET", "/{a+}/b", "proof"]],
+)
+def test_route_that_would_never_match_as_meant_is_refused(row: list[str]) -> None:
+    """The command is not the only client."""
+    apis = Apis()
+    with pytest.raises(AdminRefusal, match="cannot be"):
+        change(apis, ["GET", "/fine", "token"], row)
+    assert apis.stored == []
+
+
+def test_route_that_stands_is_no_reason_to_refuse_a_change() -> None:
+    """Or whoever cleans up two bad routes could take neither away."""
+    apis = Apis("GETT /a proof", "GET /b/{c proof")
+    change(apis, ["GET", "/b/{c", "proof"], ["GET", "/orders/{order}", "proof"])
+    assert [route.path for route in apis.stored[0].routes] == ["/b/{c", "/orders/{order}"]
+
+
+def test_two_spellings_of_one_place_are_one_route() -> None:
+    """Only the first would ever count."""
+    check_routes(routes("GET /a/{b} proof", "GET /a/* proof", "GET /a/{b+} proof"))
+    with pytest.raises(ValueError, match="more than once"):
+        check_routes(routes("GET /a/{b}/c proof", "GET /a/*/c token"))

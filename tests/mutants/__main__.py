@@ -1,0 +1,129 @@
+"""``make mutants``: which changes to the verifiers and the gate no test notices.
+
+``NUMBER`` mutants are chosen by ``SEED``. Results are kept in ``.local/mutants`` as they come: ended early, or run
+again after a test was added, it goes on with what is not killed yet. Ends with 1 while a mutant lives that
+``tests/mutants/equivalent.json`` does not explain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tests.mutants.mutant import ROOT, Mutant, chosen, target_files
+from tests.mutants.relevant_tests import RelevantTests
+from tests.mutants.results import Result, Results
+from tests.mutants.trial import Laboratory, Outcome
+
+WORK: Final = ROOT / ".local" / "mutants"
+_COPIED: Final = (
+    "bonafide",
+    "docs",
+    "events",
+    "examples",
+    "functions",
+    "layers",
+    "packaging",
+    "policies",
+    "requirements",
+)
+_FILES: Final = ("pyproject.toml", "template.yaml", "samconfig.toml", "README.md", "Makefile", "CHANGELOG.md")
+_TESTS: Final = ("tests/unit", "tests/properties")
+
+
+def main() -> int:
+    """Choose, try, report."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("--number", type=int, default=1500)
+    parser.add_argument("--seed", default="7")
+    parser.add_argument("--write", action="store_true", help="write tests/mutants/mutants.txt")
+    arguments = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    tree = _copy()
+    print(f"Choosing {arguments.number} mutants of {len(target_files())} modules, seed {arguments.seed}", flush=True)
+    taken = _chosen(arguments.number, arguments.seed)
+    seen = _functions_run(tree)
+    laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree))
+    laboratory.prepare(seen["imported"])
+    results = Results.read(WORK / "results.jsonl")
+    for number, mutant in enumerate(taken, start=1):
+        if not results.killed(mutant):
+            verdict = laboratory.judge(mutant)
+            results.add(Result.of(mutant, verdict))
+            if verdict.outcome in (Outcome.ALIVE, Outcome.NO_TEST):
+                print(f"{number}/{len(taken)} {verdict.outcome}: {mutant.path}:{mutant.line} {mutant.operator}")
+                print(f"    - {mutant.was}\n    + {mutant.now}", flush=True)
+    report = results.report(taken, arguments.seed)
+    print(report.summary)
+    if arguments.write:
+        report.write()
+    return 0 if report.explained else 1
+
+
+def _copy() -> Path:
+    """A copy of the tree, where mutants are put in place; the bytecode of what did not change is kept."""
+    tree = WORK / "tree"
+    tree.mkdir(exist_ok=True)
+    for name in (*_COPIED, "tests"):
+        for path in (ROOT / name).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                _copy_if_new(path, tree / path.relative_to(ROOT))
+    for name in _FILES:
+        _copy_if_new(ROOT / name, tree / name)
+    for path in (tree / "tests").rglob("*.py"):
+        if not (ROOT / path.relative_to(tree)).exists():
+            path.unlink()
+    return tree
+
+
+def _copy_if_new(source: Path, target: Path) -> None:
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _chosen(number: int, seed: str) -> list[Mutant]:
+    """Kept: choosing parses every module many times."""
+    content = b"".join(path.read_bytes() for path in [*target_files(), *sorted(Path(__file__).parent.glob("*.py"))])
+    key = hashlib.sha256(content + f"{number} {seed}".encode()).hexdigest()[:16]
+    kept = WORK / f"chosen-{key}.json"
+    if kept.exists():
+        return [Mutant(**members) for members in json.loads(kept.read_text("utf-8"))]
+    taken = chosen(number, seed)
+    members = [{name: getattr(mutant, name) for name in Mutant.__slots__} for mutant in taken]
+    kept.write_text(json.dumps(members), "utf-8")
+    return taken
+
+
+def _functions_run(tree: Path) -> dict[str, Any]:
+    """Run the tests once on what is not mutated; kept until the code or a test changes."""
+    digest = hashlib.sha256()
+    for path in sorted([*target_files(tree), *(p for name in _TESTS for p in (tree / name).rglob("*.py"))]):
+        digest.update(path.read_bytes())
+    kept = WORK / f"functions-run-{digest.hexdigest()[:16]}.json"
+    if not kept.exists():
+        print("Running the tests once, to see which functions each of them runs", flush=True)
+        begin = time.monotonic()
+        command = [sys.executable, "-m", "tests.mutants.functions_run", str(kept), *_TESTS]
+        log = WORK / "functions-run.log"
+        with log.open("w", encoding="utf-8") as output:
+            environment = {
+                **os.environ,
+                "BONAFIDE_CASES": os.environ.get("BONAFIDE_CASES", f"{ROOT.parent}/shared/cases"),
+            }
+            subprocess.run(command, cwd=tree, stdout=output, stderr=output, check=True, env=environment)
+        print(f"{time.monotonic() - begin:.0f} s; see {log}", flush=True)
+    seen: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+    return seen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

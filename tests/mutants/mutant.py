@@ -1,0 +1,156 @@
+"""The mutants of the verifiers and the gate: all that the operators make, and the choice of some by a seed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+from tests.mutants.dropped_checks import applied, edits
+
+ROOT: Final = Path(__file__).parents[2]
+TARGETS: Final = ("layers/attestation/src/attestation/**/*.py", "functions/authorize_request/*.py")
+_LEFT_OUT: Final = ("VariableReplacer", "VariableInserter", "Eq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq")
+"""Operators that need a configuration, and those that ask whether Python interns a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One changed module. ``line`` is where in the original; ``was`` and ``now`` are that line before and after, and
+    ``nth`` says which it is of the same changes in that file."""
+
+    path: str
+    line: int
+    operator: str
+    was: str
+    now: str
+    nth: int
+    source: str
+
+    @property
+    def identity(self) -> str:
+        """A name that outlives edits elsewhere in the file: file, operator, and the line before and after."""
+        told = "\n".join((self.path, self.operator, self.was, self.now, str(self.nth)))
+        return hashlib.sha256(told.encode("utf-8")).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an operator can change a module, and how: the mutant is made only if it is chosen."""
+
+    path: str
+    line: int
+    operator: str
+    text: str
+    nth: int
+    make: Callable[[], str | None]
+
+    @property
+    def kind(self) -> str:
+        """The operator, whatever it puts in place."""
+        return self.operator.split("_")[0]
+
+    def rank(self, seed: str) -> str:
+        """A number by chance that outlives edits elsewhere in the file."""
+        told = "\n".join((seed, self.path, self.operator, self.text, str(self.nth)))
+        return hashlib.sha256(told.encode("utf-8")).hexdigest()
+
+
+def target_files(root: Path = ROOT) -> list[Path]:
+    """The modules that are mutated."""
+    return sorted(path for pattern in TARGETS for path in root.glob(pattern) if path.name != "__init__.py")
+
+
+def chosen(number: int, seed: str, root: Path = ROOT) -> list[Mutant]:
+    """``number`` mutants: at most one for each line and kind of change, so that an operator with many replacements does
+    not outweigh a dropped check; the seed decides which."""
+    groups: dict[tuple[str, int, str], list[_Place]] = {}
+    for path in target_files(root):
+        for place in _places(path, root):
+            groups.setdefault((place.path, place.line, place.kind), []).append(place)
+    taken: list[Mutant] = []
+    for places in sorted(groups.values(), key=lambda group: group[0].rank(f"group {seed}")):
+        if len(taken) == number:
+            break
+        ranked = sorted(places, key=lambda place: place.rank(seed))
+        taken += islice(filter(None, (_mutant(place, root) for place in ranked)), 1)
+    return taken
+
+
+def _mutant(place: _Place, root: Path) -> Mutant | None:
+    """The mutant, if its program differs: a change to an annotation makes none."""
+    source, changed = (root / place.path).read_text("utf-8"), place.make()
+    try:
+        if changed is None or _program(changed) == _program(source):
+            return None
+    except SyntaxError:
+        return None
+    return Mutant(place.path, *_difference(source, changed, place.operator), place.nth, changed)
+
+
+def _places(path: Path, root: Path) -> Iterator[_Place]:
+    source = path.read_text("utf-8")
+    name, lines = path.relative_to(root).as_posix(), source.splitlines()
+    seen: Counter[tuple[str, str]] = Counter()
+
+    def place(line: int, operator: str, make: Callable[[], str | None]) -> _Place:
+        text = lines[line - 1].strip()
+        seen[operator, text] += 1
+        return _Place(name, line, operator, text, seen[operator, text], make)
+
+    for edit in edits(source):
+        yield place(edit.begin[0], edit.operator, partial(applied, source, edit))
+    nodes = list(ast_nodes(get_ast(source)))
+    for full_name in operator_names():
+        operator = full_name.removeprefix("core/")
+        if not operator.endswith(_LEFT_OUT):
+            positions = (at for node in nodes for at in get_operator(full_name)().mutation_positions(node))
+            for occurrence, (begin, _) in enumerate(positions):
+                yield place(begin[0], operator, partial(_by_cosmic_ray, source, full_name, occurrence))
+
+
+def _by_cosmic_ray(source: str, operator: str, occurrence: int) -> str | None:
+    try:
+        changed: str | None = mutate_code(source, get_operator(operator)(), occurrence)
+    except AttributeError:  # its ExceptionReplacer does not know names with dots
+        return None
+    return changed
+
+
+def _difference(source: str, changed: str, operator: str) -> tuple[int, str, str, str]:
+    """The first line that differs, the operator, and what the line was and is."""
+    before, after = source.splitlines(), changed.splitlines()
+    at = next(
+        (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)) - 1
+    )
+    return at + 1, operator, before[at].strip(), after[at].strip() if at < len(after) else ""
+
+
+def _program(source: str) -> str:
+    return ast.dump(_WithoutAnnotations().visit(ast.parse(source)))
+
+
+class _WithoutAnnotations(ast.NodeTransformer):
+    """Annotations are never evaluated here (``from __future__ import annotations``)."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)

@@ -78,7 +78,9 @@ def _attestation(evidence: HarmonyKeyAttestation, client_data_hash: bytes | None
     statement = extension.read_statement(leaf)
     record: Record = {
         "key": attempt(lambda: read_subject_key(leaf.spki).name),
+        "version": statement.version,
         "claims": {name: _claim(statement, name) for name in statement.values},
+        "unread_claims": list(statement.unread),
         "unknown_claims": list(statement.unknown),
     }
     challenge = statement.values.get(extension.CHALLENGE)

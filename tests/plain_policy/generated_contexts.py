@@ -186,6 +186,6 @@ def _harmony(random: Random) -> Claims:
         random.choice(("harmony-signer-unpinned", "harmony-attestation-version-unknown")),
         "harmony-revocation-unchecked",
         "harmony-device-identified",
-        "harmony-claims-unread",
+        random.choice(("harmony-claims-unread", "harmony-issued-on-device")),
     )
     return _claims(random, Platform.HARMONY, KeyStorage.TEE, findings, harmony=harmony)

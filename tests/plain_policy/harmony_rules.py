@@ -11,6 +11,7 @@ from attestation.evidence import IntegrityProfile
 from attestation.harmony.key_attestation import (
     CLAIMS_UNREAD,
     DEVICE_IDENTIFIED,
+    ISSUED_ON_DEVICE,
     RELEASE,
     REVOCATION_UNCHECKED,
     SIGNER_UNPINNED,
@@ -32,8 +33,9 @@ def harmony_findings(claims: Claims, *, now: float | None, integrity_hours: int)
     for finding in (SIGNER_UNPINNED, REVOCATION_UNCHECKED, DEVICE_IDENTIFIED, VERSION_UNKNOWN):
         if finding in claims.findings:
             yield Finding(finding, Tier.WARNING)
-    if CLAIMS_UNREAD in claims.findings:
-        yield Finding(CLAIMS_UNREAD, Tier.WARNING, enforced=False)
+    for finding in (CLAIMS_UNREAD, ISSUED_ON_DEVICE):
+        if finding in claims.findings:
+            yield Finding(finding, Tier.WARNING, enforced=False)
     if harmony.integrity is None:
         yield Finding("harmony-device-integrity-missing", Tier.WARNING, advice=ASK_FOR_INTEGRITY)
         return

@@ -102,11 +102,12 @@ def test_member_that_could_not_be_read_is_recorded_and_costs_nothing() -> None:
     assert [finding.rule for finding in result.findings] == ["harmony-device-integrity-unread"]
 
 
-def test_claim_that_could_not_be_read_is_recorded_and_costs_nothing() -> None:
-    """The same for the key's statement."""
-    result = judged(replace(SOUND, findings=("harmony-claims-unread",)))
+@pytest.mark.parametrize("finding", ["harmony-claims-unread", "harmony-issued-on-device"])
+def test_finding_that_is_only_recorded_costs_nothing(finding: str) -> None:
+    """A claim in a new form, a key attested without the network: genuine, and worth counting."""
+    result = judged(replace(SOUND, findings=(finding,)))
     assert result.tier is Tier.AFFIRMING
-    assert [finding.rule for finding in result.findings] == ["harmony-claims-unread"]
+    assert [found.rule for found in result.findings] == [finding]
 
 
 def test_signer_that_is_unclear_gains_nothing_over_no_verdict() -> None:

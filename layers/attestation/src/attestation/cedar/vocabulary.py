@@ -96,8 +96,9 @@ _FAMILIAR: Final[Mapping[str, frozenset[str]]] = {
     "Harmony.findings": frozenset(
         {
             "harmony-app-mode-unknown", "harmony-attestation-version-unknown", "harmony-claims-unread",
-            "harmony-device-identified", "harmony-device-integrity-signer-unclear", "harmony-key-origin-unknown",
-            "harmony-revocation-unchecked", "harmony-signer-unpinned", "harmony-simulator",
+            "harmony-device-identified", "harmony-device-integrity-signer-unclear", "harmony-issued-on-device",
+            "harmony-key-origin-unknown", "harmony-revocation-unchecked", "harmony-signer-unpinned",
+            "harmony-simulator",
         }
     ),
 }  # fmt: skip

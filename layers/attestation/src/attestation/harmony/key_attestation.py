@@ -77,8 +77,10 @@ APP_MODE_UNKNOWN: Final = "harmony-app-mode-unknown"
 SIGNER_UNPINNED: Final = "harmony-signer-unpinned"
 """Finding: the app is registered without app ids and identifiers, so anybody's build of that name passes."""
 REVOCATION_UNCHECKED: Final = "harmony-revocation-unchecked"
-"""Finding: a certificate of the device itself issued the key's (non-anonymous and offline chains), and it may be
-revoked; Huawei's list was not asked."""
+"""Finding: a non-anonymous chain, whose device certificate may be revoked; Huawei's list was not asked."""
+ISSUED_ON_DEVICE: Final = "harmony-issued-on-device"
+"""Finding: an anonymous chain made without the network: a CA of the device's own issued the key's certificate, and may
+have been revoked since."""
 DEVICE_IDENTIFIED: Final = "harmony-device-identified"
 """Finding: the attestation names the single device. The names are not read out."""
 VERSION_UNKNOWN: Final = "harmony-attestation-version-unknown"
@@ -232,9 +234,10 @@ def _environment(application: Application, *, simulator: bool) -> Environment:
 
 
 def _of_the_chain(kind: AttestationKind, certificates: Sequence[Certificate], anchor: TrustAnchor) -> Iterator[str]:
-    """An anonymous chain made without the network has a CA of the device's own as well, below Huawei's."""
-    if kind is AttestationKind.NON_ANONYMOUS or len(below_anchor(certificates, anchor)) > _ONLINE:
+    if kind is AttestationKind.NON_ANONYMOUS:
         yield REVOCATION_UNCHECKED
+    elif len(below_anchor(certificates, anchor)) > _ONLINE:
+        yield ISSUED_ON_DEVICE
 
 
 def _of_the_statement(

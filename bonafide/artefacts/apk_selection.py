@@ -83,7 +83,7 @@ def _named_at(level: int, block: BlockSigners, name: str) -> Iterator[tuple[str,
                 return
         elif scheme == "v3":
             return
-    if level >= V2_SINCE and "v2" in block and not (level >= V3_SINCE and "v3" in block):
+    if level >= V2_SINCE and "v2" in block:
         yield "v2", block["v2"]
 
 

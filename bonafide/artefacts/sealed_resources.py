@@ -132,7 +132,9 @@ class _Seals:
             folder = f"{path}/"
             info = read_plist(self._archive, self._name(f"{folder}Info.plist"))
             executable = info.get("CFBundleExecutable")
-            if depth >= _MAX_DEPTH or not isinstance(executable, str):
+            if depth >= _MAX_DEPTH:
+                raise ArtefactError(f"{self._archive.name} nests code more than {_MAX_DEPTH} levels deep.")
+            if not isinstance(executable, str):
                 raise ArtefactError(f"{path[-80:]} in {self._archive.name} has no executable.")
             directories = self._directories(folder + executable, sealed_files(self._archive, self._name(folder)))
             self.check(folder, executable, depth + 1)

@@ -155,10 +155,14 @@ def cdhash(executable: bytes, *, name: str = "sha256", at: int = 0) -> bytes:
     return hashlib.new(name, executable[start : start + size]).digest()[:20]
 
 
-def nested_bundle(code: bytes = b"nested" * 1_000, *, signing: Signing | None = None) -> dict[str, bytes]:
-    """A framework that is signed by itself, with a resource on a list of its own."""
+def nested_bundle(
+    code: bytes = b"nested" * 1_000, *, signing: Signing | None = None, inner: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
+    """A framework that is signed by itself, with a resource on a list of its own; ``inner`` is one within it."""
     info = plistlib.dumps({"CFBundleExecutable": "Nested", "CFBundleIdentifier": f"{BUNDLE}.nested"})
-    files2 = {"nested.txt": {"hash2": hashlib.sha256(b"nested").digest()}}
+    files2: dict[str, Any] = {"nested.txt": {"hash2": hashlib.sha256(b"nested").digest()}}
+    if inner is not None:
+        files2["In.framework"] = {"cdhash": cdhash(inner["Nested"])}
     resources = plistlib.dumps({"files2": files2})
     signs = signing or Signing()
 
@@ -170,6 +174,7 @@ def nested_bundle(code: bytes = b"nested" * 1_000, *, signing: Signing | None = 
         "_CodeSignature/CodeResources": resources,
         "Nested": mach_o(code, sign=sign),
         "nested.txt": b"nested",
+        **{f"In.framework/{path}": content for path, content in (inner or {}).items()},
     }
 
 

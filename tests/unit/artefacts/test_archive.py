@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,21 @@ def test_deflate_stream_that_is_none_is_refused() -> None:
     """Found when it is read."""
     start = PLAIN.index(b"a.txt") + 5
     assert "a.txt in app.apk" in _sentence(PLAIN[:start] + b"\xff" * 8 + PLAIN[start + 8 :], read="a.txt")
+
+
+def test_stream_without_end_is_refused() -> None:
+    """All of the content is there, and the stream could go on: readers differ in what they make of it."""
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    endless = stream.compress(b"x" * 100) + stream.flush(zlib.Z_SYNC_FLUSH)
+    whole = zipped({"a": b"x" * 100})
+    name_end = 31
+    start = directory_offset(whole)
+    assert start - name_end < len(endless)
+    size = len(endless).to_bytes(4, "little")
+    head = whole[:18] + size + whole[22:name_end]
+    directory = whole[start : start + 20] + size + whole[start + 24 : -6]
+    content = head + endless + directory + (name_end + len(endless)).to_bytes(4, "little") + whole[-2:]
+    assert _sentence(content, read="a") == "a in app.apk is broken."
 
 
 def test_stream_longer_than_it_says_is_refused() -> None:

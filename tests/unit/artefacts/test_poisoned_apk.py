@@ -42,7 +42,10 @@ _V2 = BlockSigner()
 _V3 = BlockSigner(sdk=(28, LAST))
 _EVIL = BlockSigner(identity=STRANGER)
 _OLD = BlockSigner(sdk=(28, 32), attributes=FROM_33)
-_NEW = BlockSigner(identity=ROTATED, sdk=(33, LAST), attributes={PROOF: lineage(OWNER, ROTATED)})
+_NEW_PROOF = {PROOF: lineage(OWNER, ROTATED)}
+_NEW = BlockSigner(identity=ROTATED, sdk=(33, LAST), attributes=_NEW_PROOF)
+_THIRD_PROOF = {PROOF: lineage(OWNER, ROTATED, THIRD)}
+_NEW_THIRD = BlockSigner(identity=THIRD, sdk=(33, LAST), attributes=_THIRD_PROOF)
 
 
 def _evil(first: int, last: int, **changes: object) -> BlockSigner:
@@ -258,13 +261,13 @@ def test_two_signers_are_not_taken_by_the_first_file_either(not_taken: NotTaken,
         (replace(_v31(_NEW), min_sdk=33), (ROTATED.digest, OWNER.digest)),
         # Of three keys Android names the oldest and the current one.
         (
-            _v31(replace(_NEW, identity=THIRD, attributes={PROOF: lineage(OWNER, ROTATED, THIRD)})),
+            _v31(_NEW_THIRD),
             (OWNER.digest, THIRD.digest),
         ),
         (
             _v31(
                 replace(_NEW, sdk=(33, 34)),
-                replace(_NEW, identity=THIRD, sdk=(35, LAST), attributes={PROOF: lineage(OWNER, ROTATED, THIRD)}),
+                replace(_NEW_THIRD, sdk=(35, LAST)),
             ),
             (OWNER.digest, ROTATED.digest, THIRD.digest),
         ),
@@ -274,6 +277,29 @@ def test_two_signers_are_not_taken_by_the_first_file_either(not_taken: NotTaken,
                 old=replace(_OLD, sdk=(28, 33)),
             ),
             (OWNER.digest, ROTATED.digest),
+        ),
+        # A release of the preview's level passes the preview's signer over; one before 13 knows no v3.1.
+        (
+            Apk(
+                v1=None,
+                min_sdk=33,
+                blocks={
+                    V3: (replace(_NEW, sdk=(28, 33), attributes={**FROM_33, **_NEW_PROOF}),),
+                    V31: (replace(_NEW_THIRD, attributes={**_THIRD_PROOF, DEV_RELEASE: b""}),),
+                },
+            ),
+            (ROTATED.digest, OWNER.digest, THIRD.digest),
+        ),
+        (
+            Apk(
+                v1=None,
+                min_sdk=30,
+                blocks={
+                    V3: (replace(_NEW, sdk=(28, LAST), attributes={ROTATION_MIN_SDK: b"\x1e\0\0\0", **_NEW_PROOF}),),
+                    V31: (replace(_NEW_THIRD, sdk=(30, LAST)),),
+                },
+            ),
+            (ROTATED.digest, OWNER.digest, THIRD.digest),
         ),
         (Apk(beside={PADDING: bytes(4_000), 0x504B4453: b"dependencies", 0x6DFF800D: b"stamp"}), (OWNER.digest,)),
     ],
@@ -285,7 +311,7 @@ def test_signers_are_those_that_android_names(read: Read, apk: Apk, named: tuple
 
 def test_middle_key_of_a_lineage_links_and_is_not_registered(read: Read) -> None:
     """The app is registered by its second key; the third vouches by the lineage, and the first comes along."""
-    apk = _v31(replace(_NEW, identity=THIRD, attributes={PROOF: lineage(OWNER, ROTATED, THIRD)}))
+    apk = _v31(_NEW_THIRD)
     artefact = read(apk.build())
     stands = Registration(app="demo", android_packages=("org.example.demo",), android_signing_digests=(ROTATED.digest,))
     assert what_is_new(stands, artefact) == ()

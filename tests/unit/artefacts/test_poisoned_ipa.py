@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import plistlib
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -82,6 +83,20 @@ def _renumbered(ours: bytes) -> bytes:
     start = ours.index(b"\xfa\xde\x0c\xc0")
     slot = ours.index((5).to_bytes(4, "big"), start + 12)
     return ours[:slot] + (2).to_bytes(4, "big") + ours[slot + 4 :]
+
+
+def _signed_twice(ours: bytes) -> bytes:
+    """A second command that names the signature, in place of the one about encryption."""
+    position = ours.index(struct.pack("<2L", 0x2C, 24))
+    place = ours[ours.index(struct.pack("<2L", 0x1D, 16)) :][8:16]
+    return ours[:position] + struct.pack("<2L", 0x1D, 24) + place + ours[position + 16 :]
+
+
+def _deep(levels: int) -> Ipa:
+    nested = nested_bundle()
+    for _ in range(levels):
+        nested = nested_bundle(inner=nested)
+    return Ipa(nested=nested)
 
 
 OURS = _dylib(b"ours" * 500)
@@ -177,6 +192,8 @@ POISONED = {
         _executable(lambda ours: _two_slices(ours, mach_o(b"evil" * 500))),
         "is no executable for iOS that can be read",
     ),
+    "two signatures": (_executable(_signed_twice), "is no executable for iOS that can be read"),
+    "code within code without end": (_deep(9), "nests code more than 8 levels deep"),
     "bytes behind the signature": (
         _executable(lambda ours: ours + b"evil"),
         "is no executable for iOS that can be read",
@@ -209,6 +226,7 @@ def _hash2(content: bytes) -> dict[str, bytes]:
         Ipa(signing=Signing(hashing=("sha1", "sha256"))),
         _with({"PkgInfo": b"APPL????", "SC_Info/Demo.sinf": b"x", "en.lproj/locversion.plist": b"x"}),
         Ipa(nested={}),
+        _deep(3),
     ],
 )
 def test_genuine_forms_are_read(read: Read, ipa: Ipa) -> None:

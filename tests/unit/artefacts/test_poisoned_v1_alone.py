@@ -96,7 +96,73 @@ def _hidden_entry() -> bytes:
     return head + b"classes9.dex" + deflated
 
 
+def _local_extra(content: bytes) -> bytes:
+    """An extra field in the first entry's local header alone."""
+    extra = struct.pack("<2H", 0x7777, len(EVIL)) + EVIL
+    name_size = int.from_bytes(content[26:28], "little")
+    grown = _inserted(content, 30 + name_size, extra)
+    return grown[:28] + len(extra).to_bytes(2, "little") + grown[30:]
+
+
+def _directory_extra(content: bytes) -> bytes:
+    """An extra field in the directory's first entry alone."""
+    extra = struct.pack("<2H", 0x7777, len(EVIL)) + EVIL
+    start = directory_offset(content)
+    name_end = start + 46 + int.from_bytes(content[start + 28 : start + 30], "little")
+    grown = content[: start + 30] + len(extra).to_bytes(2, "little") + content[start + 32 : name_end] + extra
+    size = int.from_bytes(content[-10:-6], "little") + len(extra)
+    return grown + content[name_end:-10] + size.to_bytes(4, "little") + content[-6:]
+
+
+class _Pipe(io.RawIOBase):
+    """A pipe, into which entries are written with data descriptors."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        piece = bytes(data)  # type: ignore[call-overload]
+        self.content += piece
+        return len(piece)
+
+
+def _piped(content: bytes) -> bytes:
+    pipe = _Pipe()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as target:
+        for info in source.infolist():
+            target.writestr(zipfile.ZipInfo(info.filename), source.read(info), zipfile.ZIP_DEFLATED)
+    return bytes(pipe.content)
+
+
+def _without_descriptor(content: bytes, instead: bytes) -> bytes:
+    """The first data descriptor's 16 bytes replaced by as many."""
+    position = content.index(b"PK\7\x08")
+    return content[:position] + instead + content[position + 16 :]
+
+
+PIPED: Final = _piped(GENUINE)
+DESCRIPTOR: Final = PIPED[PIPED.index(b"PK\7\x08") :][:16]
+
 POISONED = {
+    "something in place of a data descriptor": (
+        _without_descriptor(PIPED, (EVIL + EVIL)[:16]),
+        f"{HIDDEN}: before 'classes.dex'",
+    ),
+    "data descriptor that says another size": (
+        _without_descriptor(PIPED, DESCRIPTOR[:12] + b"evil"),
+        f"{HIDDEN}: before 'classes.dex'",
+    ),
+    "extra field in a local header": (
+        _local_extra(GENUINE),
+        f"{HIDDEN}: a comment or an extra field of 'AndroidManifest.xml'",
+    ),
+    "extra field in the directory": (
+        _directory_extra(GENUINE),
+        f"{HIDDEN}: a comment or an extra field of 'AndroidManifest.xml'",
+    ),
     "code in front of the first entry": (_inserted(GENUINE, 0, EVIL), f"{HIDDEN}: before 'AndroidManifest.xml'"),
     "zero bytes in front of the first entry": (_inserted(GENUINE, 0, bytes(8)), f"{HIDDEN}: before 'Android"),
     "code between two entries": (_inserted(GENUINE, _second_entry(GENUINE), EVIL), f"{HIDDEN}: before 'classes.dex'"),
@@ -199,27 +265,14 @@ def test_alignment_and_marks_of_tools_are_read(read: Read, content: bytes) -> No
     assert read(content).signing_digests == (OWNER.digest,)
 
 
-class _Unseekable(io.RawIOBase):
-    """A pipe, into which entries are written with data descriptors."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        piece = bytes(data)  # type: ignore[call-overload]
-        self.content += piece
-        return len(piece)
-
-
-def test_data_descriptors_are_read(read: Read) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        PIPED,
+        # Without its magic number, as some tools write it; then alignment.
+        _without_descriptor(PIPED, DESCRIPTOR[4:] + bytes(4)),
+    ],
+)
+def test_data_descriptors_are_read(read: Read, content: bytes) -> None:
     """Tools that write without seeking put check sum and sizes behind the content."""
-    pipe = _Unseekable()
-    with zipfile.ZipFile(io.BytesIO(GENUINE)) as source, zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as target:
-        for info in source.infolist():
-            target.writestr(zipfile.ZipInfo(info.filename), source.read(info), zipfile.ZIP_DEFLATED)
-    content = bytes(pipe.content)
-    assert b"PK\x07\x08" in content
     assert read(content).signing_digests == (OWNER.digest,)

@@ -15,6 +15,8 @@ from .operator_error import OperatorError
 MAX_PARTS_BYTES: Final = 350_000
 """An item of DynamoDB holds 400 KB; the rest is for everything else in the row."""
 
+_ATTEMPTS: Final = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
@@ -66,6 +68,15 @@ class Builds:
         Raises :class:`OperatorError`. The row is written before the app says that it has builds, so that no renewal in
         between finds its build unknown.
         """
+        for _ in range(_ATTEMPTS):
+            made = self._join(app, build)
+            if made is not None:
+                self._mark(app, build.platform)
+                return made
+        raise OperatorError(f"Build {build.build} of {app} keeps changing: try again.")
+
+    def _join(self, app: str, build: Build) -> Build | None:
+        """The build with what stands of it, stored; ``None`` when another artefact was joined to it at this moment."""
         stood = self._find(app, build.platform, build.build)
         wanted = build if stood is None else stood.joined(build)
         parts = json.dumps(wanted.parts, separators=(",", ":"))
@@ -74,20 +85,27 @@ class Builds:
                 f"Build {build.build} has {len(wanted.parts)} parts, more than a row can hold: "
                 f"register without native libraries of platforms that the app does not measure."
             )
-        now = {"N": str(int(self.clock()))}
-        answer = self.dynamodb.update_item(
-            TableName=self.table,
-            Key=_key(app, build.platform, build.build),
-            UpdateExpression="SET parts = :parts, version_name = :version_name, updated_at = :now, "
-            "registered_at = if_not_exists(registered_at, :now)",
-            ExpressionAttributeValues={
-                ":parts": {"S": parts},
-                ":version_name": {"S": wanted.version_name or ""},
-                ":now": now,
-            },
-            ReturnValues="ALL_NEW",
-        )
-        self._mark(app, build.platform)
+        values = {
+            ":parts": {"S": parts},
+            ":version_name": {"S": wanted.version_name or ""},
+            ":now": {"N": str(int(self.clock()))},
+        }
+        condition = "attribute_not_exists(app)"
+        if stood is not None:
+            condition = "parts = :seen"
+            values[":seen"] = {"S": json.dumps(stood.parts, separators=(",", ":"))}
+        try:
+            answer = self.dynamodb.update_item(
+                TableName=self.table,
+                Key=_key(app, build.platform, build.build),
+                UpdateExpression="SET parts = :parts, version_name = :version_name, updated_at = :now, "
+                "registered_at = if_not_exists(registered_at, :now)",
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
         return _build(answer["Attributes"])
 
     def list(self, app: str, platform: str | None = None) -> list[Build]:

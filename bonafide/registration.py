@@ -32,7 +32,7 @@ __all__ = [
     "digest_text",
 ]
 
-_OF_THE_STACK: Final = ("app", "created_at", "updated_at")
+_OF_THE_STACK: Final = ("app", "created_at", "updated_at", "revision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class RegisteredApps:
             raise
 
     def put(self, registration: Registration) -> Registration:
-        """Register an app, or change one that stands as ``registration.updated_at`` says; what stands now."""
+        """Register an app, or change one that stands at ``registration.revision``; what stands now."""
         registration.check()
         record: dict[str, Any] = registration.to_record()
         body = {name.name: record[name.name] for name in fields(registration) if name.name not in _OF_THE_STACK}
-        body["seen"] = registration.updated_at
+        body["revision"] = registration.revision
         answer = self.api.call("PUT", f"/admin/apps/{segment(registration.app)}", body)
         return Registration.from_record(answer)

@@ -247,6 +247,7 @@ CALLS = {
     },
     "serve_policy": {"dynamodb:Query", "dynamodb:GetItem"},
     "rotate_signing_key": {
+        "dynamodb:GetItem",
         "dynamodb:Scan",
         "dynamodb:Query",
         "dynamodb:PutItem",

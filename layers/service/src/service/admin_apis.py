@@ -8,7 +8,7 @@ from attestation.route_requirement import Requirement, RouteRequirement, check_n
 from pydantic import Field
 
 from .admin_problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_API, AdminRefusal
-from .admin_publication import Publication
+from .admin_publication import Publication, published_in_doubt
 from .audit import AuditEntry, api_subject
 from .guarded_apis import AUDIENCE_PATTERN, MAX_ROUTES, GuardedApi, GuardedApis, Routes, check_routes
 from .http import RequestModel
@@ -76,8 +76,16 @@ def set_routes(
         why=request.why,
         details={"revision": api.revision, "routes": "\n".join(" ".join(row) for row in request.routes)},
     )
-    if not apis.put(api, seen=request.revision, entry=entry):
-        raise AdminRefusal(CONFLICT, f"Somebody else changed {request.audience} at this moment: look again.")
+    with published_in_doubt(publication, f"bonafide api show {request.audience}"):
+        stored = apis.put(api, seen=request.revision, entry=entry)
+        if not stored:
+            standing = apis.find(request.audience)
+            # The same call again, whose first answer was lost, is no conflict: what it asks for stands.
+            if standing is None or (standing.revision, standing.routes, standing.updated_by) != _claim(api):
+                raise AdminRefusal(
+                    CONFLICT, f"{request.audience} is not at revision {request.revision} any more: look again."
+                )
+            api = standing
     return {**api.to_record(), **publication.now().to_record()}
 
 
@@ -91,6 +99,10 @@ def _check_new(routes: Routes, stood: GuardedApi | None) -> None:
                 check_new_route(route.method, route.path)
             except ValueError as error:
                 raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
+
+
+def _claim(api: GuardedApi) -> tuple[int, Routes, str]:
+    return api.revision, api.routes, api.updated_by
 
 
 def _routes(rows: list[list[str]]) -> Routes:

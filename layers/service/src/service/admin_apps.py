@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .admin_problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, AdminRefusal
+from .admin_publication import shown_in_doubt
 from .audit import AuditEntry, app_subject
 from .aws import unavailable_on_failure
 from .http import RequestModel
@@ -34,8 +35,8 @@ class OneRegistration(RequestModel):
 
 
 class RegisterApp(RequestModel):
-    """PUT /admin/apps/{app}. It replaces what stands of the app; ``seen`` is the ``updated_at`` that it was made from,
-    absent for an app that is new."""
+    """PUT /admin/apps/{app}. It replaces what stands of the app; ``revision`` is the one that it was made from, 0 for
+    an app that is new."""
 
     app: App
     apple_app_ids: _Texts = Field(default_factory=list)
@@ -51,7 +52,7 @@ class RegisterApp(RequestModel):
     audiences: _Texts = Field(default_factory=list)
     minimum_builds: _Builds = Field(default_factory=dict)
     unknown_builds: Annotated[str, Field(max_length=20)] = "warn"
-    seen: Annotated[int, Field(ge=0)] | None = None
+    revision: Annotated[int, Field(ge=0, le=10**9)] = 0
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -71,7 +72,7 @@ def show_app(request: OneRegistration, *, who: str, now: float, registrations: R
 
 def register_app(request: RegisterApp, *, who: str, now: float, registrations: Registrations) -> dict[str, object]:
     """Register an app, or replace what stands of one, unless somebody changed it since it was read."""
-    wanted = Registration.from_record(request.model_dump(exclude={"seen", "why"}))
+    wanted = Registration.from_record(request.model_dump(exclude={"revision", "why"}))
     entry = AuditEntry(
         subject=app_subject(request.app),
         at=now,
@@ -81,11 +82,11 @@ def register_app(request: RegisterApp, *, who: str, now: float, registrations: R
         details={
             name: _told(value)
             for name, value in wanted.to_record().items()
-            if value and name not in ("app", "created_at", "updated_at")
+            if value and name not in ("app", "created_at", "updated_at", "revision")
         },
     )
-    with _answered():
-        return registrations.put_and_record(wanted, entry, seen=request.seen).to_record()
+    with shown_in_doubt(f"bonafide app show {request.app}"), _answered():
+        return registrations.put_and_record(wanted, entry, seen=request.revision).to_record()
 
 
 @contextmanager

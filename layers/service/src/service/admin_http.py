@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from .admin_problems import NO_SUCH_ROUTE, NOT_SIGNED, AdminRefusal
 from .deadline import time_of_request, within
-from .errors import Unavailable
+from .errors import ChangeInDoubt, Unavailable
 from .http import MAX_REQUEST_ID, Handler, RequestModel
 from .json_body import MalformedRequest, RequestTooLarge, read_json
 from .problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem, Retry
@@ -225,8 +225,10 @@ def _problem_of(error: Exception) -> tuple[Problem, str, Sequence[Mapping[str, o
             return MALFORMED_REQUEST, f"The request cannot be read: {error}.", ()
         case ValidationError():
             return MALFORMED_REQUEST, "The request is not of the documented form.", tuple(_faults(error))
+        case ChangeInDoubt():
+            return TRY_LATER, f"{error.what} did not answer. `{error.look}` shows whether the change stands.", ()
         case Unavailable():
-            return TRY_LATER, f"{error.what} did not answer. Look whether the change stands before you repeat it.", ()
+            return TRY_LATER, f"{error.what} did not answer. Nothing was changed by this call.", ()
         case _:
             return TRY_LATER, "This should not happen; the log of the function says more.", ()
 

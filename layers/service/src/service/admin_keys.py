@@ -70,7 +70,7 @@ def block_key(
         subject=key_subject(request.key_id), at=now, who=who, action="block-key", why=request.reason, details=details
     )
     try:
-        with published_in_doubt(publication):
+        with published_in_doubt(publication, f"bonafide key show {request.key_id}"):
             standing = blocking.block(
                 request.key_id, by=who, now=now, reason=request.reason, seconds=request.seconds, entry=entry
             )
@@ -85,7 +85,8 @@ def unblock_key(
     """Let a blocked key in again."""
     entry = AuditEntry(subject=key_subject(request.key_id), at=now, who=who, action="unblock-key", why=request.why)
     try:
-        standing = blocking.unblock(request.key_id, now=now, entry=entry)
+        with published_in_doubt(publication, f"bonafide key show {request.key_id}"):
+            standing = blocking.unblock(request.key_id, now=now, entry=entry)
     except BlockingRefused as error:
         raise _refusal(error) from None
     return {**standing.to_record(), **publication.now().to_record()}
@@ -110,7 +111,7 @@ def refuse_older_tokens(
     """Refuse every token of an app that was minted up to now: its instances renew, under the rules that hold now."""
     require_app(apps, request.app)
     entry = AuditEntry(subject=app_subject(request.app), at=now, who=who, action="refuse-older-tokens", why=request.why)
-    with published_in_doubt(publication):
+    with published_in_doubt(publication, f"bonafide app not-before {request.app}"):
         moment = not_before.refuse_older_tokens(request.app, by=who, now=now, entry=entry)
     return {"app": request.app, "tokens_not_before": moment, **publication.now().to_record()}
 

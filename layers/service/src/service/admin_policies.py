@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
 
 from .admin_keys import require_app
 from .admin_problems import POLICY_CONFLICT, POLICY_INVALID, SECOND_PERSON, UNKNOWN_POLICY, AdminRefusal
-from .admin_publication import Publication, published_in_doubt
+from .admin_publication import Publication, published_in_doubt, shown_in_doubt
 from .apps import Apps
 from .http import RequestModel
 from .policies import MAX_HISTORY, Policies
@@ -162,7 +162,7 @@ def publish_policy(
 ) -> dict[str, object]:
     """Publish a draft, or under the two-person rule propose it."""
     require_app(apps, request.app)
-    with _answered(publication, request.effect):
+    with _answered(request.app, publication, request.effect):
         outcome = publishing.publish(
             request.app,
             appraisal=request.appraisal,
@@ -188,7 +188,7 @@ def promote_policy(
 ) -> dict[str, object]:
     """Raise the rollout of the version that is on its way, or under the two-person rule propose that."""
     require_app(apps, request.app)
-    with _answered(publication, request.effect):
+    with _answered(request.app, publication, request.effect):
         outcome = publishing.promote(
             request.app,
             version=request.version,
@@ -212,7 +212,7 @@ def roll_back_policy(
 ) -> dict[str, object]:
     """Publish the documents of an older version as a new one, for everybody."""
     require_app(apps, request.app)
-    with _answered(publication, request.effect):
+    with _answered(request.app, publication, request.effect):
         outcome = publishing.rollback(
             request.app,
             to=request.to,
@@ -236,7 +236,7 @@ def approve_policy(
 ) -> dict[str, object]:
     """Put another person's proposal in force, exactly as it was proposed."""
     require_app(apps, request.app)
-    with _answered(publication, Effect.NOW):
+    with _answered(request.app, publication, Effect.NOW):
         # Whether it takes effect at once is the proposal's own affair.
         outcome = publishing.approve(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
     return _outcome_record(outcome, publishing, publication)
@@ -253,19 +253,23 @@ def reject_policy(
 ) -> dict[str, object]:
     """Take a proposal from the table."""
     require_app(apps, request.app)
-    with _answered():
+    with _answered(request.app):
         outcome = publishing.reject(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
     return _outcome_record(outcome, publishing, publication)
 
 
 @contextmanager
-def _answered(publication: Publication | None = None, effect: Effect = Effect.NEXT_RENEWAL) -> Iterator[None]:
+def _answered(app: str, publication: Publication | None = None, effect: Effect = Effect.NEXT_RENEWAL) -> Iterator[None]:
+    look = f"bonafide policy show --app {app}"
+    told = publication if effect is Effect.NOW else None
     try:
-        with nullcontext() if publication is None or effect is not Effect.NOW else published_in_doubt(publication):
+        with shown_in_doubt(look) if told is None else published_in_doubt(told, look):
             yield
     except SecondPersonNeeded as error:
         raise AdminRefusal(SECOND_PERSON, error.sentence) from None
     except PolicyConflict as error:
+        if told is not None:
+            told.now()  # what is in the way may be this very change, made before and never published
         raise AdminRefusal(POLICY_CONFLICT, error.sentence) from None
     except PolicyRefused as refused:
         count = sum(message.severity == "error" for message in refused.messages)

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws import error_code
 from .deadline import reserving
-from .errors import Unavailable
+from .errors import ChangeInDoubt, Unavailable
 from .telemetry import log_unavailable
 
 PUBLISHING_TIMEOUT: Final = 20.0
@@ -48,16 +48,28 @@ class Publication(Protocol):
 
 
 @contextmanager
-def published_in_doubt(publication: Publication) -> Iterator[None]:
+def published_in_doubt(publication: Publication, look: str) -> Iterator[None]:
     """Publish, too, when it is not known whether a change was made: it may stand, and its answer be lost. Whoever looks
-    then finds it in the table, and does not see that relying parties know nothing of it. The change gets the time of
-    the request less :data:`KEPT_FOR_PUBLICATION`."""
+    then, by the command ``look``, finds it in the table, and does not see that relying parties know nothing of it. The
+    change gets the time of the request less :data:`KEPT_FOR_PUBLICATION`.
+
+    Raises :class:`~service.errors.ChangeInDoubt`.
+    """
     try:
-        with reserving(KEPT_FOR_PUBLICATION):
+        with shown_in_doubt(look), reserving(KEPT_FOR_PUBLICATION):
             yield
     except Unavailable:
         publication.now()
         raise
+
+
+@contextmanager
+def shown_in_doubt(look: str) -> Iterator[None]:
+    """Name the command that shows whether a change was made, when that is not known."""
+    try:
+        yield
+    except Unavailable as error:
+        raise ChangeInDoubt(error.what, look) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,19 @@ class DynamoDBAudit:
                 TableName=self.table, Item=_item(entry), ConditionExpression="attribute_not_exists(subject)"
             )
 
+    def has(self, entry: AuditEntry) -> bool:
+        """Whether ``entry`` was written, and with it the change that it tells of: each is drawn for one attempt."""
+        with unavailable_on_failure("dynamodb:Query audit"):
+            found = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression="subject = :subject AND #entry = :entry",
+                ExpressionAttributeNames={"#entry": "entry"},
+                ExpressionAttributeValues=to_item({":subject": entry.subject, ":entry": entry.entry}),
+                ConsistentRead=True,
+                Select="COUNT",
+            )
+        return found["Count"] > 0
+
     def newest(self, subject: str, *, limit: int = 50, before: str | None = None) -> tuple[AuditEntry, ...]:
         limit = max(1, min(limit, MAX_ENTRIES))
         condition = "subject = :subject" + (" AND #entry < :before" if before is not None else "")

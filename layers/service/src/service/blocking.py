@@ -12,14 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from botocore.exceptions import ClientError
 
 from .attested_keys import KeyState
 from .audit import AuditEntry, DynamoDBAudit
-from .aws import error_code, from_item, to_item, unavailable_on_failure
-from .revocations import KEY, listed_until
+from .aws import from_item, to_item, unavailable_on_failure
+from .blocked_keys import BY_RULE, KEY, PERSONS, Place, listed_row, place_of
+from .transactions import transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,7 +32,7 @@ MAX_REASON: Final = 200
 MAX_BY: Final = 400
 _ATTEMPTS: Final = 5
 _SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at")
-_STANDS: Final = "#blocked.#until >= :until OR (#state = :state AND attribute_not_exists(#blocked.#until))"
+_UNCHANGED: Final = "app = :app AND #expires = :seen_expires AND #state = :seen_state"
 
 
 class BlockingRefused(Exception):
@@ -124,65 +124,65 @@ class DynamoDBBlocking:
     ) -> KeyStanding:
         if len(reason) > MAX_REASON:
             raise BlockingRefused(f"A reason of more than {MAX_REASON} characters is too long.")
-        row = self._row(key_id)
-        self._transact(*self._blocking(row, by=by, now=now, reason=reason, seconds=seconds), *self._recording(entry))
+
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            return self._blocking(row, by=by, now=now, reason=reason, seconds=seconds)
+
+        self._change(key_id, parts, entry)
         return self.show(key_id)
 
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
-        row = self._row(key_id)
-        update, put = self._blocking(row, by=by, now=now, reason=reason[:MAX_REASON], seconds=seconds)
-        # In the condition, not only here: an operator may block for good between our reading and our writing.
-        update["Update"]["ConditionExpression"] += f" AND NOT ({_STANDS})"
-        update["Update"]["ExpressionAttributeNames"]["#until"] = "until"
-        update["Update"]["ExpressionAttributeValues"][":until"] = to_item({"until": int(now) + seconds})["until"]
-        try:
-            self._transact(update, put)
-        except KeyChanging:
-            standing = self.show(key_id)  # and no such key, if it is gone
-            until = standing.blocked_until
-            if standing.state == KeyState.BLOCKED and (until is None or until >= int(now) + seconds):
-                return False
-            raise
-        return True
+        until = int(now) + seconds
+
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            blocked = row.get("blocked", {})
+            if row["state"] == KeyState.BLOCKED and blocked.get("until", until) >= until:
+                return {}
+            return self._blocking(row, by=by, now=now, reason=reason[:MAX_REASON], seconds=seconds)
+
+        return self._change(key_id, parts)
 
     def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStanding:
-        row = self._row(key_id)
-        values = {":state": KeyState.ACTIVE.value, ":expires": int(now) + _idle(row), ":app": row["app"]}
-        place = to_item({"app": row["app"], "revoked": KEY + key_id})
-        self._transact(
-            self._update(key_id, "SET #state = :state, #expires = :expires REMOVE #blocked", values),
-            {"Delete": {"TableName": self.revocations, "Key": place}},
-            *self._recording(entry),
-        )
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            values = {":state": KeyState.ACTIVE.value, ":expires": int(now) + _idle(row)}
+            made = {
+                "key": self._update(row, "SET #state = :state, #expires = :expires REMOVE #blocked", values),
+                "listed by an older release": self._unlisting(Place(row["app"], KEY + key_id)),
+            }
+            place = _place(row)
+            return made if place is None else {**made, "listed": self._unlisting(place)}
+
+        self._change(key_id, parts, entry)
         return self.show(key_id)
 
     def _blocking(
         self, row: Mapping[str, Any], *, by: str, now: float, reason: str, seconds: int | None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The two parts of the transaction that blocks the key of ``row``."""
+    ) -> dict[str, Any]:
+        """The parts of the transaction that blocks the key of ``row``."""
         moment, idle = int(now), _idle(row)
         until = None if seconds is None else moment + seconds
-        why = {"at": moment, "until": until, "reason": reason, "by": by[:MAX_BY]}
-        blocked = {name: value for name, value in {**why, "idle": idle}.items() if value is not None}
+        stood, place = _place(row), place_of(row["key_id"], at=moment, by=by)
+        if stood is not None and _is_blocked(row, now) and (by.startswith(BY_RULE) or stood.app == PERSONS):
+            # It minted nothing since it was blocked: it stays where it stands, and a rule need not delete anything.
+            place = stood
+        since = int(place.revoked.partition("/")[0])
+        why = {"at": moment, "until": until, "reason": reason, "by": by[:MAX_BY], "place": list(place), "idle": idle}
         values = {
             ":state": KeyState.BLOCKED.value,
-            ":blocked": blocked,
+            ":blocked": {name: value for name, value in why.items() if value is not None},
             ":expires": NEVER if until is None else max(row["expires_at"], until + idle),
-            ":app": row["app"],
         }
-        place = {"app": row["app"], "revoked": KEY + row["key_id"]}
-        listed = {**place, **why, "expires_at": listed_until(at=moment, until=until)}
-        return (
-            self._update(row["key_id"], "SET #state = :state, #blocked = :blocked, #expires = :expires", values),
-            {"Put": {"TableName": self.revocations, "Item": to_item(listed)}},
-        )
+        listed = to_item(listed_row(place, app=row["app"], at=since, until=until))
+        parts: dict[str, Any] = {
+            "key": self._update(row, "SET #state = :state, #blocked = :blocked, #expires = :expires", values),
+            "listed": {"Put": {"TableName": self.revocations, "Item": listed}},
+        }
+        if stood is not None and stood != place and not by.startswith(BY_RULE):
+            parts["listed before"] = self._unlisting(stood)
+        return parts
 
-    def _recording(self, entry: AuditEntry | None) -> tuple[Any, ...]:
-        if entry is None:
-            return ()
-        if self.audit is None:
-            raise TypeError("a block that is recorded needs the audit table")
-        return (self.audit.adding(entry),)
+    def _unlisting(self, place: Place) -> dict[str, Any]:
+        return {"Delete": {"TableName": self.revocations, "Key": place.to_key()}}
 
     def _row(self, key_id: str) -> dict[str, Any]:
         with unavailable_on_failure("dynamodb:GetItem attested_keys"):
@@ -198,32 +198,58 @@ class DynamoDBBlocking:
             raise KeyNotKnown(f"No key {key_id[:64]} is known: it was never enrolled, or it was idle and forgotten.")
         return from_item(answer["Item"])
 
-    def _update(self, key_id: str, expression: str, values: Mapping[str, object]) -> dict[str, Any]:
+    def _update(self, row: Mapping[str, Any], expression: str, values: Mapping[str, object]) -> dict[str, Any]:
+        seen = {":app": row["app"], ":seen_expires": row["expires_at"], ":seen_state": row["state"]}
+        condition = _UNCHANGED + " AND attribute_not_exists(#blocked)"
+        if "blocked" in row:
+            condition = _UNCHANGED + " AND #blocked = :seen_blocked"
+            seen[":seen_blocked"] = row["blocked"]
         return {
             "Update": {
                 "TableName": self.attested_keys,
-                "Key": {"key_id": {"S": key_id}},
+                "Key": {"key_id": {"S": row["key_id"]}},
                 "UpdateExpression": expression,
-                "ConditionExpression": "app = :app",  # still there, and still that app's
+                "ConditionExpression": condition,  # as it was read: whoever was faster is looked at again
                 "ExpressionAttributeNames": {"#state": "state", "#blocked": "blocked", "#expires": "expires_at"},
-                "ExpressionAttributeValues": to_item(values),
+                "ExpressionAttributeValues": to_item({**values, **seen}),
             }
         }
 
-    def _transact(self, *parts: Any) -> None:
+    def _change(
+        self, key_id: str, parts_of: Callable[[Mapping[str, Any]], dict[str, Any]], entry: AuditEntry | None = None
+    ) -> bool:
+        """Carry out the parts for the key's row as it is, with ``entry`` or not at all. False where there are none."""
+        audit = self.audit
+        if entry is not None and audit is None:
+            raise TypeError("a block that is recorded needs the audit table")
+        written = None
         for attempt in range(_ATTEMPTS):
-            with unavailable_on_failure("dynamodb:TransactWriteItems"):
-                try:
-                    self.client.transact_write_items(TransactItems=list(parts))
-                    return
-                except ClientError as error:
-                    if error_code(error) != "TransactionCanceledException":
-                        raise
-                    reasons: Any = error.response.get("CancellationReasons", ())
-                    codes = {reason.get("Code") for reason in reasons}
-                    if "ConditionalCheckFailed" in codes or attempt == _ATTEMPTS - 1:
-                        raise KeyChanging("The key changed at this moment: try again.") from error
-            self.sleep(0.05 * 2**attempt)  # it is renewing just now
+            parts = parts_of(self._row(key_id))
+            if not parts:
+                return False
+            if entry is not None and audit is not None:
+                parts["entry"] = audit.adding(entry)
+                written = partial(audit.has, entry)
+            what = "dynamodb:TransactWriteItems"
+            if not transact(self.client, parts, what=what, written=written, sleep=self.sleep):
+                return True
+            self.sleep(0.05 * 2**attempt)  # it is renewing just now, or somebody else blocks it
+        raise KeyChanging("The key changed at this moment: try again.")
+
+
+def _place(row: Mapping[str, Any]) -> Place | None:
+    """Where a key that is or was blocked is listed."""
+    blocked = row.get("blocked")
+    if not blocked or "at" not in blocked:
+        return None
+    if "place" in blocked:
+        return Place(*blocked["place"])
+    return place_of(row["key_id"], at=blocked["at"], by=blocked.get("by", ""))  # as older rows are taken over
+
+
+def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
+    until = row.get("blocked", {}).get("until")
+    return row["state"] == KeyState.BLOCKED.value and (until is None or until > now)
 
 
 def _idle(row: Mapping[str, Any]) -> int:

@@ -21,6 +21,14 @@ class Unreadable(Unavailable):
     """A row of ours is there and damaged: the same call fails until somebody repairs it."""
 
 
+class ChangeInDoubt(Unavailable):
+    """It is not known whether an operator's change was made. ``look`` is the command that shows it."""
+
+    def __init__(self, what: str, look: str) -> None:
+        super().__init__(what)
+        self.look = look
+
+
 class NoClientPolicy(Exception):
     """The app is registered, and no client policy was ever published for it."""
 

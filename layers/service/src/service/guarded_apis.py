@@ -14,11 +14,11 @@ from attestation.errors import AttestationError
 from attestation.jose import EcPublicKey
 from attestation.route_requirement import RouteRequirement, routes_from_json, routes_to_json
 from attestation.trust_bundle import open_trust_bundle
-from botocore.exceptions import ClientError
 
 from .audit import AuditEntry, DynamoDBAudit
-from .aws import error_code, from_item, to_item, unavailable_on_failure
+from .aws import from_item, to_item, unavailable_on_failure
 from .errors import Unavailable
+from .transactions import transact
 from .trust_bundles import TrustBundles
 
 if TYPE_CHECKING:
@@ -115,14 +115,13 @@ class DynamoDBGuardedApis:
             put |= {"ConditionExpression": "revision = :seen", "ExpressionAttributeValues": to_item({":seen": seen})}
         else:
             put |= {"ConditionExpression": "attribute_not_exists(audience)"}
-        with unavailable_on_failure("dynamodb:TransactWriteItems apis"):
-            try:
-                self.client.transact_write_items(TransactItems=[{"Put": put}, self.audit.adding(entry)])
-            except ClientError as error:
-                if error_code(error) == "TransactionCanceledException":
-                    return False  # also when the two of us met: whoever reads again sees who was first
-                raise
-        return True
+        failed = transact(
+            self.client,
+            {"api": {"Put": put}, "entry": self.audit.adding(entry)},
+            what="dynamodb:TransactWriteItems apis",
+            written=lambda: self.audit.has(entry),
+        )
+        return not failed
 
 
 @dataclass(frozen=True, slots=True)

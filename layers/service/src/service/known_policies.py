@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from .errors import Unreadable
 from .policies import Policies
-from .policy_changes import PolicyConflict, published, standing
+from .policy_changes import PolicyConflict, PolicyOutcome, published, standing
 from .policy_documents import EMPTY_CLIENT_POLICY, Documents, built_in, client_document
-from .policy_versions import PolicyHead, PolicyVersion, StoredPolicy
+from .policy_versions import Effect, PolicyHead, PolicyVersion, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,34 @@ class KnownPolicies:
         if head.latest > expected:
             raise PolicyConflict(f"{self.latest(head)} You had seen version {expected}: look at it, then try again.")
 
+    def again(
+        self, head: PolicyHead, wish: PolicyVersion, appraisal: str | None, client: str | None
+    ) -> PolicyOutcome | None:
+        """What came of a publication, when the very same was asked for before and its answer was lost."""
+        if head.proposal is not None:
+            waits = self.policies.find_proposal(head.app, head.proposal)
+            if waits is not None and _is_same(waits, wish, appraisal, client):
+                return PolicyOutcome(head=head, proposed=waits.version)
+        newest = self.policies.find(head.app, head.latest)
+        if newest is None or not _is_same(newest, wish, appraisal, client):
+            return None
+        not_before = head.tokens_from if wish.effect is Effect.NOW else None
+        return PolicyOutcome(head=head, added=newest.version, not_before=not_before)
+
     def latest(self, head: PolicyHead) -> str:
         """Who published the latest version, and when."""
         newest = self.policies.history(head.app, limit=1)
         if not newest:
             return f"Nothing is published for {head.app}."
         return published(newest[0])
+
+
+def _is_same(stored: StoredPolicy, wish: PolicyVersion, appraisal: str | None, client: str | None) -> bool:
+    facts = stored.version
+    asked = (wish.by, wish.why, wish.effect, wish.rollout, wish.based_on)
+    return (
+        (facts.by, facts.why, facts.effect, facts.rollout, facts.based_on) == asked
+        and (facts.restores, facts.promotes) == (None, None)
+        and appraisal in (None, stored.appraisal)
+        and client in (None, stored.client)
+    )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Final
 
 from .audit import AuditEntry, DynamoDBAudit
-from .aws import error_code, from_item, to_item, unavailable_on_failure
-from .revocations import TOKENS
+from .aws import from_item, to_item, unavailable_on_failure
+from .errors import Unavailable
+from .revocations import NOT_BEFORES, TOKENS
+from .transactions import transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+_ATTEMPTS: Final = 5
+_WHAT: Final = "dynamodb:TransactWriteItems revocations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +30,58 @@ class NotBefore:
 
     def find(self, app: str) -> int | None:
         """The time (Unix seconds) before which tokens of an app are refused; ``None`` when there is none."""
-        key = to_item({"app": app, "revoked": TOKENS})
-        with unavailable_on_failure("dynamodb:GetItem revocations"):
-            answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        moment: int | None = from_item(answer.get("Item", {})).get("not_before")
-        return moment
+        return _find(self.client, self.table, app)
 
     def refuse_older_tokens(self, app: str, *, by: str, now: float, entry: AuditEntry | None = None) -> int:
         """Refuse every token of an app that was minted up to now; its not-before, which never goes back. ``entry`` is
         written with it; there is none where nothing changes."""
         moment = int(now) + 1  # a token's time is whole seconds: those of this second are older, too
-        stood = self.find(app)
-        if stood is not None and stood >= moment:
-            return stood
-        row = {"app": app, "revoked": TOKENS, "not_before": moment, "at": int(now), "by": by}
-        put: Any = {
-            "TableName": self.table,
-            "Item": to_item(row),
-            "ConditionExpression": "attribute_not_exists(app) OR not_before <= :moment",
-            "ExpressionAttributeValues": to_item({":moment": moment}),
-        }
-        with unavailable_on_failure("dynamodb:TransactWriteItems revocations"):
-            try:
-                self.client.transact_write_items(TransactItems=[{"Put": put}, *self._recording(entry)])
-            except ClientError as error:
-                codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
-                if error_code(error) != "TransactionCanceledException" or "ConditionalCheckFailed" not in codes:
-                    raise
-                return self.find(app) or moment
-        return moment
-
-    def _recording(self, entry: AuditEntry | None) -> tuple[TransactWriteItemTypeDef, ...]:
-        if entry is None:
-            return ()
-        if self.audit is None:
+        audit = self.audit
+        if entry is not None and audit is None:
             raise TypeError("a change that is recorded needs the audit table")
-        return (self.audit.adding(entry),)
+        for _ in range(_ATTEMPTS):
+            parts = refusing_older_tokens(self.client, self.table, app, moment, at=int(now), by=by)
+            if not parts:
+                return self.find(app) or moment  # it never goes away
+            if entry is not None and audit is not None:
+                parts |= {"entry": audit.adding(entry)}
+                failed = transact(self.client, parts, what=_WHAT, written=lambda: audit.has(entry))
+            else:
+                failed = transact(self.client, parts, what=_WHAT)
+            if not failed:
+                return moment
+            # Somebody refused older tokens at this moment: by a later time than ours, or an earlier one. Look again.
+        raise Unavailable("the app's not-before keeps changing")
+
+
+def refusing_older_tokens(
+    client: DynamoDBClient, table: str, app: str, moment: int, *, at: int, by: str, name: str = "tokens"
+) -> dict[str, TransactWriteItemTypeDef]:
+    """The parts of a transaction that refuse an app's tokens from before ``moment`` (Unix seconds); none when later
+    ones are refused already, because it never goes back. The part called ``name`` has the condition.
+
+    The row lies twice in the table: under its app, where it is decided, and among those of all apps, where it is read.
+    """
+    stood = _find(client, table, app)
+    if stood is not None and stood >= moment:
+        return {}
+    row = {"not_before": moment, "at": at, "by": by}
+    return {
+        name: {
+            "Put": {
+                "TableName": table,
+                "Item": to_item({"app": app, "revoked": TOKENS, **row}),
+                "ConditionExpression": "attribute_not_exists(app) OR not_before <= :moment",
+                "ExpressionAttributeValues": to_item({":moment": moment}),
+            }
+        },
+        f"{name} of all": {"Put": {"TableName": table, "Item": to_item({"app": NOT_BEFORES, "revoked": app, **row})}},
+    }
+
+
+def _find(client: DynamoDBClient, table: str, app: str) -> int | None:
+    key = to_item({"app": app, "revoked": TOKENS})
+    with unavailable_on_failure("dynamodb:GetItem revocations"):
+        answer = client.get_item(TableName=table, Key=key, ConsistentRead=True)
+    moment: int | None = from_item(answer.get("Item", {})).get("not_before")
+    return moment

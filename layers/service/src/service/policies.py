@@ -7,38 +7,29 @@ versions are in force, and moves in one transaction with what it names.
 
 from __future__ import annotations
 
-import random
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
-
 from .audit import DynamoDBAudit
-from .aws import error_code, from_item, to_item, unavailable_on_failure
+from .aws import from_item, to_item, unavailable_on_failure
 from .errors import Unavailable, Unreadable
+from .not_before import refusing_older_tokens
 from .policy_rows import FACTS, HEAD, head_of, head_row, stored_of, stored_row, version_of
 from .policy_versions import PolicyHead, PolicyMove, PolicyVersion, StoredPolicy
-from .revocations import TOKENS
+from .transactions import transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 ATTEMPTS: Final = 8
-"""How often a move is tried that met another transaction."""
+"""How often a move is tried that met another change of the app's not-before."""
 
 MAX_HISTORY: Final = 500
 """Most versions of one list."""
-
-_WAIT: Final = 0.03
-_CHANCE: Final = random.SystemRandom()
-_RETRIED: Final = frozenset({"TransactionCanceledException", "TransactionInProgressException"})
-_FAILED_CONDITION: Final = "ConditionalCheckFailed"
-_CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class PolicyHeads(Protocol):
@@ -120,8 +111,9 @@ class DynamoDBPolicies:
             return tuple(version_of(row) for row in rows if before is None or row["version"] < before)
 
     def move(self, move: PolicyMove) -> bool:
+        audit = self._audit()
         for _ in range(ATTEMPTS):
-            failed = self._transact(self._parts(move))
+            failed = self._transact(self._parts(move), lambda: audit.has(move.entry))
             if not failed:
                 return True
             if failed != {_TOKENS}:
@@ -152,8 +144,6 @@ class DynamoDBPolicies:
         raise Unavailable("dynamodb:TransactWriteItems policies: the app's not-before keeps changing")
 
     def _parts(self, move: PolicyMove) -> dict[str, TransactWriteItemTypeDef]:
-        if self.audit is None or not self.revocations:
-            raise TypeError("policies that are changed need the audit and the revocations table")
         head: Any = {
             "TableName": self.table,
             "Item": to_item(head_row(move.head)),
@@ -164,7 +154,7 @@ class DynamoDBPolicies:
             head["ExpressionAttributeValues"] = to_item({":read": move.read.revision})
         parts: dict[str, TransactWriteItemTypeDef] = {
             _HEAD: {"Put": head},
-            "entry": self.audit.adding(move.entry),
+            "entry": self._audit().adding(move.entry),
         }
         if move.added is not None:
             parts["added"] = self._adding(move.added, move.added.version.version)
@@ -184,50 +174,22 @@ class DynamoDBPolicies:
         }
 
     def _refusing(self, app: str, moment: int, *, at: int, by: str) -> dict[str, TransactWriteItemTypeDef]:
-        """The part that refuses older tokens: none when later ones are refused already."""
-        key = to_item({"app": app, "revoked": TOKENS})
-        with unavailable_on_failure("dynamodb:GetItem revocations"):
-            answer = self.client.get_item(TableName=self.revocations, Key=key, ConsistentRead=True)
-        stood = from_item(answer.get("Item", {})).get("not_before")
-        if stood is not None and stood >= moment:
-            return {}
-        row = {"app": app, "revoked": TOKENS, "not_before": moment, "at": at, "by": by}
-        return {
-            _TOKENS: {
-                "Put": {
-                    "TableName": self.revocations,
-                    "Item": to_item(row),
-                    "ConditionExpression": "attribute_not_exists(app) OR not_before <= :moment",  # it never goes back
-                    "ExpressionAttributeValues": to_item({":moment": moment}),
-                }
-            }
-        }
+        """The parts that refuse older tokens: none when later ones are refused already."""
+        return refusing_older_tokens(self.client, self.revocations, app, moment, at=at, by=by, name=_TOKENS)
 
-    def _transact(self, parts: Mapping[str, TransactWriteItemTypeDef]) -> set[str]:
+    def _audit(self) -> DynamoDBAudit:
+        if self.audit is None or not self.revocations:
+            raise TypeError("policies that are changed need the audit and the revocations table")
+        return self.audit
+
+    def _transact(
+        self, parts: Mapping[str, TransactWriteItemTypeDef], written: Callable[[], bool] | None = None
+    ) -> set[str]:
         """Write all parts or nothing; the names of those whose condition failed, none when it is done."""
         if not parts:
             return set()
-        # One token for all attempts: when the first succeeded and its answer was lost, the second is told "done"
-        # instead of losing against our own change.
-        token = str(uuid.uuid4())
-        for attempt in range(ATTEMPTS):
-            with unavailable_on_failure("dynamodb:TransactWriteItems policies"):
-                try:
-                    self.client.transact_write_items(TransactItems=list(parts.values()), ClientRequestToken=token)
-                    return set()
-                except ClientError as error:
-                    if error_code(error) not in _RETRIED:
-                        raise
-                    codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
-                    failed = {name for name, code in zip(parts, codes, strict=False) if code == _FAILED_CONDITION}
-                    if failed:
-                        return failed
-                    if codes and not _CONFLICTS.intersection(filter(None, codes)):
-                        raise Unavailable(f"dynamodb:TransactWriteItems policies: {codes}") from error
-                    if attempt == ATTEMPTS - 1:
-                        raise
-            self.sleep(_CHANCE.uniform(0, _WAIT * 2**attempt))  # full jitter, so that racers do not meet again
-        raise AssertionError("unreachable")
+        what = "dynamodb:TransactWriteItems policies"
+        return set(transact(self.client, parts, what=what, written=written, sleep=self.sleep))
 
     def _stored(self, app: str, number: int) -> StoredPolicy | None:
         row = self._get(app, number)

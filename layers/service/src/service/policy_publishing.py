@@ -83,8 +83,16 @@ class PolicyPublishing:
     ) -> PolicyOutcome:
         """Publish a draft for ``rollout`` percent (1 … 100) of an app's keys; a document that is ``None`` stays as it
         is in force. ``expected_version`` is the latest that the author saw. Under the two-person rule the outcome is a
-        proposal."""
+        proposal. The same call again, whose answer was lost, has the same outcome and changes nothing."""
         require_request(why=why, who=who, rollout=rollout)
+        head = self.policies.head(app)
+        asked = replace(
+            self._wish(head, Documents("", ""), who=who, why=why, rollout=rollout, effect=effect, now=now),
+            based_on=expected_version,
+        )
+        again = self._known.again(head, asked, appraisal, client)
+        if again is not None:
+            return again
 
         def build(head: PolicyHead) -> PolicyChange:
             self._known.require_seen(head, expected_version)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from .transactions import transact
 
 if TYPE_CHECKING:
     from .audit import AuditEntry, DynamoDBAudit
@@ -50,6 +52,7 @@ class Registration:
     ``audiences`` may be empty: tokens are then for the stack's own audience. ``minimum_builds`` has, by platform, the
     oldest build that is still accepted where builds are known; ``unknown_builds`` says how others are judged.
     ``play_expected`` says that the Android app sends Play Integrity tokens, so that one kept back is a finding.
+    ``revision`` counts the changes of the row, 0 for an app that has none.
     """
 
     app: str
@@ -68,6 +71,7 @@ class Registration:
     unknown_builds: str = "warn"
     created_at: int | None = None
     updated_at: int | None = None
+    revision: int = field(default=0, compare=False)
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -178,7 +182,9 @@ _MEMBERS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-_SEEN: Final = ("updated_at", "reference_values", "known_builds")
+_SEEN: Final = ("revision", "updated_at", "reference_values", "known_builds")
+_FIRST: Final = 1
+"""The revision of a row that an older release wrote, without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +205,24 @@ class Registrations:
             raise _overtaken(registration.app) from error
         return _registration(answer["Attributes"])
 
-    def put_and_record(self, registration: Registration, entry: AuditEntry, *, seen: int | None) -> Registration:
-        """The same together with an audit entry, or not at all. ``seen`` is the ``updated_at`` that the new
-        registration was made from, ``None`` for an app that is new."""
+    def put_and_record(self, registration: Registration, entry: AuditEntry, *, seen: int) -> Registration:
+        """The same together with an audit entry, or not at all. ``seen`` is the revision that the new registration was
+        made from, 0 for an app that is new. The same change again, whose answer was lost, is no other one.
+
+        Raises :class:`~service.errors.Unavailable`, too.
+        """
         if self.audit is None:
             raise TypeError("a registration that is recorded needs the audit table")
-        item = self._item(registration.app)
-        if seen != (None if item is None else _registration(item).updated_at):
+        audit, item = self.audit, self._item(registration.app)
+        stands = Registration(app=registration.app) if item is None else _registration(item)
+        wanted = replace(registration, created_at=stands.created_at, updated_at=stands.updated_at)
+        if stands.revision == seen + 1 and wanted == stands:
+            return stands
+        if stands.revision != seen:
             raise _overtaken(registration.app)
-        parts = [{"Update": self._update(registration, item or {})}, self.audit.adding(entry)]
-        try:
-            self.dynamodb.transact_write_items(TransactItems=parts)
-        except self.dynamodb.exceptions.TransactionCanceledException as error:
-            raise _overtaken(registration.app) from error
+        parts: Any = {"app": {"Update": self._update(registration, item or {})}, "entry": audit.adding(entry)}
+        if transact(self.dynamodb, parts, what="dynamodb:TransactWriteItems apps", written=lambda: audit.has(entry)):
+            raise _overtaken(registration.app)
         return self.get(registration.app)
 
     def _update(self, registration: Registration, stood: dict[str, Any]) -> dict[str, Any]:
@@ -223,12 +234,14 @@ class Registrations:
             ":reference_values": {"M": _reference_values(registration, _members(stood, "reference_values"))},
             ":known_builds": {"M": _known_builds(registration, _members(stood, "known_builds"))},
             ":now": {"N": str(int(self.clock()))},
+            ":next": {"N": str(_revision(stood) + 1)},
         }
         return {
             "TableName": self.table,
             "Key": {"app": {"S": registration.app}},
             "UpdateExpression": "SET audiences = :audiences, reference_values = :reference_values, "
-            "known_builds = :known_builds, updated_at = :now, created_at = if_not_exists(created_at, :now)",
+            "known_builds = :known_builds, updated_at = :now, revision = :next, "
+            "created_at = if_not_exists(created_at, :now)",
             "ConditionExpression": " AND ".join(
                 f"{name} = :was_{name}" if name in stood else f"attribute_not_exists({name})" for name in _SEEN
             ),
@@ -256,6 +269,12 @@ class Registrations:
         answer = self.dynamodb.get_item(TableName=self.table, Key={"app": {"S": app}}, ConsistentRead=True)
         item: dict[str, Any] | None = answer.get("Item")
         return item
+
+
+def _revision(item: Mapping[str, Any]) -> int:
+    if not item:
+        return 0
+    return int(item["revision"]["N"]) if "revision" in item else _FIRST
 
 
 def _overtaken(app: str) -> RegistrationOvertaken:
@@ -323,4 +342,5 @@ def _registration(item: dict[str, Any]) -> Registration:
         unknown_builds=known_builds.get("unknown", {}).get("S", "warn"),
         created_at=moment("created_at"),
         updated_at=moment("updated_at"),
+        revision=_revision(item),
     )

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from attestation.known_builds import same_build
-from botocore.exceptions import ClientError
 
 from .audit import AuditEntry, DynamoDBAudit
-from .aws import error_code, unavailable_on_failure
+from .aws import unavailable_on_failure
 from .registration import PLATFORMS
+from .transactions import transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -89,16 +89,10 @@ class RetiredBuilds:
             "ConditionExpression": f"attribute_exists(app) AND {there}",
             "ExpressionAttributeValues": values,
         }
-        with unavailable_on_failure("dynamodb:TransactWriteItems"):
-            try:
-                self.client.transact_write_items(TransactItems=[{"Update": update}, self.audit.adding(entry)])
-            except ClientError as error:
-                reasons: Any = error.response.get("CancellationReasons", ())
-                if error_code(error) == "TransactionCanceledException" and any(
-                    reason.get("Code") == "ConditionalCheckFailed" for reason in reasons
-                ):
-                    raise AppChanging(f"{app} was changed at this moment: try again.") from error
-                raise
+        parts: Any = {"app": {"Update": update}, "entry": self.audit.adding(entry)}
+        what = "dynamodb:TransactWriteItems apps"
+        if transact(self.client, parts, what=what, written=lambda: self.audit.has(entry)):
+            raise AppChanging(f"{app} was changed at this moment: try again.")
 
 
 def _retired(known: Mapping[str, Any], platform: str) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """The revocations table: what was taken back of each app, and must reach every relying party at once.
 
-Two kinds of rows, under the app: ``tokens`` with the app's not-before, and ``key:<key_id>`` for each key that was
-blocked lately. (A third, of no app, is :mod:`service.publication_marker`'s.) Renewals are refused by the key's own
-state in attested_keys, for as long as the block lasts; relying parties only need to hear of a key until the last token
-that it holds has expired. So these rows, and with them the trust bundle, forget a block after :data:`LISTED`, however
-long it lasts, and one for a shorter time sooner. A token that was minted after a block ended is good, also while a
-bundle still names the key: the row says until when.
+The times before which apps' tokens are refused (:mod:`service.not_before`), and each key that was blocked lately
+(:mod:`service.blocked_keys`). (A third kind of row is :mod:`service.publication_marker`'s.) Renewals are refused by the
+key's own state in attested_keys, for as long as the block lasts; relying parties only need to hear of a key until the
+last token that it holds has expired. So these rows, and with them the trust bundle, forget a block after
+:data:`~service.blocked_keys.LISTED`, however long it lasts, and one for a shorter time sooner. A token that was minted
+after a block ended is good, also while a bundle still names the key: the row says until when.
 """
 
 from __future__ import annotations
@@ -16,24 +16,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.trust_bundle import AppStanding
 
-from .aws import from_item, unavailable_on_failure
+from .aws import from_item, to_item, unavailable_on_failure
+from .blocked_keys import BY_RULE, KEY, LISTED, LONGEST_TOKEN_LIFE, BlockedKeys, listed_until
 from .errors import Unavailable
+from .older_revocations import NOT_BEFORES, TOKENS, OlderRevocations
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TOKENS: Final = "tokens"
-KEY: Final = "key:"
+__all__ = ["KEY", "LISTED", "LONGEST_TOKEN_LIFE", "NOT_BEFORES", "TOKENS", "listed_until"]
+
 PUBLICATION: Final = "publication"
-
-LISTED: Final = 86_400
-"""Seconds that a blocked key is named in trust bundles: many times the longest life of a token, one hour."""
-
-LONGEST_TOKEN_LIFE: Final = 4_200
-"""Seconds after which no token is accepted any more: one hour, the most that template.yaml allows, and ten minutes."""
-
-BY_RULE: Final = "policy "
-"""How ``by`` begins where a rule blocked a key, and never where a person did: that is an ARN."""
 
 MAX_LISTED: Final = 12_000
 """Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that rules
@@ -58,14 +51,27 @@ class DynamoDBRevocations:
     table: str
 
     def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
-        # Consistent, like the apis table: an index could be read before it knows of the block that is being published.
-        with unavailable_on_failure("dynamodb:Scan revocations"):
-            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
-            rows = [from_item(item) for page in pages for item in page["Items"]]
         try:
+            moments = OlderRevocations(self.client, self.table).take_over(now, self._not_befores())
+            rows: list[Mapping[str, Any]] = [
+                {"app": app, "revoked": TOKENS, "not_before": moment} for app, moment in moments.items()
+            ]
+            rows += BlockedKeys(self.client, self.table).newest(now, most)
             return standings_of(rows, now, most=most)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise Unavailable("a row of the revocations table cannot be read") from error
+
+    def _not_befores(self) -> dict[str, int]:
+        with unavailable_on_failure("dynamodb:Query revocations"):
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table,
+                KeyConditionExpression="app = :all",
+                ExpressionAttributeValues=to_item({":all": NOT_BEFORES}),
+                # Consistent: an index could be read before it knows of what is being published.
+                ConsistentRead=True,
+            )
+            rows = [from_item(item) for page in pages for item in page["Items"]]
+        return {row["revoked"]: row["not_before"] for row in rows}
 
 
 def standings_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MAX_LISTED) -> dict[str, AppStanding]:
@@ -81,20 +87,18 @@ def standings_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = M
             not_before[row["app"]] = float(row["not_before"])
         elif row["revoked"].startswith(KEY) and row["expires_at"] > now:
             by_rule = str(row.get("by", "")).startswith(BY_RULE)
-            keys.append((by_rule, -row["at"], row["app"], row["revoked"].removeprefix(KEY), row.get("until", 0)))
+            keys.append((by_rule, -row["at"], row["app"], row["revoked"].removeprefix(KEY), row.get("until") or 0))
     blocked: dict[str, set[str]] = {}
     ends: dict[str, dict[str, int]] = {}
     for *_, app, key_id, until in sorted(keys)[:most]:
-        blocked.setdefault(app, set()).add(key_id)
+        named, ended = blocked.setdefault(app, set()), ends.setdefault(app, {})
+        if key_id in named:  # blocked again: the longer block counts
+            other = ended.pop(key_id, 0)
+            until = max(until, other) if until and other else 0
+        named.add(key_id)
         if until:
-            ends.setdefault(app, {})[key_id] = until
+            ended[key_id] = until
     return {
         app: AppStanding(not_before.get(app, 0.0), frozenset(blocked.get(app, ())), ends.get(app, {}))
         for app in sorted(not_before.keys() | blocked.keys())
     }
-
-
-def listed_until(*, at: int, until: int | None) -> int:
-    """When bundles may forget a key that was blocked ``at`` and is so ``until`` (Unix seconds; ``None`` for good): its
-    last token has expired by then, or the block has ended and no token from before it is left."""
-    return at + LISTED if until is None else min(at + LISTED, max(until, at + LONGEST_TOKEN_LIFE))

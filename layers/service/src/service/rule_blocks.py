@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from attestation.attestation_result import Finding
 
+from .blocked_keys import BY_RULE
 from .blocking import Blocking, BlockingRefused, KeyNotKnown
 from .errors import Unavailable
 from .publication_marker import PublicationRequests
-from .revocations import BY_RULE
 from .telemetry import count, log_unavailable, log_unexpected, logger
 
 

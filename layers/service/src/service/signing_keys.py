@@ -14,9 +14,9 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attestation.jose import EcPublicKey, public_key_from_jwk
-from botocore.exceptions import ClientError
 
-from .aws import error_code, from_item, to_item, unavailable_on_failure
+from .aws import from_item, to_item, unavailable_on_failure
+from .transactions import transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -157,17 +157,8 @@ class DynamoDBSigningKeys:
         ]
 
     def _transact(self, items: list[TransactWriteItemTypeDef]) -> bool:
-        with unavailable_on_failure("dynamodb:TransactWriteItems signing_keys"):
-            try:
-                self.client.transact_write_items(TransactItems=items)
-            except ClientError as error:
-                reasons = error.response.get("CancellationReasons", ())
-                if error_code(error) == "TransactionCanceledException" and any(
-                    reason.get("Code") in ("ConditionalCheckFailed", "TransactionConflict") for reason in reasons
-                ):
-                    return False
-                raise
-        return True
+        parts = {str(number): item for number, item in enumerate(items)}
+        return not transact(self.client, parts, what="dynamodb:TransactWriteItems signing_keys")
 
 
 def _key_of(row: Mapping[str, Any]) -> StoredKey:

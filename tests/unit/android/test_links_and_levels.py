@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.android.device_chain import Provisioning
+from attestation.android.device_chain import TRAILING_OCTETS, Provisioning
+from attestation.android.key_attestation import CREATION_TIME
 from attestation.claims import Claims, KeyStorage
 from attestation.errors import AttestationError, Reason
 
 from bonafide.attesters import key_description as kd
 from bonafide.attesters.android import ChainDraft
 from bonafide.attesters.android_authority import SigningCertificate
-from bonafide.attesters.certificate_template import Extension, name
-from bonafide.attesters.der_writer import NULL
+from bonafide.attesters.certificate_template import Extension, basic_constraints, name
+from bonafide.attesters.der_writer import NULL, integer
 
-from .scene import FORGED_KEY, Question, Scene
+from .scene import FORGED_KEY, NOW, Question, Scene, with_software
 
 FACTORY, RKP = "pixel-5", "galaxy-s24"
 PLACES = [(FACTORY, index) for index in range(3)] + [(RKP, index) for index in range(4)]
@@ -127,3 +128,54 @@ def test_lower_level_says_where_the_key_is(release: str, attestation: int, keymi
     assert claims.key_storage is storage[min(attestation, keymint)]
     assert claims.android is not None
     assert (claims.android.security_level, claims.android.key_security_level) == (attestation, keymint)
+
+
+@pytest.mark.parametrize(("release", "index"), [place for place in PLACES if place[1]], ids=str)
+def test_issuer_that_names_another_issuer_is_refused(release: str, index: int) -> None:
+    """Signed by the next one's key, and in another's name: at every place above the leaf."""
+    draft = Scene.default(release).draft
+    certificates = line_of(draft)
+    held = certificates[index - 1]
+    certificates[index - 1] = SigningCertificate(held.key, replace(held.template, issuer=name(("CN", "Somebody"))))
+    assert refusal(with_line(draft, certificates).chain()) is Reason.CHAIN_ISSUER_MISMATCH
+
+
+def test_batch_that_is_no_ca_is_let_in_below_a_factorys_name_alone() -> None:
+    """A chain that says neither factory nor remote provisioning has no excuse."""
+    draft = Scene.default(RKP).draft
+    batch, ca3, ca2 = line_of(draft)
+    subject = name(("CN", "A CA of a vendor"))
+    certificates = [
+        SigningCertificate(batch.key, batch.template.with_extension(basic_constraints(ca=False))),
+        SigningCertificate(ca3.key, replace(ca3.template, issuer=subject)),
+        SigningCertificate(ca2.key, replace(ca2.template, subject=subject)),
+    ]
+    assert refusal(with_line(draft, certificates).chain()) is Reason.CHAIN_CA_FLAG
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_octets_behind_any_certificate_are_noted(index: int) -> None:
+    """Some exports of genuine chains have them; nothing is read out of them."""
+    chain = list(Scene.default(RKP).draft.chain())
+    chain[index] += b"\0\0"
+    assert Question.of(tuple(chain)).ask().findings == (TRAILING_OCTETS,)
+
+
+DAY = 86_400
+FIRST_OF_2015 = 1_420_070_400
+
+
+@pytest.mark.parametrize(
+    ("seconds", "plausible"),
+    [
+        (FIRST_OF_2015, True),
+        (FIRST_OF_2015 - 1, False),
+        (0, False),
+        (int(NOW) + DAY, True),
+        (int(NOW) + DAY + 1, False),
+    ],
+)
+def test_creation_time_is_plausible_from_2015_to_tomorrow(seconds: int, plausible: bool) -> None:
+    """The device's own clock: a day ahead of ours is a time zone, more is no clock."""
+    claims = with_software(t701=integer(seconds * 1000))().ask()
+    assert claims.findings == (() if plausible else (CREATION_TIME,))

@@ -53,6 +53,11 @@ def test_path_of_every_length_holds(below_root: int, root: bool) -> None:
     assert list(below_anchor(certificates, ANCHOR)) == chain(below_root)
 
 
+def test_chain_of_the_root_alone_is_what_was_sent() -> None:
+    """There is nothing below it, and a chain never becomes empty."""
+    assert list(below_anchor([ROOT], ANCHOR)) == [ROOT]
+
+
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 @pytest.mark.parametrize("root", [False, True], ids=["no-root", "root"])
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -223,7 +224,7 @@ def test_text_that_would_end_the_parser_is_refused_before_it(opening: str) -> No
 def test_examples_of_guide_and_runbook_lint_clean() -> None:
     """What people copy at night must be right."""
     for page in ("docs/policies.md", "docs/runbooks/push-a-rule.md"):
-        blocks = (ROOT / page).read_text("utf-8").split("```\n")[1::2]
+        blocks = re.findall(r"^```\w*\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
         examples = [block for block in blocks if block.startswith("@id")]
         assert examples
         for example in examples:

@@ -278,7 +278,9 @@ def _claims(
     hardware, application = described.hardware_enforced, described.application_id
     digests = application.signature_digests if application else ()
     findings = dict.fromkeys(chain.findings + described.deviations)
-    created = described.software_enforced.integer(kd.CREATION_DATE_TIME) or hardware.integer(kd.CREATION_DATE_TIME)
+    created = described.software_enforced.integer(kd.CREATION_DATE_TIME)
+    if created is None:
+        created = hardware.integer(kd.CREATION_DATE_TIME)
     if created is not None and not _EARLIEST <= created / 1000 <= now + _CLOCK_LEAD:
         findings[CREATION_TIME] = None
     if not digests:

@@ -6,15 +6,18 @@ Fifty thousand paths in every run, half a million by ``make paths``; each round 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from attestation.route_requirement import Requirement, RouteRequirement, demand_for
+from gateway_event import read_event
 
 from tests.properties.odd_paths import hostile, ordinary
 from tests.properties.url_parsers import PARSERS, Node, Resolved, werkzeug
+from tests.unit.gate.other_kinds import http_1, http_2, rest
+from tests.unit.gate.stand import AUDIENCE, NOW, Call, Stand, bundle
 
 RANK: Final = {requirement: rank for rank, requirement in enumerate(Requirement)}
 GUARDS: Final[Mapping[tuple[str, str], Requirement]] = {
@@ -104,6 +107,24 @@ def test_fifty_thousand_paths_get_no_less_than_any_parser_resolves_them_to(node:
 def test_half_a_million_paths_get_no_less_than_any_parser_resolves_them_to(node: Node, seed: int) -> None:
     """The same, ten rounds more."""
     check(seed, node)
+
+
+@pytest.mark.parametrize("make", [rest, http_1, http_2], ids=lambda make: make.__name__)
+def test_gate_asks_no_less_of_any_kind_of_event(node: Node, make: Callable[[Call], dict[str, Any]]) -> None:
+    """The same through the gate: an event may show more than one form of its path; its route is greedy."""
+    random, stand = Random(5), Stand(bundle(apis={AUDIENCE: (*ROUTES, *CATCH_ALLS[0])}))
+    paths = [hostile(random) for _ in range(2 * BATCH)]
+    found = 0
+    for path, by_node in zip(paths, node.resolve(paths), strict=True):
+        method = random.choice(("GET", "HEAD", "POST"))
+        readings = [by_node, FLASK(path), *(parser(path) for parser in PARSERS.values())]
+        need = max((asked(one, method) for reading in readings for one in reading), default=0)
+        event = make(Call(method=method, path=path, token=None, proof=None))
+        decision = stand.gate.decide(read_event(event, settings=stand.settings, invocation_id=""), NOW)
+        assert decision.requirement is not None
+        assert RANK[decision.requirement] >= need, (method, path)
+        found += need > 0
+    assert found > BATCH
 
 
 def test_hundred_thousand_ordinary_paths_keep_their_requirement() -> None:

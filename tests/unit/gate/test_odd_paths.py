@@ -175,6 +175,11 @@ KEYED = (
         ("/docs/a;b", "/docs/{page+}", PROOF_ONCE),
         ("/docs/a;b", "$default", PROOF_ONCE),
         ("/docs/a;b", "", PROOF_ONCE),
+        # It is the client's own path, as an emulator may show it.
+        ("/admin;x/users", "/admin;x/users", PROOF_ONCE),
+        ("/docs/a%2Fb", "/docs/a%2Fb", PROOF_ONCE),
+        ("/docs//x", "/docs//x", PROOF_ONCE),
+        ("/docs/100%", "/docs/100%", PROOF_ONCE),
         # A backend that resolves the path once more ends in another route than the gateway's.
         ("/docs/../admin", "/docs/{a}/{b}", PROOF_ONCE),
         ("/docs/%2e%2e/admin", "/docs/{a}/{b}", PROOF_ONCE),

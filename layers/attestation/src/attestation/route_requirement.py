@@ -212,10 +212,13 @@ def _first(routes: Sequence[RouteRequirement], method: str, segments: tuple[str,
 @lru_cache(maxsize=256)
 def _template(gateway_route: str) -> tuple[str, ...] | None:
     """A gateway's route as segments, ``*`` for variables; ``None`` where it says nothing of the path: a greedy
-    variable, HTTP APIs' ``$default``, or no path at all."""
-    if not gateway_route.startswith("/") or "+}" in gateway_route:
+    variable, HTTP APIs' ``$default``, no path at all, or text that nobody configures as a route. An emulator may show
+    the client's own path there."""
+    start, *segments = gateway_route.removesuffix("/").split("/")
+    fixed = "/".join([start, *("x" if _VARIABLE.match(segment) else segment for segment in segments)])
+    if start or (segments and not _PLAIN.match(fixed)):
         return None
-    return _pattern(_literal(gateway_route))[0]
+    return _pattern(tuple(segments))[0]
 
 
 def _fits(template: tuple[str, ...], segments: tuple[str, ...]) -> bool:

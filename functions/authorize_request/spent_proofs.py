@@ -6,6 +6,7 @@ Lambda runtime has it) is loaded by the first such request, so that nobody else 
 
 from __future__ import annotations
 
+import uuid
 from functools import cache
 from hashlib import sha256
 from typing import Any, Final
@@ -35,14 +36,21 @@ class SpentProofs:
         if not self._table:
             raise RejectedEvidence(Reason.PROOF_UNSPENT, "the route asks for proof-once: set PROOF_NONCES_TABLE")
         name = sha256(f"{proof.request_key_thumbprint}.{proof.jti}".encode("utf-8", "surrogatepass")).digest()
+        attempt = {"S": uuid.uuid4().hex}  # names this call: sent again by the SDK, it finds its own row
         # Kept well beyond the proof's own life, as TTL deletes when it likes and another host's clock may lag.
         row = {
             "nonce": {"S": PREFIX + b64url_encode(name)},
             "expires_at": {"N": str(int(proof.expires_at) + _KEPT_AFTER_EXPIRY)},
+            "spent_by": attempt,
         }
         try:
             client = self._client or _dynamodb()
-            client.put_item(TableName=self._table, Item=row, ConditionExpression="attribute_not_exists(nonce)")
+            client.put_item(
+                TableName=self._table,
+                Item=row,
+                ConditionExpression="attribute_not_exists(nonce) OR spent_by = :attempt",
+                ExpressionAttributeValues={":attempt": attempt},
+            )
         except Exception as error:
             if _code(error) == "ConditionalCheckFailedException":
                 raise RejectedEvidence(Reason.PROOF_REPLAYED, "this proof was spent before") from None
@@ -60,7 +68,7 @@ def _dynamodb() -> Any:
     from botocore.config import Config  # here: 60 ms that only a proof-once route is worth
     from botocore.session import get_session
 
-    # One attempt more than none: a lost answer to the first makes the second find the proof spent, which refuses it.
+    # One attempt more than none. When the answer to the first is lost, the second finds that it was its own.
     config = Config(
         connect_timeout=_SECONDS_TO_CONNECT, read_timeout=_SECONDS_TO_READ, retries={"total_max_attempts": 2}
     )

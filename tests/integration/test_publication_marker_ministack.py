@@ -19,6 +19,7 @@ from service.revocations import DynamoDBRevocations
 from service.rotation import Rotation
 
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
+from tests.service_stack.faults import injected, losing_the_answer
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
 
@@ -128,3 +129,21 @@ def test_marker_is_withdrawn_by_whoever_placed_it(ministack: AwsWorld) -> None:
     marker.remove()
     marker.remove()
     assert marker.place(now)
+
+
+def test_marker_whose_answer_was_lost_is_ones_own(ministack: AwsWorld) -> None:
+    """The failure: placed, the answer lost, sent again by the SDK, "somebody else has asked", and nobody publishes."""
+    marker, now = marker_of(ministack), time.time()
+    with injected(ministack.dynamodb, "PutItem", losing_the_answer()) as sent:
+        assert marker.place(now)
+    assert len(sent) == 2
+    assert not marker.place(now)
+
+
+def test_question_to_google_whose_answer_was_lost_is_ones_own(ministack: AwsWorld) -> None:
+    """The failure: the challenge is claimed, the answer lost, and the honest request hears that it asked before."""
+    asked = replace(challenge(), nonce="lost")
+    with injected(ministack.dynamodb, "PutItem", losing_the_answer()) as sent:
+        assert ministack.play_requests.claim(asked)
+    assert len(sent) == 2
+    assert not ministack.play_requests.claim(asked)

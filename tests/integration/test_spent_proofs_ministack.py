@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import boto3
 import pytest
+import spent_proofs as authorizer_spent_proofs
 from attestation.errors import Reason, RejectedEvidence
 from attestation.jose import public_key_of
 from attestation.proof import VerifiedProof
+from botocore.exceptions import ReadTimeoutError
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.errors import Unavailable
 from service.spent_proofs import PREFIX, DynamoDBSpentProofs, name_of
+from spent_proofs import SpentProofs
 
-from tests.service_stack.faults import answering, injected
+from bonafide.local.aws import client_arguments
+from tests.service_stack.faults import Fault, answering, error_answer, injected, losing_the_answer
 from tests.service_stack.worlds import AwsWorld
 
 pytestmark = pytest.mark.ministack
@@ -69,3 +76,49 @@ def test_table_that_is_down_is_no_replay(ministack: AwsWorld) -> None:
         pytest.raises(Unavailable),
     ):
         spent_proofs(ministack).spend(proof("d"))
+
+
+def at_the_gate(world: AwsWorld) -> SpentProofs:
+    """The authorizer's own, with the client that it makes for itself."""
+    return SpentProofs(world.tables["nonces"])
+
+
+@pytest.fixture
+def gate_client(ministack: AwsWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The authorizer's client, with its own settings."""
+    for name, text in ministack.environment.items():
+        monkeypatch.setenv(name, text)
+    authorizer_spent_proofs._dynamodb.cache_clear()
+    yield authorizer_spent_proofs._dynamodb()
+    authorizer_spent_proofs._dynamodb.cache_clear()
+
+
+@pytest.mark.parametrize("fault", ["lost", "done-then-500"])
+def test_lost_answer_of_our_own_success_is_no_replay(ministack: AwsWorld, gate_client: Any, fault: str) -> None:
+    """The failure: written, the answer lost, sent again by the SDK, and the honest request is refused as replayed."""
+
+    def failing() -> Fault:
+        lose = losing_the_answer()
+
+        def done_then_500(request: Any) -> Any:
+            try:
+                lose(request)
+            except ReadTimeoutError:
+                return error_answer(500, "InternalServerError")
+            return None
+
+        return lose if fault == "lost" else done_then_500
+
+    client = boto3.client("dynamodb", **client_arguments(str(ministack.endpoint_url)))
+    for spent, used in (
+        (at_the_gate(ministack), gate_client),
+        (DynamoDBSpentProofs(client, ministack.tables["nonces"]), client),
+    ):
+        made = proof(f"{fault}-{type(spent).__name__}")
+        with injected(used, "PutItem", failing()) as sent:
+            spent.spend(made)
+        assert len(sent) == 2
+        for again in (at_the_gate(ministack), spent_proofs(ministack)):
+            with pytest.raises(RejectedEvidence) as refused:
+                again.spend(made)
+            assert refused.value.reason is Reason.PROOF_REPLAYED

@@ -37,8 +37,11 @@ class NoncesTable:
         self.failure = failure
         self._lock = threading.Lock()
 
-    def put_item(self, *, TableName: str, Item: dict[str, Any], ConditionExpression: str) -> None:
-        assert (TableName, ConditionExpression) == ("nonces", "attribute_not_exists(nonce)")
+    def put_item(
+        self, *, TableName: str, Item: dict[str, Any], ConditionExpression: str, ExpressionAttributeValues: Any
+    ) -> None:
+        assert (TableName, ConditionExpression) == ("nonces", "attribute_not_exists(nonce) OR spent_by = :attempt")
+        assert ExpressionAttributeValues == {":attempt": Item["spent_by"]}
         if self.failure is not None:
             raise self.failure
         with self._lock:
@@ -76,7 +79,7 @@ def test_row_has_a_prefix_an_expiry_and_nothing_of_the_request() -> None:
     stand(table).call(PAYMENT)
     ((name, row),) = table.rows.items()
     assert name.startswith(PREFIX)
-    assert set(row) == {"nonce", "expires_at"}
+    assert set(row) == {"nonce", "expires_at", "spent_by"}
     assert int(row["expires_at"]["N"]) >= NOW + 60 + 300
     assert PAYMENT.jti not in str(row)
 

@@ -18,6 +18,7 @@ that is sent again after a 503 would be refused; and a recorded request that is 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,14 +124,19 @@ class DynamoDBPlayRequests:
 
     def claim(self, challenge: OpenedChallenge) -> bool:
         # Kept for longer than the challenge is good, so that no clock of ours makes room for a second question.
-        row = {"request": f"asked/{challenge.nonce}", "expires_at": int(challenge.expires_at) + KEPT}
+        attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own row
+        row = {
+            "request": f"asked/{challenge.nonce}",
+            "expires_at": int(challenge.expires_at) + KEPT,
+            "asked_by": attempt,
+        }
         with unavailable_on_failure("dynamodb:PutItem play_requests"), _unless_refused() as written:
             self.client.put_item(
                 TableName=self.table,
                 Item=to_item(row),
-                ConditionExpression="attribute_not_exists(#request) OR released = :yes",
+                ConditionExpression="attribute_not_exists(#request) OR released = :yes OR asked_by = :attempt",
                 ExpressionAttributeNames={"#request": "request"},
-                ExpressionAttributeValues=to_item({":yes": True}),
+                ExpressionAttributeValues=to_item({":yes": True, ":attempt": attempt}),
             )
         return bool(written)
 

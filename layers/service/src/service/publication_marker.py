@@ -8,6 +8,7 @@ and none is left out.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -60,15 +61,16 @@ class DynamoDBPublicationMarker:
 
     def place(self, now: float) -> bool:
         moment = _milliseconds(now)
-        row = {**_PLACE, "at": moment, "expires_at": int(now) + _KEPT}
+        attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own marker
+        row = {**_PLACE, "at": moment, "expires_at": int(now) + _KEPT, "placed_by": attempt}
         with unavailable_on_failure("dynamodb:PutItem revocations"):
             try:
                 self.client.put_item(
                     TableName=self.table,
                     Item=to_item(row),
-                    ConditionExpression="attribute_not_exists(app) OR #at <= :stale",
+                    ConditionExpression="attribute_not_exists(app) OR #at <= :stale OR placed_by = :attempt",
                     ExpressionAttributeNames={"#at": "at"},
-                    ExpressionAttributeValues=to_item({":stale": moment - _milliseconds(STALE)}),
+                    ExpressionAttributeValues=to_item({":stale": moment - _milliseconds(STALE), ":attempt": attempt}),
                 )
             except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":

@@ -5,6 +5,7 @@ Rows are those of the authorizer's ``proof-once``, whose module cannot be shared
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
@@ -42,12 +43,16 @@ class DynamoDBSpentProofs:
     table: str
 
     def spend(self, proof: VerifiedProof) -> None:
+        attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own row
         # Kept well beyond the proof's own life, as TTL deletes when it likes and another host's clock may lag.
-        row = {"nonce": name_of(proof), "expires_at": int(proof.expires_at) + KEPT_AFTER_EXPIRY}
+        row = {"nonce": name_of(proof), "expires_at": int(proof.expires_at) + KEPT_AFTER_EXPIRY, "spent_by": attempt}
         with unavailable_on_failure("dynamodb:PutItem nonces"):
             try:
                 self.client.put_item(
-                    TableName=self.table, Item=to_item(row), ConditionExpression="attribute_not_exists(nonce)"
+                    TableName=self.table,
+                    Item=to_item(row),
+                    ConditionExpression="attribute_not_exists(nonce) OR spent_by = :attempt",
+                    ExpressionAttributeValues=to_item({":attempt": attempt}),
                 )
             except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":

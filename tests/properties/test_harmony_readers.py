@@ -17,7 +17,7 @@ from attestation.certificate import Certificate, Extension, read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.evidence import HarmonyDeviceIntegrity, IntegrityProfile
-from attestation.harmony.attestation_extension import read_device_security_level, read_statement
+from attestation.harmony.attestation_extension import DECISIVE, read_device_security_level, read_statement
 from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.integrity_token import base64_decode, read_token
 from attestation.reference_values import HarmonyReferenceValues
@@ -97,7 +97,9 @@ def _statement_and_application(data: bytes) -> None:
     statement = read_statement(_bearing(huks.OID, data))
     for part in (lambda: statement.challenge, statement.application, lambda: statement.number("key-origin")):
         _only_ours(part)
-    assert set(statement.values) == set(statement.levels)
+    assert {*statement.values, *statement.unread} == set(statement.levels)
+    assert DECISIVE.isdisjoint(statement.unread)
+    assert set(statement.values).isdisjoint(statement.unread)
     assert all(0 <= level <= 255 for level in statement.levels.values())
 
 

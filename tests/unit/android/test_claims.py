@@ -6,14 +6,17 @@ import json
 from dataclasses import replace
 
 import pytest
+from attestation import der
+from attestation.android.key_description import read_application_id
 from attestation.claims import Claims
+from attestation.errors import MalformedEvidence
 
 from bonafide.attesters import key_description as kd
 from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.der_writer import octet_string
+from bonafide.attesters.der_writer import integer, octet_string
 
 from .play_scene import judged, payload
-from .scene import Scene, claims_of, with_draft
+from .scene import Scene, claims_of, with_draft, with_hardware
 
 PLAY = judged(payload())
 
@@ -65,3 +68,39 @@ def test_boot_state_is_a_word() -> None:
         "unverified",
         "failed",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (80_100, "8.1"),
+        (130_000, "13"),
+        (160_000, "16"),
+        (101_112, "10.11.12"),
+        (140_005, "14.0.5"),
+        (0, None),
+        (-1, None),
+        (9, "0.0.9"),
+    ],
+)
+def test_os_version_is_told_as_people_write_it(number: int, text: str | None) -> None:
+    """KeyMint counts MMmmss; 0 is a device before its release."""
+    claims = with_hardware(t705=integer(number))().ask()
+    assert claims.os_version == text
+    assert claims.android is not None
+    assert claims.android.os_version == number
+
+
+@pytest.mark.parametrize(("packages", "digests", "read"), [(256, 64, True), (257, 1, False), (1, 65, False)])
+def test_application_id_has_bounds(packages: int, digests: int, read: bool) -> None:
+    """A shared user id of the system has thirteen packages; nobody has a thousand signers."""
+    held = kd.application_id(
+        [(f"org.example.p{number}", 1) for number in range(packages)], [bytes([n]) * 32 for n in range(digests)]
+    )
+    inner = der.single(held, der.OCTET_STRING)
+    if read:
+        application = read_application_id(inner)
+        assert (len(application.packages), len(application.signature_digests)) == (packages, digests)
+        return
+    with pytest.raises(MalformedEvidence):
+        read_application_id(inner)

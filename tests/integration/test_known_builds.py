@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from attestation.known_builds import KnownBuilds, UnknownBuilds
@@ -134,3 +135,19 @@ def test_damaged_row_is_an_outage_of_ours(world: AwsWorld) -> None:
         )
         with pytest.raises(Unavailable, match="registered wrongly"):
             DynamoDBBuilds(world.dynamodb, world.tables["builds"]).find("demo", "android", "42")
+
+
+def test_artefact_that_is_joined_while_another_one_is_loses_nothing(world: AwsWorld) -> None:
+    """The failure: two machines register artefacts of one build at the same moment, and the parts of one are gone."""
+    _builds(world).put("demo", BUILD)
+
+    class Overtaken(Builds):
+        def _find(self, app: str, platform: str, build: str) -> Build | None:
+            found = super()._find(app, platform, build)
+            if found is not None and "tablet" not in found.parts:
+                _builds(world).put(app, replace(BUILD, parts={"tablet": (C,)}))
+            return found
+
+    late = Overtaken(world.dynamodb, world.tables["builds"], world.tables["apps"])
+    stands = late.put("demo", replace(BUILD, parts={"watch": (C,)}))
+    assert set(stands.parts) == {"classes.dex", "assets", "tablet", "watch"}

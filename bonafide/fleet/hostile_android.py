@@ -20,7 +20,7 @@ from bonafide.attesters.der_writer import NULL, integer
 from bonafide.attesters.key_store_installation import AndroidInstallation
 from bonafide.attesters.software_google import SoftwareGoogle
 
-from .scenario import CHALLENGE_UNUSABLE, CREATED, REJECTED, Scenario, Scene, hostile
+from .scenario import CREATED, KEY_ENROLLED, OK, REJECTED, Scenario, Scene, hostile
 
 _CONTRAINDICATED = REJECTED.because(Reason.APPRAISAL_CONTRAINDICATED)
 
@@ -129,11 +129,12 @@ def _emulator(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.android(authority=scene.stranger.android))
 
 
-@hostile("recorder", "sends a recorded Android enrolment again", CREATED, CHALLENGE_UNUSABLE)
+@hostile("recorder", "sends a recorded Android enrolment after a renewal", CREATED, OK, KEY_ENROLLED)
 def _replayed(scene: Scene) -> Iterator[Answer]:
     installation = scene.android()
     body = installation.attestation_body(installation.client_data(scene.client.challenge(installation.app)))
     yield scene.client.post("/v1/attestations", body)
+    yield scene.renew(installation)
     yield scene.client.post("/v1/attestations", body)
 
 

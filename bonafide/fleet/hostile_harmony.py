@@ -18,9 +18,10 @@ from bonafide.attesters.integrity_draft import TokenDraft
 from bonafide.attesters.key_store_installation import HarmonyInstallation
 
 from .scenario import (
-    CHALLENGE_UNUSABLE,
     CREATED,
+    KEY_ENROLLED,
     MALFORMED_EVIDENCE,
+    OK,
     REJECTED,
     Scenario,
     Scene,
@@ -180,11 +181,12 @@ def _two_verdicts(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/attestations", installation.attestation_body(client_data, beside=items))
 
 
-@hostile("recorder", "sends a recorded HarmonyOS enrolment again", CREATED, CHALLENGE_UNUSABLE)
+@hostile("recorder", "sends a recorded HarmonyOS enrolment after a renewal", CREATED, OK, KEY_ENROLLED)
 def _replayed(scene: Scene) -> Iterator[Answer]:
     installation = scene.harmony()
     body = installation.attestation_body(installation.client_data(scene.client.challenge(installation.app)))
     yield scene.client.post("/v1/attestations", body)
+    yield scene.renew(installation)
     yield scene.client.post("/v1/attestations", body)
 
 

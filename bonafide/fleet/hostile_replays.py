@@ -18,6 +18,7 @@ from .scenario import (
     CHALLENGE_UNUSABLE,
     CREATED,
     DEVELOPMENT_APP,
+    KEY_ENROLLED,
     MALFORMED_EVIDENCE,
     OK,
     REJECTED,
@@ -29,11 +30,12 @@ from .scenario import (
 )
 
 
-@hostile("recorder", "sends a recorded enrolment again", CREATED, CHALLENGE_UNUSABLE)
+@hostile("recorder", "sends a recorded enrolment after a renewal", CREATED, OK, KEY_ENROLLED)
 def _replayed_evidence(scene: Scene) -> Iterator[Answer]:
     installation = scene.install()
     body = installation.attestation_body(installation.client_data(scene.client.challenge(installation.app)))
     yield scene.client.post("/v1/attestations", body)
+    yield scene.renew(installation)
     yield scene.client.post("/v1/attestations", body)
 
 

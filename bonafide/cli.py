@@ -13,6 +13,7 @@ from .commands import (
     api,
     app,
     attest,
+    audit,
     conformance,
     demo,
     drills,
@@ -118,6 +119,7 @@ policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
 cli.command("attest")(attest.attest)
 cli.command("proof")(attest.proof)
+cli.command("audit", no_args_is_help=True)(audit.audit)
 cli.command("why", no_args_is_help=True)(why.why)
 cli.command("inspect")(inspect.inspect)
 cli.command("conformance")(conformance.conformance)

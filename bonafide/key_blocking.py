@@ -14,7 +14,7 @@ from service.blocking import NEVER, KeyStanding
 from .admin_api import AdminApi, AdminCalls, segment
 from .deployment import Deployment
 
-__all__ = ["NEVER", "KeyBlocking", "KeyStanding"]
+__all__ = ["NEVER", "KeyBlocking", "KeyStanding", "standing_of"]
 
 Answer = Mapping[str, Any]
 
@@ -32,18 +32,18 @@ class KeyBlocking:
 
     def show(self, key_id: str) -> KeyStanding:
         """One key."""
-        return _standing(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
+        return standing_of(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
 
     def block(self, key_id: str, *, reason: str = "", seconds: int | None = None) -> tuple[KeyStanding, Answer]:
         """Block a key, for ``seconds`` or for good; a block that stands is replaced. With the answer as it came."""
         body = {"reason": reason, "seconds": seconds}
         answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/block", body)
-        return _standing(answer), answer
+        return standing_of(answer), answer
 
-    def unblock(self, key_id: str) -> tuple[KeyStanding, Answer]:
+    def unblock(self, key_id: str, *, why: str = "") -> tuple[KeyStanding, Answer]:
         """Let a key renew again; it has a whole idle period to do so."""
-        answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {})
-        return _standing(answer), answer
+        answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {"why": why})
+        return standing_of(answer), answer
 
     def not_before(self, app: str) -> int | None:
         """The time (Unix seconds) before which tokens of an app are refused; ``None`` when there is none."""
@@ -60,5 +60,6 @@ def _not_before(app: str) -> str:
     return f"/admin/apps/{segment(app)}/not-before"
 
 
-def _standing(record: Answer) -> KeyStanding:
+def standing_of(record: Answer) -> KeyStanding:
+    """The key of a record of the Admin API."""
     return KeyStanding(**{member.name: record[member.name] for member in fields(KeyStanding)})

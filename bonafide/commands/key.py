@@ -12,6 +12,8 @@ from bonafide.deployment import find_deployment
 from bonafide.key_blocking import NEVER, KeyBlocking, KeyStanding
 from bonafide.publication import Publication, publication_of
 
+from .blocked_keys import After, OfApp, list_keys, unblock_rule
+from .policy_outcome import Yes
 from .project import project_layout
 from .terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 
@@ -53,11 +55,35 @@ def block(
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
-def unblock(key: KeyId, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
-    """Let a blocked key in again."""
+def unblock(
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="The key_id, as tokens, backends and logs name it.")
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="ID", help="Instead of one key, every key that this rule blocked.")
+    ] = None,
+    app: OfApp = None,
+    after: After = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit.")] = "",
+    yes: Yes = False,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a blocked key in again, or with --rule all that a rule of a policy blocked.
+
+    Blocks that persons placed stay with --rule. It may be stopped and repeated at any time.
+    """
+    if (key is None) == (rule is None):
+        raise typer.BadParameter("say one key, or --rule.", param_hint="KEY")
+    if rule is not None:
+        unblock_rule(rule, app=app, after=after, why=why, yes=yes, stack=stack, region=region, as_json=as_json)
+        return
+    if key is None or app is not None or after is not None:
+        raise typer.BadParameter("--app and --after go with --rule.", param_hint="KEY")
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    standing, answer = KeyBlocking.of(deployment).unblock(key)
+    standing, answer = KeyBlocking.of(deployment).unblock(key, why=why)
     _say(standing, publication_of(deployment, answer, since=begin), as_json)
 
 
@@ -78,6 +104,9 @@ def show(key: KeyId, stack: StackName = None, region: Region = None, as_json: As
         ("forgotten", "never, while it is blocked" if standing.expires_at >= NEVER else moment(standing.expires_at)),
     )
     table(("", standing.key_id), ((what, said) for what, said in facts if said))
+
+
+commands.command("list", no_args_is_help=True)(list_keys)
 
 
 def _state(standing: KeyStanding) -> str:

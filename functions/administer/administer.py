@@ -12,6 +12,7 @@ from typing import Final
 from service.admin_apis import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.admin_apps import EveryApp, OneRegistration, RegisterApp, list_apps, register_app, show_app
 from service.admin_audit import ReadAudit, read_audit
+from service.admin_blocked_keys import ListBlockedKeys, UnblockRule, list_blocked_keys, unblock_rule
 from service.admin_builds import RetireBuild, RetiredBuildsOfApp, list_retired_builds, retire_build
 from service.admin_http import Route, admin_endpoint
 from service.admin_keys import (
@@ -50,6 +51,7 @@ from service.admin_publication import PUBLISHING_TIMEOUT, InvokedPublication
 from service.apps import DynamoDBApps
 from service.audit import DynamoDBAudit
 from service.aws import dynamodb, functions, kms
+from service.blocked_key_pages import BlockedKeyPages
 from service.blocking import DynamoDBBlocking
 from service.guarded_apis import DynamoDBGuardedApis, PublishedRoutes
 from service.kms import KmsRootKey
@@ -74,6 +76,8 @@ ROUTES: Final = (
     Route("GET", "/admin/keys/{key_id}", OneKey, show_key),
     Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key),
     Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key),
+    Route("GET", "/admin/blocked-keys", ListBlockedKeys, list_blocked_keys),
+    Route("POST", "/admin/blocked-keys/unblock", UnblockRule, unblock_rule),
     Route("GET", "/admin/apps", EveryApp, list_apps),
     Route("GET", "/admin/apps/{app}", OneRegistration, show_app),
     Route("PUT", "/admin/apps/{app}", RegisterApp, register_app),
@@ -100,11 +104,13 @@ def wire(env: Mapping[str, str]) -> Mapping[str, object]:
         settings.root_public_key,
     )
     policies = DynamoDBPolicies(client, settings.policies_table, audit, settings.revocations_table)
+    blocking = DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit)
     return {
         "apps": DynamoDBApps(client, settings.apps_table),
         "apis": DynamoDBGuardedApis(client, settings.apis_table, audit, published.routes),
         "audit": audit,
-        "blocking": DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit),
+        "blocking": blocking,
+        "blocked_keys": BlockedKeyPages(client, settings.attested_keys_table, blocking),
         "not_before": NotBefore(client, settings.revocations_table, audit),
         "policies": policies,
         "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),

@@ -83,6 +83,7 @@ ADMIN_BODIES = {
     "SetRoutes": "SetRoutes",
     "RegisterApp": "RegisterApp",
     "RetireBuild": "RetireBuild",
+    "UnblockRule": "UnblockRule",
 }
 
 

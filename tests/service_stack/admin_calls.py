@@ -13,6 +13,7 @@ from attestation.route_requirement import RouteRequirement
 from service.admin_http import admin_endpoint
 from service.admin_publication import Published
 from service.audit import DynamoDBAudit
+from service.blocked_key_pages import BlockedKeyPages
 from service.blocking import DynamoDBBlocking
 from service.guarded_apis import DynamoDBGuardedApis
 from service.not_before import NotBefore
@@ -86,13 +87,15 @@ def admin_world(
     tables, client = world.tables, world.dynamodb
     audit = DynamoDBAudit(client, tables["audit"])
     publication = FakePublication()
+    blocking = DynamoDBBlocking(
+        client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
+    )
     collaborators: dict[str, object] = {
         "apps": world.apps,
         "apis": DynamoDBGuardedApis(client, tables["apis"], audit, in_force),
         "audit": audit,
-        "blocking": DynamoDBBlocking(
-            client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
-        ),
+        "blocking": blocking,
+        "blocked_keys": BlockedKeyPages(client, tables["attested_keys"], blocking),
         "not_before": NotBefore(client, tables["revocations"], audit),
         "policies": world.policies,
         "publication": publication,

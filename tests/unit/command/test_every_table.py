@@ -88,6 +88,12 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
     "/admin/apps/orders": REGISTRATION,
     f"/admin/keys/{KEY}": KEY_RECORD,
     "/admin/apps/orders/retired-builds": {"app": "orders", "retired": {"apple": [KEY]}},
+    "/admin/blocked-keys": {"keys": [KEY_RECORD], "after": None, "examined": 1},
+    "/admin/audit": {
+        "entries": [
+            {"at": MOMENT, "who": ARN, "action": "block-key", "why": RULE, "details": {"digest": DIGEST}, "entry": "e"}
+        ]
+    },
     "/admin/apis": {"apis": [API]},
     "/admin/policies/orders/history": {"versions": [VERSION]},
     "/admin/policies/orders/versions/3": VERSION,
@@ -183,6 +189,8 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
     (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
+    (("key", "list", "--blocked"), (KEY, RULE)),
+    (("audit", "--key", KEY), (ARN, RULE, DIGEST)),
     (("key", "show", KEY), (KEY, RULE)),
     (("keys", "list"), (KEY, "token")),
     (("policy", "starter"), ("alternative-stores",)),

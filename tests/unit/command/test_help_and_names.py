@@ -28,7 +28,14 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 COMMANDS = dict(_commands(typer.main.get_command(cli)))
 WITH_REGION = [path for path, command in COMMANDS.items() if any(p.name == "region" for p in command.params)]
-ARGUMENTS = {"why": ["7K2M9QXA"], "register": ["x", "--play-expected"], "mode": ["x", "GET /", "token"]}
+ARGUMENTS = {
+    "audit": ["--app", "x"],
+    "key list": ["--blocked"],
+    "key unblock": ["K"],
+    "why": ["7K2M9QXA"],
+    "app register": ["x", "--play-expected"],
+    "api mode": ["x", "GET /", "token"],
+}
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
@@ -57,7 +64,7 @@ def test_region_without_stack_is_wrong_usage(bonafide: Run, tmp_path: Path, path
             given.append(value)
         elif param.required:
             given.extend([param.opts[0], value])
-    given = ARGUMENTS.get(path[-1], given)
+    given = ARGUMENTS.get(" ".join(path), given)
     result = bonafide(*path, *given, "--region", "eu-west-1")
     assert (result.exit_code, "--stack" in result.stderr) == (2, True), result.output
 

@@ -47,6 +47,11 @@ def api_subject(audience: str) -> str:
     return f"api/{audience}"
 
 
+def rule_subject(rule: str) -> str:
+    """The subject of letting in again all that one rule of a policy blocked."""
+    return f"rule/{rule}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One change. ``subject`` is what was changed (:func:`app_subject` and its like), ``at`` Unix seconds, ``who`` the

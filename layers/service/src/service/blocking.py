@@ -31,7 +31,9 @@ delete it: the key, forgotten, could enrol again."""
 MAX_REASON: Final = 200
 MAX_BY: Final = 400
 _ATTEMPTS: Final = 5
-_SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at")
+SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at")
+"""What is read of a key's row for an operator: neither claims nor receipt."""
+
 _UNCHANGED: Final = "app = :app AND #expires = :seen_expires AND #state = :seen_state"
 
 
@@ -110,7 +112,7 @@ class DynamoDBBlocking:
     audit: DynamoDBAudit | None = None
 
     def show(self, key_id: str) -> KeyStanding:
-        return _standing(self._row(key_id))
+        return standing_of(self._row(key_id))
 
     def block(
         self,
@@ -142,8 +144,14 @@ class DynamoDBBlocking:
 
         return self._change(key_id, parts)
 
-    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStanding:
+    def unblock(
+        self, key_id: str, *, now: float, entry: AuditEntry | None = None, seen: KeyStanding | None = None
+    ) -> KeyStanding:
+        """``seen`` is the block that is meant: another one, placed meanwhile, stays (:class:`KeyChanging`)."""
+
         def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            if seen is not None and standing_of(row) != seen:
+                return {}
             values = {":state": KeyState.ACTIVE.value, ":expires": int(now) + _idle(row)}
             made = {
                 "key": self._update(row, "SET #state = :state, #expires = :expires REMOVE #blocked", values),
@@ -152,7 +160,8 @@ class DynamoDBBlocking:
             place = _place(row)
             return made if place is None else {**made, "listed": self._unlisting(place)}
 
-        self._change(key_id, parts, entry)
+        if not self._change(key_id, parts, entry):
+            raise KeyChanging("The key was blocked anew, or let in, at this moment.")
         return self.show(key_id)
 
     def _blocking(
@@ -191,8 +200,8 @@ class DynamoDBBlocking:
                 Key={"key_id": {"S": key_id}},
                 ConsistentRead=True,
                 # Neither claims nor receipt: an operator's terminal has no need of them.
-                ProjectionExpression=", ".join(f"#{name}" for name in _SHOWN),
-                ExpressionAttributeNames={f"#{name}": name for name in _SHOWN},
+                ProjectionExpression=", ".join(f"#{name}" for name in SHOWN),
+                ExpressionAttributeNames={f"#{name}": name for name in SHOWN},
             )
         if not answer.get("Item"):
             raise KeyNotKnown(f"No key {key_id[:64]} is known: it was never enrolled, or it was idle and forgotten.")
@@ -257,7 +266,8 @@ def _idle(row: Mapping[str, Any]) -> int:
     return int(row.get("blocked", {}).get("idle", row["expires_at"] - row["last_seen"]))
 
 
-def _standing(row: Mapping[str, Any]) -> KeyStanding:
+def standing_of(row: Mapping[str, Any]) -> KeyStanding:
+    """What an operator sees of a key's row, of which :data:`SHOWN` was read."""
     blocked = row.get("blocked", {})
     return KeyStanding(
         key_id=row["key_id"],

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import signal
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bonafide.attesters.authority import DeviceAuthority
+from bonafide.local.own_stack import OwnStack
 from bonafide.local.stack import LocalStack
 
 from .project import mean_local_stack, project_layout
@@ -33,6 +37,14 @@ def up(
         list[str] | None,
         typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the template; may repeat."),
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option("--with", metavar="TEMPLATE", help="A SAM template of your own to run beside it, or its folder."),
+    ] = None,
+    own_parameter: Annotated[
+        list[str] | None,
+        typer.Option("--with-parameter", metavar="NAME=VALUE", help="A parameter of that template; may repeat."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start the stack on 127.0.0.1 and serve until Ctrl-C. No Docker, no AWS account.
@@ -41,7 +53,12 @@ def up(
     """
     mean_local_stack(context, name=name, port=port)
     stop_on_termination()
-    stack = LocalStack(layout=project_layout(), parameters=_parameters(parameter or []))
+    layout, parameters = project_layout(), _parameters(parameter or [], "--parameter")
+    own_parameters = _parameters(own_parameter or [], "--with-parameter")
+    if own_parameters and beside is None:
+        raise typer.BadParameter("there is no template that it could be for.", param_hint="--with-parameter")
+    own = None if beside is None else OwnStack(layout, beside, own_parameters)
+    stack = LocalStack(layout=layout, parameters=parameters, beside=own)
     try:
         start(stack)
         if as_json:
@@ -51,6 +68,8 @@ def up(
             out().print(f"Guarded API   {stack.guarded_url}/v1/whoami")
             for name, urls in stack.facts["examples"].items():
                 out().print(f"{name}: {', '.join(f'{api} {url}' for api, url in urls.items())}")
+            if stack.facts["beside"]:
+                _print_beside(stack.facts["beside"])
             out().print(f"AWS stand-in  {stack.aws_endpoint_url}")
             if stack.layout.name:
                 out().print(f"Other commands  bonafide --name {stack.layout.name} …")
@@ -95,11 +114,24 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _parameters(texts: list[str]) -> dict[str, str]:
+def _print_beside(facts: Mapping[str, Any]) -> None:
+    """What of a template of one's own runs, where, and what does not."""
+    out().print(f"Beside it: {facts['template']}")
+    for api, url in facts["apis"].items():
+        out().print(f"  {api}  {url}")
+    for kind, count in Counter(facts["runs"].values()).items():
+        out().print(f"  runs: {count} {kind}")
+    for logical_id, why in facts["skipped"].items():
+        out().print(f"  not here: {logical_id}, {why}")
+    for note in facts["notes"]:
+        out().print(f"  note: {note}")
+
+
+def _parameters(texts: list[str], option: str) -> dict[str, str]:
     parameters = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--parameter")
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint=option)
         parameters[name] = value
     return parameters

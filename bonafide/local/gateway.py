@@ -39,7 +39,7 @@ from bonafide.local.layer_path import RUNTIME_PACKAGES, import_path
 from bonafide.local.layout import LOOPBACK, Layout
 from bonafide.local.processes import CHILDREN
 from bonafide.local.rest_api import OwnAnswers, RestApi, RestApiService
-from bonafide.local.template import Template
+from bonafide.local.template import Template, merged
 from bonafide.local.throttles import Throttles
 from bonafide.local.worker_entry import SNAP_START
 from bonafide.local.workers import Function, WorkerKind, WorkerPool, find_emulator
@@ -170,19 +170,6 @@ def iam_routes(resources: Mapping[str, dict[str, Any]], logical_id: str) -> froz
                 methods = Route.ANY_HTTP_METHODS if method == "ANY" else [method]
                 found |= {(method, properties["Path"]) for method in methods}
     return frozenset(found)
-
-
-def merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """``own`` over ``shared``, member by member, as SAM merges its Globals; intrinsic functions are not mixed."""
-    result = dict(shared)
-    for name, value in own.items():
-        both = [side for side in (shared.get(name), value) if isinstance(side, Mapping) and not _is_function(side)]
-        result[name] = merged(*both) if len(both) == 2 else value
-    return result
-
-
-def _is_function(value: Mapping[str, Any]) -> bool:
-    return len(value) == 1 and (next(iter(value)) == "Ref" or next(iter(value)).startswith("Fn::"))
 
 
 class RequestHandler(WSGIRequestHandler):

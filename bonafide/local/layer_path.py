@@ -14,7 +14,8 @@ RUNTIME_PACKAGES = "runtime"
 def import_path(layout: Layout, folder: Path, layers: Iterable[Path]) -> tuple[Path, ...]:
     """A function's import path: its folder, then its layers in order.
 
-    Source layers are used in place. Third-party layers are the packages that `make setup` installed from their locks.
+    Source layers are used in place. This project's third-party layers are the packages that `make setup` installed from
+    their locks; other projects' layers are what `sam build` made of them.
 
     Raises:
         LocalStackError: when those packages are not there.
@@ -23,8 +24,12 @@ def import_path(layout: Layout, folder: Path, layers: Iterable[Path]) -> tuple[P
 
 
 def _layer_folder(layout: Layout, layer: Path) -> Path:
+    if (layer / "python").is_dir():
+        return layer / "python"
     if not (layer / "requirements.txt").exists():
         return layer / "src"
+    if layer.parent != layout.root / "layers":
+        raise LocalStackError(f"{layer} is not built: run sam build, and give .aws-sam/build.")
     packages = layout.packages / layer.name
     if not packages.is_dir():
         raise LocalStackError(f"The packages of layer {layer.name} are not installed: run `make setup` first.")

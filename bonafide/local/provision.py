@@ -36,7 +36,7 @@ TABLES = {
 }
 """What the tables are called in conversation, and their logical ids."""
 
-_CREATE_TABLE = frozenset(
+TABLE_PROPERTIES = frozenset(
     {
         "AttributeDefinitions",
         "KeySchema",
@@ -91,7 +91,7 @@ def create_tables_and_keys(
     dynamodb = boto3.client("dynamodb", **arguments)
     for logical_id in template.resources("AWS::DynamoDB::Table"):
         name = f"{stack_name}-{logical_id}"
-        arn = _create_table(dynamodb, name, template.properties(logical_id))
+        arn = create_table(dynamodb, name, template.properties(logical_id))
         template.physical_ids[logical_id] = name
         template.attributes[logical_id, "Arn"] = arn
     kms = boto3.client("kms", **arguments)
@@ -111,13 +111,14 @@ def create_tables_and_keys(
     )
 
 
-def _create_table(dynamodb: Any, name: str, properties: dict[str, Any]) -> str:
+def create_table(dynamodb: Any, name: str, properties: dict[str, Any]) -> str:
+    """Create one table from its CloudFormation properties; its ARN. Raises :class:`TemplateError`."""
     encryption = properties.pop("SSESpecification", None)
     recovery = properties.pop("PointInTimeRecoverySpecification", None)
     time_to_live = properties.pop("TimeToLiveSpecification", None)
-    _refuse_unknown("AWS::DynamoDB::Table", set(properties) - _CREATE_TABLE)
+    _refuse_unknown("AWS::DynamoDB::Table", set(properties) - TABLE_PROPERTIES)
     if encryption is not None:
-        properties["SSESpecification"] = {"Enabled": encryption["SSEEnabled"]}
+        properties["SSESpecification"] = {"Enabled": encryption.get("SSEEnabled", True)}
     created = dynamodb.create_table(TableName=name, **properties)
     if recovery is not None:
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)

@@ -28,6 +28,7 @@ from bonafide.local.decision_store import DecisionStore
 from bonafide.local.gateway_process import GatewayProcess
 from bonafide.local.layer_path import RUNTIME_PACKAGES
 from bonafide.local.layout import LOOPBACK, Layout, LocalStackError, Ports
+from bonafide.local.own_stack import OwnStack
 from bonafide.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
 from bonafide.local.template import Template
 from bonafide.local.vendor_servers import VendorServers
@@ -55,6 +56,8 @@ class LocalStack:
     worker_limit: int = field(default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))))
     aws_host: str = LOOPBACK
     """Address that ministack listens on; `make sam-local` needs one that containers reach."""
+    beside: OwnStack | None = None
+    """A stack of the user's own, which takes the example's place and ports."""
     environments: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     """The functions' environment variables, by logical id; empty until started."""
     facts: dict[str, Any] = field(init=False, default_factory=dict)
@@ -127,7 +130,10 @@ class LocalStack:
         parameters = self._all_parameters(authority, vendors)
         say("Starting SAM CLI's API gateway and ministack")
         gateway = self._gateway = GatewayProcess(self.layout)
-        if self.ports.companion:
+        own_ports = {} if self.beside is None else self.beside.ports(self.ports)
+        if self.beside is not None:
+            self.beside.launch()
+        elif self.ports.companion:
             self._companion = Companion(self.layout, self.layout.example, self.ports.companion)
             self._companion.launch()
         folder = self.layout.local / "ministack"
@@ -170,6 +176,15 @@ class LocalStack:
                 aws_endpoint_url=self.aws_endpoint_url,
                 worker_limit=self.worker_limit,
             )
+        if self.beside is not None:
+            say(f"Starting {self.beside.path}")
+            self.beside.serve(
+                self._companion_parameters(),
+                ports=own_ports,
+                authorizer=self.environments["AuthorizeRequestFunction"],
+                aws_endpoint_url=self.aws_endpoint_url,
+                worker_limit=self.worker_limit,
+            )
         say("Waiting for the authorizer's first trust bundle")
         if template.resources("AWS::Serverless::Api").get("GuardedApi"):
             self._warm_up()
@@ -208,6 +223,8 @@ class LocalStack:
         if self._companion is not None:
             self._companion.stop()
             self._companion = None
+        if self.beside is not None:
+            self.beside.stop()
         if self._gateway is not None:
             self._gateway.stop()
             self._gateway = None
@@ -295,6 +312,7 @@ class LocalStack:
             "root_key_id": made.root_key_id,
             "wrapping_key_id": made.wrapping_key_id,
             "examples": {self._companion.name: self._companion.urls} if self._companion is not None else {},
+            "beside": self.beside.facts() if self.beside is not None else None,
             "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
         }
 

@@ -63,6 +63,32 @@ def read_template(path: Path) -> dict[str, Any]:
     return data
 
 
+def mapping(value: Any, what: str) -> dict[str, Any]:
+    """A part of a template that must be a mapping; nothing at all counts as an empty one.
+
+    Raises:
+        TemplateError: when it is something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise TemplateError(f"{what} is not a mapping.")
+    return value
+
+
+def merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own`` over ``shared``, member by member, as SAM merges its Globals; intrinsic functions are not mixed."""
+    result = dict(shared)
+    for name, value in own.items():
+        both = [side for side in (shared.get(name), value) if isinstance(side, Mapping) and not _is_function(side)]
+        result[name] = merged(*both) if len(both) == 2 else value
+    return result
+
+
+def _is_function(value: Mapping[str, Any]) -> bool:
+    return len(value) == 1 and (next(iter(value)) == "Ref" or next(iter(value)).startswith("Fn::"))
+
+
 @dataclass(slots=True)
 class Template:
     """A template, its parameters, and what is known of its resources so far.
@@ -85,15 +111,15 @@ class Template:
                 refuses the combination.
         """
         data = read_template(path)
-        declared = data.get("Parameters", {})
+        declared = mapping(data.get("Parameters"), f"Parameters of {path.name}")
         if unknown := set(parameters) - set(declared):
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}.")
         values = {}
-        for name, definition in declared.items():
+        for name, definition in ((name, mapping(one, f"Parameter {name}")) for name, one in declared.items()):
             if name not in parameters and "Default" not in definition:
                 raise TemplateError(f"Parameter {name} of {path.name} has no default: give it a value.")
             value = str(parameters.get(name, definition.get("Default")))
-            allowed = [str(choice) for choice in definition.get("AllowedValues", [value])]
+            allowed = [str(choice) for choice in definition.get("AllowedValues") or [value]]
             if value not in allowed:
                 raise TemplateError(f"Parameter {name} is {value!r}: allowed are {', '.join(allowed)}.")
             values[name] = value
@@ -139,7 +165,10 @@ class Template:
 
     def condition(self, name: str) -> bool:
         """Whether a named condition holds."""
-        return self._is_true(self.data["Conditions"][name])
+        conditions = mapping(self.data.get("Conditions"), "Conditions")
+        if str(name) not in conditions:
+            raise TemplateError(f"The template has no condition {name}.")
+        return self._is_true(conditions[str(name)])
 
     def decided(self, value: Any) -> Any:
         """A value of the template with every `Fn::If` in it replaced by its branch, and all else left as it is."""
@@ -163,7 +192,10 @@ class Template:
             if len(value) == 1:
                 ((name, argument),) = value.items()
                 if name in _FUNCTIONS:
-                    return _FUNCTIONS[name](self, argument)
+                    try:
+                        return _FUNCTIONS[name](self, argument)
+                    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                        raise TemplateError(f"{name} is not used as documented: {argument!r}.") from error
                 if name.startswith("Fn::"):
                     raise TemplateError(f"The template uses {name}, which the local stack does not resolve.")
             members = ((key, self.resolve(member)) for key, member in value.items())

@@ -28,7 +28,7 @@ def _layer_folder(layout: Layout, layer: Path) -> Path:
         return layer / "python"
     if not (layer / "requirements.txt").exists():
         return layer / "src"
-    if layer.parent != layout.root / "layers":
+    if not layer.is_relative_to(layout.root):
         raise LocalStackError(f"{layer} is not built: run sam build, and give .aws-sam/build.")
     packages = layout.packages / layer.name
     if not packages.is_dir():

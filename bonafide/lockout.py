@@ -24,7 +24,7 @@ PLATFORM_OF: Final[Mapping[str, str]] = {"ios": "apple", "macos": "apple", "harm
 """Other words for the platforms of a registration, as client policies and decisions have them."""
 
 Refuses = Callable[[str, str], bool]
-"""Whether a rule refuses a build: of the platform (as a registration names it), of that number."""
+"""Whether a rule refuses a build: of the platform (as decisions name it), of that number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,14 @@ class Lockout:
 
 
 def below(minimums: Mapping[str, str]) -> Refuses:
-    """The rule of minimum builds."""
+    """The rule of minimum builds, by platforms as registrations name them (``apple``) or as decisions do (``ios``)."""
     least = {platform: build_order(build) for platform, build in minimums.items()}
 
     def refuses(platform: str, build: str) -> bool:
-        if platform not in least:
+        name = platform if platform in least else platform_named(platform)
+        if name not in least:
             return False
-        order, minimum = build_order(build), least[platform]
+        order, minimum = build_order(build), least[name]
         return order is None or (minimum is not None and order < minimum)
 
     return refuses
@@ -72,8 +73,7 @@ def lockout(app: str, decisions: Iterable[RecordedDecision], refuses: Refuses) -
     for decision in newest.values():
         if decision.reason == "accepted":
             keys += 1
-            platform = platform_named(decision.platform)
-            refused[platform, decision.app_build] += refuses(platform, decision.app_build)
+            refused[decision.platform, decision.app_build] += refuses(decision.platform, decision.app_build)
     return Lockout(keys, +refused)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Annotated
@@ -83,7 +84,7 @@ def retire_build(
             f"Build {build} of {name} for {place} {'was retired already' if stands else 'is not retired'}."
         )
     if not undo:
-        preview(deployment, name, lambda p, b: is_retired({place: [build]}, p, b))
+        preview(deployment, name, lambda p, b: is_retired({place: [build]}, platform_named(p), b))
         confirm(f"Refuse build {build} of {name} for {place} from now on?", yes=yes)
     answer = retired.change(name, place, build, retired=not undo, why=why)
     if as_json:
@@ -99,6 +100,22 @@ def preview(deployment: Deployment, app: str, refuses: Refuses) -> None:
     decisions = recorded(deployment, project_layout(), since=now - SPAN, until=now)
     for line in lockout(app, decisions, refuses).lines():
         err().print(line)
+
+
+def preview_client_policy(deployment: Deployment, app: str, *, stood: str, wanted: str) -> None:
+    """Say whom minimum builds of a client policy lock out, where they are raised: the app itself ends for them."""
+    before, after = _minimums_of(stood), _minimums_of(wanted)
+    raised = {name: build for name, build in after.items() if build != before.get(name)}
+    if raised:
+        preview(deployment, app, below(raised))
+
+
+def _minimums_of(client_policy: str) -> dict[str, str]:
+    try:
+        named = json.loads(client_policy or "{}").get("minimum_builds") or {}
+        return {str(platform): str(build) for platform, build in named.items() if build is not None}
+    except (ValueError, AttributeError):
+        return {}  # linting says what is wrong with it
 
 
 def confirm_minimum_builds(

@@ -14,6 +14,7 @@ from bonafide.drafts import read_draft
 from bonafide.operator_error import OperatorError
 from bonafide.policies import AppPolicies, Documents, difference
 
+from .app_builds import preview_client_policy
 from .policy import DraftPath, FileMessage, lint_draft
 from .policy_outcome import AppOption, Change, Now, Rollout, Why, Yes, confirm, effect, say_messages
 from .project import project_layout
@@ -62,6 +63,7 @@ def publish(
         raise OperatorError(f"{path} is what is in force for {app} already (version {standing['stable']}).")
     if not as_json:
         out().print(changes or f"As version {standing['stable']}.")
+    preview_client_policy(deployment, app, stood=stands.client, wanted=wanted.client)
     confirm(f"Publish this for {rollout} % of the keys of {app}?", yes=yes)
     members = {
         "appraisal": draft.appraisal,

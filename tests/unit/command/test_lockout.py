@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import cast
 
 import pytest
 from attestation.cedar.recorded_decision import RecordedDecision
 
-from bonafide.commands.app_builds import read_minimum
+from bonafide.commands import app_builds
+from bonafide.commands.app_builds import preview_client_policy, read_minimum
+from bonafide.deployment import Deployment
 from bonafide.lockout import Lockout, below, lockout
 from bonafide.operator_error import OperatorError
 
@@ -60,7 +63,28 @@ def test_other_apps_platforms_and_refused_keys_do_not_count() -> None:
         ],
         below({"android": "42", "apple": "1.10"}),
     )
-    assert found == Lockout(3, Counter({("apple", "1.9"): 1}))
+    assert found == Lockout(3, Counter({("ios", "1.9"): 1}))
+
+
+@pytest.mark.parametrize(
+    ("stood", "wanted", "told"),
+    [
+        ("", '{"minimum_builds": {"ios": "1.10"}}', True),
+        ('{"minimum_builds": {"ios": "1.9"}}', '{"minimum_builds": {"ios": "1.10"}}', True),
+        ('{"minimum_builds": {"ios": "1.10"}}', '{"minimum_builds": {"ios": "1.10"}}', False),
+        ('{"minimum_builds": {"ios": "1.10"}}', "{}", False),
+        ("", "not JSON", False),
+        ("", '{"minimum_builds": ["ios"]}', False),
+    ],
+)
+def test_client_policy_that_raises_a_minimum_says_whom_it_locks_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stood: str, wanted: str, told: bool
+) -> None:
+    """Of its own platform only: a minimum of iOS is none of macOS."""
+    found = [decision("a", "1.9", platform="ios"), decision("b", "1.9", platform="macos")]
+    monkeypatch.setattr(app_builds, "recorded", lambda *_where, **_when: found)
+    preview_client_policy(cast(Deployment, None), "demo", stood=stood, wanted=wanted)
+    assert ("locks out 1 of 2 keys" in capsys.readouterr().err) is told
 
 
 def test_without_decisions_it_says_so() -> None:

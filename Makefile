@@ -13,8 +13,8 @@ STAGE ?= dev
 CONFIRM ?= yes
 BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/python -m samcli
-LINTED := bonafide examples functions layers packaging tests
-TYPED := bonafide packaging/package.py packaging/report.py layers/attestation/src layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
+LINTED := bonafide devkit examples functions layers packaging tests
+TYPED := bonafide devkit packaging/package.py packaging/report.py layers/tokens/src layers/attestation/src/attestation layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
 TEMPLATES := template.yaml $(wildcard examples/*/template.yaml)
 THIRD_PARTY_LAYERS := cryptography dependencies
 
@@ -84,7 +84,7 @@ drills: setup ## Seconds from blocking a key, or an app's not-before, to the fir
 	@$(BIN)/bonafide drills $(if $(REPETITIONS),--repetitions $(REPETITIONS))
 
 sam-local: setup ## The same template under `sam local start-api`; needs Docker
-	@$(BIN)/python -m bonafide.local.sam_local
+	@$(BIN)/python -m devkit.stack.sam_local
 
 # --- Check ------------------------------------------------------------------------------------------------------------
 .PHONY: check lint types template test mutants races flips paths bench bench-authorizer
@@ -135,14 +135,14 @@ build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels v
 	@$(BIN)/python packaging/report.py .aws-sam/$(ARCHITECTURE) $(ARCHITECTURE)
 
 # The stage is looked up before anything is built.
-DEPLOY := $(BIN)/python -m bonafide.deploy_stage "$(STAGE)" "$(ARCHITECTURE)" --confirm "$(CONFIRM)"
+DEPLOY := $(BIN)/python -m devkit.stack.deploy_stage "$(STAGE)" "$(ARCHITECTURE)" --confirm "$(CONFIRM)"
 deploy: setup ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), with your credentials; CONFIRM=no asks nothing
 	@$(DEPLOY) --only-check
 	@$(MAKE) --no-print-directory build ARCHITECTURE="$(ARCHITECTURE)"
 	@$(DEPLOY)
 
 deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a smoke test through its API Gateway
-	@$(BIN)/python -m bonafide.local.deploy
+	@$(BIN)/python -m devkit.stack.deploy
 
 deploy-stages: setup ## `make deploy` itself, for every stage, and once more with a changed function, onto ministack (minutes)
 	@$(BIN)/python -m pytest -q -m deploy tests/deployment
@@ -150,7 +150,7 @@ deploy-stages: setup ## `make deploy` itself, for every stage, and once more wit
 clean: ## Remove what was built and what stacks wrote; keeps the environments
 	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json .local/stacks
-	@find bonafide examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find bonafide devkit examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## This list

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from .artefact import ArtefactError
+from bonafide.artefacts.artefact import ArtefactError
 
 MAX_FILE_BYTES: Final = 4 << 30
 MAX_ENTRIES: Final = 65_000

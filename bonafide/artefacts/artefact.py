@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bonafide.operator_error import OperatorError
+from bonafide.operator.errors import OperatorError
 
 
 class ArtefactError(OperatorError):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
-from .archive import Archive
-from .artefact import ArtefactError
+from bonafide.artefacts.archive import Archive
+from bonafide.artefacts.artefact import ArtefactError
 
 MAX_PARTS = 1_500
 """Most parts of one artefact: a row of DynamoDB holds about twice as many."""

@@ -7,13 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, cast
 
-from .artefact import Artefact, ArtefactError
+from bonafide.artefacts.artefact import Artefact, ArtefactError
 
 _READERS: Final = {
-    ".apk": ("apk", "read_apk"),
-    ".ipa": ("ipa", "read_ipa"),
-    ".hap": ("hap", "read_hap"),
-    ".hsp": ("hap", "read_hap"),
+    ".apk": ("android.apk", "read_apk"),
+    ".ipa": ("apple.ipa", "read_ipa"),
+    ".hap": ("harmony.hap", "read_hap"),
+    ".hsp": ("harmony.hap", "read_hap"),
 }
 _NOT_TAKEN: Final = {
     ".aab": "is an app bundle: register the APKs that the store builds from it.",
@@ -36,4 +36,4 @@ def read_artefact(path: Path, *, profile_signers: Collection[str] = ()) -> Artef
     module, reader = _READERS[suffix]
     # Loaded when asked for: commands that read no artefact do without.
     read = cast(Callable[..., Artefact], getattr(import_module(f"{__package__}.{module}"), reader))
-    return read(path, profile_signers=profile_signers) if module == "hap" else read(path)
+    return read(path, profile_signers=profile_signers) if module == "harmony.hap" else read(path)

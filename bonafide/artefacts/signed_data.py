@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final
 
-from attestation import der
-from attestation.certificate import Certificate, read_certificate
-from attestation.distinguished_name import names_match
+from attestation.encoding import der
+from attestation.encoding.certificate import Certificate, read_certificate
+from attestation.encoding.names import names_match
 from attestation.errors import AttestationError
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes

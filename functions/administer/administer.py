@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from service.admin_apis import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
-from service.admin_apps import EveryApp, OneRegistration, RegisterApp, list_apps, register_app, show_app
-from service.admin_audit import ReadAudit, read_audit
-from service.admin_blocked_keys import ListBlockedKeys, UnblockRule, list_blocked_keys, unblock_rule
-from service.admin_builds import RetireBuild, RetiredBuildsOfApp, list_retired_builds, retire_build
-from service.admin_http import Route, admin_endpoint
-from service.admin_keys import (
+from service.admin.apps import EveryApp, OneRegistration, RegisterApp, list_apps, register_app, show_app
+from service.admin.audit import ReadAudit, read_audit
+from service.admin.blocked_key_pages import BlockedKeyPages
+from service.admin.blocked_keys import ListBlockedKeys, UnblockRule, list_blocked_keys, unblock_rule
+from service.admin.builds import RetireBuild, RetiredBuildsOfApp, list_retired_builds, retire_build
+from service.admin.guarded_apis import DynamoDBGuardedApis, PublishedRoutes
+from service.admin.http import Route, admin_endpoint
+from service.admin.keys import (
     BlockKey,
     OneApp,
     OneKey,
@@ -27,7 +28,7 @@ from service.admin_keys import (
     show_not_before,
     unblock_key,
 )
-from service.admin_policies import (
+from service.admin.policies import (
     AppPolicies,
     ApprovePolicy,
     OneProposal,
@@ -47,21 +48,20 @@ from service.admin_policies import (
     show_policy_proposal,
     show_policy_version,
 )
-from service.admin_publication import PUBLISHING_TIMEOUT, InvokedPublication
-from service.apps import DynamoDBApps
-from service.audit import DynamoDBAudit
+from service.admin.publication import PUBLISHING_TIMEOUT, InvokedPublication
+from service.admin.registration import Registrations
+from service.admin.retired_builds import RetiredBuilds
+from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.aws import dynamodb, functions, kms
-from service.blocked_key_pages import BlockedKeyPages
-from service.blocking import DynamoDBBlocking
-from service.guarded_apis import DynamoDBGuardedApis, PublishedRoutes
-from service.kms import KmsRootKey
-from service.not_before import NotBefore
-from service.policies import DynamoDBPolicies
-from service.policy_publishing import PolicyPublishing
-from service.registration import Registrations
-from service.retired_builds import RetiredBuilds
+from service.keys.kms import KmsRootKey
+from service.policies.publish import PolicyPublishing
+from service.policies.store import DynamoDBPolicies
 from service.settings import AdministerSettings, read_settings
-from service.trust_bundles import DynamoDBTrustBundles
+from service.tables.apps import DynamoDBApps
+from service.tables.audit import DynamoDBAudit
+from service.tables.blocking import DynamoDBBlocking
+from service.tables.not_before import NotBefore
+from service.tables.trust_bundles import DynamoDBTrustBundles
 
 ROUTES: Final = (
     Route("GET", "/admin/policies/{app}", AppPolicies, show_policies),

@@ -10,34 +10,35 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalContext
+from attestation.appraisal.policy import AppraisalContext
 from attestation.challenge import open_challenge
 from attestation.client_data import ClientData, parse_client_data
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
-from attestation.jose import b64url_decode, b64url_encode
-from service.apps import Apps, DynamoDBApps, RegisteredApp
-from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, Enrolment
+from bonafide_tokens.jose import b64url_decode, b64url_encode
 from service.aws import dynamodb, kms
-from service.device_bound import DeviceBound
-from service.endorsements import VendorEndorsements
-from service.errors import Contraindicated
+from service.edge.http import Call, RequestModel, Wiring, endpoint, json_members
+from service.edge.request_fields import App, ClientDataText, EvidenceList
+from service.errors import Contraindicated, Rejected
+from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
-from service.http import Call, RequestModel, Wiring, endpoint, json_members
-from service.key_ring import KeyRing
-from service.kms import KmsWrappingKey
-from service.known_builds import Builds, DynamoDBBuilds
-from service.minting import Mint
-from service.nonces import DynamoDBNonces
-from service.play_integrity import PlayIntegrity
-from service.policies import DynamoDBPolicies
-from service.policies_in_force import PoliciesInForce
-from service.request_fields import App, ClientDataText, EvidenceList
+from service.keys.key_ring import KeyRing
+from service.keys.kms import KmsWrappingKey
+from service.keys.token_issuer import Mint
+from service.policies.active import PoliciesInForce
+from service.policies.store import DynamoDBPolicies
+from service.redemption import DynamoDBSettlement, Settlement
 from service.settings import AppraiseEvidenceSettings, read_settings
-from service.settlement import DynamoDBSettlement, Settlement
-from service.signing_keys import DynamoDBSigningKeys, Purpose
-from service.telemetry import DecisionRecord, count
-from service.vendors import play_integrity, vendor_endorsements
+from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
+from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, Enrolment
+from service.tables.device_bound import DeviceBound
+from service.tables.known_builds import Builds, DynamoDBBuilds
+from service.tables.nonces import DynamoDBNonces
+from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.telemetry.decisions import DecisionRecord, count
+from service.vendors.endorsements import VendorEndorsements
+from service.vendors.play_integrity import PlayIntegrity
+from service.vendors.wiring import play_integrity, vendor_endorsements
 
 ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
 """Evidence that proves a new key."""
@@ -104,7 +105,7 @@ def enrol(
     _note_caller(record, request.app, evidence, client_data)
     app = apps.find(request.app)
     if app is None:
-        raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
+        raise Rejected(ServiceReason.APP_UNKNOWN, "no such app is registered")
 
     claims = evidence.verify(
         client_data_hash=client_data.digest,
@@ -181,7 +182,7 @@ def _require_not_enrolled(
     key = attested_keys.find(claims.key_id)
     if key is not None and key.app == app.app and key.expires_at > now:
         key.require_usable(now)
-        raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED, "this key was enrolled before, and the challenge expired")
+        raise Rejected(ServiceReason.KEY_ALREADY_ENROLLED, "this key was enrolled before, and the challenge expired")
 
 
 def _members(call: Call) -> object:

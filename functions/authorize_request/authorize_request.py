@@ -13,8 +13,8 @@ from functools import cache, partial
 from time import monotonic, time
 from typing import Any
 
-from attestation.errors import Reason
 from authorizer_settings import AuthorizerSettings, SettingsError
+from bonafide_tokens.errors import Reason
 from bundle_client import BundleAddress, BundleAnswer, fetch_bundle
 from bundle_keeper import BundleKeeper
 from decision_log import log_bundle, log_decision, log_fault, log_warning

@@ -1,6 +1,6 @@
 """Settings of the authorizer: everything it is told, read once from the environment.
 
-A NamedTuple, not a dataclass: see ``attestation.jose`` for what ``dataclasses`` costs a cold start.
+A NamedTuple, not a dataclass: see ``bonafide_tokens.jose`` for what ``dataclasses`` costs a cold start.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from attestation.errors import AttestationError
-from attestation.jose import EcPublicKey, b64url_decode, public_key_from_point
-from attestation.proof_nonce import MIN_KEY_BYTES
-from attestation.route_requirement import Requirement
+from bonafide_tokens.errors import TokenError
+from bonafide_tokens.jose import EcPublicKey, b64url_decode, public_key_from_point
+from bonafide_tokens.proof_nonce import MIN_KEY_BYTES
+from bonafide_tokens.routes import Requirement
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")  # RFC 9110 §5.6.2
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?\Z")
@@ -100,7 +100,7 @@ def _header(environment: Mapping[str, str], name: str, default: str) -> str:
 def _root_key(text: str) -> EcPublicKey:
     try:
         return public_key_from_point(b64url_decode(text))
-    except AttestationError:
+    except TokenError:
         raise SettingsError("ROOT_PUBLIC_KEY must be the base64url of an uncompressed P-256 point") from None
 
 
@@ -109,7 +109,7 @@ def _nonce_key(environment: Mapping[str, str]) -> bytes:
         return b""
     try:
         key = b64url_decode(environment.get("PROOF_NONCE_KEY", ""))
-    except AttestationError:
+    except TokenError:
         key = b""
     if len(key) < MIN_KEY_BYTES:
         raise SettingsError(f"PROOF_NONCE_KEY must be the base64url of at least {MIN_KEY_BYTES} random bytes")

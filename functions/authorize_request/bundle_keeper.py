@@ -25,9 +25,9 @@ import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from attestation.errors import AttestationError, Reason, RejectedEvidence
-from attestation.jose import EcPublicKey
-from attestation.trust_bundle import TrustBundle, open_trust_bundle
+from bonafide_tokens.errors import Reason, Rejected, TokenError
+from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
 from bundle_client import BundleAnswer, BundleUnreachable
 
 REFRESH_BESIDE_AFTER: Final = 5.0
@@ -173,7 +173,7 @@ class BundleKeeper:
             self._take(self._fetch(self._etag, attempt.wait * _FETCH_SHARE), attempt)
         except BundleUnreachable as error:
             self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, str(error))
-        except AttestationError as error:
+        except TokenError as error:
             self._failed(attempt, error.reason, error.detail)
         except Exception as error:
             self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, f"unexpected {type(error).__name__}")
@@ -199,9 +199,7 @@ class BundleKeeper:
                 if attempt is not self._attempt:
                     return  # thawed with what was true when it froze
                 # An attacker in front of the bundle server replays an old one, to revive a retired or blocked key.
-                raise RejectedEvidence(
-                    Reason.BUNDLE_ROLLBACK, f"version {fresh.version} offered where {held.version} is known"
-                )
+                raise Rejected(Reason.BUNDLE_ROLLBACK, f"version {fresh.version} offered where {held.version} is known")
             if fresh is not None:
                 self._bundle, self._text, self._etag = fresh, text, answer.etag
             if attempt is self._attempt or attempt.began.since(self._known_at) > 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attestation.route_requirement import Demand, Requirement, RouteRequirement, every_demand
+from bonafide_tokens.routes import Demand, Requirement, RouteRequirement, every_demand
 from gateway_event import GatewayRequest, Kind
 
 _PROOFS = frozenset({Requirement.PROOF, Requirement.PROOF_ONCE})

@@ -12,8 +12,8 @@ from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
-from attestation.errors import Reason
-from attestation.request_code import request_code
+from bonafide_tokens.errors import Reason
+from bonafide_tokens.request_code import request_code
 from gate import Decision
 from gateway_event import GatewayRequest
 

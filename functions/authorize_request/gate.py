@@ -11,21 +11,13 @@ from hashlib import sha256
 from time import monotonic
 from typing import NamedTuple
 
-from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from attestation.proof import ReplayMemory, VerifiedProof, verify_proof
-from attestation.proof_nonce import make_nonce, nonce_holds
-from attestation.route_requirement import (
-    Demand,
-    Requirement,
-    demand_for,
-    every_demand,
-    is_ambiguous,
-    strictest,
-    tier_reaches,
-)
-from attestation.token import VerifiedToken, request_key_of, verify_token
-from attestation.trust_bundle import TrustBundle
 from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
+from bonafide_tokens.proof import ReplayMemory, VerifiedProof, verify_proof
+from bonafide_tokens.proof_nonce import make_nonce, nonce_holds
+from bonafide_tokens.routes import Demand, Requirement, demand_for, every_demand, is_ambiguous, strictest, tier_reaches
+from bonafide_tokens.token import VerifiedToken, request_key_of, verify_token
+from bonafide_tokens.trust_bundle import TrustBundle
 from bundle_keeper import BundleKeeper
 from cached_answers import (
     beyond_caching,
@@ -145,12 +137,12 @@ class Gate:
                 token = remembered.token
                 _check_standing(token, bundle)
                 if not tier_reaches(token.tier, minimum_tier):
-                    raise RejectedEvidence(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
+                    raise Rejected(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
                 proof = self._proof(request, requirement, remembered, text, now)
                 if settings.cache_seconds and not needs_each_request(demand):
                     self._check_outlives_the_cache(token, now)
                 request_class = VERIFIED
-            except AttestationError as error:
+            except TokenError as error:
                 reason, detail = error.reason, error.detail
                 request_class = REFUSALS.get(reason, UNAVAILABLE).request_class
                 if any(map(is_ambiguous, (request.path, *request.other_paths))):
@@ -211,7 +203,7 @@ class Gate:
             self._said_that_tokens_end = True
             life = token.expires_at - token.issued_at
             self._warn(f"AUTHORIZER_CACHE_SECONDS is {seconds:g} and tokens live {life} s; refused: every token")
-        raise RejectedEvidence(
+        raise Rejected(
             Reason.TOKEN_ENDING,
             f"it lives for {token.expires_at - now:.0f} s, and answers are cached for {seconds:g} s",
         )
@@ -239,7 +231,7 @@ class Gate:
         needed = requirement is Requirement.PROOF or requirement is Requirement.PROOF_ONCE
         if request.proofs is None:
             if needed:
-                raise RejectedEvidence(Reason.PROOF_UNSEEN, "the route needs a REQUEST authorizer, this is a TOKEN one")
+                raise Rejected(Reason.PROOF_UNSEEN, "the route needs a REQUEST authorizer, this is a TOKEN one")
             return None
         if request.pops and self._settings.pop_header:
             # Beside a PoP, a DPoP proof belongs to some other token and may be by another key, says the draft.
@@ -259,7 +251,7 @@ class Gate:
     ) -> VerifiedProof:
         text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
         if not request.url:
-            raise RejectedEvidence(Reason.PROOF_REQUEST, "the request's URL is unknown: set EXTERNAL_ORIGIN")
+            raise Rejected(Reason.PROOF_REQUEST, "the request's URL is unknown: set EXTERNAL_ORIGIN")
         proof = verify_proof(
             text,
             method=request.method,
@@ -273,7 +265,7 @@ class Gate:
         return proof
 
     def _check_pop(self, values: list[str], remembered: RememberedToken, token: str, now: float) -> VerifiedProof:
-        from attestation.attestation_pop import verify_attestation_pop  # here: most apps never send one
+        from bonafide_tokens.pop import verify_attestation_pop  # here: most apps never send one
 
         text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
         request_key = remembered.request_key or request_key_of(token)
@@ -290,15 +282,15 @@ class Gate:
             now=now,
             skew=settings.clock_skew,
         ):
-            raise RejectedEvidence(reason, "made without a nonce of ours that is still young")
+            raise Rejected(reason, "made without a nonce of ours that is still young")
 
 
 def _only(values: list[str], missing: Reason, malformed: Reason) -> str:
     """The one value of a header (RFC 9449 §4.3 check 1). Two are refused: which one would the backend believe?"""
     if not values or values == [""]:
-        raise RejectedEvidence(missing, "the header is not there")
+        raise Rejected(missing, "the header is not there")
     if len(values) > 1 or type(values[0]) is not str or "," in values[0]:
-        raise MalformedEvidence(malformed, "the header is there more than once")
+        raise Malformed(malformed, "the header is there more than once")
     return values[0]
 
 

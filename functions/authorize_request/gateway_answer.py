@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attestation.request_code import request_code
+from bonafide_tokens.request_code import request_code
 from gate import Decision
 from gateway_event import GatewayRequest, Kind
 from refusals import REFUSALS, UNAVAILABLE

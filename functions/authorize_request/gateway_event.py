@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from enum import StrEnum, unique
 from typing import Final, NamedTuple
 
-from attestation.route_requirement import is_ambiguous
 from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.routes import is_ambiguous
 
 _METHOD_ARN: Final = re.compile(
     r"(arn:[a-z0-9-]+:execute-api:[a-z0-9-]*:[0-9]*:[A-Za-z0-9*_-]+/[^/]+)/([A-Z]+|\*)(?:/(.*))?\Z", re.S

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from attestation.errors import Reason
+from bonafide_tokens.errors import Reason
 
 
 class Refusal(NamedTuple):

@@ -11,9 +11,9 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
-from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import b64url_encode
-from attestation.proof import VerifiedProof
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.proof import VerifiedProof
 
 PREFIX: Final = "proof."
 """Begins the key of every row that an authorizer writes; its role may write no others, so it can spend no challenge."""
@@ -31,10 +31,10 @@ class SpentProofs:
         self._client = client
 
     def spend(self, proof: VerifiedProof) -> None:
-        """Raises :class:`RejectedEvidence`: ``proof-replayed`` when it was spent before, ``proof-unspent`` when that
+        """Raises :class:`Rejected`: ``proof-replayed`` when it was spent before, ``proof-unspent`` when that
         cannot be found out."""
         if not self._table:
-            raise RejectedEvidence(Reason.PROOF_UNSPENT, "the route asks for proof-once: set PROOF_NONCES_TABLE")
+            raise Rejected(Reason.PROOF_UNSPENT, "the route asks for proof-once: set PROOF_NONCES_TABLE")
         name = sha256(f"{proof.request_key_thumbprint}.{proof.jti}".encode("utf-8", "surrogatepass")).digest()
         attempt = {"S": uuid.uuid4().hex}  # names this call: sent again by the SDK, it finds its own row
         # Kept well beyond the proof's own life, as TTL deletes when it likes and another host's clock may lag.
@@ -53,9 +53,9 @@ class SpentProofs:
             )
         except Exception as error:
             if _code(error) == "ConditionalCheckFailedException":
-                raise RejectedEvidence(Reason.PROOF_REPLAYED, "this proof was spent before") from None
+                raise Rejected(Reason.PROOF_REPLAYED, "this proof was spent before") from None
             seen = _code(error) or type(error).__name__
-            raise RejectedEvidence(Reason.PROOF_UNSPENT, f"the nonces table did not answer ({seen})") from None
+            raise Rejected(Reason.PROOF_UNSPENT, f"the nonces table did not answer ({seen})") from None
 
 
 def _code(error: Exception) -> str:

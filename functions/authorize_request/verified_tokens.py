@@ -6,8 +6,8 @@ one it was verified under. Blocked keys and not-before are the gate's to check, 
 
 from __future__ import annotations
 
-from attestation.jose import EcPublicKey
-from attestation.token import VerifiedToken
+from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.token import VerifiedToken
 
 
 class RememberedToken:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 from attestation.challenge import issue_challenge
 from service.aws import dynamodb, kms
-from service.http import RequestModel, Wiring, endpoint
-from service.key_ring import KeyRing
-from service.kms import KmsWrappingKey
-from service.request_fields import App
+from service.edge.http import RequestModel, Wiring, endpoint
+from service.edge.request_fields import App
+from service.keys.key_ring import KeyRing
+from service.keys.kms import KmsWrappingKey
 from service.settings import IssueChallengeSettings, read_settings
-from service.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 
 
 class ChallengeRequest(RequestModel):

@@ -16,13 +16,13 @@ from typing import Any, Final, Literal
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 from pydantic import BaseModel, ConfigDict
 from service.aws import dynamodb
-from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.deadline import time_of_invocation, within
-from service.outbound import Answer, exchange
+from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.settings import RefreshEndorsementsSettings, read_settings
-from service.status_feed import Fetch, Outcome, Refresh, refresh_status_list
-from service.status_lists import DynamoDBStatusLists, StatusLists
-from service.telemetry import count, logger, measure_seconds
+from service.telemetry.decisions import count, logger, measure_seconds
+from service.vendors.outbound import Answer, exchange
+from service.vendors.status_feed import Fetch, Outcome, Refresh, refresh_status_list
+from service.vendors.status_lists import DynamoDBStatusLists, StatusLists
 
 TIMEOUT: Final = 15.0
 """Seconds for one whole fetch."""

@@ -9,45 +9,46 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalContext
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.signal_history import note_refusal
+from attestation.appraisal.signals import lowering_signals
 from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
-from attestation.jose import b64url_decode
-from attestation.lowering_signals import lowering_signals
-from attestation.noted import note_refusal
-from attestation.recheck import recheck
-from service.apps import Apps, DynamoDBApps
-from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys
+from attestation.reverify import recheck
+from bonafide_tokens.jose import b64url_decode
 from service.aws import dynamodb, functions, kms
-from service.blocking import Blocking, DynamoDBBlocking
-from service.endorsements import VendorEndorsements
-from service.errors import Contraindicated
+from service.edge.http import RequestModel, Wiring, endpoint
+from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
+from service.errors import Contraindicated, Rejected
+from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
-from service.http import RequestModel, Wiring, endpoint
-from service.key_ring import KeyRing
-from service.kms import KmsWrappingKey
-from service.known_builds import Builds, DynamoDBBuilds
-from service.minting import Mint
-from service.nonces import DynamoDBNonces
-from service.noting import note_best_effort
-from service.play_integrity import PlayIntegrity
-from service.policies import DynamoDBPolicies
-from service.policies_in_force import PoliciesInForce
-from service.publication_marker import (
+from service.keys.key_ring import KeyRing
+from service.keys.kms import KmsWrappingKey
+from service.keys.publish_debounce import (
     INVOKING_TIMEOUT,
     DynamoDBPublicationMarker,
     InvokedRequests,
     PublicationRequests,
 )
-from service.request_fields import ClientDataText, EvidenceList, KeyId
-from service.rule_blocks import block_best_effort
+from service.keys.rule_blocks import block_best_effort
+from service.keys.token_issuer import Mint
+from service.policies.active import PoliciesInForce
+from service.policies.store import DynamoDBPolicies
+from service.redemption import DynamoDBSettlement, Settlement
 from service.settings import RenewTokenSettings, read_settings
-from service.settlement import DynamoDBSettlement, Settlement
-from service.signing_keys import DynamoDBSigningKeys, Purpose
-from service.telemetry import DecisionRecord
-from service.vendors import play_integrity, vendor_endorsements
+from service.signal_history import note_best_effort
+from service.tables.apps import Apps, DynamoDBApps
+from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys
+from service.tables.blocking import Blocking, DynamoDBBlocking
+from service.tables.known_builds import Builds, DynamoDBBuilds
+from service.tables.nonces import DynamoDBNonces
+from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.telemetry.decisions import DecisionRecord
+from service.vendors.endorsements import VendorEndorsements
+from service.vendors.play_integrity import PlayIntegrity
+from service.vendors.wiring import play_integrity, vendor_endorsements
 
 RENEWING: Final = (AppleAssertion, KeySignature)
 """Evidence that proves possession of an enrolled key."""
@@ -84,7 +85,7 @@ def renew(
     """Mint the next token of an enrolled key.
 
     ``challenge_lifetime``, ``key_idle`` (how long an unused key is remembered) and ``signal_memory`` (how long hostile
-    signals of a refused renewal count) are in seconds. Raises :class:`~attestation.errors.AttestationError` or
+    signals of a refused renewal count) are in seconds. Raises :class:`~bonafide_tokens.errors.BonafideError` or
     :class:`~service.errors.Unavailable`; nothing is spent then, and nothing stored but what speaks against the key.
     """
     evidence = EvidenceSet.read(request.evidence, proving=RENEWING)
@@ -99,13 +100,13 @@ def renew(
     record.note_client_data(client_data)
     key = attested_keys.find(request.key_id)
     if key is None:
-        raise RejectedEvidence(Reason.KEY_UNKNOWN, "no such key is enrolled")
+        raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
     record.app, record.platform = key.app, key.claims.platform.value
     challenge.require_app(key.app)
     key = key.require_usable(now).recalled()
     app = apps.find(key.app)
     if app is None:
-        raise RejectedEvidence(Reason.APP_UNKNOWN, "the key's app is no longer registered")
+        raise Rejected(ServiceReason.APP_UNKNOWN, "the key's app is no longer registered")
 
     standing = recheck(
         key.claims, reference_values=app.reference_values, endorsements=endorsements.for_claims(key.claims, now)
@@ -124,7 +125,7 @@ def renew(
         # An honest app whose answer got lost sends the same renewal again. What is wrong with it is the challenge: it
         # shall ask for a new one, and not hear that its device is refused.
         if refused.reason is Reason.COUNTER_NOT_GREATER and settlement.is_spent(challenge):
-            raise RejectedEvidence(Reason.CHALLENGE_SPENT, "the same renewal again") from refused
+            raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
     claims = standing.renewed(newer)
     build = app.builds.compare(builds, app=app.app, claims=newer, client_data=client_data)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from attestation.cedar.cedar_policy import CedarPolicy
-from attestation.cedar.replay import Replay
-from attestation.cedar.replay_tally import Tally
+from attestation.appraisal.cedar.engine import CedarPolicy
+from attestation.appraisal.replay.replay import Replay
+from attestation.appraisal.replay.tally import Tally
 from service.aws import s3
-from service.decision_archive import DecisionArchive
 from service.settings import ReplayDecisionsSettings, read_settings
+from service.telemetry.decision_archive import DecisionArchive
 
 
 def replay_batch(event: Mapping[str, Any], *, archive: DecisionArchive) -> Mapping[str, object]:

@@ -12,41 +12,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from attestation.appraisal_policy import AppraisalContext
-from attestation.appraise import appraise_context
-from attestation.attestation_result import AttestationResult
-from attestation.body_binding import content_digest
-from attestation.cedar.facts import facts_of
+from attestation.appraisal.appraise import appraise_context
+from attestation.appraisal.facts import facts_of
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.result import AttestationResult
+from attestation.appraisal.signal_history import note_report
+from attestation.appraisal.signals import lowering_signals
 from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
-from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
-from attestation.lowering_signals import lowering_signals
-from attestation.noted import note_report
-from attestation.proof import VerifiedProof, verify_proof
-from attestation.token import VerifiedToken, verify_token
+from bonafide_tokens.errors import Malformed, Reason
+from bonafide_tokens.errors import Rejected as RejectedToken
+from bonafide_tokens.proof import VerifiedProof, verify_proof
+from bonafide_tokens.signed_body import content_digest
+from bonafide_tokens.token import VerifiedToken, verify_token
 from pydantic import Field
-from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey
 from service.aws import dynamodb, functions, kms
-from service.blocking import Blocking, DynamoDBBlocking
-from service.http import Call, RequestModel, Wiring, endpoint
-from service.json_body import MalformedRequest, read_json
-from service.key_ring import KeyRing
-from service.kms import KmsWrappingKey
-from service.noting import note_best_effort
-from service.own_bundle import OwnTrustBundle
-from service.policies import DynamoDBPolicies
-from service.policies_in_force import PoliciesInForce
-from service.publication_marker import (
+from service.edge.http import Call, RequestModel, Wiring, endpoint
+from service.edge.json_body import MalformedRequest, read_json
+from service.errors import Reason as ServiceReason
+from service.errors import Rejected
+from service.keys.key_ring import KeyRing
+from service.keys.kms import KmsWrappingKey
+from service.keys.own_bundle import OwnTrustBundle
+from service.keys.publish_debounce import (
     INVOKING_TIMEOUT,
     DynamoDBPublicationMarker,
     InvokedRequests,
     PublicationRequests,
 )
-from service.rule_blocks import block_by_rules
+from service.keys.rule_blocks import block_by_rules
+from service.policies.active import PoliciesInForce
+from service.policies.store import DynamoDBPolicies
 from service.settings import ReportSignalSettings, read_settings
-from service.signing_keys import DynamoDBSigningKeys, Purpose
-from service.spent_proofs import DynamoDBSpentProofs, SpentProofs
-from service.telemetry import DecisionRecord
-from service.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
+from service.signal_history import note_best_effort
+from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey
+from service.tables.blocking import Blocking, DynamoDBBlocking
+from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
+from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
+from service.telemetry.decisions import DecisionRecord
 
 ROUTE: Final = "/v1/signals"
 
@@ -91,7 +94,7 @@ def report(
 
     ``external_origin`` is what clients see before this API's own path, empty for the request's own domain;
     ``signal_memory`` how long a signal counts, in seconds. The answer says nothing of the verdict but what the policy
-    advises. Raises :class:`~attestation.errors.AttestationError` or :class:`~service.errors.Unavailable`; then the
+    advises. Raises :class:`~bonafide_tokens.errors.BonafideError` or :class:`~service.errors.Unavailable`; then the
     proof may be spent, and the same signals can be sent again with another one.
     """
     signals = parse_signals(request.body.signals)
@@ -109,9 +112,9 @@ def report(
 
     key = attested_keys.find(token.key_id)
     if key is None:
-        raise RejectedEvidence(Reason.KEY_UNKNOWN, "no such key is enrolled")
+        raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
     if key.app != token.app:
-        raise RejectedEvidence(Reason.KEY_OTHER_APP, "the key belongs to another app")
+        raise Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
     key = key.require_usable(now).recalled()
     in_force = policies.for_key(key.app, key.key_id, now)
     record.client_policy_version = in_force.client_policy_version
@@ -165,7 +168,7 @@ def _proof(
     )
     signed = (proof.content_digest or "").encode("utf-8")
     if not hmac.compare_digest(signed, content_digest(request.content).encode("ascii")):
-        raise RejectedEvidence(Reason.PROOF_BODY, "the proof signs no body, or another one")
+        raise RejectedToken(Reason.PROOF_BODY, "the proof signs no body, or another one")
     return proof
 
 
@@ -173,9 +176,9 @@ def _only(headers: Mapping[str, Sequence[str]], name: str, missing: Reason, malf
     """The one value of a header (RFC 9449 §4.3 check 1). Two are refused: which one would be believed?"""
     values = headers.get(name.lower(), ())
     if not values or list(values) == [""]:
-        raise RejectedEvidence(missing, "the header is not there")
+        raise RejectedToken(missing, "the header is not there")
     if len(values) > 1 or "," in values[0]:
-        raise MalformedEvidence(malformed, "the header is there more than once")
+        raise Malformed(malformed, "the header is there more than once")
     return values[0]
 
 

@@ -13,22 +13,22 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from pydantic import BaseModel, ConfigDict
-from service.apis import DynamoDBApis
 from service.aws import dynamodb, kms
-from service.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.deadline import time_of_invocation, within
+from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.errors import Unavailable
-from service.kms import KmsRootKey, KmsWrappingKey, RootKey
-from service.publication_marker import DynamoDBPublicationMarker, PublicationMarker
-from service.publishing import Publisher
-from service.revocations import DynamoDBRevocations
-from service.rotation import Rotation
+from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey
+from service.keys.publish_debounce import DynamoDBPublicationMarker, PublicationMarker
+from service.keys.publishing import Publisher
+from service.keys.rotation import Rotation
 from service.settings import RotateSigningKeySettings, read_settings
-from service.signing_keys import DynamoDBSigningKeys
-from service.telemetry import count, log_unavailable, logger
-from service.trust_bundles import DynamoDBTrustBundles
+from service.tables.revocations import DynamoDBRevocations
+from service.tables.routes import DynamoDBApis
+from service.tables.signing_keys import DynamoDBSigningKeys
+from service.tables.trust_bundles import DynamoDBTrustBundles
+from service.telemetry.decisions import count, log_unavailable, logger
 
 Action = Literal["tick", "rotate", "publish", "gather"]
 

@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 
-from attestation.errors import Reason, RejectedEvidence
 from pydantic import Field, model_validator
-from service.apps import Apps, DynamoDBApps
 from service.aws import dynamodb
-from service.client_policies import ServedClientPolicies
-from service.errors import NoClientPolicy, Unavailable
-from service.http import Document, RequestModel, Wiring, address, endpoint
-from service.policies import DynamoDBPolicies
-from service.request_fields import App
+from service.edge.http import Document, RequestModel, Wiring, address, endpoint
+from service.edge.request_fields import App
+from service.errors import NoClientPolicy, Reason, Rejected, Unavailable
+from service.policies.client_policy import ServedClientPolicies
+from service.policies.store import DynamoDBPolicies
 from service.settings import ServePolicySettings, read_settings
-from service.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
+from service.tables.apps import Apps, DynamoDBApps
+from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 
 CLIENT_POLICY: Final = "/v1/client-policies/{app}"
 
@@ -81,7 +80,7 @@ def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, ap
     if served is None:
         # Whoever has a policy is registered, so only the others are looked up.
         if apps.find(of.app) is None:
-            raise RejectedEvidence(Reason.APP_UNKNOWN, "no such app is registered")
+            raise Rejected(Reason.APP_UNKNOWN, "no such app is registered")
         raise NoClientPolicy
     return Document(
         served.jws,

@@ -9,13 +9,18 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LAYERS = {"attestation": ROOT / "layers/attestation/src", "service": ROOT / "layers/service/src"}
+LAYERS = {
+    "bonafide_tokens": ROOT / "layers/tokens/src",
+    "attestation": ROOT / "layers/attestation/src",
+    "service": ROOT / "layers/service/src",
+}
+COMMANDS = ("bonafide", "devkit")
 FUNCTIONS = ROOT / "functions"
 
 
 @dataclass(frozen=True)
 class Module:
-    """One Python file. ``name`` is what an import says: ``service.http``, ``functions.renew_token``."""
+    """One Python file. ``name`` is what an import says: ``service.edge.http``, ``functions.renew_token``."""
 
     name: str
     path: Path
@@ -24,7 +29,7 @@ class Module:
 
     @property
     def area(self) -> str:
-        """attestation, service, functions, bonafide."""
+        """bonafide_tokens, attestation, service, functions, bonafide, devkit."""
         return self.name.split(".")[0]
 
     def imports(self, *, at_runtime_only: bool = False) -> Iterator[str]:
@@ -62,8 +67,7 @@ def _module(path: Path, name: str) -> Module:
 def modules() -> Mapping[str, Module]:
     """Every module that ships: both layers, the functions, and the command."""
     found = []
-    for folder in (*LAYERS.values(), ROOT):
-        package = "bonafide" if folder == ROOT else ("attestation" if "attestation/src" in str(folder) else "service")
+    for package, folder in (*LAYERS.items(), *((command, ROOT) for command in COMMANDS)):
         paths = sorted((folder / package).rglob("*.py"))
         found += [_module(path, ".".join(path.relative_to(folder).with_suffix("").parts)) for path in paths]
     for path in sorted(FUNCTIONS.rglob("*.py")):
@@ -75,5 +79,5 @@ def modules() -> Mapping[str, Module]:
 
 def python_files() -> list[Path]:
     """Every Python file of the repository, tests included."""
-    folders = ("bonafide", "functions", "layers", "tests")
+    folders = ("bonafide", "devkit", "functions", "layers", "tests")
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if "build" not in path.parts]

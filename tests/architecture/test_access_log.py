@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bonafide.local.template import read_template
+from devkit.local.template import read_template
 from tests.architecture.source_tree import ROOT
 
 VARIABLE = re.compile(r"\$context\.[A-Za-z0-9_.]+")

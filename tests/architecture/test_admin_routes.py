@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bonafide.local.template import read_template
+from devkit.local.template import read_template
 from tests.architecture.source_tree import ROOT
 
 TEMPLATE = read_template(ROOT / "template.yaml")

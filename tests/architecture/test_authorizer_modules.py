@@ -17,13 +17,13 @@ from typing import Any
 
 import cryptography
 import pytest
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, Call, bundle, effect, public_key, signed, token
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = ROOT / "functions" / "authorize_request"
-ATTESTATION = ROOT / "layers" / "attestation" / "src"
+TOKENS = ROOT / "layers" / "tokens" / "src"
 CRYPTOGRAPHY = Path(cryptography.__file__).parents[1]
 
 FORBIDDEN = {
@@ -53,16 +53,7 @@ FORBIDDEN = {
 }
 """Never needed to decide about a token; each would cost milliseconds or bring a parser that no one asked for."""
 
-OURS_OF_THE_LIBRARY = {
-    "errors",
-    "jose",
-    "proof",
-    "proof_nonce",
-    "request_code",
-    "route_requirement",
-    "token",
-    "trust_bundle",
-}
+OURS_OF_THE_LIBRARY = {"errors", "jose", "proof", "proof_nonce", "request_code", "routes", "token", "trust_bundle"}
 
 PROBE = """
 import sys
@@ -106,7 +97,7 @@ def bundle_server() -> Iterator[tuple[str, list[bytes]]]:
 
 def fresh_process(event: dict[str, Any] | None, **environment: str) -> dict[str, Any]:
     """What a new interpreter reports that sees the function and its two layers, and no other package."""
-    probe = PROBE.format(path=[str(FUNCTION), str(ATTESTATION), str(CRYPTOGRAPHY)], event=event)
+    probe = PROBE.format(path=[str(FUNCTION), str(TOKENS), str(CRYPTOGRAPHY)], event=event)
     outcome = subprocess.run(
         [sys.executable, "-I", "-c", probe],
         env={"PATH": os.environ.get("PATH", "")} | environment,
@@ -142,7 +133,7 @@ def test_first_decision_loads_only_what_it_needs(bundle_server: tuple[str, list[
     assert effect(report["answer"]) == "Allow"
     assert len(requests) == 1
     assert forbidden(report["all"]) == set()
-    assert {name.split(".")[1] for name in report["all"] if name.startswith("attestation.")} == OURS_OF_THE_LIBRARY
+    assert {name.split(".")[1] for name in report["all"] if name.startswith("bonafide_tokens.")} == OURS_OF_THE_LIBRARY
 
 
 def test_importing_outside_lambda_does_nothing(bundle_server: tuple[str, list[bytes]]) -> None:
@@ -173,5 +164,5 @@ def test_third_party_code_is_cryptography_alone(bundle_server: tuple[str, list[b
     url, _ = bundle_server
     report = fresh_process(Call(token=None).event(), **environment(url))
     tops = {name.split(".")[0] for name in report["all"]} - set(sys.stdlib_module_names)
-    ours = {path.stem for path in FUNCTION.glob("*.py")} | {"attestation"}
+    ours = {path.stem for path in FUNCTION.glob("*.py")} | {"bonafide_tokens"}
     assert tops - ours <= {"cryptography", "_cffi_backend", "_openssl"}

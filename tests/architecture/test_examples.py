@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.body_binding import content_digest
+from bonafide_tokens.signed_body import content_digest
 
-from bonafide.local.provision import pseudo_parameters
-from bonafide.local.template import Template, TemplateError, read_template
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template, TemplateError, read_template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
 
 EXAMPLE = ROOT / "examples/orders-backend/template.yaml"

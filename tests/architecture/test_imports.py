@@ -1,4 +1,4 @@
-"""Imports run functions → service → attestation, and bonafide → all; never back, in no circle (ARCHITECTURE §12)."""
+"""Imports run functions → service → attestation → tokens, and bonafide and devkit → all; never back, in no circle."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from tests.architecture.rooms import circles, module_arrows, neighbour_arrows
 from tests.architecture.source_tree import Module, modules
 
 STANDARD = sys.stdlib_module_names | {"__future__"}
 
 THIRD_PARTY = {
-    "attestation": {"cryptography", "cbor2", "cedarpy"},
+    "bonafide_tokens": {"cryptography"},
+    "attestation": {"cryptography", "cbor2"},
     "service": {
         "cryptography",
         "pydantic",
@@ -27,12 +29,13 @@ THIRD_PARTY = {
     "functions": {"cryptography", "pydantic"},
 }
 OURS = {
-    "attestation": {"attestation"},
-    "service": {"attestation", "service"},
-    "functions": {"attestation", "service"},
+    "bonafide_tokens": {"bonafide_tokens"},
+    "attestation": {"bonafide_tokens", "attestation"},
+    "service": {"bonafide_tokens", "attestation", "service"},
+    "functions": {"bonafide_tokens", "attestation", "service"},
 }
 NOTHING_OF_OURS = {"describe_caller"}
-LIBRARY_ONLY = {"authorize_request"}
+TOKENS_ONLY = {"authorize_request"}
 OF_THE_RUNTIME = {
     "functions.authorize_request.spent_proofs": {"botocore"},
     "service.aws_attempts": {"urllib3"},
@@ -48,7 +51,7 @@ IMPURE = {
 
 IMPURE_CALLS = {"now", "utcnow", "today", "getenv", "urandom", "open", "print", "input", "time", "monotonic"}
 
-CALLS_OF_AN_EDGE = {"attestation.body_binding": {"print"}}
+CALLS_OF_AN_EDGE = {"bonafide_tokens.signed_body": {"print"}}
 """The decorator of a backend's handler is that function's edge: the line under its support code is its only output."""
 
 
@@ -63,24 +66,24 @@ def test_module_imports_only_downwards(module: Module) -> None:
     ours = OURS[module.area]
     if function in NOTHING_OF_OURS:
         ours = set()
-    elif function in LIBRARY_ONLY:
-        ours = {"attestation"}
+    elif function in TOKENS_ONLY:
+        ours = {"bonafide_tokens"}
     siblings = {path.stem for path in module.path.parent.glob("*.py")} if function else set()
     third_party = set() if function in NOTHING_OF_OURS else THIRD_PARTY[module.area]
     third_party = third_party | OF_THE_RUNTIME.get(module.name, set())
-    if module.name.startswith("attestation.cedar."):
+    if module.name.startswith("attestation.appraisal."):
         third_party = third_party | {"cedarpy"}
     tops = {name.split(".")[0] for name in module.imports()}
     assert tops - STANDARD - third_party - siblings <= ours
 
 
-@pytest.mark.parametrize("module", area("attestation"), ids=lambda m: m.name)
+@pytest.mark.parametrize("module", [*area("bonafide_tokens"), *area("attestation")], ids=lambda m: m.name)
 def test_library_imports_nothing_impure(module: Module) -> None:
     """``now`` is an argument. No clock, environment, network, chance, log or file (trust anchors come as resources)."""
     assert {name.split(".")[0] for name in module.imports()} & IMPURE == set()
 
 
-@pytest.mark.parametrize("module", area("attestation"), ids=lambda m: m.name)
+@pytest.mark.parametrize("module", [*area("bonafide_tokens"), *area("attestation")], ids=lambda m: m.name)
 def test_library_calls_nothing_impure(module: Module) -> None:
     """The same for what hides in pure-looking modules: ``datetime.now``, ``open``, ``print``."""
     called = set()
@@ -91,31 +94,20 @@ def test_library_calls_nothing_impure(module: Module) -> None:
 
 
 def test_no_module_takes_part_in_a_circle() -> None:
-    """Each module can be read, and imported, before those that use it."""
-    graph = {
-        module.name: {
-            target
-            for name in module.imports(at_runtime_only=True)
-            for target in (name, name.rpartition(".")[0])
-            if target in modules() and target != module.name and not modules()[target].is_package
-        }
-        for module in modules().values()
-    }
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, " → ".join((*path[path.index(name) :], name))
-        if name not in done:
-            for target in sorted(graph[name]):
-                visit(target, (*path, name))
-            done.add(name)
-
-    for name in graph:
-        visit(name, ())
+    """Each module can be read before those that use it; imports for types alone count too."""
+    assert circles(module_arrows()) == []
 
 
-def test_command_is_imported_by_nobody() -> None:
-    """What runs on a laptop never reaches Lambda."""
+def test_folders_of_one_parent_point_in_one_direction() -> None:
+    """What two neighbouring folders need of each other belongs into one of them, or below both."""
+    assert circles(neighbour_arrows()) == []
+
+
+def test_laptop_is_imported_by_nothing_that_ships() -> None:
+    """What runs on a laptop never reaches Lambda, and the operator's command does without the laptop's stack."""
     for module in modules().values():
-        if module.area != "bonafide":
-            assert not any(name.split(".")[0] in ("bonafide", "tests") for name in module.imports()), module.name
+        tops = {name.split(".")[0] for name in module.imports()}
+        if module.area not in ("bonafide", "devkit"):
+            assert tops & {"bonafide", "devkit", "tests"} == set(), module.name
+        elif module.area == "bonafide":
+            assert tops & {"devkit", "tests"} == set(), module.name

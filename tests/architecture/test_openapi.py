@@ -13,7 +13,7 @@ import yaml
 from attestation.errors import MalformedEvidence
 from attestation.evidence import FORMATS, parse_evidence
 from openapi_spec_validator import validate
-from service.problems import MALFORMED_REQUEST, PROBLEM_TYPES, UNAUTHORIZED
+from service.edge.problems import MALFORMED_REQUEST, PROBLEM_TYPES, UNAUTHORIZED
 
 ROOT = Path(__file__).parents[2]
 OPENAPI: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text("utf-8"))
@@ -120,7 +120,7 @@ def test_request_schema_has_the_members_of_its_model(name: str) -> None:
 
 def test_app_pattern_is_the_one_enforced() -> None:
     """The documented pattern of app names is the one that the request model checks."""
-    apps = importlib.import_module("service.apps")
+    apps = importlib.import_module("service.tables.apps")
     assert OPENAPI["components"]["schemas"]["App"]["pattern"] == apps.APP_PATTERN
 
 
@@ -167,7 +167,7 @@ def test_problem_slugs_are_in_the_prose() -> None:
 def test_gateway_speaks_the_same_problem_types() -> None:
     """What API Gateway answers by itself carries the same kind of `type` as the functions."""
     templates = (ROOT / "template.yaml").read_text("utf-8")
-    base = importlib.import_module("service.problems").TYPE_BASE
+    base = importlib.import_module("service.edge.problems").TYPE_BASE
     types = re.findall(r'"type":"([^"]*)"', templates)
     assert types
     assert all(kind.startswith(base) for kind in types)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import typer
 
-from bonafide.cli import cli
+from bonafide.cli.main import cli
 from tests.architecture.source_tree import ROOT
 
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])

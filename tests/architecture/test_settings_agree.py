@@ -11,16 +11,16 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from service import aws, settings
-from service.app_secrets import secret_kid
-from service.http import Wiring
-from service.problems import PROBLEM_TYPES, Retry
-from service.retry_after import SOONEST
+from service.edge.http import Wiring
+from service.edge.problems import PROBLEM_TYPES, Retry
+from service.edge.retry_after import SOONEST
 from service.settings import read_settings, variables
-from service.signing_keys import Purpose
+from service.tables.signing_keys import Purpose
+from service.vendors.app_secrets import secret_kid
 
-from bonafide.local.template import read_template
+from devkit.local.template import read_template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
 from tests.service_stack.fakes import SoftwareRootKey
 

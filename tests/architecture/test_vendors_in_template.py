@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from service.app_secrets import secret_kid
-from service.operator_choices import OnPlayUnavailable, OnStale
+from service.fallback_modes import OnPlayUnavailable, OnStale
 from service.settings import PLAY_ENDPOINT
-from service.telemetry import METRIC_NAMESPACE
+from service.telemetry.decisions import METRIC_NAMESPACE
+from service.vendors.app_secrets import secret_kid
 
-from bonafide.local.provision import pseudo_parameters
-from bonafide.local.template import Template, TemplateError
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template, TemplateError
 from tests.architecture.source_tree import ROOT
 
 PATH = ROOT / "template.yaml"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = str(ROOT / "functions" / "authorize_request")
-LIBRARY = str(ROOT / "layers" / "attestation" / "src")
+LIBRARY = str(ROOT / "layers" / "tokens" / "src")
 
 IMPORTS: Mapping[str, str] = {
     "nothing": "pass",

@@ -25,41 +25,42 @@ from typing import Any
 
 import cbor2
 import cryptography
-from attestation import chain, distinguished_name
 from attestation.android import device_chain
 from attestation.android import key_description as described
 from attestation.android.key_attestation import verify_key_attestation
 from attestation.android.play_integrity import verify_play_integrity
 from attestation.android.revocation import StatusList
 from attestation.attested_key import AttestedKey
-from attestation.certificate import read_certificate
-from attestation.chain import LinkCache
 from attestation.claims import Claims
+from attestation.encoding import chain
+from attestation.encoding import names as distinguished_name
+from attestation.encoding.certificate import read_certificate
+from attestation.encoding.chain import LinkCache
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.evidence import AndroidKeyAttestation, KeySignature, PlayIntegrityToken
-from attestation.jose import b64url_decode, b64url_encode
 from attestation.key_signature import verify_key_signature
 from attestation.reference_values import AndroidReferenceValues
+from bonafide_tokens.jose import b64url_decode, b64url_encode
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from bonafide.android_case_runners import android_endorsements, android_reference_values
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.android_authority import AndroidAuthority
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.app_attestation import cose_key
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import (
+from bonafide.conformance.android_case_runners import android_endorsements, android_reference_values
+from bonafide.conformance.case_file import read_case
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.android.key_description import SIGN, integers
+from devkit.devices.android.play_integrity import ResponseKeys, verdict
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.apple.app_attestation import cose_key
+from devkit.devices.authority.android import AndroidAuthority
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     basic_constraints,
     key_usage,
     name,
     spki_of,
 )
-from bonafide.attesters.key_description import SIGN, integers
-from bonafide.attesters.play_integrity import ResponseKeys, verdict
-from bonafide.case_file import read_case
 from tests.benchmarks.extent import ROOT, budget
 from tests.benchmarks.timing import Call, medians
 from tests.real_cases import cases_folder

@@ -22,22 +22,22 @@ from pathlib import Path
 import cryptography
 from attestation.apple.assertion import verify_assertion
 from attestation.apple.attestation import read_attestation_object, verify_attestation
+from attestation.apple.authenticator_data import read_attestation_data
 from attestation.apple.receipt import verify_receipt
 from attestation.attested_key import AttestedKey
-from attestation.authenticator_data import read_attestation_data
-from attestation.certificate import read_certificate
-from attestation.chain import LinkCache, issuer_key
+from attestation.encoding.certificate import read_certificate
+from attestation.encoding.chain import LinkCache, issuer_key
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
-from attestation.jose import b64url_decode, public_key_from_point
 from attestation.reference_values import AppleReferenceValues
+from bonafide_tokens.jose import b64url_decode, public_key_from_point
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.iphone import SoftwareIphone
-from bonafide.case_file import timestamp
+from bonafide.conformance.case_file import timestamp
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
 from tests.benchmarks.extent import ROOT, budget
 from tests.benchmarks.timing import Call, medians
 from tests.real_cases import cases_folder

@@ -8,9 +8,9 @@ from dataclasses import replace
 from timeit import repeat
 
 import cedarpy
-from attestation.appraisal_policy import AppraisalContext
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
-from attestation.cedar.facts import facts_of
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.facts import facts_of
+from attestation.appraisal.policy import AppraisalContext
 from attestation.claims import Claims
 
 from tests.benchmarks.extent import SHORT, budget

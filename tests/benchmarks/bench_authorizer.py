@@ -21,10 +21,10 @@ from tests.benchmarks.extent import SHORT, budget
 import cryptography
 import jwt
 from attestation.challenge import issue_challenge, open_challenge
-from attestation.jose import b64url_encode, public_key_of
-from attestation.proof import make_proof, verify_proof
-from attestation.token import SigningKey, mint_token, verify_token
-from attestation.trust_bundle import open_trust_bundle
+from bonafide_tokens.jose import b64url_encode, public_key_of
+from bonafide_tokens.proof import make_proof, verify_proof
+from bonafide_tokens.token import SigningKey, mint_token, verify_token
+from bonafide_tokens.trust_bundle import open_trust_bundle
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from gateway_event import GatewayRequest, read_event

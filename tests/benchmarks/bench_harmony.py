@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import cryptography
-from attestation import chain, distinguished_name
-from attestation.certificate import Certificate, read_certificate
-from attestation.chain import LinkCache
 from attestation.claims import Claims, HarmonyIntegrityClaims
+from attestation.encoding import chain
+from attestation.encoding import names as distinguished_name
+from attestation.encoding.certificate import Certificate, read_certificate
+from attestation.encoding.chain import LinkCache
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.evidence import (
     AttestationKind,
@@ -30,17 +31,17 @@ from attestation.harmony.attestation_extension import read_statement
 from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.integrity_token import read_token
 from attestation.harmony.key_attestation import verify_key_attestation
-from attestation.jose import b64url_decode
 from attestation.reference_values import HarmonyReferenceValues
+from bonafide_tokens.jose import b64url_decode
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.harmony import SoftwareHarmony
-from bonafide.case_file import read_case
-from bonafide.harmony_case_runners import harmony_endorsements, harmony_reference_values
+from bonafide.conformance.case_file import read_case
+from bonafide.conformance.harmony_case_runners import harmony_endorsements, harmony_reference_values
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.harmony.device import SoftwareHarmony
 from tests.benchmarks.timing import Call, medians
 from tests.real_cases import cases_folder
 

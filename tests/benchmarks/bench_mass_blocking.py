@@ -15,16 +15,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from attestation.trust_bundle import open_trust_bundle
-from service.apis import DynamoDBApis
+from bonafide_tokens.trust_bundle import open_trust_bundle
 from service.aws import to_item
-from service.blocked_keys import LISTED, listed_row, place_of
-from service.blocking import DynamoDBBlocking
-from service.publishing import Publisher
-from service.revocations import DynamoDBRevocations
-from service.rotation import Rotation
+from service.keys.publishing import Publisher
+from service.keys.rotation import Rotation
+from service.tables.blocked_keys import LISTED, listed_row, place_of
+from service.tables.blocking import DynamoDBBlocking
+from service.tables.revocations import DynamoDBRevocations
+from service.tables.routes import DynamoDBApis
 
-from bonafide.local.aws import running_ministack
+from devkit.local.aws import running_ministack
+from tests.benchmarks import extent  # noqa: F401 - makes the functions importable
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld, ministack_world

@@ -18,15 +18,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from attestation.attestation_result import Finding
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
-from attestation.cedar.facts import Facts
-from attestation.cedar.recorded_decision import read_decisions
-from attestation.cedar.replay import Replay
-from attestation.cedar.replay_tally import Change
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.facts import Facts
+from attestation.appraisal.replay.recorded_decision import read_decisions
+from attestation.appraisal.replay.replay import Replay
+from attestation.appraisal.replay.tally import Change
+from attestation.appraisal.result import Finding
 
-from bonafide.decisions import parts_of_path
-from bonafide.replaying import KEPT, ReplayOrder, peak_memory, replay
+from bonafide.replay.decisions import parts_of_path
+from bonafide.replay.replaying import KEPT, ReplayOrder, peak_memory, replay
 from tests.benchmarks.extent import budget
 from tests.benchmarks.recorded_population import START, RecordedPopulation
 

@@ -16,9 +16,9 @@ import pydantic
 from attestation.challenge import OpenedChallenge, issue_challenge, open_challenge
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.attested_keys import EnrolledKey
-from service.json_body import read_json
-from service.telemetry import logger
+from service.edge.json_body import read_json
+from service.tables.attested_keys import EnrolledKey
+from service.telemetry.decisions import logger
 
 from tests.benchmarks.extent import budget
 from tests.benchmarks.timing import Call, medians

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from service.retry_after import LATEST, SOONEST
+from service.edge.retry_after import LATEST, SOONEST
 
-from bonafide.attesters.backoff import jitter
+from devkit.devices.backoff import jitter
 
 Wait = Callable[[int, random.Random], float]
 """Seconds that a phone waits after so many refusals in a row."""

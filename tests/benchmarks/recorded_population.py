@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from attestation.appraisal_policy import AppraisalContext
-from attestation.attestation_result import Finding
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
-from attestation.cedar.facts import Facts, facts_of
-from attestation.cedar.replay import verdict_of
+from attestation.appraisal.builds import BuildComparison, BuildMatch
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.facts import Facts, facts_of
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.replay.replay import verdict_of
+from attestation.appraisal.result import Finding
 from attestation.claims import (
     AndroidClaims,
     AppleClaims,
@@ -32,9 +33,8 @@ from attestation.claims import (
     PlayClaims,
 )
 from attestation.client_data import ClientData, Signal
-from attestation.jose import EcPublicKey, public_key_from_point
-from attestation.known_builds import BuildComparison, BuildMatch
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import EcPublicKey, public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

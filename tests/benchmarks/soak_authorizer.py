@@ -17,13 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import Answer, ApiClient, StackUnreachable
-from bonafide.attesters.installation import Installation
-from bonafide.deployment import local_stack
-from bonafide.fleet.run import make_scene, register_apps, wake
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.stack import LocalStack
+from bonafide.operator.deployment import local_stack
+from bonafide.operator.layout import Layout, Ports
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import Answer, ApiClient, StackUnreachable
+from devkit.devices.installation import Installation
+from devkit.fleet.run import make_scene, register_apps, wake
+from devkit.stack.stack import LocalStack
 from tests.benchmarks.extent import SHORT
 
 CLIENTS = 4

@@ -19,11 +19,12 @@ from typing import Any
 import boto3
 import pytest
 
-from bonafide.deploy_stage import stages
-from bonafide.local.aws import CREDENTIALS, client_arguments, running_ministack
-from bonafide.local.layout import Layout
-from bonafide.local.ministack_gaps import physical_ids
-from bonafide.local.template import read_template
+from bonafide.operator.layout import Layout
+from bonafide.operator.local_account import CREDENTIALS, client_arguments
+from devkit.local.aws import running_ministack
+from devkit.local.ministack_gaps import physical_ids
+from devkit.local.template import read_template
+from devkit.stack.deploy_stage import stages
 
 pytestmark = pytest.mark.deploy
 

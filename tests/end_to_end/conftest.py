@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.attesters.client import ApiClient
-from bonafide.local.gateway_process import GatewayProcess
-from bonafide.local.layout import Layout, Ports, free_ports
-from bonafide.local.stack import LocalStack
+from bonafide.operator.layout import Layout, Ports, free_ports
+from devkit.devices.client import ApiClient
+from devkit.gateway.process import GatewayProcess
+from devkit.stack.stack import LocalStack
 
 PROJECT = Layout.of_this_project()
 OPEN_THROTTLES = {

@@ -42,7 +42,7 @@ def parameters(function: Any) -> list[str]:
 
 
 def main(template: str) -> None:
-    from bonafide.local.gateway import routes_of
+    from devkit.gateway.gateway import routes_of
 
     service = named("samcli.local.apigw.local_apigw_service.LocalApigwService")
     stacks, _ = named("samcli.lib.providers.sam_stack_provider.SamLocalStackProvider").get_stacks(template)

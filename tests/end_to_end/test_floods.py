@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from bonafide.attesters.client import ApiClient
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.provision import pseudo_parameters
-from bonafide.local.stack import LocalStack
-from bonafide.local.template import Template, read_template
-from bonafide.local.throttles import Throttles
+from bonafide.operator.layout import Layout, Ports
+from devkit.devices.client import ApiClient
+from devkit.gateway.throttles import Throttles
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template, read_template
+from devkit.stack.stack import LocalStack
 
 PROJECT = Layout.of_this_project()
 TEMPLATES = {"bonafide": PROJECT.template, "orders-backend": PROJECT.example}

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from bonafide.attesters.client import Answer
-from bonafide.local.aws import client_arguments
+from bonafide.operator.local_account import client_arguments
+from devkit.devices.client import Answer
 from tests.end_to_end.conftest import Probe
 
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import boto3
 import pytest
-from attestation.attestation_pop import make_attestation_pop
-from attestation.jose import b64url_encode
-from attestation.proof import make_proof
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.pop import make_attestation_pop
+from bonafide_tokens.proof import make_proof
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import Answer
-from bonafide.deployment import local_stack
-from bonafide.fleet.run import make_scene, register_apps, wake
-from bonafide.local.aws import client_arguments
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.stack import LocalStack
+from bonafide.operator.deployment import local_stack
+from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.local_account import client_arguments
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import Answer
+from devkit.fleet.run import make_scene, register_apps, wake
+from devkit.stack.stack import LocalStack
 
 PATH = "/v1/whoami"
 ROUTES = [["GET", PATH, "proof"], ["POST", PATH, "proof-once", "affirming"], ["*", "/*", "proof"]]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bonafide.attesters.client import Answer
+from devkit.devices.client import Answer
 from tests.end_to_end.conftest import Probe
 
 

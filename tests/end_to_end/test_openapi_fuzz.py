@@ -25,13 +25,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import TOKEN_HEADER
-from bonafide.deployment import from_facts
-from bonafide.fleet.run import make_scene, register_apps, wake
-from bonafide.local.layout import Layout
-from bonafide.local.signed_request import SECRET
-from bonafide.local.stack import LocalStack
+from bonafide.operator.deployment import from_facts
+from bonafide.operator.layout import Layout
+from bonafide.operator.signed_request import SECRET
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import TOKEN_HEADER
+from devkit.fleet.run import make_scene, register_apps, wake
+from devkit.stack.stack import LocalStack
 
 pytestmark = pytest.mark.stack
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import ApiClient
-from bonafide.deployment import from_facts
-from bonafide.fleet.run import make_scene, register_apps
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.own_stack import OwnStack
-from bonafide.local.stack import LocalStack
+from bonafide.operator.deployment import from_facts
+from bonafide.operator.layout import Layout, Ports
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import ApiClient
+from devkit.fleet.run import make_scene, register_apps
+from devkit.stack.own_stack import OwnStack
+from devkit.stack.stack import LocalStack
 
 PROJECT = Layout.of_this_project()
 CODE = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.local.layout import Layout
+from bonafide.operator.layout import Layout
 
 PROJECT = Layout.of_this_project()
 PACKAGE = "cffi"  # small, and compiled for each architecture

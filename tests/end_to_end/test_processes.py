@@ -14,16 +14,16 @@ from typing import Any
 import psutil
 import pytest
 
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.stack import LocalStack
+from bonafide.operator.layout import Layout, Ports
+from devkit.stack.stack import LocalStack
 
 PROJECT = Layout.of_this_project()
 
 _RUN = """
 import sys, time
 from pathlib import Path
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.stack import LocalStack
+from bonafide.operator.layout import Layout, Ports
+from devkit.local.stack import LocalStack
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
 with LocalStack(layout=layout, ports=Ports.free()):
     print("up", flush=True)
@@ -74,10 +74,10 @@ def test_death_of_the_parent_leaves_no_process_behind(tmp_path: Path, sign: sign
 
 
 def stack_command(run_folder: Path) -> list[str]:
-    """What `python -m bonafide.local.stack` does, beside an operator's stack."""
+    """What `python -m devkit.stack.stack` does, beside an operator's stack."""
     layout = f"Layout(Path({str(PROJECT.root)!r}), Path({str(run_folder)!r}))"
     imports = (
-        "import sys; from pathlib import Path; from bonafide.local.layout import Layout; from bonafide.local.stack"
+        "import sys; from pathlib import Path; from bonafide.operator.layout import Layout; from devkit.stack.stack"
     )
     return [sys.executable, "-c", f"{imports} import run; sys.exit(run(layout={layout}))"]
 
@@ -133,7 +133,7 @@ def test_interrupt_ends_with_exit_code_0(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("part", "sentence"),
-    [("-m ministack", "AWS stand-in"), ("-m bonafide.local.gateway", "gateway process")],
+    [("-m ministack", "AWS stand-in"), ("-m devkit.gateway.gateway", "gateway process")],
 )
 def test_part_that_is_killed_ends_the_stack_with_a_sentence(tmp_path: Path, part: str, sentence: str) -> None:
     """Red before: `kill -9` of the AWS stand-in went unnoticed, and the stack answered 503 until somebody wondered.

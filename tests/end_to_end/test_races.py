@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.deployment import local_stack
-from bonafide.fleet.run import make_scene, register_apps
-from bonafide.fleet.scenario import Scene
-from bonafide.local.stack import LocalStack
-from bonafide.registration import DEMO_APP
+from bonafide.operator.deployment import local_stack
+from bonafide.operator.registration import DEMO_APP
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.fleet.run import make_scene, register_apps
+from devkit.fleet.scenario import Scene
+from devkit.stack.stack import LocalStack
 
 RACERS = 200
 ROUNDS = int(os.environ.get("BONAFIDE_RACE_ROUNDS", "1"))

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bonafide.local.layer_path import RUNTIME_PACKAGES
-from bonafide.local.layout import Layout
-from bonafide.local.provision import pseudo_parameters
-from bonafide.local.template import Template
+from bonafide.operator.layout import Layout
+from devkit.gateway.layer_path import RUNTIME_PACKAGES
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template
 
 PROJECT = Layout.of_this_project()
 

@@ -12,8 +12,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bonafide.local.aws import REGION
-from bonafide.local.signed_request import SECRET
+from bonafide.operator.local_account import REGION
+from bonafide.operator.signed_request import SECRET
 from tests.end_to_end.conftest import Probe
 
 BODY = b'{"a":"\xff"}'  # not UTF-8: the signature is over bytes

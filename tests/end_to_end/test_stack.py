@@ -9,15 +9,15 @@ from typing import Any
 import boto3
 import pytest
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import ApiClient
-from bonafide.deployment import local_stack
-from bonafide.fleet.run import entrust_play_secrets, make_scene, register_apps, run_fleet, wake
-from bonafide.local.aws import client_arguments
-from bonafide.local.layout import Layout
-from bonafide.local.provision import TABLES
-from bonafide.local.stack import LocalStack
-from bonafide.local.template import read_template
+from bonafide.operator.deployment import local_stack
+from bonafide.operator.layout import Layout
+from bonafide.operator.local_account import client_arguments
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import ApiClient
+from devkit.fleet.run import entrust_play_secrets, make_scene, register_apps, run_fleet, wake
+from devkit.local.provision import TABLES
+from devkit.local.template import read_template
+from devkit.stack.stack import LocalStack
 
 
 def client_of(stack: LocalStack) -> ApiClient:

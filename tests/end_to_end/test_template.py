@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from service.problems import PROBLEM_TYPES, TYPE_BASE, Retry
-from service.retry_after import SOONEST
+from service.edge.problems import PROBLEM_TYPES, TYPE_BASE, Retry
+from service.edge.retry_after import SOONEST
 
-from bonafide.local.layout import Layout
-from bonafide.local.provision import pseudo_parameters
-from bonafide.local.template import Template, TemplateError
+from bonafide.operator.layout import Layout
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template, TemplateError
 
 TEMPLATE = Layout.of_this_project().template
 

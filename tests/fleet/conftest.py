@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.deployment import Deployment, from_facts
-from bonafide.fleet.run import entrust_play_secrets, make_scene, register_apps, wake
-from bonafide.local.layout import Layout, Ports
-from bonafide.local.stack import LocalStack
+from bonafide.operator.deployment import Deployment, from_facts
+from bonafide.operator.layout import Layout, Ports
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.fleet.run import entrust_play_secrets, make_scene, register_apps, wake
+from devkit.stack.stack import LocalStack
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bonafide.cli import cli
-from bonafide.fleet.run import make_scene
-from bonafide.fleet.scenario import Scene
+from bonafide.cli.main import cli
+from devkit.fleet.run import make_scene
+from devkit.fleet.scenario import Scene
 from tests.unit.artefacts.minted_apk import (
     OWNER,
     ROTATED,
@@ -147,7 +147,7 @@ def test_person_sees_what_is_new_before_it_is_taken(folder: Path, monkeypatch: p
     """At a terminal --new-identity shows every digest whole and asks; a no registers nothing."""
     _json("register", "asked", "--from", _file(folder, "app.apk", Apk()))
     arguments = ["app", "register", "asked", "--new-identity", "--from", _file(folder, "copy.apk", REPACKAGED)]
-    monkeypatch.setattr("bonafide.commands.new_identity.has_person", lambda: True)
+    monkeypatch.setattr("bonafide.cli.app.new_identity.has_person", lambda: True)
     refused = CliRunner().invoke(cli, arguments, input="n\n")
     assert refused.exit_code == 1
     assert f"{STRANGER.digest}  signature v2, signature v1" in refused.stderr

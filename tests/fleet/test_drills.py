@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bonafide.fleet.drills import GUARANTEED, block_drill, not_before_drill, prepare, signal_drill
-from bonafide.fleet.run import make_scene
+from devkit.fleet.drills.drills import GUARANTEED, block_drill, not_before_drill, prepare, signal_drill
+from devkit.fleet.run import make_scene
 
 from .conftest import FleetStack
 

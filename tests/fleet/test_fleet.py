@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.fleet import genuine
-from bonafide.fleet.run import make_scene, run_fleet
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.fleet import genuine
+from devkit.fleet.run import make_scene, run_fleet
 
 from .conftest import FleetStack
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bonafide.cli import cli
+from bonafide.cli.main import cli
 
 from .conftest import FleetStack
 

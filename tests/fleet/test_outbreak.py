@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bonafide.decisions import STORE
-from bonafide.fleet.outbreak import TOOL, Outbreak
-from bonafide.fleet.outbreak_console import StackConsole
-from bonafide.fleet.run import make_scene
-from bonafide.fleet.traffic import Fate
+from bonafide.replay.decisions import STORE
+from devkit.fleet.drills.outbreak import TOOL, Outbreak
+from devkit.fleet.drills.outbreak_console import StackConsole
+from devkit.fleet.drills.traffic import Fate
+from devkit.fleet.run import make_scene
 
 from .conftest import FleetStack
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.cedar.cedar_policy import default_policy
+from attestation.appraisal.cedar.engine import default_policy
 from typer.testing import CliRunner, Result
 
-from bonafide.admin_api import OPERATOR_VARIABLE
-from bonafide.cli import cli
+from bonafide.cli.main import cli
+from bonafide.operator.admin_api import OPERATOR_VARIABLE
 
 from .conftest import FleetStack
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bonafide.attesters.demo_app import DEMO_PACKAGE
-from bonafide.attesters.play_integrity import ResponseKeys
-from bonafide.attesters.software_google import SoftwareGoogle
-from bonafide.cli import cli
+from bonafide.cli.main import cli
+from devkit.devices.android.play_integrity import ResponseKeys
+from devkit.devices.demo_app import DEMO_PACKAGE
+from devkit.devices.fake_google import SoftwareGoogle
 
 from .conftest import FleetStack
 

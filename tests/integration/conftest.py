@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from service import aws
 
-from bonafide.local.aws import running_ministack
+from devkit.local.aws import running_ministack
 from tests.service_stack.memory_stack import AUTHORITY
 from tests.service_stack.worlds import AwsWorld, MemoryWorld, World, ministack_world, moto_world
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any
 
 import pytest
-from attestation.attested_key import key_id_of
+from attestation.appraisal.signal_history import Noted
 from attestation.challenge import OpenedChallenge
-from attestation.claims import AppleClaims, Claims, KeyStorage, Platform
-from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import b64url_encode, public_key_of
-from attestation.noted import Noted
+from attestation.claims import AppleClaims, Claims, KeyStorage, Platform, key_id_of
+from attestation.errors import Reason
 from attestation.reference_values import Environment
-from attestation.trust_bundle import TrustBundle, open_trust_bundle, sign_trust_bundle
+from bonafide_tokens.errors import BonafideError
+from bonafide_tokens.jose import b64url_encode, public_key_of
+from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle, sign_trust_bundle
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.attested_keys import EnrolledKey
+from service.errors import Reason as ServiceReason
 from service.errors import Unavailable
-from service.signing_keys import Purpose, StoredKey
+from service.tables.attested_keys import EnrolledKey
+from service.tables.signing_keys import Purpose, StoredKey
 
-from bonafide.registration import Registration
+from bonafide.operator.registration import Registration
 from tests.service_stack.memory_stack import APP_ID, ISSUER, ROUTES
 from tests.service_stack.worlds import MemoryWorld, World
 
@@ -65,10 +67,10 @@ def renewed(key: EnrolledKey, counter: int, **changes: object) -> EnrolledKey:
     return replace(key, claims=claims, counter=counter, **{**later, **changes})  # type: ignore[arg-type]
 
 
-def refusal(world: World, verb: str, opened: OpenedChallenge, key: EnrolledKey) -> Reason:
+def refusal(world: World, verb: str, opened: OpenedChallenge, key: EnrolledKey) -> StrEnum:
     """Why a settlement was refused; its nonce, when new, must be unspent afterwards and the key unchanged."""
     was_spent, before = world.settlement.is_spent(opened), world.attested_keys.find(key.key_id)
-    with pytest.raises(RejectedEvidence) as refused:
+    with pytest.raises(BonafideError) as refused:
         getattr(world.settlement, verb)(opened, key)
     assert world.settlement.is_spent(opened) is was_spent
     assert world.attested_keys.find(key.key_id) == before
@@ -135,21 +137,21 @@ def test_spent_nonce_enrols_nothing(world: World) -> None:
     """The attack: one challenge for two keys."""
     opened, key = challenge(), enrolled_key()
     world.settlement.enrol(opened, enrolled_key())
-    assert refusal(world, "enrol", opened, key) is Reason.CHALLENGE_SPENT
+    assert refusal(world, "enrol", opened, key) is ServiceReason.CHALLENGE_SPENT
 
 
 def test_known_key_does_not_enrol_again(world: World) -> None:
     """The attack: one key on many installs. The challenge stays unspent."""
     key = enrolled_key()
     world.settlement.enrol(challenge(), key)
-    assert refusal(world, "enrol", challenge(), replace(key, app="shop")) is Reason.KEY_ALREADY_ENROLLED
+    assert refusal(world, "enrol", challenge(), replace(key, app="shop")) is ServiceReason.KEY_ALREADY_ENROLLED
 
 
 def test_spent_nonce_and_known_key_is_a_known_key(world: World) -> None:
     """Another challenge would be of no use: the key is enrolled, and renews."""
     opened, key = challenge(), enrolled_key()
     world.settlement.enrol(opened, key)
-    assert refusal(world, "enrol", opened, key) is Reason.KEY_ALREADY_ENROLLED
+    assert refusal(world, "enrol", opened, key) is ServiceReason.KEY_ALREADY_ENROLLED
 
 
 def test_renewing_moves_the_counter_claims_and_dates(world: World) -> None:
@@ -179,7 +181,7 @@ def test_key_without_a_counter_renews_by_its_nonce_alone(world: World) -> None:
     opened, newer = challenge(), replace(key, last_seen=key.last_seen + 60)
     world.settlement.renew(opened, newer)
     assert world.attested_keys.find(key.key_id) == newer
-    assert refusal(world, "renew", opened, newer) is Reason.CHALLENGE_SPENT
+    assert refusal(world, "renew", opened, newer) is ServiceReason.CHALLENGE_SPENT
 
 
 def test_key_with_a_counter_does_not_renew_without_it(world: World) -> None:
@@ -236,7 +238,7 @@ def test_spent_nonce_renews_nothing(world: World) -> None:
     """The attack: one challenge, many signatures."""
     opened, key = challenge(), enrolled_key()
     world.settlement.enrol(opened, key)
-    assert refusal(world, "renew", opened, renewed(key, 1)) is Reason.CHALLENGE_SPENT
+    assert refusal(world, "renew", opened, renewed(key, 1)) is ServiceReason.CHALLENGE_SPENT
 
 
 def test_nonce_is_spent_across_enrolling_and_renewing(world: World) -> None:
@@ -244,7 +246,7 @@ def test_nonce_is_spent_across_enrolling_and_renewing(world: World) -> None:
     opened, key = challenge(), enrolled_key()
     world.settlement.enrol(challenge(), key)
     world.settlement.renew(opened, renewed(key, 1))
-    assert refusal(world, "enrol", opened, enrolled_key()) is Reason.CHALLENGE_SPENT
+    assert refusal(world, "enrol", opened, enrolled_key()) is ServiceReason.CHALLENGE_SPENT
 
 
 def test_unknown_key_does_not_renew(world: World) -> None:
@@ -257,7 +259,7 @@ def test_key_of_another_app_does_not_renew(world: World) -> None:
     """The row's app decides, not the caller's."""
     key = enrolled_key()
     world.settlement.enrol(challenge(), key)
-    assert refusal(world, "renew", challenge(), renewed(key, 1, app="shop")) is Reason.KEY_OTHER_APP
+    assert refusal(world, "renew", challenge(), renewed(key, 1, app="shop")) is ServiceReason.KEY_OTHER_APP
 
 
 def test_expired_key_does_not_renew(world: World) -> None:

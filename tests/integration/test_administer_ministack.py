@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.cedar.cedar_policy import default_policy
-from service.operator_choices import PolicyApproval
+from attestation.appraisal.cedar.engine import default_policy
+from service.fallback_modes import PolicyApproval
 
-from bonafide.admin_api import AdminProblem
-from bonafide.policies import Documents, difference
-from bonafide.registration import DEMO_APPLE_APP_ID, RegisteredApps, Registration
+from bonafide.operator.admin_api import AdminProblem
+from bonafide.operator.registration import DEMO_APPLE_APP_ID, RegisteredApps, Registration
+from bonafide.policies.publishing import Documents, difference
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
 from tests.service_stack.faults import answering, injected

@@ -8,14 +8,14 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from botocore.exceptions import ClientError
-from service import blocked_key_pages
+from service.admin import blocked_key_pages
 from service.aws import to_item
-from service.revocations import DynamoDBRevocations
+from service.tables.revocations import DynamoDBRevocations
 
-from bonafide.admin_api import AdminProblem
-from bonafide.blocked_keys import BlockedKeys
+from bonafide.operator.admin_api import AdminProblem
+from bonafide.operator.blocked_keys import BlockedKeys
 from tests.service_stack.admin_calls import AdminWorld, admin_world
 from tests.service_stack.worlds import AwsWorld, moto_world
 

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from attestation.errors import Reason, RejectedEvidence
-from service.attested_keys import EnrolledKey
-from service.blocking import DynamoDBBlocking, KeyNotKnown
-from service.errors import Unavailable
-from service.revocations import LONGEST_TOKEN_LIFE, DynamoDBRevocations
+from bonafide_tokens.errors import BonafideError
+from service.errors import Reason, Unavailable
+from service.tables.attested_keys import EnrolledKey
+from service.tables.blocking import DynamoDBBlocking, KeyNotKnown
+from service.tables.revocations import LONGEST_TOKEN_LIFE, DynamoDBRevocations
 
 from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
 from tests.service_stack.faults import answering, injected
@@ -65,7 +65,7 @@ def test_block_for_a_time_is_listed_with_its_end(
     table = DynamoDBRevocations(ministack.dynamodb, ministack.tables["revocations"])
     for later in (0, 59, 61, LONGEST_TOKEN_LIFE - 1):
         standing = table.standings(now + later)["demo"]
-        with pytest.raises(RejectedEvidence) as refused:
+        with pytest.raises(BonafideError) as refused:
             standing.require(key_id=key.key_id, issued_at=now + 59)
         assert refused.value.reason is Reason.KEY_BLOCKED
         standing.require(key_id=key.key_id, issued_at=now + 60)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bonafide.known_builds import Build
-from bonafide.registration import Registration
+from bonafide.operator.known_builds import Build
+from bonafide.operator.registration import Registration
 from tests.service_stack.memory_stack import APP_ID
 from tests.service_stack.worlds import World
 

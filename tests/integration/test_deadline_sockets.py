@@ -14,7 +14,7 @@ from service.aws import unavailable_on_failure
 from service.aws_attempts import ATTEMPTS, keep_deadline
 from service.deadline import within
 from service.errors import Unavailable
-from service.outbound import Unreachable, exchange
+from service.vendors.outbound import Unreachable, exchange
 
 from tests.service_stack.loopback import Scripted, http, serving
 

@@ -8,15 +8,13 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from attestation.attested_key import key_id_of
-from attestation.claims import AndroidClaims, Claims, KeyStorage, Platform
-from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import public_key_of
+from attestation.claims import AndroidClaims, Claims, KeyStorage, Platform, key_id_of
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.attested_keys import EnrolledKey, Enrolment
-from service.errors import Unavailable
-from service.settlement import Settlement
+from service.errors import Reason, Rejected, Unavailable
+from service.redemption import Settlement
+from service.tables.attested_keys import EnrolledKey, Enrolment
 
 from tests.integration.test_adapter_contracts import NOW, challenge
 from tests.service_stack.worlds import AwsWorld, World
@@ -74,7 +72,7 @@ def key_of(serials: tuple[str, ...] = CERTIFICATE, *, provisioning: str = "rkp",
 def refused(settlement: Settlement, key: EnrolledKey) -> Reason:
     """Why the key may not enrol; its challenge stays good."""
     opened = challenge()
-    with pytest.raises(RejectedEvidence) as refusal:
+    with pytest.raises(Rejected) as refusal:
         settlement.enrol(opened, key)
     assert not settlement.is_spent(opened)
     return refusal.value.reason
@@ -116,7 +114,7 @@ def test_refused_enrolment_counts_nothing(world: World) -> None:
     opened, first = challenge(), key_of()
     assert settlement.enrol(opened, first)
     for opened_again, key in ((opened, key_of()), (challenge(), first)):
-        with pytest.raises(RejectedEvidence):
+        with pytest.raises(Rejected):
             settlement.enrol(opened_again, key)
     assert settlement.enrol(challenge(), key_of())
     assert refused(settlement, key_of()) is Reason.DEVICE_ENROLMENTS
@@ -142,7 +140,7 @@ def test_of_racing_enrolments_no_more_than_the_bound_get_through(ministack: AwsW
         for _ in range(50):
             try:
                 settlement.enrol(challenge(), key)
-            except RejectedEvidence as error:
+            except Rejected as error:
                 return error.reason.value
             except Unavailable as error:  # conflicts outlasted the settlement's own attempts
                 outcome = repr(error)

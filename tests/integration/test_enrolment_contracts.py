@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from attestation.appraisal.signal_history import Noted
 from attestation.challenge import OpenedChallenge
-from attestation.errors import Reason
-from attestation.noted import Noted
-from service.attested_keys import EnrolledKey, Enrolment
+from service.errors import Reason as ServiceReason
+from service.tables.attested_keys import EnrolledKey, Enrolment
 
 from tests.integration.test_adapter_contracts import challenge, enrolled_key, refusal, renewed
 from tests.service_stack.worlds import World
@@ -27,10 +27,10 @@ def test_request_that_enrolled_a_key_is_known_again_until_the_key_renews(world: 
     assert world.attested_keys.find(key.key_id) == first
     other = challenge()
     for changed in (asked(opened, key, b"1" * 32), key, replace(first, app="shop")):
-        assert refusal(world, "enrol", opened, changed) is Reason.KEY_ALREADY_ENROLLED
-    assert refusal(world, "enrol", other, asked(other, key)) is Reason.KEY_ALREADY_ENROLLED
+        assert refusal(world, "enrol", opened, changed) is ServiceReason.KEY_ALREADY_ENROLLED
+    assert refusal(world, "enrol", other, asked(other, key)) is ServiceReason.KEY_ALREADY_ENROLLED
     world.settlement.renew(challenge(), renewed(first, 1))
-    assert refusal(world, "enrol", opened, first) is Reason.KEY_ALREADY_ENROLLED
+    assert refusal(world, "enrol", opened, first) is ServiceReason.KEY_ALREADY_ENROLLED
 
 
 def test_request_that_enrolled_a_key_gets_nothing_after_a_note(world: World) -> None:
@@ -39,7 +39,7 @@ def test_request_that_enrolled_a_key_gets_nothing_after_a_note(world: World) -> 
     key = asked(opened, enrolled_key())
     world.settlement.enrol(opened, key)
     assert world.attested_keys.note(key, Noted(at=key.last_seen, signals={"hooking": key.last_seen}))
-    assert refusal(world, "enrol", opened, key) is Reason.KEY_ALREADY_ENROLLED
+    assert refusal(world, "enrol", opened, key) is ServiceReason.KEY_ALREADY_ENROLLED
 
 
 def test_blocked_key_is_blocked_whatever_request_names_it(world: World) -> None:
@@ -48,8 +48,8 @@ def test_blocked_key_is_blocked_whatever_request_names_it(world: World) -> None:
     key = asked(opened, enrolled_key())
     world.settlement.enrol(opened, key)
     world.block(key.key_id)
-    assert refusal(world, "enrol", opened, key) is Reason.KEY_BLOCKED
-    assert refusal(world, "enrol", challenge(), key) is Reason.KEY_BLOCKED
+    assert refusal(world, "enrol", opened, key) is ServiceReason.KEY_BLOCKED
+    assert refusal(world, "enrol", challenge(), key) is ServiceReason.KEY_BLOCKED
 
 
 def test_block_that_has_ended_is_none(world: World) -> None:
@@ -58,7 +58,7 @@ def test_block_that_has_ended_is_none(world: World) -> None:
     key = asked(opened, enrolled_key())
     world.settlement.enrol(opened, key)
     world.block(key.key_id, until=key.enrolled_at + 60)
-    assert refusal(world, "enrol", opened, replace(key, enrolled_at=key.enrolled_at + 59)) is Reason.KEY_BLOCKED
+    assert refusal(world, "enrol", opened, replace(key, enrolled_at=key.enrolled_at + 59)) is ServiceReason.KEY_BLOCKED
     assert not world.settlement.enrol(opened, replace(key, enrolled_at=key.enrolled_at + 60))
 
 
@@ -67,7 +67,7 @@ def test_key_that_expired_enrols_again_whether_its_row_was_deleted_or_not(world:
     key = enrolled_key()
     world.settlement.enrol(challenge(), key)
     early = replace(key, enrolled_at=key.expires_at - 1)
-    assert refusal(world, "enrol", challenge(), early) is Reason.KEY_ALREADY_ENROLLED
+    assert refusal(world, "enrol", challenge(), early) is ServiceReason.KEY_ALREADY_ENROLLED
     later = replace(key, enrolled_at=key.expires_at, last_seen=key.expires_at, expires_at=key.expires_at + 90)
     assert world.settlement.enrol(challenge(), later)
     assert world.attested_keys.find(key.key_id) == later
@@ -79,4 +79,4 @@ def test_blocked_key_does_not_enrol_again_when_it_has_expired(world: World) -> N
     world.settlement.enrol(challenge(), key)
     world.block(key.key_id)
     later = replace(key, enrolled_at=key.expires_at, last_seen=key.expires_at, expires_at=key.expires_at + 90)
-    assert refusal(world, "enrol", challenge(), later) is Reason.KEY_BLOCKED
+    assert refusal(world, "enrol", challenge(), later) is ServiceReason.KEY_BLOCKED

@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attestation.jose import b64url_decode
+from bonafide_tokens.jose import b64url_decode
 from service import aws
-from service.blocking import DynamoDBBlocking
+from service.tables.blocking import DynamoDBBlocking
 
-from bonafide.attesters.installation import Installation
+from devkit.devices.installation import Installation
 from tests.integration.test_races_ministack import RACERS, ROUNDS, Race, new_installation, outcomes, race
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.faults import injected, losing_the_answer

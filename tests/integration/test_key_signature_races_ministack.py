@@ -15,17 +15,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from service.http import Handler
-from service.status_lists import StoredStatusList, packed
+from service.edge.http import Handler
+from service.vendors.status_lists import StoredStatusList, packed
 
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.harmony import SoftwareHarmony
-from bonafide.attesters.key_store_installation import (
-    AndroidInstallation,
-    HarmonyInstallation,
-    KeyStoreInstallation,
-)
-from bonafide.registration import Registration
+from bonafide.operator.registration import Registration
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.harmony.device import SoftwareHarmony
+from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation, KeyStoreInstallation
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import (
     AGC_APP_ID,

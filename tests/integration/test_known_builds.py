@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from attestation.known_builds import KnownBuilds, UnknownBuilds
+from attestation.appraisal.builds import KnownBuilds, UnknownBuilds
 from service.errors import Unavailable
-from service.known_builds import DynamoDBBuilds
+from service.tables.known_builds import DynamoDBBuilds
 
-from bonafide.known_builds import Build, Builds
-from bonafide.operator_error import OperatorError
-from bonafide.registration import Registration, Registrations
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.known_builds import Build, Builds
+from bonafide.operator.registration import Registration, Registrations
 from tests.service_stack.worlds import AwsWorld, moto_world
 
 A, B, C = "11" * 32, "22" * 32, "33" * 32

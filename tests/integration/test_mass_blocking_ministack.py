@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service import older_revocations
-from service.attested_keys import EnrolledKey
 from service.aws import to_item
-from service.blocked_keys import LISTED, LONGEST_TOKEN_LIFE, SHARDS, listed_row, listed_until, place_of
-from service.blocking import DynamoDBBlocking
-from service.older_revocations import OlderRevocations
-from service.revocations import MAX_LISTED, DynamoDBRevocations
+from service.tables import older_revocations
+from service.tables.attested_keys import EnrolledKey
+from service.tables.blocked_keys import LISTED, LONGEST_TOKEN_LIFE, SHARDS, listed_row, listed_until, place_of
+from service.tables.blocking import DynamoDBBlocking
+from service.tables.older_revocations import OlderRevocations
+from service.tables.revocations import MAX_LISTED, DynamoDBRevocations
 
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.service_stack.faults import injected

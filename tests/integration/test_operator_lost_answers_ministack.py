@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service.audit import DynamoDBAudit
+from service.tables.audit import DynamoDBAudit
 
-from bonafide.admin_api import AdminProblem
-from bonafide.registration import RegisteredApps, Registration, Registrations
+from bonafide.operator.admin_api import AdminProblem
+from bonafide.operator.registration import RegisteredApps, Registration, Registrations
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.integration.test_administer_ministack import CHANGE, POLICIES, admin, entries, refused
 from tests.service_stack.admin_calls import AdminWorld, admin_world

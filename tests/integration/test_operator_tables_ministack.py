@@ -9,19 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.errors import Reason, RejectedEvidence
-from attestation.route_requirement import Requirement, RouteRequirement
-from attestation.trust_bundle import AppStanding
-from service.apis import DynamoDBApis
-from service.attested_keys import EnrolledKey, KeyState
-from service.errors import Unavailable
-from service.revocations import LISTED, DynamoDBRevocations
+from bonafide_tokens.errors import BonafideError
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.trust_bundle import AppStanding
+from service.errors import Reason, Unavailable
+from service.tables.attested_keys import EnrolledKey, KeyState
+from service.tables.revocations import LISTED, DynamoDBRevocations
+from service.tables.routes import DynamoDBApis
 
-from bonafide.guarded_apis import GuardedApis
-from bonafide.key_blocking import NEVER, KeyBlocking
-from bonafide.operator_error import OperatorError
-from bonafide.registration import DEMO_APPLE_APP_ID, Registration
-from bonafide.route_list import placed
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.key_blocking import NEVER, KeyBlocking
+from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
+from bonafide.routes.guarded_apis import GuardedApis
+from bonafide.routes.route_list import placed
 from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
 from tests.service_stack.admin_calls import ACCOUNT, admin_world
 from tests.service_stack.faults import answering, first, injected
@@ -114,7 +114,7 @@ def test_blocked_key_renews_nothing_and_is_listed(ministack: AwsWorld, key: Enro
     assert (standing.state, standing.reason, standing.expires_at) == ("blocked", "cloned", NEVER)
     assert standings(ministack)["demo"].blocked_keys == {key.key_id}
     assert not standings(ministack, later=LISTED + 1)
-    with pytest.raises(RejectedEvidence) as refused:
+    with pytest.raises(BonafideError) as refused:
         renewing(ministack, key)
     assert refused.value.reason is Reason.KEY_BLOCKED
     found = ministack.attested_keys.find(key.key_id)
@@ -142,7 +142,7 @@ def test_block_for_a_time_ends_by_itself(ministack: AwsWorld, key: EnrolledKey) 
     assert found is not None
     assert found.is_blocked(time.time() + 6 * DAY)
     assert not found.is_blocked(time.time() + 7 * DAY + 60)
-    with pytest.raises(RejectedEvidence):
+    with pytest.raises(BonafideError):
         renewing(ministack, key, later=6 * DAY)
     renewing(ministack, key, later=7 * DAY + 60)
     found = ministack.attested_keys.find(key.key_id)

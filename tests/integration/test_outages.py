@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from service import aws
-from service.http import Handler
+from service.edge.http import Handler
 
-from bonafide.attesters.installation import Installation
-from bonafide.attesters.iphone import SoftwareIphone
-from bonafide.registration import Registration
+from bonafide.operator.registration import Registration
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.faults import Fault, answering, injected, raising
 from tests.service_stack.memory_stack import APP, APP_ID, AUTHORITY
@@ -171,7 +171,7 @@ def test_rotation_that_fails_tells_cloudformation(
     """The first rotation of a stack fails at each step: FAILED is answered, and the next run finishes the work."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     module, sent = function(ministack, "rotate_signing_key"), []
-    monkeypatch.setattr("service.custom_resource._put", lambda url, body: sent.append((url, body)))
+    monkeypatch.setattr("service.edge.custom_resource._put", lambda url, body: sent.append((url, body)))
     event = {
         "RequestType": "Create",
         "ResponseURL": "https://cloudformation.example/answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from service.outbound import Answer, Unreachable, check_url, exchange
+from service.vendors.outbound import Answer, Unreachable, check_url, exchange
 
 from tests.service_stack.loopback import Scripted, http, serving
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from attestation.android.play_integrity import read_decode_answer
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from service.play_decoder import GooglePlayDecoder, PlayUnavailable, ServiceAccount
+from service.vendors.play_decoder import GooglePlayDecoder, PlayUnavailable, ServiceAccount
 
-from bonafide.attesters.play_integrity import verdict
-from bonafide.local.vendor_servers import VendorServers
+from devkit.devices.android.play_integrity import verdict
+from devkit.local.vendor_servers import VendorServers
 from tests.service_stack.google import running_google
 from tests.service_stack.loopback import Scripted, http, serving
 from tests.service_stack.memory_stack import PACKAGE, SIGNER
@@ -41,8 +41,8 @@ def account(vendors: VendorServers) -> ServiceAccount:
 
 @pytest.fixture(autouse=True)
 def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.play_decoder.TOKEN_TIMEOUT", 0.5)
-    monkeypatch.setattr("service.play_decoder.DECODE_TIMEOUT", 0.5)
+    monkeypatch.setattr("service.vendors.play_decoder.TOKEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("service.vendors.play_decoder.DECODE_TIMEOUT", 0.5)
 
 
 def a_token(vendors: VendorServers, digest: bytes = bytes(32)) -> str:

@@ -10,19 +10,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attestation.jose import b64url_decode
+from bonafide_tokens.jose import b64url_decode
 from botocore.exceptions import ClientError
-from service.http import Handler
-from service.kms import KmsWrappingKey
-from service.status_lists import StoredStatusList, packed
+from service.edge.http import Handler
+from service.keys.kms import KmsWrappingKey
+from service.vendors.status_lists import StoredStatusList, packed
 
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.key_store_installation import AndroidInstallation, Play
-from bonafide.attesters.software_google import SoftwareGoogle
-from bonafide.local.vendor_servers import VendorServers
-from bonafide.operator_error import OperatorError
-from bonafide.play_secrets import PlaySecretsOfApps
-from bonafide.registration import Registration, RegistrationRefused, Registrations
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.play_secrets import PlaySecretsOfApps
+from bonafide.operator.registration import Registration, RegistrationRefused, Registrations
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.fake_google import SoftwareGoogle
+from devkit.devices.key_store_installation import AndroidInstallation, Play
+from devkit.local.vendor_servers import VendorServers
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.google import running_google
 from tests.service_stack.loopback import Scripted, http, serving

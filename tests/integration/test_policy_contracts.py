@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from service.audit import MAX_DETAIL, AuditEntry, app_subject
-from service.policy_versions import Canary, Effect, PolicyHead, PolicyMove, PolicyVersion, StoredPolicy, digest_of
+from service.policies.versions import Canary, Effect, PolicyHead, PolicyMove, PolicyVersion, StoredPolicy, digest_of
+from service.tables.audit import MAX_DETAIL, AuditEntry, app_subject
 
 from tests.service_stack.worlds import World
 

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import boto3
 import pytest
 from botocore.config import Config
-from service.audit import DynamoDBAudit, app_subject
-from service.kms import KmsRootKey
-from service.operator_choices import PolicyApproval
-from service.policies import DynamoDBPolicies
-from service.policy_publishing import PolicyConflict, PolicyOutcome, PolicyPublishing
-from service.policy_versions import Effect
+from service.fallback_modes import PolicyApproval
+from service.keys.kms import KmsRootKey
+from service.policies.publish import PolicyConflict, PolicyOutcome, PolicyPublishing
+from service.policies.store import DynamoDBPolicies
+from service.policies.versions import Effect
+from service.tables.audit import DynamoDBAudit, app_subject
 
-from bonafide.local.aws import client_arguments
+from bonafide.operator.local_account import client_arguments
 from tests.service_stack.worlds import AwsWorld
 
 pytestmark = pytest.mark.ministack

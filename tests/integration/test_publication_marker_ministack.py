@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import rotate_signing_key
-from attestation.trust_bundle import open_trust_bundle
-from service.apis import DynamoDBApis
-from service.blocking import DynamoDBBlocking
-from service.publication_marker import STALE, DynamoDBPublicationMarker, InvokedRequests
-from service.publishing import Publisher
-from service.revocations import DynamoDBRevocations
-from service.rotation import Rotation
+from bonafide_tokens.trust_bundle import open_trust_bundle
+from service.keys.publish_debounce import STALE, DynamoDBPublicationMarker, InvokedRequests
+from service.keys.publishing import Publisher
+from service.keys.rotation import Rotation
+from service.tables.blocking import DynamoDBBlocking
+from service.tables.revocations import DynamoDBRevocations
+from service.tables.routes import DynamoDBApis
 
 from tests.integration.test_adapter_contracts import challenge, enrolled_key
 from tests.service_stack.faults import injected, losing_the_answer

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from service import aws
-from service.http import Handler
+from service.edge.http import Handler
 
-from bonafide.attesters.installation import Installation
-from bonafide.attesters.iphone import SoftwareIphone
-from bonafide.registration import Registration
+from bonafide.operator.registration import Registration
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import APP, APP_ID, AUTHORITY
 from tests.service_stack.worlds import AwsWorld

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
-from service.http import Handler
-from service.status_lists import DynamoDBStatusLists
+from service.edge.http import Handler
+from service.vendors.status_lists import DynamoDBStatusLists
 
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.key_store_installation import AndroidInstallation
-from bonafide.local.vendor_servers import STATUS_PATH, VendorServers, write_status_list
-from bonafide.registration import Registration
+from bonafide.operator.registration import Registration
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.key_store_installation import AndroidInstallation
+from devkit.local.vendor_servers import STATUS_PATH, VendorServers, write_status_list
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.google import running_google
 from tests.service_stack.loopback import Scripted, http, serving
@@ -39,8 +39,8 @@ def vendors(tmp_path: Path) -> Iterator[VendorServers]:
 @pytest.fixture(autouse=True)
 def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions look at the table on every request: the drills are about the list, not about twenty seconds."""
-    monkeypatch.setattr("service.endorsements.MEMORY", 0.0)
-    monkeypatch.setattr("service.endorsements.PATIENCE", 0.0)
+    monkeypatch.setattr("service.vendors.endorsements.MEMORY", 0.0)
+    monkeypatch.setattr("service.vendors.endorsements.PATIENCE", 0.0)
 
 
 @pytest.fixture

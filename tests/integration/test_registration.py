@@ -10,9 +10,9 @@ import boto3
 import pytest
 from attestation.reference_values import Environment
 from moto import mock_aws
-from service.apps import DynamoDBApps
+from service.tables.apps import DynamoDBApps
 
-from bonafide.registration import Registration, RegistrationRefused, Registrations
+from bonafide.operator.registration import Registration, RegistrationRefused, Registrations
 
 TABLE = "apps"
 APP_ID = "TEAMID1234.org.example.demo"

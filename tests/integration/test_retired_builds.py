@@ -7,13 +7,13 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from attestation.appraisal.builds import require_not_retired
 from attestation.errors import Reason, RejectedEvidence
-from attestation.known_builds import require_not_retired
-from service.retired_builds import MAX_RETIRED
+from service.admin.retired_builds import MAX_RETIRED
 
-from bonafide.admin_api import AdminProblem
-from bonafide.registration import Registration
-from bonafide.retired_builds import RetiredBuilds, is_retired
+from bonafide.operator.admin_api import AdminProblem
+from bonafide.operator.registration import Registration
+from bonafide.operator.retired_builds import RetiredBuilds, is_retired
 from tests.service_stack.admin_calls import AdminWorld, admin_world
 from tests.service_stack.worlds import AwsWorld, moto_world
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from attestation.errors import Reason
-from service.attested_keys import KeyState
+from service.errors import Reason
+from service.tables.attested_keys import KeyState
 
 from tests.integration.test_adapter_contracts import bundle, challenge, enrolled_key, refusal, renewed
 from tests.service_stack.memory_stack import ISSUER

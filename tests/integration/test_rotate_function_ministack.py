@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attestation.jose import b64url_decode, public_key_from_point
-from attestation.trust_bundle import open_trust_bundle
+from bonafide_tokens.jose import b64url_decode, public_key_from_point
+from bonafide_tokens.trust_bundle import open_trust_bundle
 
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.memory_stack import AUDIENCE, ISSUER

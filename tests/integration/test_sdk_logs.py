@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from service import aws
-from service.kms import KmsWrappingKey
+from service.keys.kms import KmsWrappingKey
 
-from bonafide.local.aws import REGION
+from bonafide.operator.local_account import REGION
 from tests.service_stack.worlds import AwsWorld
 
 SECRET = b"the private half of a signing key"

@@ -10,16 +10,16 @@ from typing import Any
 import boto3
 import pytest
 import spent_proofs as authorizer_spent_proofs
-from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import public_key_of
-from attestation.proof import VerifiedProof
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.jose import public_key_of
+from bonafide_tokens.proof import VerifiedProof
 from botocore.exceptions import ReadTimeoutError
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.errors import Unavailable
-from service.spent_proofs import PREFIX, DynamoDBSpentProofs, name_of
+from service.tables.spent_proofs import PREFIX, DynamoDBSpentProofs, name_of
 from spent_proofs import SpentProofs
 
-from bonafide.local.aws import client_arguments
+from bonafide.operator.local_account import client_arguments
 from tests.service_stack.faults import Fault, answering, error_answer, injected, losing_the_answer
 from tests.service_stack.worlds import AwsWorld
 
@@ -42,7 +42,7 @@ def test_proof_is_spent_by_one_of_many(ministack: AwsWorld) -> None:
     def spend(_: int) -> Reason | None:
         try:
             spent_proofs(ministack).spend(proof("the same"))
-        except RejectedEvidence as refused:
+        except Rejected as refused:
             return refused.reason
         return None
 
@@ -119,6 +119,6 @@ def test_lost_answer_of_our_own_success_is_no_replay(ministack: AwsWorld, gate_c
             spent.spend(made)
         assert len(sent) == 2
         for again in (at_the_gate(ministack), spent_proofs(ministack)):
-            with pytest.raises(RejectedEvidence) as refused:
+            with pytest.raises(Rejected) as refused:
                 again.spend(made)
             assert refused.value.reason is Reason.PROOF_REPLAYED

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from attestation.errors import Reason, RejectedEvidence
-from service.attested_keys import Enrolment
+from attestation.errors import Reason
+from bonafide_tokens.errors import BonafideError
+from service.errors import Reason as ServiceReason
 from service.errors import Unavailable
-from service.settlement import ATTEMPTS, DynamoDBSettlement
+from service.redemption import ATTEMPTS, DynamoDBSettlement
+from service.tables.attested_keys import Enrolment
 
 from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
 from tests.service_stack.faults import answering, error_answer, first, injected, losing_the_answer
@@ -47,9 +49,9 @@ def test_repeated_call_is_not_taken_for_a_retry(ministack: AwsWorld) -> None:
     ministack.settlement.enrol(opened, key)
     with injected(ministack.dynamodb, TRANSACT, lambda _request: None) as sent:
         for _ in range(2):
-            with pytest.raises(RejectedEvidence) as refused:
+            with pytest.raises(BonafideError) as refused:
                 ministack.settlement.enrol(opened, key)
-            assert refused.value.reason is Reason.KEY_ALREADY_ENROLLED
+            assert refused.value.reason is ServiceReason.KEY_ALREADY_ENROLLED
     assert len({json.loads(body)["ClientRequestToken"] for body in sent}) == 2
 
 
@@ -89,16 +91,16 @@ def test_transaction_that_met_another_is_tried_again(
 @pytest.mark.parametrize(
     ("codes", "reason"),
     [
-        (("ConditionalCheckFailed", "None"), Reason.CHALLENGE_SPENT),
-        (("ConditionalCheckFailed", "TransactionConflict"), Reason.CHALLENGE_SPENT),
-        (("ConditionalCheckFailed", "ConditionalCheckFailed"), Reason.KEY_ALREADY_ENROLLED),
-        (("None", "ConditionalCheckFailed"), Reason.KEY_ALREADY_ENROLLED),
+        (("ConditionalCheckFailed", "None"), ServiceReason.CHALLENGE_SPENT),
+        (("ConditionalCheckFailed", "TransactionConflict"), ServiceReason.CHALLENGE_SPENT),
+        (("ConditionalCheckFailed", "ConditionalCheckFailed"), ServiceReason.KEY_ALREADY_ENROLLED),
+        (("None", "ConditionalCheckFailed"), ServiceReason.KEY_ALREADY_ENROLLED),
     ],
 )
 def test_cancellation_reasons_decide(ministack: AwsWorld, codes: tuple[str, ...], reason: Reason) -> None:
     """The key first, then the nonce; a condition that failed is final even beside a conflict."""
     fault = answering(400, "TransactionCanceledException", **cancelled(*codes))
-    with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(RejectedEvidence) as refused:
+    with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(BonafideError) as refused:
         ministack.settlement.enrol(challenge(), enrolled_key())
     assert refused.value.reason is reason
     assert len(sent) == 1
@@ -133,9 +135,9 @@ def test_conflict_then_spent_is_spent(ministack: AwsWorld) -> None:
         1,
         lambda _request: error_answer(400, "TransactionCanceledException", **cancelled("TransactionConflict", "None")),
     )
-    with injected(ministack.dynamodb, TRANSACT, conflict) as sent, pytest.raises(RejectedEvidence) as refused:
+    with injected(ministack.dynamodb, TRANSACT, conflict) as sent, pytest.raises(BonafideError) as refused:
         ministack.settlement.enrol(opened, enrolled_key())
-    assert refused.value.reason is Reason.CHALLENGE_SPENT
+    assert refused.value.reason is ServiceReason.CHALLENGE_SPENT
     assert len(sent) == 2
 
 
@@ -147,9 +149,9 @@ def test_copy_of_a_request_that_meets_itself_looks_before_it_tries_again(minista
     conflict = answering(400, "TransactionCanceledException", **cancelled("TransactionConflict", "TransactionConflict"))
     with injected(ministack.dynamodb, TRANSACT, conflict) as sent:
         assert not ministack.settlement.enrol(opened, key)
-        with pytest.raises(RejectedEvidence) as refused:
+        with pytest.raises(BonafideError) as refused:
             ministack.settlement.enrol(opened, replace(key, enrolment=Enrolment(opened.nonce, b"1" * 32)))
-    assert refused.value.reason is Reason.KEY_ALREADY_ENROLLED
+    assert refused.value.reason is ServiceReason.KEY_ALREADY_ENROLLED
     assert len(sent) == 2
 
 

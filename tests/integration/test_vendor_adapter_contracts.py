@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from attestation.challenge import OpenedChallenge
 from attestation.reference_values import AndroidReferenceValues, HarmonyReferenceValues
-from service.app_secrets import AppSecret, SecretKind
-from service.play_requests import (
+from service.vendors.app_secrets import AppSecret, SecretKind
+from service.vendors.play_requests import (
     FAILURES,
     KEPT,
     LONGEST_OPEN,
@@ -21,9 +21,9 @@ from service.play_requests import (
     key_subject,
     open_seconds,
 )
-from service.status_lists import StoredStatusList, packed
+from service.vendors.status_lists import StoredStatusList, packed
 
-from bonafide.registration import Registration
+from bonafide.operator.registration import Registration
 from tests.service_stack.memory_stack import NOW, PACKAGE
 from tests.service_stack.worlds import AwsWorld, World
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from attestation.android.key_attestation import CREATION_TIME, SIGNER_UNPROVED
 from attestation.android.key_description import CONTRADICTED, SecurityLevel
-from attestation.attestation_result import Finding, Tier
+from attestation.appraisal.result import Finding, Tier
 from attestation.claims import AndroidClaims, Claims, PlayClaims
-from attestation.subject_key import P256
+from attestation.encoding.subject_key import P256
 
 _SIGN: Final = 2
 _FIRST_PATCH_YEAR: Final = 2015  # Android's monthly patch levels began then

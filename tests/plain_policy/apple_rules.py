@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from attestation.apple.attestation import APP_ID_DIFFERS
+from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.apple.leaf_extensions import ACCESS_LIST_UNJUDGED
-from attestation.attestation_result import Finding, Tier
-from attestation.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
+from attestation.appraisal.result import Finding, Tier
 from attestation.claims import Claims
 
 _DEVELOPMENT: Final = 3

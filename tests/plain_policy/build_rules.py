@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from attestation.attestation_result import Finding, Tier
-from attestation.known_builds import BuildComparison, BuildMatch, UnknownBuilds
+from attestation.appraisal.builds import BuildComparison, BuildMatch, UnknownBuilds
+from attestation.appraisal.result import Finding, Tier
 
 _MODIFIED: Final = "build-modified"
 _UNRECOGNISED: Final = {BuildMatch.UNKNOWN: "build-unknown", BuildMatch.UNMEASURED: "build-unmeasured"}

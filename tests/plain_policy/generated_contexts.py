@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from attestation.appraisal_policy import AppraisalContext
+from attestation.appraisal.builds import BuildComparison, BuildMatch, UnknownBuilds
+from attestation.appraisal.policy import AppraisalContext
 from attestation.claims import (
     AndroidClaims,
     AppleClaims,
@@ -18,12 +19,11 @@ from attestation.claims import (
     PlayClaims,
 )
 from attestation.client_data import ClientData, Signal
-from attestation.jose import EcPublicKey, public_key_from_point
-from attestation.known_builds import BuildComparison, BuildMatch, UnknownBuilds
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import EcPublicKey, public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.app_attestation import point_of
+from devkit.devices.apple.app_attestation import point_of
 
 NOW = 1_780_000_000.0
 DAY = 86_400

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from attestation.attestation_result import Finding, Tier
+from attestation.appraisal.result import Finding, Tier
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims
+from attestation.encoding.subject_key import P256
 from attestation.evidence import IntegrityProfile
 from attestation.harmony.key_attestation import (
     CLAIMS_UNREAD,
@@ -18,7 +19,6 @@ from attestation.harmony.key_attestation import (
     TEE_LEVEL,
     VERSION_UNKNOWN,
 )
-from attestation.subject_key import P256
 
 ASK_FOR_INTEGRITY: Final = "device-integrity"
 """Advice: send ``harmony-device-integrity`` beside the next evidence."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import cedarpy
-from attestation.attestation_result import Finding, Tier
-from attestation.cedar.facts import Facts
-from attestation.cedar.rules import read_rules
+from attestation.appraisal.cedar.rules import read_rules
+from attestation.appraisal.facts import Facts
+from attestation.appraisal.result import Finding, Tier
 
 ALL = {"op": "All"}
 EVERYBODY = {"effect": "permit", "principal": ALL, "action": ALL, "resource": ALL, "conditions": []}

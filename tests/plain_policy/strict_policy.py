@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from attestation.appraisal_policy import AppraisalContext
-from attestation.attestation_result import Finding, Tier
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.result import Finding, Tier
 from attestation.claims import KeyStorage
 from attestation.reference_values import Environment
 

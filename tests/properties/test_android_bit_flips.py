@@ -14,21 +14,21 @@ import pytest
 from attestation.android.key_attestation import verify_key_attestation
 from attestation.android.play_integrity import verify_play_integrity
 from attestation.android.revocation import StatusList
-from attestation.certificate import read_certificate
-from attestation.chain import LinkCache
 from attestation.claims import Claims
+from attestation.encoding.certificate import read_certificate
+from attestation.encoding.chain import LinkCache
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.evidence import AndroidKeyAttestation, PlayIntegrityToken
-from attestation.jose import b64url_decode, b64url_encode
 from attestation.reference_values import AndroidReferenceValues
+from bonafide_tokens.jose import b64url_decode, b64url_encode
 
-from bonafide.android_case_runners import android_endorsements, android_reference_values
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.play_integrity import ResponseKeys, verdict
-from bonafide.case_file import read_case
+from bonafide.conformance.android_case_runners import android_endorsements, android_reference_values
+from bonafide.conformance.case_file import read_case
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.android.play_integrity import ResponseKeys, verdict
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.authority.authority import DeviceAuthority
 from tests.real_cases import real_case
 
 NOW = 1_780_000_000.0

@@ -12,21 +12,21 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from attestation import der
 from attestation.android.key_description import AuthorizationList, read_application_id, read_key_description
-from attestation.certificate import read_certificate
-from attestation.distinguished_name import attributes
+from attestation.encoding import der
+from attestation.encoding.certificate import read_certificate
+from attestation.encoding.names import attributes
+from attestation.encoding.subject_key import read_subject_key
 from attestation.errors import AttestationError, MalformedEvidence, Reason
-from attestation.subject_key import read_subject_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.der_writer import explicit, integer, octet_string, sequence, set_of, tlv
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.authority.der_writer import explicit, integer, octet_string, sequence, set_of, tlv
 
 WHOLE = pytest.param(1_000_000, marks=pytest.mark.exhaustive, id="whole")
 SAMPLE = pytest.param(4_000, id="sample")

@@ -19,8 +19,8 @@ from typing import Final
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from bonafide.artefacts.apk import read_apk
-from bonafide.artefacts.apk_selection import NEWEST_LEVEL
+from bonafide.artefacts.android.apk import read_apk
+from bonafide.artefacts.android.selection import NEWEST_LEVEL
 from bonafide.artefacts.artefact import Artefact, ArtefactError
 from tests.unit.artefacts.minted_apk import (
     OWNER,

@@ -13,18 +13,18 @@ import pytest
 from attestation.apple.attestation import read_attestation_object
 from attestation.apple.receipt import verify_receipt
 from attestation.attested_key import AttestedKey
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
-from attestation.jose import b64url_decode
 from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
 from attestation.verify import verify
+from bonafide_tokens.jose import b64url_decode
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.iphone import SoftwareIphone
-from bonafide.case_file import timestamp
+from bonafide.conformance.case_file import timestamp
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
 from tests.real_cases import real_case
 
 NOW = 1_780_000_000.0

@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
-from attestation.certificate import read_certificate
-from attestation.chain import LinkCache
 from attestation.claims import Claims, HarmonyIntegrityClaims
+from attestation.encoding.certificate import read_certificate
+from attestation.encoding.chain import LinkCache
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.evidence import AttestationKind, HarmonyDeviceIntegrity, HarmonyKeyAttestation, IntegrityProfile
 from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.key_attestation import verify_key_attestation
-from attestation.jose import b64url_decode
 from attestation.reference_values import HarmonyReferenceValues
+from bonafide_tokens.jose import b64url_decode
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.harmony import SoftwareHarmony
-from bonafide.case_file import read_case
-from bonafide.harmony_case_runners import harmony_endorsements, harmony_reference_values
+from bonafide.conformance.case_file import read_case
+from bonafide.conformance.harmony_case_runners import harmony_endorsements, harmony_reference_values
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.harmony.device import SoftwareHarmony
 from tests.real_cases import real_case
 
 NOW = 1_780_000_000.0

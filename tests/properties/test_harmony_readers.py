@@ -13,7 +13,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from attestation.certificate import Certificate, Extension, read_certificate
+from attestation.encoding.certificate import Certificate, Extension, read_certificate
+from attestation.encoding.subject_key import read_subject_key
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError
 from attestation.evidence import HarmonyDeviceIntegrity, IntegrityProfile
@@ -21,17 +22,16 @@ from attestation.harmony.attestation_extension import DECISIVE, read_device_secu
 from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.integrity_token import base64_decode, read_token
 from attestation.reference_values import HarmonyReferenceValues
-from attestation.subject_key import read_subject_key
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.der_writer import tlv
-from bonafide.attesters.harmony import SoftwareHarmony
-from bonafide.attesters.harmony_authority import DEVICE_SECURITY_LEVEL
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.authority.der_writer import tlv
+from devkit.devices.authority.harmony import DEVICE_SECURITY_LEVEL
+from devkit.devices.harmony import huks_statement as huks
+from devkit.devices.harmony.device import SoftwareHarmony
 
 NOW = 1_780_000_000.0
 DIGEST = sha256(b"client data").digest()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attestation.cedar.cedar_policy import CedarPolicy
-from attestation.cedar.facts import Facts
-from attestation.cedar.lint import lint_appraisal
+from attestation.appraisal.cedar.engine import CedarPolicy
+from attestation.appraisal.facts import Facts
+from attestation.appraisal.lint.lint import lint_appraisal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-from attestation.route_requirement import Requirement, RouteRequirement, demand_for
+from bonafide_tokens.routes import Requirement, RouteRequirement, demand_for
 from gateway_event import read_event
 
 from tests.properties.odd_paths import hostile, ordinary

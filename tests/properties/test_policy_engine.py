@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
-from attestation.cedar.facts import facts_of
-from attestation.cedar.vocabulary import CONTEXT, KEY_TYPES, Member, vocabulary
+from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid
+from attestation.appraisal.facts import facts_of
+from attestation.appraisal.lint.vocabulary import CONTEXT, KEY_TYPES, Member, vocabulary
 
 from tests.plain_policy.generated_contexts import NOW, generated_contexts
 from tests.plain_policy.naive_evaluation import NaivePolicy

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attestation.cedar.cedar_policy import CedarPolicy
-from attestation.cedar.lint import lint_appraisal
+from attestation.appraisal.cedar.engine import CedarPolicy
+from attestation.appraisal.lint.lint import lint_appraisal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import cbor2
 import pytest
-from attestation import der
 from attestation.apple.attestation import read_attestation_object
+from attestation.apple.authenticator_data import read_assertion_data, read_attestation_data
 from attestation.apple.leaf_extensions import read_facts, tagged_values
 from attestation.apple.receipt import read_receipt_fields, read_signed_receipt
-from attestation.authenticator_data import read_assertion_data, read_attestation_data
-from attestation.cbor import decode, decode_prefix
-from attestation.certificate import Extension, certificates_from_pem, read_certificate
-from attestation.distinguished_name import attributes, names_match
+from attestation.encoding import der
+from attestation.encoding.cbor import decode, decode_prefix
+from attestation.encoding.certificate import Extension, certificates_from_pem, read_certificate
+from attestation.encoding.names import attributes, names_match
 from attestation.errors import AttestationError, MalformedEvidence, RejectedEvidence
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.der_writer import explicit, indefinite, tlv
-from bonafide.inspection import inspect_evidence
+from bonafide.inspect.inspection import inspect_evidence
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.der_writer import explicit, indefinite, tlv
 
 ROOT = DeviceAuthority.create().root_certificate
 NAME = read_certificate(ROOT).subject

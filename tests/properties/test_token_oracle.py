@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import jwt
 import pytest
-from attestation.errors import AttestationError, Reason
-from attestation.jose import es256_sign
-from attestation.token import VerifiedToken, verify_token
+from bonafide_tokens.errors import Reason, TokenError
+from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.token import VerifiedToken, verify_token
 from jwt.utils import base64url_decode
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, assembled, parts, private_key, public_key, token
@@ -53,7 +53,7 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def by_us(text: str) -> VerifiedToken | Reason:
     try:
         return verify_token(text, keys=KEYS, issuer=ISSUER, audience=AUDIENCE, now=CLOCK, skew=SKEW)
-    except AttestationError as error:
+    except TokenError as error:
         return error.reason
 
 

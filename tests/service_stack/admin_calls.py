@@ -9,20 +9,20 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import administer
-from attestation.route_requirement import RouteRequirement
-from service.admin_http import admin_endpoint
-from service.admin_publication import Published
-from service.audit import DynamoDBAudit
-from service.blocked_key_pages import BlockedKeyPages
-from service.blocking import DynamoDBBlocking
-from service.guarded_apis import DynamoDBGuardedApis
-from service.not_before import NotBefore
-from service.operator_choices import PolicyApproval
-from service.policy_publishing import PolicyPublishing
-from service.registration import Registrations
-from service.retired_builds import RetiredBuilds
+from bonafide_tokens.routes import RouteRequirement
+from service.admin.blocked_key_pages import BlockedKeyPages
+from service.admin.guarded_apis import DynamoDBGuardedApis
+from service.admin.http import admin_endpoint
+from service.admin.publication import Published
+from service.admin.registration import Registrations
+from service.admin.retired_builds import RetiredBuilds
+from service.fallback_modes import PolicyApproval
+from service.policies.publish import PolicyPublishing
+from service.tables.audit import DynamoDBAudit
+from service.tables.blocking import DynamoDBBlocking
+from service.tables.not_before import NotBefore
 
-from bonafide.admin_api import problem_of
+from bonafide.operator.admin_api import problem_of
 from tests.service_stack.events import rest_event
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
@@ -70,7 +70,7 @@ class AdminWorld:
         return reply["statusCode"], json.loads(reply["body"])
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """As :class:`bonafide.admin_api.AdminCalls`."""
+        """As :class:`bonafide.operator.admin_api.AdminCalls`."""
         status, members = self.answer(method, path, body)
         if status != 200:
             raise problem_of(status, members, path)

@@ -11,29 +11,32 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from attestation.appraisal.builds import KnownBuild
+from attestation.appraisal.signal_history import Noted
 from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import EcPublicKey, public_key_of
-from attestation.known_builds import KnownBuild
-from attestation.noted import Noted
-from attestation.proof import VerifiedProof
-from attestation.route_requirement import RouteRequirement
-from attestation.trust_bundle import AppStanding, TrustBundle, jwks
+from bonafide_tokens.errors import Reason as TokenReason
+from bonafide_tokens.errors import Rejected as RejectedToken
+from bonafide_tokens.jose import EcPublicKey, public_key_of
+from bonafide_tokens.proof import VerifiedProof
+from bonafide_tokens.routes import RouteRequirement
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, jwks
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from service.apps import RegisteredApp
-from service.attested_keys import EnrolledKey, KeyState
-from service.blocking import KeyNotKnown, KeyStanding
-from service.device_bound import bounded_subject
-from service.errors import Unavailable
-from service.publication_marker import STALE
-from service.revocations import KEY, MAX_LISTED, listed_until, standings_of
-from service.signing_keys import StoredKey
-from service.spent_proofs import name_of
-from service.trust_bundles import StoredBundle
+from service.errors import Reason as ServiceReason
+from service.errors import Rejected, Unavailable
+from service.keys.publish_debounce import STALE
+from service.tables.apps import RegisteredApp
+from service.tables.attested_keys import EnrolledKey, KeyState
+from service.tables.blocking import KeyNotKnown, KeyStanding
+from service.tables.device_bound import bounded_subject
+from service.tables.revocations import KEY, MAX_LISTED, listed_until, standings_of
+from service.tables.signing_keys import StoredKey
+from service.tables.spent_proofs import name_of
+from service.tables.trust_bundles import StoredBundle
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Switch:
 
 @dataclass
 class MemoryApps(Switch):
-    """:class:`service.apps.Apps`."""
+    """:class:`service.tables.apps.Apps`."""
 
     rows: dict[str, RegisteredApp] = field(default_factory=dict)
 
@@ -62,7 +65,7 @@ class MemoryApps(Switch):
 
 @dataclass
 class MemoryBuilds(Switch):
-    """:class:`service.known_builds.Builds`; rows by app, platform and build."""
+    """:class:`service.tables.known_builds.Builds`; rows by app, platform and build."""
 
     rows: dict[tuple[str, str, str], KnownBuild] = field(default_factory=dict)
 
@@ -73,7 +76,7 @@ class MemoryBuilds(Switch):
 
 @dataclass
 class MemoryAttestedKeys(Switch):
-    """:class:`service.attested_keys.AttestedKeys`."""
+    """:class:`service.tables.attested_keys.AttestedKeys`."""
 
     rows: dict[str, EnrolledKey] = field(default_factory=dict)
 
@@ -100,7 +103,7 @@ def _revision(key: EnrolledKey) -> int | None:
 
 @dataclass
 class MemorySettlement(Switch):
-    """:class:`service.settlement.Settlement` over the keys above; a lock stands for DynamoDB's transactions."""
+    """:class:`service.redemption.Settlement` over the keys above; a lock stands for DynamoDB's transactions."""
 
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     spent: set[str] = field(default_factory=set)
@@ -114,15 +117,15 @@ class MemorySettlement(Switch):
             row = self.attested_keys.rows.get(key.key_id)
             if row is not None and (row.expires_at > key.enrolled_at or row.is_blocked(key.enrolled_at)):
                 if row.is_blocked(key.enrolled_at):
-                    raise RejectedEvidence(Reason.KEY_BLOCKED)
+                    raise Rejected(ServiceReason.KEY_BLOCKED)
                 if row.enrolment != key.enrolment or key.enrolment is None or row.noted or row.app != key.app:
-                    raise RejectedEvidence(Reason.KEY_ALREADY_ENROLLED)
+                    raise Rejected(ServiceReason.KEY_ALREADY_ENROLLED)
                 return False
             self._require_unspent(challenge)
             subject = bounded_subject(key)
             if self.device_limit and subject is not None:
                 if self.enrolled[subject] >= self.device_limit:
-                    raise RejectedEvidence(Reason.DEVICE_ENROLMENTS)
+                    raise Rejected(ServiceReason.DEVICE_ENROLMENTS)
                 self.enrolled[subject] += 1
             self._write(challenge, key)
             return True
@@ -133,13 +136,13 @@ class MemorySettlement(Switch):
             self._require_unspent(challenge)
             row = self.attested_keys.rows.get(key.key_id)
             if row is None:
-                raise RejectedEvidence(Reason.KEY_UNKNOWN)
+                raise Rejected(ServiceReason.KEY_UNKNOWN)
             if row.is_blocked(key.last_seen):
-                raise RejectedEvidence(Reason.KEY_BLOCKED)
+                raise Rejected(ServiceReason.KEY_BLOCKED)
             if row.app != key.app:
-                raise RejectedEvidence(Reason.KEY_OTHER_APP)
+                raise Rejected(ServiceReason.KEY_OTHER_APP)
             if row.expires_at <= key.last_seen:
-                raise RejectedEvidence(Reason.KEY_UNKNOWN)
+                raise Rejected(ServiceReason.KEY_UNKNOWN)
             if key.counter is None and row.counter is not None:
                 raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM)
             if key.counter is not None and (row.counter is None or row.counter >= key.counter):
@@ -162,7 +165,7 @@ class MemorySettlement(Switch):
 
     def _require_unspent(self, challenge: OpenedChallenge) -> None:
         if challenge.nonce in self.spent:
-            raise RejectedEvidence(Reason.CHALLENGE_SPENT)
+            raise Rejected(ServiceReason.CHALLENGE_SPENT)
 
     def _write(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
         self.spent.add(challenge.nonce)
@@ -172,7 +175,7 @@ class MemorySettlement(Switch):
 
 @dataclass
 class MemorySigningKeys(Switch):
-    """:class:`service.signing_keys.SigningKeys`."""
+    """:class:`service.tables.signing_keys.SigningKeys`."""
 
     rows: dict[str, StoredKey] = field(default_factory=dict)
 
@@ -209,7 +212,7 @@ class MemorySigningKeys(Switch):
 
 @dataclass
 class MemoryApis(Switch):
-    """:class:`service.apis.Apis`."""
+    """:class:`service.tables.routes.Apis`."""
 
     rows: dict[str, tuple[RouteRequirement, ...]] = field(default_factory=dict)
 
@@ -220,7 +223,7 @@ class MemoryApis(Switch):
 
 @dataclass
 class MemoryRevocations(Switch):
-    """:class:`service.revocations.Revocations`, over rows as the table has them."""
+    """:class:`service.tables.revocations.Revocations`, over rows as the table has them."""
 
     rows: list[dict[str, object]] = field(default_factory=list)
 
@@ -231,7 +234,7 @@ class MemoryRevocations(Switch):
 
 @dataclass
 class MemoryBlocking(Switch):
-    """What use cases need of :class:`service.blocking.Blocking`: blocks by rules, over the keys and the revocations."""
+    """What use cases need of :class:`~service.tables.blocking.Blocking`: blocks by rules, over keys and revocations."""
 
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
@@ -261,20 +264,20 @@ class MemoryBlocking(Switch):
 
 @dataclass
 class MemorySpentProofs(Switch):
-    """:class:`service.spent_proofs.SpentProofs`."""
+    """:class:`service.tables.spent_proofs.SpentProofs`."""
 
     names: set[str] = field(default_factory=set)
 
     def spend(self, proof: VerifiedProof) -> None:
         self.touch()
         if name_of(proof) in self.names:
-            raise RejectedEvidence(Reason.PROOF_REPLAYED)
+            raise RejectedToken(TokenReason.PROOF_REPLAYED)
         self.names.add(name_of(proof))
 
 
 @dataclass
 class MemoryPublicationRequests:
-    """:class:`service.publication_marker.PublicationRequests`: when somebody asked."""
+    """:class:`service.keys.publish_debounce.PublicationRequests`: when somebody asked."""
 
     asked: list[float] = field(default_factory=list)
 
@@ -284,7 +287,7 @@ class MemoryPublicationRequests:
 
 @dataclass
 class MemoryPublicationMarker(Switch):
-    """:class:`service.publication_marker.PublicationMarker`."""
+    """:class:`service.keys.publish_debounce.PublicationMarker`."""
 
     placed_at: float | None = None
 
@@ -307,7 +310,7 @@ class MemoryPublicationMarker(Switch):
 
 @dataclass
 class MemoryTrustBundles(Switch):
-    """:class:`service.trust_bundles.TrustBundles`."""
+    """:class:`service.tables.trust_bundles.TrustBundles`."""
 
     rows: dict[tuple[str, int], StoredBundle] = field(default_factory=dict)
 
@@ -332,7 +335,7 @@ class MemoryTrustBundles(Switch):
 
 @dataclass
 class SoftwareWrappingKey(Switch):
-    """:class:`service.kms.WrappingKey`: AES-GCM, with the kid as associated data."""
+    """:class:`service.keys.kms.WrappingKey`: AES-GCM, with the kid as associated data."""
 
     key: bytes = b"wrapping key of the unit tests.."
     stack: str = "unit"
@@ -352,7 +355,7 @@ class SoftwareWrappingKey(Switch):
 
 @dataclass
 class SoftwareRootKey(Switch):
-    """:class:`service.kms.RootKey`."""
+    """:class:`service.keys.kms.RootKey`."""
 
     private_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bonafide.attesters.software_google import SoftwareGoogle
-from bonafide.local.vendor_servers import VendorServers
+from devkit.devices.fake_google import SoftwareGoogle
+from devkit.local.vendor_servers import VendorServers
 from tests.service_stack.memory_stack import AUTHORITY
 
 

@@ -13,7 +13,7 @@ import issue_challenge
 import renew_token
 import report_signal
 import serve_policy
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.reference_values import (
     AndroidReferenceValues,
@@ -22,34 +22,34 @@ from attestation.reference_values import (
     HarmonyReferenceValues,
     ReferenceValues,
 )
-from attestation.route_requirement import Requirement, RouteRequirement
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.apps import RegisteredApp
-from service.client_policies import ServedClientPolicies
-from service.endorsements import VendorEndorsements
-from service.http import Handler, Wiring, address, endpoint
-from service.key_ring import KeyRing
-from service.minting import Mint
-from service.operator_choices import OnPlayUnavailable, OnStale, PolicyApproval
-from service.own_bundle import OwnTrustBundle
-from service.play_integrity import PlayIntegrity, PlaySecrets
-from service.policies_in_force import PoliciesInForce
-from service.policy_publishing import PolicyPublishing
-from service.publishing import Publisher
-from service.rotation import Rotation
-from service.signing_keys import Purpose
-from service.trust_bundles import RememberedTrustBundles
+from service.edge.http import Handler, Wiring, address, endpoint
+from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
+from service.keys.key_ring import KeyRing
+from service.keys.own_bundle import OwnTrustBundle
+from service.keys.publishing import Publisher
+from service.keys.rotation import Rotation
+from service.keys.token_issuer import Mint
+from service.policies.active import PoliciesInForce
+from service.policies.client_policy import ServedClientPolicies
+from service.policies.publish import PolicyPublishing
+from service.tables.apps import RegisteredApp
+from service.tables.signing_keys import Purpose
+from service.tables.trust_bundles import RememberedTrustBundles
+from service.vendors.endorsements import VendorEndorsements
+from service.vendors.play_integrity import PlayIntegrity, PlaySecrets
 
-from bonafide.attesters.android import SoftwareAndroid
-from bonafide.attesters.app_attestation import point_of
-from bonafide.attesters.app_instance import AppInstance
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import PROOF_HEADER, TOKEN_HEADER
-from bonafide.attesters.harmony import SoftwareHarmony
-from bonafide.attesters.installation import Installation
-from bonafide.attesters.iphone import SoftwareIphone
-from bonafide.attesters.key_store_installation import AndroidInstallation, HarmonyInstallation
-from bonafide.attesters.software_google import SoftwareGoogle
+from devkit.devices.android.device import SoftwareAndroid
+from devkit.devices.app_instance import AppInstance
+from devkit.devices.apple.app_attestation import point_of
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER
+from devkit.devices.fake_google import SoftwareGoogle
+from devkit.devices.harmony.device import SoftwareHarmony
+from devkit.devices.installation import Installation
+from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.fakes import (
     MemoryApis,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, replace
 
-from service.audit import AuditEntry
-from service.policy_versions import PolicyHead, PolicyMove, PolicyVersion, StoredPolicy
-from service.revocations import TOKENS
+from service.policies.versions import PolicyHead, PolicyMove, PolicyVersion, StoredPolicy
+from service.tables.audit import AuditEntry
+from service.tables.revocations import TOKENS
 
 from tests.service_stack.fakes import MemoryRevocations, Switch
 
 
 @dataclass
 class MemoryAudit(Switch):
-    """:class:`service.audit.Audit`."""
+    """:class:`service.tables.audit.Audit`."""
 
     rows: list[AuditEntry] = field(default_factory=list)
 
@@ -30,7 +30,7 @@ class MemoryAudit(Switch):
 
 @dataclass
 class MemoryPolicies(Switch):
-    """:class:`service.policies.Policies`; a lock stands for DynamoDB's transactions."""
+    """:class:`service.policies.store.Policies`; a lock stands for DynamoDB's transactions."""
 
     audit: MemoryAudit = field(default_factory=MemoryAudit)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 
 from attestation.challenge import OpenedChallenge
 from attestation.errors import MalformedEvidence, Reason
-from service.app_secrets import AppSecret, SecretKind, secret_kid
-from service.kms import WrappingKey
-from service.play_decoder import PlayUnavailable, ServiceAccount
-from service.play_integrity import response_keys_secret
-from service.play_requests import FAILURES, KEPT, PROBING, Breaker, day_of, open_seconds
-from service.status_lists import StoredStatusList, packed
+from service.keys.kms import WrappingKey
+from service.vendors.app_secrets import AppSecret, SecretKind, secret_kid
+from service.vendors.play_decoder import PlayUnavailable, ServiceAccount
+from service.vendors.play_integrity import response_keys_secret
+from service.vendors.play_requests import FAILURES, KEPT, PROBING, Breaker, day_of, open_seconds
+from service.vendors.status_lists import StoredStatusList, packed
 
-from bonafide.attesters.play_integrity import ResponseKeys
-from bonafide.attesters.software_google import SoftwareGoogle
+from devkit.devices.android.play_integrity import ResponseKeys
+from devkit.devices.fake_google import SoftwareGoogle
 from tests.service_stack.fakes import Switch
 
 
 @dataclass
 class MemoryStatusLists(Switch):
-    """:class:`service.status_lists.StatusLists`."""
+    """:class:`service.vendors.status_lists.StatusLists`."""
 
     row: StoredStatusList | None = None
 
@@ -55,7 +55,7 @@ class MemoryStatusLists(Switch):
 
 @dataclass
 class MemoryAppSecrets(Switch):
-    """:class:`service.app_secrets.AppSecrets`, and the operator's part."""
+    """:class:`service.vendors.app_secrets.AppSecrets`, and the operator's part."""
 
     rows: dict[tuple[str, str], AppSecret] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ class MemoryAppSecrets(Switch):
 
 @dataclass
 class MemoryPlayRequests(Switch):
-    """:class:`service.play_requests.PlayRequests`."""
+    """:class:`service.vendors.play_requests.PlayRequests`."""
 
     spent: dict[tuple[str, int], int] = field(default_factory=dict)
     paused: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class MemoryPlayRequests(Switch):
 
 @dataclass
 class SoftwarePlayDecoder:
-    """:class:`service.play_decoder.PlayDecoder` without a network. ``trouble`` is what it raises instead."""
+    """:class:`service.vendors.play_decoder.PlayDecoder` without a network. ``trouble`` is what it raises instead."""
 
     google: SoftwareGoogle
     trouble: PlayUnavailable | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
-from attestation.known_builds import KnownBuild
+from attestation.appraisal.builds import KnownBuild
 from attestation.reference_values import (
     AndroidReferenceValues,
     AppleReferenceValues,
@@ -22,28 +22,28 @@ from attestation.reference_values import (
     ReferenceValues,
 )
 from moto import mock_aws
-from service.app_secrets import DynamoDBAppSecrets
-from service.apps import Apps, DynamoDBApps, RegisteredApp
-from service.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
-from service.audit import Audit, DynamoDBAudit
-from service.device_bound import DeviceBound
-from service.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
-from service.known_builds import Builds, DynamoDBBuilds
-from service.nonces import DynamoDBNonces
-from service.not_before import NotBefore
-from service.play_requests import DynamoDBPlayRequests, PlayRequests
-from service.policies import DynamoDBPolicies, Policies
-from service.settlement import DynamoDBSettlement, Settlement
-from service.signing_keys import DynamoDBSigningKeys, SigningKeys
-from service.status_lists import DynamoDBStatusLists, StatusLists
-from service.trust_bundles import DynamoDBTrustBundles, TrustBundles
+from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
+from service.policies.store import DynamoDBPolicies, Policies
+from service.redemption import DynamoDBSettlement, Settlement
+from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
+from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
+from service.tables.audit import Audit, DynamoDBAudit
+from service.tables.device_bound import DeviceBound
+from service.tables.known_builds import Builds, DynamoDBBuilds
+from service.tables.nonces import DynamoDBNonces
+from service.tables.not_before import NotBefore
+from service.tables.signing_keys import DynamoDBSigningKeys, SigningKeys
+from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
+from service.vendors.app_secrets import DynamoDBAppSecrets
+from service.vendors.play_requests import DynamoDBPlayRequests, PlayRequests
+from service.vendors.status_lists import DynamoDBStatusLists, StatusLists
 
-from bonafide import known_builds
-from bonafide.known_builds import Build
-from bonafide.local.aws import REGION, client_arguments
-from bonafide.local.provision import TABLES, create_tables_and_keys, pseudo_parameters
-from bonafide.local.template import Template
-from bonafide.registration import Registration, Registrations
+from bonafide.operator import known_builds
+from bonafide.operator.known_builds import Build
+from bonafide.operator.local_account import REGION, client_arguments
+from bonafide.operator.registration import Registration, Registrations
+from devkit.local.provision import TABLES, create_tables_and_keys, pseudo_parameters
+from devkit.local.template import Template
 from tests.service_stack.fakes import (
     MemoryApps,
     MemoryAttestedKeys,

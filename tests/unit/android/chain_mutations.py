@@ -6,21 +6,21 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from attestation.android.revocation import StatusList
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import pinned_endorsements
 from attestation.errors import Reason
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android import ChainDraft
-from bonafide.attesters.android_authority import DAY, PROVISIONING_INFO, SigningCertificate
-from bonafide.attesters.android_hostile import (
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.device import ChainDraft
+from devkit.devices.android.hostile import (
     below_attestation_key,
     extended_by_attestation,
     extended_by_certificate,
     two_descriptions,
 )
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.android import DAY, PROVISIONING_INFO, SigningCertificate
+from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     CertificateTemplate,
     Extension,
@@ -30,7 +30,7 @@ from bonafide.attesters.certificate_template import (
     new_private_key,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL, object_identifier, sequence
+from devkit.devices.authority.der_writer import NULL, object_identifier, sequence
 from tests.unit.apple_mutations.scene import Drawn
 
 from .scene import (

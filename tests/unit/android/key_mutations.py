@@ -9,10 +9,10 @@ from attestation.errors import Reason
 from attestation.reference_values import ReferenceValues
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android import BOOT_KEY
-from bonafide.attesters.certificate_template import Extension, new_private_key, spki_of
-from bonafide.attesters.der_writer import (
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.device import BOOT_KEY
+from devkit.devices.authority.certificate_template import Extension, new_private_key, spki_of
+from devkit.devices.authority.der_writer import (
     NULL,
     enumerated,
     explicit,

@@ -9,10 +9,10 @@ from typing import Any
 from attestation.android.play_integrity import verify_play_integrity
 from attestation.claims import PlayClaims
 from attestation.evidence import PlayIntegrityToken
-from attestation.jose import b64url_encode
 from attestation.reference_values import AndroidReferenceValues, PlayIntegrityKeys
+from bonafide_tokens.jose import b64url_encode
 
-from bonafide.attesters.play_integrity import ResponseKeys, verdict
+from devkit.devices.android.play_integrity import ResponseKeys, verdict
 from tests.unit.apple_mutations.scene import Drawn
 
 from .scene import CLIENT_DATA_HASH, NOW, PACKAGE, SIGNER

@@ -9,8 +9,8 @@ from typing import Any
 
 from attestation.android.revocation import StatusList
 from attestation.attested_key import AttestedKey
-from attestation.certificate import read_certificate
 from attestation.claims import Claims
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, Evidence
@@ -18,10 +18,10 @@ from attestation.reference_values import AndroidReferenceValues, ReferenceValues
 from attestation.verify import verify
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.android import ChainDraft, SoftwareAndroid
-from bonafide.attesters.android_releases import RELEASES, AndroidRelease
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import CertificateTemplate, new_private_key, spki_of
+from devkit.devices.android.device import ChainDraft, SoftwareAndroid
+from devkit.devices.android.releases import RELEASES, AndroidRelease
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import CertificateTemplate, new_private_key, spki_of
 from tests.unit.apple_mutations.scene import Drawn
 
 NOW = 1_780_000_000.0

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from attestation.android.key_attestation import verify_key_attestation
 from attestation.android.key_description import BER_TRUE, UNSORTED_SET, UNSORTED_TAGS
-from attestation.certificate import read_certificate
-from attestation.chain import LinkCache
 from attestation.claims import Claims, KeyStorage, Platform
+from attestation.encoding.certificate import read_certificate
+from attestation.encoding.chain import LinkCache
 from attestation.endorsements import Endorsements, TrustAnchor
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation
@@ -17,11 +17,11 @@ from attestation.reference_values import Environment
 from attestation.verify import verify
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android_authority import DAY, AndroidAuthority
-from bonafide.attesters.android_releases import RELEASES, Quirk
-from bonafide.attesters.app_attestation import point_of
-from bonafide.attesters.certificate_template import (
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.releases import RELEASES, Quirk
+from devkit.devices.apple.app_attestation import point_of
+from devkit.devices.authority.android import DAY, AndroidAuthority
+from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     basic_constraints,
     key_usage,
@@ -29,7 +29,7 @@ from bonafide.attesters.certificate_template import (
     new_private_key,
     spki_of,
 )
-from bonafide.attesters.der_writer import integer, object_identifier, sequence, tlv
+from devkit.devices.authority.der_writer import integer, object_identifier, sequence, tlv
 from tests.unit.apple_mutations.scene import Drawn
 
 from .scene import (

@@ -6,14 +6,14 @@ import json
 from dataclasses import replace
 
 import pytest
-from attestation import der
 from attestation.android.key_description import read_application_id
 from attestation.claims import Claims
+from attestation.encoding import der
 from attestation.errors import MalformedEvidence
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.der_writer import integer, octet_string
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.authority.der_writer import integer, octet_string
 
 from .play_scene import judged, payload
 from .scene import Scene, claims_of, with_draft, with_hardware

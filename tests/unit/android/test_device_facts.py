@@ -9,10 +9,10 @@ from attestation.android.key_description import MAX_KEY_DESCRIPTION_BYTES, read_
 from attestation.claims import Claims, KeyStorage
 from attestation.errors import MalformedEvidence, Reason
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android_authority import PROVISIONING_INFO, SigningCertificate
-from bonafide.attesters.certificate_template import Extension, name
-from bonafide.attesters.der_writer import NULL, integer, octet_string
+from devkit.devices.android import key_description as kd
+from devkit.devices.authority.android import PROVISIONING_INFO, SigningCertificate
+from devkit.devices.authority.certificate_template import Extension, name
+from devkit.devices.authority.der_writer import NULL, integer, octet_string
 
 from .scene import AUTHORITY, NOW, Question, Scene, claims_of, with_draft
 

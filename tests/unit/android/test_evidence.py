@@ -11,7 +11,7 @@ from attestation.evidence import (
     PlayIntegrityToken,
     parse_evidence,
 )
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 
 CHAIN = [b64url_encode(b"leaf"), b64url_encode(b"batch"), b64url_encode(b"root")]
 

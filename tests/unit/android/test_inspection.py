@@ -8,14 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from rich.console import Console
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android_hostile import below_attestation_key, extended_by_attestation
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.der_writer import integer, octet_string
-from bonafide.inspection import Inspection, inspect_evidence
+from bonafide.inspect.inspection import Inspection, inspect_evidence
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.hostile import below_attestation_key, extended_by_attestation
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.authority.der_writer import integer, octet_string
 
 from .play_scene import KEYS, payload
 from .scene import AUTHORITY, CLIENT_DATA_HASH, FORGED_KEY, NOW, PACKAGE, SIGNER, Scene

@@ -10,8 +10,8 @@ from attestation.attested_key import AttestedKey
 from attestation.claims import Claims, KeyStorage, Platform
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import KeySignature, parse_evidence
-from attestation.jose import b64url_encode
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import b64url_encode
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 

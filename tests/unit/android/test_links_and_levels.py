@@ -10,11 +10,11 @@ from attestation.android.key_attestation import CREATION_TIME
 from attestation.claims import Claims, KeyStorage
 from attestation.errors import AttestationError, Reason
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android import ChainDraft
-from bonafide.attesters.android_authority import SigningCertificate
-from bonafide.attesters.certificate_template import Extension, basic_constraints, name
-from bonafide.attesters.der_writer import NULL, integer
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.device import ChainDraft
+from devkit.devices.authority.android import SigningCertificate
+from devkit.devices.authority.certificate_template import Extension, basic_constraints, name
+from devkit.devices.authority.der_writer import NULL, integer
 
 from .scene import FORGED_KEY, NOW, Question, Scene, with_software
 

@@ -13,11 +13,11 @@ from attestation.android.play_integrity import read_decode_answer, verify_verdic
 from attestation.claims import PlayClaims
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import KeySignature, PlayIntegrityToken
-from attestation.jose import b64url_encode
 from attestation.reference_values import ReferenceValues
 from attestation.verify import corroborate
+from bonafide_tokens.jose import b64url_encode
 
-from bonafide.attesters.play_integrity import verdict
+from devkit.devices.android.play_integrity import verdict
 
 from .play_scene import KEYS, NONCE, judged, payload, reference_values, with_part
 from .scene import CLIENT_DATA_HASH, ENDORSEMENTS, NOW, PACKAGE, SIGNER, Question, Scene, claims_of

@@ -16,11 +16,11 @@ from attestation.android.play_token import (
     play_integrity_keys,
 )
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.certificate_template import new_private_key, spki_of
-from bonafide.attesters.play_integrity import JWE_HEADER, JWS_HEADER, directly_encrypted, encrypted
+from devkit.devices.android.play_integrity import JWE_HEADER, JWS_HEADER, directly_encrypted, encrypted
+from devkit.devices.authority.certificate_template import new_private_key, spki_of
 from tests.unit.apple_mutations.scene import Drawn
 
 from .play_scene import KEYS, OTHER_KEYS, ask, payload

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from attestation.android.key_attestation import verify_key_attestation
 from attestation.android.revocation import StatusList
-from attestation.certificate import read_certificate
 from attestation.claims import Claims
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation
-from attestation.jose import b64url_decode
+from bonafide_tokens.jose import b64url_decode
 
-from bonafide.android_case_runners import android_endorsements, android_reference_values
-from bonafide.case_file import Case, read_case
-from bonafide.conformance import run_conformance
+from bonafide.conformance.android_case_runners import android_endorsements, android_reference_values
+from bonafide.conformance.case_file import Case, read_case
+from bonafide.conformance.run import run_conformance
 from tests.real_cases import cases_folder, require_cases
 
 

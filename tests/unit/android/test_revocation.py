@@ -11,7 +11,7 @@ from attestation.android.revocation import MAX_STATUS_LIST_BYTES, StatusList, pa
 from attestation.endorsements import ANDROID_STATUS_MAX_AGE, pinned_endorsements
 from attestation.errors import EndorsementsUnavailable, Reason, RejectedEvidence
 
-from bonafide.attesters.android_authority import SigningCertificate
+from devkit.devices.authority.android import SigningCertificate
 
 from .scene import AUTHORITY, ENDORSEMENTS, NOW, Question, Scene
 from .test_status_lists import real_list

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attestation.android.revocation import StatusList, parse_status_list
 from attestation.errors import Reason, RejectedEvidence
-from attestation.recheck import recheck
+from attestation.reverify import recheck
 from hypothesis import given
 from hypothesis import strategies as st
 

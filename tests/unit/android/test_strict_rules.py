@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.appraise import appraise
-from attestation.attestation_result import AttestationResult, Tier
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
-from attestation.cedar.facts import patch_month
+from attestation.appraisal.appraise import appraise
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.facts import patch_month
+from attestation.appraisal.result import AttestationResult, Tier
 from attestation.claims import Claims, KeyStorage
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.der_writer import integer
-from bonafide.verdicts_alone import play_findings
+from bonafide.conformance.verdicts_alone import play_findings
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.authority.der_writer import integer
 
 from .play_scene import judged, payload
 from .scene import NOW, PACKAGE, SIGNER, Question, Scene, claims_of, with_hardware, with_software

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
-from bonafide.attesters.app_attestation import AssertionDraft, nonce_over
-from bonafide.attesters.certificate_template import new_private_key
+from devkit.devices.apple.app_attestation import AssertionDraft, nonce_over
+from devkit.devices.authority.certificate_template import new_private_key
 
 from .scene import (
     APP_ID,

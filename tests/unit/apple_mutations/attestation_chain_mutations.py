@@ -11,7 +11,7 @@ from attestation.errors import Reason
 from attestation.evidence import AppleAttestation
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     Extension,
     Issuer,
@@ -21,7 +21,7 @@ from bonafide.attesters.certificate_template import (
     new_private_key,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL
+from devkit.devices.authority.der_writer import NULL
 
 from .attestation_changes import (
     CA,

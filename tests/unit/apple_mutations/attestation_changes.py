@@ -10,15 +10,9 @@ import cbor2
 from attestation.evidence import AppleAttestation
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.app_attestation import (
-    AttestationDraft,
-    AuthenticatorData,
-)
-from bonafide.attesters.certificate_template import (
-    CertificateTemplate,
-    new_private_key,
-)
-from bonafide.attesters.der_writer import NULL, object_identifier, sequence
+from devkit.devices.apple.app_attestation import AttestationDraft, AuthenticatorData
+from devkit.devices.authority.certificate_template import CertificateTemplate, new_private_key
+from devkit.devices.authority.der_writer import NULL, object_identifier, sequence
 
 from .scene import (
     AUTHORITY,

@@ -12,18 +12,9 @@ from attestation.evidence import AppleAttestation
 from attestation.reference_values import Environment, ReferenceValues
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.app_attestation import (
-    cose_key,
-    encode_map,
-    nonce_extension,
-    nonce_over,
-)
-from bonafide.attesters.certificate_template import (
-    Extension,
-    new_private_key,
-    spki_of,
-)
-from bonafide.attesters.der_writer import NULL, explicit, octet_string, sequence
+from devkit.devices.apple.app_attestation import cose_key, encode_map, nonce_extension, nonce_over
+from devkit.devices.authority.certificate_template import Extension, new_private_key, spki_of
+from devkit.devices.authority.der_writer import NULL, explicit, octet_string, sequence
 
 from .attestation_changes import (
     NONCE_OID,

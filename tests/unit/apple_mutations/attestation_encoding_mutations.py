@@ -9,10 +9,8 @@ from typing import Any
 import cbor2
 from attestation.errors import Reason
 
-from bonafide.attesters.certificate_template import (
-    Extension,
-)
-from bonafide.attesters.der_writer import octet_string
+from devkit.devices.authority.certificate_template import Extension
+from devkit.devices.authority.der_writer import octet_string
 
 from .attestation_changes import (
     CA,

@@ -14,10 +14,8 @@ from attestation.reference_values import AppleReferenceValues, Environment
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.apple_receipt import (
-    APP_ID as FIELD_APP_ID,
-)
-from bonafide.attesters.apple_receipt import (
+from devkit.devices.apple.receipt import APP_ID as FIELD_APP_ID
+from devkit.devices.apple.receipt import (
     ATTESTED_KEY,
     CREATED_AT,
     ENVIRONMENT,
@@ -28,7 +26,7 @@ from bonafide.attesters.apple_receipt import (
     SignerInfo,
     timestamp,
 )
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     Extension,
     Issuer,
@@ -38,7 +36,7 @@ from bonafide.attesters.certificate_template import (
     new_private_key,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL, explicit, object_identifier, sequence
+from devkit.devices.authority.der_writer import NULL, explicit, object_identifier, sequence
 
 from .scene import (
     APP_ID,

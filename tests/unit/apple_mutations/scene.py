@@ -9,18 +9,18 @@ from typing import Any
 
 import cbor2
 from attestation.attested_key import AttestedKey
-from attestation.certificate import read_certificate
 from attestation.claims import Claims
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import Evidence
 from attestation.reference_values import AppleReferenceValues, ReferenceValues
 from attestation.verify import verify
 
-from bonafide.attesters.app_attestation import AssertionDraft, AttestationDraft, AuthenticatorData
-from bonafide.attesters.apple_generations import GENERATIONS, AppleGeneration
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.iphone import AppAttestKey, SoftwareIphone
+from devkit.devices.apple.app_attestation import AssertionDraft, AttestationDraft, AuthenticatorData
+from devkit.devices.apple.generations import GENERATIONS, AppleGeneration
+from devkit.devices.apple.iphone import AppAttestKey, SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
 
 NOW = 1_780_000_000.0
 APP_ID = "ABCDE12345.org.example.demo"

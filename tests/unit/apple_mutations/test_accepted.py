@@ -12,16 +12,12 @@ from attestation.claims import KeyStorage, Platform
 from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
 from attestation.reference_values import AppleReferenceValues, Environment
 
-from bonafide.attesters.app_attestation import EXTENDED_KEY_USAGE_OID, KEY_PROPERTIES_OID, AttestationDraft
-from bonafide.attesters.apple_generations import (
-    GENERATIONS,
-    MAC_REDUCED_SECURITY_ACCESS_CONTROL,
-    encode_properties,
-)
-from bonafide.attesters.apple_receipt import ReceiptForm
-from bonafide.attesters.certificate_template import Extension
-from bonafide.attesters.der_writer import object_identifier, sequence
-from bonafide.attesters.iphone import CATEGORY_TESTFLIGHT
+from devkit.devices.apple.app_attestation import EXTENDED_KEY_USAGE_OID, KEY_PROPERTIES_OID, AttestationDraft
+from devkit.devices.apple.generations import GENERATIONS, MAC_REDUCED_SECURITY_ACCESS_CONTROL, encode_properties
+from devkit.devices.apple.iphone import CATEGORY_TESTFLIGHT
+from devkit.devices.apple.receipt import ReceiptForm
+from devkit.devices.authority.certificate_template import Extension
+from devkit.devices.authority.der_writer import object_identifier, sequence
 
 from .scene import APP_ID, AUTHORITY, CLIENT_DATA_HASH, ENDORSEMENTS, NOW, Question, Scene
 

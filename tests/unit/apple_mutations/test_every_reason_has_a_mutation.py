@@ -16,15 +16,15 @@ _APPLE_MODULES = (
     "apple/assertion.py",
     "apple/leaf_extensions.py",
     "apple/receipt.py",
-    "authenticator_data.py",
-    "cbor.py",
-    "certificate.py",
-    "chain.py",
-    "der.py",
+    "apple/authenticator_data.py",
+    "encoding/cbor.py",
+    "encoding/certificate.py",
+    "encoding/chain.py",
+    "encoding/der.py",
 )
 _APPLE_FUNCTIONS = {
     "endorsements.py": {"require_anchors"},
-    "jose.py": {"public_key_from_point"},
+    "encoding/jose.py": {"public_key_from_point"},
     "verify.py": {"verify", "_apple", "_required"},
 }
 """Modules that serve other formats too: only these functions of theirs take part."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.appraise import appraise
-from attestation.attestation_result import Tier
-from attestation.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
-from attestation.cedar.cedar_policy import default_policy
+from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
+from attestation.appraisal.appraise import appraise
+from attestation.appraisal.cedar.engine import default_policy
+from attestation.appraisal.result import Tier
 from attestation.claims import Claims
 from attestation.evidence import AppleAttestation
 
-from bonafide.attesters.app_attestation import encode_map
+from devkit.devices.apple.app_attestation import encode_map
 
 from .attestation_changes import with_authenticator_data
 from .scene import Question, Scene

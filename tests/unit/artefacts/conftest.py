@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor
 
-from bonafide.artefact_registration import with_artefact
 from bonafide.artefacts.artefact import Artefact, ArtefactError
 from bonafide.artefacts.reading import read_artefact
-from bonafide.operator_error import OperatorError
-from bonafide.registration import Registration
+from bonafide.artefacts.registration import with_artefact
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.registration import Registration
 
 from .minted_hap import ROOT
 
@@ -26,7 +26,7 @@ NotTaken = Callable[..., str]
 def _minted_app_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     """The root that signs for AppGallery is the tests' own; everything below it is judged as in earnest."""
     anchors = (TrustAnchor.of(read_certificate(ROOT.der)),)
-    monkeypatch.setattr("bonafide.artefacts.profile_signer.app_gallery_roots", lambda: anchors)
+    monkeypatch.setattr("bonafide.artefacts.harmony.profile_signer.app_gallery_roots", lambda: anchors)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bonafide.artefact_registration import build_of_artefact, what_is_new, with_artefact
 from bonafide.artefacts.artefact import Artefact, Signer
-from bonafide.operator_error import OperatorError
-from bonafide.registration import Registration
+from bonafide.artefacts.registration import build_of_artefact, what_is_new, with_artefact
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.registration import Registration
 
 NAME, OTHER = "org.example.demo", "org.example.other"
 A, B, C = ("aa" * 32, "bb" * 32, "cc" * 32)

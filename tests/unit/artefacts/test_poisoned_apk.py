@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from bonafide.artefact_registration import what_is_new, with_artefact
-from bonafide.registration import Registration
+from bonafide.artefacts.registration import what_is_new, with_artefact
+from bonafide.operator.registration import Registration
 
 from .conftest import NotTaken, Read
 from .minted_apk import (

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bonafide.artefacts.profile_signer import app_gallery_roots
+from bonafide.artefacts.harmony.profile_signer import app_gallery_roots
 
 from .conftest import NotTaken, Read, Refused
 from .minted_archive import Identity

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from attestation.certificate import Certificate, read_certificate
+from attestation.encoding.certificate import Certificate, read_certificate
 from attestation.endorsements import TrustAnchor
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     KEY_CERT_SIGN,
     CertificateTemplate,

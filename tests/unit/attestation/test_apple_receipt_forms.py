@@ -7,20 +7,20 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from attestation import der
 from attestation.apple.receipt import Receipt, ReceiptType, verify_receipt
-from attestation.certificate import read_certificate
+from attestation.encoding import der
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, Reason
 from attestation.evidence import AppleReceipt
 from attestation.reference_values import AppleReferenceValues
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.apple_receipt import ReceiptDraft, ReceiptForm, SignerInfo
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import Issuer
-from bonafide.attesters.der_writer import NULL, object_identifier, sequence, tlv
-from bonafide.attesters.iphone import SoftwareIphone
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.apple.receipt import ReceiptDraft, ReceiptForm, SignerInfo
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import Issuer
+from devkit.devices.authority.der_writer import NULL, object_identifier, sequence, tlv
 
 NOW = 1_780_000_000.0
 APP_ID = "ABCDE12345.org.example.demo"

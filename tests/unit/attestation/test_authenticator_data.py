@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cbor2
 import pytest
-from attestation.authenticator_data import (
+from attestation.apple.authenticator_data import (
     CATEGORY_UNREAD,
     DATA_UNREAD,
     read_assertion_data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cbor2
 import pytest
-from attestation.cbor import MAX_DEPTH, decode, decode_prefix, exact_map
+from attestation.encoding.cbor import MAX_DEPTH, decode, decode_prefix, exact_map
 from attestation.errors import MalformedEvidence, Reason
 
 _KNOWN_TAGS = [*range(6), *range(21, 40), 52, 54, 100, 256, 258, 260, 261, 1004, 43_000, 55_799]

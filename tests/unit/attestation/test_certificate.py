@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from attestation.certificate import (
+from attestation.encoding.certificate import (
     DIGITAL_SIGNATURE,
     KEY_CERT_SIGN,
     MAX_CERTIFICATE_BYTES,
@@ -19,8 +19,8 @@ from attestation.errors import MalformedEvidence, Reason
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bonafide.attesters.certificate_template import Extension, basic_constraints, spki_of
-from bonafide.attesters.der_writer import NULL, integer, object_identifier, octet_string, sequence, tlv
+from devkit.devices.authority.certificate_template import Extension, basic_constraints, spki_of
+from devkit.devices.authority.der_writer import NULL, integer, object_identifier, octet_string, sequence, tlv
 
 from .minting import CA_KEY, CA_NAME, LEAF_KEY, LEAF_NAME, NOW, ca_template, key_of, minted, template
 

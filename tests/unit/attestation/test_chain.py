@@ -8,16 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation import chain
-from attestation.certificate import Certificate
-from attestation.chain import LinkCache, check_signature, verify_path, verify_signature
+from attestation.encoding import chain
+from attestation.encoding.certificate import Certificate
+from attestation.encoding.chain import LinkCache, check_signature, verify_path, verify_signature
 from attestation.endorsements import TrustAnchor
 from attestation.errors import AttestationError, EndorsementsUnavailable, MalformedEvidence, Reason, RejectedEvidence
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.certificate_template import (
     CRL_SIGN,
     DIGITAL_SIGNATURE,
     KEY_CERT_SIGN,
@@ -27,7 +27,7 @@ from bonafide.attesters.certificate_template import (
     name,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL, object_identifier, sequence
+from devkit.devices.authority.der_writer import NULL, object_identifier, sequence
 
 from .minting import (
     ANCHOR,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from attestation.certificate import Certificate
-from attestation.chain import MAX_PATH, LinkCache, below_anchor, issuer_key, verify_path
+from attestation.encoding.certificate import Certificate
+from attestation.encoding.chain import MAX_PATH, LinkCache, below_anchor, issuer_key, verify_path
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bonafide.attesters.certificate_template import basic_constraints, name, spki_of
+from devkit.devices.authority.certificate_template import basic_constraints, name, spki_of
 
 from .minting import ANCHOR, NOW, ROOT, ROOT_KEY, ROOT_NAME, key_of, minted, template
 

@@ -7,7 +7,7 @@ import os
 import pytest
 from attestation.challenge import CHALLENGE_BYTES, issue_challenge, open_any_challenge, open_challenge
 from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import b64url_decode, b64url_encode
+from bonafide_tokens.jose import b64url_decode, b64url_encode
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 NOW, LIFETIME = 1_780_000_000.0, 300.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from attestation import der
+from attestation.encoding import der
 from attestation.errors import MalformedEvidence, Reason
 
-from bonafide.attesters.der_writer import (
+from devkit.devices.authority.der_writer import (
     explicit,
     indefinite,
     integer,

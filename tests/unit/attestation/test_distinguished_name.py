@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from attestation.distinguished_name import attributes, name_text, names_match
+from attestation.encoding.names import attributes, name_text, names_match
 from attestation.errors import MalformedEvidence
 
-from bonafide.attesters.certificate_template import name
-from bonafide.attesters.der_writer import integer, object_identifier, octet_string, sequence, set_of, tlv
+from devkit.devices.authority.certificate_template import name
+from devkit.devices.authority.der_writer import integer, object_identifier, octet_string, sequence, set_of, tlv
 
 CN, O_ = object_identifier("2.5.4.3"), object_identifier("2.5.4.10")
 

@@ -6,9 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.appraise import appraise
-from attestation.attestation_result import AttestationResult, Tier
-from attestation.cedar.cedar_policy import default_policy
+from attestation.appraisal.appraise import appraise
+from attestation.appraisal.builds import (
+    BuildComparison,
+    BuildMatch,
+    KnownBuild,
+    KnownBuilds,
+    UnknownBuilds,
+    build_of,
+    build_order,
+    compare_build,
+)
+from attestation.appraisal.cedar.engine import default_policy
+from attestation.appraisal.result import AttestationResult, Tier
 from attestation.claims import (
     AndroidClaims,
     AppleClaims,
@@ -19,21 +29,11 @@ from attestation.claims import (
     Platform,
 )
 from attestation.client_data import ClientData
-from attestation.jose import public_key_from_point
-from attestation.known_builds import (
-    BuildComparison,
-    BuildMatch,
-    KnownBuild,
-    KnownBuilds,
-    UnknownBuilds,
-    build_of,
-    build_order,
-    compare_build,
-)
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.app_attestation import point_of
+from devkit.devices.apple.app_attestation import point_of
 
 DEX, LIBRARY, OTHER_STORE, ADDED = ("11" * 32, "22" * 32, "33" * 32, "44" * 32)
 BUILD = KnownBuild(

@@ -6,13 +6,13 @@ import pytest
 from attestation.apple.leaf_extensions import IPHONE_ACCESS, MAC_FULL_SECURITY, read_facts, read_nonce
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 
-from bonafide.attesters.apple_generations import (
+from devkit.devices.apple.generations import (
     IPHONE_ACCESS_CONTROL,
     MAC_FULL_SECURITY_ACCESS_CONTROL,
     MAC_REDUCED_SECURITY_ACCESS_CONTROL,
 )
-from bonafide.attesters.certificate_template import Extension
-from bonafide.attesters.der_writer import explicit, integer, octet_string, sequence, utf8_string
+from devkit.devices.authority.certificate_template import Extension
+from devkit.devices.authority.der_writer import explicit, integer, octet_string, sequence, utf8_string
 
 from .minting import minted, template
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from attestation.appraisal_policy import AppraisalContext
-from attestation.cedar.cedar_policy import CedarPolicy
-from attestation.lowering_signals import lowering_signals
+from attestation.appraisal.cedar.engine import CedarPolicy
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.signals import lowering_signals
 
 from tests.unit.attestation.test_noted import NOW, claims, said
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.attestation_result import AttestationResult, Finding, Tier
+from attestation.appraisal.result import AttestationResult, Finding, Tier
+from attestation.appraisal.signal_history import MAX_OTHERS, Noted, note_refusal, note_report
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims, KeyStorage, Platform
 from attestation.client_data import MAX_SIGNALS, ClientData, Signal
-from attestation.jose import public_key_of
-from attestation.noted import MAX_OTHERS, Noted, note_refusal, note_report
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
 NOW = 1_780_000_000.0

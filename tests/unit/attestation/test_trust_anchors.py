@@ -7,7 +7,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 import pytest
-from attestation.certificate import certificates_from_pem
+from attestation.encoding.certificate import certificates_from_pem
 from attestation.endorsements import pinned_endorsements
 
 FOLDER = files("attestation").joinpath("trust_anchors")

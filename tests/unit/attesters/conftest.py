@@ -7,9 +7,9 @@ from hashlib import shake_256
 
 import pytest
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.iphone import SoftwareIphone
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
 
 NOW = 1_780_000_000.0
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.authority import AuthorityUnreadable, DeviceAuthority
+from devkit.devices.authority.authority import AuthorityUnreadable, DeviceAuthority
 
 from .conftest import NOW, Drawn
 

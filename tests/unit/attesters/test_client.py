@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bonafide.attesters.backoff import FIRST, GROWTH, jitter
-from bonafide.attesters.client import Answer, ApiClient, StackUnreachable
+from devkit.devices.backoff import FIRST, GROWTH, jitter
+from devkit.devices.client import Answer, ApiClient, StackUnreachable
 
 
 def _answer(body: object, status: int = 403) -> Answer:
@@ -63,8 +63,8 @@ DONE = Answer(200, {}, b"{}", 1.0)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the client waited; nobody waits for it. The jitter is the most there can be."""
     waited: list[float] = []
-    monkeypatch.setattr("bonafide.attesters.client.time.sleep", waited.append)
-    monkeypatch.setattr("bonafide.attesters.client.jitter", lambda refusals: jitter(refusals, lambda: 1.0))
+    monkeypatch.setattr("devkit.devices.client.time.sleep", waited.append)
+    monkeypatch.setattr("devkit.devices.client.jitter", lambda refusals: jitter(refusals, lambda: 1.0))
     return waited
 
 

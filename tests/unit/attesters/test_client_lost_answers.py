@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bonafide.attesters.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
+from devkit.devices.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
 from tests.service_stack.events import rest_event
 from tests.service_stack.memory_stack import MemoryStack
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat import asn1
 
-from bonafide.attesters import der_writer as der
+from devkit.devices.authority import der_writer as der
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 255, 256, -1, -128, -129, 2**63, 0xFFFFFFFF])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.attesters.app_instance import AppInstance
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.device_store import DeviceStore, DeviceUnreadable
-from bonafide.attesters.installation import Installation
-from bonafide.attesters.iphone import CATEGORY_TESTFLIGHT, SoftwareIphone
+from devkit.devices.app_instance import AppInstance
+from devkit.devices.apple.iphone import CATEGORY_TESTFLIGHT, SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.device_store import DeviceStore, DeviceUnreadable
+from devkit.devices.installation import Installation
 
 PhoneOf = Callable[..., SoftwareIphone]
 

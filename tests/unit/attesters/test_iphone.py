@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.iphone import CATEGORY_TESTFLIGHT, SoftwareIphone
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import CATEGORY_TESTFLIGHT, SoftwareIphone
 
 from .conftest import NOW
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from bonafide.attesters.apple_receipt import ReceiptDraft, ReceiptForm, timestamp
-from bonafide.attesters.iphone import SoftwareIphone
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.apple.receipt import ReceiptDraft, ReceiptForm, timestamp
 
 from .conftest import NOW
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attestation.cedar.facts import Facts
+from attestation.appraisal.facts import Facts
 
 _KNOWN_BUILD = {"match": "known", "unknown": "warn", "differing": [], "build": "42"}
 _CONTEXT = {"event": "renew", "client_policy_version": 1, "signals": {}, "build": _KNOWN_BUILD}

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
-from attestation.cedar.rules import MAX_ID, MAX_RULES, MAX_TEXT_BYTES
+from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid
+from attestation.appraisal.cedar.rules import MAX_ID, MAX_RULES, MAX_TEXT_BYTES
 
 ROOT = Path(__file__).parents[3]
 PERMIT = "permit (principal, action, resource);\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import cedarpy
 import pytest
-from attestation.cedar.distinctions import Path, Stand, stands_for
+from attestation.appraisal.cedar.distinctions import Path, Stand, stands_for
 from hypothesis import given
 from hypothesis import strategies as st
 

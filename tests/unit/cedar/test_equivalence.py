@@ -8,15 +8,15 @@ from typing import Any
 
 import cedarpy
 import pytest
-from attestation.appraisal_policy import AppraisalContext
-from attestation.appraise import worst_tier
-from attestation.attestation_result import Finding
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy, schema
-from attestation.cedar.facts import facts_of
+from attestation.appraisal.appraise import worst_tier
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy, schema
+from attestation.appraisal.facts import facts_of
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.result import Finding
 from attestation.errors import AttestationError
 
-from bonafide.case_file import CaseUnusable, load_members, read_case
-from bonafide.conformance import RUNNERS
+from bonafide.conformance.case_file import CaseUnusable, load_members, read_case
+from bonafide.conformance.run import RUNNERS
 from tests.plain_policy.generated_contexts import NOW, generated_contexts
 from tests.plain_policy.naive_evaluation import NaivePolicy
 from tests.plain_policy.strict_policy import StrictPolicy

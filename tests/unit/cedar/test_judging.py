@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from attestation.appraisal_policy import AppraisalContext
-from attestation.appraise import appraise_context, worst_tier
-from attestation.attestation_result import Finding, Tier
-from attestation.cedar import cedar_policy
-from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid, default_policy
-from attestation.cedar.facts import Facts, facts_of
+from attestation.appraisal.appraise import appraise_context, worst_tier
+from attestation.appraisal.builds import BuildComparison, BuildMatch, UnknownBuilds
+from attestation.appraisal.cedar import engine as cedar_policy
+from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid, default_policy
+from attestation.appraisal.facts import Facts, facts_of
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.result import Finding, Tier
 from attestation.claims import Claims
-from attestation.known_builds import BuildComparison, BuildMatch, UnknownBuilds
 
 from tests.plain_policy.generated_contexts import generated_contexts
 from tests.unit.android.play_scene import judged, payload

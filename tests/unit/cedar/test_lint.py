@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
-from attestation.cedar.lint import LintMessage, lint_appraisal
+from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid
+from attestation.appraisal.lint.lint import LintMessage, lint_appraisal
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 24, tzinfo=UTC).timestamp()

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from attestation.cedar.cedar_policy import CedarPolicy, PolicyInvalid
-from attestation.cedar.lint import lint_appraisal
-from attestation.cedar.rules import MAX_TEXT_BYTES
+from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid
+from attestation.appraisal.cedar.rules import MAX_TEXT_BYTES
+from attestation.appraisal.lint.lint import lint_appraisal
 
 from tests.unit.cedar.devices import DEVICES
 

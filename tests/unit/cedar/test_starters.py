@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from attestation.appraise import worst_tier
-from attestation.attestation_result import Tier
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
-from attestation.cedar.lint import lint_appraisal
+from attestation.appraisal.appraise import worst_tier
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.lint.lint import lint_appraisal
+from attestation.appraisal.result import Tier
 
-from bonafide.starters import POLICIES, starters
+from bonafide.policies.starters import POLICIES, starters
 from tests.unit.cedar.devices import DEVICES
 
 NOW = 1_790_000_000.0

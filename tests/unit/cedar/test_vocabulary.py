@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from attestation.android.key_attestation import _BOOT_STATES
-from attestation.cedar import vocabulary as words
-from attestation.cedar.facts import SIGNALS
+from attestation.appraisal.facts import SIGNALS
+from attestation.appraisal.lint import vocabulary as words
 from attestation.claims import KeyStorage, Platform
 
 GUIDE = Path(__file__).parents[3] / "docs/policies.md"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
-from attestation.cohort import in_rollout
-from attestation.jose import b64url_encode
+from attestation.appraisal.cohort import in_rollout
+from bonafide_tokens.jose import b64url_encode
 from hypothesis import given
 from hypothesis import strategies as st
 

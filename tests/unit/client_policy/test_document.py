@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from service.client_policy_document import ClientPolicyDocument, Detectors, document_of, json_schema, seconds_of
-from service.client_policy_lint import CODES, lint_client
+from service.policies.client_policy_document import (
+    ClientPolicyDocument,
+    Detectors,
+    document_of,
+    json_schema,
+    seconds_of,
+)
+from service.policies.client_policy_lint import CODES, lint_client
 from typer.testing import CliRunner
 
-from bonafide.cli import cli
+from bonafide.cli.main import cli
 from tests.unit.client_policy.draft import SOUND, text_of
 from tests.unit.gate.stand import NOW
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service.client_policy_document import ClientPolicyDocument, document_of
-from service.client_policy_lint import CODES, lint_client
+from service.policies.client_policy_document import ClientPolicyDocument, document_of
+from service.policies.client_policy_lint import CODES, lint_client
 
 from tests.unit.client_policy.draft import PINS, SOUND, changed, text_of
 from tests.unit.gate.stand import NOW

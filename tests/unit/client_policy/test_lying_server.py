@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from attestation.errors import Reason
 
-from bonafide.attesters.app_instance import AppInstance
-from bonafide.attesters.client import ApiClient
-from bonafide.attesters.policy_keeper import PolicyKeeper, Refresh, WorkStopped
+from devkit.devices.app_instance import AppInstance
+from devkit.devices.client import ApiClient
+from devkit.devices.policy_keeper import PolicyKeeper, Refresh, WorkStopped
 from tests.service_stack.loopback import Scripted, http, serving
 from tests.service_stack.memory_stack import MemoryStack
 from tests.unit.client_policy.signed import CLAIMS, HEADER, forged, policy, signed

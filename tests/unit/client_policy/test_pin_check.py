@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from bonafide import pin_check
-from bonafide.pin_check import HostUnreachable, SeenChain, chain_of, check_pins, spki_sha256
+from bonafide.policies import pin_check
+from bonafide.policies.pin_check import HostUnreachable, SeenChain, chain_of, check_pins, spki_sha256
 from tests.unit.client_policy.draft import PINS, SOUND, changed, text_of
 
 HOST = "api.example.com"

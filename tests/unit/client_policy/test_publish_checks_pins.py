@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attestation.cedar.lint_message import LintMessage
+from attestation.appraisal.lint.message import LintMessage
 from typer.testing import CliRunner
 
-from bonafide import pin_check
-from bonafide.cli import cli
-from bonafide.operator_error import OperatorError
+from bonafide.cli.main import cli
+from bonafide.operator.errors import OperatorError
+from bonafide.policies import pin_check
 from tests.unit.client_policy.draft import SOUND, text_of
 
 MISMATCH = LintMessage(23, "error", "pins-match-nothing", "", "No pin matches what api.example.com shows.", "")
@@ -22,8 +22,8 @@ def _draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def no_stack(*_: object) -> None:
         raise OperatorError("There is no stack.")
 
-    monkeypatch.setattr("bonafide.commands.policy_publish.find_deployment", no_stack)
-    monkeypatch.setattr("bonafide.commands.policy_publish.time.time", lambda: 1_800_000_000.0)
+    monkeypatch.setattr("bonafide.cli.policy.publish.find_deployment", no_stack)
+    monkeypatch.setattr("bonafide.cli.policy.publish.time.time", lambda: 1_800_000_000.0)
     path = tmp_path / "client.json"
     path.write_text(text_of(SOUND), "utf-8")
     return path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from bonafide.cli import cli
+from bonafide.cli.main import cli
 
 Run = Callable[..., Result]
 

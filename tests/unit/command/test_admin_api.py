@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bonafide.admin_api import OPERATOR_VARIABLE, AdminApi, AdminProblem, local_operator, problem_of, segment
-from bonafide.deployment import Deployment
-from bonafide.local.signed_request import SentRequest, signer_of
-from bonafide.operator_error import OperatorError
+from bonafide.operator.admin_api import OPERATOR_VARIABLE, AdminApi, AdminProblem, local_operator, problem_of, segment
+from bonafide.operator.deployment import Deployment
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.signed_request import SentRequest, signer_of
 
 REGION = "eu-central-1"
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from bonafide.admin_api import AdminApi, AdminProblem
-from bonafide.deployment import _TABLE_OUTPUTS, GateSettings, from_outputs
-from bonafide.gate_limits import cache_warnings
-from bonafide.request_report import RouteReport
-from bonafide.route_coverage import covered
-from bonafide.route_list import Routes, meets, placed, read_route, removed
+from bonafide.operator.admin_api import AdminApi, AdminProblem
+from bonafide.operator.deployment import _TABLE_OUTPUTS, GateSettings, from_outputs
+from bonafide.routes.gate_limits import cache_warnings
+from bonafide.routes.request_report import RouteReport
+from bonafide.routes.route_coverage import covered
+from bonafide.routes.route_list import Routes, meets, placed, read_route, removed
 from tests.unit.command.test_route_list import routes
 
 Run = Callable[..., Result]
@@ -89,7 +89,7 @@ def _line(method: str, route: str, request_class: str) -> dict[str, object]:
 @pytest.fixture
 def stack(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     found = Stack(run_folder)
-    monkeypatch.setattr("bonafide.publication.served_version", lambda _deployment: 2)
+    monkeypatch.setattr("bonafide.operator.publication.served_version", lambda _deployment: 2)
     monkeypatch.setattr(AdminApi, "call", lambda _api, method, path, body=None: found.call(method, path, body))
     return found
 
@@ -217,7 +217,7 @@ def test_logs_that_cannot_be_read_stop_no_change(bonafide: Run, stack: Stack, mo
     def denied(*_: object, **__: object) -> Any:
         raise OSError(13, "Permission denied", "authorize.log")
 
-    monkeypatch.setattr("bonafide.commands.api.local_decisions", denied)
+    monkeypatch.setattr("bonafide.cli.api.local_decisions", denied)
     answer = set_mode(bonafide, "orders", "POST /payments", "proof")
     assert (stack.changes, answer["covers"]) == (1, [])
     assert "could not be read. authorize.log: Permission denied." in answer["warnings"][0]

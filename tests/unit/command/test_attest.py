@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 from attestation.attested_key import AttestedKey
-from attestation.certificate import read_certificate
 from attestation.claims import Claims
 from attestation.client_data import ClientData, parse_client_data
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import parse_evidence
-from attestation.jose import b64url_decode
-from attestation.proof import verify_proof
 from attestation.reference_values import AppleReferenceValues, ReferenceValues
 from attestation.verify import verify
+from bonafide_tokens.jose import b64url_decode
+from bonafide_tokens.proof import verify_proof
 from typer.testing import Result
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.registration import DEMO_APPLE_APP_ID
+from bonafide.operator.registration import DEMO_APPLE_APP_ID
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.authority.authority import DeviceAuthority
 
 Run = Callable[..., Result]
 CHALLENGE = "A" * 64

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.body_binding import content_digest
 from attestation.client_data import parse_client_data
-from attestation.jose import b64url_decode
-from attestation.proof import verify_proof
+from bonafide_tokens.jose import b64url_decode
+from bonafide_tokens.proof import verify_proof
+from bonafide_tokens.signed_body import content_digest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from typer.testing import Result
 
-from bonafide.attesters.android_releases import RELEASES as ANDROID
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.device_store import DeviceStore
-from bonafide.attesters.harmony import RELEASES as HARMONY
-from bonafide.attesters.key_store_installation import AndroidInstallation, HarmonyInstallation
+from devkit.devices.android.releases import RELEASES as ANDROID
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.device_store import DeviceStore
+from devkit.devices.harmony.device import RELEASES as HARMONY
+from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
 
 Run = Callable[..., Result]
 CHALLENGE = "A" * 64

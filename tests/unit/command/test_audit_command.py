@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from bonafide.admin_api import AdminApi, AdminProblem
+from bonafide.operator.admin_api import AdminApi, AdminProblem
 
 Run = Callable[..., Result]
 Answers = dict[str, list[Any]]

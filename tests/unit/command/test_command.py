@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from bonafide.deployment import from_outputs
-from bonafide.operator_error import OperatorError, sentence_of
+from bonafide.operator.deployment import from_outputs
+from bonafide.operator.errors import OperatorError, sentence_of
 
 Run = Callable[..., Result]
 
@@ -165,7 +165,7 @@ def test_unforeseen_error_is_one_sentence_without_a_trace(bonafide: Run, monkeyp
     def broken(*_: object) -> None:
         raise RuntimeError("the moon is in the wrong phase")
 
-    monkeypatch.setattr("bonafide.commands.app.find_deployment", broken)
+    monkeypatch.setattr("bonafide.cli.app.app.find_deployment", broken)
     result = bonafide("app", "list")
     assert result.exit_code == 1
     assert "This should not happen: RuntimeError: the moon is in the wrong phase" in result.stderr

@@ -9,11 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from typer.testing import Result
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.iphone import SoftwareIphone
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
 
 Run = Callable[..., Result]
 APP_ID = "ABCDE12345.org.example.demo"

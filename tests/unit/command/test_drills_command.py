@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bonafide.commands.drills import missed_criteria
+from devkit.commands.drills import missed_criteria
 
 
 def test_criterion_that_failed_is_named() -> None:

@@ -15,20 +15,21 @@ import pytest
 from rich.console import Console
 from typer.testing import Result
 
-from bonafide import tables
-from bonafide.admin_api import AdminApi
-from bonafide.commands import drills, policy_replay, story
-from bonafide.commands import terminal as terminal_module
-from bonafide.deployment import Deployment
-from bonafide.fleet.outbreak import Effect, Replayed, Told
-from bonafide.fleet.report import print_outcome
-from bonafide.fleet.run import SCENARIOS, Outcome, Verdict
-from bonafide.replaying import ReplayOrder, replay
+from bonafide.cli import tables
+from bonafide.cli import terminal as terminal_module
+from bonafide.cli.policy import replay as policy_replay
+from bonafide.operator.admin_api import AdminApi
+from bonafide.operator.deployment import Deployment
+from bonafide.replay.replaying import ReplayOrder, replay
+from devkit.commands import drills, story
+from devkit.fleet.drills.outbreak import Effect, Replayed, Told
+from devkit.fleet.report import print_outcome
+from devkit.fleet.run import SCENARIOS, Outcome, Verdict
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
 
 Run = Callable[..., Result]
-COMMANDS = Path(terminal_module.__file__).parent
+COMMANDS = [Path(__file__).parents[3] / folder for folder in ("bonafide", "devkit")]
 
 KEY = "kQ" * 21 + "_"
 DIGEST = "5ef4c0d0" * 8
@@ -223,12 +224,12 @@ def stack(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(AdminApi, "call", answer)
     monkeypatch.setattr(Deployment, "aws", lambda _deployment, _service: ITEMS)
-    monkeypatch.setattr("bonafide.endorsement_feed.DynamoDBStatusLists.find", lambda _table: STATUS_LIST)
-    monkeypatch.setattr("bonafide.play_secrets.PlaySecretsOfApps.list", _secrets)
+    monkeypatch.setattr("bonafide.operator.endorsement_feed.DynamoDBStatusLists.find", lambda _table: STATUS_LIST)
+    monkeypatch.setattr("bonafide.operator.play_secrets.PlaySecretsOfApps.list", _secrets)
 
 
 def _secrets(_of: object, _app: str) -> tuple[Any, ...]:
-    from service.app_secrets import AppSecret, SecretKind
+    from service.vendors.app_secrets import AppSecret, SecretKind
 
     return (
         AppSecret(
@@ -246,7 +247,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReplayOrder, Any
     """A replay that finds something for each of its tables."""
     file = tmp_path_factory.mktemp("replay") / "decisions.jsonl"
     file.write_text("".join(f"{line}\n" for line in RecordedPopulation(devices=60).lines(0, 1500, 1500)), "utf-8")
-    from bonafide.decisions import parts_of_path
+    from bonafide.replay.decisions import parts_of_path
 
     order = ReplayOrder(draft=draft(), now=NOW, app=None, since=0.0, until=NOW, sample=3)
     return order, replay(order, parts_of_path(file, since=None, until=None), processes=1)
@@ -277,7 +278,7 @@ def test_identifiers_are_whole_in_every_table(
         real(*arguments, **named)
 
     monkeypatch.setattr(terminal_module, "print_table", noting)
-    monkeypatch.setattr("bonafide.fleet.report.print_table", noting)
+    monkeypatch.setattr("devkit.fleet.report.print_table", noting)
     monkeypatch.setenv("COLUMNS", str(width))
     for command, words in COMMANDS_WITH_TABLES:
         result = bonafide(*command)
@@ -304,7 +305,7 @@ def test_identifiers_are_whole_in_every_table(
 def _call_sites() -> set[tuple[str, int]]:
     """Every place in the source that prints a table, as file and line."""
     sites = set()
-    for file in COMMANDS.parent.rglob("*.py"):
+    for file in (file for folder in COMMANDS for file in folder.rglob("*.py")):
         tree = ast.parse(file.read_text("utf-8"))
         names = {
             alias.asname or alias.name
@@ -323,7 +324,8 @@ def test_no_other_code_draws_tables() -> None:
     """rich's own tables cut words where the terminal is narrow."""
     drawing = [
         file.name
-        for file in COMMANDS.parent.rglob("*.py")
+        for folder in COMMANDS
+        for file in folder.rglob("*.py")
         if "rich.table" in file.read_text("utf-8") and file != Path(tables.__file__)
     ]
     assert drawing == []

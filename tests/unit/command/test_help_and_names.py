@@ -12,9 +12,9 @@ import pytest
 import typer
 from typer.testing import Result
 
-from bonafide.cli import cli
-from bonafide.local.layout import Layout, LocalStackError, Ports
-from bonafide.local.stack import LocalStack
+from bonafide.cli.main import cli
+from bonafide.operator.layout import Layout, LocalStackError, Ports
+from devkit.stack.stack import LocalStack
 
 Run = Callable[..., Result]
 
@@ -153,7 +153,7 @@ def test_one_folder_is_held_by_one_stack(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("checkout")
 def test_named_stack_takes_the_next_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """`local up --name two` works beside one that has 8700; --port and BONAFIDE_PORT are obeyed."""
-    monkeypatch.setattr("bonafide.local.layout.is_free", lambda port: port > 8706)
+    monkeypatch.setattr("bonafide.operator.layout.is_free", lambda port: port > 8706)
     monkeypatch.setenv("BONAFIDE_NAME", "two")
     assert Ports.from_environment().verifier == 8710
     monkeypatch.setenv("BONAFIDE_PORT", "9000")

@@ -6,13 +6,13 @@ from collections import Counter
 from typing import cast
 
 import pytest
-from attestation.cedar.recorded_decision import RecordedDecision
+from attestation.appraisal.replay.recorded_decision import RecordedDecision
 
-from bonafide.commands import app_builds
-from bonafide.commands.app_builds import preview_client_policy, read_minimum
-from bonafide.deployment import Deployment
-from bonafide.lockout import Lockout, below, lockout
-from bonafide.operator_error import OperatorError
+from bonafide.cli.app import builds as app_builds
+from bonafide.cli.app.builds import preview_client_policy, read_minimum
+from bonafide.operator.deployment import Deployment
+from bonafide.operator.errors import OperatorError
+from bonafide.replay.lockout import Lockout, below, lockout
 
 
 def decision(key: str, build: str, at: float = 1.0, **more: str) -> RecordedDecision:

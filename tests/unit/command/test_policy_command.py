@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from bonafide.drafts import MAX_DRAFT_BYTES, read_draft
-from bonafide.operator_error import OperatorError
+from bonafide.operator.errors import OperatorError
+from bonafide.policies.drafts import MAX_DRAFT_BYTES, read_draft
 
 Run = Callable[..., Result]
 SOUND = "permit (principal, action, resource);\n"

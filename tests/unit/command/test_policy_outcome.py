@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import typer
 
-from bonafide.admin_api import AdminProblem
-from bonafide.commands.policy_outcome import confirm, say_messages, told
-from bonafide.operator_error import OperatorError
-from bonafide.policies import Documents, difference
-from bonafide.publication import publication_of
+from bonafide.cli.outcome import confirm, say_messages, told
+from bonafide.operator.admin_api import AdminProblem
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.publication import publication_of
+from bonafide.policies.publishing import Documents, difference
 from tests.unit.command.test_admin_api import api
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from bonafide import pin_check
-from bonafide.pin_check import HostUnreachable, SeenChain
+from bonafide.policies import pin_check
+from bonafide.policies.pin_check import HostUnreachable, SeenChain
 
 PIN, BACKUP, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in range(3))
 Run = Callable[..., Result]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bonafide import publication
-from bonafide.deployment import ROTATE_FUNCTION, Deployment
-from bonafide.operator_error import OperatorError
-from bonafide.publication import invoke_rotation, publish_now
+from bonafide.operator import publication
+from bonafide.operator.deployment import ROTATE_FUNCTION, Deployment
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.publication import invoke_rotation, publish_now
 
 
 class Lambda:

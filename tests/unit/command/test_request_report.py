@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bonafide.operator_error import OperatorError
-from bonafide.request_report import CLASSES, deployed_decisions, local_decisions, read_line, report
-from bonafide.route_list import read_route
+from bonafide.operator.errors import OperatorError
+from bonafide.routes.request_report import CLASSES, deployed_decisions, local_decisions, read_line, report
+from bonafide.routes.route_list import read_route
 
 NOW = 1_780_000_000.0
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from attestation.route_requirement import Requirement, RouteRequirement, demand_for
-from service.guarded_apis import MAX_ROUTES
+from bonafide_tokens.routes import Requirement, RouteRequirement, demand_for
+from service.admin.guarded_apis import MAX_ROUTES
 
-from bonafide.operator_error import OperatorError
-from bonafide.route_list import Place, Routes, hidden, hides, new_route, placed, read_route, removed
+from bonafide.operator.errors import OperatorError
+from bonafide.routes.route_list import Place, Routes, hidden, hides, new_route, placed, read_route, removed
 
 
 def routes(*texts: str) -> Routes:

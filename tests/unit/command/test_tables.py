@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bonafide.tables import print_table
+from bonafide.cli.tables import print_table
 
 DIGEST = "5ef4c0d0" * 8
 ARN = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_PolicyPublisher_0a1b2c3d4e5f6071/ann.example@example.org"

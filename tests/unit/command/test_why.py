@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.request_code import request_code
+from bonafide_tokens.request_code import request_code
 from typer.testing import Result
 
-from bonafide.deployment import Deployment, from_outputs
-from bonafide.operator_error import WrongUsage
-from bonafide.support_lookup import read_code
+from bonafide.operator.deployment import Deployment, from_outputs
+from bonafide.operator.errors import WrongUsage
+from bonafide.replay.support_lookup import read_code
 
 Run = Callable[..., Result]
 
@@ -148,7 +148,7 @@ class Logs:
 def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
     made = Logs()
     names = ("VerifierApiUrl", "Issuer", "Audience", "WrappingKeyId", "RootPublicKey")
-    from bonafide import deployment
+    from bonafide.operator import deployment
 
     outputs = {**dict.fromkeys(names, "x"), **dict.fromkeys(deployment._TABLE_OUTPUTS.values(), "x")}
     outputs |= {"VerifierLogGroup": "/mine/verifier", "GuardLogGroup": "/mine/guard"}

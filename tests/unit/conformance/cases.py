@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from attestation.apple.attestation import read_attestation_object
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.iphone import SoftwareIphone
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
 
 NOW = 1_780_000_000.0
 APP_ID = "ABCDE12345.org.example.demo"

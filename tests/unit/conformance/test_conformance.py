@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bonafide.case_file import CaseUnusable, read_case, timestamp
-from bonafide.conformance import CaseResult, main, run_conformance
+from bonafide.conformance.case_file import CaseUnusable, read_case, timestamp
+from bonafide.conformance.run import CaseResult, main, run_conformance
 from tests.real_cases import real_case, require_cases
 
 from .cases import altered, flipped, minted_cases, write
@@ -183,7 +183,7 @@ def test_folder_without_cases_is_a_failure(tmp_path: Path) -> None:
 
 def test_crash_of_a_verifier_fails_its_case_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is named as what it is: an error that escaped."""
-    from bonafide import conformance
+    from bonafide.conformance import run as conformance
 
     def crash(case: object) -> None:
         raise KeyError(case)
@@ -216,7 +216,7 @@ def test_report_lists_every_case_and_closes_with_the_count(tmp_path: Path) -> No
 
 
 def test_module_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`python -m bonafide.conformance DIR [--json]`, with an exit code for scripts."""
+    """`python -m bonafide.conformance.run DIR [--json]`, with an exit code for scripts."""
     path = write(tmp_path, "one", CASES["assertion"])
     assert main([str(tmp_path)]) == 0
     assert capsys.readouterr().out.endswith("\n1 passed, 0 failed\n")
@@ -224,7 +224,7 @@ def test_module_runs_from_the_command_line(tmp_path: Path, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out)["cases"][0]["passed"] is True
     write(tmp_path, "two", {"case": "broken"})
     ran = subprocess.run(
-        [sys.executable, "-m", "bonafide.conformance", tmp_path], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bonafide.conformance.run", tmp_path], capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout.splitlines()[-1]) == (1, "1 passed, 1 failed")
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from attestation.apple.attestation import read_attestation_object
-from attestation.jose import b64url_decode
+from bonafide_tokens.jose import b64url_decode
 from rich.console import Console
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.installation import Installation
-from bonafide.attesters.iphone import SoftwareIphone
-from bonafide.inspection import Inspection, inspect_evidence
+from bonafide.inspect.inspection import Inspection, inspect_evidence
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.apple.iphone import SoftwareIphone
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.installation import Installation
 
 from .cases import APP_ID, NOW, altered, minted_cases
 

@@ -10,12 +10,12 @@ import pytest
 from attestation.errors import Reason
 from rich.console import Console
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
-from bonafide.fleet.operator_access import OperatorAccess
-from bonafide.fleet.report import closing_line, print_outcome
-from bonafide.fleet.run import SCENARIOS, Outcome, Verdict, run_fleet, run_scenario
-from bonafide.fleet.scenario import CREATED, OK, REJECTED, Expected, Scenario, Scene, WrongContent
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
+from devkit.fleet.operator_access import OperatorAccess
+from devkit.fleet.report import closing_line, print_outcome
+from devkit.fleet.run import SCENARIOS, Outcome, Verdict, run_fleet, run_scenario
+from devkit.fleet.scenario import CREATED, OK, REJECTED, Expected, Scenario, Scene, WrongContent
 
 GOOD = Answer(200, {}, b"{}", 1.0)
 REFUSED = Answer(403, {}, b'{"type": "/problems/evidence-rejected", "support_code": "AAAAAAAA"}', 1.0, "key")
@@ -150,7 +150,7 @@ def test_fleet_has_every_device_that_was_asked_for() -> None:
         "another team",
         "another bundle id",
         "a challenge that is spent",
-        "a recorded enrolment again",
+        "a recorded enrolment after a renewal",
         "a stolen token, without its key",
         "a proof by his own key",
         "a counter that was used",

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from bonafide.attesters.app_instance import AppInstance
-from bonafide.attesters.client import Answer, ApiClient, Session, UnexpectedAnswer
-from bonafide.fleet.traffic import Device, Fate, Traffic
+from devkit.devices.app_instance import AppInstance
+from devkit.devices.client import Answer, ApiClient, Session, UnexpectedAnswer
+from devkit.fleet.drills.traffic import Device, Fate, Traffic
 
 
 def answer(status: int, **members: str) -> Answer:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from attestation.attestation_result import AttestationResult, Tier
-from attestation.jose import EcPublicKey, b64url_decode, b64url_encode, public_key_of
-from attestation.proof import make_proof
-from attestation.route_requirement import Requirement, RouteRequirement
-from attestation.token import SigningKey, mint_token
-from attestation.trust_bundle import AppStanding, TrustBundle, sign_trust_bundle
+from attestation.appraisal.result import AttestationResult, Tier
 from authorize_request import Authorizer
 from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode, public_key_of
+from bonafide_tokens.proof import make_proof
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.token import SigningKey, mint_token
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, sign_trust_bundle
 from bundle_client import BundleAnswer
 from bundle_keeper import BundleKeeper
 from cryptography.hazmat.primitives import hashes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from attestation.jose import b64url_encode, public_key_of, sign_jws
-from attestation.token import TOKEN_TYPE, SigningKey
-from attestation.trust_bundle import AppStanding
+from bonafide_tokens.jose import b64url_encode, public_key_of, sign_jws
+from bonafide_tokens.token import TOKEN_TYPE, SigningKey
+from bonafide_tokens.trust_bundle import AppStanding
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.unit.gate.conftest import Lines

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attestation.attestation_pop import ATTESTATION_POP_TYPE, make_attestation_pop
-from attestation.jose import es256_sign
-from attestation.proof import VerifiedProof
-from attestation.route_requirement import Requirement, RouteRequirement
-from attestation.trust_bundle import TrustBundle
+from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.pop import ATTESTATION_POP_TYPE, make_attestation_pop
+from bonafide_tokens.proof import VerifiedProof
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.trust_bundle import TrustBundle
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import KINDS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from attestation.jose import b64url_encode
-from attestation.route_requirement import Requirement
 from authorize_request import wire
 from authorizer_settings import AuthorizerSettings, SettingsError
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.routes import Requirement
 
 from tests.unit.gate.stand import public_key
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.body_binding import content_digest, requires_signed_body, unsigned_body
-from attestation.request_code import request_code
+from bonafide_tokens.request_code import request_code
+from bonafide_tokens.signed_body import content_digest, requires_signed_body, unsigned_body
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.forgery import TOKEN, forged_proof
 from tests.unit.gate.other_kinds import KINDS
 from tests.unit.gate.stand import Call, Stand, effect
 
-LIBRARY = Path(__file__).parents[3] / "layers" / "attestation" / "src"
+LIBRARY = Path(__file__).parents[3] / "layers" / "tokens" / "src"
 BODY = '{"to": "Ana", "amount": "12.50 €"}'.encode()
 DIGEST = content_digest(BODY)
 
@@ -167,8 +167,8 @@ def test_whole_way_from_app_to_backend(call: Call) -> None:
 def test_backend_needs_no_package_of_ours_but_this_module() -> None:
     """The standard library is enough: no cryptography in the team's function."""
     probe = (
-        f"import sys; sys.path.insert(0, {str(LIBRARY)!r}); import attestation.body_binding; "
-        "print([m for m in sys.modules if m.startswith(('attestation.', 'cryptography'))])"
+        f"import sys; sys.path.insert(0, {str(LIBRARY)!r}); import bonafide_tokens.signed_body; "
+        "print([m for m in sys.modules if m.startswith(('bonafide_tokens.', 'attestation', 'cryptography'))])"
     )
     run = subprocess.run([sys.executable, "-I", "-S", "-c", probe], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['attestation.request_code', 'attestation.body_binding']"
+    assert run.stdout.strip() == "['bonafide_tokens.request_code', 'bonafide_tokens.signed_body']"

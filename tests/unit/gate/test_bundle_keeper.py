@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from attestation.errors import Reason
-from attestation.trust_bundle import TrustBundle
+from bonafide_tokens.errors import Reason
+from bonafide_tokens.trust_bundle import TrustBundle
 from bundle_client import BundleAnswer, BundleUnreachable
 from bundle_keeper import BundleKeeper
 

@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from attestation.body_binding import content_digest, requires_signed_body
-from attestation.route_requirement import Requirement, RouteRequirement
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.signed_body import content_digest, requires_signed_body
 from bundle_client import BundleUnreachable
 
 from tests.unit.gate.conftest import Lines

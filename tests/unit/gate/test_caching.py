@@ -12,11 +12,11 @@ from typing import Any
 
 import authorize_request
 import pytest
-from attestation.attestation_result import Tier
-from attestation.route_requirement import Requirement, RouteRequirement
+from attestation.appraisal.result import Tier
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from bundle_client import BundleAnswer, BundleUnreachable
 
-from bonafide.local.authorizer_policy import is_allowed
+from devkit.gateway.authorizer_policy import is_allowed
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import http_1, http_2, rest, rest_token
 from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, RESULT, Call, Stand, bundle, effect, signed, token

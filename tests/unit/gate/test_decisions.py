@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from attestation.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStanding
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import APP, KEY_ID, NOW, Call, Stand, blocked, bundle, effect, token

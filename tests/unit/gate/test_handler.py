@@ -9,8 +9,8 @@ from typing import Any
 
 import authorize_request
 import pytest
-from attestation.errors import Reason
-from attestation.route_requirement import Requirement, RouteRequirement
+from bonafide_tokens.errors import Reason
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from bundle_client import BundleUnreachable
 from refusals import REFUSALS
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from attestation.attestation_pop import make_attestation_pop, verify_attestation_pop
-from attestation.attestation_result import AttestationResult, Tier
-from attestation.body_binding import content_digest
-from attestation.jose import EcPublicKey
-from attestation.proof import VerifiedProof, make_proof, verify_proof
-from attestation.token import EAR_PROFILE, verify_token
+from attestation.appraisal.result import AttestationResult, Tier
+from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.pop import make_attestation_pop, verify_attestation_pop
+from bonafide_tokens.proof import VerifiedProof, make_proof, verify_proof
+from bonafide_tokens.signed_body import content_digest
+from bonafide_tokens.token import EAR_PROFILE, verify_token
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey

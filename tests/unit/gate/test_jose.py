@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from attestation.jose import (
+from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
+from bonafide_tokens.jose import (
     JwsKind,
     b64url_decode,
     b64url_encode,
@@ -48,7 +48,7 @@ def test_base64url_has_one_spelling_for_each_bytes(text: str) -> None:
     """Whatever is accepted is exactly what we would have written."""
     try:
         data = b64url_decode(text)
-    except MalformedEvidence:
+    except Malformed:
         return
     assert b64url_encode(data) == text
 
@@ -56,7 +56,7 @@ def test_base64url_has_one_spelling_for_each_bytes(text: str) -> None:
 @pytest.mark.parametrize("text", ["A", "AAAAA", "AA==", "AA=", "=", "AB", "AAB", "A+AA", "A/AA", " AA", "AA\n", "Ａ"])
 def test_base64url_that_is_not_strict_is_refused(text: str) -> None:
     """Padding, the other alphabet, white space, unused bits."""
-    with pytest.raises(MalformedEvidence):
+    with pytest.raises(Malformed):
         b64url_decode(text)
 
 
@@ -83,7 +83,7 @@ def test_base64url_that_is_not_strict_is_refused(text: str) -> None:
 )
 def test_json_that_is_not_one_strict_object_is_refused(data: bytes) -> None:
     """Two parsers must never see two things, and nothing may exhaust ours."""
-    with pytest.raises(MalformedEvidence):
+    with pytest.raises(Malformed):
         read_json_object(data)
 
 
@@ -147,7 +147,7 @@ def test_jwk_that_is_no_public_p256_key_is_refused(change: dict[str, object]) ->
     """Private members above all: an app that sends its private key has lost it."""
     jwk = public_key("request").to_jwk() | change
     for reader in (jwk_thumbprint, public_key_from_jwk):
-        with pytest.raises(MalformedEvidence) as refusal:
+        with pytest.raises(Malformed) as refusal:
             reader(jwk)
         assert refusal.value.reason is Reason.KEY_UNREADABLE
 
@@ -157,7 +157,7 @@ def test_jwk_that_is_no_public_p256_key_is_refused(change: dict[str, object]) ->
 )
 def test_point_off_the_curve_is_refused(point: bytes) -> None:
     """An invalid-curve point would leak whatever is computed with it."""
-    with pytest.raises(MalformedEvidence):
+    with pytest.raises(Malformed):
         public_key_from_point(point)
 
 
@@ -171,7 +171,7 @@ def test_jws_that_was_changed_anywhere_never_verifies(at: int, noise: bytes) -> 
         return
     try:
         jws = read_jws(changed, KIND)
-    except AttestationError:
+    except TokenError:
         return
     assert not jws.signed_by(public_key("token"))
 
@@ -185,13 +185,13 @@ def test_header_that_was_read_cannot_be_changed_by_its_reader() -> None:
 
 def test_size_limit_comes_before_any_work() -> None:
     """A megabyte costs a length check."""
-    with pytest.raises(MalformedEvidence):
+    with pytest.raises(Malformed):
         read_jws("A" * 2001, KIND)
 
 
 def test_wrong_algorithm_is_rejected_not_malformed() -> None:
     """It was read, and what it says is not for us."""
-    with pytest.raises(RejectedEvidence):
+    with pytest.raises(Rejected):
         read_jws(sign_jws(private_key("token"), HEADER | {"alg": "none"}, {}), KIND)
 
 
@@ -200,5 +200,5 @@ def test_random_bytes_give_only_our_errors() -> None:
     for _ in range(300):
         noise = b64url_encode(os.urandom(30))
         for text in (noise, f"{noise}.{noise}.{noise}", f"{b64url_encode(b'{}')}.{noise}.{noise}"):
-            with pytest.raises(AttestationError):
+            with pytest.raises(TokenError):
                 read_jws(text, KIND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attestation.route_requirement import Demand, Requirement, RouteRequirement, demand_for, is_ambiguous
+from bonafide_tokens.routes import Demand, Requirement, RouteRequirement, demand_for, is_ambiguous
 
 from tests.unit.gate.test_route_requirement import requirement_for
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from attestation.errors import AttestationError, Reason
-from attestation.proof import ReplayMemory, VerifiedProof, make_proof, same_target, verify_proof
+from bonafide_tokens.errors import Reason, TokenError
+from bonafide_tokens.proof import ReplayMemory, VerifiedProof, make_proof, same_target, verify_proof
 
 from tests.unit.gate.stand import NOW, private_key, public_key
 
@@ -119,7 +119,7 @@ def test_remembered_request_key_gives_the_same_verdict() -> None:
     seen = verify_proof(proof, request_key_thumbprint=known.thumbprint(), request_key=known, **arguments)  # type: ignore[arg-type]
     assert seen.request_key is known
     forged = make_proof(private_key("thief"), method="GET", url=URL, token="t", jti="j", now=NOW)
-    with pytest.raises(AttestationError) as refusal:
+    with pytest.raises(TokenError) as refusal:
         verify_proof(forged, request_key_thumbprint=known.thumbprint(), request_key=known, **arguments)  # type: ignore[arg-type]
     assert refusal.value.reason is Reason.PROOF_KEY
 
@@ -131,7 +131,7 @@ def proof(jti: str, *, made_at: float = NOW, key: str = "request") -> VerifiedPr
 def replayed(memory: ReplayMemory, again: VerifiedProof, *, now: float) -> bool:
     try:
         memory.admit(again, now=now)
-    except AttestationError as error:
+    except TokenError as error:
         return error.reason is Reason.PROOF_REPLAYED
     return False
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attestation.attestation_pop import make_attestation_pop
-from attestation.jose import b64url_decode, b64url_encode
-from attestation.proof_nonce import NONCE_LIFETIME, make_nonce, nonce_holds
+from bonafide_tokens.jose import b64url_decode, b64url_encode
+from bonafide_tokens.pop import make_attestation_pop
+from bonafide_tokens.proof_nonce import NONCE_LIFETIME, make_nonce, nonce_holds
 from bundle_client import BundleUnreachable
 
 from tests.unit.gate.conftest import Lines

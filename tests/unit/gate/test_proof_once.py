@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import spent_proofs
-from attestation.route_requirement import Requirement, RouteRequirement
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from spent_proofs import PREFIX, SpentProofs
 
 from tests.unit.gate.conftest import Lines

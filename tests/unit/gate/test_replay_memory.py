@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from attestation.errors import Reason, RejectedEvidence
-from attestation.proof import ReplayMemory, VerifiedProof
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.proof import ReplayMemory, VerifiedProof
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import NOW, Call, Stand, effect, public_key, token
@@ -19,7 +19,7 @@ def proof(jti: str, *, key: str = "request", made_at: float = NOW) -> VerifiedPr
 def admitted(memory: ReplayMemory, one: VerifiedProof, *, now: float = NOW, elapsed: float | None = None) -> bool:
     try:
         memory.admit(one, now=now, elapsed=elapsed)
-    except RejectedEvidence as error:
+    except Rejected as error:
         return error.reason is not Reason.PROOF_REPLAYED
     return True
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attestation.attestation_result import AttestationResult, Tier
-from attestation.route_requirement import Requirement, RouteRequirement
-from attestation.trust_bundle import AppStanding
+from attestation.appraisal.result import AttestationResult, Tier
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.trust_bundle import AppStanding
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import APP, AUDIENCE, KEY_ID, NOW, Call, Stand, blocked, bundle, effect, token

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from attestation.route_requirement import (
+from bonafide_tokens.routes import (
     Demand,
     Requirement,
     RouteRequirement,

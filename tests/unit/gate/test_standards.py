@@ -9,9 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from attestation.attestation_pop import verify_attestation_pop
-from attestation.errors import AttestationError, Reason
-from attestation.jose import (
+from bonafide_tokens.errors import Reason, TokenError
+from bonafide_tokens.jose import (
     JwsKind,
     b64url_decode,
     jwk_thumbprint,
@@ -19,8 +18,9 @@ from attestation.jose import (
     public_key_from_point,
     read_jws,
 )
-from attestation.proof import verify_proof
-from attestation.token import EAR_PROFILE, TOKEN_TYPE, request_key_of, verify_token
+from bonafide_tokens.pop import verify_attestation_pop
+from bonafide_tokens.proof import verify_proof
+from bonafide_tokens.token import EAR_PROFILE, TOKEN_TYPE, request_key_of, verify_token
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from tests.real_cases import cases_folder
@@ -73,7 +73,7 @@ def checked(dpop: dict[str, Any], number: int, **changes: Any) -> Reason | str:
     }
     try:
         return verify_proof(proof["jwt"], **(arguments | changes)).jti
-    except AttestationError as error:
+    except TokenError as error:
         return error.reason
 
 
@@ -110,7 +110,7 @@ def test_proofs_for_a_token_endpoint_lack_what_an_api_needs(dpop: dict[str, Any]
 
 def test_access_token_is_no_attestation_token(dpop: dict[str, Any]) -> None:
     """Another JWT of the platform, passed off as ours."""
-    with pytest.raises(AttestationError) as refusal:
+    with pytest.raises(TokenError) as refusal:
         verify_token(dpop["jwt_access_token_with_cnf_jkt"]["jwt"], keys={}, issuer="", audience="", now=1562262618.0)
     assert refusal.value.reason is Reason.TOKEN_TYPE
 
@@ -120,7 +120,7 @@ def test_client_attestation_is_read_and_refused_for_what_only_ours_has(abca: dic
     attestation = abca["client_attestation"]
     key = from_pem(abca["attester_public_key_pem"])
     assert read_jws(attestation["jwt"], kind(TOKEN_TYPE)).signed_by(key)
-    with pytest.raises(AttestationError) as refusal:
+    with pytest.raises(TokenError) as refusal:
         verify_token(attestation["jwt"], keys={"11": key}, issuer="x", audience="y", now=1772487600.0)
     assert refusal.value.reason is Reason.TOKEN_ISSUER
 
@@ -138,7 +138,7 @@ def test_attestation_pop_is_no_dpop_proof(abca: dict[str, Any]) -> None:
     for pop in abca["client_attestation_pop"]:
         pop_kind = kind("oauth-client-attestation-pop+jwt")
         assert read_jws(pop["jwt"], pop_kind).signed_by(from_pem(abca["pop_public_key_pem"]))
-        with pytest.raises(AttestationError) as refusal:
+        with pytest.raises(TokenError) as refusal:
             verify_proof(
                 pop["jwt"],
                 method="GET",
@@ -166,10 +166,10 @@ def test_drafts_own_pop_is_accepted_and_refused_as_it_should_be(abca: dict[str, 
             ({"now": usual["now"] + 61}, Reason.PROOF_TIME),
             ({"request_key": from_pem(abca["attester_public_key_pem"])}, Reason.PROOF_SIGNATURE),
         ):
-            with pytest.raises(AttestationError) as refusal:
+            with pytest.raises(TokenError) as refusal:
                 verify_attestation_pop(pop["jwt"], **(usual | change))
             assert refusal.value.reason is reason
-        with pytest.raises(AttestationError) as refusal:
+        with pytest.raises(TokenError) as refusal:
             verify_attestation_pop(attestation, **usual)
         assert refusal.value.reason is Reason.PROOF_MALFORMED
 
@@ -190,6 +190,6 @@ def test_legacy_ear_token_is_not_one_of_ours() -> None:
     legacy = examples("ear_examples")["signed_jwt_legacy_veraison_profile"]
     assert read_jws(legacy["jwt"], kind("JWT")).signed_by(public_key_from_jwk(legacy["jwk"]))
     assert b"1.666529184e+09" in b64url_decode(legacy["jwt"].split(".")[1])
-    with pytest.raises(AttestationError) as refusal:
+    with pytest.raises(TokenError) as refusal:
         verify_token(legacy["jwt"], keys={}, issuer="x", audience="y", now=1677247900.0)
     assert refusal.value.reason is Reason.TOKEN_TYPE

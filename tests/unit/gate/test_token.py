@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from attestation.attestation_result import AttestationResult, Tier
-from attestation.errors import Reason, RejectedEvidence
-from attestation.token import SigningKey, verify_token
+from attestation.appraisal.result import AttestationResult, Tier
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.token import SigningKey, verify_token
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, KEY_ID, NOW, RESULT, parts, private_key, public_key, token
 
@@ -86,7 +86,7 @@ def test_token_for_several_audiences_serves_each_of_them() -> None:
     """RFC 7519 §4.1.3: a list when there are several."""
     text = token(audience=("https://a.example", "https://b.example"))
     assert verified(text, audience="https://b.example").app == "orders-ios"
-    with pytest.raises(RejectedEvidence) as refusal:
+    with pytest.raises(Rejected) as refusal:
         verified(text, audience="https://a.exampl")
     assert refusal.value.reason is Reason.TOKEN_AUDIENCE
 
@@ -119,7 +119,7 @@ def test_clock_skew_counts_on_both_ends_and_no_further(now: float, reason: Reaso
     if reason is None:
         verified(token(), now=now)
         return
-    with pytest.raises(RejectedEvidence) as refusal:
+    with pytest.raises(Rejected) as refusal:
         verified(token(), now=now)
     assert refusal.value.reason is reason
 
@@ -128,6 +128,6 @@ def test_kid_names_the_only_key_that_is_tried() -> None:
     """A token signed by one of our keys under the name of another is refused."""
     keys = {"k7": public_key("token"), "k8": public_key("other")}
     by_other = token(signing_key=SigningKey("k7", private_key("other")))
-    with pytest.raises(RejectedEvidence) as refusal:
+    with pytest.raises(Rejected) as refusal:
         verified(by_other, keys=keys)
     assert refusal.value.reason is Reason.TOKEN_SIGNATURE

@@ -5,8 +5,8 @@ from __future__ import annotations
 import string
 
 import pytest
-from attestation.errors import Reason
-from attestation.proof import _told
+from bonafide_tokens.errors import Reason
+from bonafide_tokens.proof import _told
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from attestation.errors import Reason, RejectedEvidence
-from attestation.jose import b64url_encode, es256_from_der, es256_sign
-from attestation.trust_bundle import AppStanding, TrustBundle, jwks, open_trust_bundle, sign_trust_bundle
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.jose import b64url_encode, es256_from_der, es256_sign
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, jwks, open_trust_bundle, sign_trust_bundle
 
 from tests.unit.gate.stand import (
     ISSUER,
@@ -108,7 +108,7 @@ def test_signer_gets_the_digest_and_returns_der() -> None:
 )
 def test_bundle_with_one_thing_wrong_is_refused(name: str, jws: Callable[[], str]) -> None:
     """One face: the caller keeps the last good one, whatever it was."""
-    with pytest.raises(RejectedEvidence) as refusal:
+    with pytest.raises(Rejected) as refusal:
         opened(jws())
     assert refusal.value.reason is Reason.BUNDLE_INVALID
 
@@ -118,7 +118,7 @@ def test_nested_bombs_under_the_root_signature_are_refused() -> None:
     header = b64url_encode(b'{"alg":"ES256","typ":"bonafide-trust-bundle+jwt"}')
     text = f"{header}.{b64url_encode(b'[' * 200_000)}"
     signature = es256_from_der(key_management_service("root")(sha256(text.encode()).digest()))
-    with pytest.raises(RejectedEvidence):
+    with pytest.raises(Rejected):
         opened(f"{text}.{b64url_encode(signature)}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attestation.token import verify_token
+from bonafide_tokens.token import verify_token
 from verified_tokens import VerifiedTokens
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, public_key, token

@@ -10,8 +10,7 @@ from attestation.errors import Reason
 from attestation.evidence import AttestationKind
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters import harmony_hostile as hostile
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     Extension,
     basic_constraints,
@@ -20,10 +19,11 @@ from bonafide.attesters.certificate_template import (
     new_private_key,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL, octet_string, sequence, tlv
-from bonafide.attesters.harmony import ChainDraft
-from bonafide.attesters.harmony_authority import DAY, SigningCertificate
-from bonafide.attesters.huks_statement import OID, challenge
+from devkit.devices.authority.der_writer import NULL, octet_string, sequence, tlv
+from devkit.devices.authority.harmony import DAY, SigningCertificate
+from devkit.devices.harmony import hostile
+from devkit.devices.harmony.device import ChainDraft
+from devkit.devices.harmony.huks_statement import OID, challenge
 from tests.unit.apple_mutations.scene import Drawn
 
 from .scene import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from attestation.certificate import read_certificate
 from attestation.claims import Claims, HarmonyIntegrityClaims
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AttestationKind, HarmonyDeviceIntegrity, HarmonyKeyAttestation, IntegrityProfile
@@ -17,10 +17,10 @@ from attestation.reference_values import HarmonyReferenceValues, ReferenceValues
 from attestation.verify import verify
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.certificate_template import new_private_key, spki_of
-from bonafide.attesters.harmony import RELEASES, ChainDraft, SoftwareHarmony
-from bonafide.attesters.integrity_draft import TokenDraft
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.certificate_template import new_private_key, spki_of
+from devkit.devices.harmony.device import RELEASES, ChainDraft, SoftwareHarmony
+from devkit.devices.harmony.integrity_draft import TokenDraft
 from tests.unit.apple_mutations.scene import Drawn
 
 NOW = 1_780_000_000.0

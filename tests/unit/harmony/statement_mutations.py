@@ -8,16 +8,10 @@ from dataclasses import replace
 from attestation.errors import Reason
 from attestation.reference_values import HarmonyReferenceValues
 
-from bonafide.attesters import harmony_hostile as hostile
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.der_writer import (
-    integer,
-    object_identifier,
-    octet_string,
-    sequence,
-    utf8_string,
-)
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.authority.der_writer import integer, object_identifier, octet_string, sequence, utf8_string
+from devkit.devices.harmony import hostile
+from devkit.devices.harmony import huks_statement as huks
 
 from .chain_mutations import GOOD
 from .scene import (

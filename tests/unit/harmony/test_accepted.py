@@ -11,23 +11,16 @@ from attestation.claims import Claims, HarmonyClaims, KeyStorage, Platform
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import AttestationKind, HarmonyKeyAttestation, IntegrityProfile, parse_evidence
 from attestation.harmony import key_attestation as ka
-from attestation.jose import b64url_encode
 from attestation.reference_values import Environment
+from bonafide_tokens.jose import b64url_encode
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.app_attestation import point_of
-from bonafide.attesters.certificate_template import Extension, basic_constraints, spki_of
-from bonafide.attesters.der_writer import (
-    bit_string,
-    boolean,
-    integer,
-    object_identifier,
-    sequence,
-    utf8_string,
-)
-from bonafide.attesters.harmony import RELEASES, ChainDraft
+from devkit.devices.apple.app_attestation import point_of
+from devkit.devices.authority.certificate_template import Extension, basic_constraints, spki_of
+from devkit.devices.authority.der_writer import bit_string, boolean, integer, object_identifier, sequence, utf8_string
+from devkit.devices.harmony import huks_statement as huks
+from devkit.devices.harmony.device import RELEASES, ChainDraft
 
 from .scene import (
     AUTHORITY,

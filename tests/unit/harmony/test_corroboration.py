@@ -20,7 +20,7 @@ from attestation.reference_values import AppleReferenceValues, ReferenceValues
 from attestation.verify import corroborate, verify
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bonafide.attesters.harmony import SoftwareHarmony
+from devkit.devices.harmony.device import SoftwareHarmony
 
 from .scene import BUNDLE, CLIENT_DATA, DIGEST, ENDORSEMENTS, EXPECTED, NOW, device_of
 

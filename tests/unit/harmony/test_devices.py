@@ -13,8 +13,8 @@ from attestation.evidence import AttestationKind, IntegrityProfile
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.huks_statement import OID
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.harmony.huks_statement import OID
 from tests.unit.apple_mutations.scene import Drawn
 
 from .scene import DIGEST, ENHANCED, HMS, NOW, chain_draft, device_of, token_draft

@@ -13,10 +13,10 @@ import pytest
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import AttestationKind, parse_evidence
 
-from bonafide.attesters import harmony_hostile as hostile
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.harmony_authority import DAY, SIGNING_HOST, SigningCertificate
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.authority.harmony import DAY, SIGNING_HOST, SigningCertificate
+from devkit.devices.harmony import hostile
+from devkit.devices.harmony import huks_statement as huks
 
 from .scene import (
     DIGEST,

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.der_writer import utf8_string
-from bonafide.inspection import inspect_evidence
+from bonafide.inspect.inspection import inspect_evidence
+from devkit.devices.authority.der_writer import utf8_string
+from devkit.devices.harmony import huks_statement as huks
 
 from .scene import (
     AUTHORITY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attestation.errors import AttestationError
 
-from bonafide.harmony_description import HARMONY_STEPS
+from bonafide.inspect.harmony import HARMONY_STEPS
 
 from .chain_mutations import CHAIN_MUTATIONS
 from .scene import KeyQuestion, Mutation

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.certificate import read_certificate
 from attestation.claims import KeyStorage
+from attestation.encoding.certificate import read_certificate
 from attestation.evidence import AttestationKind
 from attestation.harmony import key_attestation as ka
 
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.certificate_template import CertificateTemplate, Extension, basic_constraints
-from bonafide.attesters.der_writer import boolean, enumerated, integer, sequence, utf8_string
-from bonafide.attesters.harmony_authority import DEVICE_SECURITY_LEVEL, SigningCertificate
+from devkit.devices.authority.certificate_template import CertificateTemplate, Extension, basic_constraints
+from devkit.devices.authority.der_writer import boolean, enumerated, integer, sequence, utf8_string
+from devkit.devices.authority.harmony import DEVICE_SECURITY_LEVEL, SigningCertificate
+from devkit.devices.harmony import huks_statement as huks
 
 from .scene import AUTHORITY, BUNDLE, FORGED_KEY, NOW, KeyQuestion, chain_draft, device_of
 from .test_accepted import claims_of, harmony_of

@@ -15,8 +15,8 @@ from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import IntegrityProfile
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bonafide.attesters import key_description as android
-from bonafide.attesters.certificate_template import (
+from devkit.devices.android import key_description as android
+from devkit.devices.authority.certificate_template import (
     CRL_SIGN,
     DIGITAL_SIGNATURE,
     KEY_CERT_SIGN,
@@ -27,8 +27,8 @@ from bonafide.attesters.certificate_template import (
     name,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL, enumerated, integer, sequence, tlv
-from bonafide.attesters.harmony_authority import (
+from devkit.devices.authority.der_writer import NULL, enumerated, integer, sequence, tlv
+from devkit.devices.authority.harmony import (
     DEVICE_SECURITY_LEVEL,
     ENHANCED_SIGNER,
     SIGNING_HOST,
@@ -36,7 +36,7 @@ from bonafide.attesters.harmony_authority import (
     SigningCertificate,
     rsa_key,
 )
-from bonafide.attesters.huks_statement import ARC, OID
+from devkit.devices.harmony.huks_statement import ARC, OID
 
 from .scene import ENHANCED, HARMONY, HMS, NEXT, TokenQuestion, token_draft
 

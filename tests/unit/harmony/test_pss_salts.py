@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import IntegrityProfile
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, HashAlgorithm
 
-from bonafide.attesters.harmony_authority import rsa_key
+from devkit.devices.authority.harmony import rsa_key
 
 from .scene import HMS, NEXT, TokenQuestion, token_draft
 from .token_mutations import with_header

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.appraise import appraise
-from attestation.attestation_result import Tier
-from attestation.cedar.cedar_policy import default_policy
+from attestation.appraisal.appraise import appraise
+from attestation.appraisal.cedar.engine import default_policy
+from attestation.appraisal.result import Tier
 from attestation.claims import Claims, KeyStorage
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import HarmonyKeyAttestation
 from attestation.harmony import integrity_token
 from attestation.harmony import key_attestation as ka
-from attestation.jose import b64url_decode
 from attestation.reference_values import Environment, HarmonyReferenceValues, ReferenceValues
 from attestation.verify import verify
+from bonafide_tokens.jose import b64url_decode
 
-from bonafide.attesters import huks_statement as huks
-from bonafide.attesters.certificate_template import Extension
-from bonafide.attesters.harmony import ChainDraft
-from bonafide.case_file import timestamp
+from bonafide.conformance.case_file import timestamp
+from devkit.devices.authority.certificate_template import Extension
+from devkit.devices.harmony import huks_statement as huks
+from devkit.devices.harmony.device import ChainDraft
 from tests.real_cases import real_case
 
 from .scene import (

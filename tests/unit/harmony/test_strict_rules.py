@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.appraise import appraise
-from attestation.attestation_result import AttestationResult, Finding, Tier
-from attestation.cedar.cedar_policy import default_policy
+from attestation.appraisal.appraise import appraise
+from attestation.appraisal.cedar.engine import default_policy
+from attestation.appraisal.result import AttestationResult, Finding, Tier
 from attestation.claims import Claims, KeyStorage
 from attestation.evidence import AttestationKind
 from attestation.reference_values import Environment

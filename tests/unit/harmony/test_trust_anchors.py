@@ -9,10 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from attestation.certificate import certificates_from_pem
+from attestation.encoding.certificate import certificates_from_pem
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.harmony.simulator import ROOT_DIGEST, ROOT_SPKI_DIGEST, is_simulator_root
-from attestation.jose import b64url_decode
+from bonafide_tokens.jose import b64url_decode
 
 from tests.real_cases import real_case
 

@@ -10,10 +10,9 @@ from dataclasses import replace
 from attestation.endorsements import pinned_endorsements
 from attestation.errors import Reason
 from attestation.evidence import IntegrityProfile
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 
-from bonafide.attesters import harmony_hostile as hostile
-from bonafide.attesters.certificate_template import (
+from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     Extension,
     basic_constraints,
@@ -21,10 +20,11 @@ from bonafide.attesters.certificate_template import (
     name,
     spki_of,
 )
-from bonafide.attesters.der_writer import NULL, sequence, tlv
-from bonafide.attesters.harmony_authority import DAY, ENHANCED_SIGNER, SIGNING_HOST, SigningCertificate, rsa_key
-from bonafide.attesters.huks_statement import OID
-from bonafide.attesters.integrity_draft import TokenDraft
+from devkit.devices.authority.der_writer import NULL, sequence, tlv
+from devkit.devices.authority.harmony import DAY, ENHANCED_SIGNER, SIGNING_HOST, SigningCertificate, rsa_key
+from devkit.devices.harmony import hostile
+from devkit.devices.harmony.huks_statement import OID
+from devkit.devices.harmony.integrity_draft import TokenDraft
 
 from .scene import (
     AUTHORITY,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bonafide.local.authorizer_policy import InvalidPolicy, authorizer_context, is_allowed
+from devkit.gateway.authorizer_policy import InvalidPolicy, authorizer_context, is_allowed
 
 METHOD = "arn:aws:execute-api:eu-central-1:000000000000:api/dev/GET/v1/orders/7"
 WHOLE_STAGE = "arn:aws:execute-api:eu-central-1:000000000000:api/dev/*/*"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.local.decision_store import DecisionStore
+from devkit.local.decision_store import DecisionStore
 
 DAY = 86_400
 AT = 1_780_000_000.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.deploy_stage import chosen, command, main, stages
-from bonafide.local.layout import Layout, LocalStackError
-from bonafide.local.template import read_template
+from bonafide.operator.layout import Layout, LocalStackError
+from devkit.local.template import read_template
+from devkit.stack.deploy_stage import chosen, command, main, stages
 
 PROJECT = Layout.of_this_project()
 CONFIG = PROJECT.root / "samconfig.toml"

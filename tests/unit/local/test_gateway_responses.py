@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bonafide.local.gateway_responses import GatewayResponses, Refusal
+from devkit.gateway.responses import GatewayResponses, Refusal
 
 CONFIGURED = {
     "DEFAULT_4XX": {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.local.layer_path import import_path
-from bonafide.local.layout import Layout, LocalStackError, Ports
-from bonafide.local.stack import rate_seconds
+from bonafide.operator.layout import Layout, LocalStackError, Ports
+from devkit.gateway.layer_path import import_path
+from devkit.stack.stack import rate_seconds
 
 
 def test_ports_follow_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

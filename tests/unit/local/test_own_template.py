@@ -12,9 +12,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bonafide.local.layout import Layout, LocalStackError
-from bonafide.local.own_stack import OFFERED, OwnStack
-from bonafide.local.own_template import AUTHORIZER, RUNS, OwnTemplate, find_template, read_own_template
+from bonafide.operator.layout import Layout, LocalStackError
+from devkit.local.own_template import AUTHORIZER, RUNS, OwnTemplate, find_template, read_own_template
+from devkit.stack.own_stack import OFFERED, OwnStack
 
 PROJECT = Layout.of_this_project()
 

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
 
-from bonafide.local.layout import Layout, LocalStackError
-from bonafide.local.template import read_template
-from bonafide.preflight import preflight, reserving
+from bonafide.operator.layout import Layout, LocalStackError
+from devkit.local.template import read_template
+from devkit.stack.preflight import preflight, reserving
 
 TEMPLATE = """
 Parameters:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.local.layout import Layout, LocalStackError
-from bonafide.local.sam_local import bridge_address, build, function_variables, start_command, with_endpoint_variable
+from bonafide.operator.layout import Layout, LocalStackError
+from devkit.stack.sam_local import bridge_address, build, function_variables, start_command, with_endpoint_variable
 
 
 def test_endpoint_variable_is_declared_without_changing_the_original() -> None:
@@ -37,7 +37,7 @@ def test_functions_are_started_for_the_machine_they_were_built_for(
         seen.append(line)
         return subprocess.CompletedProcess(line, 0)
 
-    monkeypatch.setattr("bonafide.local.sam_local.subprocess.run", run)
+    monkeypatch.setattr("devkit.stack.sam_local.subprocess.run", run)
     layout = Layout(Layout.of_this_project().root, tmp_path)
     built = build(layout, architecture)
     started = start_command(layout, built, tmp_path / "v.json", architecture=architecture, address="172.17.0.1")
@@ -69,10 +69,10 @@ def test_stand_in_listens_on_private_addresses_alone(
     monkeypatch: pytest.MonkeyPatch, answer: str, accepted: bool
 ) -> None:
     """The attack: a bridge with an odd address, and everybody's machine can read the local stack's keys."""
-    monkeypatch.setattr("bonafide.local.sam_local.shutil.which", lambda _name: "/usr/bin/docker")
-    monkeypatch.setattr("bonafide.local.sam_local.platform.system", lambda: "Linux")
+    monkeypatch.setattr("devkit.stack.sam_local.shutil.which", lambda _name: "/usr/bin/docker")
+    monkeypatch.setattr("devkit.stack.sam_local.platform.system", lambda: "Linux")
     ended = subprocess.CompletedProcess([], 0, stdout=answer + "\n")
-    monkeypatch.setattr("bonafide.local.sam_local.subprocess.run", lambda *_, **__: ended)
+    monkeypatch.setattr("devkit.stack.sam_local.subprocess.run", lambda *_, **__: ended)
     if accepted:
         assert bridge_address() == answer
     else:

@@ -12,7 +12,7 @@ from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bonafide.local.signed_request import (
+from bonafide.operator.signed_request import (
     SECRET,
     TOLERANCE,
     InvalidSignature,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.local.provision import pseudo_parameters
-from bonafide.local.template import Template, TemplateError
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template, TemplateError
 
 TEMPLATE = """
 Parameters:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bonafide.local.throttles import ACCOUNT_BURST, ACCOUNT_RATE, Throttles, TokenBucket
+from devkit.gateway.throttles import ACCOUNT_BURST, ACCOUNT_RATE, Throttles, TokenBucket
 
 RATE_ONLY: dict[str, Any] = {"HttpMethod": "GET", "ResourcePath": "/~1a", "ThrottlingRateLimit": 3}
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from attestation.cedar.cedar_policy import schema_text
-from attestation.cedar.facts import SIGNALS, facts_of
+from attestation.appraisal.cedar.engine import schema_text
+from attestation.appraisal.facts import SIGNALS, facts_of
 
 from tests.benchmarks.recorded_population import RecordedPopulation
 from tests.plain_policy.generated_contexts import generated_contexts

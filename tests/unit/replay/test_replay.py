@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.attestation_result import Finding, Tier
-from attestation.cedar.cedar_policy import CedarPolicy, default_policy
-from attestation.cedar.distinct_keys import DistinctKeys, key_hash
-from attestation.cedar.facts import Facts
-from attestation.cedar.key_sample import KeySample, SampledKey
-from attestation.cedar.recorded_decision import MAX_LINE, DamagedRecord, read_decisions
-from attestation.cedar.replay import OBSERVED_DISTANCE, WARNING_DISTANCE, Replay, change_of, verdict_of
-from attestation.cedar.replay_tally import MAX_VALUES, OTHERS, Change, Table, Tally
+from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.facts import Facts
+from attestation.appraisal.replay.distinct_keys import DistinctKeys, key_hash
+from attestation.appraisal.replay.key_sample import KeySample, SampledKey
+from attestation.appraisal.replay.recorded_decision import MAX_LINE, DamagedRecord, read_decisions
+from attestation.appraisal.replay.replay import OBSERVED_DISTANCE, WARNING_DISTANCE, Replay, change_of, verdict_of
+from attestation.appraisal.replay.tally import MAX_VALUES, OTHERS, Change, Table, Tally
+from attestation.appraisal.result import Finding, Tier
 
 from tests.benchmarks.bench_replay import NOW, OneByOne, draft
 from tests.benchmarks.recorded_population import START, RecordedPopulation
@@ -272,7 +272,7 @@ def test_facts_in_another_form_are_refused_and_not_an_exception(lines: list[str]
 
 def test_generated_lines_are_like_the_services(lines: list[str]) -> None:
     """The population says something about production only if its records have the members that the service writes."""
-    source = (Path(__file__).parents[3] / "layers/service/src/service/telemetry.py").read_text("utf-8")
+    source = (Path(__file__).parents[3] / "layers/service/src/service/telemetry/decisions.py").read_text("utf-8")
     record = json.loads(lines[0])
     for member in record.keys() - {"level", "message", "timestamp", "service", "facts"}:
         assert f"            {member}=" in source, member

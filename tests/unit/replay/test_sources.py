@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.cedar.replay_tally import Change
+from attestation.appraisal.replay.tally import Change
 from replay_decisions import replay_batch
-from service.decision_archive import DecisionArchive
+from service.telemetry.decision_archive import DecisionArchive
 from typer.testing import CliRunner
 
-from bonafide import decisions, replaying
-from bonafide.cli import cli
-from bonafide.commands.policy_replay import read_limit, read_moment
-from bonafide.decisions import Bucket, Part, batches, bucket_of, parts_of_bucket, parts_of_path, read_part
-from bonafide.operator_error import OperatorError
-from bonafide.replay_map import replay_in_aws
-from bonafide.replaying import ReplayOrder, replay
+from bonafide.cli.main import cli
+from bonafide.cli.policy.replay import read_limit, read_moment
+from bonafide.operator.errors import OperatorError
+from bonafide.replay import decisions, replaying
+from bonafide.replay.decisions import Bucket, Part, batches, bucket_of, parts_of_bucket, parts_of_path, read_part
+from bonafide.replay.map import replay_in_aws
+from bonafide.replay.replaying import ReplayOrder, replay
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import START, RecordedPopulation
 

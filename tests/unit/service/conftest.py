@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_socket
-from service.telemetry import logger
+from service.telemetry.decisions import logger
 
 from tests.service_stack.memory_stack import MemoryStack
 

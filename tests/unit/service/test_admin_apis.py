@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from service.admin_apis import SetRoutes, set_routes
-from service.admin_problems import AdminRefusal
-from service.guarded_apis import GuardedApi, check_routes
+from service.admin.guarded_apis import GuardedApi, check_routes
+from service.admin.problems import AdminRefusal
+from service.admin.routes import SetRoutes, set_routes
 
 from tests.unit.command.test_route_list import routes
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
-from service.admin_http import MAX_ADMIN_BODY_BYTES, Route, admin_endpoint
-from service.admin_problems import CONFLICT, AdminRefusal
+from service.admin.http import MAX_ADMIN_BODY_BYTES, Route, admin_endpoint
+from service.admin.problems import CONFLICT, AdminRefusal
+from service.edge.http import RequestModel
+from service.edge.retry_after import LATEST, SOONEST
 from service.errors import Unavailable
-from service.http import RequestModel
-from service.retry_after import LATEST, SOONEST
 
 from tests.service_stack.events import REQUEST_ID, rest_event
 

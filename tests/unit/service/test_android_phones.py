@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from attestation.errors import Reason
-from attestation.jose import b64url_decode, b64url_encode, public_key_from_jwk, public_key_of
 from attestation.reference_values import AndroidReferenceValues
+from bonafide_tokens.jose import b64url_decode, b64url_encode, public_key_from_jwk, public_key_of
+from service.errors import Reason as ServiceReason
 
-from bonafide.attesters import key_description as kd
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.key_store_installation import AndroidInstallation
+from devkit.devices.android import key_description as kd
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.key_store_installation import AndroidInstallation
 from tests.service_stack.events import json_of, slug_of
 from tests.service_stack.memory_stack import (
     ANDROID,
@@ -81,7 +82,7 @@ def test_phone_that_enrols_too_often_is_refused_with_one_face(stack: MemoryStack
     for _ in range(2):
         stack.enrol(stack.android())
     answer = refused(stack, "/v1/attestations", enrolment(stack, stack.android()), log_lines)
-    assert answer == (403, "evidence-rejected", Reason.DEVICE_ENROLMENTS)
+    assert answer == (403, "evidence-rejected", ServiceReason.DEVICE_ENROLMENTS)
     stack.enrol(stack.android(release=RELEASES["pixel-5"]))  # factory: thousands share its certificate
     stack.now += 86_400
     stack.enrol(stack.android())
@@ -129,9 +130,9 @@ def test_patch_level_is_judged_by_todays_date(stack: MemoryStack, log_lines: Lin
     [
         ({"signer": bytes(32)}, Reason.SIGNER_MISMATCH),
         ({"package": "org.example.demo.plus"}, Reason.APP_MISMATCH),
-        ({"locked": False, "boot_state": kd.UNVERIFIED}, Reason.APPRAISAL_CONTRAINDICATED),
-        ({"boot_state": kd.SELF_SIGNED}, Reason.APPRAISAL_CONTRAINDICATED),
-        ({"level": kd.SOFTWARE}, Reason.APPRAISAL_CONTRAINDICATED),
+        ({"locked": False, "boot_state": kd.UNVERIFIED}, ServiceReason.APPRAISAL_CONTRAINDICATED),
+        ({"boot_state": kd.SELF_SIGNED}, ServiceReason.APPRAISAL_CONTRAINDICATED),
+        ({"level": kd.SOFTWARE}, ServiceReason.APPRAISAL_CONTRAINDICATED),
     ],
 )
 def test_hostile_phone_is_rejected(
@@ -165,7 +166,7 @@ def test_boot_key_that_is_no_longer_listed_stops_renewing(stack: MemoryStack, lo
     assert refused(stack, "/v1/tokens", renewal(stack, phone), log_lines) == (
         403,
         "evidence-rejected",
-        Reason.APPRAISAL_CONTRAINDICATED,
+        ServiceReason.APPRAISAL_CONTRAINDICATED,
     )
 
 
@@ -194,7 +195,7 @@ def test_same_renewal_twice_is_challenge_spent(
     """The attack: a recorded renewal. No counter stops it; the nonce does."""
     body = renewal(stack, enrolled)
     assert stack.send("POST", "/v1/tokens", body)["statusCode"] == 200
-    assert refused(stack, "/v1/tokens", body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert refused(stack, "/v1/tokens", body, log_lines) == (409, "challenge-unusable", ServiceReason.CHALLENGE_SPENT)
 
 
 def test_signature_by_another_key_is_rejected(

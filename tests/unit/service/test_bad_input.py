@@ -9,10 +9,10 @@ from typing import Any
 
 import describe_caller
 import pytest
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from service.problems import PROBLEM_TYPES
+from service.edge.problems import PROBLEM_TYPES
 
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import APP, MemoryStack

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from service import remembered
-from service.app_secrets import SecretKind
-from service.client_policies import ServedClientPolicies
-from service.endorsements import VendorEndorsements
-from service.key_ring import KeyRing
-from service.play_integrity import PlaySecrets
-from service.signing_keys import Purpose
-from service.trust_bundles import RememberedTrustBundles, StoredBundle
+from service.keys.key_ring import KeyRing
+from service.policies.client_policy import ServedClientPolicies
+from service.tables.signing_keys import Purpose
+from service.tables.trust_bundles import RememberedTrustBundles, StoredBundle
+from service.vendors.app_secrets import SecretKind
+from service.vendors.endorsements import VendorEndorsements
+from service.vendors.play_integrity import PlaySecrets
 
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, ENDORSEMENTS, ISSUER, LIFETIME, NOW, MemoryStack

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import refresh_endorsements
 import rotate_signing_key
-from attestation.jose import b64url_encode
-from service.custom_resource import TELLING, CustomResourceRequest, answer_custom_resource, seconds_left
+from bonafide_tokens.jose import b64url_encode
+from service.edge.custom_resource import TELLING, CustomResourceRequest, answer_custom_resource, seconds_left
 from service.errors import Unavailable
 from service.settings import SettingsError
 
-from bonafide.local.template import read_template
+from devkit.local.template import read_template
 from tests.architecture.source_tree import ROOT
 from tests.service_stack.memory_stack import NOW, MemoryStack
 
@@ -119,8 +119,8 @@ def test_telling_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
         raise TimeoutError
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    monkeypatch.setattr("service.custom_resource.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("service.custom_resource.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("service.edge.custom_resource.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("service.edge.custom_resource.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     with pytest.raises(TimeoutError):
         answer_custom_resource(CustomResourceRequest.model_validate(EVENT), dict)
     assert 10 < now[0] <= TELLING
@@ -167,7 +167,7 @@ def test_answer_is_put_with_an_empty_content_type(monkeypatch: pytest.MonkeyPatc
         return Answer()
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    monkeypatch.setattr("service.custom_resource.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("service.edge.custom_resource.time.sleep", lambda _seconds: None)
     answer_custom_resource(CustomResourceRequest.model_validate(EVENT), dict)
     assert len(requests) == 3  # it is tried again
     assert requests[0].get_method() == "PUT"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from attestation.attestation_result import AttestationResult, Finding, Tier
-from service import telemetry
-from service.telemetry import DecisionRecord, country_of, log_decision
+from attestation.appraisal.result import AttestationResult, Finding, Tier
+from service.telemetry import decisions as telemetry
+from service.telemetry.decisions import DecisionRecord, country_of, log_decision
 
 from tests.service_stack.memory_stack import MemoryStack
 

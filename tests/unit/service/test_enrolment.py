@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from attestation.errors import Reason
-from attestation.jose import b64url_decode, b64url_encode
-from attestation.token import verify_token
-from attestation.trust_bundle import open_trust_bundle
+from bonafide_tokens.jose import b64url_decode, b64url_encode
+from bonafide_tokens.token import verify_token
+from bonafide_tokens.trust_bundle import open_trust_bundle
+from service.errors import Reason as ServiceReason
 
-from bonafide.attesters.authority import DeviceAuthority
-from bonafide.attesters.installation import Installation
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of, slug_of
 from tests.service_stack.memory_stack import APP, APP_ID, AUDIENCE, ISSUER, LIFETIME, NOW, Drawn, MemoryStack
 
@@ -85,7 +86,7 @@ def test_challenge_of_another_attestation_is_spent(stack: MemoryStack, log_lines
     challenge = stack.challenge()
     assert stack.send("POST", "/v1/attestations", body_of(stack, stack.installation(), challenge=challenge))
     body = body_of(stack, stack.installation(), challenge=challenge)
-    assert refused(stack, body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert refused(stack, body, log_lines) == (409, "challenge-unusable", ServiceReason.CHALLENGE_SPENT)
 
 
 def test_key_enrolled_before_is_refused(stack: MemoryStack, log_lines: Lines) -> None:
@@ -95,14 +96,14 @@ def test_key_enrolled_before_is_refused(stack: MemoryStack, log_lines: Lines) ->
     assert refused(stack, body_of(stack, installation), log_lines) == (
         409,
         "key-enrolled",
-        Reason.KEY_ALREADY_ENROLLED,
+        ServiceReason.KEY_ALREADY_ENROLLED,
     )
 
 
 def test_unregistered_app_is_unknown(stack: MemoryStack, log_lines: Lines) -> None:
     """It got a challenge, since issuing asks no table; here it ends."""
     body = body_of(stack, stack.installation("nobody"))
-    assert refused(stack, body, log_lines) == (404, "unknown-app", Reason.APP_UNKNOWN)
+    assert refused(stack, body, log_lines) == (404, "unknown-app", ServiceReason.APP_UNKNOWN)
 
 
 def test_challenge_of_another_app_is_refused(stack: MemoryStack, log_lines: Lines) -> None:
@@ -160,7 +161,7 @@ def test_client_data_changed_after_attestation_is_rejected(stack: MemoryStack, l
 def test_hostile_signal_is_contraindicated(stack: MemoryStack, log_lines: Lines, signal: str) -> None:
     """Genuine evidence of a device that is not its own: appraisal says no, the client sees the one face."""
     body = body_of(stack, stack.installation(), signals=(signal,))
-    assert refused(stack, body, log_lines) == (403, "evidence-rejected", Reason.APPRAISAL_CONTRAINDICATED)
+    assert refused(stack, body, log_lines) == (403, "evidence-rejected", ServiceReason.APPRAISAL_CONTRAINDICATED)
 
 
 def test_unknown_signal_lowers_the_tier_to_warning(stack: MemoryStack, log_lines: Lines) -> None:

@@ -64,7 +64,7 @@ def test_rotation_event_is_carried_out(stack: MemoryStack, path: Path, monkeypat
     sent: list[bytes] = []
     monkeypatch.setattr(rotate_signing_key, "wire", lambda _env: (stack.rotation, stack.marker, stack.root_key))
     monkeypatch.setattr("rotate_signing_key.time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("service.custom_resource._put", lambda _url, body: sent.append(body))
+    monkeypatch.setattr("service.edge.custom_resource._put", lambda _url, body: sent.append(body))
     monkeypatch.setattr("rotate_signing_key.time.time", lambda: stack.now + 3600)
     answer = rotate_signing_key.handler(event_of(path), None)
     assert len(stack.trust_bundles.rows) == (1 if path.stem == "custom_resource_delete" else 2)

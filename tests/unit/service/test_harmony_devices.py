@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from attestation.errors import Reason
 from attestation.evidence import AttestationKind, IntegrityProfile
-from attestation.jose import b64url_decode
 from attestation.reference_values import HarmonyReferenceValues
+from bonafide_tokens.jose import b64url_decode
+from service.errors import Reason as ServiceReason
 
-from bonafide.attesters import harmony_hostile as forge
-from bonafide.attesters.certificate_template import spki_of
-from bonafide.attesters.harmony import RELEASES
-from bonafide.attesters.key_store_installation import HarmonyInstallation
+from devkit.devices.authority.certificate_template import spki_of
+from devkit.devices.harmony import hostile as forge
+from devkit.devices.harmony.device import RELEASES
+from devkit.devices.key_store_installation import HarmonyInstallation
 from tests.service_stack.memory_stack import (
     ANDROID,
     APP,
@@ -103,15 +104,19 @@ def test_device_that_turned_bad_loses_its_token(stack: MemoryStack, log_lines: L
     stack.enrol(device)
     device.device.details = ("jailbreak",)
     body = renewal(stack, device)
-    assert refused(stack, "/v1/tokens", body, log_lines) == (403, "evidence-rejected", Reason.APPRAISAL_CONTRAINDICATED)
+    assert refused(stack, "/v1/tokens", body, log_lines) == (
+        403,
+        "evidence-rejected",
+        ServiceReason.APPRAISAL_CONTRAINDICATED,
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"app_mode": "debug"}, Reason.APPRAISAL_CONTRAINDICATED),
-        ({"details": ("root",)}, Reason.APPRAISAL_CONTRAINDICATED),
-        ({"basic_integrity": False}, Reason.APPRAISAL_CONTRAINDICATED),
+        ({"app_mode": "debug"}, ServiceReason.APPRAISAL_CONTRAINDICATED),
+        ({"details": ("root",)}, ServiceReason.APPRAISAL_CONTRAINDICATED),
+        ({"basic_integrity": False}, ServiceReason.APPRAISAL_CONTRAINDICATED),
         ({"bundle_name": "org.example.demo.plus"}, Reason.APP_MISMATCH),
         ({"agc_app_id": "1"}, Reason.APP_MISMATCH),
     ],
@@ -174,7 +179,7 @@ def test_same_renewal_twice_is_challenge_spent(stack: MemoryStack, log_lines: Li
     stack.enrol(device)
     body = renewal(stack, device)
     assert stack.send("POST", "/v1/tokens", body)["statusCode"] == 200
-    assert refused(stack, "/v1/tokens", body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert refused(stack, "/v1/tokens", body, log_lines) == (409, "challenge-unusable", ServiceReason.CHALLENGE_SPENT)
 
 
 @pytest.mark.parametrize(

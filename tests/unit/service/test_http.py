@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from attestation.attestation_result import AttestationResult, Finding, Tier
+from attestation.appraisal.result import AttestationResult, Finding, Tier
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from pydantic import Field
+from service.edge.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, address, endpoint
+from service.edge.problems import TRY_LATER, problem_of
+from service.edge.retry_after import LATEST, SOONEST
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
-from service.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, address, endpoint
-from service.problems import PROBLEM_OF, TRY_LATER
-from service.retry_after import LATEST, SOONEST
-from service.telemetry import DecisionRecord
+from service.telemetry.decisions import DecisionRecord
 
 from tests.service_stack.events import REQUEST_ID, json_of, rest_event, slug_of
 
@@ -159,7 +159,7 @@ def test_every_reason_becomes_its_problem(reason: Reason) -> None:
     """The reason alone decides, whichever class carried it; its name and detail stay inside."""
     for kind in (RejectedEvidence, MalformedEvidence, AttestationError):
         answer = failing(kind(reason, "a detail for operators"))(EVENT, None)
-        problem = PROBLEM_OF[reason]
+        problem = problem_of(reason)
         assert (answer["statusCode"], slug_of(answer)) == (problem.status, problem.slug)
         assert answer["headers"]["Content-Type"] == "application/problem+json"
         assert json_of(answer)["instance"] == REQUEST_ID

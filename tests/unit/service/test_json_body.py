@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from service.json_body import MAX_BODY_BYTES, MAX_CONTAINERS, MalformedRequest, RequestTooLarge, read_json
+from service.edge.json_body import MAX_BODY_BYTES, MAX_CONTAINERS, MalformedRequest, RequestTooLarge, read_json
 
 
 def test_body_of_plain_json_is_read() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from service.errors import Unavailable
-from service.key_ring import FRESH, PATIENCE, REREAD, KeyRing
-from service.rotation import ANNOUNCEMENT
-from service.signing_keys import Purpose
+from service.keys.key_ring import FRESH, PATIENCE, REREAD, KeyRing
+from service.keys.rotation import ANNOUNCEMENT
+from service.tables.signing_keys import Purpose
 
 from tests.service_stack.memory_stack import LIFETIME, NOW, MemoryStack
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.known_builds import KnownBuild, KnownBuilds, UnknownBuilds
+from attestation.appraisal.builds import KnownBuild, KnownBuilds, UnknownBuilds
 from service.errors import Unavailable
-from service.known_builds import BuildExpectations, read_build_expectations
+from service.tables.known_builds import BuildExpectations, read_build_expectations
 
 from tests.service_stack.events import json_of, slug_of
 from tests.service_stack.memory_stack import APP, MemoryStack

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attestation.client_data import MAX_CLIENT_DATA_BYTES
-from attestation.jose import b64url_encode
+from bonafide_tokens.jose import b64url_encode
 
 from tests.service_stack.events import rest_event, slug_of
 from tests.service_stack.memory_stack import MemoryStack

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.errors import Reason
-from attestation.jose import b64url_decode
-from service.attested_keys import KeyState
+from bonafide_tokens.jose import b64url_decode
+from service.errors import Reason as ServiceReason
 from service.errors import Unavailable
+from service.tables.attested_keys import KeyState
 
-from bonafide.attesters.app_instance import AppInstance
+from devkit.devices.app_instance import AppInstance
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import LIFETIME, MemoryStack
 
@@ -151,7 +151,7 @@ def test_same_request_after_the_challenges_life_is_told_to_renew(
     log_lines()
     assert told(stack.send("POST", ATTESTATIONS, body)) == RENEW
     (decision,) = [line for line in log_lines() if line.get("message") == "decision"]
-    assert decision["reason"] == Reason.KEY_ALREADY_ENROLLED
+    assert decision["reason"] == ServiceReason.KEY_ALREADY_ENROLLED
     assert stack.send("POST", TOKENS, renewal(stack, app))["statusCode"] == 200
 
 

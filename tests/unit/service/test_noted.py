@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attestation.errors import Reason
-from service.errors import Unavailable
+from service.errors import Reason, Unavailable
 
-from bonafide.attesters.key_store_installation import AndroidInstallation, HarmonyInstallation, Play
+from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation, Play
 from tests.service_stack.memory_stack import APP, GOOGLE, NOW, PACKAGE, MemoryStack
 from tests.unit.service.test_android_phones import sent
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from service.key_ring import PATIENCE, REREAD
+from service.keys.key_ring import PATIENCE, REREAD
 
 from tests.service_stack.events import json_of, slug_of
 from tests.service_stack.memory_stack import MemoryStack

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from attestation.errors import Reason
-from service.app_secrets import SecretKind
-from service.operator_choices import OnPlayUnavailable
-from service.play_decoder import PlayUnavailable
-from service.play_integrity import MEMORY
-from service.play_requests import KEPT, day_of
+from service.fallback_modes import OnPlayUnavailable
+from service.vendors.app_secrets import SecretKind
+from service.vendors.play_decoder import PlayUnavailable
+from service.vendors.play_integrity import MEMORY
+from service.vendors.play_requests import KEPT, day_of
 
-from bonafide.attesters.key_store_installation import AndroidInstallation, Play
-from bonafide.attesters.play_integrity import ResponseKeys
+from devkit.devices.android.play_integrity import ResponseKeys
+from devkit.devices.key_store_installation import AndroidInstallation, Play
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import ANDROID, APP, GOOGLE, NOW, PACKAGE, Drawn, MemoryStack
 from tests.unit.service.test_android_phones import refused, sent
@@ -72,7 +72,7 @@ def test_verdict_without_a_known_label_rejects(
 ) -> None:
     """A rooted phone with a good chain; a label that nobody knows never helps."""
     body = enrolment(keyed, keyed.android(play=play, play_labels=labels))
-    assert refused(keyed, "/v1/attestations", body, log_lines)[2] == Reason.APPRAISAL_CONTRAINDICATED
+    assert refused(keyed, "/v1/attestations", body, log_lines)[2] == "appraisal-contraindicated"
 
 
 @pytest.mark.parametrize("play", [Play.CLASSIC, Play.STANDARD])
@@ -126,7 +126,7 @@ def test_verdict_beside_a_renewal_is_judged(keyed: MemoryStack, log_lines: Lines
     phone = keyed.android()
     keyed.enrol(phone)
     phone.play, phone.play_labels = Play.CLASSIC, ()
-    assert refused(keyed, "/v1/tokens", renewal(keyed, phone), log_lines)[2] == Reason.APPRAISAL_CONTRAINDICATED
+    assert refused(keyed, "/v1/tokens", renewal(keyed, phone), log_lines)[2] == "appraisal-contraindicated"
     phone.play_labels = ("MEETS_DEVICE_INTEGRITY",)
     assert keyed.send("POST", "/v1/tokens", renewal(keyed, phone))["statusCode"] == 200
 
@@ -343,7 +343,11 @@ def test_unavailable_google_is_try_later_and_a_new_challenge_goes_on(keyed: Memo
     status, slug, decision = sent(keyed, "/v1/attestations", body, log_lines)
     assert (status, slug, decision["detail"]) == (503, "try-later", "play integrity: status 503")
     keyed.play_decoder.trouble = None
-    assert refused(keyed, "/v1/attestations", body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert refused(keyed, "/v1/attestations", body, log_lines) == (
+        409,
+        "challenge-unusable",
+        "challenge-spent",
+    )
     assert keyed.send("POST", "/v1/attestations", enrolment(keyed, phone))["statusCode"] == 201
 
 

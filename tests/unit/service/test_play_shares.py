@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from service.app_secrets import SecretKind
 from service.deadline import within
-from service.operator_choices import OnPlayUnavailable
-from service.play_decoder import PlayUnavailable
-from service.play_integrity import ASKING
-from service.play_requests import FAILURES, KEY_SHARE, LONGEST_OPEN, OPEN, PROBING
+from service.fallback_modes import OnPlayUnavailable
+from service.vendors.app_secrets import SecretKind
+from service.vendors.play_decoder import PlayUnavailable
+from service.vendors.play_integrity import ASKING
+from service.vendors.play_requests import FAILURES, KEY_SHARE, LONGEST_OPEN, OPEN, PROBING
 
-from bonafide.attesters.key_store_installation import Play
+from devkit.devices.key_store_installation import Play
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, NOW, PACKAGE, MemoryStack
 from tests.unit.service.test_android_phones import refused, sent

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attestation.jose import b64url_decode, read_json_object
-from service.policy_publishing import PolicyOutcome
-from service.policy_versions import Effect, PolicyHead, PolicyMove
+from bonafide_tokens.jose import b64url_decode, read_json_object
+from service.policies.publish import PolicyOutcome
+from service.policies.versions import Effect, PolicyHead, PolicyMove
 
-from bonafide.attesters.installation import Installation
+from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of
 from tests.service_stack.memory_stack import APP, MemoryStack
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from attestation.client_policy import open_client_policy
-from service.audit import AuditEntry, app_subject
 from service.errors import Unavailable, Unreadable
-from service.policy_documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
-from service.policy_publishing import PolicyConflict, PolicyOutcome, PolicyPublishing
-from service.policy_versions import Canary, StoredPolicy
+from service.policies.documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
+from service.policies.publish import PolicyConflict, PolicyOutcome, PolicyPublishing
+from service.policies.versions import Canary, StoredPolicy
+from service.tables.audit import AuditEntry, app_subject
 
 from tests.service_stack.memory_stack import APP, ISSUER, MemoryStack
 

@@ -10,7 +10,7 @@ import pytest
 import rotate_signing_key
 from botocore.exceptions import ClientError, ReadTimeoutError
 from service.errors import Unavailable
-from service.publication_marker import ASKED, STALE, InvokedRequests
+from service.keys.publish_debounce import ASKED, STALE, InvokedRequests
 
 from tests.service_stack.fakes import MemoryPublicationMarker
 from tests.service_stack.memory_stack import NOW, MemoryStack

@@ -9,8 +9,8 @@ from attestation.android.revocation import StatusList
 from attestation.claims import Claims
 from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, Reason
-from attestation.recheck import recheck
 from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
+from attestation.reverify import recheck
 
 from tests.service_stack.memory_stack import ANDROID, APP_ID, ENDORSEMENTS, HARMONY, NOW, MemoryStack
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import refresh_endorsements
-from service.outbound import Answer
+from service.vendors.outbound import Answer
 
 from tests.service_stack.memory_stack import NOW
 from tests.service_stack.vendor_fakes import MemoryStatusLists
@@ -32,7 +32,7 @@ def test_event_is_carried_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     collaborators: dict[str, Any] = {"table": table, "fetch": fetch, "max_age": 86_400, "stack": "unit"}
     monkeypatch.setattr(refresh_endorsements, "wire", lambda _env: collaborators)
     monkeypatch.setattr("refresh_endorsements.time.time", lambda: NOW + 60)
-    monkeypatch.setattr("service.custom_resource._put", lambda _url, body: told.append(json.loads(body)))
+    monkeypatch.setattr("service.edge.custom_resource._put", lambda _url, body: told.append(json.loads(body)))
     answer = refresh_endorsements.handler(json.loads(path.read_text("utf-8")), None)
     expected = {"refresh_at_once": "kept", "accept_shrunken": "replaced"}.get(path.stem, "fresh")
     if path.stem.startswith("custom_resource"):

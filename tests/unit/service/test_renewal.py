@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 import renew_token
-from attestation.appraisal_policy import AppraisalContext
-from attestation.attestation_result import Finding, Tier
+from attestation.appraisal.policy import AppraisalContext
+from attestation.appraisal.result import Finding, Tier
 from attestation.errors import Reason
-from attestation.jose import b64url_encode
-from service.attested_keys import KeyState
-from service.http import Wiring, endpoint
-from service.policies_in_force import PoliciesInForce
+from bonafide_tokens.jose import b64url_encode
+from service.edge.http import Wiring, endpoint
+from service.errors import Reason as ServiceReason
+from service.policies.active import PoliciesInForce
+from service.tables.attested_keys import KeyState
 
-from bonafide.attesters.apple_generations import GENERATIONS
-from bonafide.attesters.installation import Installation
+from devkit.devices.apple.generations import GENERATIONS
+from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of, slug_of
 from tests.service_stack.memory_stack import APP, APP_ID, KEY_IDLE, LIFETIME, NOW, MemoryStack
 
@@ -67,7 +68,7 @@ def test_same_renewal_twice_is_challenge_spent(stack: MemoryStack, enrolled: Ins
     """An app whose answer got lost repeats itself: it must ask for a challenge, not be told it is fraud."""
     body = body_of(stack, enrolled)
     assert stack.send("POST", "/v1/tokens", body)["statusCode"] == 200
-    assert refused(stack, body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert refused(stack, body, log_lines) == (409, "challenge-unusable", ServiceReason.CHALLENGE_SPENT)
 
 
 def test_spent_challenge_with_a_new_assertion_is_refused(
@@ -77,7 +78,7 @@ def test_spent_challenge_with_a_new_assertion_is_refused(
     challenge = stack.challenge()
     assert stack.send("POST", "/v1/tokens", body_of(stack, enrolled, challenge=challenge))["statusCode"] == 200
     body = body_of(stack, enrolled, challenge=challenge)
-    assert refused(stack, body, log_lines) == (409, "challenge-unusable", Reason.CHALLENGE_SPENT)
+    assert refused(stack, body, log_lines) == (409, "challenge-unusable", ServiceReason.CHALLENGE_SPENT)
 
 
 def test_counter_that_went_back_is_rejected(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
@@ -116,7 +117,7 @@ def test_blocked_key_is_blocked(stack: MemoryStack, enrolled: Installation, log_
     row = stack.attested_keys.rows[enrolled.bonafide_key_id]
     stack.attested_keys.rows[row.key_id] = replace(row, state=KeyState.BLOCKED)
     writes = stack.settlement.calls
-    assert refused(stack, body_of(stack, enrolled), log_lines) == (403, "blocked", Reason.KEY_BLOCKED)
+    assert refused(stack, body_of(stack, enrolled), log_lines) == (403, "blocked", ServiceReason.KEY_BLOCKED)
     assert stack.settlement.calls == writes
 
 
@@ -166,7 +167,7 @@ def test_app_no_longer_registered_is_unknown(stack: MemoryStack, enrolled: Insta
     """Its keys stay; nobody renews them."""
     body = body_of(stack, enrolled)
     stack.apps.rows.pop(APP)
-    assert refused(stack, body, log_lines) == (404, "unknown-app", Reason.APP_UNKNOWN)
+    assert refused(stack, body, log_lines) == (404, "unknown-app", ServiceReason.APP_UNKNOWN)
 
 
 def test_app_id_withdrawn_from_reference_values_is_rejected(
@@ -183,7 +184,7 @@ def test_hostile_signal_at_renewal_is_contraindicated(
 ) -> None:
     """A device that turned bad after enrolling loses its token within minutes."""
     body = body_of(stack, enrolled, signals=("hooking",))
-    assert refused(stack, body, log_lines) == (403, "evidence-rejected", Reason.APPRAISAL_CONTRAINDICATED)
+    assert refused(stack, body, log_lines) == (403, "evidence-rejected", ServiceReason.APPRAISAL_CONTRAINDICATED)
 
 
 def test_stored_claims_are_appraised_again(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
@@ -206,7 +207,7 @@ def test_stored_claims_are_appraised_again(stack: MemoryStack, enrolled: Install
         renew_token.RenewalRequest, renew_token.renew, lambda _env: changed, action="renew", clock=lambda: stack.now
     )
     body = body_of(stack, enrolled)
-    assert refused(stack, body, log_lines) == (403, "evidence-rejected", Reason.APPRAISAL_CONTRAINDICATED)
+    assert refused(stack, body, log_lines) == (403, "evidence-rejected", ServiceReason.APPRAISAL_CONTRAINDICATED)
     assert json_of(stack.send("POST", "/v1/tokens", body))["advice"] == ["update-app"]
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.body_binding import content_digest
-from attestation.errors import Reason, RejectedEvidence
-from attestation.trust_bundle import AppStanding
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.signed_body import content_digest
+from bonafide_tokens.trust_bundle import AppStanding
 
-from bonafide.attesters.client import PROOF_HEADER, TOKEN_HEADER
-from bonafide.attesters.installation import Installation
+from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER
+from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import APP, ISSUER, VERIFIER_ORIGIN, MemoryStack
 
@@ -378,7 +378,7 @@ def test_url_without_a_set_origin_is_the_requests_own(scene: Scene) -> None:
             }
         )
         collaborators = dict(scene.stack._reporting().collaborators) | {"external_origin": ""}
-        from service.telemetry import DecisionRecord
+        from service.telemetry.decisions import DecisionRecord
 
         def call(request: Any = request, collaborators: Any = collaborators) -> object:
             return report_signal.report(
@@ -388,6 +388,6 @@ def test_url_without_a_set_origin_is_the_requests_own(scene: Scene) -> None:
         if good:
             assert call()
         else:
-            with pytest.raises(RejectedEvidence) as refused:
+            with pytest.raises(Rejected) as refused:
                 call()
             assert refused.value.reason is Reason.PROOF_REQUEST

@@ -11,12 +11,12 @@ from typing import Any
 
 import cbor2
 import pytest
-from attestation import der
-from attestation.jose import b64url_decode, b64url_encode
+from attestation.encoding import der
+from bonafide_tokens.jose import b64url_decode, b64url_encode
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from bonafide.attesters.app_instance import AppInstance
-from bonafide.attesters.der_writer import bit_string, sequence
+from devkit.devices.app_instance import AppInstance
+from devkit.devices.authority.der_writer import bit_string, sequence
 from tests.service_stack.events import json_of
 from tests.service_stack.memory_stack import MemoryStack
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from attestation.errors import Reason
-from service.endorsements import MEMORY, PATIENCE
-from service.operator_choices import OnStale
+from service.fallback_modes import OnStale
+from service.vendors.endorsements import MEMORY, PATIENCE
 
-from bonafide.attesters.android_authority import FACTORY, RKP
-from bonafide.attesters.android_releases import RELEASES
-from bonafide.attesters.key_store_installation import AndroidInstallation
+from devkit.devices.android.releases import RELEASES
+from devkit.devices.authority.android import FACTORY, RKP
+from devkit.devices.key_store_installation import AndroidInstallation
 from tests.service_stack.memory_stack import GOOGLE, NOW, MemoryStack
 from tests.unit.service.test_android_phones import enrolment, refused, renewal, sent
 

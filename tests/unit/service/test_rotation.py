@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from attestation.route_requirement import Requirement, RouteRequirement
-from attestation.trust_bundle import AppStanding, TrustBundle, open_trust_bundle
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, open_trust_bundle
 from service.errors import Unavailable
-from service.revocations import MAX_LISTED
-from service.rotation import ANNOUNCEMENT, KEPT_AFTER_RETIREMENT, SKEW
-from service.signing_keys import Purpose
-from service.trust_bundles import StoredBundle, TrustBundles
+from service.keys.rotation import ANNOUNCEMENT, KEPT_AFTER_RETIREMENT, SKEW
+from service.tables.revocations import MAX_LISTED
+from service.tables.signing_keys import Purpose
+from service.tables.trust_bundles import StoredBundle, TrustBundles
 
 from tests.service_stack.memory_stack import AUDIENCE, ISSUER, LIFETIME, NOW, ROUTES, MemoryStack
 

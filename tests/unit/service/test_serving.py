@@ -10,8 +10,8 @@ from pathlib import Path
 import describe_caller
 import pytest
 from attestation.challenge import open_challenge
-from attestation.trust_bundle import open_trust_bundle
-from service.trust_bundles import MEMORY
+from bonafide_tokens.trust_bundle import open_trust_bundle
+from service.tables.trust_bundles import MEMORY
 
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import APP, ISSUER, LIFETIME, NOW, MemoryStack

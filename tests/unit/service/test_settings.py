@@ -6,9 +6,9 @@ import base64
 from dataclasses import MISSING
 
 import pytest
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from attestation.harmony.simulator import is_simulator_root
-from attestation.route_requirement import Requirement, RouteRequirement
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from service.settings import (
     AppraiseEvidenceSettings,
     IssueChallengeSettings,

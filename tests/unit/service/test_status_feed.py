@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 from service.errors import Unavailable
-from service.outbound import Answer, Unreachable
-from service.status_feed import SHRINKAGE_FROM, Outcome, Refresh, refresh_status_list
-from service.status_lists import MAX_STORED_BYTES, StoredStatusList, packed, unpacked
+from service.vendors.outbound import Answer, Unreachable
+from service.vendors.status_feed import SHRINKAGE_FROM, Outcome, Refresh, refresh_status_list
+from service.vendors.status_lists import MAX_STORED_BYTES, StoredStatusList, packed, unpacked
 
 from tests.service_stack.memory_stack import NOW, Drawn
 from tests.service_stack.vendor_fakes import MemoryStatusLists

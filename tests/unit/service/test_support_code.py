@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attestation.errors import Reason
-from service.support_code import support_code, support_key
+from service.telemetry.support_code import support_code, support_key
 
 KEY = support_key(b"sealing key of the tests, 32 b..")
 NOON = 1_780_012_800.0

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from service import telemetry
-from service.telemetry import DecisionRecord, log_decision, log_unexpected, places
+from service.telemetry import decisions as telemetry
+from service.telemetry.decisions import DecisionRecord, log_decision, log_unexpected, places
 
-from bonafide.local.template import read_template
+from devkit.local.template import read_template
 from tests.architecture.source_tree import ROOT
 from tests.service_stack.events import json_of
 from tests.service_stack.memory_stack import MemoryStack

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from service.operator_choices import PolicyApproval
-from service.policy_documents import PolicyRefused
-from service.policy_publishing import PolicyConflict, PolicyPublishing
-from service.policy_versions import Canary, Effect
+from service.fallback_modes import PolicyApproval
+from service.policies.documents import PolicyRefused
+from service.policies.publish import PolicyConflict, PolicyPublishing
+from service.policies.versions import Canary, Effect
 
 from tests.service_stack.memory_stack import APP, MemoryStack
 from tests.unit.service.test_policy_publishing import (

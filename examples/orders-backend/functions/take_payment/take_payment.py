@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attestation.body_binding import requires_signed_body
+from bonafide_tokens.signed_body import requires_signed_body
 
 
 @requires_signed_body

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import TYPE_CHECKING
 
-from .jose import b64url_encode
-
-if TYPE_CHECKING:
-    from .claims import Claims
+from attestation.claims import Claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +20,3 @@ class AttestedKey:
     counter: int = 0
     apple_app_id: str | None = None
     claims: Claims | None = None
-
-
-def key_id_of(public_key: bytes) -> str:
-    """The key's name everywhere in Bonafide: unpadded base64url of SHA-256 over the uncompressed point.
-
-    The same 32 bytes that Apple calls the key identifier.
-    """
-    return b64url_encode(sha256(public_key).digest())

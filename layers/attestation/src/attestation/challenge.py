@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from .errors import MalformedEvidence, Reason, RejectedEvidence
-from .jose import b64url_decode, b64url_encode
+from attestation.encoding.jose import b64url_decode, b64url_encode
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 
 CHALLENGE_BYTES: Final = 48
 _VERSION: Final = b"\x01"

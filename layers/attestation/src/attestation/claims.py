@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum, unique
+from hashlib import sha256
 from typing import Any, TypeVar
 
-from .attested_key import key_id_of
-from .authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
-from .errors import Reason, RejectedEvidence
-from .reference_values import Environment
+from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
+from attestation.encoding.jose import b64url_encode
+from attestation.errors import Reason, RejectedEvidence
+from attestation.reference_values import Environment
 
 _T = TypeVar("_T")
 
@@ -377,3 +378,11 @@ def _known(kind: type[Any], record: Mapping[str, object]) -> dict[str, Any]:
         for member in fields(kind)
         if member.name in record
     }
+
+
+def key_id_of(public_key: bytes) -> str:
+    """The key's name everywhere in Bonafide: unpadded base64url of SHA-256 over the uncompressed point.
+
+    The same 32 bytes that Apple calls the key identifier.
+    """
+    return b64url_encode(sha256(public_key).digest())

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from .errors import AttestationError, MalformedEvidence, Reason
-from .jose import EcPublicKey, public_key_from_jwk
+from attestation.encoding.jose import EcPublicKey, public_key_from_jwk
+from attestation.errors import AttestationError, MalformedEvidence, Reason
 
 MAX_CLIENT_DATA_BYTES: Final = 16 * 1024
 MAX_SIGNALS: Final = 64

@@ -15,8 +15,9 @@ from hashlib import sha256
 from json import dumps
 from typing import Final, NamedTuple
 
-from .errors import AttestationError, Reason, RejectedEvidence
-from .jose import (
+from bonafide_tokens.errors import Reason as TokenReason
+from bonafide_tokens.errors import TokenError
+from bonafide_tokens.jose import (
     EcPublicKey,
     JwsKind,
     b64url_encode,
@@ -25,6 +26,8 @@ from .jose import (
     read_json_object,
     read_jws,
 )
+
+from attestation.errors import Reason, RejectedEvidence
 
 CLIENT_POLICY_TYPE: Final = "bonafide-client-policy+jwt"
 MAX_CLIENT_POLICY_CHARACTERS: Final = 64 * 1024
@@ -39,9 +42,9 @@ the root key writes it."""
 _KIND: Final = JwsKind(
     CLIENT_POLICY_TYPE,
     max_characters=MAX_CLIENT_POLICY_CHARACTERS,
-    malformed=Reason.CLIENT_POLICY_INVALID,
-    algorithm=Reason.CLIENT_POLICY_INVALID,
-    wrong_type=Reason.CLIENT_POLICY_INVALID,
+    malformed=TokenReason.ENCODING_INVALID,
+    algorithm=TokenReason.ENCODING_INVALID,
+    wrong_type=TokenReason.ENCODING_INVALID,  # replaced by client-policy-invalid below
 )
 _HEADER: Final[Mapping[str, object]] = {"alg": "ES256", "typ": CLIENT_POLICY_TYPE}
 _CLAIMS: Final = frozenset({"iss", "app", "version", "iat", "document"})
@@ -104,7 +107,7 @@ def open_client_policy(
         if not parsed.signed_by(root_key):
             raise _invalid("not signed by the root key")
         claims = read_json_object(parsed.payload)
-    except AttestationError as error:
+    except TokenError as error:
         raise _invalid(error.detail) from error
     if claims.keys() != _CLAIMS:
         raise _invalid("other claims than a client policy's")

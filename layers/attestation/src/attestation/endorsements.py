@@ -13,10 +13,10 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-from .android.revocation import StatusList
-from .certificate import Certificate, certificates_from_pem, read_certificate
-from .errors import EndorsementsUnavailable, Reason
-from .harmony.simulator import ROOT_DIGEST, is_simulator_root
+from attestation.android.revocation import StatusList
+from attestation.encoding.certificate import Certificate, certificates_from_pem, read_certificate
+from attestation.errors import EndorsementsUnavailable, Reason
+from attestation.harmony.simulator import ROOT_DIGEST, is_simulator_root
 
 ANDROID_STATUS_MAX_AGE: Final = 48 * 3600.0
 """How old Google's status list may be by default, in seconds. Google asks for a refresh within a day."""

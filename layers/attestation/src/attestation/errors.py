@@ -1,7 +1,8 @@
 """The three ways a check can end badly, and the closed list of reasons.
 
 Nothing but :class:`AttestationError` leaves a verifier, whatever the bytes. The public answer to a
-client is chosen by ``reason`` from one table (``service.problems``), where most reasons share one face; which reason
+client is chosen by ``reason`` from one table (``service.edge.problems``), where most reasons share one face; which
+reason
 it was, and ``detail``, are for the operator.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 from enum import StrEnum, unique
 
+from bonafide_tokens.errors import BonafideError
+
 
 @unique
 class Reason(StrEnum):
-    """Why evidence, a challenge, a token or a proof was refused. Each comment names the attack or the fault."""
+    """Why evidence, client data, a challenge or a client policy was refused. Each comment names the attack or fault."""
 
     # Reading: the bytes are not what the format says; fuzzing, truncation, or a broken client.
     EVIDENCE_TOO_LARGE = "evidence-too-large"  # memory and CPU exhaustion
@@ -87,57 +90,17 @@ class Reason(StrEnum):
     CHALLENGE_EXPIRED = "challenge-expired"
     CHALLENGE_FROM_FUTURE = "challenge-from-future"
     CHALLENGE_OTHER_APP = "challenge-other-app"  # a challenge of another tenant's app
-    CHALLENGE_SPENT = "challenge-spent"  # replay, or the slower of two racing redeems
 
     # Attested keys.
     KEY_UNKNOWN = "key-unknown"  # reinstalled, restored or expired: not fraud
-    KEY_BLOCKED = "key-blocked"  # cut off by an operator or a policy
-    KEY_ALREADY_ENROLLED = "key-already-enrolled"  # one key registered twice: replay across installs
-    DEVICE_ENROLMENTS = "device-enrolments"  # one device's attestation key enrols app instances all day: a farm
-    KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
     KEY_OTHER_PLATFORM = "key-other-platform"  # renewal in a format that would get round the key's own rules
-
-    # Tokens, proofs and trust bundles.
-    TOKEN_MISSING = "token-missing"
-    TOKEN_MALFORMED = "token-malformed"
-    TOKEN_ALGORITHM = "token-algorithm"  # none, HS256 with the public key, embedded keys
-    TOKEN_TYPE = "token-type"  # another JWT of ours or of the platform passed off as a token
-    TOKEN_KEY_UNKNOWN = "token-key-unknown"
-    TOKEN_SIGNATURE = "token-signature"
-    TOKEN_ISSUER = "token-issuer"
-    TOKEN_AUDIENCE = "token-audience"  # a token for another API
-    TOKEN_EXPIRED = "token-expired"
-    TOKEN_FROM_FUTURE = "token-from-future"
-    TOKEN_SUPERSEDED = "token-superseded"  # minted before the app's not-before: renew under the new policy
-    TOKEN_TIER = "token-tier"  # a token of a device that was barely accepted, on a route that asks for more
-    TOKEN_ENDING = "token-ending"  # a token about to expire, to be let in by a cached answer after it has
-    PROOF_MISSING = "proof-missing"  # stolen token without its key
-    PROOF_UNSEEN = "proof-unseen"  # no attack: a TOKEN authorizer is shown no proof, but the route asks for one
-    PROOF_MALFORMED = "proof-malformed"
-    PROOF_ALGORITHM = "proof-algorithm"
-    PROOF_KEY = "proof-key"  # stolen token, thief's own key
-    PROOF_SIGNATURE = "proof-signature"
-    PROOF_REQUEST = "proof-request"  # proof of another method or URL
-    PROOF_TOKEN = "proof-token"  # proof made for another token
-    PROOF_TIME = "proof-time"
-    PROOF_REPLAYED = "proof-replayed"
-    PROOF_NONCE = "proof-nonce"  # proofs made in advance, to be used when the key is out of reach
-    PROOF_CHALLENGE = "proof-challenge"  # the same, as OAuth-Client-Attestation-PoP
-    PROOF_BODY = "proof-body"  # a genuine proof, replayed over a body that the attacker chose
-    PROOF_UNSPENT = "proof-unspent"  # no attack: the route asks for proof once, and there is no table to spend it in
-    PROOF_CACHED = "proof-cached"  # no attack: the gateway caches answers, and no answer may serve this route again
-    BUNDLE_INVALID = "bundle-invalid"  # not signed by the root key, or not ours
-    BUNDLE_ROLLBACK = "bundle-rollback"  # an old bundle replayed to revive a retired key
-    BUNDLE_UNAVAILABLE = "bundle-unavailable"
 
     # Client policies, as the app reads them.
     CLIENT_POLICY_INVALID = "client-policy-invalid"  # detectors switched off by someone who is not the root key
     CLIENT_POLICY_ROLLBACK = "client-policy-rollback"  # an old policy, genuine once, replayed to bring back a hole
 
-    # Apps and appraisal.
-    APP_UNKNOWN = "app-unknown"  # nobody registered this app here
+    # Reference values.
     BUILD_RETIRED = "build-retired"  # a build with a hole, whose owner withdrew it
-    APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
 
     # Our own side.
     TRUST_ANCHORS_MISSING = "trust-anchors-missing"
@@ -147,12 +110,10 @@ class Reason(StrEnum):
     ENDORSEMENTS_STALE = "endorsements-stale"  # a list kept from being refreshed would hide new revocations
 
 
-class AttestationError(Exception):
-    """Base of every error of this library.
+class AttestationError(BonafideError):
+    """Base of every error of this library; ``reason`` is a member of :class:`Reason`."""
 
-    ``reason`` is a member of :class:`Reason`; ``detail`` says in one sentence, for the operator, what was seen.
-    ``detail`` never holds evidence, tokens or key material.
-    """
+    reason: Reason
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)

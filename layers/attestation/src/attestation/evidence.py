@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Final, TypeVar
 
-from .errors import MalformedEvidence, Reason
-from .jose import b64url_decode
+from attestation.encoding.jose import b64url_decode
+from attestation.errors import MalformedEvidence, Reason
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from .attested_key import AttestedKey
-from .claims import Claims, Platform
-from .errors import MalformedEvidence, Reason, RejectedEvidence
-from .evidence import KeySignature
-from .jose import public_key_from_point
+from attestation.attested_key import AttestedKey
+from attestation.claims import Claims, Platform
+from attestation.encoding.jose import public_key_from_point
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import KeySignature
 
 FORMAT: Final = "key-signature"
 _ES256_OF_DIGEST: Final = ec.ECDSA(Prehashed(SHA256()))

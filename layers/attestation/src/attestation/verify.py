@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .android.key_attestation import verify_key_attestation
-from .android.play_integrity import verify_play_integrity
-from .apple.assertion import verify_assertion
-from .apple.attestation import verify_attestation
-from .attested_key import AttestedKey
-from .claims import Claims
-from .endorsements import Endorsements
-from .errors import MalformedEvidence, Reason, RejectedEvidence
-from .evidence import (
+from attestation.android.key_attestation import verify_key_attestation
+from attestation.android.play_integrity import verify_play_integrity
+from attestation.apple.assertion import verify_assertion
+from attestation.apple.attestation import verify_attestation
+from attestation.attested_key import AttestedKey
+from attestation.claims import Claims
+from attestation.endorsements import Endorsements
+from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import (
     AndroidKeyAttestation,
     AppleAssertion,
     AppleAttestation,
@@ -20,10 +20,15 @@ from .evidence import (
     KeySignature,
     PlayIntegrityToken,
 )
-from .harmony.device_integrity import verify_device_integrity
-from .harmony.key_attestation import verify_key_attestation as verify_huks_attestation
-from .key_signature import verify_key_signature
-from .reference_values import AndroidReferenceValues, AppleReferenceValues, HarmonyReferenceValues, ReferenceValues
+from attestation.harmony.device_integrity import verify_device_integrity
+from attestation.harmony.key_attestation import verify_key_attestation as verify_huks_attestation
+from attestation.key_signature import verify_key_signature
+from attestation.reference_values import (
+    AndroidReferenceValues,
+    AppleReferenceValues,
+    HarmonyReferenceValues,
+    ReferenceValues,
+)
 
 
 def verify(

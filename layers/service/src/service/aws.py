@@ -18,8 +18,8 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .aws_attempts import keep_deadline
-from .errors import Unavailable
+from service.aws_attempts import keep_deadline
+from service.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

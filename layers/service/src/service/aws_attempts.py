@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 from urllib3.util import Timeout
 
-from .deadline import TO_SPEND, seconds_left
+from service.deadline import TO_SPEND, seconds_left
 
 ATTEMPTS: Final = 3
 

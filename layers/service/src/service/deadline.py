@@ -1,8 +1,8 @@
 """One deadline per request, known to every call that is made for it.
 
 A function that Lambda kills, or whose gateway stopped waiting, has answered nobody: what it spent is lost. So the edge
-opens a deadline, and the code below it asks here: the AWS clients and :mod:`service.outbound` before every attempt, for
-its timeout too, and use cases before they spend something that cannot be given back.
+opens a deadline, and the code below it asks here: the AWS clients and :mod:`service.vendors.outbound` before every
+attempt, for its timeout too, and use cases before they spend something that cannot be given back.
 
 The deadline is that of the context (:mod:`contextvars`): a thread of its own, as for a refresh beside the request, has
 none but those it opens itself.
@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from time import monotonic, time
 from typing import Any, Final
 
-from .errors import Unavailable
+from service.errors import Unavailable
 
 MARGIN: Final = 0.5
 """Seconds of a function's time that stay for the answer itself: support code, log lines, Lambda's own way back."""

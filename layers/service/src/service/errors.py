@@ -1,9 +1,45 @@
-"""What the AWS side raises beside the library's own errors. ``service.http`` turns each into its public problem."""
+"""What the AWS side raises beside the libraries' own errors; ``service.edge.http`` turns each into a public problem."""
 
 from __future__ import annotations
 
-from attestation.attestation_result import AttestationResult
-from attestation.errors import Reason, RejectedEvidence
+from enum import StrEnum, unique
+
+from attestation.appraisal.result import AttestationResult
+from bonafide_tokens.errors import BonafideError
+
+
+@unique
+class Reason(StrEnum):
+    """Why a request was refused by what this stack knows of apps, keys and challenges."""
+
+    APP_UNKNOWN = "app-unknown"  # no such app is registered here
+    CHALLENGE_SPENT = "challenge-spent"  # replay, or the slower of two racing redeems
+    KEY_UNKNOWN = "key-unknown"  # reinstalled, restored or expired: not fraud
+    KEY_BLOCKED = "key-blocked"  # cut off by an operator or a policy
+    KEY_ALREADY_ENROLLED = "key-already-enrolled"  # one key registered twice: replay across installs
+    DEVICE_ENROLMENTS = "device-enrolments"  # one device's attestation key enrols app instances all day: a farm
+    KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
+    APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
+
+
+class Rejected(BonafideError):
+    """The request was read, and what this stack knows speaks against it."""
+
+    reason: Reason
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail
+
+
+class Contraindicated(Rejected):
+    """Evidence verified, and appraisal says no. ``result`` says which findings did it and what may be advised."""
+
+    def __init__(self, result: AttestationResult) -> None:
+        enforced = ", ".join(finding.rule for finding in result.findings if finding.enforced)
+        super().__init__(Reason.APPRAISAL_CONTRAINDICATED, f"tier {result.tier.value} by {enforced or 'no finding'}")
+        self.result = result
 
 
 class Unavailable(Exception):
@@ -18,7 +54,7 @@ class Unavailable(Exception):
 
 
 class Unreadable(Unavailable):
-    """A row of ours is there and damaged: the same call fails until somebody repairs it."""
+    """A row of ours is there and damaged: the same call fails until it is repaired."""
 
 
 class ChangeInDoubt(Unavailable):
@@ -31,12 +67,3 @@ class ChangeInDoubt(Unavailable):
 
 class NoClientPolicy(Exception):
     """The app is registered, and no client policy was ever published for it."""
-
-
-class Contraindicated(RejectedEvidence):
-    """Evidence verified, and appraisal says no. ``result`` says which findings did it and what may be advised."""
-
-    def __init__(self, result: AttestationResult) -> None:
-        enforced = ", ".join(finding.rule for finding in result.findings if finding.enforced)
-        super().__init__(Reason.APPRAISAL_CONTRAINDICATED, f"tier {result.tier.value} by {enforced or 'no finding'}")
-        self.result = result

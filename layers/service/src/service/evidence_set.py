@@ -12,9 +12,9 @@ from attestation.errors import MalformedEvidence, Reason
 from attestation.evidence import Evidence, PlayIntegrityToken, parse_evidence
 from attestation.verify import corroborate, verify
 
-from .apps import RegisteredApp
-from .endorsements import VendorEndorsements
-from .play_integrity import PlayIntegrity
+from service.tables.apps import RegisteredApp
+from service.vendors.endorsements import VendorEndorsements
+from service.vendors.play_integrity import PlayIntegrity
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from attestation.reference_values import (
     ReferenceValues,
 )
 
-from .errors import Unavailable
+from service.errors import Unavailable
 
 _T = TypeVar("_T")
 

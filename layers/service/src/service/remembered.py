@@ -26,9 +26,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, Generic, TypeVar
 
-from .deadline import seconds_left, within
-from .errors import Unavailable
-from .telemetry import log_unavailable, log_unexpected
+from service.deadline import seconds_left, within
+from service.errors import Unavailable
+from service.telemetry.decisions import log_unavailable, log_unexpected
 
 T = TypeVar("T")
 

@@ -14,15 +14,15 @@ from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
-from attestation.certificate import read_certificate
+from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
-from attestation.errors import AttestationError
 from attestation.harmony.simulator import is_simulator_root
-from attestation.jose import EcPublicKey, b64url_decode, public_key_from_point
-from attestation.route_requirement import Requirement, RouteRequirement
+from bonafide_tokens.errors import BonafideError, TokenError
+from bonafide_tokens.jose import EcPublicKey, b64url_decode, public_key_from_point
+from bonafide_tokens.routes import Requirement, RouteRequirement
 
-from .operator_choices import OnPlayUnavailable, OnStale, PolicyApproval
-from .outbound import check_url
+from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
+from service.vendors.outbound import check_url
 
 _S = TypeVar("_S")
 _PARSER: Final = "parser"
@@ -91,7 +91,7 @@ def _origin_or_none(text: str) -> str:
 def _public_key(text: str) -> EcPublicKey:
     try:
         return public_key_from_point(b64url_decode(text))
-    except AttestationError:
+    except TokenError:
         raise ValueError("must be the base64url of an uncompressed P-256 point") from None
 
 
@@ -119,7 +119,7 @@ def _anchors(text: str) -> tuple[TrustAnchor, ...]:
             for item in text.split(",")
             if item.strip()
         )
-    except (binascii.Error, AttestationError):
+    except (binascii.Error, BonafideError):
         raise ValueError("must be DER certificates in base64, separated by commas") from None
 
 
@@ -155,7 +155,7 @@ class JudgingSettings:
     ``development_trust_anchors`` are test roots, for stages other than production; ``openharmony_simulator_root`` is
     the certificate of the simulator whose keys are public, for development stages alone.
     ``endorsements_max_age_seconds`` is how old Google's status list may be, ``on_endorsements_stale`` what is done with
-    an older one. The Play settings are those of :class:`~service.play_integrity.PlayIntegrity`.
+    an older one. The Play settings are those of :class:`~service.vendors.play_integrity.PlayIntegrity`.
     ``country_header`` is the header in which a CDN names the caller's country; empty for none.
     """
 
@@ -215,7 +215,8 @@ class JudgingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppraiseEvidenceSettings(JudgingSettings):
-    """``appraise_evidence``. ``enrolments_per_device_day`` is the bound of :class:`~service.device_bound.DeviceBound`;
+    """``appraise_evidence``. ``enrolments_per_device_day`` is the bound of
+    :class:`~service.tables.device_bound.DeviceBound`;
     0 for none."""
 
     enrolments_per_device_day: int = field(default=0, metadata={_PARSER: _natural})

@@ -18,16 +18,21 @@ from enum import StrEnum, unique
 from functools import lru_cache
 from typing import Final
 
-from attestation import der
-from attestation.cbor import decode
-from attestation.certificate import BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_CERT_SIGN, KEY_USAGE, Certificate
-from attestation.certificate import read_certificate as _read_certificate
-from attestation.chain import LinkCache, verify_signature
-from attestation.distinguished_name import attributes, names_match
+from attestation.android import key_description
+from attestation.encoding import der
+from attestation.encoding.cbor import decode
+from attestation.encoding.certificate import (
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_CERT_SIGN,
+    KEY_USAGE,
+    Certificate,
+)
+from attestation.encoding.certificate import read_certificate as _read_certificate
+from attestation.encoding.chain import LinkCache, verify_signature
+from attestation.encoding.names import attributes, names_match
 from attestation.endorsements import TrustAnchor, require_anchors
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-
-from . import key_description
 
 MIN_CERTIFICATES: Final = 3
 MAX_CERTIFICATES: Final = 6

@@ -19,17 +19,8 @@ from collections.abc import Sequence
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
-from attestation.certificate import Certificate
-from attestation.chain import LINKS, LinkCache
-from attestation.claims import AndroidClaims, Claims, KeyStorage, Platform
-from attestation.endorsements import Endorsements
-from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
-from attestation.evidence import AndroidKeyAttestation
-from attestation.reference_values import AndroidReferenceValues, Environment
-from attestation.subject_key import SubjectKey, read_subject_key
-
-from . import key_description as kd
-from .device_chain import (
+from attestation.android import key_description as kd
+from attestation.android.device_chain import (
     DeviceChain,
     check_dates,
     check_limits,
@@ -41,9 +32,23 @@ from .device_chain import (
     read_chain,
     subject_serial_numbers,
 )
-from .key_description import KeyDescription, RootOfTrust, SecurityLevel, VerifiedBootState, read_key_description
-from .revocation import LONG_SERIAL_BITS, StatusList
-from .subject_key import check_consistency
+from attestation.android.key_description import (
+    KeyDescription,
+    RootOfTrust,
+    SecurityLevel,
+    VerifiedBootState,
+    read_key_description,
+)
+from attestation.android.revocation import LONG_SERIAL_BITS, StatusList
+from attestation.android.subject_key import check_consistency
+from attestation.claims import AndroidClaims, Claims, KeyStorage, Platform
+from attestation.encoding.certificate import Certificate
+from attestation.encoding.chain import LINKS, LinkCache
+from attestation.encoding.subject_key import SubjectKey, read_subject_key
+from attestation.endorsements import Endorsements
+from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
+from attestation.evidence import AndroidKeyAttestation
+from attestation.reference_values import AndroidReferenceValues, Environment
 
 FORMAT: Final = "android-key-attestation"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
 
-from attestation import der
+from attestation.encoding import der
 from attestation.errors import MalformedEvidence, Reason
 
 EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.17"

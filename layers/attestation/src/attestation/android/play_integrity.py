@@ -16,14 +16,13 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Final, TypeGuard, TypeVar
 
+from attestation.android.play_token import open_classic_token
 from attestation.claims import PlayClaims
-from attestation.digest_text import sha256_of
+from attestation.encoding.digest_text import sha256_of
+from attestation.encoding.jose import b64url_decode, b64url_encode, read_json_object
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import PlayIntegrityToken
-from attestation.jose import b64url_decode, b64url_encode, read_json_object
 from attestation.reference_values import AndroidReferenceValues
-
-from .play_token import open_classic_token
 
 FORMAT: Final = "android-play-integrity"
 MAX_AGE: Final = 600.0

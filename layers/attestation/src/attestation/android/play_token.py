@@ -18,9 +18,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
-from attestation.certificate import p256_point
+from attestation.encoding.certificate import p256_point
+from attestation.encoding.jose import EcPublicKey, b64url_decode, es256_matches, public_key_from_point, read_json_object
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
-from attestation.jose import EcPublicKey, b64url_decode, es256_matches, public_key_from_point, read_json_object
 from attestation.reference_values import PlayIntegrityKeys
 
 MAX_TOKEN_CHARACTERS: Final = 24 * 1024

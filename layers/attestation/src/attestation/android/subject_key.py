@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from attestation.android.key_description import ALGORITHM, EC_CURVE, KEY_SIZE, AuthorizationList
+from attestation.encoding.subject_key import P256, UNKNOWN_CURVE, SubjectKey
 from attestation.errors import Reason, RejectedEvidence
-from attestation.subject_key import P256, UNKNOWN_CURVE, SubjectKey
-
-from .key_description import ALGORITHM, EC_CURVE, KEY_SIZE, AuthorizationList
 
 
 class KeyMintTerms(NamedTuple):

@@ -13,13 +13,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from attestation.apple.authenticator_data import read_assertion_data
 from attestation.attested_key import AttestedKey
-from attestation.authenticator_data import read_assertion_data
-from attestation.cbor import decode, exact_map
 from attestation.claims import AppleClaims, Claims, KeyStorage, Platform
+from attestation.encoding.cbor import decode, exact_map
+from attestation.encoding.jose import public_key_from_point
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion
-from attestation.jose import public_key_from_point
 from attestation.reference_values import AppleReferenceValues, Environment
 
 FORMAT: Final = "apple-app-attest-assertion"

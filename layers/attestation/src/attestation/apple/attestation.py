@@ -19,18 +19,17 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
-from attestation.authenticator_data import AuthenticatorData, read_attestation_data
-from attestation.cbor import decode, exact_map
-from attestation.certificate import DIGITAL_SIGNATURE, Certificate, p256_point, read_certificate
-from attestation.chain import LINKS, LinkCache, verify_path
+from attestation.apple.authenticator_data import AuthenticatorData, read_attestation_data
+from attestation.apple.leaf_extensions import ACCESS_LIST_UNJUDGED, LeafFacts, read_facts, read_nonce
 from attestation.claims import AppleClaims, Claims, KeyStorage, Platform
+from attestation.encoding.cbor import decode, exact_map
+from attestation.encoding.certificate import DIGITAL_SIGNATURE, Certificate, p256_point, read_certificate
+from attestation.encoding.chain import LINKS, LinkCache, verify_path
+from attestation.encoding.jose import public_key_from_point
 from attestation.endorsements import Endorsements
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import MAX_EVIDENCE_BYTES, AppleAttestation
-from attestation.jose import public_key_from_point
 from attestation.reference_values import AppleReferenceValues, Environment
-
-from .leaf_extensions import ACCESS_LIST_UNJUDGED, LeafFacts, read_facts, read_nonce
 
 FORMAT: Final = "apple-app-attest"
 AAGUIDS: Final = {

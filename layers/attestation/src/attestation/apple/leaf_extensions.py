@@ -18,8 +18,8 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from attestation import der
-from attestation.certificate import Certificate, Extension
+from attestation.encoding import der
+from attestation.encoding.certificate import Certificate, Extension
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 
 NONCE: Final = "1.2.840.113635.100.8.2"

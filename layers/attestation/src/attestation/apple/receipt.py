@@ -15,10 +15,10 @@ from enum import StrEnum, unique
 from hmac import compare_digest
 from typing import Final
 
-from attestation import der
-from attestation.certificate import DIGITAL_SIGNATURE, Certificate, p256_point, read_certificate
-from attestation.chain import LINKS, LinkCache, check_signature, verify_path
-from attestation.distinguished_name import names_match, names_match_in_ber
+from attestation.encoding import der
+from attestation.encoding.certificate import DIGITAL_SIGNATURE, Certificate, p256_point, read_certificate
+from attestation.encoding.chain import LINKS, LinkCache, check_signature, verify_path
+from attestation.encoding.names import names_match, names_match_in_ber
 from attestation.endorsements import Endorsements, TrustAnchor, require_anchors
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import MAX_EVIDENCE_BYTES, AppleReceipt

@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from attestation import der
-from attestation.certificate import Certificate
+from attestation.encoding import der
+from attestation.encoding.certificate import Certificate
+from attestation.encoding.jose import read_json_object
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
-from attestation.jose import read_json_object
 
 _ARC: Final = "1.3.6.1.4.1.2011.2.376"
 DEVICE_EXTENSIONS: Final = f"{_ARC}.1."

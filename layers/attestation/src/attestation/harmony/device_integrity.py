@@ -20,16 +20,15 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Final, TypeVar
 
-from attestation.chain import LINKS, LinkCache
 from attestation.claims import HarmonyIntegrityClaims
-from attestation.digest_text import sha256_of
+from attestation.encoding.chain import LINKS, LinkCache
+from attestation.encoding.digest_text import sha256_of
+from attestation.encoding.jose import read_json_object
 from attestation.endorsements import Endorsements
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import HarmonyDeviceIntegrity, IntegrityProfile
-from attestation.jose import read_json_object
+from attestation.harmony.integrity_token import authenticate, base64_decode, read_token
 from attestation.reference_values import HarmonyReferenceValues
-
-from .integrity_token import authenticate, base64_decode, read_token
 
 FORMAT: Final = "harmony-device-integrity"
 MAX_AGE: Final = 300.0

@@ -24,18 +24,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 
-from attestation import der
 from attestation.android.key_description import EXTENSION as ANDROID_ATTESTATION
-from attestation.certificate import DIGITAL_SIGNATURE, KEY_CERT_SIGN, Certificate, p256_point
-from attestation.chain import LINKS, LinkCache, below_anchor, issuer_key, verify_path
-from attestation.distinguished_name import attributes
+from attestation.encoding import der
+from attestation.encoding.certificate import DIGITAL_SIGNATURE, KEY_CERT_SIGN, Certificate, p256_point
+from attestation.encoding.chain import LINKS, LinkCache, below_anchor, issuer_key, verify_path
+from attestation.encoding.jose import b64url_decode, es256_matches, public_key_from_point, read_json_object
+from attestation.encoding.names import attributes
 from attestation.endorsements import Endorsements, TrustAnchor
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import IntegrityProfile
-from attestation.jose import b64url_decode, es256_matches, public_key_from_point, read_json_object
-
-from .attestation_extension import DEVICE_EXTENSIONS
-from .simulator import is_simulator_root
+from attestation.harmony.attestation_extension import DEVICE_EXTENSIONS
+from attestation.harmony.simulator import is_simulator_root
 
 MAX_TOKEN_CHARACTERS: Final = 32 * 1024
 """Longest token that is opened. Ones of the documented shape have 3 to 6 KB."""

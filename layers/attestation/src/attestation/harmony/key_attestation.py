@@ -21,16 +21,14 @@ from collections.abc import Iterator, Sequence
 from hmac import compare_digest
 from typing import Final
 
-from attestation.certificate import Certificate, read_certificate
-from attestation.chain import LINKS, LinkCache, below_anchor, verify_path
 from attestation.claims import Claims, HarmonyClaims, KeyStorage, Platform
+from attestation.encoding.certificate import Certificate, read_certificate
+from attestation.encoding.chain import LINKS, LinkCache, below_anchor, verify_path
+from attestation.encoding.subject_key import read_subject_key
 from attestation.endorsements import Endorsements, TrustAnchor, require_anchors
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AttestationKind, HarmonyKeyAttestation
-from attestation.reference_values import Environment, HarmonyReferenceValues
-from attestation.subject_key import read_subject_key
-
-from .attestation_extension import (
+from attestation.harmony.attestation_extension import (
     ATTESTATION,
     DEVICE_IDENTIFIERS,
     KEY_MANAGER,
@@ -43,7 +41,8 @@ from .attestation_extension import (
     read_device_security_level,
     read_statement,
 )
-from .simulator import is_simulator_root
+from attestation.harmony.simulator import is_simulator_root
+from attestation.reference_values import Environment, HarmonyReferenceValues
 
 FORMAT: Final = "harmony-key-attestation"
 

@@ -1,0 +1,1 @@
+"""APK files and who signed them."""

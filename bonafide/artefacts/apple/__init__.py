@@ -1,0 +1,1 @@
+"""IPA files and who signed them."""

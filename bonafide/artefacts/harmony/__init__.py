@@ -1,0 +1,1 @@
+"""HAP files and who signed them."""

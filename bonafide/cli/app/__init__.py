@@ -1,0 +1,1 @@
+"""bonafide app: registrations, builds, Play secrets, not-before."""

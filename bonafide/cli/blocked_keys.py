@@ -1,0 +1,109 @@
+"""``bonafide key list --blocked`` and ``key unblock --rule``: many blocked keys at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from bonafide.cli.outcome import confirm
+from bonafide.cli.project import project_layout
+from bonafide.cli.terminal import AsJson, Region, StackName, err, moment, out, print_json, table
+from bonafide.operator.admin_api import AdminApi
+from bonafide.operator.blocked_keys import BlockedKeys, Listed, Progress
+from bonafide.operator.deployment import Deployment, find_deployment
+from bonafide.operator.errors import OperatorError, WrongUsage
+from bonafide.operator.publication import publication_of
+
+OfApp = Annotated[str | None, typer.Option("--app", metavar="APP", help="Keys of one app only.")]
+After = Annotated[str | None, typer.Option("--after", metavar="KEY", help="Go on where an earlier command stopped.")]
+
+
+def list_keys(
+    blocked: Annotated[
+        bool, typer.Option("--blocked", help="Those whose block is in force: no others are listed.")
+    ] = False,
+    app: OfApp = None,
+    rule: Annotated[str | None, typer.Option("--rule", metavar="ID", help="Those that one rule blocked.")] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="How many at most.")] = 100,
+    after: After = None,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """List blocked keys: whose, since when, by whom and why.
+
+    The whole table of keys is read for it, page by page: with many millions of keys that takes minutes.
+    """
+    if not blocked:
+        raise WrongUsage("Say --blocked: keys that are not blocked are not listed.")
+    found = _blocked_keys(find_deployment(stack, region, project_layout())).list(
+        app=app, rule=rule, after=after, limit=limit
+    )
+    if as_json:
+        print_json({"keys": [standing.to_record() for standing in found.keys], "after": found.after})
+    else:
+        _print(found)
+
+
+def unblock_rule(
+    rule: str,
+    *,
+    app: str | None,
+    after: str | None,
+    why: str,
+    yes: bool,
+    stack: str | None,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    """Let in again every key that a rule blocked, and say how it went. Raises :class:`OperatorError`."""
+    begin = time.monotonic()
+    deployment = find_deployment(stack, region, project_layout())
+    of = f" of {app}" if app else ""
+    confirm(f"Let in again every key{of} that the rule {rule} blocked?", yes=yes)
+    progress = Progress(after=after)
+    try:
+        for progress in _blocked_keys(deployment).unblock_rule(rule, app=app, after=after, why=why):
+            err().print(f"{progress.unblocked:,} unblocked, {progress.examined:,} keys looked at")
+    except (OperatorError, KeyboardInterrupt):
+        go_on = f" Go on with --after {progress.after}." if progress.after else ""
+        err().print(f"Stopped: {progress.unblocked:,} keys were unblocked, the others are as they were.{go_on}")
+        raise
+    _say(deployment, rule, progress, begin, as_json)
+
+
+def _say(deployment: Deployment, rule: str, progress: Progress, begin: float, as_json: bool) -> None:
+    published = publication_of(deployment, progress.last, since=begin) if progress.last else None
+    if as_json:
+        record = {"rule": rule, "unblocked": progress.unblocked, "changing": progress.changing}
+        print_json({**record, **(published.to_record() if published else {})})
+        return
+    out().print(f"{progress.unblocked:,} keys that {rule} blocked may renew again.")
+    if progress.changing:
+        keys = ", ".join(progress.changing[:5])
+        out().print(f"{len(progress.changing)} changed at that moment and are as they were ({keys}): repeat it.")
+    if published is not None:
+        out().print(str(published))
+
+
+def _print(found: Listed) -> None:
+    rows = (
+        (
+            standing.key_id,
+            standing.app,
+            moment(standing.blocked_at),
+            "for good" if standing.blocked_until is None else moment(standing.blocked_until),
+            standing.blocked_by,
+            standing.reason,
+        )
+        for standing in found.keys
+    )
+    table(("key", "app", "blocked", "until", "by", "why"), rows)
+    if found.after is not None:
+        out().print(f"There may be more: go on with --after {found.after}")
+
+
+def _blocked_keys(deployment: Deployment) -> BlockedKeys:
+    return BlockedKeys(AdminApi(deployment))

@@ -1,0 +1,123 @@
+"""``bonafide key``: look at one attested key, block it, let it in again."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Final
+
+import typer
+
+from bonafide.cli.blocked_keys import After, OfApp, list_keys, unblock_rule
+from bonafide.cli.outcome import Yes
+from bonafide.cli.project import project_layout
+from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
+from bonafide.operator.deployment import find_deployment
+from bonafide.operator.key_blocking import NEVER, KeyBlocking, KeyStanding
+from bonafide.operator.publication import Publication, publication_of
+
+commands = command_group("Block and unblock attested keys, one device at a time.")
+
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key_id, as tokens, backends and logs name it.")]
+
+_ANY_ID: Final = {"ignore_unknown_options": True}
+"""A key_id is base64url, and one in sixty-four begins with a dash."""
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION: Final = re.compile(r"([0-9]{1,5})([mhdw])\Z")
+
+
+def duration(text: str) -> int:
+    """Seconds of ``30m``, ``12h``, ``7d`` or ``2w``. Raises :class:`typer.BadParameter`."""
+    match = _DURATION.match(text.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise typer.BadParameter(f"{text!r} is no time span, as in 30m, 12h, 7d or 2w.")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+@commands.command(no_args_is_help=True, context_settings=_ANY_ID)
+def block(
+    key: KeyId,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for whoever looks later.")] = "",
+    lasting: Annotated[
+        str | None, typer.Option("--for", metavar="SPAN", help="Until then only, as in 12h or 7d; default: for good.")
+    ] = None,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Block a key: it renews no token, and the tokens it holds are refused everywhere within seconds."""
+    seconds = None if lasting is None else duration(lasting)
+    begin = time.monotonic()
+    deployment = find_deployment(stack, region, project_layout())
+    standing, answer = KeyBlocking.of(deployment).block(key, reason=reason, seconds=seconds)
+    _say(standing, publication_of(deployment, answer, since=begin), as_json)
+
+
+@commands.command(no_args_is_help=True, context_settings=_ANY_ID)
+def unblock(
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="The key_id, as tokens, backends and logs name it.")
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="ID", help="Instead of one key, every key that this rule blocked.")
+    ] = None,
+    app: OfApp = None,
+    after: After = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit.")] = "",
+    yes: Yes = False,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a blocked key in again, or with --rule all that a rule of a policy blocked.
+
+    Blocks that persons placed stay with --rule. It may be stopped and repeated at any time.
+    """
+    if (key is None) == (rule is None):
+        raise typer.BadParameter("say one key, or --rule.", param_hint="KEY")
+    if rule is not None:
+        unblock_rule(rule, app=app, after=after, why=why, yes=yes, stack=stack, region=region, as_json=as_json)
+        return
+    if key is None or app is not None or after is not None:
+        raise typer.BadParameter("--app and --after go with --rule.", param_hint="KEY")
+    begin = time.monotonic()
+    deployment = find_deployment(stack, region, project_layout())
+    standing, answer = KeyBlocking.of(deployment).unblock(key, why=why)
+    _say(standing, publication_of(deployment, answer, since=begin), as_json)
+
+
+@commands.command(no_args_is_help=True, context_settings=_ANY_ID)
+def show(key: KeyId, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
+    """Show one key: whose it is, and whether it is blocked."""
+    standing = KeyBlocking.of(find_deployment(stack, region, project_layout())).show(key)
+    if as_json:
+        print_json(standing.to_record())
+        return
+    facts = (
+        ("app", standing.app),
+        ("state", _state(standing)),
+        ("reason", standing.reason),
+        ("blocked by", standing.blocked_by),
+        ("enrolled", moment(standing.enrolled_at)),
+        ("last seen", moment(standing.last_seen)),
+        ("forgotten", "never, while it is blocked" if standing.expires_at >= NEVER else moment(standing.expires_at)),
+    )
+    table(("", standing.key_id), ((what, said) for what, said in facts if said))
+
+
+commands.command("list", no_args_is_help=True)(list_keys)
+
+
+def _state(standing: KeyStanding) -> str:
+    if standing.state != "blocked":
+        return standing.state
+    until = "for good" if standing.blocked_until is None else f"until {moment(standing.blocked_until)}"
+    return f"blocked since {moment(standing.blocked_at)}, {until}"
+
+
+def _say(standing: KeyStanding, publication: Publication, as_json: bool) -> None:
+    if as_json:
+        print_json({**standing.to_record(), **publication.to_record()})
+    else:
+        out().print(f"{standing.key_id} of {standing.app}: {_state(standing)}.")
+        out().print(str(publication))

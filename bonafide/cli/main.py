@@ -1,0 +1,112 @@
+"""The ``bonafide`` command. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import entry_points, version
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from bonafide.cli import api, audit, conformance, endorsements, inspect, key, keys, why
+from bonafide.cli.app import app, not_before, play
+from bonafide.cli.policy import approval as policy_approval
+from bonafide.cli.policy import policy
+from bonafide.cli.policy import publish as policy_publish
+from bonafide.cli.policy import replay as policy_replay
+from bonafide.cli.policy import rollout as policy_rollout
+from bonafide.cli.policy import schema as policy_schema
+from bonafide.cli.policy import show as policy_show
+from bonafide.cli.project import mean_local_stack
+from bonafide.cli.tables import printable
+from bonafide.cli.terminal import EXIT_FAILED, EXIT_USAGE, CommandGroup, err
+from bonafide.operator.errors import WrongUsage, sentence_of
+from bonafide.operator.layout import NAME_VARIABLE
+
+_INTERRUPTED = 130
+
+
+class OneSentence(CommandGroup):
+    """A command group that turns every error into one sentence on standard error, never a stack trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of a pipe went away (`bonafide … | head`): nothing to complain about, nowhere to say it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(EXIT_FAILED) from None
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                if os.environ.get("BONAFIDE_DEBUG"):
+                    raise
+                if type(error).__module__.startswith(("typer.", "click.")):
+                    raise  # wrong usage: the parser says it itself
+                sentence = f"This should not happen: {type(error).__name__}: {error} (BONAFIDE_DEBUG=1 shows where.)"
+            err().print(Text.assemble(("bonafide:", "bold red"), f" {printable(sentence)}"))
+            raise typer.Exit(EXIT_USAGE if isinstance(error, WrongUsage) else EXIT_FAILED) from error
+
+
+cli = typer.Typer(
+    cls=OneSentence,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bonafide {version('bonafide')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def settings(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help=f"The local stack of that name, as {NAME_VARIABLE} also says."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Bonafide: prove that API requests come from a genuine app on a sound device."""
+    mean_local_stack(context, name=name)
+
+
+app.commands.add_typer(play.key_commands, name="play-key")
+app.commands.add_typer(play.account_commands, name="play-account")
+app.commands.command("not-before", no_args_is_help=True)(not_before.not_before)
+cli.add_typer(app.commands, name="app")
+cli.add_typer(api.commands, name="api")
+cli.add_typer(key.commands, name="key")
+cli.add_typer(keys.commands, name="keys")
+cli.add_typer(endorsements.commands, name="endorsements")
+policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
+policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)
+policy.commands.command("rollback", no_args_is_help=True)(policy_rollout.rollback)
+policy.commands.command("approve", no_args_is_help=True)(policy_approval.approve)
+policy.commands.command("reject", no_args_is_help=True)(policy_approval.reject)
+policy.commands.command("show", no_args_is_help=True)(policy_show.show)
+policy.commands.command("diff", no_args_is_help=True)(policy_show.diff)
+policy.commands.command("schema")(policy_schema.schema)
+policy.commands.command("history", no_args_is_help=True)(policy_show.history)
+policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
+cli.add_typer(policy.commands, name="policy")
+cli.command("audit", no_args_is_help=True)(audit.audit)
+cli.command("why", no_args_is_help=True)(why.why)
+cli.command("inspect")(inspect.inspect)
+cli.command("conformance")(conformance.conformance)
+for _more in entry_points(group="bonafide.commands"):  # what an installed devkit adds: local, demo, drills, attest
+    _more.load()(cli)
+
+
+def main() -> None:
+    """Entry point of the ``bonafide`` command."""
+    cli()

@@ -1,0 +1,116 @@
+"""What the commands that change policies have in common: the options, the question, and saying how it went."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from bonafide.cli.terminal import err, moment, out, print_json
+from bonafide.operator.admin_api import AdminProblem
+from bonafide.operator.errors import OperatorError
+from bonafide.operator.publication import Publication, publication_of
+from bonafide.policies.publishing import AppPolicies
+
+AppOption = Annotated[str, typer.Option("--app", metavar="APP", help="The registered app.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the history and the audit.")]
+Now = Annotated[
+    bool,
+    typer.Option(
+        "--now/--next-renewal",
+        help="Refuse tokens that were judged by the older policy at once, or let each key be judged as it renews.",
+    ),
+]
+Rollout = Annotated[
+    int, typer.Option("--rollout", metavar="PERCENT", min=1, max=100, help="For how many of the app's keys.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of policy as it is carried out: the clock runs from when it was confirmed."""
+
+    policies: AppPolicies
+    verb: str
+    members: Mapping[str, object]
+
+    def carry_out(self, *, as_json: bool) -> None:
+        """Carry it out and say how it went. Raises :class:`OperatorError`."""
+        begin = time.monotonic()
+        answer = self.policies.change(self.verb, self.members)
+        publication = self._publication(answer, begin) if "published" in answer else None
+        if as_json:
+            print_json({**answer, **(publication.to_record() if publication else {})})
+            return
+        for line in told(answer):
+            out().print(line)
+        if publication:
+            out().print(str(publication))
+
+    def _publication(self, answer: Mapping[str, Any], begin: float) -> Publication:
+        again = f"`bonafide app not-before {self.policies.app} --now` publishes one"
+        try:
+            return publication_of(self.policies.deployment, answer, since=begin, again=again)
+        except OperatorError:
+            for line in told(answer):
+                err().print(line)
+            raise
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless ``yes``. Raises :class:`OperatorError` where nobody can answer, and ends the command on a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise OperatorError("Nobody is there to be asked: say --yes.")
+    if not typer.confirm(question):
+        raise OperatorError("Nothing was changed.")
+
+
+def effect(now: bool) -> str:
+    """When it takes effect, in the Admin API's words."""
+    return "now" if now else "next-renewal"
+
+
+def told(answer: Mapping[str, Any]) -> list[str]:
+    """What the Admin API's answer to a change means."""
+    app, proposed = answer["app"], answer["proposed"]
+    if proposed:
+        return [
+            f"Proposal {proposed['version']} for {app} waits for another person: "
+            f"`bonafide policy approve --app {app}`. Nothing has changed yet."
+        ]
+    lines = [in_force(answer)]
+    not_before = answer["tokens_not_before"]
+    if not_before is not None:
+        lines.append(f"Tokens minted before {moment(not_before)} are refused: apps renew, and are judged by it.")
+    elif answer["added"] and answer["canary"] is None:
+        lines.append("Keys are judged by it as they renew; tokens that are out live on until they expire.")
+    return lines
+
+
+def in_force(standing: Mapping[str, Any]) -> str:
+    """What is in force, in a sentence."""
+    app, stable, canary = standing["app"], standing["stable"], standing["canary"]
+    most = f"Version {stable}" if stable else "The built-in default"
+    if canary is None:
+        return f"{most} is in force for {app}."
+    share = f"Version {canary['version']} is in force for {canary['rollout']} % of the keys of {app}"
+    return f"{share}; {most.lower()} for the others."
+
+
+def say_messages(problem: AdminProblem, names: Mapping[str, str]) -> None:
+    """Print what the stack's own linters found, like ``bonafide policy lint`` does."""
+    for message in problem.messages:
+        if "document" not in message:
+            err().print(f"{message.get('at')}: {message.get('text')}")
+            continue
+        file = names.get(str(message["document"]), str(message["document"]))
+        rule = f"{message['rule']}: " if message["rule"] else ""
+        text = f"{file}:{message['line']}: {message['severity']}[{message['code']}] {rule}{message['text']}"
+        err().print(f"{text}\n    hint: {message['hint']}" if message["hint"] else text)

@@ -1,0 +1,1 @@
+"""bonafide policy: lint, publish, promote, roll back, replay, show."""

@@ -1,0 +1,61 @@
+"""``bonafide policy promote`` and ``rollback``: forward for more keys, or back to what was."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bonafide.cli.outcome import AppOption, Change, Now, Rollout, Why, Yes, confirm, effect
+from bonafide.cli.project import project_layout
+from bonafide.cli.terminal import AsJson, Region, StackName, out
+from bonafide.operator.deployment import find_deployment
+from bonafide.operator.errors import OperatorError
+from bonafide.policies.publishing import AppPolicies, difference
+
+
+def promote(
+    app: AppOption,
+    why: Why,
+    rollout: Rollout = 100,
+    now: Now = False,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Raise the rollout of the version that is on its way; by default it is in force for everybody then."""
+    policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
+    canary = policies.standing()["canary"]
+    if canary is None:
+        raise OperatorError(f"No version of {app} is on its way: there is nothing to promote.")
+    members = {"version": canary["version"], "rollout": rollout, "why": why, "effect": effect(now)}
+    Change(policies, "promote", members).carry_out(as_json=as_json)
+
+
+def rollback(
+    app: AppOption,
+    why: Why,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", metavar="VERSION", min=0, help="Which one; default: the one that was in force before."),
+    ] = None,
+    now: Now = False,
+    yes: Yes = False,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the documents of an older version again, as a new version for everybody. Numbers never go back."""
+    policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
+    standing = policies.standing()
+    before = standing["previous"] if standing["canary"] is None else standing["stable"]
+    target = before if to is None else to
+    if target is None:
+        raise OperatorError(f"There is nothing to go back to: nothing was in force for {app} before.")
+    if not as_json:
+        from_version = standing["canary"]["version"] if standing["canary"] else standing["stable"]
+        changes = difference(policies.documents(from_version), policies.documents(target))
+        out().print(changes or "No difference.")
+    confirm(f"Go back to version {target} for {app}?", yes=yes)
+    members = {"to": to, "why": why, "effect": effect(now), "expected_version": standing["latest"]}
+    Change(policies, "rollback", members).carry_out(as_json=as_json)

@@ -1,0 +1,133 @@
+"""``bonafide policy show``, ``diff`` and ``history``: what is in force, what changed, and who did it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bonafide.cli.outcome import AppOption, in_force
+from bonafide.cli.project import project_layout
+from bonafide.cli.terminal import AsJson, Region, StackName, moment, out, print_json, table
+from bonafide.operator.deployment import find_deployment
+from bonafide.operator.errors import OperatorError
+from bonafide.policies.drafts import read_draft
+from bonafide.policies.publishing import FILES, AppPolicies, Documents, difference
+
+
+def show(
+    app: AppOption,
+    version: Annotated[
+        int | None, typer.Option("--version", metavar="N", min=0, help="One version with its documents.")
+    ] = None,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in force for an app and what waits; with --version, one version. 0 is the built-in default."""
+    policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
+    if version is not None:
+        record = policies.version(version)
+        if as_json:
+            print_json(record)
+        else:
+            _print_version(record)
+        return
+    standing = policies.standing()
+    if as_json:
+        print_json(standing)
+        return
+    out().print(in_force(standing))
+    if standing["proposal"] is not None:
+        proposed = policies.proposal(standing["proposal"])
+        out().print(
+            f'Proposal {standing["proposal"]} by {proposed["by"]} waits for another person: "{proposed["why"]}".',
+        )
+    if standing["approval"] == "two-person":
+        out().print("Publishing needs a second person.")
+
+
+def history(
+    app: AppOption,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many at most.")] = 20,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the versions of an app's policy, the newest first: who published them, when and why."""
+    policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
+    versions = policies.history(limit)
+    if as_json:
+        print_json(versions)
+        return
+    columns = ("version", "published", "by", "effect", "started at", "why")
+    table(columns, (_row(version) for version in versions))
+
+
+def diff(
+    app: AppOption,
+    what: Annotated[
+        list[str] | None, typer.Argument(metavar="[A [B] | DRAFT]", help="Two versions, one version, or a draft.")
+    ] = None,
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how two versions differ, or a version or draft from what is in force. Alone: what changed or waits last."""
+    policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
+    old, new = _pair(policies, what or [])
+    changes = difference(old, new)
+    if as_json:
+        print_json({"old": old.name, "new": new.name, "diff": changes})
+    else:
+        out().print(changes or f"No difference between {old.name} and {new.name}.")
+
+
+def _pair(policies: AppPolicies, what: list[str]) -> tuple[Documents, Documents]:
+    if len(what) == 2 and all(word.isdecimal() for word in what):
+        return policies.documents(int(what[0])), policies.documents(int(what[1]))
+    if len(what) > 1:
+        raise OperatorError("Say two version numbers, one, or one draft.")
+    standing = policies.standing()
+    stable = standing["stable"]
+    if what and what[0].isdecimal():
+        return policies.documents(int(what[0])), policies.documents(stable)
+    if what:
+        stands, draft = policies.documents(stable), read_draft(Path(what[0]))
+        wanted = (draft.appraisal, draft.client)
+        both = (
+            new if new is not None else old for new, old in zip(wanted, (stands.appraisal, stands.client), strict=True)
+        )
+        return stands, Documents(what[0], *both)
+    if standing["proposal"] is not None:
+        number = standing["proposal"]
+        return policies.documents(stable), Documents.of(f"proposal {number}", policies.proposal(number))
+    if standing["canary"] is not None:
+        return policies.documents(stable), policies.documents(standing["canary"]["version"])
+    if standing["previous"] is None:
+        raise OperatorError(f"Nothing is published for {policies.app}: there is nothing to compare.")
+    return policies.documents(standing["previous"]), policies.documents(stable)
+
+
+def _row(version: Mapping[str, Any]) -> tuple[str, ...]:
+    who = f"{version['by']}\napproved by {version['approved_by']}" if version["approved_by"] else version["by"]
+    back = "" if version["restores"] is None else f"back to {version['restores']}: "
+    return (
+        str(version["version"]),
+        moment(version["at"]),
+        who,
+        version["effect"],
+        f"{version['rollout']} %",
+        f"{back}{version['why']}",
+    )
+
+
+def _print_version(record: Mapping[str, Any]) -> None:
+    if record["version"]:
+        table(("version", "published", "by", "effect", "started at", "why"), [_row(record)])
+    for document, file in FILES.items():
+        if record[document]:
+            out().print(f"\n--- {file} ---")
+            out().print(record[document].rstrip("\n"))

@@ -1,1 +1,0 @@
-"""The subcommands of ``bonafide``, one module each."""

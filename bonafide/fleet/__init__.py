@@ -1,1 +1,0 @@
-"""The demo fleet: genuine and hostile software devices, each with the verdict it must get from a real stack."""

@@ -1,0 +1,1 @@
+"""Evidence, printed for people."""

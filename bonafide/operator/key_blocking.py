@@ -1,0 +1,65 @@
+"""Taking back what was granted, through the Admin API: one attested key, or every token of an app.
+
+Each change is published by the stack itself; its answer says as which trust bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from service.tables.blocking import NEVER, KeyStanding
+
+from bonafide.operator.admin_api import AdminApi, AdminCalls, segment
+from bonafide.operator.deployment import Deployment
+
+__all__ = ["NEVER", "KeyBlocking", "KeyStanding", "standing_of"]
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBlocking:
+    """Keys and not-befores of one stack. Every method raises :class:`~bonafide.operator.errors.OperatorError`."""
+
+    api: AdminCalls
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> KeyBlocking:
+        """The keys of a stack."""
+        return cls(AdminApi(deployment))
+
+    def show(self, key_id: str) -> KeyStanding:
+        """One key."""
+        return standing_of(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
+
+    def block(self, key_id: str, *, reason: str = "", seconds: int | None = None) -> tuple[KeyStanding, Answer]:
+        """Block a key, for ``seconds`` or for good; a block that stands is replaced. With the answer as it came."""
+        body = {"reason": reason, "seconds": seconds}
+        answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/block", body)
+        return standing_of(answer), answer
+
+    def unblock(self, key_id: str, *, why: str = "") -> tuple[KeyStanding, Answer]:
+        """Let a key renew again; it has a whole idle period to do so."""
+        answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {"why": why})
+        return standing_of(answer), answer
+
+    def not_before(self, app: str) -> int | None:
+        """The time (Unix seconds) before which tokens of an app are refused; ``None`` when there is none."""
+        moment: int | None = self.api.call("GET", _not_before(app))["tokens_not_before"]
+        return moment
+
+    def refuse_older_tokens(self, app: str) -> tuple[int, Answer]:
+        """Refuse every token of an app that was minted up to now; its not-before."""
+        answer = self.api.call("POST", _not_before(app), {})
+        return int(answer["tokens_not_before"]), answer
+
+
+def _not_before(app: str) -> str:
+    return f"/admin/apps/{segment(app)}/not-before"
+
+
+def standing_of(record: Answer) -> KeyStanding:
+    """The key of a record of the Admin API."""
+    return KeyStanding(**{member.name: record[member.name] for member in fields(KeyStanding)})

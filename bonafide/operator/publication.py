@@ -1,0 +1,126 @@
+"""Making an operator's change take effect: the stack publishes a trust bundle now, and we watch until it is served."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bonafide_tokens.jose import b64url_decode, public_key_from_point, read_json_object
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, open_trust_bundle
+from service.errors import Unavailable
+from service.tables.trust_bundles import DynamoDBTrustBundles
+
+from bonafide.operator.deployment import ROTATE_FUNCTION, Deployment
+from bonafide.operator.errors import OperatorError
+
+_PATIENCE: Final = 10.0
+_PAUSE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A trust bundle that was published on demand: its version, and seconds from asking until the stack had it
+    (``published``) and until its address served it (``served``; ``None`` when that was not seen)."""
+
+    version: int
+    published: float
+    served: float | None
+
+    def to_record(self) -> dict[str, object]:
+        return {"bundle_version": self.version, "published_seconds": self.published, "served_seconds": self.served}
+
+    def __str__(self) -> str:
+        served = "is not served yet" if self.served is None else f"served after {self.served:.1f} s"
+        return (
+            f"Trust bundle {self.version}: signed after {self.published:.1f} s, {served}. "
+            "Every authorizer goes by it within 5 s as a rule, 30 s at most."
+        )
+
+
+def invoke_rotation(deployment: Deployment, event: Mapping[str, str]) -> dict[str, Any]:
+    """Invoke RotateSigningKeyFunction; its answer. Raises :class:`OperatorError`."""
+    function = deployment.functions.get(ROTATE_FUNCTION)
+    if function is None:
+        raise OperatorError(f"Stack {deployment.stack_name} does not say what its {ROTATE_FUNCTION} is called.")
+    answer = deployment.aws("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode("utf-8"))
+    payload = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError") or (isinstance(payload, dict) and "errorType" in payload):
+        kind = payload.get("errorType", "an error") if isinstance(payload, dict) else "an error"
+        raise OperatorError(f"{ROTATE_FUNCTION} failed with {kind}; its log says more.")
+    return payload if isinstance(payload, dict) else {}
+
+
+def publish_now(deployment: Deployment, *, since: float | None = None) -> Publication:
+    """Have the stack publish what its tables say, and wait until it is served.
+
+    Seconds count from ``since`` (``time.monotonic()``), by default from now. Raises :class:`OperatorError`: then the
+    change stands in its table and the hourly publication carries it out; the same command again does so at once.
+    """
+    begin = time.monotonic() if since is None else since
+    try:
+        version = int(invoke_rotation(deployment, {"action": "publish"})["BundleVersion"])
+    except (OperatorError, KeyError) as error:
+        raise OperatorError(
+            f"The change is stored, but no trust bundle was published ({error}): run the command again."
+        ) from error
+    published = time.monotonic() - begin
+    return Publication(version=version, published=round(published, 2), served=_served_after(deployment, version, begin))
+
+
+def publication_of(
+    deployment: Deployment, answer: Mapping[str, Any], *, since: float, again: str = "run the command again"
+) -> Publication:
+    """What the Admin API's ``answer`` to a change says of publishing it, watched until it is served.
+
+    ``since`` is ``time.monotonic()`` when the change began. Raises :class:`OperatorError` when nothing was published:
+    the change stands, and ``again`` is what to do about it.
+    """
+    version = answer.get("bundle_version")
+    if not isinstance(version, int):
+        raise OperatorError(
+            f"The change is stored, but no trust bundle was published: {again}, or wait for the hourly publication."
+        )
+    published = time.monotonic() - since
+    return Publication(version=version, published=round(published, 2), served=_served_after(deployment, version, since))
+
+
+def _served_after(deployment: Deployment, version: int, begin: float) -> float | None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if served_version(deployment) >= version:
+            return round(time.monotonic() - begin, 2)
+        time.sleep(_PAUSE)
+    return None
+
+
+def served_version(deployment: Deployment) -> int:
+    """The version that the verifier API serves at this moment, unverified: only to watch; 0 when it cannot be read."""
+    try:
+        with urllib.request.urlopen(f"{deployment.verifier_url}/v1/trust-bundle", timeout=_PATIENCE) as answer:
+            text = answer.read(MAX_TRUST_BUNDLE_CHARACTERS).decode("ascii")
+        version = read_json_object(b64url_decode(text.split(".")[1])).get("version")
+    except (OSError, ValueError, IndexError, urllib.error.URLError):
+        return 0
+    return version if isinstance(version, int) else 0
+
+
+def published_bundle(deployment: Deployment, clock: Callable[[], float] = time.time) -> TrustBundle | None:
+    """The latest trust bundle as it is stored, by its own signature; ``None`` before the first one.
+
+    Raises :class:`OperatorError`, also for one that the root key did not sign.
+    """
+    table = DynamoDBTrustBundles(deployment.aws("dynamodb"), deployment.tables["trust_bundles"])
+    try:
+        stored = table.latest(deployment.issuer)
+    except Unavailable as error:
+        raise OperatorError(f"The trust bundles cannot be read: {error.what}.") from error
+    if stored is None:
+        return None
+    root_key = public_key_from_point(b64url_decode(deployment.root_public_key))
+    moment = min(max(clock(), stored.issued_at), stored.expires_at - 1)
+    return open_trust_bundle(stored.jws, root_key=root_key, issuer=deployment.issuer, now=moment)

@@ -1,0 +1,1 @@
+"""Drafts of policies on this machine, and publishing them."""

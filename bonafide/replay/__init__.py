@@ -1,0 +1,1 @@
+"""Recorded decisions, read and replayed."""

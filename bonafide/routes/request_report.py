@@ -1,0 +1,146 @@
+"""Who gets in and who would not: the authorizer's decision lines, counted per route and request class."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bonafide.operator.errors import OperatorError
+
+CLASSES: Final = ("verified", "no-token", "expired", "invalid", "replayed", "revoked", "wrong-audience")
+"""The request classes, as dashboards show them. ``unchecked``, of routes that are off, is none."""
+
+_PATTERN: Final = '{ $.message = "decision" && $.action = "authorize" }'
+_LONGEST_LINE: Final = 16_384
+
+
+class DecisionLine(NamedTuple):
+    """What the report needs of one decision. ``moment`` is Unix seconds, ``None`` where nobody knows."""
+
+    audience: str
+    method: str
+    route: str
+    mode: str
+    request_class: str
+    allowed: bool
+    moment: float | None
+
+
+@dataclass(slots=True)
+class RouteReport:
+    """One route of one API. ``passed`` are requests that were let in whatever their class: what ``monitor`` hides."""
+
+    audience: str
+    method: str
+    route: str
+    modes: set[str] = field(default_factory=set)
+    classes: Counter[str] = field(default_factory=Counter)
+    passed: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.classes.values())
+
+    @property
+    def would_be_refused(self) -> int:
+        """Requests that passed and would not under ``token`` or ``proof``."""
+        return self.passed - self.classes["verified"] - self.classes["unchecked"]
+
+    def to_record(self) -> dict[str, object]:
+        return {
+            "audience": self.audience,
+            "method": self.method,
+            "route": self.route,
+            "modes": sorted(self.modes),
+            "classes": {name: self.classes[name] for name in (*CLASSES, "unchecked")},
+            "total": self.total,
+            "would_be_refused": self.would_be_refused,
+        }
+
+
+def report(decisions: Iterable[DecisionLine], *, audience: str | None = None, since: float = 0) -> list[RouteReport]:
+    """The decisions of ``audience`` (``None``: of all) since a moment, by audience, route and method. Those whose
+    moment nobody knows count."""
+    routes: dict[tuple[str, str, str], RouteReport] = {}
+    for line in decisions:
+        if (audience is not None and line.audience != audience) or (line.moment is not None and line.moment < since):
+            continue
+        key = (line.audience, line.route, line.method)
+        found = routes.setdefault(key, RouteReport(line.audience, line.method, line.route))
+        found.modes.add(line.mode)
+        found.classes[line.request_class] += 1
+        found.passed += line.allowed
+    return [found for _, found in sorted(routes.items())]
+
+
+def read_line(text: str, moment: float | None) -> DecisionLine | None:
+    """One line of an authorizer's log; ``None`` for anything but a decision."""
+    if '"authorize"' not in text or len(text) > _LONGEST_LINE:
+        return None
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(line, dict) or line.get("message") != "decision" or line.get("action") != "authorize":
+        return None
+    method, route = str(line.get("method", "")), str(line.get("route", ""))
+    # An HTTP API names its routes with the method ("GET /orders", "ANY /orders"), a REST API without, a TOKEN
+    # authorizer not at all. What no route of ours covers either is every other path. `bonafide api mode` reads it all.
+    pattern = route.rpartition(" ")[2] or str(line.get("route_pattern", "")).partition(" ")[2] or "/*"
+    return DecisionLine(
+        audience=str(line.get("audience", "")),
+        method=method,
+        route=pattern,
+        mode=str(line.get("requirement", "")),
+        request_class=str(line.get("request_class", "")),
+        allowed=line.get("outcome") == "accepted",
+        moment=moment,
+    )
+
+
+def local_decisions(folders: Sequence[Path]) -> Iterator[DecisionLine]:
+    """The decisions in local stacks' logs. Their moments are those of the access logs beside them."""
+    moments: dict[str, float] = {}
+    for line in _lines(folders, "access.log"):
+        try:
+            seen = json.loads(line)
+            moments[seen["request_id"]] = seen["time"] / 1000
+        except (ValueError, KeyError, TypeError):
+            continue
+    for text in _lines(folders, "*.log"):
+        if '"authorize"' not in text:
+            continue
+        decision = read_line(text, None)
+        if decision is not None:
+            yield decision._replace(moment=moments.get(json.loads(text).get("request_id", "")))
+
+
+def _lines(folders: Sequence[Path], pattern: str) -> Iterator[str]:
+    for path in sorted(path for folder in folders for path in folder.glob(pattern)):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield from file
+
+
+def deployed_decisions(logs: Any, groups: Iterable[str], *, since: float) -> Iterator[DecisionLine]:
+    """The decisions in CloudWatch Logs, through a boto3 ``logs`` client. Raises :class:`OperatorError` for a group
+    that is not there."""
+    for group in groups:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=int(since * 1000), filterPattern=_PATTERN
+        )
+        try:
+            for page in pages:
+                for event in page.get("events", ()):
+                    yield from _of_event(event)
+        except logs.exceptions.ResourceNotFoundException as error:
+            raise OperatorError(f"There is no log group {group}.") from error
+
+
+def _of_event(event: Mapping[str, Any]) -> Iterator[DecisionLine]:
+    decision = read_line(event.get("message", ""), event.get("timestamp", 0) / 1000)
+    if decision is not None:
+        yield decision

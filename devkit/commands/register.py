@@ -1,0 +1,16 @@
+"""Adds the laptop's commands to ``bonafide``: the entry point ``bonafide.commands`` of this distribution."""
+
+from __future__ import annotations
+
+import typer
+
+from devkit.commands import attest, demo, drills, local
+
+
+def register(cli: typer.Typer) -> None:
+    """Called once, when the ``bonafide`` command starts."""
+    cli.add_typer(local.commands, name="local")
+    cli.command("demo")(demo.demo)
+    cli.command("drills")(drills.drills)
+    cli.command("attest")(attest.attest)
+    cli.command("proof")(attest.proof)

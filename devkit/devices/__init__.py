@@ -1,0 +1,1 @@
+"""Software devices that mint evidence under test roots."""

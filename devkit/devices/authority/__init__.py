@@ -1,0 +1,1 @@
+"""The test roots, and certificates below them."""

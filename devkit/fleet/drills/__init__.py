@@ -1,0 +1,1 @@
+"""Outbreaks and revocations, measured."""

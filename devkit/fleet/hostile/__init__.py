@@ -1,0 +1,1 @@
+"""Hostile devices and clients, one attack each."""

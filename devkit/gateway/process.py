@@ -1,0 +1,119 @@
+"""The gateway process as its parent sees it: started in SAM CLI's environment, told what to do, ended in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bonafide.operator.layout import Layout, LocalStackError
+from bonafide.operator.local_account import CREDENTIALS, REGION
+from devkit.local.aws import clean_environment
+from devkit.local.processes import CHILDREN
+from devkit.local.provision import pseudo_parameters
+
+_STOP_TIMEOUT = 5.0
+
+
+class GatewayProcess:
+    """`devkit.gateway.gateway`, running. See there for the lines that go back and forth."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Start it; its imports take a second, in which the parent can do other work.
+
+        Raises:
+            LocalStackError: when SAM CLI's environment is missing.
+        """
+        self._layout = layout
+        self._log = layout.logs / "gateway.log"
+        environment = {
+            **clean_environment(layout.local / "gateway"),
+            **CREDENTIALS,
+            "AWS_REGION": REGION,
+            "PYTHONPATH": str(layout.root),
+            "SAM_CLI_TELEMETRY": "0",
+            "BONAFIDE_LOCAL_WORKER": os.environ.get("BONAFIDE_LOCAL_WORKER", ""),
+        }
+        self._process = CHILDREN.start(
+            [layout.require_sam_python(), "-m", "devkit.gateway.gateway"],
+            environment=environment,
+            folder=layout.root,
+            log=self._log,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone, and its workers with it."""
+        return self._process.poll() is not None
+
+    def serve_functions(
+        self,
+        *,
+        template: Path,
+        parameters: Mapping[str, str],
+        stack_name: str,
+        ports: Mapping[str, int],
+        aws_endpoint_url: str,
+        environment: Mapping[str, Mapping[str, str]],
+        worker_limit: int,
+    ) -> None:
+        """Open the Lambda endpoint on `ports["functions"]`; the other ports are those of APIs, by logical id.
+
+        Raises:
+            LocalStackError: when the process ends instead.
+        """
+        assignment = {
+            "root": str(self._layout.root),
+            "run_folder": str(self._layout.local),
+            "python": sys.executable,
+            "template": str(template),
+            "parameters": dict(parameters),
+            "pseudo": pseudo_parameters(stack_name),
+            "ports": dict(ports),
+            "aws_endpoint_url": aws_endpoint_url,
+            "environment": {name: dict(variables) for name, variables in environment.items()},
+            "worker_limit": worker_limit,
+        }
+        self._tell(assignment)
+        self._expect("functions")
+
+    def serve_apis(self, environment: Mapping[str, Mapping[str, str]]) -> None:
+        """Open the APIs, with variables that the first assignment could not have yet.
+
+        Raises:
+            LocalStackError: when the process ends instead.
+        """
+        self._tell({"environment": environment})
+        self._expect("apis")
+
+    def stop(self) -> None:
+        """End it and its workers; returns when they are gone."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is not None:
+            stdin.close()  # the end of its standard input is its sign to stop
+        try:
+            self._process.wait(timeout=_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            pass
+        CHILDREN.stop(self._process)
+        if stdout is not None:
+            stdout.close()
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.write(json.dumps(message).encode() + b"\n")
+                self._process.stdin.flush()
+            except OSError:
+                pass  # it ended; _expect says so
+
+    def _expect(self, word: str) -> None:
+        line = self._process.stdout.readline() if self._process.stdout is not None else b""
+        if line.strip().decode() != word:
+            raise LocalStackError(f"The API gateway process did not start; its log is {self._log}.")

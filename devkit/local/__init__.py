@@ -1,0 +1,1 @@
+"""The stack's template on a laptop."""

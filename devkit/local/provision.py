@@ -1,0 +1,144 @@
+"""Makes the template's tables and keys on the AWS stand-in, from the template's own definitions.
+
+CloudFormation's property names differ from the API's in a few places; those are translated here, and a property that
+is not known is an error, so that the local stack never leaves out silently what the template says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from bonafide.operator.local_account import ACCOUNT_ID, REGION, client_arguments
+from devkit.local.template import Template, TemplateError
+
+DEFAULT_STACK_NAME = "bonafide-local"
+
+TABLES = {
+    "apps": "AppsTable",
+    "builds": "BuildsTable",
+    "nonces": "NoncesTable",
+    "attested_keys": "AttestedKeysTable",
+    "signing_keys": "SigningKeysTable",
+    "trust_bundles": "TrustBundlesTable",
+    "apis": "ApisTable",
+    "revocations": "RevocationsTable",
+    "policies": "PoliciesTable",
+    "audit": "AuditTable",
+    "endorsements": "EndorsementsTable",
+    "app_secrets": "AppSecretsTable",
+    "play_requests": "PlayRequestsTable",
+}
+"""What the tables are called in conversation, and their logical ids."""
+
+TABLE_PROPERTIES = frozenset(
+    {
+        "AttributeDefinitions",
+        "KeySchema",
+        "BillingMode",
+        "GlobalSecondaryIndexes",
+        "LocalSecondaryIndexes",
+        "StreamSpecification",
+        "DeletionProtectionEnabled",
+        "Tags",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What was made."""
+
+    tables: Mapping[str, str]
+    """Table names by the short names of `TABLES`."""
+    root_key_id: str
+    wrapping_key_id: str
+    template: Template
+    """The template, now knowing the physical ids of these resources."""
+
+
+def pseudo_parameters(stack_name: str = DEFAULT_STACK_NAME) -> dict[str, str]:
+    """CloudFormation's pseudo parameters as the local stack has them."""
+    return {
+        "AWS::StackName": stack_name,
+        "AWS::Region": REGION,
+        "AWS::AccountId": ACCOUNT_ID,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{stack_name}/local",
+    }
+
+
+def create_tables_and_keys(
+    template_path: Path,
+    endpoint_url: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    stack_name: str = DEFAULT_STACK_NAME,
+) -> Provisioned:
+    """Create every DynamoDB table and KMS key (and alias) of a template.
+
+    Raises:
+        TemplateError: when the template uses a property that is not translated here.
+    """
+    template = Template.load(template_path, parameters=parameters or {}, pseudo=pseudo_parameters(stack_name))
+    arguments = client_arguments(endpoint_url)
+    dynamodb = boto3.client("dynamodb", **arguments)
+    for logical_id in template.resources("AWS::DynamoDB::Table"):
+        name = f"{stack_name}-{logical_id}"
+        arn = create_table(dynamodb, name, template.properties(logical_id))
+        template.physical_ids[logical_id] = name
+        template.attributes[logical_id, "Arn"] = arn
+    kms = boto3.client("kms", **arguments)
+    for logical_id in template.resources("AWS::KMS::Key"):
+        key_id, arn = _create_key(kms, template.properties(logical_id))
+        template.physical_ids[logical_id] = key_id
+        template.attributes[logical_id, "Arn"] = arn
+    for logical_id in template.resources("AWS::KMS::Alias"):
+        alias = template.properties(logical_id)
+        kms.create_alias(AliasName=alias["AliasName"], TargetKeyId=alias["TargetKeyId"])
+        template.physical_ids[logical_id] = alias["AliasName"]
+    return Provisioned(
+        tables={short: template.physical_ids[logical_id] for short, logical_id in TABLES.items()},
+        root_key_id=template.physical_ids["RootKey"],
+        wrapping_key_id=template.physical_ids["WrappingKey"],
+        template=template,
+    )
+
+
+def create_table(dynamodb: Any, name: str, properties: dict[str, Any]) -> str:
+    """Create one table from its CloudFormation properties; its ARN. Raises :class:`TemplateError`."""
+    encryption = properties.pop("SSESpecification", None)
+    recovery = properties.pop("PointInTimeRecoverySpecification", None)
+    time_to_live = properties.pop("TimeToLiveSpecification", None)
+    _refuse_unknown("AWS::DynamoDB::Table", set(properties) - TABLE_PROPERTIES)
+    if encryption is not None:
+        properties["SSESpecification"] = {"Enabled": encryption.get("SSEEnabled", True)}
+    created = dynamodb.create_table(TableName=name, **properties)
+    if recovery is not None:
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    if time_to_live is not None:
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
+    return str(created["TableDescription"]["TableArn"])
+
+
+def _create_key(kms: Any, properties: dict[str, Any]) -> tuple[str, str]:
+    rotation = properties.pop("EnableKeyRotation", False)
+    properties.pop("PendingWindowInDays", None)  # is said when a key is deleted
+    arguments = {name: properties.pop(name) for name in ("Description", "KeySpec", "KeyUsage") if name in properties}
+    policy = properties.pop("KeyPolicy")
+    _refuse_unknown("AWS::KMS::Key", set(properties))
+    metadata = kms.create_key(Policy=json.dumps(policy), **arguments)["KeyMetadata"]
+    if rotation:
+        kms.enable_key_rotation(KeyId=metadata["KeyId"])
+    return str(metadata["KeyId"]), str(metadata["Arn"])
+
+
+def _refuse_unknown(kind: str, names: set[str]) -> None:
+    if names:
+        raise TemplateError(f"The local stack does not know {', '.join(sorted(names))} of {kind}.")

@@ -1,0 +1,1 @@
+"""The whole local stack: started, deployed to a stand-in, or under sam local."""

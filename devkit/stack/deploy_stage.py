@@ -1,0 +1,151 @@
+"""`make deploy`: `sam deploy` of what was built, as samconfig.toml says for one stage.
+
+SAM CLI needs help with three things. It looks for samconfig.toml beside the *built* template, so the file is named in
+full. What is given on the command line takes the place of the file's whole list of parameters, so the architecture that
+was built goes beside the stage's own parameters. And it does not know what the account can take: the preflight does.
+
+    python -m devkit.stack.deploy_stage STAGE ARCHITECTURE [--confirm no] [--only-check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bonafide.operator.layout import Layout, LocalStackError
+from devkit.stack.preflight import preflight
+
+CONFIG = "samconfig.toml"
+_NEEDED = ("stack_name", "region")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One environment of samconfig.toml: what `sam deploy --config-env NAME` would read, less what it cannot."""
+
+    name: str
+    region: str
+    stack_name: str
+    parameters: Mapping[str, str]
+    asks: bool
+    """Whether SAM CLI shows the change set and asks before it changes anything."""
+
+
+def stages(config: Path) -> dict[str, Stage]:
+    """The stages that samconfig.toml can deploy, by name.
+
+    Raises:
+        LocalStackError: when the file cannot be read, or lacks what a stage needs.
+    """
+    try:
+        document = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LocalStackError(f"{config} cannot be read: {error}") from error
+    found = {}
+    for name, environment in document.items():
+        if isinstance(environment, dict) and "stack_name" in environment.get("deploy", {}).get("parameters", {}):
+            shared = environment.get("global", {}).get("parameters", {})
+            found[name] = _stage(name, {**shared, **environment["deploy"]["parameters"]})
+    return found
+
+
+def _stage(name: str, settings: Mapping[str, Any]) -> Stage:
+    missing = [member for member in _NEEDED if not settings.get(member)]
+    if missing:
+        raise LocalStackError(f"[{name}.deploy.parameters] of {CONFIG} lacks {', '.join(missing)}.")
+    given = settings.get("parameter_overrides", [])
+    pairs = shlex.split(given) if isinstance(given, str) else [str(pair) for pair in given]
+    parameters = {}
+    for pair in pairs:
+        parameter, equals, value = pair.partition("=")
+        if not equals:
+            raise LocalStackError(f"[{name}.deploy.parameters] of {CONFIG}: {pair!r} is not NAME=VALUE.")
+        parameters[parameter] = value
+    return Stage(
+        name=name,
+        region=str(settings["region"]),
+        stack_name=str(settings["stack_name"]),
+        parameters=parameters,
+        asks=bool(settings.get("confirm_changeset", False)),
+    )
+
+
+def chosen(config: Path, name: str, architecture: str) -> Stage:
+    """The stage of that name, with its architecture among its parameters.
+
+    Raises:
+        LocalStackError: when there is no such stage, or it says another architecture than was asked for.
+    """
+    known = stages(config)
+    if name not in known:
+        raise LocalStackError(f"There is no stage {name!r} in {config.name}. There are: {', '.join(known) or 'none'}.")
+    stage = known[name]
+    wanted = stage.parameters.get("Architecture", architecture)
+    if wanted != architecture:
+        raise LocalStackError(
+            f"{config.name} says Architecture={wanted} for {name}: "
+            f"run `make deploy STAGE={name} ARCHITECTURE={wanted}`."
+        )
+    parameters = {**stage.parameters, "Architecture": architecture}
+    return Stage(stage.name, stage.region, stage.stack_name, parameters, stage.asks)
+
+
+def command(layout: Layout, config: Path, stage: Stage, *, confirm: bool) -> list[str]:
+    """The `sam deploy` that deploys the stage.
+
+    Raises:
+        LocalStackError: when SAM CLI is not installed.
+    """
+    built = layout.root / ".aws-sam" / stage.parameters["Architecture"] / "template.yaml"
+    line = [str(layout.require_sam_python()), "-m", "samcli", "deploy"]
+    line += ["--config-file", str(config), "--config-env", stage.name, "--template-file", str(built)]
+    line += [] if confirm else ["--no-confirm-changeset"]
+    return [*line, "--parameter-overrides", *(f"{name}={value}" for name, value in stage.parameters.items())]
+
+
+def _require_a_person(stage: Stage) -> None:
+    if not sys.stdin.isatty():
+        raise LocalStackError(
+            f"{stage.name} shows its change set and asks before it changes anything, and there is nobody to ask: "
+            f"run it in a terminal, or say CONFIRM=no."
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check, or check and deploy; the exit code."""
+    parser = argparse.ArgumentParser(description="Deploy one stage of samconfig.toml.")
+    parser.add_argument("stage")
+    parser.add_argument("architecture", choices=("arm64", "x86_64"))
+    parser.add_argument("--confirm", choices=("yes", "no"), default="yes", help="no: deploy without asking")
+    parser.add_argument("--only-check", action="store_true")
+    given = parser.parse_args(arguments)
+    layout = Layout.of_this_project()
+    config = layout.root / CONFIG
+    try:
+        stage = chosen(config, given.stage, given.architecture)
+        confirm = stage.asks and given.confirm == "yes"
+        if confirm:
+            _require_a_person(stage)
+        if given.only_check:
+            return 0
+        line = command(layout, config, stage, confirm=confirm)
+        for told in preflight(layout.template, stage.parameters, stage.region):
+            print(told, flush=True)
+    except LocalStackError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    print(f"{stage.name}: stack {stage.stack_name} in {stage.region}", flush=True)
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    return subprocess.run(line, env=environment, cwd=layout.root, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

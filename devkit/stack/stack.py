@@ -1,0 +1,369 @@
+"""The local stack: ministack, the gateway process and its workers, made from the template and stopped together.
+
+`python -m devkit.stack.stack` runs it by itself; `bonafide local up` and `make run` use `run` and `LocalStack`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from bonafide.operator.layout import LOOPBACK, Layout, LocalStackError, Ports
+from bonafide.operator.local_account import ACCOUNT_ID, REGION
+from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.fake_google import SoftwareGoogle
+from devkit.gateway.layer_path import RUNTIME_PACKAGES
+from devkit.gateway.process import GatewayProcess
+from devkit.local.aws import RunningMinistack, start_ministack
+from devkit.local.custom_resource import create_custom_resource, invoke
+from devkit.local.decision_store import DecisionStore
+from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
+from devkit.local.template import Template
+from devkit.local.vendor_servers import VendorServers
+from devkit.stack.example_stack import Companion
+from devkit.stack.own_stack import OwnStack
+
+_LOOK = 0.5
+"""Seconds between two looks whether everything is still there."""
+
+GATE_PARAMETERS = ("EnableProofOnce", "AuthorizerCacheSeconds", "TokenLifetimeSeconds")
+"""What commands look at before they ask an authorizer for what it cannot do."""
+
+_SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+
+
+@dataclass(slots=True)
+class LocalStack:
+    """One local stack. Use it as a context manager, or call `start` and `stop`.
+
+    `parameters` override the template's; `worker_limit` bounds the workers of one function.
+    """
+
+    layout: Layout = field(default_factory=Layout.from_environment)
+    ports: Ports = field(default_factory=Ports.from_environment)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    stack_name: str = DEFAULT_STACK_NAME
+    worker_limit: int = field(default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))))
+    aws_host: str = LOOPBACK
+    """Address that ministack listens on; `make sam-local` needs one that containers reach."""
+    beside: OwnStack | None = None
+    """A stack of the user's own, which takes the example's place and ports."""
+    environments: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
+    """The functions' environment variables, by logical id; empty until started."""
+    facts: dict[str, Any] = field(init=False, default_factory=dict)
+    """What `.local/stack.json` says; empty until started."""
+    _ministack: RunningMinistack | None = field(init=False, default=None)
+    _gateway: GatewayProcess | None = field(init=False, default=None)
+    _vendors: VendorServers | None = field(init=False, default=None)
+    _companion: Companion | None = field(init=False, default=None)
+    _decisions: DecisionStore | None = field(init=False, default=None)
+    _folder: ExitStack = field(init=False, default_factory=ExitStack)
+    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def verifier_url(self) -> str:
+        """Base URL of the verifier API, without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.ports.verifier}"
+
+    @property
+    def guarded_url(self) -> str:
+        """Base URL of the guarded API."""
+        return f"http://{LOOPBACK}:{self.ports.guarded}"
+
+    @property
+    def aws_endpoint_url(self) -> str:
+        """Endpoint URL of the AWS stand-in."""
+        return f"http://{self.aws_host}:{self.ports.aws}"
+
+    @property
+    def lambda_endpoint_url(self) -> str:
+        """Endpoint URL for `boto3.client("lambda").invoke`."""
+        return f"http://{LOOPBACK}:{self.ports.functions}"
+
+    def start(self, say: Callable[[str], None] = lambda _line: None) -> None:
+        """Bring everything up; returns when the APIs answer.
+
+        Raises:
+            LocalStackError: one sentence about what is missing or in the way.
+        """
+        self._folder.enter_context(self.layout.held())
+        try:
+            self._start(say)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, say: Callable[[str], None]) -> None:
+        self.ports.require_free()
+        self.layout.require_sam_python()
+        if not (self.layout.packages / RUNTIME_PACKAGES).is_dir():
+            raise LocalStackError("The functions' packages are not installed: run `make setup` first.")
+        self._bring_up(say)
+
+    def _bring_up(self, say: Callable[[str], None]) -> None:
+        for log in self.layout.logs.glob("*.log"):
+            log.unlink()
+        authority = DeviceAuthority.load_or_create(self.layout.authority)
+        vendors = self._vendors = VendorServers(
+            SoftwareGoogle(authority.android), self.layout.status_list, self.layout.service_account
+        )
+        vendors.start()
+        parameters = self._all_parameters(authority, vendors)
+        say("Starting SAM CLI's API gateway and ministack")
+        gateway = self._gateway = GatewayProcess(self.layout)
+        own_ports = {} if self.beside is None else self.beside.ports(self.ports)
+        if self.beside is not None:
+            self.beside.launch()
+        elif self.ports.companion:
+            self._companion = Companion(self.layout, self.layout.example, self.ports.companion)
+            self._companion.launch()
+        folder = self.layout.local / "ministack"
+        log = self.layout.logs / "ministack.log"
+        self._ministack = start_ministack(
+            port=self.ports.aws, log=log, folder=folder, layout=self.layout, host=self.aws_host
+        )
+        say("Making tables and keys from the template")
+        made = create_tables_and_keys(
+            self.layout.template, self.aws_endpoint_url, parameters=parameters, stack_name=self.stack_name
+        )
+        template = made.template
+        for logical_id in template.resources("AWS::Serverless::Function"):
+            template.physical_ids[logical_id] = logical_id
+            template.attributes[logical_id, "Arn"] = logical_id
+        gateway.serve_functions(
+            template=self.layout.template,
+            parameters=parameters,
+            stack_name=self.stack_name,
+            ports={
+                "VerifierApi": self.ports.verifier,
+                "GuardedApi": self.ports.guarded,
+                "functions": self.ports.functions,
+            },
+            aws_endpoint_url=self.aws_endpoint_url,
+            environment=template.function_environments(),
+            worker_limit=self.worker_limit,
+        )
+        say("Making the first signing key, fetching revocations")
+        for logical_id, resource in self._custom_resources(template):
+            self._create(template, logical_id, resource["Type"])
+        self.environments = template.function_environments()
+        gateway.serve_apis(self.environments)
+        self._decisions = DecisionStore(self.layout.logs, self.layout.decisions)
+        self._decisions.start()
+        if self._companion is not None:
+            say(f"Starting the {self._companion.name} beside it")
+            self._companion.serve(
+                self._companion_parameters(),
+                aws_endpoint_url=self.aws_endpoint_url,
+                worker_limit=self.worker_limit,
+            )
+        if self.beside is not None:
+            say(f"Starting {self.beside.path}")
+            self.beside.serve(
+                self._companion_parameters(),
+                ports=own_ports,
+                authorizer=self.environments["AuthorizeRequestFunction"],
+                aws_endpoint_url=self.aws_endpoint_url,
+                worker_limit=self.worker_limit,
+            )
+        say("Waiting for the authorizer's first trust bundle")
+        if template.resources("AWS::Serverless::Api").get("GuardedApi"):
+            self._warm_up()
+        self.facts = self._facts(made)
+        self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
+        self._start_schedules(template)
+
+    def serve(self) -> None:
+        """Return when somebody stops the stack; raise when a part of it is gone, within a second.
+
+        Nothing is restarted: the AWS stand-in keeps everything in memory, and a stack that has silently forgotten its
+        keys and devices answers riddles.
+
+        Raises:
+            LocalStackError: one sentence about what is gone.
+        """
+        while not self._stopping.wait(_LOOK):
+            if self._ministack is not None and self._ministack.ended:
+                raise LocalStackError(
+                    "The AWS stand-in (ministack) ended unexpectedly, and all state of the stack is lost with it: "
+                    f"start the stack again. Its log is {self.layout.logs / 'ministack.log'}."
+                )
+            if self._gateway is not None and self._gateway.ended:
+                raise LocalStackError(
+                    "The gateway process ended unexpectedly, and the functions with it: start the stack again. "
+                    f"Its log is {self.layout.logs / 'gateway.log'}."
+                )
+            if self._companion is not None and self._companion.ended:
+                raise LocalStackError(
+                    f"The gateway process of {self._companion.name} ended unexpectedly: start the stack again."
+                )
+
+    def stop(self) -> None:
+        """End every process of the stack. May be called more than once."""
+        self._stopping.set()
+        if self._companion is not None:
+            self._companion.stop()
+            self._companion = None
+        if self.beside is not None:
+            self.beside.stop()
+        if self._gateway is not None:
+            self._gateway.stop()
+            self._gateway = None
+        if self._decisions is not None:
+            self._decisions.stop()
+            self._decisions = None
+        if self._ministack is not None:
+            self._ministack.stop()
+            self._ministack = None
+        if self._vendors is not None:
+            self._vendors.stop()
+            self._vendors = None
+        if self.facts:
+            self.layout.stack_file.unlink(missing_ok=True)
+            self.facts = {}
+        self._folder.close()
+
+    def _all_parameters(self, authority: DeviceAuthority, vendors: VendorServers) -> dict[str, str]:
+        return {
+            "Stage": "dev",
+            "DevelopmentTrustAnchors": base64.b64encode(authority.root_certificate).decode(),
+            "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
+            "ExternalOrigin": self.guarded_url,
+            "VerifierOrigin": self.verifier_url,
+            "AndroidStatusListUrl": vendors.status_list_url,
+            "PlayDecodeEndpoint": vendors.url,
+            **self.parameters,
+        }
+
+    def _companion_parameters(self) -> dict[str, str]:
+        """What a team in another account has to be told, and no more."""
+        authorizer = self.environments["AuthorizeRequestFunction"]
+        return {
+            "TrustBundleUrl": authorizer["TRUST_BUNDLE_URL"],
+            "RootPublicKey": authorizer["ROOT_PUBLIC_KEY"],
+            "Issuer": authorizer["TOKEN_ISSUER"],
+        }
+
+    def _custom_resources(self, template: Template) -> list[tuple[str, dict[str, Any]]]:
+        resources: Mapping[str, dict[str, Any]] = template.data["Resources"]
+        return [
+            (name, resource)
+            for name, resource in resources.items()
+            if resource["Type"].startswith("Custom::")
+            and ("Condition" not in resource or template.condition(resource["Condition"]))
+        ]
+
+    def _create(self, template: Template, logical_id: str, kind: str) -> None:
+        properties = template.properties(logical_id)
+        attributes = create_custom_resource(
+            logical_id,
+            kind=kind,
+            properties=properties,
+            function=properties["ServiceToken"],
+            lambda_url=self.lambda_endpoint_url,
+            stack_id=f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{self.stack_name}/local",
+        )
+        for name, value in attributes.items():
+            template.attributes[logical_id, name] = value
+
+    def _warm_up(self) -> None:
+        """Call the guarded API once: its authorizer starts and fetches the trust bundle, before devices hurry it."""
+        try:
+            urllib.request.urlopen(f"{self.guarded_url}/v1/whoami", timeout=30).close()
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+        except OSError as error:
+            raise LocalStackError(f"The guarded API does not answer: {error}") from error
+
+    def _facts(self, made: Provisioned) -> dict[str, Any]:
+        environment = self.environments["AuthorizeRequestFunction"]
+        return {
+            "verifier_url": self.verifier_url,
+            "guarded_url": self.guarded_url,
+            "aws_endpoint_url": self.aws_endpoint_url,
+            "lambda_endpoint_url": self.lambda_endpoint_url,
+            "region": REGION,
+            "stage": made.template.parameters["Stage"],
+            "stack_name": self.stack_name,
+            "issuer": environment["TOKEN_ISSUER"],
+            "audience": environment["AUDIENCE"],
+            "gate": {name: str(made.template.parameters[name]) for name in GATE_PARAMETERS},
+            "tables": {short: made.tables[short] for short in TABLES},
+            "root_public_key": environment["ROOT_PUBLIC_KEY"],
+            "root_key_id": made.root_key_id,
+            "wrapping_key_id": made.wrapping_key_id,
+            "examples": {self._companion.name: self._companion.urls} if self._companion is not None else {},
+            "beside": self.beside.facts() if self.beside is not None else None,
+            "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
+        }
+
+    def _start_schedules(self, template: Template) -> None:
+        for logical_id, resource in template.resources("AWS::Serverless::Function").items():
+            for event in resource["Properties"].get("Events", {}).values():
+                if event["Type"] == "Schedule":
+                    every = rate_seconds(event["Properties"]["Schedule"])
+                    payload = json.loads(event["Properties"]["Input"])
+                    arguments = (logical_id, every, payload)
+                    threading.Thread(target=self._run_schedule, args=arguments, daemon=True).start()
+
+    def _run_schedule(self, function: str, every: float, payload: Mapping[str, Any]) -> None:
+        while not self._stopping.wait(every):
+            try:
+                invoke(self.lambda_endpoint_url, function, payload)
+            except LocalStackError as error:
+                print(error, file=sys.stderr)
+
+
+def rate_seconds(schedule: str) -> float:
+    """Seconds of `rate(1 hour)` and its like; cron expressions are not in use."""
+    count, unit = schedule.removeprefix("rate(").removesuffix(")").split()
+    return float(count) * _SCHEDULE_UNITS[unit.removesuffix("s")]
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(
+    parameters: Mapping[str, str] | None = None, say: Callable[[str], None] = print, layout: Layout | None = None
+) -> int:
+    """Run a stack until Ctrl-C (or SIGTERM); the process's exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with LocalStack(layout=layout or Layout.from_environment(), parameters=parameters or {}) as stack:
+            say(f"Verifier API  {stack.verifier_url}")
+            say(f"Guarded API   {stack.guarded_url}/v1/whoami")
+            say(f"AWS stand-in  {stack.aws_endpoint_url}")
+            say("Ctrl-C stops everything; all state but the devices' test root goes with it.")
+            sys.stdout.flush()
+            stack.serve()
+    except LocalStackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

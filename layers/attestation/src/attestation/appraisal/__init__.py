@@ -1,0 +1,1 @@
+"""How verified claims and signals are judged, and what the judgement says."""

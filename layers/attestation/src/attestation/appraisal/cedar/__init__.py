@@ -1,0 +1,1 @@
+"""Appraisal policies in Cedar: read, compiled once, and evaluated."""

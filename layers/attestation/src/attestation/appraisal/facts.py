@@ -1,0 +1,338 @@
+"""Facts: what an appraisal policy may look at, in the shape of its Cedar schema. JSON-ready, and nothing identifying.
+
+Ages are computed here, in whole units rounded up, so that a rule's ``> 24`` means exactly "older than 24 hours";
+without a time there are none. Numbers beyond 64 bits (some devices write such) are cut to the nearest that Cedar holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from attestation.appraisal.builds import BuildComparison
+from attestation.appraisal.policy import AppraisalContext
+from attestation.claims import (
+    AndroidClaims,
+    AppleClaims,
+    Claims,
+    HarmonyClaims,
+    HarmonyIntegrityClaims,
+    Platform,
+    PlayClaims,
+)
+from attestation.client_data import Signal
+
+KINDS: Final[Mapping[Platform, str]] = {
+    Platform.IOS: "Apple",
+    Platform.MACOS: "Apple",
+    Platform.ANDROID: "Android",
+    Platform.HARMONY: "Harmony",
+}
+"""The Cedar entity type of each platform's keys."""
+
+SIGNALS: Final = (
+    "debugger", "hooking", "memory-dump", "root", "jailbreak", "emulator", "overlay", "screen-capture",
+    "accessibility-abuse", "app-clone", "repackaged", "automation",
+)  # fmt: skip
+"""The signals that the schema knows by name."""
+
+HARDWARE: Final = "hardware"
+PLATFORM: Final = "platform"
+APP: Final = "app"
+
+PLAY_UNREAD: Final = "play-verdict-unread"
+SIGNER_UNCLEAR: Final = "harmony-device-integrity-signer-unclear"
+
+_PLAY_APPS: Final = {
+    "UNKNOWN_CAPTURING": "screen-capture",
+    "UNKNOWN_OVERLAYS": "overlay",
+    "UNKNOWN_CONTROLLING": "accessibility-abuse",
+}
+_HARMONY_DETAILS: Final = {
+    "root": "root",
+    "unlocked": "root",
+    "unlock": "root",
+    "jailbreak": "jailbreak",
+    "emulator": "emulator",
+}
+_KNOWN: Final = frozenset(SIGNALS)
+_MOST: Final = 2**63 - 1
+_FIRST_PATCH_YEAR: Final = 2015  # Android's monthly patch levels began then
+_HIGH_RISK: Final = "HIGH_RISK"
+
+
+class Facts(NamedTuple):
+    """One decision's facts. ``kind`` is the entity type of the key, ``app`` the registered app, ``claims`` the key's
+    attributes, ``context`` those of the request. Both mappings are JSON-ready and as the schema says."""
+
+    kind: str
+    app: str
+    key_id: str
+    claims: Mapping[str, object]
+    context: Mapping[str, object]
+
+    def to_record(self) -> dict[str, object]:
+        """JSON-ready, for decision records."""
+        return {
+            "kind": self.kind,
+            "app": self.app,
+            "key_id": self.key_id,
+            "claims": dict(self.claims),
+            "context": dict(self.context),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> Facts:
+        """The facts that :meth:`to_record` wrote. Raises :class:`ValueError` for anything else."""
+        kind, app, key_id = record.get("kind"), record.get("app"), record.get("key_id")
+        claims, context = record.get("claims"), record.get("context")
+        texts = isinstance(kind, str) and isinstance(app, str) and isinstance(key_id, str)
+        if texts and kind in KINDS.values() and isinstance(claims, Mapping) and isinstance(context, Mapping):
+            return cls(str(kind), str(app), str(key_id), claims, context)
+        raise ValueError("the record is not of one decision's facts")
+
+
+def facts_of(context: AppraisalContext) -> Facts:
+    """The facts of one appraisal."""
+    claims, client_data = context.claims, context.client_data
+    request: dict[str, object] = {
+        "signals": _signals(claims, () if client_data is None else client_data.signals),
+        "event": context.event,
+        "client_policy_version": 0 if client_data is None else client_data.client_policy_version,
+    }
+    if client_data is not None:
+        _put(request, "app_build", client_data.app_build)
+        _put(request, "os", client_data.os)
+        _put(request, "model", client_data.model)
+    _put(request, "country", context.country)
+    if context.build is not None:
+        request["build"] = _build(context.build)
+    return Facts(KINDS[claims.platform], context.app, claims.key_id, _attributes(claims, context.now), request)
+
+
+def patch_month(level: int | None) -> int | None:
+    """A patch level (YYYYMM or YYYYMMDD) as months since year 0; ``None`` when absent, 0 or no such month."""
+    if level is None:
+        return None
+    if level > 999_999:
+        level //= 100
+    year, month = divmod(level, 100)
+    return year * 12 + month if _FIRST_PATCH_YEAR <= year < 2100 and 1 <= month <= 12 else None
+
+
+def _attributes(claims: Claims, now: float | None) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "format": claims.format,
+        "platform": claims.platform.value,
+        "app_id": claims.app_id,
+        "key_storage": claims.key_storage.value,
+        "environment": claims.environment.value,
+        "chain_profile": claims.chain_profile,
+        "findings": [*claims.findings, *_of_verdicts(claims)],
+    }
+    _put(facts, "anchor", claims.anchor)
+    _put_number(facts, "counter", claims.counter)
+    _put(facts, "os_version", claims.os_version)
+    kind = KINDS[claims.platform]
+    # Claims of a platform without its own part prove nothing. Apple's part has defaults; the others' attributes are
+    # missing then, and a policy that reads one refuses.
+    if kind == "Apple":
+        _apple(facts, claims.apple or AppleClaims())
+    elif kind == "Android" and claims.android is not None:
+        _android(facts, claims.android, now)
+    elif kind == "Harmony" and claims.harmony is not None:
+        _harmony(facts, claims.harmony, now)
+    return facts
+
+
+def _of_verdicts(claims: Claims) -> Iterable[str]:
+    """Findings that stand and fall with the verdict beside the key: the next verdict takes them away."""
+    if claims.android is not None and claims.android.play is not None and claims.android.play.unread:
+        yield PLAY_UNREAD
+    if claims.harmony is not None and claims.harmony.integrity is not None and claims.harmony.integrity.signer_is_ca:
+        yield SIGNER_UNCLEAR
+
+
+def _apple(facts: dict[str, object], apple: AppleClaims) -> None:
+    facts["receipt_verified"] = apple.receipt_verified
+    _put(facts, "os_build", apple.os_build)
+    _put_number(facts, "validation_category", apple.validation_category)
+    _put(facts, "bundle_version", apple.bundle_version)
+    _put(facts, "full_security", apple.full_security)
+    _put_number(facts, "risk_metric", apple.risk_metric)
+
+
+def _android(facts: dict[str, object], android: AndroidClaims, now: float | None) -> None:
+    facts.update(
+        attestation_version=_number(android.attestation_version),
+        keymint_version=_number(android.keymint_version),
+        security_level=_number(android.security_level),
+        key_security_level=_number(android.key_security_level),
+        provisioning=android.provisioning,
+        verified_boot_state=android.verified_boot_state,
+        device_locked=android.device_locked,
+        verified_boot_key=android.verified_boot_key,
+        boot_key_listed=android.boot_key_listed,
+        origin=_number(android.origin),
+        purposes=[_number(purpose) for purpose in android.purposes],
+        key_algorithm=android.key_algorithm,
+        user_authentication=android.user_authentication,
+        packages=list(android.packages),
+        package_version=_number(android.package_version),
+        signing_digests=list(android.signing_digests),
+        unknown_tags=[_number(tag) for tag in android.unknown_tags],
+        play_expected=android.play_expected,
+    )
+    _put(facts, "strongbox_certified", android.strongbox_certified)
+    _put(facts, "verified_boot_hash", android.verified_boot_hash)
+    _put_number(facts, "os_version_number", android.os_version)
+    _put_number(facts, "os_patch_level", android.os_patch_level)
+    _put_number(facts, "vendor_patch_level", android.vendor_patch_level)
+    _put_number(facts, "boot_patch_level", android.boot_patch_level)
+    _put_number(facts, "certificates_issued", android.certificates_issued)
+    _put(facts, "manufacturer", android.manufacturer)
+    _put(facts, "play_skipped", android.play_skipped)
+    patched = patch_month(android.os_patch_level)
+    facts["patch_known"] = patched is not None
+    if patched is not None and now is not None:
+        facts["patch_age_months"] = _month_of(now) - patched
+    if android.play is not None:
+        facts["play"] = _play(android.play, now)
+
+
+def _play(play: PlayClaims, now: float | None) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "token": play.token,
+        "signing_digests": list(play.signing_digests),
+        "device_labels": list(play.device_labels),
+        "location_spoofing": list(play.location_spoofing),
+        "location_high_risk": any(label.startswith(_HIGH_RISK) for label in play.location_spoofing),
+        "testing": play.testing,
+    }
+    if now is not None:
+        facts["age_hours"] = _hours(now - play.requested_at)
+    _put(facts, "requested_by", play.requested_by)
+    _put(facts, "app_recognition", play.app_recognition)
+    _put(facts, "package", play.package)
+    _put_number(facts, "version_code", play.version_code)
+    _put_number(facts, "sdk_version", play.sdk_version)
+    _put(facts, "device_activity", play.device_activity)
+    _put(facts, "licensing", play.licensing)
+    _put(facts, "play_protect", play.play_protect)
+    if play.apps_detected is not None:
+        facts["apps_detected"] = list(play.apps_detected)
+    return facts
+
+
+def _harmony(facts: dict[str, object], harmony: HarmonyClaims, now: float | None) -> None:
+    facts.update(
+        kind=harmony.kind,
+        bundle_name=harmony.bundle_name,
+        signed_app_id=harmony.app_id,
+        key_algorithm=harmony.key_algorithm,
+        claim_levels=[f"{name}={level}" for name, level in harmony.claim_levels.items()],
+        boot_state=harmony.boot_state,
+        simulator=harmony.simulator,
+    )
+    _put(facts, "app_identifier", harmony.app_identifier)
+    _put(facts, "app_mode", harmony.app_mode)
+    _put(facts, "key_origin", harmony.key_origin)
+    _put_number(facts, "key_origin_level", harmony.key_origin_level)
+    _put_number(facts, "key_manager_level", harmony.key_manager_level)
+    _put_number(facts, "key_purposes", harmony.key_purposes)
+    _put(facts, "model", harmony.model)
+    _put_number(facts, "device_security_level", harmony.device_security_level)
+    if harmony.integrity is not None:
+        facts["integrity"] = _integrity(harmony.integrity, now)
+
+
+def _integrity(integrity: HarmonyIntegrityClaims, now: float | None) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "profile": integrity.profile,
+        "basic_integrity": integrity.basic_integrity,
+        "details": list(integrity.details),
+        "bundle_name": integrity.bundle_name,
+        "signing_digests": list(integrity.signing_digests),
+        "unread": list(integrity.unread),
+    }
+    if now is not None:
+        facts["age_hours"] = _hours(now - integrity.checked_at)
+    _put(facts, "app_id", integrity.app_id)
+    _put_number(facts, "version", integrity.version)
+    _put(facts, "advice", integrity.advice)
+    return facts
+
+
+def _build(build: BuildComparison) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "match": build.match.value,
+        "unknown": build.unknown.value,
+        "differing": list(build.differing),
+    }
+    _put(facts, "build", build.build)
+    return facts
+
+
+def _signals(claims: Claims, reported: Iterable[Signal]) -> dict[str, object]:
+    """Every signal by name, with the highest source that says it. What nobody knows by name is kept together."""
+    signals: dict[str, object] = {}
+    other: list[str] = []
+    for signal in reported:
+        if signal.name in _KNOWN:
+            said: dict[str, object] = {"source": APP, "reported": True}
+            _put(said, "detail", signal.detail)
+            signals.setdefault(signal.name, said)
+        else:
+            other.append(signal.name)
+    for name, source in _derived(claims):
+        earlier: Any = signals.get(name, {"reported": False})
+        signals[name] = {**earlier, "source": source}
+    if other:
+        signals["other"] = other
+    return signals
+
+
+def _derived(claims: Claims) -> Iterable[tuple[str, str]]:
+    """Threats that attested hardware or a vendor's verdict speaks of; the higher source last."""
+    android, harmony = claims.android, claims.harmony
+    if android is not None:
+        if android.play is not None:
+            for label in android.play.apps_detected or ():
+                if label in _PLAY_APPS:
+                    yield _PLAY_APPS[label], PLATFORM
+        self_signed_and_listed = android.verified_boot_state == "self-signed" and android.boot_key_listed
+        if not android.device_locked or not (android.verified_boot_state == "verified" or self_signed_and_listed):
+            yield "root", HARDWARE
+    if harmony is not None and harmony.integrity is not None:
+        for detail in harmony.integrity.details:
+            if detail in _HARMONY_DETAILS:
+                yield _HARMONY_DETAILS[detail], PLATFORM
+
+
+def _put(facts: dict[str, object], name: str, value: object) -> None:
+    if value is not None:
+        facts[name] = value
+
+
+def _put_number(facts: dict[str, object], name: str, value: int | None) -> None:
+    if value is not None:
+        facts[name] = _number(value)
+
+
+def _number(value: int) -> int:
+    return value if -_MOST <= value <= _MOST else _MOST if value > 0 else -_MOST
+
+
+def _hours(seconds: float) -> int:
+    """Whole hours, rounded up: exactly those that a comparison of seconds with ``hours * 3600`` would tell."""
+    if not isfinite(seconds):
+        return _MOST
+    hours, rest = divmod(seconds, 3600)
+    return _number(int(hours) + (rest > 0))
+
+
+def _month_of(now: float) -> int:
+    moment = datetime.fromtimestamp(now, UTC)
+    return moment.year * 12 + moment.month

@@ -1,0 +1,1 @@
+"""What is wrong with an appraisal policy, said before it is published."""

@@ -1,0 +1,1 @@
+"""A draft policy run over recorded decisions, and what it would change."""

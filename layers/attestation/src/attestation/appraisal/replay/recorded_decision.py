@@ -1,0 +1,130 @@
+"""Decision records as replay reads them: the lines that enrol, renew and signal log (service/telemetry.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from attestation.appraisal.facts import Facts
+
+ACTIONS: Final = frozenset({"enrol", "renew", "signal"})
+MAX_LINE: Final = 262_144
+"""Most characters of a line that is read. CloudWatch Logs holds no longer event; ours are a few thousand."""
+
+_OBSERVED: Final = " (observed)"
+_MAX_TEXT: Final = 256
+_MAX_FINDINGS: Final = 500
+_LATEST: Final = 1 << 53  # seconds; later, or NaN, is no time
+
+
+class DamagedRecord(ValueError):
+    """A line that should be a decision record and is not readable as one."""
+
+
+class RecordedDecision(NamedTuple):
+    """One decision as it was made. ``tier`` is empty when it was refused before appraisal, ``rules`` are the enforced
+    findings of the policy of that time, ``facts`` are ``None`` where nothing can be judged again."""
+
+    at: float
+    app: str
+    key_id: str
+    platform: str
+    app_build: str
+    os: str
+    model: str
+    country: str
+    reason: str
+    tier: str
+    rules: tuple[str, ...]
+    support_code: str
+    facts: Facts | None
+
+
+def read_decisions(line: str) -> Iterator[RecordedDecision]:
+    """The decision records of one line; none for a line of another kind.
+
+    Usually one. Firehose may write records without a line between them, and events still in the envelope of a
+    CloudWatch Logs subscription: both are taken apart. Raises :class:`DamagedRecord`, after what could be read.
+    """
+    if '"decision"' not in line and '"logEvents"' not in line:
+        if line.strip() and not line.lstrip().startswith("{"):
+            raise DamagedRecord("not JSON")
+        return
+    if len(line) > MAX_LINE:
+        raise DamagedRecord("too long")
+    try:
+        values: Iterable[Any] = [json.loads(line)]
+    except RecursionError:
+        raise DamagedRecord("nested too deep") from None
+    except ValueError:
+        values = _several(line)
+    for value in values:
+        yield from _decisions_in(value)
+
+
+def _several(line: str) -> Iterator[Any]:
+    decoder, place = json.JSONDecoder(), 0
+    while place < len(line):
+        try:
+            value, place = decoder.raw_decode(line, place)
+        except (ValueError, RecursionError):
+            raise DamagedRecord("not JSON") from None
+        yield value
+        while place < len(line) and line[place] in " \t\r\n":
+            place += 1
+
+
+def _decisions_in(value: Any) -> Iterator[RecordedDecision]:
+    if not isinstance(value, dict):
+        raise DamagedRecord("not an object")
+    if value.get("message") == "decision":
+        if value.get("action") in ACTIONS:
+            yield _read(value)
+    elif isinstance(events := value.get("logEvents"), list):
+        for event in events:
+            message = event.get("message") if isinstance(event, dict) else None
+            if not isinstance(message, str):
+                raise DamagedRecord("an event without a message")
+            # Once: an envelope in an envelope is nothing that CloudWatch Logs writes.
+            if '"logEvents"' not in message:
+                yield from read_decisions(message)
+
+
+def _read(value: Mapping[str, Any]) -> RecordedDecision:
+    at, findings, facts = value.get("at"), value.get("findings", []), value.get("facts")
+    # A number of hundreds of digits is whole to JSON, and too large to become a float.
+    if not isinstance(at, int | float) or isinstance(at, bool) or not abs(at) < _LATEST:
+        raise DamagedRecord("no time")
+    if not isinstance(findings, list) or len(findings) > _MAX_FINDINGS:
+        raise DamagedRecord("no findings")
+    try:
+        read = None if facts is None else Facts.from_record(facts)
+    except (ValueError, TypeError, AttributeError):
+        raise DamagedRecord("no facts") from None
+    return RecordedDecision(
+        at=float(at),
+        app=_text(value, "app"),
+        key_id=_text(value, "key_id"),
+        platform=_text(value, "platform"),
+        app_build=_text(value, "app_build"),
+        os=_text(value, "os"),
+        model=_text(value, "model"),
+        country=_text(value, "country"),
+        reason=_text(value, "reason"),
+        tier=_text(value, "tier"),
+        rules=tuple(str(rule)[:_MAX_TEXT] for rule in findings if not str(rule).endswith(_OBSERVED)),
+        support_code=_text(value, "support_code"),
+        facts=read,
+    )
+
+
+def _text(value: Mapping[str, Any], name: str) -> str:
+    text = value.get(name)
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise DamagedRecord(f"{name} is no text")
+    text = text[:_MAX_TEXT]
+    # What the app said about itself ends in tables on a terminal: no controls, no half surrogate pairs.
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)

@@ -1,0 +1,1 @@
+"""Strict, bounded readers of what vendors sign: DER, CBOR, certificates, names and chains."""

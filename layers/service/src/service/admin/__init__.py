@@ -1,0 +1,1 @@
+"""The Admin API: operators' requests, authorised by IAM and audited."""

@@ -1,0 +1,68 @@
+"""Use cases of the Admin API: which keys are blocked, and letting in again all that one rule blocked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.admin.blocked_key_pages import MOST_LISTED, BlockedKeyPages
+from service.admin.publication import Publication
+from service.edge.http import RequestModel
+from service.edge.request_fields import App, KeyId
+from service.tables.audit import Audit, AuditEntry, rule_subject
+
+_Rule = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class ListBlockedKeys(RequestModel):
+    """GET /admin/blocked-keys. ``after`` is the ``after`` of the page before."""
+
+    app: App | None = None
+    rule: _Rule | None = None
+    after: KeyId | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=False)] = 100
+
+
+class UnblockRule(RequestModel):
+    """POST /admin/blocked-keys/unblock. ``after`` is the ``after`` of the answer before, to go on."""
+
+    rule: _Rule
+    app: App | None = None
+    after: KeyId | None = None
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
+def list_blocked_keys(
+    request: ListBlockedKeys, *, who: str, now: float, blocked_keys: BlockedKeyPages
+) -> dict[str, object]:
+    """A page of the keys whose block is in force, in no order."""
+    del who
+    page = blocked_keys.page(now=now, app=request.app, rule=request.rule, after=request.after, limit=request.limit)
+    keys = [standing.to_record() for standing in page.keys]
+    return {"keys": keys, "after": page.after, "examined": page.examined}
+
+
+def unblock_rule(
+    request: UnblockRule, *, who: str, now: float, audit: Audit, blocked_keys: BlockedKeyPages, publication: Publication
+) -> dict[str, object]:
+    """Let in again keys that one rule blocked, as many as one call can: call again while ``after`` is not null."""
+    if request.after is None:
+        # Before anything is done: what was begun is known, however it ends. Each key has an entry of its own besides.
+        details = {} if request.app is None else {"app": request.app}
+        audit.add(
+            AuditEntry(
+                subject=rule_subject(request.rule),
+                at=now,
+                who=who,
+                action="unblock-rule",
+                why=request.why,
+                details=details,
+            )
+        )
+    done = blocked_keys.unblock_rule(
+        request.rule, who=who, now=now, why=request.why, app=request.app, after=request.after
+    )
+    answer = {"rule": request.rule, "unblocked": done.keys, "changing": done.changing, "after": done.after}
+    published = publication.now().to_record() if done.keys else {}
+    return {**answer, "examined": done.examined, **published}

@@ -1,0 +1,73 @@
+"""Use cases of the Admin API: which builds of an app were withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from pydantic import Field
+
+from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, AdminRefusal
+from service.admin.retired_builds import AppChanging, AppUnknown, RetiredBuilds, RetiringRefused
+from service.edge.http import RequestModel
+from service.edge.request_fields import App
+from service.tables.audit import AuditEntry, app_subject
+
+
+class RetiredBuildsOfApp(RequestModel):
+    """GET /admin/apps/{app}/retired-builds."""
+
+    app: App
+
+
+class RetireBuild(RequestModel):
+    """POST /admin/apps/{app}/retired-builds. ``retired`` false lets the build in again."""
+
+    app: App
+    platform: Annotated[str, Field(max_length=20)]
+    build: Annotated[str, Field(min_length=1, max_length=100)]
+    retired: bool = True
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
+def list_retired_builds(
+    request: RetiredBuildsOfApp, *, who: str, now: float, retired_builds: RetiredBuilds
+) -> dict[str, object]:
+    """The numbers of retired builds, by platform."""
+    del who, now
+    with _answered():
+        return _answer(request.app, retired_builds)
+
+
+def retire_build(request: RetireBuild, *, who: str, now: float, retired_builds: RetiredBuilds) -> dict[str, object]:
+    """Retire a build: from now on it enrols and renews nothing, whatever the policy says. Or let it in again."""
+    entry = AuditEntry(
+        subject=app_subject(request.app),
+        at=now,
+        who=who,
+        action="retire-build" if request.retired else "restore-build",
+        why=request.why,
+        details={"platform": request.platform, "build": request.build},
+    )
+    with _answered():
+        changed = retired_builds.change(
+            request.app, request.platform, request.build, retired=request.retired, entry=entry
+        )
+        return {**_answer(request.app, retired_builds), "changed": changed}
+
+
+def _answer(app: str, retired_builds: RetiredBuilds) -> dict[str, object]:
+    return {"app": app, "retired": {platform: list(builds) for platform, builds in retired_builds.list(app).items()}}
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except AppUnknown as error:
+        raise AdminRefusal(UNKNOWN_APP, str(error)) from None
+    except AppChanging as error:
+        raise AdminRefusal(CONFLICT, str(error)) from None
+    except RetiringRefused as error:
+        raise AdminRefusal(CHANGE_REFUSED, str(error)) from None

@@ -1,0 +1,174 @@
+"""The apis table as an operator changes it: no change is lost, and every change says who made it.
+
+What the publisher reads of the same rows is :mod:`service.tables.routes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bonafide_tokens.errors import TokenError
+from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.routes import RouteRequirement, routes_from_json, routes_to_json
+from bonafide_tokens.trust_bundle import open_trust_bundle
+
+from service.aws import from_item, to_item, unavailable_on_failure
+from service.errors import Unavailable
+from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.tables.trust_bundles import TrustBundles
+from service.transactions import transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Routes = tuple[RouteRequirement, ...]
+
+AUDIENCE_PATTERN: Final = r"^[!-$&-~]{1,256}$"
+"""An audience that can be named in a path of the Admin API: printable ASCII without spaces and percent signs."""
+
+MAX_ROUTES: Final = 200
+"""Most routes of one API: all of them are part of every trust bundle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedApi:
+    """One API's routes, first match wins. ``revision`` counts changes, and is 0 for an API without a row: its routes
+    are then those of the stack's parameter. ``updated_at`` is Unix seconds."""
+
+    audience: str
+    routes: Routes
+    revision: int = 0
+    updated_at: int | None = None
+    updated_by: str = ""
+
+    def to_record(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {
+            "audience": self.audience,
+            "routes": routes_to_json(self.routes),
+            "revision": self.revision,
+            "updated_at": self.updated_at,
+            "updated_by": self.updated_by,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> GuardedApi:
+        """The API of a record. Raises ``KeyError`` and ``ValueError`` for anything else."""
+        return cls(
+            audience=record["audience"],
+            routes=routes_from_json(record["routes"]),
+            revision=record.get("revision") or 0,
+            updated_at=record.get("updated_at"),
+            updated_by=record.get("updated_by") or "",
+        )
+
+
+class GuardedApis(Protocol):
+    """The table as the Admin API sees it. Every method raises :class:`~service.errors.Unavailable`."""
+
+    def list(self) -> list[GuardedApi]:
+        """Every API, by audience: those of the table, and those that are only in the trust bundle."""
+        ...
+
+    def find(self, audience: str) -> GuardedApi | None:
+        """One API, or ``None`` when neither the table nor the trust bundle has it."""
+        ...
+
+    def put(self, api: GuardedApi, *, seen: int, entry: AuditEntry) -> bool:
+        """Store an API over the revision ``seen``, together with its audit entry. False when that is not the one that
+        stands: somebody else was faster, and nothing was written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBGuardedApis:
+    """:class:`GuardedApis` in DynamoDB. ``in_force`` gives the routes of the latest trust bundle, by audience: what an
+    API without a row goes by until it is changed for the first time."""
+
+    client: DynamoDBClient
+    table: str
+    audit: DynamoDBAudit
+    in_force: Callable[[], Mapping[str, Routes]]
+
+    def list(self) -> list[GuardedApi]:
+        with unavailable_on_failure("dynamodb:Scan apis"):
+            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
+            items = [item for page in pages for item in page["Items"]]
+        rows = {api.audience: api for api in map(_api_of, items)}
+        others = {name: GuardedApi(audience=name, routes=tuple(routes)) for name, routes in self.in_force().items()}
+        return [api for _, api in sorted((others | rows).items())]
+
+    def find(self, audience: str) -> GuardedApi | None:
+        with unavailable_on_failure("dynamodb:GetItem apis"):
+            answer = self.client.get_item(TableName=self.table, Key={"audience": {"S": audience}}, ConsistentRead=True)
+        if "Item" in answer:
+            return _api_of(answer["Item"])
+        routes = self.in_force().get(audience)
+        return None if routes is None else GuardedApi(audience=audience, routes=tuple(routes))
+
+    def put(self, api: GuardedApi, *, seen: int, entry: AuditEntry) -> bool:
+        put: Any = {"TableName": self.table, "Item": to_item(api.to_record())}
+        if seen:
+            put |= {"ConditionExpression": "revision = :seen", "ExpressionAttributeValues": to_item({":seen": seen})}
+        else:
+            put |= {"ConditionExpression": "attribute_not_exists(audience)"}
+        failed = transact(
+            self.client,
+            {"api": {"Put": put}, "entry": self.audit.adding(entry)},
+            what="dynamodb:TransactWriteItems apis",
+            written=lambda: self.audit.has(entry),
+        )
+        return not failed
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRoutes:
+    """The routes of the latest trust bundle of ``issuer``, verified like anybody would who relies on it."""
+
+    trust_bundles: TrustBundles
+    issuer: str
+    root_key: EcPublicKey
+
+    def routes(self) -> Mapping[str, Routes]:
+        """By audience; none before the first bundle. Raises :class:`~service.errors.Unavailable`."""
+        stored = self.trust_bundles.latest(self.issuer)
+        if stored is None:
+            return {}
+        try:
+            # As of when it was issued: an expired bundle still says what was in force.
+            bundle = open_trust_bundle(
+                stored.jws, root_key=self.root_key, issuer=self.issuer, now=float(stored.issued_at)
+            )
+        except TokenError as error:
+            raise Unavailable(f"the latest trust bundle: {error.detail}") from error
+        return bundle.apis
+
+
+def check_routes(routes: Routes) -> None:
+    """Raises ``ValueError``, one sentence, for a list that cannot be an API's. Two spellings of one place are one."""
+    if len(routes) > MAX_ROUTES:
+        raise ValueError(f"More than {MAX_ROUTES} routes of one API are too many: use patterns.")
+    places: set[tuple[object, ...]] = set()
+    for route in routes:
+        place = (route.method, route.segments, route.open_ended)
+        if place in places:
+            raise ValueError(
+                f"The route {route.method} {route.path} stands more than once: only the first would ever count."
+            )
+        places.add(place)
+
+
+def is_audience(text: str) -> bool:
+    """Whether an API can have this name."""
+    return re.match(AUDIENCE_PATTERN, text) is not None and not text.endswith("\n")
+
+
+def _api_of(item: Mapping[str, Any]) -> GuardedApi:
+    row = from_item(item)
+    try:
+        return GuardedApi.from_record(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"the row of {row.get('audience')} in the apis table cannot be read") from error

@@ -1,0 +1,346 @@
+"""Use cases of the Admin API: an app's policies. The rules are those of :mod:`service.policies.publish`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from pydantic import Field
+
+from service.admin.keys import require_app
+from service.admin.problems import POLICY_CONFLICT, POLICY_INVALID, SECOND_PERSON, UNKNOWN_POLICY, AdminRefusal
+from service.admin.publication import Publication, published_in_doubt, shown_in_doubt
+from service.edge.http import RequestModel
+from service.edge.request_fields import App
+from service.policies.changes import MAX_WHY, PolicyConflict, PolicyOutcome, SecondPersonNeeded
+from service.policies.documents import MAX_DOCUMENT_BYTES, PolicyRefused, built_in
+from service.policies.publish import PolicyPublishing
+from service.policies.store import MAX_HISTORY, Policies
+from service.policies.versions import Effect, PolicyHead, PolicyVersion, StoredPolicy, digest_of
+from service.tables.apps import Apps
+
+# Beyond what may be published, so that it is the linters who say how long a document is.
+_Document = Annotated[str, Field(max_length=4 * MAX_DOCUMENT_BYTES)]
+_Why = Annotated[str, Field(min_length=1, max_length=MAX_WHY, pattern=r"\S")]
+_Number = Annotated[int, Field(ge=1, le=10**9)]
+_NumberInPath = Annotated[int, Field(ge=1, le=10**9, strict=False)]
+_Rollout = Annotated[int, Field(ge=1, le=100)]
+_Effect = Annotated[Effect, Field(strict=False)]
+
+
+class AppPolicies(RequestModel):
+    """GET /admin/policies/{app}."""
+
+    app: App
+
+
+class OneVersion(RequestModel):
+    """GET /admin/policies/{app}/versions/{version}. Version 0 is the built-in default."""
+
+    app: App
+    version: Annotated[int, Field(ge=0, le=10**9, strict=False)]
+
+
+class OneProposal(RequestModel):
+    """GET /admin/policies/{app}/proposals/{proposal}."""
+
+    app: App
+    proposal: _NumberInPath
+
+
+class VersionHistory(RequestModel):
+    """GET /admin/policies/{app}/history. ``before`` is the version to go on from."""
+
+    app: App
+    limit: Annotated[int, Field(ge=1, le=MAX_HISTORY, strict=False)] = 50
+    before: _NumberInPath | None = None
+
+
+class PublishPolicy(RequestModel):
+    """POST /admin/policies/{app}. A document that is absent stays as it is in force; ``expected_version`` is the latest
+    version that the author saw."""
+
+    app: App
+    appraisal: _Document | None = None
+    client: _Document | None = None
+    why: _Why
+    rollout: _Rollout = 100
+    effect: _Effect = Effect.NEXT_RENEWAL
+    expected_version: Annotated[int, Field(ge=0, le=10**9)]
+
+
+class PromotePolicy(RequestModel):
+    """POST /admin/policies/{app}/promote."""
+
+    app: App
+    version: _Number
+    rollout: _Rollout = 100
+    why: _Why
+    effect: _Effect = Effect.NEXT_RENEWAL
+
+
+class RollBackPolicy(RequestModel):
+    """POST /admin/policies/{app}/rollback. ``to`` is absent for the version that was in force just before."""
+
+    app: App
+    to: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    why: _Why
+    effect: _Effect = Effect.NEXT_RENEWAL
+    expected_version: Annotated[int, Field(ge=0, le=10**9)] | None = None
+
+
+class ApprovePolicy(RequestModel):
+    """POST /admin/policies/{app}/approve."""
+
+    app: App
+    proposal: _Number
+    why: Annotated[str, Field(max_length=MAX_WHY)] = ""
+
+
+class RejectPolicy(RequestModel):
+    """POST /admin/policies/{app}/reject."""
+
+    app: App
+    proposal: _Number
+    why: _Why
+
+
+def show_policies(
+    request: AppPolicies, *, who: str, now: float, apps: Apps, policies: Policies, publishing: PolicyPublishing
+) -> dict[str, object]:
+    """What is in force for an app, and what waits."""
+    del who, now
+    require_app(apps, request.app)
+    return {**_head_record(policies.head(request.app)), "approval": publishing.approval.value}
+
+
+def show_policy_version(
+    request: OneVersion, *, who: str, now: float, apps: Apps, policies: Policies
+) -> dict[str, object]:
+    """One version with its documents."""
+    del who, now
+    require_app(apps, request.app)
+    if request.version == 0:
+        return _built_in_record(request.app)
+    stored = policies.find(request.app, request.version)
+    if stored is None:
+        raise AdminRefusal(UNKNOWN_POLICY, f"{request.app} has no policy version {request.version}.")
+    return _stored_record(stored)
+
+
+def show_policy_proposal(
+    request: OneProposal, *, who: str, now: float, apps: Apps, policies: Policies
+) -> dict[str, object]:
+    """One proposal with its documents, whether it still waits or not."""
+    del who, now
+    require_app(apps, request.app)
+    stored = policies.find_proposal(request.app, request.proposal)
+    if stored is None:
+        raise AdminRefusal(UNKNOWN_POLICY, f"{request.app} has no proposal {request.proposal}.")
+    return _stored_record(stored)
+
+
+def list_policy_versions(
+    request: VersionHistory, *, who: str, now: float, apps: Apps, policies: Policies
+) -> dict[str, object]:
+    """The versions of an app, newest first, without their documents."""
+    del who, now
+    require_app(apps, request.app)
+    versions = policies.history(request.app, limit=request.limit, before=request.before)
+    return {"versions": [_facts_record(version) for version in versions]}
+
+
+def publish_policy(
+    request: PublishPolicy,
+    *,
+    who: str,
+    now: float,
+    apps: Apps,
+    publishing: PolicyPublishing,
+    publication: Publication,
+) -> dict[str, object]:
+    """Publish a draft, or under the two-person rule propose it."""
+    require_app(apps, request.app)
+    with _answered(request.app, publication, request.effect):
+        outcome = publishing.publish(
+            request.app,
+            appraisal=request.appraisal,
+            client=request.client,
+            why=request.why,
+            rollout=request.rollout,
+            effect=request.effect,
+            expected_version=request.expected_version,
+            who=who,
+            now=now,
+        )
+    return _outcome_record(outcome, publishing, publication)
+
+
+def promote_policy(
+    request: PromotePolicy,
+    *,
+    who: str,
+    now: float,
+    apps: Apps,
+    publishing: PolicyPublishing,
+    publication: Publication,
+) -> dict[str, object]:
+    """Raise the rollout of the version that is on its way, or under the two-person rule propose that."""
+    require_app(apps, request.app)
+    with _answered(request.app, publication, request.effect):
+        outcome = publishing.promote(
+            request.app,
+            version=request.version,
+            rollout=request.rollout,
+            why=request.why,
+            effect=request.effect,
+            who=who,
+            now=now,
+        )
+    return _outcome_record(outcome, publishing, publication)
+
+
+def roll_back_policy(
+    request: RollBackPolicy,
+    *,
+    who: str,
+    now: float,
+    apps: Apps,
+    publishing: PolicyPublishing,
+    publication: Publication,
+) -> dict[str, object]:
+    """Publish the documents of an older version as a new one, for everybody."""
+    require_app(apps, request.app)
+    with _answered(request.app, publication, request.effect):
+        outcome = publishing.rollback(
+            request.app,
+            to=request.to,
+            why=request.why,
+            effect=request.effect,
+            expected_version=request.expected_version,
+            who=who,
+            now=now,
+        )
+    return _outcome_record(outcome, publishing, publication)
+
+
+def approve_policy(
+    request: ApprovePolicy,
+    *,
+    who: str,
+    now: float,
+    apps: Apps,
+    publishing: PolicyPublishing,
+    publication: Publication,
+) -> dict[str, object]:
+    """Put another person's proposal in force, exactly as it was proposed."""
+    require_app(apps, request.app)
+    with _answered(request.app, publication, Effect.NOW):
+        # Whether it takes effect at once is the proposal's own affair.
+        outcome = publishing.approve(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
+    return _outcome_record(outcome, publishing, publication)
+
+
+def reject_policy(
+    request: RejectPolicy,
+    *,
+    who: str,
+    now: float,
+    apps: Apps,
+    publishing: PolicyPublishing,
+    publication: Publication,
+) -> dict[str, object]:
+    """Take a proposal from the table."""
+    require_app(apps, request.app)
+    with _answered(request.app):
+        outcome = publishing.reject(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
+    return _outcome_record(outcome, publishing, publication)
+
+
+@contextmanager
+def _answered(app: str, publication: Publication | None = None, effect: Effect = Effect.NEXT_RENEWAL) -> Iterator[None]:
+    look = f"bonafide policy show --app {app}"
+    told = publication if effect is Effect.NOW else None
+    try:
+        with shown_in_doubt(look) if told is None else published_in_doubt(told, look):
+            yield
+    except SecondPersonNeeded as error:
+        raise AdminRefusal(SECOND_PERSON, error.sentence) from None
+    except PolicyConflict as error:
+        if told is not None:
+            told.now()  # what is in the way may be this very change, made before and never published
+        raise AdminRefusal(POLICY_CONFLICT, error.sentence) from None
+    except PolicyRefused as refused:
+        count = sum(message.severity == "error" for message in refused.messages)
+        raise AdminRefusal(
+            POLICY_INVALID,
+            f"The policy has {count} error{'' if count == 1 else 's'}: nothing was published.",
+            [message._asdict() for message in refused.messages],
+        ) from None
+
+
+def _outcome_record(
+    outcome: PolicyOutcome, publishing: PolicyPublishing, publication: Publication
+) -> dict[str, object]:
+    """What a change led to. Relying parties are told at once where older tokens are refused from now on."""
+    published = {} if outcome.not_before is None else publication.now().to_record()
+    return {
+        **_head_record(outcome.head),
+        "approval": publishing.approval.value,
+        "added": None if outcome.added is None else _facts_record(outcome.added),
+        "proposed": None if outcome.proposed is None else _facts_record(outcome.proposed),
+        "tokens_not_before": outcome.not_before,
+        "warnings": [message._asdict() for message in outcome.warnings],
+        **published,
+    }
+
+
+def _head_record(head: PolicyHead) -> dict[str, object]:
+    return {
+        "app": head.app,
+        "latest": head.latest,
+        "stable": head.stable,
+        "previous": head.previous,
+        "canary": None if head.canary is None else head.canary._asdict(),
+        "proposal": head.proposal,
+    }
+
+
+def _facts_record(facts: PolicyVersion) -> dict[str, object]:
+    return {
+        "app": facts.app,
+        "version": facts.version,
+        "why": facts.why,
+        "by": facts.by,
+        "at": facts.at,
+        "effect": facts.effect.value,
+        "rollout": facts.rollout,
+        "based_on": facts.based_on,
+        "digest": facts.digest,
+        "has_client": facts.has_client,
+        "restores": facts.restores,
+        "promotes": facts.promotes,
+        "approved_by": facts.approved_by,
+    }
+
+
+def _stored_record(stored: StoredPolicy) -> dict[str, object]:
+    return {**_facts_record(stored.version), "appraisal": stored.appraisal, "client": stored.client}
+
+
+def _built_in_record(app: str) -> dict[str, object]:
+    documents = built_in()
+    facts = PolicyVersion(
+        app=app,
+        version=0,
+        why="the built-in default",
+        by="",
+        at=0,
+        effect=Effect.NEXT_RENEWAL,
+        rollout=100,
+        based_on=0,
+        digest=digest_of(*documents),
+        has_client=False,
+    )
+    return {**_facts_record(facts), "appraisal": documents.appraisal, "client": ""}

@@ -1,0 +1,52 @@
+"""Problem types (RFC 9457) of the Admin API, and what its use cases raise to answer with one.
+
+Operators are told what is wrong in full: they have signed in, and the sentence is theirs to act on. Nothing here ever
+reaches a client of the verifier API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from service.edge.problems import Problem, Retry
+
+NOT_SIGNED: Final = Problem("not-signed", 403, "The request names no signer.", Retry.NEVER)
+SECOND_PERSON: Final = Problem("second-person-needed", 403, "Another person must do this.", Retry.NEVER)
+NO_SUCH_ROUTE: Final = Problem("no-such-route", 404, "There is no such route.", Retry.NEVER)
+UNKNOWN_APP: Final = Problem("unknown-app", 404, "This app is not registered.", Retry.NEVER)
+UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not known.", Retry.NEVER)
+UNKNOWN_API: Final = Problem("unknown-api", 404, "No routes are set for this API.", Retry.NEVER)
+UNKNOWN_BUILD: Final = Problem("unknown-build", 404, "This is not a known build.", Retry.NEVER)
+UNKNOWN_POLICY: Final = Problem("unknown-policy", 404, "There is no such policy version.", Retry.NEVER)
+CONFLICT: Final = Problem("conflict", 409, "Somebody else changed this at the same moment.", Retry.NOW)
+POLICY_CONFLICT: Final = Problem("policy-conflict", 409, "The policies of this app are not what you saw.", Retry.NEVER)
+POLICY_INVALID: Final = Problem("policy-invalid", 422, "The policy cannot be published.", Retry.NEVER)
+CHANGE_REFUSED: Final = Problem("change-refused", 422, "The change cannot be made.", Retry.NEVER)
+
+ADMIN_PROBLEM_TYPES: Final = (
+    NOT_SIGNED,
+    SECOND_PERSON,
+    NO_SUCH_ROUTE,
+    UNKNOWN_APP,
+    UNKNOWN_KEY,
+    UNKNOWN_API,
+    UNKNOWN_BUILD,
+    UNKNOWN_POLICY,
+    CONFLICT,
+    POLICY_CONFLICT,
+    POLICY_INVALID,
+    CHANGE_REFUSED,
+)
+"""Problem types that only the Admin API answers with; beside them stand malformed-request, too-large and try-later."""
+
+
+class AdminRefusal(Exception):
+    """A use case says no. ``detail`` is one sentence for the operator; ``messages`` say what is wrong with a document,
+    JSON-ready."""
+
+    def __init__(self, problem: Problem, detail: str, messages: Sequence[Mapping[str, object]] = ()) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.messages = tuple(messages)

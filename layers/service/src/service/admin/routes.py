@@ -1,0 +1,122 @@
+"""Use cases of the Admin API: what each route of an API asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from bonafide_tokens.routes import Requirement, RouteRequirement, check_new_route
+from pydantic import Field
+
+from service.admin.guarded_apis import AUDIENCE_PATTERN, MAX_ROUTES, GuardedApi, GuardedApis, Routes, check_routes
+from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_API, AdminRefusal
+from service.admin.publication import Publication, published_in_doubt
+from service.edge.http import RequestModel
+from service.tables.audit import AuditEntry, api_subject
+
+Audience = Annotated[str, Field(pattern=AUDIENCE_PATTERN)]
+RouteRow = Annotated[list[Annotated[str, Field(max_length=512)]], Field(min_length=3, max_length=4)]
+
+
+class EveryApi(RequestModel):
+    """GET /admin/apis."""
+
+
+class OneApi(RequestModel):
+    """GET /admin/apis/{audience}."""
+
+    audience: Audience
+
+
+class SetRoutes(RequestModel):
+    """PUT /admin/apis/{audience}. ``routes`` replace all routes; ``revision`` is the one that they were made from, 0
+    for an API that was never changed."""
+
+    audience: Audience
+    routes: Annotated[list[RouteRow], Field(max_length=MAX_ROUTES)]
+    revision: Annotated[int, Field(ge=0, le=10**9)]
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
+def list_apis(_request: EveryApi, *, who: str, now: float, apis: GuardedApis) -> dict[str, object]:
+    """Every API that the trust bundle has routes for."""
+    del who, now
+    return {"apis": [api.to_record() for api in apis.list()]}
+
+
+def show_api(request: OneApi, *, who: str, now: float, apis: GuardedApis) -> dict[str, object]:
+    """One API's routes in order."""
+    del who, now
+    api = apis.find(request.audience)
+    if api is None:
+        raise AdminRefusal(
+            UNKNOWN_API,
+            f"No routes are set for {request.audience}: its authorizer's own default counts for all of them.",
+        )
+    return api.to_record()
+
+
+def set_routes(
+    request: SetRoutes, *, who: str, now: float, apis: GuardedApis, publication: Publication
+) -> dict[str, object]:
+    """Replace an API's routes, unless somebody changed them since they were read, and have it published."""
+    routes = _routes(request.routes)
+    _check_new(routes, apis.find(request.audience))
+    api = GuardedApi(
+        audience=request.audience,
+        routes=routes,
+        revision=request.revision + 1,
+        updated_at=int(now),
+        updated_by=who,
+    )
+    entry = AuditEntry(
+        subject=api_subject(request.audience),
+        at=now,
+        who=who,
+        action="set-routes",
+        why=request.why,
+        details={"revision": api.revision, "routes": "\n".join(" ".join(row) for row in request.routes)},
+    )
+    with published_in_doubt(publication, f"bonafide api show {request.audience}"):
+        stored = apis.put(api, seen=request.revision, entry=entry)
+        if not stored:
+            standing = apis.find(request.audience)
+            # The same call again, whose first answer was lost, is no conflict: what it asks for stands.
+            if standing is None or (standing.revision, standing.routes, standing.updated_by) != _claim(api):
+                raise AdminRefusal(
+                    CONFLICT, f"{request.audience} is not at revision {request.revision} any more: look again."
+                )
+            api = standing
+    return {**api.to_record(), **publication.now().to_record()}
+
+
+def _check_new(routes: Routes, stood: GuardedApi | None) -> None:
+    """Refuse routes that would never match as they were meant. Those that stand already are left alone: an operator who
+    takes one of two away must not be refused for the other."""
+    known = {(route.method, route.path) for route in stood.routes} if stood is not None else set()
+    for route in routes:
+        if (route.method, route.path) not in known:
+            try:
+                check_new_route(route.method, route.path)
+            except ValueError as error:
+                raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
+
+
+def _claim(api: GuardedApi) -> tuple[int, Routes, str]:
+    return api.revision, api.routes, api.updated_by
+
+
+def _routes(rows: list[list[str]]) -> Routes:
+    """Read strictly, unlike in a trust bundle: what is misspelt is said, and not taken for the strictest."""
+    routes = []
+    for method, path, need, *tier in rows:
+        if need not in list(Requirement):
+            raise AdminRefusal(CHANGE_REFUSED, f"{need!r} is no mode: {', '.join(Requirement)}.")
+        try:
+            routes.append(RouteRequirement(method, path, Requirement(need), *tier))
+        except ValueError as error:
+            raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
+    try:
+        check_routes(tuple(routes))
+    except ValueError as error:
+        raise AdminRefusal(CHANGE_REFUSED, str(error)) from None
+    return tuple(routes)

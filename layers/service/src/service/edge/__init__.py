@@ -1,0 +1,1 @@
+"""The HTTP edge that every function shares: requests in, answers and problems out."""

@@ -1,0 +1,362 @@
+"""The HTTP edge: REST proxy events in, answers out. The only module that knows status codes.
+
+A function module is ``handler = endpoint(Model, use_case, wire)``. No client ever sees a 500: what is not in the table
+of :mod:`service.edge.problems` is logged with its type and place, counted, and answered ``try-later``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bonafide_tokens.errors import BonafideError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.deadline import time_of_request, within
+from service.edge.json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
+from service.edge.problems import (
+    ADVICE_OF,
+    MALFORMED_REQUEST,
+    NO_CLIENT_POLICY,
+    TOO_LARGE,
+    TRY_LATER,
+    Problem,
+    Retry,
+    problem_of,
+)
+from service.edge.retry_after import retry_after
+from service.errors import Contraindicated, NoClientPolicy, Unavailable
+from service.telemetry.decisions import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
+
+CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
+
+MAX_REQUEST_ID: Final = 128
+"""Characters of a request's id that are answered and logged; API Gateway's own have 36."""
+
+Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+
+
+class RequestModel(BaseModel):
+    """A request as documented and nothing else: strict types, no unknown member, no input in error texts."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none.
+
+    ``route`` is the route's path as the template names it, as in ``/v1/client-policies/{app}``, and ``path_members``
+    what stood in its braces; the path itself begins, behind a custom domain, with whatever maps to the API, so nothing
+    goes by it. ``query`` are the query string's members;
+    ``header_values`` has every value of a repeated header. ``domain`` and ``stage_path`` are of the URL called.
+    """
+
+    route: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    request_id: str
+    path_members: Mapping[str, str]
+    query: Mapping[str, str]
+    header_values: Mapping[str, tuple[str, ...]]
+    method: str
+    domain: str
+    stage_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A cacheable success: served with an ETag, or as 304 to a caller that has it. ``max_age`` in seconds.
+
+    ``private``: not for caches that others share. ``client_policy_version`` as in :class:`DecisionRecord`.
+    """
+
+    content: str
+    media_type: str
+    etag: str
+    max_age: int
+    private: bool = False
+    client_policy_version: int | None = None
+
+
+def _no_code(_reason: str, _key_id: str, _now: float) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What ``wire`` builds: the use case's collaborators by keyword, and what the edge itself needs.
+
+    ``support_code`` takes (reason, key id, now); ``allowed_origin`` is the web origin that may read answers;
+    ``country_header`` the header in which whatever stands in front names the caller's country, empty for none.
+    """
+
+    collaborators: Mapping[str, object]
+    support_code: Callable[[str, str, float], str] = _no_code
+    allowed_origin: str = "*"
+    country_header: str = ""
+
+
+def json_members(call: Call) -> object:
+    """A request model's members from the JSON body."""
+    if call.body is None:
+        raise MalformedRequest("no body")
+    return read_json(call.body)
+
+
+def address(call: Call) -> object:
+    """A request model's members for a GET: where it goes, ``route`` and ``path_members``, and its ``query``."""
+    return {"route": call.route, "path_members": call.path_members, "query": call.query}
+
+
+def endpoint(
+    model: type[RequestModel],
+    use_case: Callable[..., Mapping[str, object] | Document],
+    wire: Callable[[Mapping[str, str]], Wiring],
+    *,
+    success: int = 200,
+    action: str | None = None,
+    members: Callable[[Call], object] = json_members,
+    clock: Callable[[], float] = time.time,
+) -> Handler:
+    """A Lambda handler around a use case.
+
+    ``use_case`` is called with the request, ``now`` (Unix seconds), ``wire``'s collaborators and, when ``action`` is
+    given, ``record``: a decision line is then written for every call. In Lambda ``wire`` runs at INIT, where CPU is
+    free and a wrong setting stops the deployment; elsewhere on the first call, so that importing has no side effect.
+    Each call has one deadline (:mod:`service.deadline`): what API Gateway and Lambda leave it.
+    """
+    edge = _Edge(model, use_case, wire, success, action, members, clock)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
+        edge.wiring()
+    return edge.handle
+
+
+@dataclass(slots=True)
+class _Edge:
+    model: type[RequestModel]
+    use_case: Callable[..., Mapping[str, object] | Document]
+    wire: Callable[[Mapping[str, str]], Wiring]
+    success: int
+    action: str | None
+    members: Callable[[Call], object]
+    clock: Callable[[], float]
+    wired: Wiring | None = field(default=None, init=False)
+
+    def wiring(self) -> Wiring:
+        if self.wired is None:
+            self.wired = self.wire(os.environ)
+        return self.wired
+
+    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Answer an event, whatever it is and whatever breaks, also what is needed to say that something broke."""
+        request_id = ""
+        try:
+            request_id = _request_id(event, context)
+            with within(time_of_request(event, context)):
+                return self._handle(event, request_id, self.wiring())
+        except Exception as error:
+            log_unexpected(error, request_id)
+            bare = Wiring(collaborators={}, allowed_origin=os.environ.get("ALLOWED_ORIGIN") or "*")
+            return _problem_reply(TRY_LATER, TRY_LATER.document(instance=request_id), bare)
+
+    def _handle(self, event: Mapping[str, Any], request_id: str, wiring: Wiring) -> dict[str, Any]:
+        now = self.clock()
+        record = DecisionRecord(action=self.action or "", request_id=request_id, at=now)
+        try:
+            call = _read_call(event, request_id)
+            record.country = country_of(call.headers, wiring.country_header)
+            request = self.model.model_validate(self.members(call))
+            extra = {} if self.action is None else {"record": record}
+            outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)
+            if isinstance(outcome, Document):
+                record.client_policy_version = outcome.client_policy_version
+            answer = _telling(self._answer(outcome, call, wiring), record)
+            self._decided(record, outcome="accepted", reason="accepted")
+            return answer
+        except Exception as error:
+            return self._refusal(error, record, now, wiring)
+
+    def _refusal(self, error: Exception, record: DecisionRecord, now: float, wiring: Wiring) -> dict[str, Any]:
+        problem, reason, detail = _problem_of(error)
+        code: str | None = None
+        advice: tuple[str, ...] = ()
+        if problem.coded:
+            try:
+                code = wiring.support_code(reason, record.key_id, now)
+            except Exception as failure:
+                error, problem = failure, TRY_LATER
+        if isinstance(error, Contraindicated):
+            advice = error.result.advice
+        elif isinstance(error, BonafideError):
+            advice = ADVICE_OF.get(error.reason, ())
+        if problem is TRY_LATER:
+            _report(error, record.request_id)
+        self._decided(
+            record,
+            outcome="unavailable" if problem is TRY_LATER else "refused",
+            reason=reason,
+            detail=detail,
+            support_code=code or "",
+        )
+        if isinstance(error, NoClientPolicy):
+            record.client_policy_version = 0
+        body = problem.document(instance=record.request_id, support_code=code, advice=advice)
+        return _telling(_problem_reply(problem, body, wiring), record)
+
+    def _answer(self, outcome: Mapping[str, object] | Document, call: Call, wiring: Wiring) -> dict[str, Any]:
+        if not isinstance(outcome, Document):
+            return _reply(self.success, json.dumps(outcome), {"Content-Type": "application/json"}, wiring)
+        scope = "private" if outcome.private else "public"
+        headers = {"ETag": outcome.etag, "Cache-Control": f"{scope}, max-age={outcome.max_age}"}
+        if _has(call.headers.get("if-none-match", ""), outcome.etag):
+            return _reply(304, "", headers, wiring)
+        return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)
+
+    def _decided(self, record: DecisionRecord, **facts: str) -> None:
+        if self.action is not None:
+            log_decision(record, **facts)
+
+
+def _problem_of(error: Exception) -> tuple[Problem, str, str]:
+    """The public problem of any exception, with the reason and detail for the operator."""
+    match error:
+        case BonafideError():
+            return problem_of(error.reason), error.reason.value, error.detail
+        case RequestTooLarge():
+            return TOO_LARGE, TOO_LARGE.slug, ""
+        case MalformedRequest():
+            return MALFORMED_REQUEST, MALFORMED_REQUEST.slug, str(error)
+        case ValidationError():
+            # Kinds only: pydantic's messages quote the input, and its places the names of unknown members.
+            kinds = dict.fromkeys(fault["type"] for fault in error.errors(include_url=False, include_input=False))
+            return MALFORMED_REQUEST, MALFORMED_REQUEST.slug, ", ".join(kinds)
+        case Unavailable():
+            return TRY_LATER, TRY_LATER.slug, error.what
+        case NoClientPolicy():
+            return NO_CLIENT_POLICY, NO_CLIENT_POLICY.slug, ""
+        case _:
+            return TRY_LATER, "unexpected-error", type(error).__qualname__
+
+
+def _report(error: Exception, request_id: str) -> None:
+    if isinstance(error, Unavailable):
+        log_unavailable(error.what, request_id)
+    elif isinstance(error, BonafideError):
+        log_unavailable(str(error), request_id)
+    else:
+        log_unexpected(error, request_id)
+
+
+def _request_id(event: Mapping[str, Any], context: Any) -> str:
+    """API Gateway's id of the request. A client may choose it (header X-Amzn-RequestId): a UUID, says API Gateway."""
+    gateway = event.get("requestContext") if isinstance(event, Mapping) else None
+    named = gateway.get("requestId") if isinstance(gateway, Mapping) else None
+    return str(named or getattr(context, "aws_request_id", "") or "")[:MAX_REQUEST_ID]
+
+
+def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
+    if not isinstance(event, Mapping) or not isinstance(event.get("headers") or {}, Mapping):
+        raise MalformedRequest("not a REST proxy event")
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    return Call(
+        route=str(event.get("resource") or ""),
+        headers=headers,
+        body=_read_body(event),
+        request_id=request_id,
+        path_members=_texts(event.get("pathParameters")),
+        query=_texts(event.get("queryStringParameters")),
+        header_values=_header_values(event, headers),
+        method=str(event.get("httpMethod") or ""),
+        domain=_gateway_text(event, "domainName"),
+        stage_path=_gateway_text(event, "path"),
+    )
+
+
+def _header_values(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """All values of every header. A client may spell one name in two ways to get two values past whoever looks up a
+    single spelling."""
+    several = event.get("multiValueHeaders")
+    if not isinstance(several, Mapping):
+        return {name: (value,) for name, value in headers.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in several.items():
+        texts = tuple(map(str, values)) if isinstance(values, list) else (str(values),)
+        found[str(name).lower()] = found.get(str(name).lower(), ()) + texts
+    return found
+
+
+def _gateway_text(event: Mapping[str, Any], name: str) -> str:
+    gateway = event.get("requestContext")
+    value = gateway.get(name) if isinstance(gateway, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _texts(members: object) -> dict[str, str]:
+    if members is None:
+        return {}
+    if not isinstance(members, Mapping):
+        raise MalformedRequest("not a REST proxy event")
+    return {str(name): str(value) for name, value in members.items()}
+
+
+def _read_body(event: Mapping[str, Any]) -> bytes | None:
+    text = event.get("body")
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise MalformedRequest("the event's body is not text")
+    encoded = bool(event.get("isBase64Encoded"))
+    # Judged before decoding, so that an oversized body costs no copy; exactly, after it.
+    if len(text) > (MAX_BODY_BYTES * 4 // 3 + 4 if encoded else MAX_BODY_BYTES):
+        raise RequestTooLarge
+    try:
+        body = base64.b64decode(text, validate=True) if encoded else text.encode("utf-8")
+    except (binascii.Error, ValueError):
+        raise MalformedRequest("the body's encoding is broken") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestTooLarge
+    return body
+
+
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether If-None-Match names the tag; weak comparison (RFC 9110 §13.1.2)."""
+    if if_none_match.strip() == "*":
+        return True
+    return etag in (candidate.strip().removeprefix("W/") for candidate in if_none_match[:1024].split(","))
+
+
+def _problem_reply(problem: Problem, body: Mapping[str, object], wiring: Wiring) -> dict[str, Any]:
+    headers = {"Content-Type": "application/problem+json"}
+    if problem.retry is Retry.LATER:
+        headers["Retry-After"] = retry_after()
+    return _reply(problem.status, json.dumps(body), headers, wiring)
+
+
+def _reply(status: int, body: str, headers: Mapping[str, str], wiring: Wiring) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {
+            "Access-Control-Allow-Origin": wiring.allowed_origin,
+            "Access-Control-Expose-Headers": f"{CLIENT_POLICY_VERSION_HEADER}, ETag, Retry-After",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            **headers,
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def _telling(answer: dict[str, Any], record: DecisionRecord) -> dict[str, Any]:
+    """The answer, with the caller's client-policy version where a use case noted one: answers about no particular app
+    or install tell none, because the version is each install's own while a rollout is under way."""
+    if record.client_policy_version is not None:
+        answer["headers"][CLIENT_POLICY_VERSION_HEADER] = str(record.client_policy_version)
+    return answer

@@ -1,0 +1,83 @@
+"""The two KMS keys of a stack: the root key, which signs documents, and the wrapping key, which seals signing keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bonafide_tokens.jose import EcPublicKey, public_key_from_point
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+from service.aws import unavailable_on_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+
+class RootKey(Protocol):
+    """The one key that relying parties trust (ECC P-256, never leaves KMS)."""
+
+    def sign(self, digest: bytes) -> bytes:
+        """DER ECDSA signature over a SHA-256 digest. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+    def public_key(self) -> EcPublicKey:
+        """The public half. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+
+class WrappingKey(Protocol):
+    """Seals key material for the signing_keys table. ``kid`` is bound, so that no row can pass for another."""
+
+    def wrap(self, kid: str, secret: bytes) -> bytes: ...
+
+    def unwrap(self, kid: str, wrapped: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KmsRootKey:
+    """:class:`RootKey` in KMS. Documents outgrow the 4,096 bytes that KMS hashes itself, hence DIGEST."""
+
+    client: KMSClient
+    key_id: str
+
+    def sign(self, digest: bytes) -> bytes:
+        with unavailable_on_failure("kms:Sign"):
+            return self.client.sign(
+                KeyId=self.key_id, Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256"
+            )["Signature"]
+
+    def public_key(self) -> EcPublicKey:
+        with unavailable_on_failure("kms:GetPublicKey"):
+            key = load_der_public_key(self.client.get_public_key(KeyId=self.key_id)["PublicKey"])
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise TypeError("the root key is not an elliptic-curve key")
+        return public_key_from_point(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+
+
+@dataclass(frozen=True, slots=True)
+class KmsWrappingKey:
+    """:class:`WrappingKey` by KMS Encrypt and Decrypt under an encryption context.
+
+    The key policy and the roles demand the same context, so a leaked row is of no use to another stack's role.
+    """
+
+    client: KMSClient
+    key_id: str
+    stack: str
+
+    def wrap(self, kid: str, secret: bytes) -> bytes:
+        with unavailable_on_failure("kms:Encrypt"):
+            return self.client.encrypt(KeyId=self.key_id, Plaintext=secret, EncryptionContext=self._context(kid))[
+                "CiphertextBlob"
+            ]
+
+    def unwrap(self, kid: str, wrapped: bytes) -> bytes:
+        with unavailable_on_failure("kms:Decrypt"):
+            return self.client.decrypt(KeyId=self.key_id, CiphertextBlob=wrapped, EncryptionContext=self._context(kid))[
+                "Plaintext"
+            ]
+
+    def _context(self, kid: str) -> dict[str, str]:
+        return {"stack": self.stack, "kid": kid}

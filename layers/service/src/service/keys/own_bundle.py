@@ -1,0 +1,41 @@
+"""The stack's own trust bundle, opened: what a relying party goes by, for functions that check tokens themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
+
+from service.errors import Unavailable
+from service.tables.trust_bundles import RememberedTrustBundles
+
+
+@dataclass(slots=True)
+class OwnTrustBundle:
+    """The latest bundle of ``issuer``, verified by ``root_key`` once per version.
+
+    Verified, although it comes from our own table: who can write the table, and not use the root key, must not be able
+    to add a key that tokens are verified with, nor to lift a block.
+    """
+
+    trust_bundles: RememberedTrustBundles
+    root_key: EcPublicKey
+    issuer: str
+    _opened: TrustBundle | None = field(default=None)
+
+    def current(self, now: float) -> TrustBundle:
+        """The bundle in force. Raises :class:`~service.errors.Unavailable`, and
+        :class:`~bonafide_tokens.errors.Rejected` (``bundle-invalid``) for one that is not ours."""
+        latest = self.trust_bundles.latest(self.issuer, now)
+        if latest is None:
+            raise Unavailable("no trust bundle in force")
+        if self._opened is None or self._opened.version != latest.version:
+            opened = open_trust_bundle(latest.jws, root_key=self.root_key, issuer=self.issuer, now=now)
+            # Only the document is signed. The attack: an older one, from before a block, in a row with a newer number.
+            if opened.version != latest.version or (self._opened is not None and opened.version < self._opened.version):
+                raise Unavailable("the latest trust bundle goes back")
+            self._opened = opened
+        if self._opened.expires_at <= now:
+            raise Unavailable("no trust bundle in force")
+        return self._opened

@@ -1,0 +1,146 @@
+"""Asking for a publication: many wishes at once become one trust bundle.
+
+Whoever changed a table that bundles are made of places a marker, and only the one who placed it invokes
+RotateSigningKeyFunction. That one removes the marker *before* it reads the tables. So whoever finds a marker knows that
+a publication is still to come that will read what was written before: a hundred blocks in a second are a few bundles,
+and none is left out.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service.aws import error_code, to_item, unavailable_on_failure
+from service.errors import Unavailable
+from service.tables.revocations import PUBLICATION
+from service.telemetry.decisions import count, log_unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+STALE: Final = 5.0
+"""Seconds after which a marker counts as absent: whoever placed it died before anybody was invoked."""
+
+INVOKING_TIMEOUT: Final = 2.0
+"""Seconds to wait until Lambda has taken an asynchronous event."""
+
+ASKED: Final = b'{"action": "gather"}'
+"""The event that RotateSigningKeyFunction gets: wait a moment for more, then publish."""
+
+_ALL_APPS: Final = "*"
+_KEPT: Final = 3_600
+_PLACE: Final = {"app": _ALL_APPS, "revoked": PUBLICATION}
+
+
+class PublicationMarker(Protocol):
+    """The one marker of a stack. Every method raises :class:`~service.errors.Unavailable`."""
+
+    def place(self, now: float) -> bool:
+        """Place it. False when one stands that is young enough to be heeded: somebody else has asked."""
+        ...
+
+    def withdraw(self, now: float) -> None:
+        """Take back the marker that was placed at ``now``: nobody could be asked. Another's is left alone."""
+        ...
+
+    def remove(self) -> None:
+        """Remove it, whoever placed it: from here on, whoever wants a publication asks for another one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBPublicationMarker:
+    """:class:`PublicationMarker` as a row of the revocations table."""
+
+    client: DynamoDBClient
+    table: str
+
+    def place(self, now: float) -> bool:
+        moment = _milliseconds(now)
+        attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own marker
+        row = {**_PLACE, "at": moment, "expires_at": int(now) + _KEPT, "placed_by": attempt}
+        with unavailable_on_failure("dynamodb:PutItem revocations"):
+            try:
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=to_item(row),
+                    ConditionExpression="attribute_not_exists(app) OR #at <= :stale OR placed_by = :attempt",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues=to_item({":stale": moment - _milliseconds(STALE), ":attempt": attempt}),
+                )
+            except ClientError as error:
+                if error_code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def withdraw(self, now: float) -> None:
+        with unavailable_on_failure("dynamodb:DeleteItem revocations"):
+            try:
+                self.client.delete_item(
+                    TableName=self.table,
+                    Key=to_item(_PLACE),
+                    ConditionExpression="#at = :at",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues=to_item({":at": _milliseconds(now)}),
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+
+    def remove(self) -> None:
+        with unavailable_on_failure("dynamodb:DeleteItem revocations"):
+            self.client.delete_item(TableName=self.table, Key=to_item(_PLACE))
+
+
+class PublicationRequests(Protocol):
+    """Whom use cases ask for a publication."""
+
+    def ask(self, now: float) -> None:
+        """Have the tables published soon. Never raises: the change stands, the next wish and the hourly publication
+        carry it out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InvokedRequests:
+    """:class:`PublicationRequests` by the marker, and an asynchronous invocation through a boto3 Lambda client."""
+
+    marker: PublicationMarker
+    functions: Any
+    function: str
+
+    def ask(self, now: float) -> None:
+        try:
+            if not self.marker.place(now):
+                return
+        except Unavailable as error:
+            # Whether anybody was asked is not known: better twice than not at all.
+            log_unavailable(error.what)
+        what = self._invoke()
+        if what is None:
+            return
+        log_unavailable(f"lambda:Invoke {what}")
+        count("PublicationNotAsked")
+        try:
+            self.marker.withdraw(now)  # the next one asks at once
+        except Unavailable as error:
+            log_unavailable(error.what)
+
+    def _invoke(self) -> str | None:
+        """What went wrong, ``None`` for nothing."""
+        try:
+            self.functions.invoke(FunctionName=self.function, InvocationType="Event", Payload=ASKED)
+        except ClientError as error:
+            return error_code(error)
+        except (BotoCoreError, OSError) as error:
+            return type(error).__name__
+        return None
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

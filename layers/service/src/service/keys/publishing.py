@@ -1,0 +1,80 @@
+"""Publishing: the next trust bundle, signed by the root key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bonafide_tokens.routes import RouteRequirement
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, sign_trust_bundle
+
+from service.errors import Unavailable
+from service.keys.kms import RootKey
+from service.tables.revocations import MAX_LISTED, Revocations
+from service.tables.routes import Apis
+from service.tables.signing_keys import Purpose, SigningKeys, newest_first
+from service.tables.trust_bundles import TrustBundles
+from service.telemetry.decisions import count, logger
+
+ATTEMPTS: Final = 5
+"""How often publishing yields to somebody who took the version first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """Publishes trust bundles of one ``issuer``, each good for ``lifetime`` seconds."""
+
+    issuer: str
+    lifetime: float
+    signing_keys: SigningKeys
+    trust_bundles: TrustBundles
+    apis: Apis
+    revocations: Revocations
+    root_key: RootKey
+
+    def publish(self, routes: Mapping[str, tuple[RouteRequirement, ...]], *, now: float) -> TrustBundle:
+        """Publish version + 1: all token keys in force, what was revoked, and the routes of every API: those of the
+        apis table, and ``routes`` (by audience) where it has none.
+
+        Raises :class:`~service.errors.Unavailable`; a caller then announces nothing.
+        """
+        for _ in range(ATTEMPTS):
+            # The version is read before everything else: whoever publishes in between takes the version, so a bundle
+            # can never be newer by number and older by content.
+            latest = self.trust_bundles.latest(self.issuer)
+            rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
+            bundle, text = self._fitting(
+                TrustBundle(
+                    issuer=self.issuer,
+                    version=latest.version + 1 if latest else 1,
+                    issued_at=int(now),
+                    expires_at=int(now + self.lifetime),
+                    keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
+                    apps={},
+                    apis={**routes, **self.apis.all()},
+                ),
+                now,
+            )
+            if self.trust_bundles.add(bundle, text):
+                return bundle
+        raise Unavailable(f"{ATTEMPTS} publishers were faster")
+
+    def _fitting(self, bundle: TrustBundle, now: float) -> tuple[TrustBundle, str]:
+        """``bundle`` with what was revoked, signed: every blocked key, or as many as there is room for beside routes.
+
+        The attack: keys that are blocked by rules by the thousand, in a stack with many routes. A bundle that is too
+        large is not published at all, and neither is what an operator does about it.
+        """
+        most = MAX_LISTED
+        while True:
+            full = bundle._replace(apps=self.revocations.standings(now, most=most))
+            text = sign_trust_bundle(full, sign=self.root_key.sign)
+            if len(text) <= MAX_TRUST_BUNDLE_CHARACTERS:
+                return full, text
+            most //= 2
+            if not most or not any(standing.blocked_keys for standing in full.apps.values()):
+                # No authorizer would take it. The last one goes on; somebody has to remove routes.
+                raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
+            logger().warning("too many blocked keys for a trust bundle", listed=most)
+            count("BlocksNotListed")

@@ -1,0 +1,131 @@
+"""Rotation: makes, announces, activates and retires signing and sealing keys.
+
+Every step may be repeated and raced: keys take numbered kids by conditional writes, bundles numbered versions. A run
+that stops half-way is finished by the next one. A token key signs only after a bundle with it was published and
+:data:`ANNOUNCEMENT` seconds went by; it stays in the bundle until the last token it signed has expired.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bonafide_tokens.jose import public_key_of
+from bonafide_tokens.routes import RouteRequirement
+from bonafide_tokens.trust_bundle import TrustBundle
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from service.errors import Unavailable
+from service.keys.kms import WrappingKey
+from service.keys.publishing import Publisher
+from service.tables.signing_keys import Purpose, SigningKeys, StoredKey, newest_first
+
+ANNOUNCEMENT: Final = 60
+"""Seconds between announcing a key and using it: more than an authorizer's guaranteed 30 s and a key ring's 45 s."""
+
+SKEW: Final = 60
+"""Seconds that a key outlives what it made, for clocks that differ."""
+
+KEPT_AFTER_RETIREMENT: Final = 86_400
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """Keeps a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one.
+
+    ``routes`` are those of APIs that the apis table does not have.
+    """
+
+    signing_keys: SigningKeys
+    wrapping: WrappingKey
+    publisher: Publisher
+    routes: Mapping[str, tuple[RouteRequirement, ...]]
+    token_lifetime: int
+    challenge_lifetime: int
+    key_days: int
+    random: Callable[[int], bytes] = os.urandom
+
+    def run(self, *, now: float, rotate: bool = False) -> TrustBundle:
+        """Make the keys that are missing or due, or new ones when ``rotate`` says so, and publish a trust bundle.
+
+        Raises :class:`~service.errors.Unavailable` when a step failed; running again finishes it.
+        """
+        moment = int(now)
+        self._keep_sealing_key(moment, rotate)
+        self._keep_token_key(moment, rotate)
+        bundle = self.publisher.publish(self.routes, now=now)
+        self._activate_announced(moment, frozenset(bundle.keys))
+        for row in self.signing_keys.all():
+            if row.retired_at is not None and row.retired_at + KEPT_AFTER_RETIREMENT <= now:
+                self.signing_keys.remove(row.kid)
+        return bundle
+
+    def publish(self, *, now: float) -> TrustBundle:
+        """Publish a trust bundle with the keys there are: what an operator changed takes effect, and nothing else.
+
+        Raises :class:`~service.errors.Unavailable`, also for a stack that has no key yet.
+        """
+        if not newest_first(self.signing_keys.all(), Purpose.TOKEN):
+            raise Unavailable("there is no token key to publish yet")
+        return self.publisher.publish(self.routes, now=now)
+
+    def _keep_sealing_key(self, now: int, rotate: bool) -> None:
+        rows = newest_first(self.signing_keys.all(), Purpose.CHALLENGE)
+        if not self._needs_new(rows, now, rotate):
+            return
+        kid = _next_kid(Purpose.CHALLENGE, rows)
+        active_from = now + ANNOUNCEMENT if rows else now
+        row = StoredKey(
+            kid=kid,
+            purpose=Purpose.CHALLENGE,
+            wrapped=self.wrapping.wrap(kid, self.random(32)),
+            created_at=now,
+            active_from=active_from,
+        )
+        self.signing_keys.add(row, retiring=_retiring(rows, active_from + self.challenge_lifetime + SKEW))
+
+    def _keep_token_key(self, now: int, rotate: bool) -> None:
+        rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
+        if not self._needs_new(rows, now, rotate):
+            return
+        kid = _next_kid(Purpose.TOKEN, rows)
+        key = ec.generate_private_key(ec.SECP256R1())
+        secret = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        row = StoredKey(
+            kid=kid,
+            purpose=Purpose.TOKEN,
+            wrapped=self.wrapping.wrap(kid, secret),
+            public_jwk=public_key_of(key).to_jwk(),
+            created_at=now,
+        )
+        self.signing_keys.add(row)
+
+    def _needs_new(self, rows: tuple[StoredKey, ...], now: int, rotate: bool) -> bool:
+        if not rows:
+            return True
+        newest = rows[0]
+        if newest.active_from is None or newest.active_from > now:
+            return False  # one is on its way already
+        return rotate or newest.created_at + self.key_days * _DAY <= now
+
+    def _activate_announced(self, now: int, announced: frozenset[str]) -> None:
+        rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
+        waiting = next((row for row in rows if row.active_from is None and row.kid in announced), None)
+        if waiting is None:
+            return
+        older = tuple(row for row in rows if row.number < waiting.number)
+        active_from = now + ANNOUNCEMENT if any(row.is_active(now) for row in older) else now
+        retiring = _retiring(older, active_from + self.token_lifetime + SKEW)
+        self.signing_keys.activate(waiting.kid, active_from, retiring=retiring)
+
+
+def _next_kid(purpose: Purpose, rows: tuple[StoredKey, ...]) -> str:
+    return f"{purpose.value}-{rows[0].number + 1 if rows else 1}"
+
+
+def _retiring(rows: tuple[StoredKey, ...], moment: int) -> dict[str, int]:
+    return {row.kid: moment for row in rows if row.retired_at is None}

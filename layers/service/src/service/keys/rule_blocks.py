@@ -1,0 +1,79 @@
+"""``@block`` rules at work: a finding of the policy in force takes a key out of the gate, for a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attestation.appraisal.result import Finding
+
+from service.errors import Unavailable
+from service.keys.publish_debounce import PublicationRequests
+from service.tables.blocked_keys import BY_RULE
+from service.tables.blocking import Blocking, BlockingRefused, KeyNotKnown
+from service.telemetry.decisions import count, log_unavailable, log_unexpected, logger
+
+
+def block_by_rules(
+    findings: Iterable[Finding],
+    *,
+    key_id: str,
+    policy_version: int,
+    blocking: Blocking,
+    publication: PublicationRequests,
+    now: float,
+) -> bool:
+    """Block ``key_id`` for the longest time that an enforced finding asks for, and have that published.
+
+    Whether a block by these findings was placed. Raises :class:`~service.errors.Unavailable` when that cannot be done
+    now; a publication that nobody could be asked for is no reason.
+    """
+    asking = [finding for finding in findings if finding.enforced and finding.block_seconds]
+    if not asking:
+        return False
+    rule = max(asking, key=lambda finding: finding.block_seconds or 0)
+    try:
+        placed = blocking.block_automatically(
+            key_id,
+            by=f"{BY_RULE}{policy_version}: {rule.rule}",
+            now=now,
+            reason=rule.rule,
+            seconds=rule.block_seconds or 0,
+        )
+    except KeyNotKnown:
+        return False  # it is forgotten: it renews nothing any more
+    except BlockingRefused as error:
+        raise Unavailable("the key changes too often to be blocked") from error
+    if placed:
+        count("KeyBlockedByRule")
+        logger().info("key blocked by rule", key_id=key_id, rule=rule.rule, policy_version=policy_version)
+        publication.ask(now)
+    return placed
+
+
+def block_best_effort(
+    findings: Iterable[Finding],
+    *,
+    key_id: str,
+    policy_version: int,
+    blocking: Blocking,
+    publication: PublicationRequests,
+    now: float,
+    request_id: str,
+) -> None:
+    """The same for a renewal that is refused anyway: a block that is lost is logged and counted (``BlockLost``), and
+    what remains are the tokens that the key holds, for minutes."""
+    try:
+        block_by_rules(
+            findings,
+            key_id=key_id,
+            policy_version=policy_version,
+            blocking=blocking,
+            publication=publication,
+            now=now,
+        )
+    except Unavailable as error:
+        log_unavailable(error.what, request_id)
+        count("BlockLost")
+    except Exception as error:  # the client is owed its refusal
+        log_unexpected(error, request_id)
+        count("BlockLost")

@@ -1,0 +1,1 @@
+"""Policies and client policies: stored, published, read."""

@@ -1,0 +1,386 @@
+"""Publishing policies: publish, promote, roll back, approve, reject. Every rule about versions is here.
+
+Both documents are one version. A version is checked, compiled and signed before anything is written, and written in one
+transaction with the head and the audit entry: it is in force as a whole or not there at all. Of those who publish at
+the same time one wins, and the others hear who it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from attestation.client_policy import SignedClientPolicy, sign_client_policy
+
+from service.errors import Unavailable
+from service.fallback_modes import PolicyApproval
+from service.keys.kms import RootKey
+from service.policies.changes import (
+    PolicyChange,
+    PolicyConflict,
+    PolicyOutcome,
+    entry_of,
+    promoted,
+    require_author,
+    require_request,
+    require_second_person,
+    standing,
+)
+from service.policies.documents import (
+    Documents,
+    PolicyMessage,
+    PolicyRefused,
+    check,
+    client_document,
+    difference,
+    refused_client,
+)
+from service.policies.reader import KnownPolicies
+from service.policies.store import Policies
+from service.policies.versions import Canary, Effect, PolicyHead, PolicyMove, PolicyVersion, StoredPolicy, digest_of
+from service.tables.audit import AuditEntry
+
+__all__ = ["PolicyConflict", "PolicyOutcome", "PolicyPublishing", "PolicyRefused"]
+
+COMMIT_ALLOWANCE: Final = 0.5
+"""Seconds that a move may take, as a rule, from the look at the clock until it is done. See :meth:`_carry_out`."""
+
+CLOCKS_AGREE: Final = 0.1
+"""Seconds by which the clocks of our processes may differ."""
+
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPublishing:
+    """The use cases, over one stack. ``issuer`` stands in signed client policies; ``approval`` is the stack's choice.
+
+    Every method takes ``who`` (the caller's ARN), ``why`` and ``now`` (Unix seconds), and raises
+    :class:`PolicyConflict`, or :class:`~service.errors.Unavailable` when it is not known whether something was written;
+    :meth:`publish`, :meth:`rollback` and :meth:`approve` also :class:`~service.policies.documents.PolicyRefused`.
+    """
+
+    policies: Policies
+    root_key: RootKey
+    issuer: str
+    approval: PolicyApproval = PolicyApproval.OFF
+    clock: Callable[[], float] = time.time
+
+    def publish(
+        self,
+        app: str,
+        *,
+        appraisal: str | None = None,
+        client: str | None = None,
+        why: str,
+        rollout: int = 100,
+        effect: Effect = Effect.NEXT_RENEWAL,
+        expected_version: int,
+        who: str,
+        now: float,
+    ) -> PolicyOutcome:
+        """Publish a draft for ``rollout`` percent (1 … 100) of an app's keys; a document that is ``None`` stays as it
+        is in force. ``expected_version`` is the latest that the author saw. Under the two-person rule the outcome is a
+        proposal. The same call again, whose answer was lost, has the same outcome and changes nothing."""
+        require_request(why=why, who=who, rollout=rollout)
+        head = self.policies.head(app)
+        asked = replace(
+            self._wish(head, Documents("", ""), who=who, why=why, rollout=rollout, effect=effect, now=now),
+            based_on=expected_version,
+        )
+        again = self._known.again(head, asked, appraisal, client)
+        if again is not None:
+            return again
+
+        def build(head: PolicyHead) -> PolicyChange:
+            self._known.require_seen(head, expected_version)
+            documents = self._known.completed(head, appraisal, client)
+            wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
+            return self._proposal(head, documents, wish) if self._needs_two else self._version(head, documents, wish)
+
+        return self._carry_out(app, build)
+
+    def promote(
+        self,
+        app: str,
+        *,
+        version: int,
+        rollout: int = 100,
+        why: str,
+        effect: Effect = Effect.NEXT_RENEWAL,
+        who: str,
+        now: float,
+    ) -> PolicyOutcome:
+        """Raise the rollout of the ``version`` that is on its way; at 100 % it is in force for everybody. Under the
+        two-person rule the outcome is a proposal: who approved a policy for 1 % has not approved it for all."""
+        require_request(why=why, who=who, rollout=rollout)
+
+        def build(head: PolicyHead) -> PolicyChange:
+            moved = promoted(head, version, rollout)
+            if self._needs_two:
+                documents = self._known.documents(app, version)
+                wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
+                return self._proposal(head, documents, replace(wish, promotes=version))
+            entry = entry_of(
+                app, "promote-policy", who=who, why=why, now=now, version=version, rollout=rollout, effect=effect.value
+            )
+            return PolicyChange(head=moved, entry=entry, effect=effect)
+
+        return self._carry_out(app, build)
+
+    def rollback(
+        self,
+        app: str,
+        *,
+        to: int | None = None,
+        why: str,
+        effect: Effect = Effect.NEXT_RENEWAL,
+        expected_version: int | None = None,
+        who: str,
+        now: float,
+    ) -> PolicyOutcome:
+        """Publish the documents of an older version as a new one, for everybody.
+
+        ``to`` is by default the version that was in force for everybody just before: what a rollout under way would
+        have replaced, otherwise what the version in force replaced. Going back to it needs no second person, unless a
+        rollback took that very version back: one person could then undo what another did about it.
+        """
+        require_request(why=why, who=who, rollout=100)
+
+        def build(head: PolicyHead) -> PolicyChange:
+            if expected_version is not None:
+                self._known.require_seen(head, expected_version)
+            before = head.previous if head.canary is None else head.stable
+            target = before if to is None else to
+            if target is None or head.latest == 0:
+                raise PolicyConflict(f"There is nothing to go back to. {standing(head)}")
+            if head.canary is None and target == head.stable:
+                raise PolicyConflict(f"Version {target} is the one in force. {standing(head)}")
+            documents = self._known.restored(head, target)
+            wish = self._wish(head, documents, who=who, why=why, effect=effect, now=now, restores=target)
+            withdrawn = head.canary is None and self._needs_two and self._known.was_withdrawn(head)
+            alone = not self._needs_two or (target == before and not withdrawn)
+            return self._version(head, documents, wish) if alone else self._proposal(head, documents, wish)
+
+        return self._carry_out(app, build)
+
+    def approve(self, app: str, *, proposal: int, why: str = "", who: str, now: float) -> PolicyOutcome:
+        """Put a proposal in force, exactly as it was proposed. Nobody approves a proposal of their own."""
+        require_request(why=why or "-", who=who, rollout=100)
+
+        def build(head: PolicyHead) -> PolicyChange:
+            proposed = self._known.proposed(head, proposal)
+            facts = proposed.version
+            require_second_person(facts, who)
+            self._known.require_current(head, facts)
+            documents = Documents(proposed.appraisal, proposed.client)
+            if facts.promotes is not None:
+                entry = self._told(
+                    head, documents, facts, "approve-policy", who=who, why=why or facts.why, promotes=facts.promotes,
+                    approved_proposal=proposal, proposed_by=facts.by,
+                )  # fmt: skip
+                moved = replace(promoted(head, facts.promotes, facts.rollout), proposal=None)
+                return PolicyChange(head=moved, entry=entry, effect=facts.effect)
+            wish = replace(facts, approved_by=who, at=int(now))
+            return self._version(head, documents, wish, proposal=proposal, note=why)
+
+        return self._carry_out(app, build)
+
+    def reject(self, app: str, *, proposal: int, why: str, who: str, now: float) -> PolicyOutcome:
+        """Take a proposal from the table. Its author may do so, too."""
+        require_request(why=why, who=who, rollout=100)
+
+        def build(head: PolicyHead) -> PolicyChange:
+            facts = self._known.proposed(head, proposal).version
+            entry = entry_of(app, "reject-policy", who=who, why=why, now=now, proposal=proposal, proposed_by=facts.by)
+            return PolicyChange(head=replace(head, proposal=None), entry=entry)
+
+        return self._carry_out(app, build)
+
+    @property
+    def _known(self) -> KnownPolicies:
+        return KnownPolicies(self.policies)
+
+    @property
+    def _needs_two(self) -> bool:
+        return self.approval is PolicyApproval.TWO_PERSON
+
+    def _wish(
+        self,
+        head: PolicyHead,
+        documents: Documents,
+        *,
+        who: str,
+        why: str,
+        effect: Effect,
+        now: float,
+        rollout: int = 100,
+        restores: int | None = None,
+    ) -> PolicyVersion:
+        """What somebody wants to publish; its number is given by :meth:`_version` or :meth:`_proposal`."""
+        return PolicyVersion(
+            app=head.app,
+            version=0,
+            why=why,
+            by=who,
+            at=int(now),
+            effect=effect,
+            rollout=rollout,
+            based_on=head.latest,
+            digest=digest_of(*documents),
+            has_client=bool(documents.client),
+            restores=restores,
+        )
+
+    def _proposal(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> PolicyChange:
+        """The change that lays ``wish`` before a second person. Nothing is signed: see :class:`StoredPolicy`."""
+        require_author(wish.by)
+        if head.proposal is not None:
+            raise PolicyConflict(f"Proposal {head.proposal} of {head.app} waits already: approve or reject it first.")
+        warnings = self._checked(head, documents, wish)
+        facts = replace(wish, version=head.proposals + 1)
+        moved = replace(head, proposal=facts.version, proposals=facts.version)
+        entry = self._told(
+            head, documents, facts, "propose-policy", who=facts.by, why=facts.why, proposal=facts.version,
+            promotes=facts.promotes,
+        )  # fmt: skip
+        proposed = StoredPolicy(version=facts, appraisal=documents.appraisal, client=documents.client)
+        return PolicyChange(head=moved, entry=entry, proposed=proposed, warnings=warnings)
+
+    def _version(
+        self,
+        head: PolicyHead,
+        documents: Documents,
+        wish: PolicyVersion,
+        *,
+        proposal: int | None = None,
+        note: str = "",
+    ) -> PolicyChange:
+        """The change that puts ``wish`` in force as the next version. A proposal that waits falls with it."""
+        warnings = self._checked(head, documents, wish)
+        facts = replace(wish, version=head.latest + 1)
+        if facts.rollout < 100:
+            moved = replace(head, canary=Canary(facts.version, facts.rollout))
+        else:
+            # Calling off a rollout leaves what everybody else has: what they had before stays what it was.
+            moved = replace(head, stable=facts.version, canary=None)
+            if head.canary is None or facts.restores != head.stable:
+                moved = replace(moved, previous=head.stable, withdrawn=facts.restores is not None)
+        moved = replace(moved, latest=facts.version, proposal=None)
+        action = "publish-policy" if facts.restores is None else "roll-back-policy"
+        entry = self._told(
+            head,
+            documents,
+            facts,
+            action if proposal is None else "approve-policy",
+            who=facts.approved_by or facts.by,
+            why=note or facts.why,
+            version=facts.version,
+            approved_proposal=proposal,
+            dropped_proposal=head.proposal if head.proposal != proposal else None,
+            proposed_by=facts.by if facts.approved_by else None,
+        )
+        added = StoredPolicy(
+            version=facts,
+            appraisal=documents.appraisal,
+            client=documents.client,
+            client_jws=self._signed(facts, documents.client) if documents.client else "",
+        )
+        return PolicyChange(head=moved, entry=entry, effect=facts.effect, added=added, warnings=warnings)
+
+    def _checked(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> tuple[PolicyMessage, ...]:
+        if head.canary is not None and wish.rollout < 100 and wish.promotes is None:
+            raise PolicyConflict(
+                f"{standing(head)} Promote it, roll it back, or publish for everybody: two versions cannot be on their "
+                "way at once."
+            )
+        return check(documents, now=wish.at, strict=wish.restores is None and wish.promotes is None)
+
+    def _told(
+        self,
+        head: PolicyHead,
+        documents: Documents,
+        facts: PolicyVersion,
+        action: str,
+        *,
+        who: str,
+        why: str,
+        **details: str | int | None,
+    ) -> AuditEntry:
+        return entry_of(
+            head.app,
+            action,
+            who=who,
+            why=why,
+            now=self.clock(),  # to the fraction of a second, so that entries sort as changes were made
+            **details,
+            based_on=facts.based_on,
+            rollout=facts.rollout,
+            effect=facts.effect.value,
+            restores=facts.restores,
+            digest=facts.digest,
+            **difference(self._known.replaced(head), documents),
+        )
+
+    def _signed(self, facts: PolicyVersion, client: str) -> str:
+        document = client_document(client)
+        policy = SignedClientPolicy(self.issuer, facts.app, facts.version, facts.at, document)
+        try:
+            return sign_client_policy(policy, sign=self.root_key.sign)
+        except ValueError as error:
+            raise refused_client(str(error)) from error
+
+    def _carry_out(self, app: str, build: Callable[[PolicyHead], PolicyChange]) -> PolicyOutcome:
+        """Make a change for the head as it is, and carry it out unless somebody was faster.
+
+        With effect ``now``, tokens that were judged by the old head must be refused and those judged by the new one
+        must not. A renewal dates its token by a clock that it reads before it reads the head, and by ``tokens_from`` at
+        the earliest (:mod:`service.keys.token_issuer`). So it is enough that ``not_before`` lies after the moment at
+        which the
+        head moved. Hence the clock is read as late as possible, the move is given some time, and when it took longer
+        the times are put off. All of that by more than our clocks may differ: the renewal's is another one.
+        """
+        for _ in range(_ATTEMPTS):
+            head = self.policies.head(app)
+            change = build(head)
+            not_before = int(self.clock() + COMMIT_ALLOWANCE) + 1 if change.effect is Effect.NOW else None
+            moved = replace(change.head, revision=head.revision + 1, tokens_from=max(head.tokens_from, not_before or 0))
+            done = self.policies.move(
+                PolicyMove(
+                    read=head,
+                    head=moved,
+                    entry=change.entry,
+                    added=change.added,
+                    proposed=change.proposed,
+                    not_before=not_before,
+                )
+            )
+            if not done:
+                self._require_unmoved(head)
+                continue
+            after = self.clock()
+            if not_before is not None and after + CLOCKS_AGREE >= not_before:
+                not_before = int(after + COMMIT_ALLOWANCE) + 1
+                self.policies.put_off(moved, not_before, who=change.entry.who)
+            return PolicyOutcome(
+                head=moved,
+                added=None if change.added is None else change.added.version,
+                proposed=None if change.proposed is None else change.proposed.version,
+                not_before=not_before,
+                warnings=change.warnings,
+            )
+        raise Unavailable(f"the policy of {app} is being changed all the time")
+
+    def _require_unmoved(self, read: PolicyHead) -> None:
+        """Say who was faster, if what is in force really changed."""
+        head = self.policies.head(read.app)
+        if head.latest != read.latest:
+            raise PolicyConflict(f"{self._known.latest(head)} That was faster: look at it, then try again.")
+        if head.canary != read.canary or head.stable != read.stable:
+            raise PolicyConflict(
+                f"Somebody promoted a version at this moment. {standing(head)} Look at it, then try again."
+            )
+        if head.proposal != read.proposal:
+            raise PolicyConflict("Somebody made or rejected a proposal at this moment: look at it, then try again.")

@@ -1,0 +1,119 @@
+"""Settlement: a nonce is spent together with what it buys, in one DynamoDB transaction, or nothing happens at all.
+
+Two racing redeems of one challenge, or two assertions with one counter, are decided by the database: one wins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from attestation.challenge import OpenedChallenge
+
+from service.errors import Reason as ServiceReason
+from service.errors import Rejected
+from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal, require_same_request
+from service.tables.device_bound import DeviceBound
+from service.tables.nonces import DynamoDBNonces
+from service.transactions import transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ATTEMPTS: Final = 5
+"""How often a transaction that met another one is tried. Beyond that the client hears ``try-later``."""
+
+_WHAT: Final = "dynamodb:TransactWriteItems"
+
+
+class Settlement(Protocol):
+    """Writes the outcome of a successful attestation or renewal.
+
+    Raises :class:`Rejected` when somebody else was faster or the key may not renew, and
+    :class:`~service.errors.Unavailable` when it cannot be known now; in both cases nothing was written by us.
+    """
+
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
+        """Spend the challenge and store a new key: ``challenge-spent``, ``key-already-enrolled``, ``key-blocked``,
+        ``device-enrolments``.
+
+        False when the same request, by ``key.enrolment``, did so before: its answer was lost, and nothing is written.
+        """
+        ...
+
+    def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+        """Spend the challenge and move the key's counter on to ``key.counter``: ``challenge-spent``,
+        ``counter-not-greater``, ``key-unknown``, ``key-blocked``, ``key-other-app``."""
+        ...
+
+    def is_spent(self, challenge: OpenedChallenge) -> bool:
+        """Whether the challenge was redeemed. Only to explain a refusal: nothing may be decided on it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBSettlement:
+    """:class:`Settlement` by TransactWriteItems."""
+
+    client: DynamoDBClient
+    nonces: DynamoDBNonces
+    attested_keys: DynamoDBAttestedKeys
+    sleep: Callable[[float], None] = time.sleep
+    device_bound: DeviceBound | None = None
+
+    def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
+        again = False
+
+        def written() -> bool:
+            nonlocal again
+            found = self.attested_keys.find_row(key)
+            if found is not None:
+                require_same_request(key, found)
+                again = True
+            return again
+
+        parts = {
+            "nonce": self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
+            "key": self.attested_keys.enrolling(key),
+        }
+        counting = None if self.device_bound is None else self.device_bound.counting(key)
+        if counting is not None:
+            parts["count"] = counting
+        failed = transact(
+            self.client,
+            parts,
+            what=_WHAT,
+            written=written,
+            attempts=ATTEMPTS,
+            sleep=self.sleep,
+        )
+        if "key" in failed:  # first: what is known of the key says whether the nonce was spent for it
+            require_same_request(key, failed["key"])
+        elif "nonce" in failed:
+            raise Rejected(ServiceReason.CHALLENGE_SPENT, "the challenge was redeemed before")
+        elif failed:  # last: a request that is answered again has been counted before
+            raise Rejected(
+                ServiceReason.DEVICE_ENROLMENTS, "the device's certificate enrolled as many keys as it may today"
+            )
+        return not failed and not again
+
+    def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
+        failed = transact(
+            self.client,
+            {
+                "nonce": self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
+                "key": self.attested_keys.renewing(key),
+            },
+            what=_WHAT,
+            attempts=ATTEMPTS,
+            sleep=self.sleep,
+        )
+        if "nonce" in failed:
+            raise Rejected(ServiceReason.CHALLENGE_SPENT, "the challenge was redeemed before")
+        if failed:
+            raise renewal_refusal(key, failed["key"])
+
+    def is_spent(self, challenge: OpenedChallenge) -> bool:
+        return self.nonces.is_spent(challenge.nonce)

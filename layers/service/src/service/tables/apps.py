@@ -1,0 +1,63 @@
+"""The apps table: which apps are registered, and what is expected of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from attestation.reference_values import ReferenceValues
+
+from service.aws import from_item, unavailable_on_failure
+from service.reference_values import read_reference_values
+from service.tables.known_builds import BuildExpectations, read_build_expectations
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+APP_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""A registered app's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredApp:
+    """One app. ``audiences`` are the APIs its tokens are for; none means the stack's default audience.
+
+    ``builds`` says what is expected of the app's builds: by default nothing.
+    """
+
+    app: str
+    audiences: tuple[str, ...] = ()
+    reference_values: ReferenceValues
+    builds: BuildExpectations = field(default_factory=BuildExpectations)
+
+
+class Apps(Protocol):
+    """Where use cases look an app up."""
+
+    def find(self, app: str) -> RegisteredApp | None:
+        """The registered app, or ``None``. Raises :class:`~service.errors.Unavailable`, also for a row that is no
+        registration: half of one must not pass for all that is expected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBApps:
+    """:class:`Apps` in DynamoDB. ``bonafide app register`` writes the rows."""
+
+    client: DynamoDBClient
+    table: str
+
+    def find(self, app: str) -> RegisteredApp | None:
+        with unavailable_on_failure("dynamodb:GetItem apps"):
+            item = self.client.get_item(TableName=self.table, Key={"app": {"S": app}}).get("Item")
+        return None if item is None else _app_of(from_item(item))
+
+
+def _app_of(item: Mapping[str, Any]) -> RegisteredApp:
+    return RegisteredApp(
+        app=item["app"],
+        audiences=tuple(item.get("audiences", ())),
+        reference_values=read_reference_values(item.get("reference_values", {}), f"app {item['app']}"),
+        builds=read_build_expectations(item.get("known_builds", {}), f"app {item['app']}"),
+    )

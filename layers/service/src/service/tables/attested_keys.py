@@ -1,0 +1,287 @@
+"""The attested_keys table: hardware keys that evidence proved, with their counter, state and last claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from attestation.appraisal.signal_history import Noted
+from attestation.attested_key import AttestedKey
+from attestation.claims import Claims
+from attestation.errors import Reason, RejectedEvidence
+from bonafide_tokens.errors import BonafideError
+from botocore.exceptions import ClientError
+
+from service.aws import error_code, from_item, to_item, unavailable_on_failure
+from service.errors import Reason as ServiceReason
+from service.errors import Rejected
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+@unique
+class KeyState(StrEnum):
+    """``BLOCKED`` keys stay known and are refused, for good or until the block ends."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+class Enrolment(NamedTuple):
+    """The request that enrolled a key: the nonce it spent, and SHA-256 of its body."""
+
+    nonce: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledKey:
+    """One row. Times are Unix seconds; ``expires_at`` moves on with every renewal. ``claims`` are the latest.
+
+    ``counter`` is the highest App Attest counter seen, ``None`` for keys of formats without one: there the spent nonce
+    alone makes a signature good once. ``receipt`` is Apple's, opaque. ``blocked_until`` is when a block ends by itself,
+    ``None`` for one that does not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
+    enrolled the key, until its first renewal: then its answer was not lost.
+    """
+
+    key_id: str
+    app: str
+    claims: Claims
+    counter: int | None
+    state: KeyState = KeyState.ACTIVE
+    blocked_until: int | None = None
+    receipt: bytes | None = None
+    enrolled_at: int
+    last_seen: int
+    expires_at: int
+    noted: Noted | None = None
+    enrolment: Enrolment | None = None
+
+    def recalled(self) -> EnrolledKey:
+        """This key with the claims that renewals are judged by: the stored ones, and what was noted since."""
+        return self if self.noted is None else replace(self, claims=self.noted.recalled(self.claims))
+
+    @property
+    def attested_key(self) -> AttestedKey:
+        """What a verifier needs of it."""
+        return AttestedKey(
+            public_key=self.claims.public_key,
+            counter=self.counter or 0,
+            apple_app_id=self.claims.app_id,
+            claims=self.claims,
+        )
+
+    def is_blocked(self, now: float) -> bool:
+        """Whether an operator's block is in force."""
+        return self.state is not KeyState.ACTIVE and (self.blocked_until is None or self.blocked_until > now)
+
+    def require_usable(self, now: float) -> EnrolledKey:
+        """This key, or :class:`Rejected` when it is blocked (``key-blocked``) or idle too long
+        (``key-unknown``: TTL deletes late, so the date is judged here)."""
+        if self.is_blocked(now):
+            raise Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key")
+        if self.expires_at <= now:
+            raise Rejected(ServiceReason.KEY_UNKNOWN, f"idle since {now - self.last_seen:.0f} s")
+        return self
+
+
+class AttestedKeys(Protocol):
+    """Where use cases look a key up."""
+
+    def find(self, key_id: str) -> EnrolledKey | None:
+        """The key, whatever its state, or ``None``. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+        """Write ``noted`` on a key that was read as ``key``, and nothing else: no nonce, no counter, no date.
+
+        False when the key is gone or somebody else noted something since it was read. Raises
+        :class:`~service.errors.Unavailable`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBAttestedKeys:
+    """:class:`AttestedKeys` in DynamoDB, and the parts of transactions that write them."""
+
+    client: DynamoDBClient
+    table: str
+
+    def find(self, key_id: str) -> EnrolledKey | None:
+        # Consistent: a renewal right after enrolment must find the key, and the newest counter refuses a replay early.
+        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
+            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key_id}}, ConsistentRead=True)
+        return _key_of(from_item(answer["Item"])) if "Item" in answer else None
+
+    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+        unchanged = "attribute_not_exists(#noted)" if key.noted is None else "#noted.#revision = :read"
+        row = {"revision": noted.revision, "record": json.dumps(noted.to_record(), separators=(",", ":"))}
+        values = {":noted": row, ":app": key.app, ":read": None if key.noted is None else key.noted.revision}
+        with unavailable_on_failure("dynamodb:UpdateItem attested_keys"):
+            try:
+                self.client.update_item(
+                    TableName=self.table,
+                    Key={"key_id": {"S": key.key_id}},
+                    UpdateExpression="SET #noted = :noted",
+                    ConditionExpression=f"#app = :app AND {unchanged}",
+                    ExpressionAttributeNames={
+                        "#app": "app",
+                        "#noted": "noted",
+                        **({} if key.noted is None else {"#revision": "revision"}),
+                    },
+                    ExpressionAttributeValues=to_item(values),
+                )
+            except ClientError as error:
+                if error_code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def enrolling(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
+        """The part of a transaction that adds ``key``, and fails it when the key is known: a key enrols once.
+
+        The row that stands comes back with the refusal: see :func:`require_same_request`. One that has expired is
+        replaced, whether TTL has deleted it or not: its renewals are told that the key is not known.
+        """
+        expired = "expires_at <= :now AND (#state = :active OR #blocked.#until <= :now)"
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": to_item(
+                    {
+                        "key_id": key.key_id,
+                        "app": key.app,
+                        "public_key": key.claims.public_key,
+                        "counter": key.counter,
+                        "apple_app_id": key.claims.app_id if key.claims.apple is not None else None,
+                        "state": key.state.value,
+                        "claims": _text_of(key.claims),
+                        "receipt": key.receipt,
+                        "enrolled_at": key.enrolled_at,
+                        "last_seen": key.last_seen,
+                        "expires_at": key.expires_at,
+                        "enrolment": None if key.enrolment is None else key.enrolment._asdict(),
+                    }
+                ),
+                "ConditionExpression": f"attribute_not_exists(key_id) OR ({expired})",
+                "ExpressionAttributeNames": {"#state": "state", "#blocked": "blocked", "#until": "until"},
+                "ExpressionAttributeValues": to_item({":now": key.enrolled_at, ":active": KeyState.ACTIVE.value}),
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def find_row(self, key: EnrolledKey) -> Mapping[str, Any] | None:
+        """The row of ``key`` as DynamoDB has it, if there is one that has not expired."""
+        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
+            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key.key_id}}, ConsistentRead=True)
+        found = answer.get("Item")
+        return found if found and int(found["expires_at"]["N"]) > key.enrolled_at else None
+
+    def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
+        """The part of a transaction that moves the key's counter on, and fails it unless the counter grows.
+
+        A row that failed comes back with the refusal: see :func:`renewal_refusal`. A block that has ended is cleared.
+        """
+        counter = "attribute_not_exists(#counter)" if key.counter is None else "#counter < :counter"
+        setting = "" if key.counter is None else "#counter = :counter, "
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {"key_id": {"S": key.key_id}},
+                "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires, "
+                "#state = :active REMOVE #blocked, #enrolment",
+                "ConditionExpression": f"{counter} AND (#state = :active OR #blocked.#until <= :seen) AND #app = :app "
+                "AND #expires > :seen",
+                "ExpressionAttributeNames": {
+                    "#counter": "counter",
+                    "#claims": "claims",
+                    "#seen": "last_seen",
+                    "#expires": "expires_at",
+                    "#state": "state",
+                    "#blocked": "blocked",
+                    "#until": "until",
+                    "#app": "app",
+                    "#enrolment": "enrolment",
+                },
+                "ExpressionAttributeValues": to_item(
+                    {
+                        ":counter": key.counter,
+                        ":claims": _text_of(key.claims),
+                        ":seen": key.last_seen,
+                        ":expires": key.expires_at,
+                        ":active": KeyState.ACTIVE.value,
+                        ":app": key.app,
+                    }
+                ),
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+
+def require_same_request(key: EnrolledKey, found: Mapping[str, Any] | None) -> None:
+    """Raise why ``key`` cannot enrol by the row it ``found`` (as an item) in its place, unless the very same request
+    wrote that row: then its answer was lost, and is owed.
+
+    A request that enrolled a key is one of those that a thief may send again. What it gets is a token for the request
+    key of the client data. But it must not get more than a renewal would: neither after a block, nor after something
+    was noted about the key.
+    """
+    row = from_item(found or {})
+    if _is_blocked(row, key.enrolled_at):
+        raise Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key")
+    same = key.enrolment is not None and row.get("enrolment") == key.enrolment._asdict()
+    if not same or row.get("app") != key.app or "noted" in row:
+        raise Rejected(ServiceReason.KEY_ALREADY_ENROLLED, "this key was enrolled before, by another request")
+
+
+def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> BonafideError:
+    """Why DynamoDB refused to renew ``key``, by the row it ``found`` (as an item) instead."""
+    if not found:
+        return Rejected(ServiceReason.KEY_UNKNOWN, "the key vanished between reading and writing")
+    row = from_item(found)
+    if _is_blocked(row, key.last_seen):
+        return Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key a moment ago")
+    if row.get("app") != key.app:
+        return Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
+    if row.get("expires_at", 0) <= key.last_seen:
+        return Rejected(ServiceReason.KEY_UNKNOWN, "the key expired")
+    if key.counter is None:
+        return RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a key with a counter, renewed without one")
+    return RejectedEvidence(Reason.COUNTER_NOT_GREATER, f"counter {key.counter} after {row.get('counter')}")
+
+
+def _blocked_until(row: Mapping[str, Any]) -> int | None:
+    until: int | None = row.get("blocked", {}).get("until")
+    return until
+
+
+def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
+    until = _blocked_until(row)
+    return row.get("state") == KeyState.BLOCKED.value and (until is None or until > now)
+
+
+def _text_of(claims: Claims) -> str:
+    return json.dumps(claims.to_record(), separators=(",", ":"))
+
+
+def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
+    return EnrolledKey(
+        key_id=row["key_id"],
+        app=row["app"],
+        claims=Claims.from_record(json.loads(row["claims"])),
+        counter=row.get("counter"),
+        state=KeyState(row["state"]),
+        blocked_until=_blocked_until(row),
+        receipt=row.get("receipt"),
+        enrolled_at=row["enrolled_at"],
+        last_seen=row["last_seen"],
+        expires_at=row["expires_at"],
+        noted=Noted.from_record(json.loads(row["noted"]["record"])) if "noted" in row else None,
+        enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
+    )

@@ -1,0 +1,180 @@
+"""The audit table: who changed what, when and why. Entries are added and read, never changed or taken away.
+
+An entry is written in the same transaction as the change it tells of, wherever that change is one: there is then no
+change without an entry, and no entry of a change that did not happen.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from service.aws import from_item, to_item, unavailable_on_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+MAX_DETAIL: Final = 24_000
+"""Most characters of one detail; what is longer is cut, and says so."""
+
+MAX_DETAILS: Final = 16
+MAX_WHO: Final = 2_048
+"""Most characters of ``who``: the longest name that AWS gives a principal."""
+
+MAX_ENTRIES: Final = 500
+"""Most entries of one read."""
+
+_CUT: Final = "\n… cut"
+
+
+def app_subject(app: str) -> str:
+    """The subject of everything about one app: its registration, its policies, its not-before."""
+    return f"app/{app}"
+
+
+def key_subject(key_id: str) -> str:
+    """The subject of everything about one attested key."""
+    return f"key/{key_id}"
+
+
+def api_subject(audience: str) -> str:
+    """The subject of everything about one guarded API."""
+    return f"api/{audience}"
+
+
+def rule_subject(rule: str) -> str:
+    """The subject of letting in again all that one rule of a policy blocked."""
+    return f"rule/{rule}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One change. ``subject`` is what was changed (:func:`app_subject` and its like), ``at`` Unix seconds, ``who`` the
+    caller's ARN, ``action`` a slug such as ``publish-policy``, ``why`` the reason given.
+
+    ``details`` are texts and numbers about the change, never a secret. ``entry`` puts entries of one subject in order
+    and keeps two of one moment apart; it is drawn when the entry is made.
+    """
+
+    subject: str
+    at: float
+    who: str
+    action: str
+    why: str = ""
+    details: Mapping[str, str | int] = field(default_factory=dict)
+    entry: str = ""
+
+    def __post_init__(self) -> None:
+        details = {str(name)[:64]: _bounded(value) for name, value in list(self.details.items())[:MAX_DETAILS]}
+        object.__setattr__(self, "details", details)
+        object.__setattr__(self, "who", self.who[:MAX_WHO])
+        object.__setattr__(self, "why", _bounded(self.why))
+        if not self.entry:
+            object.__setattr__(self, "entry", f"{_moment(self.at)}/{secrets.token_hex(6)}")
+
+
+def _bounded(value: str | int) -> str | int:
+    if not isinstance(value, str) or len(value) <= MAX_DETAIL:
+        return value
+    return value[: MAX_DETAIL - len(_CUT)] + _CUT
+
+
+def _moment(at: float) -> str:
+    """A time as a text that sorts like the time."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Audit(Protocol):
+    """The entries. Both methods raise :class:`~service.errors.Unavailable`."""
+
+    def add(self, entry: AuditEntry) -> None:
+        """Write an entry by itself, for changes that are no transaction."""
+        ...
+
+    def newest(self, subject: str, *, limit: int = 50, before: str | None = None) -> tuple[AuditEntry, ...]:
+        """The entries of a subject, newest first, at most ``limit``; those before the entry ``before``, to go on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBAudit:
+    """:class:`Audit` in DynamoDB."""
+
+    client: DynamoDBClient
+    table: str
+
+    def adding(self, entry: AuditEntry) -> TransactWriteItemTypeDef:
+        """The part of a transaction that adds ``entry``."""
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": _item(entry),
+                "ConditionExpression": "attribute_not_exists(subject)",
+            }
+        }
+
+    def add(self, entry: AuditEntry) -> None:
+        with unavailable_on_failure("dynamodb:PutItem audit"):
+            self.client.put_item(
+                TableName=self.table, Item=_item(entry), ConditionExpression="attribute_not_exists(subject)"
+            )
+
+    def has(self, entry: AuditEntry) -> bool:
+        """Whether ``entry`` was written, and with it the change that it tells of: each is drawn for one attempt."""
+        with unavailable_on_failure("dynamodb:Query audit"):
+            found = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression="subject = :subject AND #entry = :entry",
+                ExpressionAttributeNames={"#entry": "entry"},
+                ExpressionAttributeValues=to_item({":subject": entry.subject, ":entry": entry.entry}),
+                ConsistentRead=True,
+                Select="COUNT",
+            )
+        return found["Count"] > 0
+
+    def newest(self, subject: str, *, limit: int = 50, before: str | None = None) -> tuple[AuditEntry, ...]:
+        limit = max(1, min(limit, MAX_ENTRIES))
+        condition = "subject = :subject" + (" AND #entry < :before" if before is not None else "")
+        names: Any = {"ExpressionAttributeNames": {"#entry": "entry"}} if before is not None else {}
+        with unavailable_on_failure("dynamodb:Query audit"):
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=to_item({":subject": subject, ":before": before}),
+                ScanIndexForward=False,
+                ConsistentRead=True,
+                PaginationConfig={"MaxItems": limit, "PageSize": limit},
+                **names,
+            )
+            return tuple(_entry_of(from_item(item)) for page in pages for item in page["Items"])
+
+
+def _item(entry: AuditEntry) -> dict[str, Any]:
+    return to_item(
+        {
+            "subject": entry.subject,
+            "entry": entry.entry,
+            "at": int(entry.at * 1_000),
+            "who": entry.who,
+            "action": entry.action,
+            "why": entry.why,
+            "details": json.dumps(entry.details, separators=(",", ":")),
+        }
+    )
+
+
+def _entry_of(row: Mapping[str, Any]) -> AuditEntry:
+    return AuditEntry(
+        subject=row["subject"],
+        entry=row["entry"],
+        at=row["at"] / 1_000,
+        who=row["who"],
+        action=row["action"],
+        why=row["why"],
+        details=json.loads(row["details"]),
+    )

@@ -1,0 +1,283 @@
+"""Blocking one attested key: taken back at once, for a time or for good.
+
+A block is one transaction over two tables: the key's own row, which refuses its renewals from that moment, and the
+revocations table, which the next trust bundle is made from. Publishing that is the caller's next step.
+
+Operators block by hand; a policy's ``@block`` rule does so by itself. What a rule does never shortens what a person
+decided: an automatic block yields to every block that lasts at least as long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from service.aws import from_item, to_item, unavailable_on_failure
+from service.tables.attested_keys import KeyState
+from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.tables.blocked_keys import BY_RULE, KEY, PERSONS, Place, listed_row, place_of
+from service.transactions import transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NEVER: Final = 253_402_300_799
+"""The end of the year 9999, in Unix seconds: when the row of a key that is blocked for good expires. TTL must not
+delete it: the key, forgotten, could enrol again."""
+
+MAX_REASON: Final = 200
+MAX_BY: Final = 400
+_ATTEMPTS: Final = 5
+SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at")
+"""What is read of a key's row for an operator: neither claims nor receipt."""
+
+_UNCHANGED: Final = "app = :app AND #expires = :seen_expires AND #state = :seen_state"
+
+
+class BlockingRefused(Exception):
+    """A block or unblock that cannot be done. The message is one sentence for an operator."""
+
+
+class KeyNotKnown(BlockingRefused):
+    """No such key."""
+
+
+class KeyChanging(BlockingRefused):
+    """The key was written at the same moment, again and again: the same call may succeed now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyStanding:
+    """What an operator sees of one key. Times are Unix seconds; ``blocked_until`` is ``None`` for a block for good.
+    ``reason`` is why, ``blocked_by`` who: a person's identity, or ``policy 12: hooking-tool`` for a rule."""
+
+    key_id: str
+    app: str
+    state: str
+    enrolled_at: int
+    last_seen: int
+    expires_at: int
+    blocked_at: int | None = None
+    blocked_until: int | None = None
+    reason: str = ""
+    blocked_by: str = ""
+
+    def to_record(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+class Blocking(Protocol):
+    """What use cases ask for. Every method raises :class:`BlockingRefused` and
+    :class:`~service.errors.Unavailable`; ``now`` is Unix seconds."""
+
+    def show(self, key_id: str) -> KeyStanding:
+        """One key."""
+        ...
+
+    def block(
+        self,
+        key_id: str,
+        *,
+        by: str,
+        now: float,
+        reason: str = "",
+        seconds: int | None = None,
+        entry: AuditEntry | None = None,
+    ) -> KeyStanding:
+        """Block a key on a person's word, for ``seconds`` or for good; a block that stands is replaced. ``entry`` is
+        written with it or not at all."""
+        ...
+
+    def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
+        """Block a key on a rule's word. False when a block stands already that lasts as long or longer."""
+        ...
+
+    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStanding:
+        """Let a key renew again; it has a whole idle period to do so. ``entry`` is written with it or not at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBBlocking:
+    """:class:`Blocking` in DynamoDB: the tables attested_keys and revocations, and the audit for a person's changes."""
+
+    client: DynamoDBClient
+    attested_keys: str
+    revocations: str
+    sleep: Callable[[float], None] = time.sleep
+    audit: DynamoDBAudit | None = None
+
+    def show(self, key_id: str) -> KeyStanding:
+        return standing_of(self._row(key_id))
+
+    def block(
+        self,
+        key_id: str,
+        *,
+        by: str,
+        now: float,
+        reason: str = "",
+        seconds: int | None = None,
+        entry: AuditEntry | None = None,
+    ) -> KeyStanding:
+        if len(reason) > MAX_REASON:
+            raise BlockingRefused(f"A reason of more than {MAX_REASON} characters is too long.")
+
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            return self._blocking(row, by=by, now=now, reason=reason, seconds=seconds)
+
+        self._change(key_id, parts, entry)
+        return self.show(key_id)
+
+    def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
+        until = int(now) + seconds
+
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            blocked = row.get("blocked", {})
+            if row["state"] == KeyState.BLOCKED and blocked.get("until", until) >= until:
+                return {}
+            return self._blocking(row, by=by, now=now, reason=reason[:MAX_REASON], seconds=seconds)
+
+        return self._change(key_id, parts)
+
+    def unblock(
+        self, key_id: str, *, now: float, entry: AuditEntry | None = None, seen: KeyStanding | None = None
+    ) -> KeyStanding:
+        """``seen`` is the block that is meant: another one, placed meanwhile, stays (:class:`KeyChanging`)."""
+
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            if seen is not None and standing_of(row) != seen:
+                return {}
+            values = {":state": KeyState.ACTIVE.value, ":expires": int(now) + _idle(row)}
+            made = {
+                "key": self._update(row, "SET #state = :state, #expires = :expires REMOVE #blocked", values),
+                "listed by an older release": self._unlisting(Place(row["app"], KEY + key_id)),
+            }
+            place = _place(row)
+            return made if place is None else {**made, "listed": self._unlisting(place)}
+
+        if not self._change(key_id, parts, entry):
+            raise KeyChanging("The key was blocked anew, or let in, at this moment.")
+        return self.show(key_id)
+
+    def _blocking(
+        self, row: Mapping[str, Any], *, by: str, now: float, reason: str, seconds: int | None
+    ) -> dict[str, Any]:
+        """The parts of the transaction that blocks the key of ``row``."""
+        moment, idle = int(now), _idle(row)
+        until = None if seconds is None else moment + seconds
+        stood, place = _place(row), place_of(row["key_id"], at=moment, by=by)
+        if stood is not None and _is_blocked(row, now) and (by.startswith(BY_RULE) or stood.app == PERSONS):
+            # It minted nothing since it was blocked: it stays where it stands, and a rule need not delete anything.
+            place = stood
+        since = int(place.revoked.partition("/")[0])
+        why = {"at": moment, "until": until, "reason": reason, "by": by[:MAX_BY], "place": list(place), "idle": idle}
+        values = {
+            ":state": KeyState.BLOCKED.value,
+            ":blocked": {name: value for name, value in why.items() if value is not None},
+            ":expires": NEVER if until is None else max(row["expires_at"], until + idle),
+        }
+        listed = to_item(listed_row(place, app=row["app"], at=since, until=until))
+        parts: dict[str, Any] = {
+            "key": self._update(row, "SET #state = :state, #blocked = :blocked, #expires = :expires", values),
+            "listed": {"Put": {"TableName": self.revocations, "Item": listed}},
+        }
+        if stood is not None and stood != place and not by.startswith(BY_RULE):
+            parts["listed before"] = self._unlisting(stood)
+        return parts
+
+    def _unlisting(self, place: Place) -> dict[str, Any]:
+        return {"Delete": {"TableName": self.revocations, "Key": place.to_key()}}
+
+    def _row(self, key_id: str) -> dict[str, Any]:
+        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
+            answer = self.client.get_item(
+                TableName=self.attested_keys,
+                Key={"key_id": {"S": key_id}},
+                ConsistentRead=True,
+                # Neither claims nor receipt: an operator's terminal has no need of them.
+                ProjectionExpression=", ".join(f"#{name}" for name in SHOWN),
+                ExpressionAttributeNames={f"#{name}": name for name in SHOWN},
+            )
+        if not answer.get("Item"):
+            raise KeyNotKnown(f"No key {key_id[:64]} is known: it was never enrolled, or it was idle and forgotten.")
+        return from_item(answer["Item"])
+
+    def _update(self, row: Mapping[str, Any], expression: str, values: Mapping[str, object]) -> dict[str, Any]:
+        seen = {":app": row["app"], ":seen_expires": row["expires_at"], ":seen_state": row["state"]}
+        condition = _UNCHANGED + " AND attribute_not_exists(#blocked)"
+        if "blocked" in row:
+            condition = _UNCHANGED + " AND #blocked = :seen_blocked"
+            seen[":seen_blocked"] = row["blocked"]
+        return {
+            "Update": {
+                "TableName": self.attested_keys,
+                "Key": {"key_id": {"S": row["key_id"]}},
+                "UpdateExpression": expression,
+                "ConditionExpression": condition,  # as it was read: whoever was faster is looked at again
+                "ExpressionAttributeNames": {"#state": "state", "#blocked": "blocked", "#expires": "expires_at"},
+                "ExpressionAttributeValues": to_item({**values, **seen}),
+            }
+        }
+
+    def _change(
+        self, key_id: str, parts_of: Callable[[Mapping[str, Any]], dict[str, Any]], entry: AuditEntry | None = None
+    ) -> bool:
+        """Carry out the parts for the key's row as it is, with ``entry`` or not at all. False where there are none."""
+        audit = self.audit
+        if entry is not None and audit is None:
+            raise TypeError("a block that is recorded needs the audit table")
+        written = None
+        for attempt in range(_ATTEMPTS):
+            parts = parts_of(self._row(key_id))
+            if not parts:
+                return False
+            if entry is not None and audit is not None:
+                parts["entry"] = audit.adding(entry)
+                written = partial(audit.has, entry)
+            what = "dynamodb:TransactWriteItems"
+            if not transact(self.client, parts, what=what, written=written, sleep=self.sleep):
+                return True
+            self.sleep(0.05 * 2**attempt)  # it is renewing just now, or somebody else blocks it
+        raise KeyChanging("The key changed at this moment: try again.")
+
+
+def _place(row: Mapping[str, Any]) -> Place | None:
+    """Where a key that is or was blocked is listed."""
+    blocked = row.get("blocked")
+    if not blocked or "at" not in blocked:
+        return None
+    if "place" in blocked:
+        return Place(*blocked["place"])
+    return place_of(row["key_id"], at=blocked["at"], by=blocked.get("by", ""))  # as older rows are taken over
+
+
+def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
+    until = row.get("blocked", {}).get("until")
+    return row["state"] == KeyState.BLOCKED.value and (until is None or until > now)
+
+
+def _idle(row: Mapping[str, Any]) -> int:
+    """Seconds that the key may idle, as its last renewal was granted; kept in the row while it is blocked."""
+    return int(row.get("blocked", {}).get("idle", row["expires_at"] - row["last_seen"]))
+
+
+def standing_of(row: Mapping[str, Any]) -> KeyStanding:
+    """What an operator sees of a key's row, of which :data:`SHOWN` was read."""
+    blocked = row.get("blocked", {})
+    return KeyStanding(
+        key_id=row["key_id"],
+        app=row["app"],
+        state=row["state"],
+        enrolled_at=row["enrolled_at"],
+        last_seen=row["last_seen"],
+        expires_at=row["expires_at"],
+        blocked_at=blocked.get("at"),
+        blocked_until=blocked.get("until"),
+        reason=blocked.get("reason", ""),
+        blocked_by=blocked.get("by", ""),
+    )

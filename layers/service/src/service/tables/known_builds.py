@@ -1,0 +1,130 @@
+"""The builds table: which builds of an app its owner released, and what they are made of.
+
+One row per app and build: a build's parts can take hundreds of kilobytes, and a renewal reads the one it is about.
+Whether any build is known at all, and the oldest accepted one, stand with the app, so that an app without builds costs
+no further read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from attestation.appraisal.builds import (
+    PLATFORM_NAMES,
+    BuildComparison,
+    KnownBuild,
+    KnownBuilds,
+    UnknownBuilds,
+    build_of,
+    compare_build,
+    require_not_retired,
+)
+from attestation.claims import Claims
+from attestation.client_data import ClientData
+
+from service.aws import unavailable_on_failure
+from service.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+_MAX_SORT_KEY: Final = 1024
+"""Bytes of a DynamoDB sort key ("Quotas in Amazon DynamoDB")."""
+
+
+class Builds(Protocol):
+    """Where use cases look a build up."""
+
+    def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
+        """The build of that number, or ``None``. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBBuilds:
+    """:class:`Builds` in DynamoDB. ``bonafide app register --from`` writes the rows."""
+
+    client: DynamoDBClient
+    table: str
+
+    def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
+        if not _is_sort_key(f"{platform}#{build}"):
+            return None
+        key = {"app": {"S": app}, "build": {"S": f"{platform}#{build}"}}
+        with unavailable_on_failure("dynamodb:GetItem builds"):
+            row = self.client.get_item(TableName=self.table, Key=key, ProjectionExpression="parts").get("Item")
+        if row is None:
+            return None
+        try:
+            parts = {name: tuple(digests) for name, digests in json.loads(row["parts"]["S"]).items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Unavailable(f"build {platform} {build} of app {app} is registered wrongly") from None
+        return KnownBuild(build=build, parts=parts)
+
+
+def _is_sort_key(text: str) -> bool:
+    """Whether a row can have this name. The attack: a build number that DynamoDB refuses, and each such request is an
+    error of ours."""
+    try:
+        return len(text.encode("utf-8")) <= _MAX_SORT_KEY
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildExpectations:
+    """What the apps table says of an app's builds, by platform (``apple``, ``android``, ``harmony``)."""
+
+    by_platform: Mapping[str, KnownBuilds] = field(default_factory=dict)
+
+    def compare(self, builds: Builds, *, app: str, claims: Claims, client_data: ClientData) -> BuildComparison | None:
+        """How the build at hand compares with the known ones; ``None`` where nothing is expected of it.
+
+        ``claims`` are what the evidence of this request proves. Raises :class:`~service.errors.Unavailable`, and
+        :class:`~attestation.errors.RejectedEvidence` for a build that was retired.
+        """
+        platform = PLATFORM_NAMES[claims.platform]
+        expected = self.by_platform.get(platform)
+        if expected is None:
+            return None
+        build = build_of(claims, client_data)
+        require_not_retired(build, expected)
+        if expected.registered and build:
+            expected = replace(expected, build=builds.find(app, platform, build))
+        return compare_build(build, client_data.measurements, expected)
+
+
+def read_build_expectations(members: object, where: str) -> BuildExpectations:
+    """The expectations in an app's ``known_builds``: ``unknown`` and, by platform, {``registered``, ``minimum``,
+    ``retired``}.
+
+    ``where`` is how an operator knows the row. Raises :class:`~service.errors.Unavailable` for one that says something
+    else: a minimum half understood would let in what its owner excluded.
+    """
+    try:
+        known: Mapping[str, Any] = _of_type(members, Mapping)
+        unknown = UnknownBuilds(known.get("unknown", UnknownBuilds.WARN))
+        return BuildExpectations(
+            {
+                platform: KnownBuilds(
+                    registered=_of_type(known[platform].get("registered", False), bool),
+                    minimum=_of_type(known[platform].get("minimum"), str, type(None)),
+                    unknown=unknown,
+                    retired=tuple(_of_type(build, str) for build in _of_type(known[platform].get("retired", []), list)),
+                )
+                for platform in dict.fromkeys(PLATFORM_NAMES.values())
+                if platform in known
+            }
+        )
+    except (TypeError, ValueError, AttributeError):
+        raise Unavailable(f"{where} is registered wrongly: known_builds cannot be read") from None
+
+
+def _of_type(value: Any, *types: type) -> Any:
+    if not isinstance(value, types):
+        raise TypeError
+    return value

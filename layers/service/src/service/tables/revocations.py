@@ -1,0 +1,104 @@
+"""The revocations table: what was taken back of each app, and must reach every relying party at once.
+
+The times before which apps' tokens are refused (:mod:`service.tables.not_before`), and each key that was blocked
+lately (:mod:`service.tables.blocked_keys`). (A third kind of row is :mod:`service.keys.publish_debounce`'s.) Renewals
+are refused by the key's own state in attested_keys, for as long as the block lasts; relying parties only need to hear
+of a key until the last token that it holds has expired. So these rows, and with them the trust bundle, forget a block
+after :data:`~service.tables.blocked_keys.LISTED`, however long it lasts, and one for a shorter time sooner. A token
+that was minted after a block ended is good, also while a bundle still names the key: the row says until when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bonafide_tokens.trust_bundle import AppStanding
+
+from service.aws import from_item, to_item, unavailable_on_failure
+from service.errors import Unavailable
+from service.tables.blocked_keys import BY_RULE, KEY, LISTED, LONGEST_TOKEN_LIFE, BlockedKeys, listed_until
+from service.tables.older_revocations import NOT_BEFORES, TOKENS, OlderRevocations
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["KEY", "LISTED", "LONGEST_TOKEN_LIFE", "NOT_BEFORES", "TOKENS", "listed_until"]
+
+PUBLICATION: Final = "publication"
+
+MAX_LISTED: Final = 12_000
+"""Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that rules
+blocked longest ago are left out: their tokens have expired first. Whoever blocks more than that within minutes wants
+the app's not-before instead."""
+
+
+class Revocations(Protocol):
+    """Where the publisher looks revocations up."""
+
+    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
+        """The standing of every app that has any revocation, with the ``most`` important blocked keys. Raises
+        :class:`~service.errors.Unavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBRevocations:
+    """:class:`Revocations` in DynamoDB. ``bonafide key block`` and ``bonafide app not-before`` write the rows."""
+
+    client: DynamoDBClient
+    table: str
+
+    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
+        try:
+            moments = OlderRevocations(self.client, self.table).take_over(now, self._not_befores())
+            rows: list[Mapping[str, Any]] = [
+                {"app": app, "revoked": TOKENS, "not_before": moment} for app, moment in moments.items()
+            ]
+            rows += BlockedKeys(self.client, self.table).newest(now, most)
+            return standings_of(rows, now, most=most)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable("a row of the revocations table cannot be read") from error
+
+    def _not_befores(self) -> dict[str, int]:
+        with unavailable_on_failure("dynamodb:Query revocations"):
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table,
+                KeyConditionExpression="app = :all",
+                ExpressionAttributeValues=to_item({":all": NOT_BEFORES}),
+                # Consistent: an index could be read before it knows of what is being published.
+                ConsistentRead=True,
+            )
+            rows = [from_item(item) for page in pages for item in page["Items"]]
+        return {row["revoked"]: row["not_before"] for row in rows}
+
+
+def standings_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MAX_LISTED) -> dict[str, AppStanding]:
+    """The standings that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here.
+
+    Of more than ``most`` blocked keys, those that persons blocked come first, then those blocked last. The attack:
+    somebody enrols thousands of keys and has each blocked by a rule, to push one that an operator blocked off the list.
+    """
+    not_before: dict[str, float] = {}
+    keys = []
+    for row in rows:
+        if row["revoked"] == TOKENS:
+            not_before[row["app"]] = float(row["not_before"])
+        elif row["revoked"].startswith(KEY) and row["expires_at"] > now:
+            by_rule = str(row.get("by", "")).startswith(BY_RULE)
+            keys.append((by_rule, -row["at"], row["app"], row["revoked"].removeprefix(KEY), row.get("until") or 0))
+    blocked: dict[str, set[str]] = {}
+    ends: dict[str, dict[str, int]] = {}
+    for *_, app, key_id, until in sorted(keys)[:most]:
+        named, ended = blocked.setdefault(app, set()), ends.setdefault(app, {})
+        if key_id in named:  # blocked again: the longer block counts
+            other = ended.pop(key_id, 0)
+            until = max(until, other) if until and other else 0
+        named.add(key_id)
+        if until:
+            ended[key_id] = until
+    return {
+        app: AppStanding(not_before.get(app, 0.0), frozenset(blocked.get(app, ())), ends.get(app, {}))
+        for app in sorted(not_before.keys() | blocked.keys())
+    }

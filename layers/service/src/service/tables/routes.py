@@ -1,0 +1,42 @@
+"""The apis table: what each route of each guarded API asks for, by audience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bonafide_tokens.routes import RouteRequirement, routes_from_json
+
+from service.aws import from_item, unavailable_on_failure
+from service.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class Apis(Protocol):
+    """Where the publisher looks routes up."""
+
+    def all(self) -> Mapping[str, tuple[RouteRequirement, ...]]:
+        """The routes of every API, first match wins. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBApis:
+    """:class:`Apis` in DynamoDB. ``bonafide api mode`` writes the rows; ``routes`` is spelled as in trust bundles."""
+
+    client: DynamoDBClient
+    table: str
+
+    def all(self) -> Mapping[str, tuple[RouteRequirement, ...]]:
+        # Consistent: who changed a route publishes at once, and must find the change.
+        with unavailable_on_failure("dynamodb:Scan apis"):
+            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
+            rows = [from_item(item) for page in pages for item in page["Items"]]
+        try:
+            return {row["audience"]: routes_from_json(row["routes"]) for row in rows}
+        except (KeyError, ValueError) as error:
+            # Leaving the row out would open or close routes that somebody set; the last bundle goes on instead.
+            raise Unavailable("a row of the apis table has no readable routes") from error

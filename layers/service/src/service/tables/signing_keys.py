@@ -1,0 +1,173 @@
+"""The signing_keys table: token-signing keys and challenge-sealing keys, wrapped, with their dates.
+
+A key's kid is ``<purpose>-<n>``; the next key takes n + 1 with a conditional put, so two rotations at the same moment
+make one key. Its life: *announced* (stored, no ``active_from`` yet) → *active* (from ``active_from`` until a newer one
+is) → *retired* (from ``retired_at``: nothing it made is still good).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
+
+from service.aws import from_item, to_item, unavailable_on_failure
+from service.transactions import transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+@unique
+class Purpose(StrEnum):
+    """What a key is for."""
+
+    TOKEN = "token"
+    CHALLENGE = "challenge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """One row. ``wrapped`` is the sealed private half; times are Unix seconds; ``public_jwk`` only for token keys."""
+
+    kid: str
+    purpose: Purpose
+    wrapped: bytes
+    public_jwk: Mapping[str, str] | None = None
+    created_at: int
+    active_from: int | None = None
+    retired_at: int | None = None
+
+    @property
+    def number(self) -> int:
+        """The n of the kid."""
+        return int(self.kid.rpartition("-")[2])
+
+    def public_key(self) -> EcPublicKey:
+        """A token key's public half. Raises :class:`ValueError` for a key of another purpose."""
+        if self.public_jwk is None:
+            raise ValueError("only token keys have a public half")
+        return public_key_from_jwk(self.public_jwk)
+
+    def is_retired(self, now: float) -> bool:
+        """Whether nothing this key made can still be good."""
+        return self.retired_at is not None and self.retired_at <= now
+
+    def is_active(self, now: float) -> bool:
+        """Whether it may make new tokens or challenges, if no newer key is."""
+        return self.active_from is not None and self.active_from <= now and not self.is_retired(now)
+
+
+def newest_first(keys: tuple[StoredKey, ...], purpose: Purpose) -> tuple[StoredKey, ...]:
+    """The keys of one purpose, highest number first."""
+    return tuple(sorted((k for k in keys if k.purpose is purpose), key=lambda k: k.number, reverse=True))
+
+
+class SigningKeys(Protocol):
+    """The table as readers and rotation see it. Every method raises :class:`~service.errors.Unavailable`."""
+
+    def all(self) -> tuple[StoredKey, ...]:
+        """Every row, in no order."""
+        ...
+
+    def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
+        """Store a new key and set ``retired_at`` of the ``retiring`` kids, all or nothing.
+
+        False when its kid is taken or an old key vanished: somebody else rotated.
+        """
+        ...
+
+    def activate(self, kid: str, active_from: int, *, retiring: Mapping[str, int]) -> bool:
+        """Give an announced key its ``active_from`` and the ``retiring`` kids their ``retired_at``, all or nothing.
+
+        False when somebody else did.
+        """
+        ...
+
+    def remove(self, kid: str) -> None:
+        """Forget a retired key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBSigningKeys:
+    """:class:`SigningKeys` in DynamoDB. The table holds a handful of rows, so reading is one Scan."""
+
+    client: DynamoDBClient
+    table: str
+
+    def all(self) -> tuple[StoredKey, ...]:
+        with unavailable_on_failure("dynamodb:Scan signing_keys"):
+            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
+            return tuple(_key_of(from_item(item)) for page in pages for item in page["Items"])
+
+    def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
+        put: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self.table,
+                "Item": to_item(
+                    {
+                        "kid": key.kid,
+                        "purpose": key.purpose.value,
+                        "wrapped": key.wrapped,
+                        "public_jwk": None if key.public_jwk is None else json.dumps(dict(key.public_jwk)),
+                        "created_at": key.created_at,
+                        "active_from": key.active_from,
+                        "retired_at": key.retired_at,
+                    }
+                ),
+                "ConditionExpression": "attribute_not_exists(kid)",
+            }
+        }
+        return self._transact([put, *self._retiring(retiring or {})])
+
+    def activate(self, kid: str, active_from: int, *, retiring: Mapping[str, int]) -> bool:
+        update: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self.table,
+                "Key": {"kid": {"S": kid}},
+                "UpdateExpression": "SET active_from = :moment",
+                "ConditionExpression": "attribute_exists(kid) AND attribute_not_exists(active_from)",
+                "ExpressionAttributeValues": to_item({":moment": active_from}),
+            }
+        }
+        return self._transact([update, *self._retiring(retiring)])
+
+    def remove(self, kid: str) -> None:
+        with unavailable_on_failure("dynamodb:DeleteItem signing_keys"):
+            self.client.delete_item(TableName=self.table, Key={"kid": {"S": kid}})
+
+    def _retiring(self, retiring: Mapping[str, int]) -> list[TransactWriteItemTypeDef]:
+        return [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": {"kid": {"S": kid}},
+                    "UpdateExpression": "SET retired_at = if_not_exists(retired_at, :moment)",
+                    "ConditionExpression": "attribute_exists(kid)",
+                    "ExpressionAttributeValues": to_item({":moment": moment}),
+                }
+            }
+            for kid, moment in retiring.items()
+        ]
+
+    def _transact(self, items: list[TransactWriteItemTypeDef]) -> bool:
+        parts = {str(number): item for number, item in enumerate(items)}
+        return not transact(self.client, parts, what="dynamodb:TransactWriteItems signing_keys")
+
+
+def _key_of(row: Mapping[str, Any]) -> StoredKey:
+    return StoredKey(
+        kid=row["kid"],
+        purpose=Purpose(row["purpose"]),
+        wrapped=row["wrapped"],
+        public_jwk=json.loads(row["public_jwk"]) if "public_jwk" in row else None,
+        created_at=row["created_at"],
+        active_from=row.get("active_from"),
+        retired_at=row.get("retired_at"),
+    )

@@ -1,0 +1,1 @@
+"""Decisions, metrics and support codes in the log."""

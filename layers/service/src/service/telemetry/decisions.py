@@ -1,0 +1,232 @@
+"""What an operator sees: one structured line per decision, and errors without data.
+
+Nothing here may fail a request, and nothing here takes evidence, tokens, challenges or key material.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final, Protocol
+
+from attestation.appraisal.builds import BuildComparison
+from attestation.appraisal.result import AttestationResult
+from attestation.client_data import ClientData
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+METRIC_NAMESPACE: Final = "Bonafide"
+
+_OBSERVED: Final = " (observed)"
+_COUNTRY: Final = re.compile("[A-Za-z]{2}", re.ASCII)
+_RULE: Final = re.compile("[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+# Every name is a metric of its own, which costs money each month. What one process names is bounded by the rules of the
+# policies that it meets; this is the bound for whoever publishes a policy with a thousand.
+_MAX_COUNTED_RULES: Final = 200
+_MAX_COUNTED_FINDINGS: Final = 20
+_LOGGED_OCTETS: Final = 96
+"""What one text of the app's own may take in a line, before its evidence is verified; as JSON in ASCII writes it."""
+_LOGGED_DETAIL: Final = 240
+_counted_rules: set[str] = set()
+
+
+class RecordedFacts(Protocol):
+    """What a policy looked at, for the record: :class:`attestation.appraisal.facts.Facts`."""
+
+    @property
+    def context(self) -> Mapping[str, object]: ...
+
+    def to_record(self) -> Mapping[str, object]: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class DecisionRecord:
+    """Facts about one attestation, renewal or report, noted as they become known, so that a refusal has them too.
+
+    ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``app``,
+    ``key_id``, ``app_build``, ``os`` and ``model`` may be the client's own word: nothing of it is noted before the
+    challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
+    COUNTRY_HEADER says. ``client_policy_version`` is the one in force for this caller, which the answer tells it.
+    ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
+    """
+
+    action: str
+    request_id: str = ""
+    at: float = 0.0
+    app: str = ""
+    key_id: str = ""
+    platform: str = ""
+    app_build: str = ""
+    os: str = ""
+    model: str = ""
+    country: str | None = None
+    tier: str = ""
+    policy_version: int | None = None
+    client_policy_version: int | None = None
+    findings: list[str] = field(default_factory=list)
+    build_match: str = ""
+    differing: list[str] = field(default_factory=list)
+    facts: RecordedFacts | None = None
+
+    def note_client_data(self, client_data: ClientData) -> None:
+        """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""
+        self.app_build = client_data.app_build or ""
+        self.os, self.model = client_data.os or "", client_data.model or ""
+
+    def note_facts(self, facts: RecordedFacts) -> None:
+        """Take over what the policy is about to judge, so that another policy can judge it again later."""
+        self.facts = facts
+
+    def note_build(self, build: BuildComparison | None) -> None:
+        """Take over how the app at hand compares with its known builds; the names of differing parts are its own."""
+        if build is not None:
+            self.build_match, self.differing = build.match.value, [name[:80] for name in build.differing]
+
+    def note_result(self, result: AttestationResult) -> None:
+        """Take over what appraisal found; observed rules are marked."""
+        self.tier = result.tier.value
+        self.policy_version = result.policy_version
+        self.findings = [f.rule if f.enforced else f"{f.rule}{_OBSERVED}" for f in result.findings]
+
+
+@cache
+def logger() -> Logger:
+    """The function's logger; level and service name come from the POWERTOOLS_ variables."""
+    return Logger(location=None, json_serializer=_line)
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    """One line of pure ASCII. The attack: half a surrogate pair in a text that the app chose, which standard output
+    cannot encode, and the decision about that app is in no log."""
+    return json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=True)
+
+
+def _beginning(text: str) -> str:
+    """As much of ``text`` as takes :data:`_LOGGED_OCTETS` in a line.
+
+    The attack: texts whose every character is twelve octets in ASCII, from callers who prove nothing yet, to fill logs
+    and archive at twice the size of what was sent.
+    """
+    size = 0
+    for index, character in enumerate(text):
+        size += len(json.dumps(character)) - 2
+        if size > _LOGGED_OCTETS:
+            return text[:index]
+    return text
+
+
+def log_decision(
+    record: DecisionRecord, *, outcome: str, reason: str, detail: str = "", support_code: str = ""
+) -> None:
+    """Write the decision line. ``outcome`` is ``accepted``, ``refused`` or ``unavailable``."""
+    _best_effort(
+        lambda: logger().info(
+            "decision",
+            action=record.action,
+            outcome=outcome,
+            reason=reason,
+            detail=detail[:_LOGGED_DETAIL],
+            support_code=support_code,
+            request_id=record.request_id,
+            app=record.app,
+            key_id=record.key_id,
+            platform=record.platform,
+            app_build=_beginning(record.app_build),
+            at=record.at,
+            os=_beginning(record.os),
+            model=_beginning(record.model),
+            country=record.country or "",
+            tier=record.tier,
+            policy_version=record.policy_version,
+            findings=record.findings,
+            build_match=record.build_match,
+            differing=record.differing,
+            **_judged(record),
+        )
+    )
+    _best_effort(lambda: _count_rules(record.findings))
+
+
+def log_unavailable(what: str, request_id: str = "") -> None:
+    """Say that one of our own services could not answer, and count it."""
+    _best_effort(lambda: logger().warning("unavailable", what=what, request_id=request_id))
+    count("Unavailable")
+
+
+def log_unexpected(error: BaseException, request_id: str = "") -> None:
+    """Say where an unplanned exception came from, and count it: template.yaml hangs an alarm on this metric.
+
+    Types and places only: an exception's text may quote the request.
+    """
+    _best_effort(
+        lambda: logger().error(
+            "unexpected error", error_type=type(error).__qualname__, at=places(error), request_id=request_id
+        )
+    )
+    count("UnexpectedError")
+
+
+def places(error: BaseException) -> list[str]:
+    """The frames an exception passed, innermost last, as ``file:line function``."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    return [f"{'/'.join(frame.filename.rsplit('/', 2)[-2:])}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def count(name: str, **dimensions: str) -> None:
+    """Add one to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack``,
+    ``service`` and those given; their values must come from a small, closed set."""
+
+    def write() -> None:
+        with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE) as metric:
+            metric.add_dimension(name="stack", value=os.environ.get("STACK_NAME") or "none")
+            for dimension, value in dimensions.items():
+                metric.add_dimension(name=dimension, value=value)
+
+    _best_effort(write)
+
+
+def _judged(record: DecisionRecord) -> dict[str, Any]:
+    return {} if record.facts is None else {"facts": record.facts.to_record()}
+
+
+def _count_rules(findings: list[str]) -> None:
+    """One metric per rule that took part: ``RuleMatched``, or ``RuleObserved`` for rules that are only observed, with
+    the dimensions ``stack``, ``service`` and ``rule``."""
+    for finding in findings[:_MAX_COUNTED_FINDINGS]:
+        rule = finding.removesuffix(_OBSERVED)
+        if _RULE.fullmatch(rule) is None or (rule not in _counted_rules and len(_counted_rules) >= _MAX_COUNTED_RULES):
+            rule = "other"
+        _counted_rules.add(rule)
+        count("RuleObserved" if finding.endswith(_OBSERVED) else "RuleMatched", rule=rule)
+
+
+def country_of(headers: Mapping[str, str], header: str) -> str | None:
+    """The country that ``header`` names, as two capital letters; ``None`` for anything else, and without a header.
+
+    ``headers`` have lower-case names. The value is worth what wrote it: a CDN that overwrites the header tells where
+    the request came from, and without one the client tells whatever it likes.
+    """
+    text = headers.get(header.lower(), "") if header else ""
+    return text.upper() if _COUNTRY.fullmatch(text) else None
+
+
+def measure_seconds(name: str, value: float, *, stack: str) -> None:
+    """Report a time for alarms: metric ``name`` with the dimensions ``stack`` and ``service``."""
+
+    def write() -> None:
+        with single_metric(name=name, unit=MetricUnit.Seconds, value=value, namespace=METRIC_NAMESPACE) as metric:
+            metric.add_dimension(name="stack", value=stack)
+
+    _best_effort(write)
+
+
+def _best_effort(write: Callable[[], Any]) -> None:
+    try:
+        write()
+    except Exception:  # noqa: S110 - a full disk or a closed pipe must not cost a client its token
+        pass

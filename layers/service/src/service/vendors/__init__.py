@@ -1,0 +1,1 @@
+"""What vendors say: revocation lists and Play Integrity, fetched and remembered."""

@@ -1,0 +1,124 @@
+"""The endorsements table: what vendors publish and we must keep at hand, one row per feed. Today: one feed, Google's
+attestation status list.
+
+A row is replaced whole, by a conditional write on its revision, so readers see one list or the other and never a
+mixture. DynamoDB allows 400 KB for a row; the list is kept compressed (49 KB become 9 KB), and a list that outgrows
+:data:`MAX_STORED_BYTES` all the same is not stored: the last good one stays, and the alarm on its age says so in time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from attestation.android.revocation import MAX_STATUS_LIST_BYTES
+from botocore.exceptions import ClientError
+
+from service.aws import error_code, from_item, to_item, unavailable_on_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ANDROID_STATUS: Final = "android-status"
+"""The feed's name: Google's attestation status list."""
+
+MAX_STORED_BYTES: Final = 380_000
+"""Largest compressed list that is stored, in bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStatusList:
+    """One row. ``content`` is the list as it was served, compressed by :func:`packed`; ``entries`` how many it has.
+
+    ``fetched_at`` is when the vendor was last heard confirming the list, ``fresh_until`` until when it said that asking
+    again is of no use, both Unix seconds. ``revision`` counts the writes of the row.
+    """
+
+    content: bytes = field(repr=False)
+    entries: int
+    etag: str | None = None
+    fetched_at: int
+    fresh_until: int
+    revision: int
+
+
+class StatusLists(Protocol):
+    """The table, for one feed. Both methods raise :class:`~service.errors.Unavailable`."""
+
+    def find(self) -> StoredStatusList | None:
+        """The row, or ``None`` before the first fetch."""
+        ...
+
+    def replace(self, row: StoredStatusList) -> bool:
+        """Store ``row`` in the place of the revision before its own. False when somebody else was faster."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBStatusLists:
+    """:class:`StatusLists` in DynamoDB."""
+
+    client: DynamoDBClient
+    table: str
+    feed: str = ANDROID_STATUS
+
+    def find(self) -> StoredStatusList | None:
+        with unavailable_on_failure("dynamodb:GetItem endorsements"):
+            answer = self.client.get_item(TableName=self.table, Key={"feed": {"S": self.feed}}, ConsistentRead=True)
+        return _row_of(from_item(answer["Item"])) if "Item" in answer else None
+
+    def replace(self, row: StoredStatusList) -> bool:
+        item = to_item(
+            {
+                "feed": self.feed,
+                "content": row.content,
+                "entries": row.entries,
+                "etag": row.etag,
+                "fetched_at": row.fetched_at,
+                "fresh_until": row.fresh_until,
+                "revision": row.revision,
+            }
+        )
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(feed)"}
+        if row.revision > 1:
+            previous = to_item({":previous": row.revision - 1})
+            condition = {"ConditionExpression": "revision = :previous", "ExpressionAttributeValues": previous}
+        with unavailable_on_failure("dynamodb:PutItem endorsements"):
+            try:
+                self.client.put_item(TableName=self.table, Item=item, **condition)
+            except ClientError as error:
+                if error_code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+
+def packed(content: bytes) -> bytes:
+    """The list, compressed for a row."""
+    return zlib.compress(content, 9)
+
+
+def unpacked(content: bytes) -> bytes:
+    """The list of a row. Raises :class:`ValueError` for bytes that :func:`packed` did not make, or a list over the
+    library's limit."""
+    reader = zlib.decompressobj()
+    try:
+        whole = reader.decompress(content, MAX_STATUS_LIST_BYTES + 1)
+    except zlib.error:
+        raise ValueError("the stored status list cannot be unpacked") from None
+    if not reader.eof:
+        raise ValueError("the stored status list is cut off or too large")
+    return whole
+
+
+def _row_of(row: Mapping[str, Any]) -> StoredStatusList:
+    return StoredStatusList(
+        content=row["content"],
+        entries=row["entries"],
+        etag=row.get("etag"),
+        fetched_at=row["fetched_at"],
+        fresh_until=row["fresh_until"],
+        revision=row["revision"],
+    )

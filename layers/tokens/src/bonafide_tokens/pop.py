@@ -1,0 +1,64 @@
+"""``OAuth-Client-Attestation-PoP``: the proof of possession of clients that speak the draft and not DPoP.
+
+draft-ietf-oauth-attestation-based-client-auth (editor's copy after -10). It names an audience and a moment, no method,
+no URL and no token: within its window it would serve another request of the same app. A DPoP proof says more; routes
+that move money should ask for ``proof-once``, where its ``jti`` counts once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.jose import EcPublicKey, JwsKind, read_jws, sign_jws
+from bonafide_tokens.proof import MAX_PROOF_CHARACTERS, VerifiedProof, read_claims, seconds_claim, text_claim
+
+ATTESTATION_POP_TYPE: Final = "oauth-client-attestation-pop+jwt"
+_KIND: Final = JwsKind(
+    ATTESTATION_POP_TYPE,
+    max_characters=MAX_PROOF_CHARACTERS,
+    malformed=Reason.PROOF_MALFORMED,
+    algorithm=Reason.PROOF_ALGORITHM,
+    wrong_type=Reason.PROOF_MALFORMED,
+)
+
+
+def make_attestation_pop(
+    private_key: ec.EllipticCurvePrivateKey, *, audience: str, jti: str, now: float, challenge: str | None = None
+) -> str:
+    """Sign a PoP for ``audience``, as a client does. ``jti`` must be unique."""
+    claims: dict[str, object] = {"aud": audience, "jti": jti, "iat": int(now)}
+    if challenge is not None:
+        claims["challenge"] = challenge
+    return sign_jws(private_key, {"typ": ATTESTATION_POP_TYPE, "alg": "ES256"}, claims)
+
+
+def verify_attestation_pop(
+    pop: str, *, audience: str, request_key: EcPublicKey, now: float, window: float = 60.0
+) -> VerifiedProof:
+    """Verify that the holder of ``request_key`` (the token's ``cnf``) made ``pop`` for ``audience`` just now.
+
+    ``window`` is how many seconds its time may lie to either side of ``now``. The challenge, if any, is returned as
+    ``nonce`` for the caller to judge, who also owes the check for exactly one header and for replay. Raises
+    :class:`Malformed` (``proof-malformed``) or :class:`Rejected` (``proof-…``).
+    """
+    jws = read_jws(pop, _KIND)
+    if not jws.signed_by(request_key):
+        raise Rejected(Reason.PROOF_SIGNATURE, "the signature is not the request key's")
+    claims = read_claims(jws)
+    jti, issued_at = text_claim(claims, "jti"), seconds_claim(claims, "iat")
+    challenge = text_claim(claims, "challenge") if "challenge" in claims else None
+    if abs(now - issued_at) > window:
+        raise Rejected(Reason.PROOF_TIME, f"made {now - issued_at:.0f} s ago by the app's clock")
+    if claims.get("aud") != audience:  # one text: a PoP for several audiences could be passed on between them
+        raise Rejected(Reason.PROOF_REQUEST, "made for another audience")
+    return VerifiedProof(
+        jti=jti,
+        issued_at=issued_at,
+        expires_at=issued_at + window,
+        nonce=challenge,
+        request_key=request_key,
+        request_key_thumbprint=request_key.thumbprint(),
+    )

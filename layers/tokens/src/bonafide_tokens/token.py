@@ -1,0 +1,255 @@
+"""The attestation token: the signed, short-lived result that an app carries to relying parties.
+
+A JWT of type ``oauth-client-attestation+jwt`` (draft-ietf-oauth-attestation-based-client-auth), signed ES256 by one
+of the stack's token keys. ``sub`` is the app, ``cnf.jwk`` the request key that must sign proofs (RFC 7800), and the
+appraisal rides along as EAR (draft-ietf-rats-ear-03: ``eat_profile``, ``ear_verifier_id``, ``submods``).
+It holds no evidence and no claims of the device, and stays within 1,024 characters: a short ``kid`` and issuer help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
+from bonafide_tokens.jose import (
+    EcPublicKey,
+    JwsKind,
+    jwk_thumbprint,
+    public_key_from_jwk,
+    public_key_of,
+    read_json_object,
+    read_jws,
+    sign_jws,
+)
+
+
+class Appraised(Protocol):
+    """What a token says of an appraisal; ``attestation.appraisal.result.AttestationResult`` is one."""
+
+    @property
+    def accepted(self) -> bool: ...
+    @property
+    def tier(self) -> StrEnum: ...
+    @property
+    def trustworthiness(self) -> Mapping[str, int]: ...
+    @property
+    def policy_version(self) -> int: ...
+
+
+TOKEN_TYPE: Final = "oauth-client-attestation+jwt"
+EAR_PROFILE: Final = "tag:ietf.org,2026:rats/ear#03"
+EAR_VERIFIER: Final = {"developer": "bonafide", "build": "1"}
+"""Who appraised, as EAR's ``ear_verifier_id`` asks; ``build`` changes when the meaning of a token does."""
+
+MAX_TOKEN_CHARACTERS: Final = 4096
+"""Longest text that is looked at. A minted token has less than 1,024; an API Gateway takes 10,240 bytes of headers."""
+
+MAX_BUILD_CHARACTERS: Final = 64
+_IMPLIED_ENTRIES: Final = frozenset({"configuration", "instance-identity", "storage-opaque"})
+_AFFIRMING: Final = range(2, 32)
+_MAX_TEXT: Final = 512
+_KIND: Final = JwsKind(
+    TOKEN_TYPE,
+    max_characters=MAX_TOKEN_CHARACTERS,
+    malformed=Reason.TOKEN_MALFORMED,
+    algorithm=Reason.TOKEN_ALGORITHM,
+    wrong_type=Reason.TOKEN_TYPE,
+)
+
+
+class SigningKey(NamedTuple):
+    """A token-signing key in memory: its name in the trust bundle and the P-256 private key."""
+
+    kid: str
+    private_key: ec.EllipticCurvePrivateKey
+
+    @property
+    def public_key(self) -> EcPublicKey:
+        """The half that the trust bundle announces."""
+        return public_key_of(self.private_key)
+
+
+class VerifiedToken(NamedTuple):
+    """What a token says, once its signature, issuer, audience and times hold.
+
+    ``tier`` is the AR4SI tier as EAR spells it; ``issued_at`` and ``expires_at`` are Unix seconds;
+    ``request_key_thumbprint`` names the only key whose proofs count (RFC 7638, base64url). Not yet judged here:
+    blocked keys and the app's not-before, which change while a token lives.
+    """
+
+    app: str
+    key_id: str
+    platform: str
+    tier: str
+    app_build: str | None
+    policy_version: int
+    jti: str
+    issued_at: int
+    expires_at: int
+    request_key_thumbprint: str
+
+
+def mint_token(
+    *,
+    signing_key: SigningKey,
+    issuer: str,
+    app: str,
+    audience: tuple[str, ...],
+    request_key: EcPublicKey,
+    key_id: str,
+    platform: str,
+    app_build: str | None,
+    result: Appraised,
+    jti: str,
+    now: float,
+    lifetime: float,
+) -> str:
+    """Mint a token for an accepted result, valid for ``lifetime`` seconds from ``now``.
+
+    ``jti`` must be unique; ``app_build`` is the app's own word, so it is cut to 64 characters and anything that
+    could not safely stand in a header is replaced. Raises :class:`ValueError` when ``result`` is not accepted or
+    there is no audience: no code path may mint by accident.
+    """
+    if not result.accepted:
+        raise ValueError("a token is minted for an accepted result only")
+    if not audience:
+        raise ValueError("a token needs an audience")
+    issued_at = int(now)
+    claims: dict[str, object] = {
+        "iss": issuer,
+        "sub": app,
+        "aud": audience[0] if len(audience) == 1 else list(audience),
+        "iat": issued_at,
+        "exp": issued_at + int(lifetime),
+        "jti": jti,
+        "cnf": {"jwk": request_key.to_jwk()},
+        "platform": platform,
+        "key_id": key_id,
+        "policy_version": result.policy_version,
+        "eat_profile": EAR_PROFILE,
+        "ear_verifier_id": EAR_VERIFIER,
+        "submods": {
+            "app": {"ear_status": result.tier.value, "ear_trustworthiness_vector": _vector(result.trustworthiness)}
+        },
+    }
+    if app_build:  # an empty text would make the token one that verify_token cannot read
+        claims["app_build"] = _printable(app_build)
+    return sign_jws(signing_key.private_key, {"alg": "ES256", "kid": signing_key.kid, "typ": TOKEN_TYPE}, claims)
+
+
+def _vector(trustworthiness: Mapping[str, int]) -> dict[str, int]:
+    # Left out where affirming, for size: instance-identity is what having a token means, configuration repeats
+    # ear_status, storage-opaque repeats hardware. AR4SI reads an absent entry as "no claim made": a token never says
+    # more than the appraisal did.
+    return {
+        name: value
+        for name, value in trustworthiness.items()
+        if name not in _IMPLIED_ENTRIES or value not in _AFFIRMING
+    }
+
+
+def _printable(text: str) -> str:
+    # Relying parties copy it into headers and logs: no line breaks, controls or lone surrogates from an app.
+    return "".join(character if character.isprintable() else "?" for character in text[:MAX_BUILD_CHARACTERS])
+
+
+def verify_token(
+    token: str, *, keys: Mapping[str, EcPublicKey], issuer: str, audience: str | None, now: float, skew: float = 5.0
+) -> VerifiedToken:
+    """Verify a token for one audience; for its issuer itself, who is in no token's audience, with ``None``.
+
+    ``keys`` are the verification keys of the trust bundle by ``kid``; ``skew`` is how many seconds our clock may
+    differ from the issuer's. Nothing of the payload is read before the signature holds. Raises
+    :class:`Malformed` (``token-malformed``) or :class:`Rejected` (``token-…``).
+    """
+    jws = read_jws(token, _KIND)
+    kid = jws.header.get("kid")
+    key = keys.get(kid) if type(kid) is str else None
+    if key is None:
+        raise Rejected(Reason.TOKEN_KEY_UNKNOWN, "no key of the trust bundle has this kid")
+    if not jws.signed_by(key):
+        raise Rejected(Reason.TOKEN_SIGNATURE, "the signature is not the key's")
+    try:
+        claims = read_json_object(jws.payload)
+    except Malformed as error:
+        raise _malformed(error.detail) from error
+    if claims.get("iss") != issuer:
+        raise Rejected(Reason.TOKEN_ISSUER, "minted by another issuer")
+    if audience is not None and not _names(claims.get("aud"), audience):
+        raise Rejected(Reason.TOKEN_AUDIENCE, "minted for another audience")
+    issued_at, expires_at = _seconds(claims, "iat"), _seconds(claims, "exp")
+    if expires_at + skew <= now:
+        raise Rejected(Reason.TOKEN_EXPIRED, f"expired {now - expires_at:.0f} s ago")
+    if issued_at - skew > now or ("nbf" in claims and _seconds(claims, "nbf") - skew > now):
+        raise Rejected(Reason.TOKEN_FROM_FUTURE, f"issued {issued_at - now:.0f} s ahead of our clock")
+    build = _text(claims, "app_build") if "app_build" in claims else None
+    version = claims.get("policy_version")
+    if type(version) is not int:
+        raise _malformed("policy_version is not a number")
+    return VerifiedToken(
+        app=_text(claims, "sub"),
+        key_id=_text(claims, "key_id"),
+        platform=_text(claims, "platform"),
+        tier=_text(_object(_object(claims, "submods"), "app"), "ear_status"),
+        app_build=build,
+        policy_version=version,
+        jti=_text(claims, "jti"),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        request_key_thumbprint=_request_key_thumbprint(claims),
+    )
+
+
+def request_key_of(token: str) -> EcPublicKey:
+    """The request key of a token that **was verified**: for proofs that do not bring the key along, as DPoP does.
+
+    Raises :class:`Malformed` (``token-malformed``) when it is no point of P-256.
+    """
+    try:
+        claims = read_json_object(read_jws(token, _KIND).payload)
+        return public_key_from_jwk(_object(_object(claims, "cnf"), "jwk"))
+    except TokenError as error:
+        raise _malformed("cnf.jwk is not a public P-256 key") from error
+
+
+def _names(audiences: object, audience: str) -> bool:
+    """Whether ``aud`` (a text, or a list of nothing but texts, RFC 7519 §4.1.3) names ``audience``."""
+    if type(audiences) is list:
+        return audience in audiences and all(type(name) is str for name in audiences)
+    return audiences == audience
+
+
+def _malformed(detail: str) -> Malformed:
+    return Malformed(Reason.TOKEN_MALFORMED, detail)
+
+
+def _seconds(claims: Mapping[str, object], name: str) -> int:
+    value = claims.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 53:  # RFC 9711 §7.2.2: no floating point
+        raise _malformed(f"{name} is not a time in whole seconds")
+    return value
+
+
+def _text(claims: Mapping[str, object], name: str) -> str:
+    value = claims.get(name)
+    if type(value) is not str or not 0 < len(value) <= _MAX_TEXT or not value.isprintable():
+        raise _malformed(f"{name} is not a short, printable text")
+    return value
+
+
+def _object(claims: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = claims.get(name)
+    if type(value) is not dict:
+        raise _malformed(f"{name} is not an object")
+    return value
+
+
+def _request_key_thumbprint(claims: Mapping[str, object]) -> str:
+    try:
+        return jwk_thumbprint(_object(_object(claims, "cnf"), "jwk"))
+    except TokenError as error:
+        raise _malformed("cnf.jwk is not a public P-256 key") from error

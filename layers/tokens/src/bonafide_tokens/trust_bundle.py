@@ -1,0 +1,196 @@
+"""The trust bundle: the one signed document a relying party needs.
+
+It names the token keys, what has been revoked (per app: a not-before and blocked keys), and what each route of each
+API asks for. A compact JWS by the stack's root key, ``typ`` ``bonafide-trust-bundle+jwt``, ES256.
+
+Its claims: ``iss``, ``version``, ``iat``, ``exp``, ``jwks`` (RFC 7517 §5), ``apps`` {app: {``tokens_not_before``,
+``blocked_keys``, ``blocked_until``}}, ``apis`` {audience: [[method, path, requirement], …]}, with the minimum tier as a
+fourth text where a route has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from bonafide_tokens.errors import Reason, Rejected, TokenError
+from bonafide_tokens.jose import (
+    EcPublicKey,
+    JwsKind,
+    b64url_encode,
+    es256_from_der,
+    jws_signing_input,
+    public_key_from_jwk,
+    read_json_object,
+    read_jws,
+)
+from bonafide_tokens.routes import RouteRequirement, routes_from_json, routes_to_json
+
+TRUST_BUNDLE_TYPE: Final = "bonafide-trust-bundle+jwt"
+MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
+"""Room for about twelve thousand blocked keys."""
+
+_KIND: Final = JwsKind(
+    TRUST_BUNDLE_TYPE,
+    max_characters=MAX_TRUST_BUNDLE_CHARACTERS,
+    malformed=Reason.BUNDLE_INVALID,
+    algorithm=Reason.BUNDLE_INVALID,
+    wrong_type=Reason.BUNDLE_INVALID,
+)
+
+
+class AppStanding(NamedTuple):
+    """What has been revoked of one app: tokens issued before a time (Unix seconds), and attested keys by key_id.
+
+    ``blocked_until`` says of some blocked keys when the block ends. A blocked key is minted no token, so what is left
+    of one that ended is a not-before of the key's own: tokens that are older stay refused, new ones are good.
+    """
+
+    tokens_not_before: float = 0.0
+    blocked_keys: frozenset[str] = frozenset()
+    blocked_until: Mapping[str, int] = MappingProxyType({})
+
+    def require(self, *, key_id: str, issued_at: int) -> None:
+        """Raises :class:`Rejected` for a token of this app that is taken back: ``key-blocked`` or
+        ``token-superseded``."""
+        if key_id in self.blocked_keys:
+            until = self.blocked_until.get(key_id)
+            if until is None or issued_at < until:
+                raise Rejected(Reason.KEY_BLOCKED, "the attested key is blocked")
+        if issued_at < self.tokens_not_before:
+            raise Rejected(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
+
+
+class TrustBundle(NamedTuple):
+    """An opened trust bundle.
+
+    ``version`` grows by one with every change and never goes back; ``issued_at`` and ``expires_at`` are Unix
+    seconds; ``keys`` are the token keys by kid, ``apps`` the standing of apps that have any revocation, ``apis``
+    the routes of each audience, first match wins.
+    """
+
+    issuer: str
+    version: int
+    issued_at: float
+    expires_at: float
+    keys: Mapping[str, EcPublicKey]
+    apps: Mapping[str, AppStanding]
+    apis: Mapping[str, tuple[RouteRequirement, ...]]
+
+
+def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) -> str:
+    """The bundle as a compact JWS.
+
+    ``sign`` gets the SHA-256 digest of the signing input and returns the root key's DER ECDSA signature: KMS
+    ``Sign`` with ``MessageType=DIGEST``, because a bundle outgrows the 4,096 bytes that KMS hashes itself. Raises
+    :class:`ValueError` when that is no P-256 signature, or the bundle has no key.
+    """
+    if not bundle.keys:
+        raise ValueError("a trust bundle without keys would cut off every app")
+    claims: dict[str, object] = {
+        "iss": bundle.issuer,
+        "version": bundle.version,
+        "iat": int(bundle.issued_at),
+        "exp": int(bundle.expires_at),
+        "jwks": jwks(bundle.keys),
+        "apps": {app: _standing_to_json(standing) for app, standing in bundle.apps.items()},
+        "apis": {audience: routes_to_json(routes) for audience, routes in bundle.apis.items()},
+    }
+    text = jws_signing_input({"alg": "ES256", "typ": TRUST_BUNDLE_TYPE}, claims)
+    return f"{text}.{b64url_encode(es256_from_der(sign(sha256(text.encode('ascii')).digest())))}"
+
+
+def jwks(keys: Mapping[str, EcPublicKey]) -> dict[str, object]:
+    """The keys as a JWK Set (RFC 7517 §5), as the bundle carries it and ``/.well-known/jwks.json`` serves it."""
+    return {"keys": [{"kid": kid, "use": "sig", "alg": "ES256", **key.to_jwk()} for kid, key in keys.items()]}
+
+
+def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: float, skew: float = 5.0) -> TrustBundle:
+    """Open a bundle: ours, by the root key, and in force at ``now`` give or take ``skew`` seconds.
+
+    Whether its version goes back is the caller's business, who knows the last one. Raises
+    :class:`Rejected` (``bundle-invalid``) for everything that is wrong with it.
+    """
+    try:
+        parsed = read_jws(jws, _KIND)
+        if not parsed.signed_by(root_key):
+            raise _invalid("not signed by the root key")
+        claims = read_json_object(parsed.payload)
+        if claims.get("iss") != issuer:
+            raise _invalid("another stack's bundle")
+        bundle = TrustBundle(
+            issuer=issuer,
+            version=_whole(claims, "version"),
+            issued_at=_whole(claims, "iat"),
+            expires_at=_whole(claims, "exp"),
+            keys=_keys(_object(claims, "jwks")),
+            apps={app: _standing(standing) for app, standing in _object(claims, "apps").items()},
+            apis={audience: routes_from_json(routes) for audience, routes in _object(claims, "apis").items()},
+        )
+    except Rejected:
+        raise
+    except (TokenError, ValueError) as error:
+        raise _invalid(error.detail if isinstance(error, TokenError) else str(error)) from error
+    if bundle.issued_at - skew > now:
+        raise _invalid(f"issued {bundle.issued_at - now:.0f} s ahead of our clock")
+    if bundle.expires_at + skew <= now:
+        raise _invalid(f"expired {now - bundle.expires_at:.0f} s ago")
+    return bundle
+
+
+def _invalid(detail: str) -> Rejected:
+    return Rejected(Reason.BUNDLE_INVALID, detail)
+
+
+def _object(members: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = members.get(name)
+    if type(value) is not dict:
+        raise _invalid(f"{name} is not an object")
+    return value
+
+
+def _whole(members: Mapping[str, object], name: str) -> int:
+    value = members.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise _invalid(f"{name} is not a whole number")
+    return value
+
+
+def _keys(members: Mapping[str, object]) -> dict[str, EcPublicKey]:
+    listed = members.get("keys")
+    if type(listed) is not list or not listed:
+        raise _invalid("no keys")
+    keys = {}
+    for jwk in listed:
+        kid = jwk.get("kid") if type(jwk) is dict else None
+        if type(kid) is not str or kid in keys:
+            raise _invalid("a key without a kid of its own")
+        keys[kid] = public_key_from_jwk(jwk)
+    return keys
+
+
+def _standing_to_json(standing: AppStanding) -> dict[str, object]:
+    keys = sorted(standing.blocked_keys)
+    # Side by side with the keys, 0 for none: a map would name every key twice, and a bundle holds thousands. Older
+    # authorizers do not read it, and refuse such a key until it is listed no more.
+    ends = {"blocked_until": [standing.blocked_until.get(key, 0) for key in keys]} if standing.blocked_until else {}
+    return {"tokens_not_before": standing.tokens_not_before, "blocked_keys": keys, **ends}
+
+
+def _standing(standing: object) -> AppStanding:
+    if type(standing) is not dict:
+        raise _invalid("an app's standing is not an object")
+    not_before, blocked = standing.get("tokens_not_before", 0), standing.get("blocked_keys", [])
+    if type(not_before) not in (int, float) or not 0 <= not_before < 1 << 53:
+        raise _invalid("tokens_not_before is not a time")
+    if type(blocked) is not list or not all(type(key_id) is str for key_id in blocked):
+        raise _invalid("blocked_keys is not a list of texts")
+    ends = standing.get("blocked_until", [])
+    if type(ends) is not list or (ends and len(ends) != len(blocked)):
+        raise _invalid("blocked_until is not one time for each blocked key")
+    if not all(type(end) is int and 0 <= end < 1 << 53 for end in ends):
+        raise _invalid("blocked_until is not a list of times")
+    until = {key_id: end for key_id, end in zip(blocked, ends, strict=False) if end}
+    return AppStanding(float(not_before), frozenset(blocked), until)

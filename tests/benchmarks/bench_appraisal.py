@@ -21,7 +21,7 @@ from tests.unit.android.scene import Scene, claims_of
 from tests.unit.apple_mutations.test_strict_rules import GENUINE
 from tests.unit.harmony.test_strict_rules import SOUND
 
-BUDGET = 120
+BUDGET = 300
 """Microseconds for one decision whose answer is not remembered."""
 
 ROUNDS = 25 if SHORT else 250

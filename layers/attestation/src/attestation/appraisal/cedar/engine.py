@@ -3,9 +3,8 @@
 A ``forbid`` that matches is a finding. Whether something is permitted at all is asked beside it. An evaluation that
 fails would make Cedar skip a rule, and a skipped ``forbid`` fails open: so it refuses, as ``policy-error``.
 
-What is evaluated is cut down first: to the rules that can apply to this type of key, that have not expired, and that
-what is plainly known of the facts does not settle (:mod:`~attestation.appraisal.cedar.simplification`); and to the facts that
-those read (:mod:`~attestation.appraisal.cedar.projection`).
+Of the rules, those that can apply to this type of key and have not expired are evaluated; of the facts, what these
+rules read (:mod:`~attestation.appraisal.cedar.projection`). What they cannot tell apart is judged once.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import cedarpy
 
 from attestation.appraisal.cedar.expressions import reads
 from attestation.appraisal.cedar.projection import of_another_type
-from attestation.appraisal.cedar.rule_set import Asked, EvaluationFailed, RuleSet, readable
+from attestation.appraisal.cedar.rule_set import Asked, EvaluationFailed, RuleSet
 from attestation.appraisal.cedar.rules import (
     ACCEPT,
     NO_PERMIT,
@@ -32,16 +31,11 @@ from attestation.appraisal.cedar.rules import (
     Rule,
     read_rules,
 )
-from attestation.appraisal.cedar.simplification import NOTHING_KNOWN, Key, Known, Tests, simplified
 from attestation.appraisal.facts import KINDS, Facts, facts_of
 from attestation.appraisal.policy import AppraisalContext
 from attestation.appraisal.result import Finding, Tier
 
 __all__ = ["CedarPolicy", "PolicyInvalid", "Rule", "default_policy", "schema", "schema_text"]
-
-MAX_RULE_SETS: Final = 64
-"""Rule sets kept beside the whole one of each type of key. Who sends ever new combinations of facts, to have rules
-compiled for each, is judged by the whole set from then on."""
 
 MAX_JUDGED: Final = 2048
 """Answers kept. Forgotten all at once when there are more: whoever sends ever new facts only slows themselves down."""
@@ -53,7 +47,6 @@ _BYTES_OF_AN_ANSWER: Final = 320  # digest, key, tuple and their place in the di
 _POLICY_ERROR: Final = Finding(POLICY_ERROR, Tier.CONTRAINDICATED)
 _NO_PERMIT: Final = Finding(NO_PERMIT, Tier.CONTRAINDICATED)
 _NOT_AFFIRMED: Final = Finding(NOT_AFFIRMED, Tier.WARNING)
-_SetKey = tuple[int, str, Key | None]
 
 
 class CedarPolicy:
@@ -68,7 +61,6 @@ class CedarPolicy:
         self.rules = tuple(read.rule for read in rules)
         self._rules = rules
         self._expiries = sorted({rule.expires_at for rule in self.rules if rule.expires_at is not None})
-        self._tests = {kind: Tests(read.est for read in self._of_kind(kind)) for kind in KINDS.values()}
         # A permit for accepting alone, or a condition on the action: what holds for one action says nothing of the
         # other, so both are evaluated.
         self._both_actions = any(
@@ -76,7 +68,7 @@ class CedarPolicy:
             or any(reads(condition["body"], "action") for condition in read.est["conditions"])
             for read in rules
         )
-        self._sets: dict[_SetKey, RuleSet] = {}
+        self._sets: dict[tuple[int, str], RuleSet] = {}
         self._kept = kept
         self._judged: dict[tuple[RuleSet, bytes], tuple[Finding, ...]] = {}
         self._bytes_kept = 0
@@ -90,11 +82,6 @@ class CedarPolicy:
         checked = cedarpy.validate_policies(text, schema())
         if not checked.validation_passed:
             raise PolicyInvalid(*dict.fromkeys(_schema_problem(error, rules) for error in checked.errors))
-        # What is known of facts makes rules shorter, never deeper: what can be read now can be read when it is asked.
-        forms = [(read.rule.line, simplified(read.est, NOTHING_KNOWN)) for read in rules]
-        if not readable(form for _, form in forms if form is not None):
-            deep = [line for line, form in forms if form is not None and not readable([form])]
-            raise PolicyInvalid(*(f"Line {line}: nested too deeply." for line in deep))
         return cls(text, rules, version, kept)
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
@@ -109,7 +96,7 @@ class CedarPolicy:
         """
         rule_set = self._rule_set(facts, now)
         asked = rule_set.asked(facts)
-        key = (rule_set, _digest(asked.distinct))
+        key = (rule_set, _digest(asked))
         found = self._judged.get(key)
         if found is None:
             if len(self._judged) >= self._kept or self._bytes_kept >= self._kept * MAX_BYTES_KEPT:
@@ -153,26 +140,12 @@ class CedarPolicy:
 
     def _rule_set(self, facts: Facts, now: float | None) -> RuleSet:
         expired = 0 if now is None else bisect_right(self._expiries, now)
-        tests = self._tests[facts.kind]
-        known = tests.key(facts.claims, facts.context)
-        found = self._sets.get((expired, facts.kind, known))
+        found = self._sets.get((expired, facts.kind))
         if found is None:
-            if len(self._sets) >= MAX_RULE_SETS:
-                return self._whole_set(expired, facts.kind)
-            found = self._sets[expired, facts.kind, known] = self._made(expired, facts.kind, tests.known(known))
+            if facts.kind not in KINDS.values():
+                raise KeyError(facts.kind)  # no claims make such facts: our own mistake
+            found = self._sets[expired, facts.kind] = RuleSet(facts.kind, self._unexpired(expired, facts.kind))
         return found
-
-    def _whole_set(self, expired: int, kind: str) -> RuleSet:
-        key: _SetKey = (expired, kind, None)
-        found = self._sets.get(key)
-        if found is None:
-            found = self._sets[key] = self._made(expired, kind, NOTHING_KNOWN)
-        return found
-
-    def _made(self, expired: int, kind: str, known: Known) -> RuleSet:
-        shorter = {index: (read, simplified(read.est, known)) for index, read in self._unexpired(expired, kind).items()}
-        rules = {index: read._replace(est=est) for index, (read, est) in shorter.items() if est is not None}
-        return RuleSet(rules, known.records)
 
     def _unexpired(self, expired: int, kind: str) -> dict[int, ReadRule]:
         """By their places in the text. ``expired`` is how many of the times of expiry have passed."""
@@ -182,9 +155,6 @@ class CedarPolicy:
             for index, read in enumerate(self._rules)
             if not of_another_type(read.est, kind) and read.rule.expires_at not in past
         }
-
-    def _of_kind(self, kind: str) -> list[ReadRule]:
-        return [read for read in self._rules if not of_another_type(read.est, kind)]
 
 
 def _digest(texts: Iterable[str]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from attestation.appraisal.cedar.distinctions import Path, Stand
 from attestation.appraisal.cedar.expressions import path_of, presence_of
 
 PRINCIPAL: Final = "principal"
@@ -20,8 +21,6 @@ Tree = dict[str, Any]
 """Members that are read, each with the tree of its own; :data:`WHOLE` where all of a value is."""
 
 WHOLE: Final[Tree] = {"*": {}}
-
-Path = tuple[str, ...]
 
 
 class Reading(NamedTuple):
@@ -100,15 +99,35 @@ class _Reader:
             tree[path[-1]] = below
 
 
-def projected(record: Mapping[str, Any], tree: Tree) -> Mapping[str, Any]:
-    """The members of ``record`` that ``tree`` names. Texts, numbers and sets are kept as they are."""
+class Member(NamedTuple):
+    """A member that is read: ``stand`` gives what stands for its value, ``below`` its own members where not all are."""
+
+    name: str
+    stand: Stand | None
+    below: tuple[Member, ...] | None
+
+
+def members_of(tree: Tree, root: Path, stands: Mapping[Path, Stand]) -> tuple[Member, ...] | None:
+    """What of the record at ``root`` is read, ready for :func:`projected`; ``None`` for all of it."""
     if tree is WHOLE:
+        return None
+    return tuple(
+        Member(name, stands.get((*root, name)), members_of(below, (*root, name), stands))
+        for name, below in tree.items()
+    )
+
+
+def projected(record: Mapping[str, Any], members: tuple[Member, ...] | None) -> Mapping[str, Any]:
+    """The ``members`` of ``record``, each value replaced by one that no rule can tell from it."""
+    if members is None:
         return record
     kept: dict[str, Any] = {}
-    for name, below in tree.items():
+    for name, stand, below in members:
         if name in record:
             value = record[name]
-            kept[name] = projected(value, below) if below is not WHOLE and isinstance(value, dict) else value
+            if stand is not None:
+                value = stand(value)
+            kept[name] = projected(value, below) if below is not None and isinstance(value, dict) else value
     return kept
 
 

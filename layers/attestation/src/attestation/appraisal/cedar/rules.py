@@ -72,9 +72,10 @@ class Rule(NamedTuple):
 
 
 class ReadRule(NamedTuple):
-    """A rule beside its parsed form: ``est`` is Cedar's JSON of the statement, ``actions`` what its scope covers."""
+    """A rule and its statement: as ``text``, as Cedar's JSON (``est``), and the actions that its scope covers."""
 
     rule: Rule
+    text: str
     est: Mapping[str, Any]
     actions: frozenset[str]
 
@@ -156,6 +157,7 @@ def _read(est: Mapping[str, Any], statement: Statement) -> ReadRule:
             block_seconds=block,
             line=statement.line,
         ),
+        statement.text,
         est,
         actions,
     )

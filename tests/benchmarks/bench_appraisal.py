@@ -18,8 +18,8 @@ from tests.plain_policy.generated_contexts import NOW
 from tests.plain_policy.strict_policy import StrictPolicy
 from tests.unit.android.play_scene import judged, payload
 from tests.unit.android.scene import Scene, claims_of
-from tests.unit.apple_mutations.test_strict_rules import GENUINE
-from tests.unit.harmony.test_strict_rules import SOUND
+from tests.unit.apple_mutations.genuine_facts import GENUINE
+from tests.unit.harmony.sound_facts import SOUND
 
 BUDGET = 300
 """Microseconds for one decision whose answer is not remembered."""

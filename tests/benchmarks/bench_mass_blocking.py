@@ -26,7 +26,7 @@ from service.tables.routes import DynamoDBApis
 
 from devkit.local.aws import running_ministack
 from tests.benchmarks import extent  # noqa: F401 - makes the functions importable
-from tests.integration.test_adapter_contracts import challenge, enrolled_key
+from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld, ministack_world
 

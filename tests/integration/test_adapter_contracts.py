@@ -2,79 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from enum import StrEnum
 from typing import Any
 
 import pytest
 from attestation.appraisal.signal_history import Noted
-from attestation.challenge import OpenedChallenge
-from attestation.claims import AppleClaims, Claims, KeyStorage, Platform, key_id_of
 from attestation.errors import Reason
 from attestation.reference_values import Environment
-from bonafide_tokens.errors import BonafideError
-from bonafide_tokens.jose import b64url_encode, public_key_of
-from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle, sign_trust_bundle
-from cryptography.hazmat.primitives.asymmetric import ec
+from bonafide_tokens.trust_bundle import open_trust_bundle, sign_trust_bundle
 from service.errors import Reason as ServiceReason
 from service.errors import Unavailable
 from service.tables.attested_keys import EnrolledKey
 from service.tables.signing_keys import Purpose, StoredKey
 
 from bonafide.operator.registration import Registration
-from tests.service_stack.memory_stack import APP_ID, ISSUER, ROUTES
+from tests.integration.enrolled_keys import NOW, bundle, challenge, enrolled_key, refusal, renewed
+from tests.service_stack.memory_stack import APP_ID, ISSUER
 from tests.service_stack.worlds import MemoryWorld, World
 
-NOW = 4_000_000_000.0
 """Ahead of the real clock: ministack deletes rows, as TTL does, that have expired by it."""
-
-
-def challenge() -> OpenedChallenge:
-    return OpenedChallenge(nonce=b64url_encode(os.urandom(32)), expires_at=NOW + 300, app_tag=bytes(10))
-
-
-def enrolled_key(**changes: object) -> EnrolledKey:
-    public_key = public_key_of(ec.generate_private_key(ec.SECP256R1())).point
-    claims = Claims(
-        format="apple-app-attest",
-        platform=Platform.IOS,
-        app_id=APP_ID,
-        public_key=public_key,
-        key_storage=KeyStorage.SECURE_ENCLAVE,
-        environment=Environment.PRODUCTION,
-        chain_profile="strict",
-        counter=0,
-        findings=("odd",),
-        apple=AppleClaims(validation_category=4, bundle_version="17"),
-    )
-    key = EnrolledKey(
-        key_id=key_id_of(public_key),
-        app="demo",
-        claims=claims,
-        counter=0,
-        receipt=bytes(range(256)) * 12,
-        enrolled_at=int(NOW),
-        last_seen=int(NOW),
-        expires_at=int(NOW) + 1000,
-    )
-    return replace(key, **changes)  # type: ignore[arg-type]
-
-
-def renewed(key: EnrolledKey, counter: int, **changes: object) -> EnrolledKey:
-    claims = replace(key.claims, counter=counter)
-    later: dict[str, object] = {"last_seen": key.last_seen + 60, "expires_at": key.expires_at + 60}
-    return replace(key, claims=claims, counter=counter, **{**later, **changes})  # type: ignore[arg-type]
-
-
-def refusal(world: World, verb: str, opened: OpenedChallenge, key: EnrolledKey) -> StrEnum:
-    """Why a settlement was refused; its nonce, when new, must be unspent afterwards and the key unchanged."""
-    was_spent, before = world.settlement.is_spent(opened), world.attested_keys.find(key.key_id)
-    with pytest.raises(BonafideError) as refused:
-        getattr(world.settlement, verb)(opened, key)
-    assert world.settlement.is_spent(opened) is was_spent
-    assert world.attested_keys.find(key.key_id) == before
-    return refused.value.reason
 
 
 # --- apps -----------------------------------------------------------------------------------------------------------
@@ -335,19 +281,6 @@ def test_removed_key_is_gone(world: World) -> None:
 
 
 # --- trust bundles --------------------------------------------------------------------------------------------------
-
-
-def bundle(version: int, issuer: str = ISSUER) -> TrustBundle:
-    key = public_key_of(ec.derive_private_key(7, ec.SECP256R1()))
-    return TrustBundle(
-        issuer=issuer,
-        version=version,
-        issued_at=int(NOW),
-        expires_at=int(NOW) + 21_600,
-        keys={"token-1": key},
-        apps={},
-        apis={"api": ROUTES},
-    )
 
 
 def test_latest_bundle_is_the_highest_number(world: World) -> None:

@@ -8,51 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attestation.appraisal.cedar.engine import default_policy
 from service.fallback_modes import PolicyApproval
 
 from bonafide.operator.admin_api import AdminProblem
-from bonafide.operator.registration import DEMO_APPLE_APP_ID, RegisteredApps, Registration
+from bonafide.operator.registration import RegisteredApps, Registration
 from bonafide.policies.publishing import Documents, difference
-from tests.integration.test_adapter_contracts import challenge, enrolled_key
+from tests.integration.administered_stack import DRAFT, POLICIES, entries, refused
+from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
 from tests.service_stack.faults import answering, injected
 from tests.service_stack.worlds import AwsWorld
 
 pytestmark = pytest.mark.ministack
 EVENTS = Path(__file__).parents[2] / "events" / "administer"
-RULE = """
-@id("hooked") @advice("update-app")
-forbid (principal, action, resource)
-when { context.signals has hooking };
-"""
-DRAFT = default_policy().text + RULE
-POLICIES = "/admin/policies/demo"
-
-
-@pytest.fixture
-def admin(ministack: AwsWorld) -> AdminWorld:
-    """The Admin API of a stack with one app."""
-    ministack.register(Registration(app="demo", apple_app_ids=(DEMO_APPLE_APP_ID,)))
-    return admin_world(ministack)
-
-
-CHANGE: dict[str, object] = {"appraisal": DRAFT, "why": "seen", "expected_version": 0}
 
 
 def publish(admin: AdminWorld, expected: int = 0, **more: object) -> dict[str, Any]:
     return admin.call("POST", POLICIES, {"appraisal": DRAFT, "why": "seen", "expected_version": expected, **more})
-
-
-def entries(admin: AdminWorld, subject: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = admin.call("GET", f"/admin/audit?subject={subject}")["entries"]
-    return found
-
-
-def refused(admin: AdminWorld, method: str, path: str, body: dict[str, object]) -> AdminProblem:
-    with pytest.raises(AdminProblem) as caught:
-        admin.call(method, path, body)
-    return caught.value
 
 
 def test_published_draft_is_the_next_version_and_written_down(admin: AdminWorld) -> None:

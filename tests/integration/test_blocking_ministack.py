@@ -13,7 +13,7 @@ from service.tables.attested_keys import EnrolledKey
 from service.tables.blocking import DynamoDBBlocking, KeyNotKnown
 from service.tables.revocations import LONGEST_TOKEN_LIFE, DynamoDBRevocations
 
-from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
+from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
 from tests.service_stack.faults import answering, injected
 from tests.service_stack.worlds import AwsWorld
 

@@ -16,7 +16,7 @@ from service.errors import Reason, Rejected, Unavailable
 from service.redemption import Settlement
 from service.tables.attested_keys import EnrolledKey, Enrolment
 
-from tests.integration.test_adapter_contracts import NOW, challenge
+from tests.integration.enrolled_keys import NOW, challenge
 from tests.service_stack.worlds import AwsWorld, World
 
 DAY = 86_400

@@ -9,7 +9,7 @@ from attestation.challenge import OpenedChallenge
 from service.errors import Reason as ServiceReason
 from service.tables.attested_keys import EnrolledKey, Enrolment
 
-from tests.integration.test_adapter_contracts import challenge, enrolled_key, refusal, renewed
+from tests.integration.enrolled_keys import challenge, enrolled_key, refusal, renewed
 from tests.service_stack.worlds import World
 
 

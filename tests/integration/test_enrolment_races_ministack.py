@@ -13,7 +13,7 @@ from service import aws
 from service.tables.blocking import DynamoDBBlocking
 
 from devkit.devices.installation import Installation
-from tests.integration.test_races_ministack import RACERS, ROUNDS, Race, new_installation, outcomes, race
+from tests.integration.storage_races import RACERS, ROUNDS, Race, new_installation, outcomes, race
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.faults import injected, losing_the_answer
 from tests.service_stack.worlds import AwsWorld

@@ -18,7 +18,7 @@ from service.tables.blocking import DynamoDBBlocking
 from service.tables.older_revocations import OlderRevocations
 from service.tables.revocations import MAX_LISTED, DynamoDBRevocations
 
-from tests.integration.test_adapter_contracts import challenge, enrolled_key
+from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.faults import injected
 from tests.service_stack.worlds import AwsWorld
 

@@ -12,8 +12,8 @@ from service.tables.audit import DynamoDBAudit
 
 from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.registration import RegisteredApps, Registration, Registrations
-from tests.integration.test_adapter_contracts import challenge, enrolled_key
-from tests.integration.test_administer_ministack import CHANGE, POLICIES, admin, entries, refused
+from tests.integration.administered_stack import CHANGE, POLICIES, admin, entries, refused
+from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.admin_calls import AdminWorld, admin_world
 from tests.service_stack.faults import answering, first, injected, losing_the_answer
 from tests.service_stack.worlds import AwsWorld

@@ -22,7 +22,7 @@ from bonafide.operator.key_blocking import NEVER, KeyBlocking
 from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
 from bonafide.routes.guarded_apis import GuardedApis
 from bonafide.routes.route_list import placed
-from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
+from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
 from tests.service_stack.admin_calls import ACCOUNT, admin_world
 from tests.service_stack.faults import answering, first, injected
 from tests.service_stack.worlds import AwsWorld

@@ -18,7 +18,7 @@ from service.tables.blocking import DynamoDBBlocking
 from service.tables.revocations import DynamoDBRevocations
 from service.tables.routes import DynamoDBApis
 
-from tests.integration.test_adapter_contracts import challenge, enrolled_key
+from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.faults import injected, losing_the_answer
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld

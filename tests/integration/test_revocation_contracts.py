@@ -6,7 +6,7 @@ import pytest
 from service.errors import Reason
 from service.tables.attested_keys import KeyState
 
-from tests.integration.test_adapter_contracts import bundle, challenge, enrolled_key, refusal, renewed
+from tests.integration.enrolled_keys import bundle, challenge, enrolled_key, refusal, renewed
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import World
 

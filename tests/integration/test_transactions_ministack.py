@@ -15,7 +15,7 @@ from service.errors import Unavailable
 from service.redemption import ATTEMPTS, DynamoDBSettlement
 from service.tables.attested_keys import Enrolment
 
-from tests.integration.test_adapter_contracts import challenge, enrolled_key, renewed
+from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
 from tests.service_stack.faults import answering, error_answer, first, injected, losing_the_answer
 from tests.service_stack.worlds import AwsWorld
 

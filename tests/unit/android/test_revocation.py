@@ -13,8 +13,8 @@ from attestation.errors import EndorsementsUnavailable, Reason, RejectedEvidence
 
 from devkit.devices.authority.android import SigningCertificate
 
+from .recorded_status_list import real_list
 from .scene import AUTHORITY, ENDORSEMENTS, NOW, Question, Scene
-from .test_status_lists import real_list
 
 
 def _listed(**entries: object) -> bytes:

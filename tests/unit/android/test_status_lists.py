@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from attestation.android.revocation import StatusList, parse_status_list
@@ -12,21 +11,12 @@ from attestation.reverify import recheck
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.real_cases import cases_folder, require_cases
+from tests.unit.android.recorded_status_list import real_list
 
 from .scene import AUTHORITY, ENDORSEMENTS, NOW, REFERENCE_VALUES, Question, Scene
 
 KEYBOX = "c35747a084470c3135aeefe2b8d40cd6"
 BATCH = "6681152659205225093"
-
-
-def real_list(name: str) -> StatusList:
-    """A published list, or a skipped test that says so."""
-    folder = (cases_folder("android") or require_cases("android")).parents[1] / "statuslists"
-    path = Path(folder) / name
-    if not path.is_file():
-        pytest.skip(f"NO REAL STATUS LIST: {name} is not beside the case files")
-    return parse_status_list(path.read_bytes(), fetched_at=NOW)
 
 
 @pytest.mark.parametrize(

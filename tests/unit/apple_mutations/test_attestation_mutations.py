@@ -5,20 +5,8 @@ from __future__ import annotations
 import pytest
 from attestation.errors import AttestationError
 
-from . import attestation_chain_mutations as chain
-from . import attestation_content_mutations as content
-from . import attestation_encoding_mutations as encoding
+from .attestation_mutations import MUTATIONS
 from .scene import Mutation
-
-MUTATIONS = (
-    *encoding.DECODING,
-    *encoding.CERTIFICATES,
-    *chain.CHAIN,
-    *content.AUTHENTICATOR_DATA,
-    *content.NONCE,
-    *content.KEY,
-    *content.APP,
-)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)

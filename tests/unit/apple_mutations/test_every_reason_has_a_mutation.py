@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attestation.errors import Reason
 
-from . import assertion_mutations, receipt_mutations, test_attestation_mutations
+from . import assertion_mutations, attestation_mutations, receipt_mutations
 
 _APPLE_MODULES = (
     "apple/attestation.py",
@@ -52,7 +52,7 @@ def _reachable() -> set[Reason]:
 
 
 _MUTATIONS = (
-    *test_attestation_mutations.MUTATIONS,
+    *attestation_mutations.MUTATIONS,
     *assertion_mutations.MUTATIONS,
     *receipt_mutations.MUTATIONS,
 )

@@ -10,14 +10,11 @@ from attestation.appraisal.appraise import appraise
 from attestation.appraisal.cedar.engine import default_policy
 from attestation.appraisal.result import Tier
 from attestation.claims import Claims
-from attestation.evidence import AppleAttestation
 
 from devkit.devices.apple.app_attestation import encode_map
+from tests.unit.apple_mutations.genuine_facts import GENUINE
 
 from .attestation_changes import with_authenticator_data
-from .scene import Question, Scene
-
-GENUINE = Question(evidence=AppleAttestation(Scene.default().attestation.seal(), None)).ask()
 
 
 def _apple(**changes: object) -> Claims:

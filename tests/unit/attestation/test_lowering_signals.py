@@ -7,7 +7,7 @@ from attestation.appraisal.cedar.engine import CedarPolicy
 from attestation.appraisal.policy import AppraisalContext
 from attestation.appraisal.signals import lowering_signals
 
-from tests.unit.attestation.test_noted import NOW, claims, said
+from tests.unit.attestation.reported_signals import NOW, claims, said
 
 PERMIT = "permit (principal, action, resource);\n"
 HOOKED = """@id("tool-of-the-week")

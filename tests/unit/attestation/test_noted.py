@@ -7,15 +7,12 @@ from dataclasses import replace
 import pytest
 from attestation.appraisal.result import AttestationResult, Finding, Tier
 from attestation.appraisal.signal_history import MAX_OTHERS, Noted, note_refusal, note_report
-from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims, KeyStorage, Platform
-from attestation.client_data import MAX_SIGNALS, ClientData, Signal
-from attestation.reference_values import Environment
-from bonafide_tokens.jose import public_key_of
-from cryptography.hazmat.primitives.asymmetric import ec
+from attestation.claims import Claims
+from attestation.client_data import MAX_SIGNALS, Signal
 
-NOW = 1_780_000_000.0
+from tests.unit.attestation.reported_signals import NOW, claims, said
+
 DAY = 86_400.0
-KEY = public_key_of(ec.generate_private_key(ec.SECP256R1()))
 REFUSED = AttestationResult(
     tier=Tier.CONTRAINDICATED,
     findings=(
@@ -25,37 +22,6 @@ REFUSED = AttestationResult(
     trustworthiness={},
     policy_version=1,
 )
-
-
-def said(*signals: str) -> ClientData:
-    return ClientData(
-        digest=bytes(32), challenge="", request_key=KEY, measurements={}, signals=tuple(map(Signal, signals))
-    )
-
-
-def claims(checked_at: float | None, sound: bool = True) -> Claims:
-    integrity = None
-    if checked_at is not None:
-        integrity = HarmonyIntegrityClaims(
-            profile="next", checked_at=checked_at, basic_integrity=sound, bundle_name="org.example.demo"
-        )
-    return Claims(
-        format="key-signature",
-        platform=Platform.HARMONY,
-        app_id="org.example.demo",
-        public_key=KEY.point,
-        key_storage=KeyStorage.TEE,
-        environment=Environment.PRODUCTION,
-        chain_profile="strict",
-        harmony=HarmonyClaims(
-            kind="anonymous",
-            bundle_name="org.example.demo",
-            app_id="org.example.demo_x",
-            key_algorithm="ec-p256",
-            claim_levels={},
-            integrity=integrity,
-        ),
-    )
 
 
 def noted(earlier: Noted | None, stored: Claims, newer: Claims, *signals: str, now: float = NOW) -> Noted | None:

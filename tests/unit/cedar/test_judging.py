@@ -20,7 +20,7 @@ from tests.plain_policy.generated_contexts import generated_contexts
 from tests.unit.android.play_scene import judged, payload
 from tests.unit.android.scene import Scene, claims_of
 from tests.unit.cedar.devices import DEVICES
-from tests.unit.harmony.test_strict_rules import SOUND, VERDICT
+from tests.unit.harmony.sound_facts import SOUND, VERDICT
 
 NOW = 1_780_000_000.0
 PERMIT = "permit (principal, action, resource);\n"

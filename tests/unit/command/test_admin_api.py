@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from bonafide.operator.admin_api import OPERATOR_VARIABLE, AdminApi, AdminProblem, local_operator, problem_of, segment
-from bonafide.operator.deployment import Deployment
+from bonafide.operator.admin_api import OPERATOR_VARIABLE, AdminProblem, local_operator, problem_of, segment
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.signed_request import SentRequest, signer_of
-
-REGION = "eu-central-1"
+from tests.unit.command.answered_admin_api import REGION, api
 
 
 @dataclass
@@ -57,23 +55,6 @@ def gateway() -> Iterator[Gateway]:
     yield known
     server.shutdown()
     server.server_close()
-
-
-def api(url: str) -> AdminApi:
-    return AdminApi(
-        Deployment(
-            verifier_url=url,
-            guarded_url="",
-            region=REGION,
-            stack_name="stack",
-            issuer="i",
-            audience="a",
-            tables={},
-            functions={},
-            wrapping_key_id="",
-            aws_endpoint_url="http://127.0.0.1:9",
-        )
-    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bonafide.routes.gate_limits import cache_warnings
 from bonafide.routes.request_report import RouteReport
 from bonafide.routes.route_coverage import covered
 from bonafide.routes.route_list import Routes, meets, placed, read_route, removed
-from tests.unit.command.test_route_list import routes
+from tests.unit.command.route_texts import routes
 
 Run = Callable[..., Result]
 OWN = "bonafide-api"

@@ -12,7 +12,7 @@ from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.publication import publication_of
 from bonafide.policies.publishing import Documents, difference
-from tests.unit.command.test_admin_api import api
+from tests.unit.command.answered_admin_api import api
 
 
 def answer(**changes: object) -> dict[str, Any]:

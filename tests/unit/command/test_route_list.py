@@ -7,17 +7,8 @@ from bonafide_tokens.routes import Requirement, RouteRequirement, demand_for
 from service.admin.guarded_apis import MAX_ROUTES
 
 from bonafide.operator.errors import OperatorError
-from bonafide.routes.route_list import Place, Routes, hidden, hides, new_route, placed, read_route, removed
-
-
-def routes(*texts: str) -> Routes:
-    parts = [text.split(" ") for text in texts]
-    return tuple(RouteRequirement(method, path, Requirement(mode)) for method, path, mode in parts)
-
-
-def texts(made: Routes) -> list[str]:
-    return [f"{route.method} {route.path} {route.requirement}" for route in made]
-
+from bonafide.routes.route_list import Place, hidden, hides, new_route, placed, read_route, removed
+from tests.unit.command.route_texts import routes, texts
 
 STOOD = routes("GET /orders token", "POST /payments/* proof", "* /* proof")
 

@@ -20,7 +20,8 @@ from devkit.devices.apple.app_attestation import point_of
 from devkit.devices.authority.certificate_template import Extension, basic_constraints, spki_of
 from devkit.devices.authority.der_writer import bit_string, boolean, integer, object_identifier, sequence, utf8_string
 from devkit.devices.harmony import huks_statement as huks
-from devkit.devices.harmony.device import RELEASES, ChainDraft
+from devkit.devices.harmony.device import RELEASES
+from tests.unit.harmony.verified_claims import claims_of, harmony_of
 
 from .scene import (
     AUTHORITY,
@@ -38,15 +39,6 @@ from .scene import (
     device_of,
     token_draft,
 )
-
-
-def claims_of(draft: ChainDraft, kind: AttestationKind = AttestationKind.ANONYMOUS) -> Claims:
-    return KeyQuestion(chain=draft.chain(), kind=kind).ask()
-
-
-def harmony_of(claims: Claims) -> HarmonyClaims:
-    assert claims.harmony is not None
-    return claims.harmony
 
 
 def test_attestation_of_a_sound_device_says_what_it_proves() -> None:

@@ -16,7 +16,7 @@ from devkit.devices.authority.harmony import DEVICE_SECURITY_LEVEL, SigningCerti
 from devkit.devices.harmony import huks_statement as huks
 
 from .scene import AUTHORITY, BUNDLE, FORGED_KEY, NOW, KeyQuestion, chain_draft, device_of
-from .test_accepted import claims_of, harmony_of
+from .verified_claims import claims_of, harmony_of
 
 
 @pytest.mark.parametrize("version", [1, 2, 127, -1, 70_000])

@@ -12,14 +12,9 @@ from attestation.claims import Claims, KeyStorage
 from attestation.evidence import AttestationKind
 from attestation.reference_values import Environment
 
-from .scene import EXPECTED, NOW, KeyQuestion, TokenQuestion, chain_draft, device_of
+from tests.unit.harmony.sound_facts import KEY, SOUND, VERDICT
 
-DEVICE = device_of()
-KEY = KeyQuestion(chain=chain_draft(DEVICE).chain()).ask()
-VERDICT = TokenQuestion(
-    token=DEVICE.check_integrity(KeyQuestion(chain=()).client_data_hash), profile=DEVICE.profile
-).ask()
-SOUND = KEY.with_device_integrity(VERDICT)
+from .scene import EXPECTED, NOW, KeyQuestion, chain_draft, device_of
 
 
 def judged(claims: Claims, *, now: float | None = NOW) -> AttestationResult:

@@ -10,7 +10,7 @@ from service.admin.guarded_apis import GuardedApi, check_routes
 from service.admin.problems import AdminRefusal
 from service.admin.routes import SetRoutes, set_routes
 
-from tests.unit.command.test_route_list import routes
+from tests.unit.command.route_texts import routes
 
 
 class Apis:

@@ -27,7 +27,7 @@ from tests.service_stack.memory_stack import (
     PACKAGE,
     MemoryStack,
 )
-from tests.unit.service.test_android_phones import refused, sent
+from tests.unit.service.android_requests import refused, sent
 
 Body = dict[str, Any]
 Lines = Callable[[], list[dict[str, Any]]]

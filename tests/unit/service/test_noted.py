@@ -10,7 +10,7 @@ from service.errors import Reason, Unavailable
 
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation, Play
 from tests.service_stack.memory_stack import APP, GOOGLE, NOW, PACKAGE, MemoryStack
-from tests.unit.service.test_android_phones import sent
+from tests.unit.service.android_requests import sent
 
 Lines = Callable[[], list[dict[str, Any]]]
 Renew = Callable[..., tuple[int, list[str]]]

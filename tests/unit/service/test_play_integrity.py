@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from attestation.errors import Reason
 from service.fallback_modes import OnPlayUnavailable
 from service.vendors.app_secrets import SecretKind
 from service.vendors.play_decoder import PlayUnavailable
 from service.vendors.play_integrity import MEMORY
-from service.vendors.play_requests import KEPT, day_of
+from service.vendors.play_requests import KEPT
 
 from devkit.devices.android.play_integrity import ResponseKeys
-from devkit.devices.key_store_installation import AndroidInstallation, Play
+from devkit.devices.key_store_installation import Play
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import ANDROID, APP, GOOGLE, NOW, PACKAGE, Drawn, MemoryStack
-from tests.unit.service.test_android_phones import refused, sent
+from tests.unit.service.android_requests import refused, sent
+from tests.unit.service.play_requests import Lines, enrolled, enrolment, renewal, spent
 
-Lines = Callable[[], list[dict[str, Any]]]
-Body = dict[str, Any]
 DAY = 86_400
 
 
@@ -30,25 +26,6 @@ def keyed(stack: MemoryStack) -> MemoryStack:
     stack.app_secrets.seal_response_keys(APP, GOOGLE.response_keys(PACKAGE), stack.wrapping, NOW)
     stack.app_secrets.seal(APP, "play-account", SecretKind.PLAY_SERVICE_ACCOUNT, service_account(), stack.wrapping, NOW)
     return stack
-
-
-def enrolment(stack: MemoryStack, phone: AndroidInstallation, **changes: Any) -> Body:
-    return phone.attestation_body(phone.client_data(stack.challenge(phone.app)), **changes)
-
-
-def renewal(stack: MemoryStack, phone: AndroidInstallation) -> Body:
-    return phone.renewal_body(phone.client_data(stack.challenge(phone.app)))
-
-
-def enrolled(stack: MemoryStack, log_lines: Lines, **changes: Any) -> dict[str, Any]:
-    """The decision line of an enrolment that must be accepted."""
-    status, _, decision = sent(stack, "/v1/attestations", enrolment(stack, stack.android(**changes)), log_lines)
-    assert status == 201
-    return decision
-
-
-def spent(stack: MemoryStack) -> int:
-    return stack.play_requests.spent.get((PACKAGE, day_of(stack.now)), 0)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from service.vendors.play_requests import FAILURES, KEY_SHARE, LONGEST_OPEN, OPE
 from devkit.devices.key_store_installation import Play
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, NOW, PACKAGE, MemoryStack
-from tests.unit.service.test_android_phones import refused, sent
-from tests.unit.service.test_play_integrity import enrolled, enrolment, renewal, spent
+from tests.unit.service.android_requests import refused, sent
+from tests.unit.service.play_requests import enrolled, enrolment, renewal, spent
 
 Lines = Callable[[], list[dict[str, Any]]]
 

@@ -8,55 +8,25 @@ import pytest
 from attestation.client_policy import open_client_policy
 from service.errors import Unavailable, Unreadable
 from service.policies.documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
-from service.policies.publish import PolicyConflict, PolicyOutcome, PolicyPublishing
+from service.policies.publish import PolicyConflict
 from service.policies.versions import Canary, StoredPolicy
-from service.tables.audit import AuditEntry, app_subject
 
 from tests.service_stack.memory_stack import APP, ISSUER, MemoryStack
+from tests.unit.service.published_policies import (
+    BEN,
+    CLIENT,
+    LOCKED,
+    PERMIT,
+    documents,
+    newest,
+    promote,
+    publish,
+    rollback,
+    written,
+)
 
-ANNA = "arn:aws:iam::111122223333:user/anna"
-BEN = "arn:aws:iam::111122223333:user/ben"
-PERMIT = "permit (principal, action, resource);\n"
-LOCKED = PERMIT + '@id("no-android")\nforbid (principal is Android, action, resource);\n'
-CLIENT = '{"format": 1}'
 STRICTER = '{"format": 1, "refresh_seconds": 600}'
 BROKEN = "forbid (principal, action, resource) when { context.no_such == 1 };\n"
-
-
-def publish(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyOutcome:
-    stack.now += 1
-    arguments: dict[str, Any] = {
-        "appraisal": PERMIT,
-        "why": "because",
-        "expected_version": stack.policies.head(APP).latest,
-        "who": ANNA,
-        "now": stack.now,
-        **changes,
-    }
-    return (desk or stack.publishing).publish(APP, **arguments)
-
-
-def rollback(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyOutcome:
-    return (desk or stack.publishing).rollback(APP, **{"why": "bad", "who": BEN, "now": stack.now, **changes})
-
-
-def promote(stack: MemoryStack, version: int, **changes: Any) -> PolicyOutcome:
-    return stack.publishing.promote(APP, version=version, **{"why": "good", "who": ANNA, "now": stack.now, **changes})
-
-
-def documents(stack: MemoryStack, version: int) -> tuple[str, str]:
-    found = stack.policies.find(APP, version)
-    assert found is not None
-    return found.appraisal, found.client
-
-
-def newest(stack: MemoryStack) -> AuditEntry:
-    return stack.policies.audit.newest(app_subject(APP))[0]
-
-
-def written(stack: MemoryStack) -> tuple[object, ...]:
-    policies = stack.policies
-    return dict(policies.heads), dict(policies.versions), dict(policies.proposals), list(policies.audit.rows)
 
 
 def test_first_publication_is_version_one_in_force_for_everybody(stack: MemoryStack) -> None:

@@ -15,7 +15,7 @@ from devkit.devices.android.releases import RELEASES
 from devkit.devices.authority.android import FACTORY, RKP
 from devkit.devices.key_store_installation import AndroidInstallation
 from tests.service_stack.memory_stack import GOOGLE, NOW, MemoryStack
-from tests.unit.service.test_android_phones import enrolment, refused, renewal, sent
+from tests.unit.service.android_requests import enrolment, refused, renewal, sent
 
 Lines = Callable[[], list[dict[str, Any]]]
 DAY = 86_400

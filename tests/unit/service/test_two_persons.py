@@ -11,7 +11,7 @@ from service.policies.publish import PolicyConflict, PolicyPublishing
 from service.policies.versions import Canary, Effect
 
 from tests.service_stack.memory_stack import APP, MemoryStack
-from tests.unit.service.test_policy_publishing import (
+from tests.unit.service.published_policies import (
     ANNA,
     BEN,
     CLIENT,

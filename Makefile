@@ -87,7 +87,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m devkit.stack.sam_local
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template test mutants races flips paths bench bench-authorizer
+.PHONY: check lint types template test mutants races flips faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting and lint
@@ -110,6 +110,10 @@ races: setup ## Twenty rounds of races for one challenge and for one counter
 
 flips: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive
+
+faults: setup ## The fault matrix: each function, each call that it makes, five faults; prints the table (many minutes)
+	@PYTHONPATH="$$(echo functions/* layers/attestation/src layers/service/src | tr ' ' ':')" \
+		nice -n 5 $(BIN)/python -m tests.fault_matrix
 
 paths: setup ## Half a million paths through real URL parsers: none resolves one to a route that the gate asks less for
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive tests/properties/test_path_differential.py

@@ -25,12 +25,22 @@ def service_account() -> bytes:
     return json.dumps(members).encode("utf-8")
 
 
+class Google(VendorServers):
+    """Google, which may be told that it is called by another address: a proxy's."""
+
+    called: str = ""
+
+    @property
+    def url(self) -> str:
+        return self.called or super().url
+
+
 @contextmanager
-def running_google(folder: Path) -> Iterator[VendorServers]:
+def running_google(folder: Path) -> Iterator[Google]:
     """Google, until the block ends."""
     account = folder / "service-account.json"
     account.write_bytes(service_account())
-    servers = VendorServers(SoftwareGoogle(AUTHORITY.android), folder / "status-list.json", account)
+    servers = Google(SoftwareGoogle(AUTHORITY.android), folder / "status-list.json", account)
     servers.start()
     try:
         yield servers

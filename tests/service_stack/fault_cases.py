@@ -1,0 +1,360 @@
+"""One good request for each function, and what it leaves behind: the rows of the fault matrix."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attestation.body_binding import content_digest
+from attestation.cedar.cedar_policy import default_policy
+from attestation.jose import b64url_encode
+from attestation.route_requirement import Requirement, RouteRequirement
+from service import aws
+from service.apis import DynamoDBApis
+from service.deadline import MARGIN
+from service.kms import KmsWrappingKey
+from service.policy_publishing import PolicyPublishing
+from service.publishing import Publisher
+from service.revocations import DynamoDBRevocations
+from service.rotation import Rotation
+from service.status_lists import StoredStatusList, packed
+
+from bonafide.attesters.android import SoftwareAndroid
+from bonafide.attesters.app_instance import AppInstance
+from bonafide.attesters.client import PROOF_HEADER, TOKEN_HEADER
+from bonafide.attesters.installation import Installation
+from bonafide.attesters.iphone import SoftwareIphone
+from bonafide.attesters.key_store_installation import AndroidInstallation, Play
+from bonafide.fleet.signal_policy import BLOCK_RULE
+from bonafide.local.vendor_servers import TOKEN_PATH, VendorServers
+from bonafide.play_secrets import PlaySecretsOfApps
+from bonafide.registration import Registration, Registrations
+from tests.service_stack.events import json_of, rest_event
+from tests.service_stack.fault_proxy import FaultProxy
+from tests.service_stack.google import running_google
+from tests.service_stack.memory_stack import (
+    APP,
+    APP_ID,
+    AUDIENCE,
+    AUTHORITY,
+    ISSUER,
+    PACKAGE,
+    ROUTES,
+    SIGNER,
+    VERIFIER_ORIGIN,
+)
+from tests.service_stack.worlds import AwsWorld, ministack_world
+
+ONCE_URL = VERIFIER_ORIGIN + "/orders"
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaContext:
+    """A function's time, as the template gives it."""
+
+    ends: float
+    aws_request_id: str = "matrix"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.ends - time.monotonic()) * 1000)
+
+
+@dataclass
+class MatrixStack:
+    """A stack on ministack whose functions reach it, and its vendors, through the proxy alone."""
+
+    world: AwsWorld
+    vendors: VendorServers
+    proxy: FaultProxy
+    rotation: Rotation
+
+    def take_environment(self) -> None:
+        """Set the functions' environment, and forget clients of another one."""
+        os.environ.update(_environment(self.world, self.proxy))
+        _forget_clients()
+
+    def cold(self, name: str) -> Callable[[Any, Any], Any]:
+        """A function as after a cold start."""
+        module = importlib.reload(importlib.import_module(name))
+        if name == "authorize_request":
+            module._authorizer.cache_clear()
+        handler: Callable[[Any, Any], Any] = module.handler
+        return handler
+
+    def call(self, name: str, event: Any, seconds: float = 60) -> Any:
+        """One call of a cold function that has ``seconds``."""
+        return self.cold(name)(event, LambdaContext(time.monotonic() + seconds))
+
+    def challenge(self) -> str:
+        answer = self.call("issue_challenge", rest_event("POST", "/v1/challenges", {"app": APP}))
+        return str(json_of(answer)["challenge"])
+
+    def iphone(self) -> Installation:
+        return Installation.fresh(APP, SoftwareIphone(authority=AUTHORITY, app_id=APP_ID, clock=time.time))
+
+    def android(self) -> AndroidInstallation:
+        phone = SoftwareAndroid(authority=AUTHORITY.android, package=PACKAGE, signer=SIGNER, clock=time.time)
+        installation = AndroidInstallation.fresh(APP, phone, play=Play.STANDARD)
+        installation.google = self.vendors.google
+        return installation
+
+    def attestation(self, installation: AppInstance) -> dict[str, Any]:
+        body = installation.attestation_body(installation.client_data(self.challenge()))
+        return rest_event("POST", "/v1/attestations", body)
+
+    def enrolled(self) -> tuple[Installation, dict[str, Any]]:
+        installation = self.iphone()
+        answer = self.call("appraise_evidence", self.attestation(installation))
+        assert answer["statusCode"] == 201, answer
+        return installation, json_of(answer)
+
+    def publish(self, _function: str = "", _body: bytes = b"") -> dict[str, object]:
+        """What invoking rotate_signing_key does."""
+        return {"BundleVersion": self.rotation.publish(now=time.time()).version}
+
+    def count(self, *tables: str) -> tuple[int, ...]:
+        """How many rows those tables have."""
+        return tuple(
+            self.world.dynamodb.scan(TableName=self.world.tables[name], Select="COUNT", ConsistentRead=True)["Count"]
+            for name in tables
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A function's good request. ``seconds`` are its Timeout in the template; ``left`` counts what a success leaves,
+    which is one of each, however often it was tried; ``http`` says that it answers a gateway."""
+
+    name: str
+    function: str
+    event: Callable[[MatrixStack], Any]
+    left: tuple[str, ...] = ()
+    seconds: float = 10
+    http: bool = True
+    good: Callable[[Any], bool] = lambda answer: answer["statusCode"] in (200, 201, 202)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _renewal(stack: MatrixStack) -> Any:
+    installation, answer = stack.enrolled()
+    return rest_event("POST", "/v1/tokens", installation.renewal_body(installation.client_data(answer["next_challenge"])))
+
+
+def _signal(stack: MatrixStack) -> Any:
+    installation, answer = stack.enrolled()
+    body = json.dumps({"signals": ["hooking"]}).encode()
+    proof = installation.proof(
+        method="POST",
+        url=VERIFIER_ORIGIN + "/v1/signals",
+        token=answer["token"],
+        content_digest=content_digest(body),
+    )
+    headers = {TOKEN_HEADER: answer["token"], PROOF_HEADER: proof}
+    return rest_event("POST", "/v1/signals", body.decode(), headers=headers)
+
+
+def _admin(method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
+    event = rest_event(method, path, body)
+    event["pathParameters"] = {"proxy": path.removeprefix("/admin/")}
+    event["requestContext"]["identity"]["userArn"] = "arn:aws:iam::123456789012:user/ann"
+    return event
+
+
+def _policy(stack: MatrixStack) -> Any:
+    app = f"app-{secrets.token_hex(4)}"
+    stack.world.register(Registration(app=app, apple_app_ids=(APP_ID,)))
+    draft = {"appraisal": default_policy().text, "why": "matrix", "expected_version": 0, "effect": "now"}
+    return _admin("POST", f"/admin/policies/{app}", draft)
+
+
+def _block(stack: MatrixStack) -> Any:
+    key_id = str(stack.enrolled()[1]["key_id"])
+    return _admin("POST", f"/admin/keys/{key_id}/block", {"reason": "matrix", "seconds": 3600})
+
+
+def _unblock(stack: MatrixStack) -> Any:
+    event = _block(stack)
+    assert stack.call("administer", event)["statusCode"] == 200
+    key_id = event["path"].split("/")[3]
+    return _admin("POST", f"/admin/keys/{key_id}/unblock", {})
+
+
+def _routes(_stack: MatrixStack) -> Any:
+    body = {"routes": [["*", "/*", "token"]], "revision": 0, "why": "matrix"}
+    return _admin("PUT", f"/admin/apis/api-{secrets.token_hex(4)}", body)
+
+
+def _not_before(stack: MatrixStack) -> Any:
+    app = f"app-{secrets.token_hex(4)}"
+    stack.world.register(Registration(app=app, apple_app_ids=(APP_ID,)))
+    return _admin("POST", f"/admin/apps/{app}/not-before", {"why": "matrix"})
+
+
+def _registration(_stack: MatrixStack) -> Any:
+    return _admin("PUT", f"/admin/apps/app-{secrets.token_hex(4)}", {"apple_app_ids": [APP_ID], "why": "matrix"})
+
+
+def _client_policy(_stack: MatrixStack) -> Any:
+    path = f"/v1/client-policies/{APP}"
+    return rest_event("GET", path, resource="/v1/client-policies/{app}", query={"install": "matrix"})
+
+
+def _guarded(stack: MatrixStack) -> Any:
+    installation, answer = stack.enrolled()
+    proof = installation.proof(method="POST", url=ONCE_URL, token=answer["token"])
+    arn = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/dev/POST/orders"
+    headers = {TOKEN_HEADER: answer["token"], PROOF_HEADER: proof, "Host": "api.example.test"}
+    event = rest_event("POST", "/orders", headers=headers)
+    event["requestContext"] |= {"path": "/dev/orders", "domainName": "api.example.test"}
+    return {**event, "type": "REQUEST", "methodArn": arn}
+
+
+def _allowed(answer: Any) -> bool:
+    return bool(answer["policyDocument"]["Statement"][0]["Effect"] == "Allow")
+
+
+CASES = (
+    Case("challenge", "issue_challenge", lambda _stack: rest_event("POST", "/v1/challenges", {"app": APP})),
+    Case(
+        "enrolment", "appraise_evidence", lambda stack: stack.attestation(stack.iphone()), ("nonces", "attested_keys")
+    ),
+    Case(
+        "enrolment with Play",
+        "appraise_evidence",
+        lambda stack: stack.attestation(stack.android()),
+        ("nonces", "attested_keys"),
+    ),
+    Case("renewal", "renew_token", _renewal, ("nonces",)),
+    Case("signal that blocks", "report_signal", _signal, ("nonces", "revocations")),
+    Case("trust bundle", "serve_policy", lambda _stack: rest_event("GET", "/v1/trust-bundle")),
+    Case("client policy", "serve_policy", _client_policy),
+    Case("policy, now", "administer", _policy, ("audit",), 29),
+    Case("block", "administer", _block, ("audit", "revocations"), 29),
+    Case("unblock", "administer", _unblock, ("audit",), 29),
+    Case("routes", "administer", _routes, ("audit", "apis"), 29),
+    Case("not-before", "administer", _not_before, ("audit", "revocations"), 29),
+    Case("registration", "administer", _registration, ("audit", "apps"), 29),
+    Case("publication", "rotate_signing_key", lambda _stack: {"action": "publish"}, (), 60, False, bool),
+    Case("rotation", "rotate_signing_key", lambda _stack: {"action": "tick"}, (), 60, False, bool),
+    Case("status list", "refresh_endorsements", lambda _stack: {"action": "refresh", "force": True}, (), 60, False, bool),
+    Case("guarded call, proof-once", "authorize_request", _guarded, ("nonces",), 5, False, _allowed),
+)
+
+
+@contextmanager
+def matrix_stack(ministack_url: str, folder: Path) -> Iterator[MatrixStack]:
+    """The stack, with the environment of its functions set until the block ends."""
+    world = ministack_world(ministack_url)
+    ids = {"android_packages": (PACKAGE,), "android_signing_digests": (SIGNER.hex(),)}
+    world.register(Registration(app=APP, apple_app_ids=(APP_ID,), **ids))
+    rotation = _rotation(world)
+    rotation.run(now=time.time())
+    PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER).publish(
+        APP,
+        appraisal=default_policy().text + BLOCK_RULE,
+        client='{"format": 1}',
+        why="matrix",
+        expected_version=0,
+        who="matrix",
+        now=time.time(),
+    )
+    now = int(time.time())
+    content = packed(b'{"entries":{}}')
+    world.status_lists.replace(StoredStatusList(content=content, entries=0, fetched_at=now, fresh_until=now, revision=1))
+    with running_google(folder) as vendors:
+        stack = MatrixStack(world, vendors, None, rotation)  # type: ignore[arg-type]
+        proxy = FaultProxy(
+            aws=ministack_url,
+            vendors=vendors.url,
+            stack=world.stack_name,
+            invoke=stack.publish,
+            bundle=lambda: _bundle(world),
+        )
+        proxy.start()
+        stack.proxy = proxy
+        vendors.called = proxy.url
+        _entrust(world, vendors, proxy)
+        before = dict(os.environ)
+        stack.take_environment()
+        try:
+            yield stack
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            _forget_clients()
+            proxy.stop()
+
+
+def _bundle(world: AwsWorld) -> dict[str, Any]:
+    latest = world.trust_bundles.latest(ISSUER)
+    assert latest is not None
+    return {"statusCode": 200, "headers": {"Content-Type": "application/jwt"}, "body": latest.jws}
+
+
+def _rotation(world: AwsWorld) -> Rotation:
+    publisher = Publisher(
+        issuer=ISSUER,
+        lifetime=21_600,
+        signing_keys=world.signing_keys,
+        trust_bundles=world.trust_bundles,
+        apis=DynamoDBApis(world.dynamodb, world.tables["apis"]),
+        revocations=DynamoDBRevocations(world.dynamodb, world.tables["revocations"]),
+        root_key=world.root_key,
+    )
+    return Rotation(
+        signing_keys=world.signing_keys,
+        wrapping=world.wrapping,
+        publisher=publisher,
+        routes={AUDIENCE: (RouteRequirement("POST", "/orders", Requirement.PROOF_ONCE), *ROUTES)},
+        token_lifetime=300,
+        challenge_lifetime=300,
+        key_days=30,
+    )
+
+
+def _entrust(world: AwsWorld, vendors: VendorServers, proxy: FaultProxy) -> None:
+    account = json.loads(vendors.service_account.read_bytes()) | {"token_uri": proxy.url + TOKEN_PATH}
+    PlaySecretsOfApps(
+        world.app_secrets,  # type: ignore[arg-type]
+        KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
+        Registrations(world.dynamodb, world.tables["apps"]),
+    ).set_account(APP, json.dumps(account).encode())
+
+
+def _environment(world: AwsWorld, proxy: FaultProxy) -> dict[str, str]:
+    root = world.root_key.public_key()
+    return {
+        **world.environment,
+        "AWS_ENDPOINT_URL": proxy.url,
+        "DEVELOPMENT_TRUST_ANCHORS": base64.b64encode(AUTHORITY.root_certificate).decode("ascii"),
+        "PLAY_DECODE_ENDPOINT": proxy.url,
+        "ANDROID_STATUS_LIST_URL": f"{proxy.url}/attestation/status",
+        "ROOT_PUBLIC_KEY": b64url_encode(root.point),
+        "EXTERNAL_ORIGIN": VERIFIER_ORIGIN,
+        "TRUST_BUNDLE_URL": f"{proxy.url}/v1/trust-bundle",
+        "AUDIENCE": AUDIENCE,
+        "PROOF_NONCES_TABLE": world.tables["nonces"],
+    }
+
+
+def _forget_clients() -> None:
+    for client in (aws.dynamodb, aws.kms, aws.s3, aws.functions):
+        client.cache_clear()
+    importlib.import_module("spent_proofs")._dynamodb.cache_clear()
+
+
+def deadline_of(case: Case) -> float:
+    """Seconds by which its answer must be there: the function's time, with the margin that it keeps."""
+    return min(case.seconds, 29.0) if case.http else case.seconds - MARGIN
+

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.service_stack.fault_cases import CASES, MatrixStack, matrix_stack
 from tests.service_stack.fault_proxy import Fault
 
 pytestmark = pytest.mark.ministack
-SAMPLE = 40
+SAMPLE = 32
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from service.deadline import MARGIN
 from service.kms import KmsWrappingKey
 from service.policy_publishing import PolicyPublishing
 from service.publishing import Publisher
-from service.revocations import DynamoDBRevocations
+from service.revocations import PUBLICATION, DynamoDBRevocations
 from service.rotation import Rotation
 from service.status_lists import StoredStatusList, packed
 
@@ -76,6 +76,7 @@ class MatrixStack:
     vendors: VendorServers
     proxy: FaultProxy
     rotation: Rotation
+    reporting: tuple[Installation, str] | None = None
 
     def take_environment(self) -> None:
         """Set the functions' environment, and forget clients of another one."""
@@ -122,9 +123,15 @@ class MatrixStack:
         return {"BundleVersion": self.rotation.publish(now=time.time()).version}
 
     def count(self, *tables: str) -> tuple[int, ...]:
-        """How many rows those tables have."""
+        """How many rows those tables have; of the revocations without the marker that a publication is wished for."""
+        marker: Any = {
+            "FilterExpression": "attribute_not_exists(revoked) OR revoked <> :marker",
+            "ExpressionAttributeValues": {":marker": {"S": PUBLICATION}},
+        }
         return tuple(
-            self.world.dynamodb.scan(TableName=self.world.tables[name], Select="COUNT", ConsistentRead=True)["Count"]
+            self.world.dynamodb.scan(
+                TableName=self.world.tables[name], Select="COUNT", **(marker if name == "revocations" else {})
+            )["Count"]
             for name in tables
         )
 
@@ -132,7 +139,8 @@ class MatrixStack:
 @dataclass(frozen=True, slots=True)
 class Case:
     """A function's good request. ``seconds`` are its Timeout in the template; ``left`` counts what a success leaves,
-    which is one of each, however often it was tried; ``http`` says that it answers a gateway."""
+    which is one of each, however often it was tried; ``http`` says that it answers a gateway. ``repeated`` makes what a
+    client sends after a 503, where that is not the very same request."""
 
     name: str
     function: str
@@ -141,6 +149,7 @@ class Case:
     seconds: float = 10
     http: bool = True
     good: Callable[[Any], bool] = lambda answer: answer["statusCode"] in (200, 201, 202)
+    repeated: Callable[[MatrixStack], Any] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -148,19 +157,26 @@ class Case:
 
 def _renewal(stack: MatrixStack) -> Any:
     installation, answer = stack.enrolled()
-    return rest_event("POST", "/v1/tokens", installation.renewal_body(installation.client_data(answer["next_challenge"])))
+    return rest_event(
+        "POST", "/v1/tokens", installation.renewal_body(installation.client_data(answer["next_challenge"]))
+    )
 
 
 def _signal(stack: MatrixStack) -> Any:
     installation, answer = stack.enrolled()
+    stack.reporting = installation, answer["token"]
+    return _signal_again(stack)
+
+
+def _signal_again(stack: MatrixStack) -> Any:
+    """The same report with another proof: each is good once (docs/api.md)."""
+    assert stack.reporting is not None
+    installation, token = stack.reporting
     body = json.dumps({"signals": ["hooking"]}).encode()
     proof = installation.proof(
-        method="POST",
-        url=VERIFIER_ORIGIN + "/v1/signals",
-        token=answer["token"],
-        content_digest=content_digest(body),
+        method="POST", url=VERIFIER_ORIGIN + "/v1/signals", token=token, content_digest=content_digest(body)
     )
-    headers = {TOKEN_HEADER: answer["token"], PROOF_HEADER: proof}
+    headers = {TOKEN_HEADER: token, PROOF_HEADER: proof}
     return rest_event("POST", "/v1/signals", body.decode(), headers=headers)
 
 
@@ -236,7 +252,7 @@ CASES = (
         ("nonces", "attested_keys"),
     ),
     Case("renewal", "renew_token", _renewal, ("nonces",)),
-    Case("signal that blocks", "report_signal", _signal, ("nonces", "revocations")),
+    Case("signal that blocks", "report_signal", _signal, ("revocations",), repeated=_signal_again),
     Case("trust bundle", "serve_policy", lambda _stack: rest_event("GET", "/v1/trust-bundle")),
     Case("client policy", "serve_policy", _client_policy),
     Case("policy, now", "administer", _policy, ("audit",), 29),
@@ -247,7 +263,9 @@ CASES = (
     Case("registration", "administer", _registration, ("audit", "apps"), 29),
     Case("publication", "rotate_signing_key", lambda _stack: {"action": "publish"}, (), 60, False, bool),
     Case("rotation", "rotate_signing_key", lambda _stack: {"action": "tick"}, (), 60, False, bool),
-    Case("status list", "refresh_endorsements", lambda _stack: {"action": "refresh", "force": True}, (), 60, False, bool),
+    Case(
+        "status list", "refresh_endorsements", lambda _stack: {"action": "refresh", "force": True}, (), 60, False, bool
+    ),
     Case("guarded call, proof-once", "authorize_request", _guarded, ("nonces",), 5, False, _allowed),
 )
 
@@ -256,8 +274,14 @@ CASES = (
 def matrix_stack(ministack_url: str, folder: Path) -> Iterator[MatrixStack]:
     """The stack, with the environment of its functions set until the block ends."""
     world = ministack_world(ministack_url)
-    ids = {"android_packages": (PACKAGE,), "android_signing_digests": (SIGNER.hex(),)}
-    world.register(Registration(app=APP, apple_app_ids=(APP_ID,), **ids))
+    world.register(
+        Registration(
+            app=APP,
+            apple_app_ids=(APP_ID,),
+            android_packages=(PACKAGE,),
+            android_signing_digests=(SIGNER.hex(),),
+        )
+    )
     rotation = _rotation(world)
     rotation.run(now=time.time())
     PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER).publish(
@@ -271,7 +295,9 @@ def matrix_stack(ministack_url: str, folder: Path) -> Iterator[MatrixStack]:
     )
     now = int(time.time())
     content = packed(b'{"entries":{}}')
-    world.status_lists.replace(StoredStatusList(content=content, entries=0, fetched_at=now, fresh_until=now, revision=1))
+    world.status_lists.replace(
+        StoredStatusList(content=content, entries=0, fetched_at=now, fresh_until=now, revision=1)
+    )
     with running_google(folder) as vendors:
         stack = MatrixStack(world, vendors, None, rotation)  # type: ignore[arg-type]
         proxy = FaultProxy(
@@ -357,4 +383,3 @@ def _forget_clients() -> None:
 def deadline_of(case: Case) -> float:
     """Seconds by which its answer must be there: the function's time, with the margin that it keeps."""
     return min(case.seconds, 29.0) if case.http else case.seconds - MARGIN
-

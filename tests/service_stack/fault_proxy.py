@@ -149,13 +149,15 @@ class _Handler(BaseHTTPRequestHandler):
             return f"dynamodb {operation} {members['TableName'].removeprefix(self.owner.stack + '-')}"
         if self.path.startswith("/2015-03-31/functions/"):
             return f"lambda Invoke {self.path.split('/')[3]}"
-        return f"{'google' if 'trust-bundle' not in self.path else 'verifier'} {self.command} {urlsplit(self.path).path}"
+        return (
+            f"{'google' if 'trust-bundle' not in self.path else 'verifier'} {self.command} {urlsplit(self.path).path}"
+        )
 
     def _carry_out(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         if self.path.startswith("/2015-03-31/functions/"):
-            answer = self.owner.invoke(self.path.split("/")[3], body)
+            published = self.owner.invoke(self.path.split("/")[3], body)
             waits = self.headers.get("X-Amz-Invocation-Type", "RequestResponse") == "RequestResponse"
-            return (200, {}, json.dumps(answer).encode()) if waits else (202, {}, b"")
+            return (200, {}, json.dumps(published).encode()) if waits else (202, {}, b"")
         if "trust-bundle" in self.path:
             served = self.owner.bundle()
             return served["statusCode"], served["headers"], served["body"].encode()

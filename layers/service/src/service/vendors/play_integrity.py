@@ -177,14 +177,17 @@ class PlayIntegrity:
             raise PlayUnavailable("play integrity: no time left to ask Google", asked=False)
         if not self.requests.claim(challenge):
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "Google was asked for this challenge before")
-        if not self.requests.admit(key_subject(claims.key_id), limit=KEY_SHARE, now=now):
-            return None
         limit = self.daily_quota if enrolling else self.daily_quota - self.enrolment_reserve
-        if not self.requests.admit(package, limit=limit, now=now, breaker=breaker):
-            if _until(self.requests.breaker(package, now)) == _until(breaker):
+        try:
+            if not self.requests.admit(key_subject(claims.key_id), limit=KEY_SHARE, now=now):
                 return None
-            self.requests.release(challenge)  # it opened at this moment, or somebody else finds out
-            raise _not_asked()
+            if not self.requests.admit(package, limit=limit, now=now, breaker=breaker):
+                if _until(self.requests.breaker(package, now)) == _until(breaker):
+                    return None
+                raise _not_asked()  # it opened at this moment, or somebody else finds out
+        except Unavailable:
+            self._note(lambda: self.requests.release(challenge))
+            raise
         return self._asked(account, package, token, challenge, breaker, now)
 
     def _asked(

@@ -148,3 +148,16 @@ def test_late_request_asks_nobody_and_claims_nothing(keyed: MemoryStack) -> None
         assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
     assert (keyed.play_decoder.asked, spent(keyed)) == ([], 0)
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201
+
+
+def test_challenge_that_bought_no_question_is_good_once_more(keyed: MemoryStack) -> None:
+    """The share is spent, so nobody was asked; then settling fails. The 503 said that the same request may be sent
+    again. (Found by the fault matrix, after Google had asked for a pause.)"""
+    keyed.play_daily_quota = 0
+    keyed.restart()
+    body = enrolment(keyed, keyed.android(play=Play.STANDARD))
+    keyed.settlement.down = True
+    assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
+    keyed.settlement.down = False
+    assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201
+    assert keyed.play_decoder.asked == []

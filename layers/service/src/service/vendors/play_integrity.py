@@ -178,17 +178,17 @@ class PlayIntegrity:
         if not self.requests.claim(challenge):
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "Google was asked for this challenge before")
         limit = self.daily_quota if enrolling else self.daily_quota - self.enrolment_reserve
+        admitted = False
         try:
-            if not self.requests.admit(key_subject(claims.key_id), limit=KEY_SHARE, now=now):
-                return None
-            if not self.requests.admit(package, limit=limit, now=now, breaker=breaker):
-                if _until(self.requests.breaker(package, now)) == _until(breaker):
-                    return None
+            admitted = self.requests.admit(
+                key_subject(claims.key_id), limit=KEY_SHARE, now=now
+            ) and self.requests.admit(package, limit=limit, now=now, breaker=breaker)
+            if not admitted and _until(self.requests.breaker(package, now)) != _until(breaker):
                 raise _not_asked()  # it opened at this moment, or somebody else finds out
-        except Unavailable:
-            self._note(lambda: self.requests.release(challenge))
-            raise
-        return self._asked(account, package, token, challenge, breaker, now)
+        finally:
+            if not admitted:  # nothing is asked: should this request fail for another reason, it is good once more
+                self._note(lambda: self.requests.release(challenge))
+        return self._asked(account, package, token, challenge, breaker, now) if admitted else None
 
     def _asked(
         self,

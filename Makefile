@@ -112,7 +112,7 @@ flips: setup ## Every single-bit flip and truncation, and the other whole sweeps
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive
 
 faults: setup ## The fault matrix: each function, each call that it makes, five faults; prints the table (many minutes)
-	@PYTHONPATH="$$(echo functions/* layers/attestation/src layers/service/src | tr ' ' ':')" \
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" \
 		nice -n 5 $(BIN)/python -m tests.fault_matrix
 
 paths: setup ## Half a million paths through real URL parsers: none resolves one to a route that the gate asks less for

@@ -45,12 +45,15 @@ CHECKS: Final = (
 )
 SCHEMA = schemathesis.openapi.from_path(DOCUMENT)
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE")
+_ASKED_FOR: Final = os.environ.get("BONAFIDE_FUZZ_EXAMPLES")
 _CALM = settings(
-    max_examples=int(os.environ.get("BONAFIDE_FUZZ_EXAMPLES", "4")),
+    max_examples=int(_ASKED_FOR or "4"),
     deadline=None,
     derandomize=True,
     database=None,
-    phases=(Phase.explicit, Phase.generate),
+    phases=(Phase.explicit, Phase.generate)
+    if _ASKED_FOR
+    else (Phase.generate,),  # explicit: every member at its limits
     suppress_health_check=list(HealthCheck),
 )
 

@@ -111,10 +111,16 @@ def _places(path: Path, root: Path) -> Iterator[_Place]:
     for edit in edits(source):
         yield place(edit.begin[0], edit.operator, partial(applied, source, edit))
     nodes = list(ast_nodes(get_ast(source)))
+    comparisons = [node for node in nodes if node.type == "comparison"]
+    signs = [node for node in nodes if node.type == "operator"]
     for full_name in operator_names():
         operator = full_name.removeprefix("core/")
         if not operator.endswith(_LEFT_OUT):
-            positions = (at for node in nodes for at in get_operator(full_name)().mutation_positions(node))
+            # Most operators are for a kind of node each: asking all of them about every node takes minutes.
+            asked = {"ReplaceComparisonOperator": comparisons, "ReplaceBinaryOperator": signs}
+            asking = get_operator(full_name)()
+            among = asked.get(operator.split("_")[0], nodes)
+            positions = (at for node in among for at in asking.mutation_positions(node))
             for occurrence, (begin, _) in enumerate(positions):
                 yield place(begin[0], operator, partial(_by_cosmic_ray, source, full_name, occurrence))
 

@@ -52,6 +52,7 @@ from service.admin.publication import PUBLISHING_TIMEOUT, InvokedPublication
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
+from service.admin.stack import AdminStack
 from service.aws import dynamodb, functions, kms
 from service.keys.kms import KmsRootKey
 from service.policies.publish import PolicyPublishing
@@ -93,8 +94,8 @@ ROUTES: Final = (
 """Every route, as docs/openapi.yaml documents them."""
 
 
-def wire(env: Mapping[str, str]) -> Mapping[str, object]:
-    """The collaborators of all use cases by name, from the environment."""
+def wire(env: Mapping[str, str]) -> AdminStack:
+    """What all use cases work on, from the environment."""
     settings = read_settings(AdministerSettings, env)
     client = dynamodb()
     audit = DynamoDBAudit(client, settings.audit_table)
@@ -105,24 +106,24 @@ def wire(env: Mapping[str, str]) -> Mapping[str, object]:
     )
     policies = DynamoDBPolicies(client, settings.policies_table, audit, settings.revocations_table)
     blocking = DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit)
-    return {
-        "apps": DynamoDBApps(client, settings.apps_table),
-        "apis": DynamoDBGuardedApis(client, settings.apis_table, audit, published.routes),
-        "audit": audit,
-        "blocking": blocking,
-        "blocked_keys": BlockedKeyPages(client, settings.attested_keys_table, blocking),
-        "not_before": NotBefore(client, settings.revocations_table, audit),
-        "policies": policies,
-        "publication": InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
-        "retired_builds": RetiredBuilds(client, settings.apps_table, audit),
-        "registrations": Registrations(client, settings.apps_table, audit=audit),
-        "publishing": PolicyPublishing(
+    return AdminStack(
+        apps=DynamoDBApps(client, settings.apps_table),
+        apis=DynamoDBGuardedApis(client, settings.apis_table, audit, published.routes),
+        audit=audit,
+        blocking=blocking,
+        blocked_keys=BlockedKeyPages(client, settings.attested_keys_table, blocking),
+        not_before=NotBefore(client, settings.revocations_table, audit),
+        policies=policies,
+        publication=InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
+        retired_builds=RetiredBuilds(client, settings.apps_table, audit),
+        registrations=Registrations(client, settings.apps_table, audit=audit),
+        publishing=PolicyPublishing(
             policies=policies,
             root_key=KmsRootKey(kms(), settings.root_key_id),
             issuer=settings.token_issuer,
             approval=settings.policy_approval,
         ),
-    }
+    )
 
 
 handler = admin_endpoint(ROUTES, wire)

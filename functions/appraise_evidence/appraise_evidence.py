@@ -17,7 +17,8 @@ from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
 from bonafide_tokens.jose import b64url_decode, b64url_encode
 from service.aws import dynamodb, kms
-from service.edge.http import Call, RequestModel, Wiring, endpoint, json_members
+from service.edge.gateway import RequestModel
+from service.edge.http import Call, Wiring, endpoint, json_members
 from service.edge.request_fields import App, ClientDataText, EvidenceList
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason

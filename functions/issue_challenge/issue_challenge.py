@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 from attestation.challenge import issue_challenge
 from service.aws import dynamodb, kms
-from service.edge.http import RequestModel, Wiring, endpoint
+from service.edge.gateway import RequestModel
+from service.edge.http import Wiring, endpoint
 from service.edge.request_fields import App
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey

@@ -19,7 +19,8 @@ from attestation.evidence import AppleAssertion, KeySignature
 from attestation.reverify import recheck
 from bonafide_tokens.jose import b64url_decode
 from service.aws import dynamodb, functions, kms
-from service.edge.http import RequestModel, Wiring, endpoint
+from service.edge.gateway import RequestModel
+from service.edge.http import Wiring, endpoint
 from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason

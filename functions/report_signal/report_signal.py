@@ -26,7 +26,8 @@ from bonafide_tokens.signed_body import content_digest
 from bonafide_tokens.token import VerifiedToken, verify_token
 from pydantic import Field
 from service.aws import dynamodb, functions, kms
-from service.edge.http import Call, RequestModel, Wiring, endpoint
+from service.edge.gateway import RequestModel
+from service.edge.http import Call, Wiring, endpoint
 from service.edge.json_body import MalformedRequest, read_json
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 from service.aws import dynamodb
-from service.edge.http import Document, RequestModel, Wiring, address, endpoint
+from service.edge.gateway import RequestModel
+from service.edge.http import Document, Wiring, address, endpoint
 from service.edge.request_fields import App
 from service.errors import NoClientPolicy, Reason, Rejected, Unavailable
 from service.policies.client_policy import ServedClientPolicies

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from service import aws
-from service.edge.http import Handler
+from service.edge.gateway import Handler
 
 from bonafide.operator.registration import Registration
 from devkit.devices.apple.iphone import SoftwareIphone

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from service.edge.http import Handler
+from service.edge.gateway import Handler
 from service.vendors.status_lists import StoredStatusList, packed
 
 from bonafide.operator.registration import Registration

@@ -117,12 +117,13 @@ def test_registrations_of_one_second_lose_nothing(ministack: AwsWorld) -> None:
     operator adds a signer to what stands, and tries again when another was faster."""
     worlds = [admin_world(ministack) for _ in range(6)]
     for world in worlds:
-        world.collaborators["registrations"] = Registrations(
+        registrations = Registrations(
             ministack.dynamodb,
             ministack.tables["apps"],
             clock=lambda: 1_000.0,
             audit=DynamoDBAudit(ministack.dynamodb, ministack.tables["audit"]),
         )
+        world.stack = replace(world.stack, registrations=registrations)
     first_signer = Registration(app="shop", android_packages=("a.shop",), android_signing_digests=("ab" * 32,))
     RegisteredApps(worlds[0]).put(first_signer)
 

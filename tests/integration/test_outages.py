@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from service import aws
-from service.edge.http import Handler
+from service.edge.gateway import Handler
 
 from bonafide.operator.registration import Registration
 from devkit.devices.apple.iphone import SoftwareIphone

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bonafide_tokens.jose import b64url_decode
 from botocore.exceptions import ClientError
-from service.edge.http import Handler
+from service.edge.gateway import Handler
 from service.keys.kms import KmsWrappingKey
 from service.vendors.status_lists import StoredStatusList, packed
 

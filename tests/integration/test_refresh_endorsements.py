@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
-from service.edge.http import Handler
+from service.edge.gateway import Handler
 from service.vendors.status_lists import DynamoDBStatusLists
 
 from bonafide.operator.registration import Registration

@@ -16,6 +16,7 @@ from service.admin.http import admin_endpoint
 from service.admin.publication import Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
+from service.admin.stack import AdminStack
 from service.fallback_modes import PolicyApproval
 from service.policies.publish import PolicyPublishing
 from service.tables.audit import DynamoDBAudit
@@ -48,7 +49,7 @@ class FakePublication:
 class AdminWorld:
     """Calls the Admin API as the IAM user ``name``; without a name, as nobody who signed."""
 
-    collaborators: dict[str, object]
+    stack: AdminStack
     publication: FakePublication
     name: str | None = "ann"
     clock: Callable[[], float] | None = None
@@ -66,7 +67,7 @@ class AdminWorld:
     def handle(self, event: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """The same for a whole event."""
         known = {} if self.clock is None else {"clock": self.clock}
-        reply = admin_endpoint(administer.ROUTES, lambda _env: self.collaborators, **known)(event, None)
+        reply = admin_endpoint(administer.ROUTES, lambda _env: self.stack, **known)(event, None)
         return reply["statusCode"], json.loads(reply["body"])
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -90,19 +91,17 @@ def admin_world(
     blocking = DynamoDBBlocking(
         client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
     )
-    collaborators: dict[str, object] = {
-        "apps": world.apps,
-        "apis": DynamoDBGuardedApis(client, tables["apis"], audit, in_force),
-        "audit": audit,
-        "blocking": blocking,
-        "blocked_keys": BlockedKeyPages(client, tables["attested_keys"], blocking),
-        "not_before": NotBefore(client, tables["revocations"], audit),
-        "policies": world.policies,
-        "publication": publication,
-        "retired_builds": RetiredBuilds(client, tables["apps"], audit),
-        "registrations": Registrations(client, tables["apps"], audit=audit),
-        "publishing": PolicyPublishing(
-            policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval
-        ),
-    }
-    return AdminWorld(collaborators, publication)
+    stack = AdminStack(
+        apps=world.apps,
+        apis=DynamoDBGuardedApis(client, tables["apis"], audit, in_force),
+        audit=audit,
+        blocking=blocking,
+        blocked_keys=BlockedKeyPages(client, tables["attested_keys"], blocking),
+        not_before=NotBefore(client, tables["revocations"], audit),
+        policies=world.policies,
+        publication=publication,
+        retired_builds=RetiredBuilds(client, tables["apps"], audit),
+        registrations=Registrations(client, tables["apps"], audit=audit),
+        publishing=PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval),
+    )
+    return AdminWorld(stack, publication)

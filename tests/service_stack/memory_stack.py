@@ -24,7 +24,8 @@ from attestation.reference_values import (
 )
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.edge.http import Handler, Wiring, address, endpoint
+from service.edge.gateway import Handler
+from service.edge.http import Wiring, address, endpoint
 from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
 from service.keys.key_ring import KeyRing
 from service.keys.own_bundle import OwnTrustBundle

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from service.admin.guarded_apis import GuardedApi, check_routes
+from service.admin.http import AdminCall
 from service.admin.problems import AdminRefusal
 from service.admin.routes import SetRoutes, set_routes
 
@@ -30,9 +31,10 @@ class Apis:
 
 
 def change(apis: Apis, *rows: list[str]) -> dict[str, object]:
-    publication: Any = SimpleNamespace(now=lambda: SimpleNamespace(to_record=dict))
+    publication = SimpleNamespace(now=lambda: SimpleNamespace(to_record=dict))
+    stack: Any = SimpleNamespace(apis=apis, publication=publication)
     request = SetRoutes(audience="orders", routes=list(rows), revision=0)
-    return set_routes(request, who="ann", now=1.0, apis=apis, publication=publication)  # type: ignore[arg-type]
+    return set_routes(request, AdminCall("ann", 1.0, stack))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
-from service.admin.http import MAX_ADMIN_BODY_BYTES, Route, admin_endpoint
+from service.admin.http import MAX_ADMIN_BODY_BYTES, AdminCall, Route, admin_endpoint
 from service.admin.problems import CONFLICT, AdminRefusal
-from service.edge.http import RequestModel
+from service.edge.gateway import RequestModel
 from service.edge.retry_after import LATEST, SOONEST
 from service.errors import Unavailable
 
@@ -43,15 +43,15 @@ class Shelf:
         self.error = error
 
 
-def look(request: Look, *, who: str, now: float) -> dict[str, object]:
-    del who, now
+def look(request: Look, _call: AdminCall[Shelf]) -> dict[str, object]:
     return {"audience": request.audience, "limit": request.limit}
 
 
-def change(request: Change, *, who: str, now: float, shelf: Shelf) -> dict[str, object]:
+def change(request: Change, call: AdminCall[Shelf]) -> dict[str, object]:
+    shelf = call.stack
     if shelf.error is not None:
         raise shelf.error
-    shelf.done.append((who, request.app, now))
+    shelf.done.append((call.who, request.app, call.now))
     return {"app": request.app}
 
 
@@ -70,7 +70,7 @@ def event(method: str, path: str, body: object = None, *, who: object = ANN, **m
 
 
 def ask(sent: object, shelf: Shelf | None = None) -> tuple[int, dict[str, Any]]:
-    handler = admin_endpoint(ROUTES, lambda _env: {"shelf": shelf or Shelf()}, clock=lambda: NOW)
+    handler = admin_endpoint(ROUTES, lambda _env: shelf or Shelf(), clock=lambda: NOW)
     reply = handler(sent, None)  # type: ignore[arg-type]
     return reply["statusCode"], json.loads(reply["body"])
 
@@ -216,7 +216,7 @@ def test_refusal_of_a_use_case_is_answered_in_full() -> None:
 
 def test_failure_says_when_to_come_back() -> None:
     """A script that repeats a change must not do so at once, nor with all others."""
-    handler = admin_endpoint(ROUTES, lambda _env: {"shelf": Shelf(Unavailable("dynamodb:GetItem apps"))})
+    handler = admin_endpoint(ROUTES, lambda _env: Shelf(Unavailable("dynamodb:GetItem apps")))
     answers = [handler(event("POST", "/admin/apps/demo", {}), None) for _ in range(30)]
     seconds = {int(answer["headers"]["Retry-After"]) for answer in answers}
     assert seconds <= set(range(SOONEST, LATEST + 1))
@@ -255,7 +255,7 @@ def test_attempts_to_change_are_logged_and_documents_are_not(caplog: pytest.LogC
 
 def test_answers_are_for_no_web_page() -> None:
     """No CORS header, nothing kept by a cache."""
-    handler = admin_endpoint(ROUTES, lambda _env: {"shelf": Shelf()})
+    handler = admin_endpoint(ROUTES, lambda _env: Shelf())
     headers = handler(event("POST", "/admin/apps/demo", {}), None)["headers"]
     assert headers["Cache-Control"] == "no-store"
     assert not [name for name in headers if name.startswith("Access-Control")]

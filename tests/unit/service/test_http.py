@@ -10,7 +10,8 @@ import pytest
 from attestation.appraisal.result import AttestationResult, Finding, Tier
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from pydantic import Field
-from service.edge.http import CLIENT_POLICY_VERSION_HEADER, Document, RequestModel, Wiring, address, endpoint
+from service.edge.gateway import RequestModel
+from service.edge.http import CLIENT_POLICY_VERSION_HEADER, Document, Wiring, address, endpoint
 from service.edge.problems import TRY_LATER, problem_of
 from service.edge.retry_after import LATEST, SOONEST
 from service.errors import Contraindicated, NoClientPolicy, Unavailable

@@ -15,12 +15,12 @@ from service.admin.registration import (
     Registration,
     RegistrationOvertaken,
     RegistrationRefused,
-    Registrations,
 )
+from service.admin.stack import StackCall, entry_of
 from service.aws import unavailable_on_failure
-from service.edge.http import RequestModel
+from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
-from service.tables.audit import AuditEntry, app_subject
+from service.tables.audit import app_subject
 
 # Beyond what a registration may hold, so that it says itself, in words, what is too much.
 _Texts = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=1000)]
@@ -62,37 +62,29 @@ class RegisterApp(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
-def list_apps(_request: EveryApp, *, who: str, now: float, registrations: Registrations) -> dict[str, object]:
+def list_apps(_request: EveryApp, call: StackCall) -> dict[str, object]:
     """Every registered app, by name."""
-    del who, now
     with _answered():
-        return {"apps": [registration.to_record() for registration in registrations.list()]}
+        return {"apps": [registration.to_record() for registration in call.stack.registrations.list()]}
 
 
-def show_app(request: OneRegistration, *, who: str, now: float, registrations: Registrations) -> dict[str, object]:
+def show_app(request: OneRegistration, call: StackCall) -> dict[str, object]:
     """One app as it is registered."""
-    del who, now
     with _answered():
-        return registrations.get(request.app).to_record()
+        return call.stack.registrations.get(request.app).to_record()
 
 
-def register_app(request: RegisterApp, *, who: str, now: float, registrations: Registrations) -> dict[str, object]:
+def register_app(request: RegisterApp, call: StackCall) -> dict[str, object]:
     """Register an app, or replace what stands of one, unless somebody changed it since it was read."""
     wanted = Registration.from_record(request.model_dump(exclude={"revision", "why"}))
-    entry = AuditEntry(
-        subject=app_subject(request.app),
-        at=now,
-        who=who,
-        action="register-app",
-        why=request.why,
-        details={
-            name: _told(value)
-            for name, value in wanted.to_record().items()
-            if value and name not in ("app", "created_at", "updated_at", "revision")
-        },
-    )
+    details = {
+        name: _told(value)
+        for name, value in wanted.to_record().items()
+        if value and name not in ("app", "created_at", "updated_at", "revision")
+    }
+    entry = entry_of(call, app_subject(request.app), "register-app", request.why, details)
     with shown_in_doubt(f"bonafide app show {request.app}"), _answered():
-        return registrations.put_and_record(wanted, entry, seen=request.revision).to_record()
+        return call.stack.registrations.put_and_record(wanted, entry, seen=request.revision).to_record()
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.edge.http import RequestModel
-from service.tables.audit import MAX_ENTRIES, Audit, AuditEntry
+from service.admin.stack import StackCall
+from service.edge.gateway import RequestModel
+from service.tables.audit import MAX_ENTRIES, AuditEntry
 
 
 class ReadAudit(RequestModel):
@@ -18,10 +19,9 @@ class ReadAudit(RequestModel):
     before: Annotated[str, Field(min_length=1, max_length=80)] | None = None
 
 
-def read_audit(request: ReadAudit, *, who: str, now: float, audit: Audit) -> dict[str, object]:
+def read_audit(request: ReadAudit, call: StackCall) -> dict[str, object]:
     """The entries about one subject, newest first."""
-    del who, now
-    found = audit.newest(request.subject, limit=request.limit, before=request.before)
+    found = call.stack.audit.newest(request.subject, limit=request.limit, before=request.before)
     return {"entries": [record_of(entry) for entry in found]}
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.admin.blocked_key_pages import MOST_LISTED, BlockedKeyPages
-from service.admin.publication import Publication
-from service.edge.http import RequestModel
+from service.admin.blocked_key_pages import MOST_LISTED
+from service.admin.stack import StackCall, entry_of
+from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
-from service.tables.audit import Audit, AuditEntry, rule_subject
+from service.tables.audit import rule_subject
 
 _Rule = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -33,36 +33,22 @@ class UnblockRule(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
-def list_blocked_keys(
-    request: ListBlockedKeys, *, who: str, now: float, blocked_keys: BlockedKeyPages
-) -> dict[str, object]:
+def list_blocked_keys(request: ListBlockedKeys, call: StackCall) -> dict[str, object]:
     """A page of the keys whose block is in force, in no order."""
-    del who
-    page = blocked_keys.page(now=now, app=request.app, rule=request.rule, after=request.after, limit=request.limit)
+    page = call.stack.blocked_keys.page(now=call.now, **request.model_dump())
     keys = [standing.to_record() for standing in page.keys]
     return {"keys": keys, "after": page.after, "examined": page.examined}
 
 
-def unblock_rule(
-    request: UnblockRule, *, who: str, now: float, audit: Audit, blocked_keys: BlockedKeyPages, publication: Publication
-) -> dict[str, object]:
+def unblock_rule(request: UnblockRule, call: StackCall) -> dict[str, object]:
     """Let in again keys that one rule blocked, as many as one call can: call again while ``after`` is not null."""
     if request.after is None:
         # Before anything is done: what was begun is known, however it ends. Each key has an entry of its own besides.
         details = {} if request.app is None else {"app": request.app}
-        audit.add(
-            AuditEntry(
-                subject=rule_subject(request.rule),
-                at=now,
-                who=who,
-                action="unblock-rule",
-                why=request.why,
-                details=details,
-            )
-        )
-    done = blocked_keys.unblock_rule(
-        request.rule, who=who, now=now, why=request.why, app=request.app, after=request.after
+        call.stack.audit.add(entry_of(call, rule_subject(request.rule), "unblock-rule", request.why, details))
+    done = call.stack.blocked_keys.unblock_rule(
+        request.rule, who=call.who, now=call.now, why=request.why, app=request.app, after=request.after
     )
     answer = {"rule": request.rule, "unblocked": done.keys, "changing": done.changing, "after": done.after}
-    published = publication.now().to_record() if done.keys else {}
+    published = call.stack.publication.now().to_record() if done.keys else {}
     return {**answer, "examined": done.examined, **published}

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, AdminRefusal
 from service.admin.retired_builds import AppChanging, AppUnknown, RetiredBuilds, RetiringRefused
-from service.edge.http import RequestModel
+from service.admin.stack import StackCall, entry_of
+from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
-from service.tables.audit import AuditEntry, app_subject
+from service.tables.audit import app_subject
 
 
 class RetiredBuildsOfApp(RequestModel):
@@ -31,30 +32,22 @@ class RetireBuild(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
-def list_retired_builds(
-    request: RetiredBuildsOfApp, *, who: str, now: float, retired_builds: RetiredBuilds
-) -> dict[str, object]:
+def list_retired_builds(request: RetiredBuildsOfApp, call: StackCall) -> dict[str, object]:
     """The numbers of retired builds, by platform."""
-    del who, now
     with _answered():
-        return _answer(request.app, retired_builds)
+        return _answer(request.app, call.stack.retired_builds)
 
 
-def retire_build(request: RetireBuild, *, who: str, now: float, retired_builds: RetiredBuilds) -> dict[str, object]:
+def retire_build(request: RetireBuild, call: StackCall) -> dict[str, object]:
     """Retire a build: from now on it enrols and renews nothing, whatever the policy says. Or let it in again."""
-    entry = AuditEntry(
-        subject=app_subject(request.app),
-        at=now,
-        who=who,
-        action="retire-build" if request.retired else "restore-build",
-        why=request.why,
-        details={"platform": request.platform, "build": request.build},
-    )
+    action = "retire-build" if request.retired else "restore-build"
+    details = {"platform": request.platform, "build": request.build}
+    entry = entry_of(call, app_subject(request.app), action, request.why, details)
     with _answered():
-        changed = retired_builds.change(
+        changed = call.stack.retired_builds.change(
             request.app, request.platform, request.build, retired=request.retired, entry=entry
         )
-        return {**_answer(request.app, retired_builds), "changed": changed}
+        return {**_answer(request.app, call.stack.retired_builds), "changed": changed}
 
 
 def _answer(app: str, retired_builds: RetiredBuilds) -> dict[str, object]:

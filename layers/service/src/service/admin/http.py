@@ -1,35 +1,39 @@
 """The edge of the Admin API: REST proxy events in, JSON out, one function behind many routes.
 
 IAM decides at the gateway who may call what; here every call must name its signer, whatever the route is configured
-to ask for. A route is a use case: a plain function of a request model and keyword-only collaborators, with ``who`` (the
-signer's ARN) and ``now`` (Unix seconds) beside them.
+to ask for. A route is a use case: a plain function of a request model and of an :class:`AdminCall`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import inspect
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Generic
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from service.admin.problems import NO_SUCH_ROUTE, NOT_SIGNED, AdminRefusal
-from service.deadline import time_of_request, within
-from service.edge.http import MAX_REQUEST_ID, Handler, RequestModel
+from service.edge.gateway import (
+    Edge,
+    Handler,
+    RequestModel,
+    W,
+    gateway_member,
+    problem_headers,
+    read_body,
+    reply,
+    report_failure,
+    texts,
+)
 from service.edge.json_body import MalformedRequest, RequestTooLarge, read_json
-from service.edge.problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem, Retry
-from service.edge.retry_after import retry_after
+from service.edge.problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem
 from service.errors import ChangeInDoubt, Unavailable
-from service.telemetry.decisions import count, log_unavailable, log_unexpected, logger
+from service.telemetry.decisions import count, logger
 
 MAX_ADMIN_BODY_BYTES: Final = 1024 * 1024
 """Largest body: two policy documents, or a build with all its parts."""
@@ -42,15 +46,24 @@ _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
 _ENCODED_SLASH: Final = re.compile("%(?:25)*2f", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class AdminCall(Generic[W]):
+    """One call: ``who`` signed it (an ARN), ``now`` (Unix seconds), and the parts of the stack that it works on."""
+
+    who: str
+    now: float
+    stack: W
+
+
 @dataclass(frozen=True)
-class Route:
+class Route(Generic[W]):
     """One route: ``path`` as documented, as in ``/admin/policies/{app}/versions/{version}``. The model's members are
     those of the path, the query (GET) or the body (others)."""
 
     method: str
     path: str
     model: type[RequestModel]
-    use_case: Callable[..., Mapping[str, object]]
+    use_case: Callable[[Any, AdminCall[W]], Mapping[str, object]]
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -61,81 +74,46 @@ class Route:
             text += f"(?P<{part}>{inside})" if index % 2 else re.escape(part)
         return re.compile(text, re.DOTALL)
 
-    @cached_property
-    def asks_for(self) -> frozenset[str]:
-        """The names of the use case's collaborators."""
-        parameters = inspect.signature(self.use_case).parameters.values()
-        return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY) - {"who", "now"}
-
 
 def admin_endpoint(
-    routes: Sequence[Route],
-    wire: Callable[[Mapping[str, str]], Mapping[str, object]],
-    *,
-    clock: Callable[[], float] = time.time,
+    routes: Sequence[Route[W]], wire: Callable[[Mapping[str, str]], W], *, clock: Callable[[], float] = time.time
 ) -> Handler:
-    """A Lambda handler over ``routes``. ``wire`` makes the collaborators of all of them, by name: at INIT in Lambda,
-    elsewhere with the first call."""
-    edge = _AdminEdge(tuple(routes), wire, clock)
-    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
-        edge.collaborators()
-    return edge.handle
+    """A Lambda handler over ``routes``. ``wire`` makes the stack that all of them work on."""
+    return _AdminEdge(wire=wire, clock=clock, routes=tuple(routes)).handler()
 
 
-@dataclass(slots=True)
-class _AdminEdge:
-    routes: tuple[Route, ...]
-    wire: Callable[[Mapping[str, str]], Mapping[str, object]]
-    clock: Callable[[], float]
-    wired: Mapping[str, object] | None = field(default=None, init=False)
+@dataclass(slots=True, kw_only=True)
+class _AdminEdge(Edge[W]):
+    routes: tuple[Route[W], ...]
 
-    def collaborators(self) -> Mapping[str, object]:
-        if self.wired is None:
-            self.wired = self.wire(os.environ)
-        return self.wired
+    def failed(self, error: Exception, request_id: str) -> dict[str, Any]:
+        problem, detail, messages = _problem_of(error)
+        if problem is TRY_LATER:
+            report_failure(error, request_id)
+        return _problem_reply(problem, request_id, detail, messages)
 
-    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        """Answer an event, whatever it is and whatever breaks."""
-        request_id = ""
-        try:
-            request_id = _request_id(event, context)
-            with within(time_of_request(event, context)):
-                return self._handle(event, request_id)
-        except Exception as error:
-            problem, detail, messages = _problem_of(error)
-            if problem is TRY_LATER:
-                _report(error, request_id)
-            return _problem_reply(problem, request_id, detail, messages)
-
-    def _handle(self, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+    def answer(self, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        if not isinstance(event, Mapping):
+            raise MalformedRequest("not a REST proxy event")
         who = _signer(event)
         method, path = str(event.get("httpMethod") or ""), _path(event)
         route, named = self._route(method, path)
         _check_slashes(event, route)
         try:
             request = route.model.model_validate(_members(event, method, named))
-            collaborators = {name: self.collaborators()[name] for name in route.asks_for}
-            answer = route.use_case(request, who=who, now=self.clock(), **collaborators)
+            answer = route.use_case(request, AdminCall(who, self.clock(), self.wiring()))
         except Exception as error:
             _log_change(route, who, path, _problem_of(error)[0].slug, request_id)
             raise
         _log_change(route, who, path, "done", request_id)
-        return _reply(200, json.dumps(answer), "application/json")
+        return reply(200, json.dumps(answer), {"Content-Type": "application/json"})
 
-    def _route(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+    def _route(self, method: str, path: str) -> tuple[Route[W], dict[str, str]]:
         for route in self.routes:
             match = route.pattern.fullmatch(path)
             if match is not None and route.method == method:
                 return route, match.groupdict()
         raise AdminRefusal(NO_SUCH_ROUTE, "The Admin API of this stack has no such route: it may be an older release.")
-
-
-def _request_id(event: Mapping[str, Any], context: Any) -> str:
-    if not isinstance(event, Mapping):
-        raise MalformedRequest("not a REST proxy event")
-    gateway = event.get("requestContext")
-    named = gateway.get("requestId") if isinstance(gateway, Mapping) else None
-    return str(named or getattr(context, "aws_request_id", "") or "")[:MAX_REQUEST_ID]
 
 
 def _signer(event: Mapping[str, Any]) -> str:
@@ -144,8 +122,7 @@ def _signer(event: Mapping[str, Any]) -> str:
     The attack: the route's authorization is switched off by mistake, or the function gets a second trigger, and anybody
     publishes policies. Without a signer nothing is done.
     """
-    context = event.get("requestContext")
-    identity = context.get("identity") if isinstance(context, Mapping) else None
+    identity = gateway_member(event, "identity")
     who = identity.get("userArn") if isinstance(identity, Mapping) else None
     if not isinstance(who, str) or not who or len(who) > _MAX_WHO:
         count("AdminNotSigned")
@@ -165,15 +142,14 @@ def _path(event: Mapping[str, Any]) -> str:
     return decoded
 
 
-def _check_slashes(event: Mapping[str, Any], route: Route) -> None:
+def _check_slashes(event: Mapping[str, Any], route: Route[W]) -> None:
     """A slash that was sent encoded is a part of a name, and never one between them.
 
     The attack: somebody is denied ``policies/*/approve`` and sends ``policies/shop%2Fapprove``. Where IAM compares
     paths as they were sent, that is another one; decoded here, it would be the same.
     """
-    context, parameters = event.get("requestContext"), event.get("pathParameters")
-    sent = [event.get("path")]
-    sent += [context.get("path")] if isinstance(context, Mapping) else []
+    parameters = event.get("pathParameters")
+    sent = [event.get("path"), gateway_member(event, "path")]
     sent += [parameters.get("proxy")] if isinstance(parameters, Mapping) else []
     before, name, _ = route.path.removeprefix("/admin").partition("{audience}")
     for text in sent:
@@ -183,32 +159,17 @@ def _check_slashes(event: Mapping[str, Any], route: Route) -> None:
 
 
 def _members(event: Mapping[str, Any], method: str, named: Mapping[str, str]) -> Mapping[str, object]:
-    given = _query(event) if method == "GET" else _body(event)
+    given = texts(event.get("queryStringParameters")) if method == "GET" else _body(event)
     if set(given) & set(named):
         # Two names for one thing: whoever reviews the path must not overlook the body.
         raise MalformedRequest("a member stands in the path and beside it")
     return {**given, **named}
 
 
-def _query(event: Mapping[str, Any]) -> Mapping[str, object]:
-    query = event.get("queryStringParameters") or {}
-    if not isinstance(query, Mapping):
-        raise MalformedRequest("not a REST proxy event")
-    return {str(name): value for name, value in query.items()}
-
-
 def _body(event: Mapping[str, Any]) -> Mapping[str, object]:
-    text = event.get("body")
-    if text is None or text == "":
+    content = read_body(event, MAX_ADMIN_BODY_BYTES)
+    if not content:
         return {}
-    if not isinstance(text, str):
-        raise MalformedRequest("the event's body is not text")
-    if len(text) > MAX_ADMIN_BODY_BYTES * 4 // 3 + 4:
-        raise RequestTooLarge
-    try:
-        content = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode("utf-8")
-    except (binascii.Error, ValueError):
-        raise MalformedRequest("the body's encoding is broken") from None
     members = read_json(content, max_bytes=MAX_ADMIN_BODY_BYTES, max_containers=MAX_ADMIN_CONTAINERS)
     if not isinstance(members, dict):
         raise MalformedRequest("the body is not a JSON object")
@@ -241,14 +202,7 @@ def _faults(error: ValidationError) -> list[dict[str, object]]:
     ]
 
 
-def _report(error: Exception, request_id: str) -> None:
-    if isinstance(error, Unavailable):
-        log_unavailable(error.what, request_id)
-    else:
-        log_unexpected(error, request_id)
-
-
-def _log_change(route: Route, who: str, subject: str, outcome: str, request_id: str) -> None:
+def _log_change(route: Route[W], who: str, subject: str, outcome: str, request_id: str) -> None:
     """One line per attempt to change something: who, what, on which path, how it ended. Never a document."""
     if route.method == "GET":
         return
@@ -271,12 +225,5 @@ def _problem_reply(
     document = problem.document(instance=request_id) | {"detail": detail}
     if messages:
         document["messages"] = list(messages)
-    later = {"Retry-After": retry_after()} if problem.retry is Retry.LATER else {}
-    return _reply(problem.status, json.dumps(document), "application/problem+json", later)
-
-
-def _reply(status: int, body: str, media_type: str, more: Mapping[str, str] | None = None) -> dict[str, Any]:
     # No CORS header: no web page has any business here.
-    headers = {"Content-Type": media_type, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    headers |= more or {}
-    return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
+    return reply(problem.status, json.dumps(document), problem_headers(problem))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -10,15 +10,14 @@ from pydantic import Field
 
 from service.admin.keys import require_app
 from service.admin.problems import POLICY_CONFLICT, POLICY_INVALID, SECOND_PERSON, UNKNOWN_POLICY, AdminRefusal
-from service.admin.publication import Publication, published_in_doubt, shown_in_doubt
-from service.edge.http import RequestModel
+from service.admin.publication import published_in_doubt, shown_in_doubt
+from service.admin.stack import StackCall
+from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
 from service.policies.changes import MAX_WHY, PolicyConflict, PolicyOutcome, SecondPersonNeeded
 from service.policies.documents import MAX_DOCUMENT_BYTES, PolicyRefused, built_in
-from service.policies.publish import PolicyPublishing
-from service.policies.store import MAX_HISTORY, Policies
+from service.policies.store import MAX_HISTORY
 from service.policies.versions import Effect, PolicyHead, PolicyVersion, StoredPolicy, digest_of
-from service.tables.apps import Apps
 
 # Beyond what may be published, so that it is the linters who say how long a document is.
 _Document = Annotated[str, Field(max_length=4 * MAX_DOCUMENT_BYTES)]
@@ -35,33 +34,29 @@ class AppPolicies(RequestModel):
     app: App
 
 
-class OneVersion(RequestModel):
+class OneVersion(AppPolicies):
     """GET /admin/policies/{app}/versions/{version}. Version 0 is the built-in default."""
 
-    app: App
     version: Annotated[int, Field(ge=0, le=10**9, strict=False)]
 
 
-class OneProposal(RequestModel):
+class OneProposal(AppPolicies):
     """GET /admin/policies/{app}/proposals/{proposal}."""
 
-    app: App
     proposal: _NumberInPath
 
 
-class VersionHistory(RequestModel):
+class VersionHistory(AppPolicies):
     """GET /admin/policies/{app}/history. ``before`` is the version to go on from."""
 
-    app: App
     limit: Annotated[int, Field(ge=1, le=MAX_HISTORY, strict=False)] = 50
     before: _NumberInPath | None = None
 
 
-class PublishPolicy(RequestModel):
+class PublishPolicy(AppPolicies):
     """POST /admin/policies/{app}. A document that is absent stays as it is in force; ``expected_version`` is the latest
     version that the author saw."""
 
-    app: App
     appraisal: _Document | None = None
     client: _Document | None = None
     why: _Why
@@ -70,198 +65,121 @@ class PublishPolicy(RequestModel):
     expected_version: Annotated[int, Field(ge=0, le=10**9)]
 
 
-class PromotePolicy(RequestModel):
+class PromotePolicy(AppPolicies):
     """POST /admin/policies/{app}/promote."""
 
-    app: App
     version: _Number
     rollout: _Rollout = 100
     why: _Why
     effect: _Effect = Effect.NEXT_RENEWAL
 
 
-class RollBackPolicy(RequestModel):
+class RollBackPolicy(AppPolicies):
     """POST /admin/policies/{app}/rollback. ``to`` is absent for the version that was in force just before."""
 
-    app: App
     to: Annotated[int, Field(ge=0, le=10**9)] | None = None
     why: _Why
     effect: _Effect = Effect.NEXT_RENEWAL
     expected_version: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
-class ApprovePolicy(RequestModel):
+class ApprovePolicy(AppPolicies):
     """POST /admin/policies/{app}/approve."""
 
-    app: App
     proposal: _Number
     why: Annotated[str, Field(max_length=MAX_WHY)] = ""
 
 
-class RejectPolicy(RequestModel):
+class RejectPolicy(AppPolicies):
     """POST /admin/policies/{app}/reject."""
 
-    app: App
     proposal: _Number
     why: _Why
 
 
-def show_policies(
-    request: AppPolicies, *, who: str, now: float, apps: Apps, policies: Policies, publishing: PolicyPublishing
-) -> dict[str, object]:
+def show_policies(request: AppPolicies, call: StackCall) -> dict[str, object]:
     """What is in force for an app, and what waits."""
-    del who, now
-    require_app(apps, request.app)
-    return {**_head_record(policies.head(request.app)), "approval": publishing.approval.value}
+    require_app(call.stack.apps, request.app)
+    return {**_head_record(call.stack.policies.head(request.app)), "approval": call.stack.publishing.approval.value}
 
 
-def show_policy_version(
-    request: OneVersion, *, who: str, now: float, apps: Apps, policies: Policies
-) -> dict[str, object]:
+def show_policy_version(request: OneVersion, call: StackCall) -> dict[str, object]:
     """One version with its documents."""
-    del who, now
-    require_app(apps, request.app)
+    require_app(call.stack.apps, request.app)
     if request.version == 0:
         return _built_in_record(request.app)
-    stored = policies.find(request.app, request.version)
+    stored = call.stack.policies.find(request.app, request.version)
     if stored is None:
         raise AdminRefusal(UNKNOWN_POLICY, f"{request.app} has no policy version {request.version}.")
     return _stored_record(stored)
 
 
-def show_policy_proposal(
-    request: OneProposal, *, who: str, now: float, apps: Apps, policies: Policies
-) -> dict[str, object]:
+def show_policy_proposal(request: OneProposal, call: StackCall) -> dict[str, object]:
     """One proposal with its documents, whether it still waits or not."""
-    del who, now
-    require_app(apps, request.app)
-    stored = policies.find_proposal(request.app, request.proposal)
+    require_app(call.stack.apps, request.app)
+    stored = call.stack.policies.find_proposal(request.app, request.proposal)
     if stored is None:
         raise AdminRefusal(UNKNOWN_POLICY, f"{request.app} has no proposal {request.proposal}.")
     return _stored_record(stored)
 
 
-def list_policy_versions(
-    request: VersionHistory, *, who: str, now: float, apps: Apps, policies: Policies
-) -> dict[str, object]:
+def list_policy_versions(request: VersionHistory, call: StackCall) -> dict[str, object]:
     """The versions of an app, newest first, without their documents."""
-    del who, now
-    require_app(apps, request.app)
-    versions = policies.history(request.app, limit=request.limit, before=request.before)
+    require_app(call.stack.apps, request.app)
+    versions = call.stack.policies.history(request.app, limit=request.limit, before=request.before)
     return {"versions": [_facts_record(version) for version in versions]}
 
 
-def publish_policy(
-    request: PublishPolicy,
-    *,
-    who: str,
-    now: float,
-    apps: Apps,
-    publishing: PolicyPublishing,
-    publication: Publication,
-) -> dict[str, object]:
+def publish_policy(request: PublishPolicy, call: StackCall) -> dict[str, object]:
     """Publish a draft, or under the two-person rule propose it."""
-    require_app(apps, request.app)
-    with _answered(request.app, publication, request.effect):
-        outcome = publishing.publish(
-            request.app,
-            appraisal=request.appraisal,
-            client=request.client,
-            why=request.why,
-            rollout=request.rollout,
-            effect=request.effect,
-            expected_version=request.expected_version,
-            who=who,
-            now=now,
-        )
-    return _outcome_record(outcome, publishing, publication)
+    return _carry_out(call, request, call.stack.publishing.publish, request.effect)
 
 
-def promote_policy(
-    request: PromotePolicy,
-    *,
-    who: str,
-    now: float,
-    apps: Apps,
-    publishing: PolicyPublishing,
-    publication: Publication,
-) -> dict[str, object]:
+def promote_policy(request: PromotePolicy, call: StackCall) -> dict[str, object]:
     """Raise the rollout of the version that is on its way, or under the two-person rule propose that."""
-    require_app(apps, request.app)
-    with _answered(request.app, publication, request.effect):
-        outcome = publishing.promote(
-            request.app,
-            version=request.version,
-            rollout=request.rollout,
-            why=request.why,
-            effect=request.effect,
-            who=who,
-            now=now,
-        )
-    return _outcome_record(outcome, publishing, publication)
+    return _carry_out(call, request, call.stack.publishing.promote, request.effect)
 
 
-def roll_back_policy(
-    request: RollBackPolicy,
-    *,
-    who: str,
-    now: float,
-    apps: Apps,
-    publishing: PolicyPublishing,
-    publication: Publication,
-) -> dict[str, object]:
+def roll_back_policy(request: RollBackPolicy, call: StackCall) -> dict[str, object]:
     """Publish the documents of an older version as a new one, for everybody."""
-    require_app(apps, request.app)
-    with _answered(request.app, publication, request.effect):
-        outcome = publishing.rollback(
-            request.app,
-            to=request.to,
-            why=request.why,
-            effect=request.effect,
-            expected_version=request.expected_version,
-            who=who,
-            now=now,
-        )
-    return _outcome_record(outcome, publishing, publication)
+    return _carry_out(call, request, call.stack.publishing.rollback, request.effect)
 
 
-def approve_policy(
-    request: ApprovePolicy,
-    *,
-    who: str,
-    now: float,
-    apps: Apps,
-    publishing: PolicyPublishing,
-    publication: Publication,
-) -> dict[str, object]:
+def approve_policy(request: ApprovePolicy, call: StackCall) -> dict[str, object]:
     """Put another person's proposal in force, exactly as it was proposed."""
-    require_app(apps, request.app)
-    with _answered(request.app, publication, Effect.NOW):
-        # Whether it takes effect at once is the proposal's own affair.
-        outcome = publishing.approve(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
-    return _outcome_record(outcome, publishing, publication)
+    # Whether it takes effect at once is the proposal's own affair.
+    return _carry_out(call, request, call.stack.publishing.approve, Effect.NOW)
 
 
-def reject_policy(
-    request: RejectPolicy,
-    *,
-    who: str,
-    now: float,
-    apps: Apps,
-    publishing: PolicyPublishing,
-    publication: Publication,
-) -> dict[str, object]:
+def reject_policy(request: RejectPolicy, call: StackCall) -> dict[str, object]:
     """Take a proposal from the table."""
-    require_app(apps, request.app)
-    with _answered(request.app):
-        outcome = publishing.reject(request.app, proposal=request.proposal, why=request.why, who=who, now=now)
-    return _outcome_record(outcome, publishing, publication)
+    return _carry_out(call, request, call.stack.publishing.reject, Effect.NEXT_RENEWAL)
+
+
+def _carry_out(
+    call: StackCall, request: AppPolicies, change: Callable[..., PolicyOutcome], effect: Effect
+) -> dict[str, object]:
+    """What a change led to; the request's members are the change's. Relying parties are told at once where older tokens
+    are refused from now on."""
+    require_app(call.stack.apps, request.app)
+    with _answered(call, request.app, effect):
+        outcome = change(**request.model_dump(), who=call.who, now=call.now)
+    published = {} if outcome.not_before is None else call.stack.publication.now().to_record()
+    return {
+        **_head_record(outcome.head),
+        "approval": call.stack.publishing.approval.value,
+        "added": None if outcome.added is None else _facts_record(outcome.added),
+        "proposed": None if outcome.proposed is None else _facts_record(outcome.proposed),
+        "tokens_not_before": outcome.not_before,
+        "warnings": [message._asdict() for message in outcome.warnings],
+        **published,
+    }
 
 
 @contextmanager
-def _answered(app: str, publication: Publication | None = None, effect: Effect = Effect.NEXT_RENEWAL) -> Iterator[None]:
+def _answered(call: StackCall, app: str, effect: Effect) -> Iterator[None]:
     look = f"bonafide policy show --app {app}"
-    told = publication if effect is Effect.NOW else None
+    told = call.stack.publication if effect is Effect.NOW else None
     try:
         with shown_in_doubt(look) if told is None else published_in_doubt(told, look):
             yield
@@ -278,22 +196,6 @@ def _answered(app: str, publication: Publication | None = None, effect: Effect =
             f"The policy has {count} error{'' if count == 1 else 's'}: nothing was published.",
             [message._asdict() for message in refused.messages],
         ) from None
-
-
-def _outcome_record(
-    outcome: PolicyOutcome, publishing: PolicyPublishing, publication: Publication
-) -> dict[str, object]:
-    """What a change led to. Relying parties are told at once where older tokens are refused from now on."""
-    published = {} if outcome.not_before is None else publication.now().to_record()
-    return {
-        **_head_record(outcome.head),
-        "approval": publishing.approval.value,
-        "added": None if outcome.added is None else _facts_record(outcome.added),
-        "proposed": None if outcome.proposed is None else _facts_record(outcome.proposed),
-        "tokens_not_before": outcome.not_before,
-        "warnings": [message._asdict() for message in outcome.warnings],
-        **published,
-    }
 
 
 def _head_record(head: PolicyHead) -> dict[str, object]:

@@ -7,11 +7,12 @@ from typing import Annotated
 from bonafide_tokens.routes import Requirement, RouteRequirement, check_new_route
 from pydantic import Field
 
-from service.admin.guarded_apis import AUDIENCE_PATTERN, MAX_ROUTES, GuardedApi, GuardedApis, Routes, check_routes
+from service.admin.guarded_apis import AUDIENCE_PATTERN, MAX_ROUTES, GuardedApi, Routes, check_routes
 from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_API, AdminRefusal
-from service.admin.publication import Publication, published_in_doubt
-from service.edge.http import RequestModel
-from service.tables.audit import AuditEntry, api_subject
+from service.admin.publication import published_in_doubt
+from service.admin.stack import StackCall, entry_of
+from service.edge.gateway import RequestModel
+from service.tables.audit import api_subject
 
 Audience = Annotated[str, Field(pattern=AUDIENCE_PATTERN)]
 RouteRow = Annotated[list[Annotated[str, Field(max_length=512)]], Field(min_length=3, max_length=4)]
@@ -37,16 +38,14 @@ class SetRoutes(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
-def list_apis(_request: EveryApi, *, who: str, now: float, apis: GuardedApis) -> dict[str, object]:
+def list_apis(_request: EveryApi, call: StackCall) -> dict[str, object]:
     """Every API that the trust bundle has routes for."""
-    del who, now
-    return {"apis": [api.to_record() for api in apis.list()]}
+    return {"apis": [api.to_record() for api in call.stack.apis.list()]}
 
 
-def show_api(request: OneApi, *, who: str, now: float, apis: GuardedApis) -> dict[str, object]:
+def show_api(request: OneApi, call: StackCall) -> dict[str, object]:
     """One API's routes in order."""
-    del who, now
-    api = apis.find(request.audience)
+    api = call.stack.apis.find(request.audience)
     if api is None:
         raise AdminRefusal(
             UNKNOWN_API,
@@ -55,38 +54,33 @@ def show_api(request: OneApi, *, who: str, now: float, apis: GuardedApis) -> dic
     return api.to_record()
 
 
-def set_routes(
-    request: SetRoutes, *, who: str, now: float, apis: GuardedApis, publication: Publication
-) -> dict[str, object]:
+def set_routes(request: SetRoutes, call: StackCall) -> dict[str, object]:
     """Replace an API's routes, unless somebody changed them since they were read, and have it published."""
     routes = _routes(request.routes)
-    _check_new(routes, apis.find(request.audience))
+    _check_new(routes, call.stack.apis.find(request.audience))
     api = GuardedApi(
         audience=request.audience,
         routes=routes,
         revision=request.revision + 1,
-        updated_at=int(now),
-        updated_by=who,
+        updated_at=int(call.now),
+        updated_by=call.who,
     )
-    entry = AuditEntry(
-        subject=api_subject(request.audience),
-        at=now,
-        who=who,
-        action="set-routes",
-        why=request.why,
-        details={"revision": api.revision, "routes": "\n".join(" ".join(row) for row in request.routes)},
-    )
-    with published_in_doubt(publication, f"bonafide api show {request.audience}"):
-        stored = apis.put(api, seen=request.revision, entry=entry)
+    details: dict[str, str | int] = {
+        "revision": api.revision,
+        "routes": "\n".join(" ".join(row) for row in request.routes),
+    }
+    entry = entry_of(call, api_subject(request.audience), "set-routes", request.why, details)
+    with published_in_doubt(call.stack.publication, f"bonafide api show {request.audience}"):
+        stored = call.stack.apis.put(api, seen=request.revision, entry=entry)
         if not stored:
-            standing = apis.find(request.audience)
+            standing = call.stack.apis.find(request.audience)
             # The same call again, whose first answer was lost, is no conflict: what it asks for stands.
-            if standing is None or (standing.revision, standing.routes, standing.updated_by) != _claim(api):
+            if standing is None or _claim(standing) != _claim(api):
                 raise AdminRefusal(
                     CONFLICT, f"{request.audience} is not at revision {request.revision} any more: look again."
                 )
             api = standing
-    return {**api.to_record(), **publication.now().to_record()}
+    return {**api.to_record(), **call.stack.publication.now().to_record()}
 
 
 def _check_new(routes: Routes, stood: GuardedApi | None) -> None:

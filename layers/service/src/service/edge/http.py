@@ -1,4 +1,4 @@
-"""The HTTP edge: REST proxy events in, answers out. The only module that knows status codes.
+"""The verifier API's edge: REST proxy events in, answers out. No use case knows status codes.
 
 A function module is ``handler = endpoint(Model, use_case, wire)``. No client ever sees a 500: what is not in the table
 of :mod:`service.edge.problems` is logged with its type and place, counted, and answered ``try-later``.
@@ -6,19 +6,27 @@ of :mod:`service.edge.problems` is logged with its type and place, counted, and 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bonafide_tokens.errors import BonafideError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from service.deadline import time_of_request, within
+from service.edge.gateway import (
+    Edge,
+    Handler,
+    RequestModel,
+    gateway_member,
+    problem_headers,
+    read_body,
+    reply,
+    report_failure,
+    texts,
+)
 from service.edge.json_body import MAX_BODY_BYTES, MalformedRequest, RequestTooLarge, read_json
 from service.edge.problems import (
     ADVICE_OF,
@@ -27,25 +35,12 @@ from service.edge.problems import (
     TOO_LARGE,
     TRY_LATER,
     Problem,
-    Retry,
     problem_of,
 )
-from service.edge.retry_after import retry_after
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
 from service.telemetry.decisions import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
-
-MAX_REQUEST_ID: Final = 128
-"""Characters of a request's id that are answered and logged; API Gateway's own have 36."""
-
-Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
-
-
-class RequestModel(BaseModel):
-    """A request as documented and nothing else: strict types, no unknown member, no input in error texts."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,45 +123,30 @@ def endpoint(
     """A Lambda handler around a use case.
 
     ``use_case`` is called with the request, ``now`` (Unix seconds), ``wire``'s collaborators and, when ``action`` is
-    given, ``record``: a decision line is then written for every call. In Lambda ``wire`` runs at INIT, where CPU is
-    free and a wrong setting stops the deployment; elsewhere on the first call, so that importing has no side effect.
-    Each call has one deadline (:mod:`service.deadline`): what API Gateway and Lambda leave it.
+    given, ``record``: a decision line is then written for every call. When ``wire`` runs, says
+    :class:`~service.edge.gateway.Edge`.
     """
-    edge = _Edge(model, use_case, wire, success, action, members, clock)
-    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
-        edge.wiring()
-    return edge.handle
+    edge = _VerifierEdge(
+        model=model, use_case=use_case, wire=wire, success=success, action=action, members=members, clock=clock
+    )
+    return edge.handler()
 
 
-@dataclass(slots=True)
-class _Edge:
+@dataclass(slots=True, kw_only=True)
+class _VerifierEdge(Edge[Wiring]):
     model: type[RequestModel]
     use_case: Callable[..., Mapping[str, object] | Document]
-    wire: Callable[[Mapping[str, str]], Wiring]
     success: int
     action: str | None
     members: Callable[[Call], object]
-    clock: Callable[[], float]
-    wired: Wiring | None = field(default=None, init=False)
 
-    def wiring(self) -> Wiring:
-        if self.wired is None:
-            self.wired = self.wire(os.environ)
-        return self.wired
+    def failed(self, error: Exception, request_id: str) -> dict[str, Any]:
+        log_unexpected(error, request_id)
+        bare = Wiring(collaborators={}, allowed_origin=os.environ.get("ALLOWED_ORIGIN") or "*")
+        return _problem_reply(TRY_LATER, TRY_LATER.document(instance=request_id), bare)
 
-    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        """Answer an event, whatever it is and whatever breaks, also what is needed to say that something broke."""
-        request_id = ""
-        try:
-            request_id = _request_id(event, context)
-            with within(time_of_request(event, context)):
-                return self._handle(event, request_id, self.wiring())
-        except Exception as error:
-            log_unexpected(error, request_id)
-            bare = Wiring(collaborators={}, allowed_origin=os.environ.get("ALLOWED_ORIGIN") or "*")
-            return _problem_reply(TRY_LATER, TRY_LATER.document(instance=request_id), bare)
-
-    def _handle(self, event: Mapping[str, Any], request_id: str, wiring: Wiring) -> dict[str, Any]:
+    def answer(self, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+        wiring = self.wiring()
         now = self.clock()
         record = DecisionRecord(action=self.action or "", request_id=request_id, at=now)
         try:
@@ -246,19 +226,10 @@ def _problem_of(error: Exception) -> tuple[Problem, str, str]:
 
 
 def _report(error: Exception, request_id: str) -> None:
-    if isinstance(error, Unavailable):
-        log_unavailable(error.what, request_id)
-    elif isinstance(error, BonafideError):
+    if isinstance(error, BonafideError):
         log_unavailable(str(error), request_id)
     else:
-        log_unexpected(error, request_id)
-
-
-def _request_id(event: Mapping[str, Any], context: Any) -> str:
-    """API Gateway's id of the request. A client may choose it (header X-Amzn-RequestId): a UUID, says API Gateway."""
-    gateway = event.get("requestContext") if isinstance(event, Mapping) else None
-    named = gateway.get("requestId") if isinstance(gateway, Mapping) else None
-    return str(named or getattr(context, "aws_request_id", "") or "")[:MAX_REQUEST_ID]
+        report_failure(error, request_id)
 
 
 def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
@@ -268,14 +239,14 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
     return Call(
         route=str(event.get("resource") or ""),
         headers=headers,
-        body=_read_body(event),
+        body=read_body(event, MAX_BODY_BYTES),
         request_id=request_id,
-        path_members=_texts(event.get("pathParameters")),
-        query=_texts(event.get("queryStringParameters")),
+        path_members=texts(event.get("pathParameters")),
+        query=texts(event.get("queryStringParameters")),
         header_values=_header_values(event, headers),
         method=str(event.get("httpMethod") or ""),
-        domain=_gateway_text(event, "domainName"),
-        stage_path=_gateway_text(event, "path"),
+        domain=_text(gateway_member(event, "domainName")),
+        stage_path=_text(gateway_member(event, "path")),
     )
 
 
@@ -292,37 +263,8 @@ def _header_values(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict
     return found
 
 
-def _gateway_text(event: Mapping[str, Any], name: str) -> str:
-    gateway = event.get("requestContext")
-    value = gateway.get(name) if isinstance(gateway, Mapping) else None
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _texts(members: object) -> dict[str, str]:
-    if members is None:
-        return {}
-    if not isinstance(members, Mapping):
-        raise MalformedRequest("not a REST proxy event")
-    return {str(name): str(value) for name, value in members.items()}
-
-
-def _read_body(event: Mapping[str, Any]) -> bytes | None:
-    text = event.get("body")
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise MalformedRequest("the event's body is not text")
-    encoded = bool(event.get("isBase64Encoded"))
-    # Judged before decoding, so that an oversized body costs no copy; exactly, after it.
-    if len(text) > (MAX_BODY_BYTES * 4 // 3 + 4 if encoded else MAX_BODY_BYTES):
-        raise RequestTooLarge
-    try:
-        body = base64.b64decode(text, validate=True) if encoded else text.encode("utf-8")
-    except (binascii.Error, ValueError):
-        raise MalformedRequest("the body's encoding is broken") from None
-    if len(body) > MAX_BODY_BYTES:
-        raise RequestTooLarge
-    return body
 
 
 def _has(if_none_match: str, etag: str) -> bool:
@@ -333,25 +275,15 @@ def _has(if_none_match: str, etag: str) -> bool:
 
 
 def _problem_reply(problem: Problem, body: Mapping[str, object], wiring: Wiring) -> dict[str, Any]:
-    headers = {"Content-Type": "application/problem+json"}
-    if problem.retry is Retry.LATER:
-        headers["Retry-After"] = retry_after()
-    return _reply(problem.status, json.dumps(body), headers, wiring)
+    return _reply(problem.status, json.dumps(body), problem_headers(problem), wiring)
 
 
 def _reply(status: int, body: str, headers: Mapping[str, str], wiring: Wiring) -> dict[str, Any]:
-    return {
-        "statusCode": status,
-        "headers": {
-            "Access-Control-Allow-Origin": wiring.allowed_origin,
-            "Access-Control-Expose-Headers": f"{CLIENT_POLICY_VERSION_HEADER}, ETag, Retry-After",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            **headers,
-        },
-        "body": body,
-        "isBase64Encoded": False,
+    readable = {
+        "Access-Control-Allow-Origin": wiring.allowed_origin,
+        "Access-Control-Expose-Headers": f"{CLIENT_POLICY_VERSION_HEADER}, ETag, Retry-After",
     }
+    return reply(status, body, {**readable, **headers})
 
 
 def _telling(answer: dict[str, Any], record: DecisionRecord) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""What the use cases of the Admin API work on: the parts of one stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.admin.blocked_key_pages import BlockedKeyPages
+from service.admin.guarded_apis import GuardedApis
+from service.admin.http import AdminCall
+from service.admin.publication import Publication
+from service.admin.registration import Registrations
+from service.admin.retired_builds import RetiredBuilds
+from service.policies.publish import PolicyPublishing
+from service.policies.store import Policies
+from service.tables.apps import Apps
+from service.tables.audit import Audit, AuditEntry
+from service.tables.blocking import Blocking
+from service.tables.not_before import NotBefore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminStack:
+    """The tables that operators change, and the publication of what they changed."""
+
+    apps: Apps
+    apis: GuardedApis
+    audit: Audit
+    blocking: Blocking
+    blocked_keys: BlockedKeyPages
+    not_before: NotBefore
+    policies: Policies
+    publication: Publication
+    publishing: PolicyPublishing
+    registrations: Registrations
+    retired_builds: RetiredBuilds
+
+
+StackCall = AdminCall[AdminStack]
+
+
+def entry_of(
+    call: StackCall, subject: str, action: str, why: str, details: Mapping[str, str | int] | None = None
+) -> AuditEntry:
+    """The audit entry of what a call changes."""
+    return AuditEntry(subject=subject, at=call.now, who=call.who, action=action, why=why, details=details or {})

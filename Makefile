@@ -73,21 +73,21 @@ $(MUTANTS_STAMP): requirements/tools.txt requirements/mutation.txt | python
 	@touch $@
 
 # --- Run --------------------------------------------------------------------------------------------------------------
-.PHONY: run story drills sam-local
+.PHONY: run demo-outbreak bench-revocation sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
 	@$(BIN)/bonafide demo $(if $(ONCE),--once)
 
-story: setup ## An outbreak, five times: replay a draft, publish it with effect now, roll it back; measured (RUNS=n)
+demo-outbreak: setup ## An outbreak, five times: replay a draft, publish it with effect now, roll it back; measured (RUNS=n)
 	@$(BIN)/bonafide demo --story outbreak --runs $(or $(RUNS),5)
 
-drills: setup ## Seconds from blocking a key, or an app's not-before, to the first refusal: 20 times each
+bench-revocation: setup ## Seconds from blocking a key, or an app's not-before, to the first refusal: 20 times each
 	@$(BIN)/bonafide drills $(if $(REPETITIONS),--repetitions $(REPETITIONS))
 
 sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m devkit.stack.sam_local
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template test mutants races flips faults paths bench bench-authorizer
+.PHONY: check lint types template test mutants races test-exhaustive faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting and lint
@@ -108,7 +108,7 @@ test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: t
 races: setup ## Twenty rounds of races for one challenge and for one counter
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
 
-flips: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
+test-exhaustive: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive
 
 faults: setup ## The fault matrix: each function, each call that it makes, five faults; prints the table (many minutes)
@@ -155,6 +155,15 @@ clean: ## Remove what was built and what stacks wrote; keeps the environments
 	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json .local/stacks
 	@find bonafide devkit examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Names that targets had in the release before: each says its new name, and goes on under it.
+.PHONY: story drills flips
+story: new := demo-outbreak
+drills: new := bench-revocation
+flips: new := test-exhaustive
+story drills flips:
+	@echo "make: 'make $@' is now 'make $(new)'. The old name will go with the next release." >&2
+	@$(MAKE) --no-print-directory $(new)
 
 .PHONY: help
 help: ## This list

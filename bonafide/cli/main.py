@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from bonafide.cli import api, audit, conformance, endorsements, inspect, key, keys, why
-from bonafide.cli.app import app, not_before, play
+from bonafide.cli import audit, conformance, endorsements, inspect, route, token, why
+from bonafide.cli.app import app, play
+from bonafide.cli.keys import device_key, signing_key
+from bonafide.cli.old_names import current
 from bonafide.cli.policy import approval as policy_approval
 from bonafide.cli.policy import policy
 from bonafide.cli.policy import publish as policy_publish
@@ -28,7 +30,14 @@ _INTERRUPTED = 130
 
 
 class OneSentence(CommandGroup):
-    """A command group that turns every error into one sentence on standard error, never a stack trace."""
+    """The whole command: it understands old names, and turns every error into one sentence on standard error."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        words, old_names = current(args)
+        if not ctx.resilient_parsing:  # which completion does, at every key
+            for sentence in old_names:
+                err().print(f"bonafide: {sentence}")
+        return super().resolve_command(ctx, words)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -82,11 +91,11 @@ def settings(
 
 app.commands.add_typer(play.key_commands, name="play-key")
 app.commands.add_typer(play.account_commands, name="play-account")
-app.commands.command("not-before", no_args_is_help=True)(not_before.not_before)
 cli.add_typer(app.commands, name="app")
-cli.add_typer(api.commands, name="api")
-cli.add_typer(key.commands, name="key")
-cli.add_typer(keys.commands, name="keys")
+cli.add_typer(token.commands, name="token")
+cli.add_typer(route.commands, name="route")
+cli.add_typer(device_key.commands, name="device-key")
+cli.add_typer(signing_key.commands, name="signing-key")
 cli.add_typer(endorsements.commands, name="endorsements")
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
 policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)

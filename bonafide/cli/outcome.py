@@ -17,7 +17,7 @@ from bonafide.operator.publication import Publication, publication_of
 from bonafide.policies.publishing import AppPolicies
 
 AppOption = Annotated[str, typer.Option("--app", metavar="APP", help="The registered app.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the history and the audit.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the history and the audit.")]
 Now = Annotated[
     bool,
     typer.Option(
@@ -53,7 +53,7 @@ class Change:
             out().print(str(publication))
 
     def _publication(self, answer: Mapping[str, Any], begin: float) -> Publication:
-        again = f"`bonafide app not-before {self.policies.app} --now` publishes one"
+        again = f"`bonafide token revoke {self.policies.app}` publishes one"
         try:
             return publication_of(self.policies.deployment, answer, since=begin, again=again)
         except OperatorError:

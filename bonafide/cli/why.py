@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bonafide.cli.key import duration
+from bonafide.cli.keys.device_key import duration
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, moment, out, print_json, table
 from bonafide.operator.deployment import Deployment, find_deployment, local_stack, require_stack_of_region

@@ -64,12 +64,12 @@ class BlockedKeys:
         return Listed(tuple(found), after)
 
     def unblock_rule(
-        self, rule: str, *, app: str | None = None, after: str | None = None, why: str = ""
+        self, rule: str, *, app: str | None = None, after: str | None = None, reason: str = ""
     ) -> Iterator[Progress]:
         """Let in again every key that a rule blocked; tells after each call how far it is."""
         progress = Progress(after=after)
         while True:
-            body = {"rule": rule, "app": app, "after": progress.after, "why": why}
+            body = {"rule": rule, "app": app, "after": progress.after, "why": reason}
             answer = self._patiently("POST", "/admin/blocked-keys/unblock", body)
             progress.unblocked += len(answer["unblocked"])
             progress.changing.extend(answer["changing"])

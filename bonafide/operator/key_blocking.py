@@ -40,9 +40,9 @@ class KeyBlocking:
         answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/block", body)
         return standing_of(answer), answer
 
-    def unblock(self, key_id: str, *, why: str = "") -> tuple[KeyStanding, Answer]:
+    def unblock(self, key_id: str, *, reason: str = "") -> tuple[KeyStanding, Answer]:
         """Let a key renew again; it has a whole idle period to do so."""
-        answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {"why": why})
+        answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {"why": reason})
         return standing_of(answer), answer
 
     def not_before(self, app: str) -> int | None:

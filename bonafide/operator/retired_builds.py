@@ -23,9 +23,9 @@ class RetiredBuilds:
         retired: Mapping[str, Sequence[str]] = self.api.call("GET", _path(app))["retired"]
         return retired
 
-    def change(self, app: str, platform: str, build: str, *, retired: bool, why: str) -> Mapping[str, Any]:
+    def change(self, app: str, platform: str, build: str, *, retired: bool, reason: str) -> Mapping[str, Any]:
         """Retire a build, or let it in again; the answer as it came, with ``changed`` and all that stand."""
-        body = {"platform": platform, "build": build, "retired": retired, "why": why}
+        body = {"platform": platform, "build": build, "retired": retired, "why": reason}
         return self.api.call("POST", _path(app), body)
 
 

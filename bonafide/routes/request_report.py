@@ -89,7 +89,7 @@ def read_line(text: str, moment: float | None) -> DecisionLine | None:
         return None
     method, route = str(line.get("method", "")), str(line.get("route", ""))
     # An HTTP API names its routes with the method ("GET /orders", "ANY /orders"), a REST API without, a TOKEN
-    # authorizer not at all. What no route of ours covers either is every other path. `bonafide api mode` reads it all.
+    # authorizer not at all. What no route of ours covers either is every other path. `bonafide route set` reads it all.
     pattern = route.rpartition(" ")[2] or str(line.get("route_pattern", "")).partition(" ")[2] or "/*"
     return DecisionLine(
         audience=str(line.get("audience", "")),

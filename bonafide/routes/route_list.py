@@ -30,7 +30,7 @@ _GATEWAYS_OWN = {"$default": "/*", "$connect": CONNECT}
 def read_route(text: str, *, new: bool = True) -> tuple[str, str]:
     """``POST /payments/*`` as method and path pattern; the method may be left out for any.
 
-    API Gateway's own notation is understood, as ``bonafide api report`` prints it: ``ANY``, ``{name}``, ``{name+}``,
+    API Gateway's own notation is understood, as ``bonafide route report`` prints it: ``ANY``, ``{name}``, ``{name+}``,
     ``$default`` and ``$connect``. Raises :class:`OperatorError`; also, for a ``new`` route, for one that would never
     match as it was meant.
     """

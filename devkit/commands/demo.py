@@ -98,9 +98,9 @@ The stack goes on serving. In another terminal, be an app yourself:
 and the operator:
 
   {bonafide} app list                      [dim]# what is registered[/]
-  {bonafide} keys list                     [dim]# signing keys and when they sign; `keys rotate` makes new ones[/]
-  {bonafide} api report                    [dim]# who got in at each route, and who would not[/]
-  {bonafide} key block KEY                 [dim]# refused within seconds; `key unblock` lets it in[/]
+  {bonafide} signing-key list              [dim]# signing keys; `signing-key rotate` makes a new one[/]
+  {bonafide} route report                  [dim]# requests that pass at each route, and those that would not[/]
+  {bonafide} device-key block KEY          [dim]# refused within seconds; `device-key unblock` lets it in[/]
   {bonafide} demo --running                [dim]# the fleet once more[/]
   {bonafide} inspect .local/attestation.json   [dim]# what the evidence says, and why it would fail[/]
   curl -s {verifier}/.well-known/jwks.json

@@ -1,4 +1,6 @@
-"""Drills in short: what a person or a rule takes back is refused within what is promised. `make drills`: 20 of each."""
+"""Drills in short: what a person or a rule takes back is refused within what is promised.
+
+`make bench-revocation` does 20 of each."""
 
 from __future__ import annotations
 

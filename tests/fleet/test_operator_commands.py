@@ -48,9 +48,9 @@ def test_app_is_registered_shown_and_listed() -> None:
 @pytest.mark.usefixtures("run_folder")
 def test_rotation_announces_new_keys_and_shows_no_secret() -> None:
     """rotate makes one key of each purpose, not active at once; list shows names and times only."""
-    before = _json("keys", "list")
-    answer = _json("keys", "rotate")
-    after = _json("keys", "list")
+    before = _json("signing-key", "list")
+    answer = _json("signing-key", "rotate")
+    after = _json("signing-key", "list")
     assert isinstance(before, list)
     assert isinstance(after, list)
     assert isinstance(answer, dict)

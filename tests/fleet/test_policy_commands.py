@@ -51,18 +51,18 @@ def test_policy_goes_out_and_comes_back(run: Run, draft: Path) -> None:
     run("app", "register", APP, "--apple-app-id", "TEAMID1234.org.example.policyshop")
     shown = run("policy", "show", "--app", APP)
     assert "The built-in default is in force" in shown.stdout
-    published = run("policy", "publish", str(draft), "--app", APP, "--why", "seen", "--rollout", "5", "--yes")
+    published = run("policy", "publish", str(draft), "--app", APP, "--reason", "seen", "--rollout", "5", "--yes")
     assert published.exit_code == 0, published.output
     assert '+@id("hooked")' in published.stdout
     assert "Version 1 is in force for 5 % of the keys" in published.stdout
-    promoted = run("policy", "promote", "--app", APP, "--why", "quiet", "--now")
+    promoted = run("policy", "promote", "--app", APP, "--reason", "quiet", "--now")
     assert "Version 1 is in force for" in promoted.stdout
     assert "Tokens minted before" in promoted.stdout
     assert "served after" in promoted.stdout
-    again = run("policy", "publish", str(draft), "--app", APP, "--why", "again", "--yes")
+    again = run("policy", "publish", str(draft), "--app", APP, "--reason", "again", "--yes")
     assert again.exit_code == 1
     assert "in force for policy-shop already" in again.stderr
-    back = as_json(run("policy", "rollback", "--app", APP, "--why", "false alarm", "--yes", "--now", "--json"))
+    back = as_json(run("policy", "rollback", "--app", APP, "--reason", "false alarm", "--yes", "--now", "--json"))
     assert (back["stable"], back["added"]["restores"], back["published"]) == (2, 0, True)
     assert back["served_seconds"] is not None
     history = as_json(run("policy", "history", "--app", APP, "--json"))
@@ -75,7 +75,7 @@ def test_policy_goes_out_and_comes_back(run: Run, draft: Path) -> None:
 def test_draft_with_errors_is_refused_before_anything_is_sent(run: Run, draft: Path) -> None:
     """With the linter's words; with --json as data."""
     (draft / "appraisal.cedar").write_text(RULE.replace("hooking", "hokking"), encoding="utf-8")
-    command = ("policy", "publish", str(draft), "--app", "demo", "--why", "x", "--yes")
+    command = ("policy", "publish", str(draft), "--app", "demo", "--reason", "x", "--yes")
     refused = run(*command)
     assert refused.exit_code == 1
     assert "hooking" in refused.stderr
@@ -86,7 +86,7 @@ def test_draft_with_errors_is_refused_before_anything_is_sent(run: Run, draft: P
 
 def test_nobody_to_ask_means_no(run: Run, draft: Path) -> None:
     """In a script without --yes nothing is published."""
-    refused = run("policy", "publish", str(draft), "--app", "demo", "--why", "x")
+    refused = run("policy", "publish", str(draft), "--app", "demo", "--reason", "x")
     assert refused.exit_code == 1
     assert "say --yes" in refused.stderr
     assert as_json(run("policy", "show", "--app", "demo", "--json"))["latest"] == 0
@@ -97,10 +97,10 @@ def test_nobody_to_ask_means_no(run: Run, draft: Path) -> None:
     [
         (("show", "--app", "nobody"), "No app called nobody is registered."),
         (("show", "--app", "demo", "--version", "9"), "no policy version 9"),
-        (("promote", "--app", "demo", "--why", "x"), "nothing to promote"),
-        (("rollback", "--app", "demo", "--why", "x", "--yes"), "nothing to go back to"),
+        (("promote", "--app", "demo", "--reason", "x"), "nothing to promote"),
+        (("rollback", "--app", "demo", "--reason", "x", "--yes"), "nothing to go back to"),
         (("approve", "--app", "demo"), "No proposal for demo waits."),
-        (("reject", "--app", "demo", "--why", "x"), "No proposal for demo waits."),
+        (("reject", "--app", "demo", "--reason", "x"), "No proposal for demo waits."),
         (("diff", "--app", "demo"), "nothing to compare"),
         (("diff", "--app", "demo", "1", "x"), "two version numbers, one, or one draft"),
     ],
@@ -115,14 +115,14 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, command: tuple[str, ...],
 
 def test_routes_and_not_before_say_who_changed_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another operator's change is kept, and both are in the audit by name."""
-    as_json(run("api", "mode", "https://shop.example/v1", "GET /a", "token", "--new", "--json"))
+    as_json(run("route", "set", "https://shop.example/v1", "GET /a", "token", "--new", "--json"))
     monkeypatch.setenv(OPERATOR_VARIABLE, "bob")
-    changed = as_json(run("api", "mode", "https://shop.example/v1", "GET /b", "proof", "--json"))
+    changed = as_json(run("route", "set", "https://shop.example/v1", "GET /b", "proof", "--json"))
     assert [route[1] for route in changed["routes"]] == ["/a", "/b"]
     assert changed["updated_by"].endswith("user/bob")
     assert changed["bundle_version"] > 1
-    moved = as_json(run("app", "not-before", "demo", "--now", "--json"))
-    assert as_json(run("app", "not-before", "demo", "--json"))["tokens_not_before"] == moved["tokens_not_before"]
-    unknown = run("key", "show", "A" * 43)
+    moved = as_json(run("token", "revoke", "demo", "--json"))
+    assert as_json(run("token", "show", "demo", "--json"))["tokens_not_before"] == moved["tokens_not_before"]
+    unknown = run("device-key", "show", "A" * 43)
     assert (unknown.exit_code, unknown.stdout) == (1, "")
     assert "it was never enrolled" in unknown.stderr

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.ministack
 ROUTES = {"routes": [["*", "/*", "proof"]], "revision": 0}
 LOST = [
     pytest.param("POST", POLICIES, {**CHANGE, "effect": "now"}, "policy show --app demo", id="policy"),
-    pytest.param("POST", "/admin/keys/{key}/block", {"reason": "stolen"}, "key show {key}", id="block"),
-    pytest.param("POST", "/admin/keys/{key}/unblock", {"why": "found"}, "key show {key}", id="unblock"),
-    pytest.param("POST", "/admin/apps/demo/not-before", {}, "app not-before demo", id="not-before"),
-    pytest.param("PUT", "/admin/apis/orders", ROUTES, "api show orders", id="routes"),
+    pytest.param("POST", "/admin/keys/{key}/block", {"reason": "stolen"}, "device-key show {key}", id="block"),
+    pytest.param("POST", "/admin/keys/{key}/unblock", {"why": "found"}, "device-key show {key}", id="unblock"),
+    pytest.param("POST", "/admin/apps/demo/not-before", {}, "token show demo", id="not-before"),
+    pytest.param("PUT", "/admin/apis/orders", ROUTES, "route show orders", id="routes"),
     pytest.param("PUT", "/admin/apps/shop", {"apple_app_ids": ["TEAMID1234.org.shop"]}, "app show shop", id="app"),
 ]
 SUBJECTS = ("app/demo", "app/shop", "api/orders")

@@ -64,7 +64,7 @@ def retire_build(
     build: Annotated[str, typer.Argument(metavar="BUILD", help="Its number, as `app builds` shows it.")],
     platform: Platform = None,
     undo: Annotated[bool, typer.Option("--undo", help="Let a retired build in again.")] = False,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")] = "",
     yes: Yes = False,
     stack: StackName = None,
     region: Region = None,
@@ -85,7 +85,7 @@ def retire_build(
     if not undo:
         preview(deployment, name, lambda p, b: is_retired({place: [build]}, platform_named(p), b))
         confirm(f"Refuse build {build} of {name} for {place} from now on?", yes=yes)
-    answer = retired.change(name, place, build, retired=not undo, why=why)
+    answer = retired.change(name, place, build, retired=not undo, reason=reason)
     if as_json:
         print_json(answer)
     else:

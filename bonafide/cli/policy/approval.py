@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bonafide.cli.outcome import AppOption, Change, Why, Yes, confirm
+from bonafide.cli.outcome import AppOption, Change, Reason, Yes, confirm
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, moment, out
 from bonafide.operator.deployment import find_deployment
@@ -21,7 +21,7 @@ ProposalOption = Annotated[
 def approve(
     app: AppOption,
     proposal: ProposalOption = None,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="A remark for the audit.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="A remark for the audit.")] = "",
     yes: Yes = False,
     stack: StackName = None,
     region: Region = None,
@@ -41,12 +41,12 @@ def approve(
         changes = difference(stable, Documents.of(f"proposal {number}", proposed))
         out().print(changes or "No difference.")
     confirm(f"Put this in force for {app}?", yes=yes)
-    Change(policies, "approve", {"proposal": number, "why": why}).carry_out(as_json=as_json)
+    Change(policies, "approve", {"proposal": number, "why": reason}).carry_out(as_json=as_json)
 
 
 def reject(
     app: AppOption,
-    why: Why,
+    reason: Reason,
     proposal: ProposalOption = None,
     stack: StackName = None,
     region: Region = None,
@@ -55,7 +55,7 @@ def reject(
     """Take a proposal from the table. Its author may do so, too."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     number = _waiting(policies, proposal)
-    Change(policies, "reject", {"proposal": number, "why": why}).carry_out(as_json=as_json)
+    Change(policies, "reject", {"proposal": number, "why": reason}).carry_out(as_json=as_json)
 
 
 def _waiting(policies: AppPolicies, named: int | None) -> int:

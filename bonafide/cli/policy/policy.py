@@ -72,15 +72,15 @@ def lint(path: DraftPath, as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-@commands.command()
-def starter(
+@commands.command("init")
+def init(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="The starter policy; without it, a list.")] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Where to write it; default: a folder of its name.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the starter policies, or copy one as a draft of your own."""
+    """Begin a draft with a copy of a starter policy. Without NAME: list the starter policies."""
     if name is None:
         known = starters()
         if as_json:
@@ -101,7 +101,7 @@ def _of(file: str, messages: Iterable[LintMessage]) -> list[FileMessage]:
 
 def _summary(errors: int, warnings: int) -> str:
     if not errors and not warnings:
-        return "Nothing to object to."
+        return "No problems found."
     counts = [_count(errors, "error"), _count(warnings, "warning")]
     return f"{' and '.join(count for count in counts if count)}."
 

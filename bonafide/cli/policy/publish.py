@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bonafide.cli.app.builds import preview_client_policy
-from bonafide.cli.outcome import AppOption, Change, Now, Rollout, Why, Yes, confirm, effect, say_messages
+from bonafide.cli.outcome import AppOption, Change, Now, Reason, Rollout, Yes, confirm, effect, say_messages
 from bonafide.cli.policy.policy import DraftPath, FileMessage, lint_draft
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
@@ -28,7 +28,7 @@ SkipPinCheck = Annotated[
 def publish(
     path: DraftPath,
     app: AppOption,
-    why: Why,
+    reason: Reason,
     rollout: Rollout = 100,
     now: Now = False,
     yes: Yes = False,
@@ -67,7 +67,7 @@ def publish(
     members = {
         "appraisal": draft.appraisal,
         "client": draft.client,
-        "why": why,
+        "why": reason,
         "rollout": rollout,
         "effect": effect(now),
         "expected_version": standing["latest"],

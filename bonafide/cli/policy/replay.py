@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from bonafide.cli.key import duration
+from bonafide.cli.keys.device_key import duration
 from bonafide.cli.policy.policy import DraftPath, lint_draft
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json, table

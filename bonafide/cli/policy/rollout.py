@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bonafide.cli.outcome import AppOption, Change, Now, Rollout, Why, Yes, confirm, effect
+from bonafide.cli.outcome import AppOption, Change, Now, Reason, Rollout, Yes, confirm, effect
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, out
 from bonafide.operator.deployment import find_deployment
@@ -16,7 +16,7 @@ from bonafide.policies.publishing import AppPolicies, difference
 
 def promote(
     app: AppOption,
-    why: Why,
+    reason: Reason,
     rollout: Rollout = 100,
     now: Now = False,
     stack: StackName = None,
@@ -28,13 +28,13 @@ def promote(
     canary = policies.standing()["canary"]
     if canary is None:
         raise OperatorError(f"No version of {app} is on its way: there is nothing to promote.")
-    members = {"version": canary["version"], "rollout": rollout, "why": why, "effect": effect(now)}
+    members = {"version": canary["version"], "rollout": rollout, "why": reason, "effect": effect(now)}
     Change(policies, "promote", members).carry_out(as_json=as_json)
 
 
 def rollback(
     app: AppOption,
-    why: Why,
+    reason: Reason,
     to: Annotated[
         int | None,
         typer.Option("--to", metavar="VERSION", min=0, help="Which one; default: the one that was in force before."),
@@ -57,5 +57,5 @@ def rollback(
         changes = difference(policies.documents(from_version), policies.documents(target))
         out().print(changes or "No difference.")
     confirm(f"Go back to version {target} for {app}?", yes=yes)
-    members = {"to": to, "why": why, "effect": effect(now), "expected_version": standing["latest"]}
+    members = {"to": to, "why": reason, "effect": effect(now), "expected_version": standing["latest"]}
     Change(policies, "rollback", members).carry_out(as_json=as_json)

@@ -48,7 +48,7 @@ def test_pins_that_match_nothing_are_not_published(
 ) -> None:
     """Refused before the stack is even looked up, unless the operator insists; doubts are shown."""
     monkeypatch.setattr(pin_check, "check_pins", lambda _text: found)
-    command = ["policy", "publish", str(draft), "--app", "demo", "--why", "test", "--yes", *more]
+    command = ["policy", "publish", str(draft), "--app", "demo", "--reason", "test", "--yes", *more]
     result = CliRunner().invoke(cli, command)
     assert ("There is no stack." in result.output) is goes_on
     shown = bool(found) and not more

@@ -1,4 +1,4 @@
-"""``bonafide audit``, ``key list --blocked`` and ``key unblock --rule`` as a person meets them."""
+"""``bonafide audit``, ``device-key list --blocked`` and ``device-key unblock --rule`` as a person meets them."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def test_audit_says_how_to_go_on(bonafide: Run) -> None:
     [
         ("audit", "--limit", "3"),
         ("audit", "--app", "a", "--key", "b"),
-        ("key", "list", "--limit", "3"),
-        ("key", "unblock", KEY, "--rule", "r"),
-        ("key", "unblock", "--why", "x"),
-        ("key", "unblock", KEY, "--app", "demo"),
-        ("key", "unblock", KEY, "--after", KEY),
+        ("device-key", "list", "--limit", "3"),
+        ("device-key", "unblock", KEY, "--rule", "r"),
+        ("device-key", "unblock", "--reason", "x"),
+        ("device-key", "unblock", KEY, "--app", "demo"),
+        ("device-key", "unblock", KEY, "--after", KEY),
     ],
     ids=str,
 )
@@ -101,7 +101,7 @@ def test_what_does_not_go_together_is_wrong_usage(
 
 def test_unblocking_a_rule_asks_first(bonafide: Run, calls: list[tuple[str, str, Any]]) -> None:
     """It may be thousands."""
-    result = bonafide("key", "unblock", "--rule", "hooking")
+    result = bonafide("device-key", "unblock", "--rule", "hooking")
     assert result.exit_code == 1
     assert "say --yes" in result.stderr
     assert calls == []
@@ -109,7 +109,7 @@ def test_unblocking_a_rule_asks_first(bonafide: Run, calls: list[tuple[str, str,
 
 def test_unblocking_that_breaks_off_says_how_far_it_was(bonafide: Run, calls: list[tuple[str, str, Any]]) -> None:
     """And how to go on."""
-    result = bonafide("key", "unblock", "--rule", "hooking", "--why", "false alarm", "--yes")
+    result = bonafide("device-key", "unblock", "--rule", "hooking", "--reason", "false alarm", "--yes")
     assert result.exit_code == 1
     assert f"2 keys were unblocked, the others are as they were. Go on with --after {KEY}." in result.stderr
     assert [body["after"] for _, _, body in calls] == [None, KEY]

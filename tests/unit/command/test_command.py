@@ -24,16 +24,16 @@ COMMANDS = (
     ("proof",),
     ("conformance",),
     ("inspect",),
-    ("keys", "rotate"),
-    ("keys", "list"),
-    ("key", "block"),
-    ("key", "unblock"),
-    ("key", "show"),
-    ("api", "mode"),
-    ("api", "list"),
-    ("api", "show"),
-    ("api", "report"),
-    ("app", "not-before"),
+    ("signing-key", "rotate"),
+    ("signing-key", "list"),
+    ("device-key", "block"),
+    ("device-key", "unblock"),
+    ("device-key", "show"),
+    ("route", "set"),
+    ("route", "list"),
+    ("route", "show"),
+    ("route", "report"),
+    ("token", "show"),
     ("drills",),
 )
 
@@ -46,7 +46,9 @@ def test_command_explains_itself_and_speaks_json(bonafide: Run, command: tuple[s
     assert "--json" in result.stdout
 
 
-@pytest.mark.parametrize("command", [("app", "list"), ("app", "show", "demo"), ("keys", "list"), ("keys", "rotate")])
+@pytest.mark.parametrize(
+    "command", [("app", "list"), ("app", "show", "demo"), ("signing-key", "list"), ("signing-key", "rotate")]
+)
 def test_command_without_a_running_stack_says_so(bonafide: Run, command: tuple[str, ...]) -> None:
     """One sentence that names the command to start it."""
     result = bonafide(*command)
@@ -56,7 +58,7 @@ def test_command_without_a_running_stack_says_so(bonafide: Run, command: tuple[s
 
 def test_key_that_begins_with_a_dash_is_no_option(bonafide: Run) -> None:
     """A key_id is base64url: one in sixty-four does."""
-    result = bonafide("key", "block", "-" + "aB3_" * 10 + "xy", "--reason", "cloned")
+    result = bonafide("device-key", "block", "-" + "aB3_" * 10 + "xy", "--reason", "cloned")
     assert result.exit_code == 1
     assert "The local stack is not running" in result.stderr
 
@@ -64,11 +66,11 @@ def test_key_that_begins_with_a_dash_is_no_option(bonafide: Run) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("key", "block", "K", "--for", "soon"),
-        ("key", "block", "K", "--for", "0d"),
-        ("api", "mode", "orders", "GET /a"),
-        ("api", "mode", "orders", "GET /a", "proof", "--remove"),
-        ("api", "mode", "orders", "GET /a", "proof", "--first", "--last"),
+        ("device-key", "block", "K", "--for", "soon"),
+        ("device-key", "block", "K", "--for", "0d"),
+        ("route", "set", "orders", "GET /a"),
+        ("route", "set", "orders", "GET /a", "proof", "--remove"),
+        ("route", "set", "orders", "GET /a", "proof", "--first", "--last"),
     ],
     ids=" ".join,
 )

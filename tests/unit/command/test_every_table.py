@@ -180,21 +180,21 @@ TOLD = Told(
 VERDICT = Verdict(scenario=SCENARIOS[0], got=(f"403 evidence-rejected ({RULE})",), milliseconds=12.0, right=False)
 
 COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("api", "list"), (AUDIENCE, ARN)),
-    (("api", "show", AUDIENCE), (AUDIENCE, PATH, "proof-once", "affirming")),
-    (("api", "report"), (AUDIENCE, PATH, "monitor")),
-    (("api", "mode", AUDIENCE, f"POST {PATH}", "proof", "--preview"), (PATH, "proof", "would be refused")),
+    (("route", "list"), (AUDIENCE, ARN)),
+    (("route", "show", AUDIENCE), (AUDIENCE, PATH, "proof-once", "affirming")),
+    (("route", "report"), (AUDIENCE, PATH, "monitor")),
+    (("route", "set", AUDIENCE, f"POST {PATH}", "proof", "--preview"), (PATH, "proof", "would be refused")),
     (("app", "list"), (APPLE_ID, REGISTRATION["android_packages"][0])),  # type: ignore[index]
     (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
     (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
     (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
-    (("key", "list", "--blocked"), (KEY, RULE)),
+    (("device-key", "list", "--blocked"), (KEY, RULE)),
     (("audit", "--key", KEY), (ARN, RULE, DIGEST)),
-    (("key", "show", KEY), (KEY, RULE)),
-    (("keys", "list"), (KEY, "token")),
-    (("policy", "starter"), ("alternative-stores",)),
+    (("device-key", "show", KEY), (KEY, RULE)),
+    (("signing-key", "list"), (KEY, "token")),
+    (("policy", "init"), ("alternative-stores",)),
     (("policy", "history", "--app", "orders"), (ARN, RULE)),
     (("policy", "show", "--app", "orders", "--version", "3"), (ARN, RULE)),
 )

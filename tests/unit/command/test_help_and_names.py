@@ -30,11 +30,11 @@ COMMANDS = dict(_commands(typer.main.get_command(cli)))
 WITH_REGION = [path for path, command in COMMANDS.items() if any(p.name == "region" for p in command.params)]
 ARGUMENTS = {
     "audit": ["--app", "x"],
-    "key list": ["--blocked"],
-    "key unblock": ["K"],
+    "device-key list": ["--blocked"],
+    "device-key unblock": ["K"],
     "why": ["7K2M9QXA"],
     "app register": ["x", "--play-expected"],
-    "api mode": ["x", "GET /", "token"],
+    "route set": ["x", "GET /", "token"],
 }
 
 

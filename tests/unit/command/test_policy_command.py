@@ -24,9 +24,9 @@ def _file(folder: Path, text: str, name: str = "appraisal.cedar") -> Path:
 
 
 def test_clean_draft_exits_zero(bonafide: Run, tmp_path: Path) -> None:
-    """Nothing to object to: the next step is replay."""
+    """No problem is found: the next step is replay."""
     result = bonafide("policy", "lint", str(_file(tmp_path, SOUND)))
-    assert (result.exit_code, result.stdout) == (0, "Nothing to object to.\n")
+    assert (result.exit_code, result.stdout) == (0, "No problems found.\n")
 
 
 def test_faulty_draft_exits_one_and_says_where(bonafide: Run, tmp_path: Path) -> None:
@@ -60,23 +60,23 @@ def test_json_has_every_part_of_a_message(bonafide: Run, tmp_path: Path) -> None
 def test_starter_is_copied_once_and_never_over_a_draft(bonafide: Run, tmp_path: Path) -> None:
     """A draft that somebody wrote is worth more than a starter."""
     target = tmp_path / "draft"
-    assert bonafide("policy", "starter", "strict-bank", "--to", str(target)).exit_code == 0
+    assert bonafide("policy", "init", "strict-bank", "--to", str(target)).exit_code == 0
     assert bonafide("policy", "lint", str(target / "appraisal.cedar")).exit_code == 0
     (target / "appraisal.cedar").write_text(SOUND)
-    assert bonafide("policy", "starter", "strict-bank", "--to", str(target)).exit_code == 1
+    assert bonafide("policy", "init", "strict-bank", "--to", str(target)).exit_code == 1
     assert (target / "appraisal.cedar").read_text() == SOUND
 
 
 def test_unknown_starter_is_one_sentence_with_the_known_ones(bonafide: Run) -> None:
     """No stack trace."""
-    result = bonafide("policy", "starter", "strickt-bank")
+    result = bonafide("policy", "init", "strickt-bank")
     assert result.exit_code == 1
     assert "strict-bank" in result.stderr
 
 
 def test_list_of_starters_says_what_each_is_for(bonafide: Run) -> None:
     """One line each."""
-    assert "lockdown" in bonafide("policy", "starter").stdout
+    assert "lockdown" in bonafide("policy", "init").stdout
 
 
 @pytest.mark.parametrize(

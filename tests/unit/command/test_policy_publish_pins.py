@@ -27,7 +27,7 @@ def draft(tmp_path: Path) -> str:
 
 
 def publish(bonafide: Run, draft: str, *more: str) -> Result:
-    return bonafide("policy", "publish", draft, "--app", "demo", "--why", "x", "--yes", *more)
+    return bonafide("policy", "publish", draft, "--app", "demo", "--reason", "x", "--yes", *more)
 
 
 def test_pins_that_match_nothing_are_refused(bonafide: Run, draft: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def block_key(request: BlockKey, call: StackCall) -> dict[str, object]:
     details = {} if request.seconds is None else {"seconds": request.seconds}
     entry = entry_of(call, key_subject(request.key_id), "block-key", request.reason, details)
     try:
-        with published_in_doubt(call.stack.publication, f"bonafide key show {request.key_id}"):
+        with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):
             standing = call.stack.blocking.block(
                 request.key_id, by=call.who, now=call.now, reason=request.reason, seconds=request.seconds, entry=entry
             )
@@ -78,7 +78,7 @@ def unblock_key(request: UnblockKey, call: StackCall) -> dict[str, object]:
     """Let a blocked key in again."""
     entry = entry_of(call, key_subject(request.key_id), "unblock-key", request.why)
     try:
-        with published_in_doubt(call.stack.publication, f"bonafide key show {request.key_id}"):
+        with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):
             standing = call.stack.blocking.unblock(request.key_id, now=call.now, entry=entry)
     except BlockingRefused as error:
         raise _refusal(error) from None
@@ -95,7 +95,7 @@ def refuse_older_tokens(request: RefuseOlderTokens, call: StackCall) -> dict[str
     """Refuse every token of an app that was minted up to now: its instances renew, under the rules that hold now."""
     require_app(call.stack.apps, request.app)
     entry = entry_of(call, app_subject(request.app), "refuse-older-tokens", request.why)
-    with published_in_doubt(call.stack.publication, f"bonafide app not-before {request.app}"):
+    with published_in_doubt(call.stack.publication, f"bonafide token show {request.app}"):
         moment = call.stack.not_before.refuse_older_tokens(request.app, by=call.who, now=call.now, entry=entry)
     return {"app": request.app, "tokens_not_before": moment, **call.stack.publication.now().to_record()}
 

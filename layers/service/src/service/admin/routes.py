@@ -70,7 +70,7 @@ def set_routes(request: SetRoutes, call: StackCall) -> dict[str, object]:
         "routes": "\n".join(" ".join(row) for row in request.routes),
     }
     entry = entry_of(call, api_subject(request.audience), "set-routes", request.why, details)
-    with published_in_doubt(call.stack.publication, f"bonafide api show {request.audience}"):
+    with published_in_doubt(call.stack.publication, f"bonafide route show {request.audience}"):
         stored = call.stack.apis.put(api, seen=request.revision, entry=entry)
         if not stored:
             standing = call.stack.apis.find(request.audience)

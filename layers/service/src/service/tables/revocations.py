@@ -45,7 +45,7 @@ class Revocations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBRevocations:
-    """:class:`Revocations` in DynamoDB. ``bonafide key block`` and ``bonafide app not-before`` write the rows."""
+    """:class:`Revocations` in DynamoDB. ``bonafide device-key block`` and ``bonafide token revoke`` write the rows."""
 
     client: DynamoDBClient
     table: str

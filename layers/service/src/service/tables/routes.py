@@ -25,7 +25,7 @@ class Apis(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBApis:
-    """:class:`Apis` in DynamoDB. ``bonafide api mode`` writes the rows; ``routes`` is spelled as in trust bundles."""
+    """:class:`Apis` in DynamoDB. ``bonafide route set`` writes the rows; ``routes`` is spelled as in trust bundles."""
 
     client: DynamoDBClient
     table: str

@@ -1,4 +1,4 @@
-"""``bonafide keys``: the stack's signing keys."""
+"""``bonafide signing-key``: the stack's signing keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def rotate(stack: StackName = None, region: Region = None, as_json: AsJson = Fal
     else:
         kids = ", ".join(str(kid) for kid in answer.get("Kids", ()))
         out().print(f"Trust bundle {answer.get('BundleVersion')} announces {kids}.")
-        out().print("The newest signs once every relying party can know it: `bonafide keys list` shows from when.")
+        out().print(
+            "The newest signs once every relying party can know it: `bonafide signing-key list` shows from when."
+        )
 
 
 @commands.command("list")

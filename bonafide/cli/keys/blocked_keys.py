@@ -1,4 +1,4 @@
-"""``bonafide key list --blocked`` and ``key unblock --rule``: many blocked keys at a time."""
+"""``bonafide device-key list --blocked`` and ``device-key unblock --rule``: many blocked keys at a time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def unblock_rule(
     *,
     app: str | None,
     after: str | None,
-    why: str,
+    reason: str,
     yes: bool,
     stack: str | None,
     region: str | None,
@@ -65,7 +65,7 @@ def unblock_rule(
     confirm(f"Let in again every key{of} that the rule {rule} blocked?", yes=yes)
     progress = Progress(after=after)
     try:
-        for progress in _blocked_keys(deployment).unblock_rule(rule, app=app, after=after, why=why):
+        for progress in _blocked_keys(deployment).unblock_rule(rule, app=app, after=after, reason=reason):
             err().print(f"{progress.unblocked:,} unblocked, {progress.examined:,} keys looked at")
     except (OperatorError, KeyboardInterrupt):
         go_on = f" Go on with --after {progress.after}." if progress.after else ""
@@ -100,7 +100,7 @@ def _print(found: Listed) -> None:
         )
         for standing in found.keys
     )
-    table(("key", "app", "blocked", "until", "by", "why"), rows)
+    table(("key", "app", "blocked", "until", "by", "reason"), rows)
     if found.after is not None:
         out().print(f"There may be more: go on with --after {found.after}")
 

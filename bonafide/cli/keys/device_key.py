@@ -1,4 +1,4 @@
-"""``bonafide key``: look at one attested key, block it, let it in again."""
+"""``bonafide device-key``: look at one attested key, block it, let it in again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from bonafide.cli.blocked_keys import After, OfApp, list_keys, unblock_rule
+from bonafide.cli.keys.blocked_keys import After, OfApp, list_keys, unblock_rule
 from bonafide.cli.outcome import Yes
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
@@ -37,7 +37,7 @@ def duration(text: str) -> int:
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
 def block(
     key: KeyId,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for whoever looks later.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")] = "",
     lasting: Annotated[
         str | None, typer.Option("--for", metavar="SPAN", help="Until then only, as in 12h or 7d; default: for good.")
     ] = None,
@@ -63,7 +63,7 @@ def unblock(
     ] = None,
     app: OfApp = None,
     after: After = None,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")] = "",
     yes: Yes = False,
     stack: StackName = None,
     region: Region = None,
@@ -76,13 +76,13 @@ def unblock(
     if (key is None) == (rule is None):
         raise typer.BadParameter("say one key, or --rule.", param_hint="KEY")
     if rule is not None:
-        unblock_rule(rule, app=app, after=after, why=why, yes=yes, stack=stack, region=region, as_json=as_json)
+        unblock_rule(rule, app=app, after=after, reason=reason, yes=yes, stack=stack, region=region, as_json=as_json)
         return
     if key is None or app is not None or after is not None:
         raise typer.BadParameter("--app and --after go with --rule.", param_hint="KEY")
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    standing, answer = KeyBlocking.of(deployment).unblock(key, why=why)
+    standing, answer = KeyBlocking.of(deployment).unblock(key, reason=reason)
     _say(standing, publication_of(deployment, answer, since=begin), as_json)
 
 

@@ -1,4 +1,4 @@
-"""``bonafide api mode``: what looks enforced and is not is refused, or warned of, at the command."""
+"""``bonafide route set``: what looks enforced and is not is refused, or warned of, at the command."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def stack(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def set_mode(bonafide: Run, *arguments: str) -> dict[str, Any]:
-    result = bonafide("api", "mode", *arguments, "--json")
+    result = bonafide("route", "set", *arguments, "--json")
     assert result.exit_code == 0, result.output
     answer: dict[str, Any] = json.loads(result.stdout)
     return answer
@@ -121,7 +121,7 @@ def test_gateways_own_notation_is_read(text: str, expected: tuple[str, str]) -> 
 @pytest.mark.parametrize("text", ["GETT /a", "GET /a/{b", "GET /a/{b+}/c", "GET /a/x{b}", "TRACE /a", "GET $nothing"])
 def test_route_that_would_never_match_as_meant_is_refused(bonafide: Run, stack: Stack, text: str) -> None:
     """It would be listed as enforced, and every request would pass as the catch-all says."""
-    result = bonafide("api", "mode", "orders", text, "proof")
+    result = bonafide("route", "set", "orders", text, "proof")
     assert (result.exit_code, result.stdout, stack.changes) == (1, "", 0)
     assert text in result.stderr
 
@@ -143,7 +143,7 @@ def test_route_in_another_spelling_is_the_same_route() -> None:
 
 def test_audience_that_nobody_has_is_refused_unless_said_to_be_new(bonafide: Run, stack: Stack) -> None:
     """`bnak` for `bank` guards nothing."""
-    result = bonafide("api", "mode", "bnak", "/*", "proof")
+    result = bonafide("route", "set", "bnak", "/*", "proof")
     assert (result.exit_code, stack.changes) == (1, 0)
     assert "orders" in result.stderr
     assert "--new" in result.stderr
@@ -170,10 +170,10 @@ def test_proof_once_needs_a_gate_that_can_spend(
     """A gate without a table would answer 401 to everybody; where it is another stack's, somebody has to say so."""
     stack.gate = {} if enabled is None else {**stack.gate, "EnableProofOnce": enabled}
     stack.write()
-    result = bonafide("api", "mode", audience, "POST /pay", "proof-once", *flags)
+    result = bonafide("route", "set", audience, "POST /pay", "proof-once", *flags)
     assert (result.exit_code, stack.changes) == (code, 1 - code)
     assert said in result.stderr
-    assert bonafide("api", "mode", audience, "POST /pay", "proof").exit_code == 0
+    assert bonafide("route", "set", audience, "POST /pay", "proof").exit_code == 0
 
 
 def test_recorded_requests_that_a_route_covers_are_shown(bonafide: Run, stack: Stack) -> None:
@@ -187,7 +187,7 @@ def test_recorded_requests_that_a_route_covers_are_shown(bonafide: Run, stack: S
         ("GET", "/{proxy+}", 1, 0, False),
     ]
     assert answer["warnings"] == []
-    text = bonafide("api", "mode", "orders", "GET /orders/{order}", "proof")
+    text = bonafide("route", "set", "orders", "GET /orders/{order}", "proof")
     assert "would be refused" in text.stdout
 
 
@@ -198,7 +198,7 @@ def test_route_that_covers_no_recorded_request_is_warned_of(bonafide: Run, stack
     assert answer["covers"] == []
     assert "covers no request that was recorded" in answer["warnings"][0]
     assert stack.changes == 1
-    result = bonafide("api", "mode", "orders", "DELETE /ordres", "proof")
+    result = bonafide("route", "set", "orders", "DELETE /ordres", "proof")
     assert (result.exit_code, "Warning: DELETE /ordres covers no" in result.stderr) == (0, True)
 
 
@@ -217,7 +217,7 @@ def test_logs_that_cannot_be_read_stop_no_change(bonafide: Run, stack: Stack, mo
     def denied(*_: object, **__: object) -> Any:
         raise OSError(13, "Permission denied", "authorize.log")
 
-    monkeypatch.setattr("bonafide.cli.api.local_decisions", denied)
+    monkeypatch.setattr("bonafide.cli.route.local_decisions", denied)
     answer = set_mode(bonafide, "orders", "POST /payments", "proof")
     assert (stack.changes, answer["covers"]) == (1, [])
     assert "could not be read. authorize.log: Permission denied." in answer["warnings"][0]
@@ -283,7 +283,7 @@ def test_cache_that_makes_routes_impossible_is_warned_of(bonafide: Run, stack: S
     assert set_mode(bonafide, "orders", "POST /payments", "proof")["warnings"] == []
     stack.gate |= {"AuthorizerCacheSeconds": "400"}
     stack.write()
-    assert "every token is refused" in bonafide("api", "show", OWN).stderr
+    assert "every token is refused" in bonafide("route", "show", OWN).stderr
 
 
 def test_gate_of_a_deployed_stack_is_known_by_its_parameters() -> None:

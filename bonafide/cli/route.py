@@ -1,4 +1,4 @@
-"""``bonafide api``: what each route of an API asks for, and who would be refused."""
+"""``bonafide route``: what each route of an API asks for, and who would be refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bonafide.cli.key import duration
+from bonafide.cli.keys.device_key import duration
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, err, moment, out, print_json, table
 from bonafide.operator.deployment import Deployment, find_deployment
@@ -40,8 +40,8 @@ LogGroups = Annotated[
 Audience = Annotated[str, typer.Argument(metavar="AUDIENCE", help="The API, as tokens name it.")]
 
 
-@commands.command(no_args_is_help=True)
-def mode(
+@commands.command("set", no_args_is_help=True)
+def set_route(
     audience: Audience,
     route: Annotated[str, typer.Argument(metavar="ROUTE", help="Method and path pattern, as in 'POST /payments/*'.")],
     requirement: Annotated[
@@ -100,7 +100,7 @@ def mode(
     covers = covered(api.routes, method, path, recorded)
     if not (remove or covers or warnings):
         warnings.append(
-            f"{method} {path} covers no request that was recorded for {audience} in the last {since}. `bonafide api "
+            f"{method} {path} covers no request that was recorded for {audience} in the last {since}. `bonafide route "
             "report` lists the routes that have any, as they can be set."
         )
     warnings += cache_warnings(deployment, audience, api.routes)

@@ -119,7 +119,7 @@ def _dry_run(*arguments: str) -> str:
 def test_table_of_the_docs_says_every_old_name_and_its_new_one() -> None:
     """docs/command.md, old → new."""
     page = (ROOT / "docs" / "command.md").read_text("utf-8").split("## Old names")[1]
-    rows = {old: new for old, new in re.findall(r"^\| `([^`]+)`.* \| `([^`]+)`", page, re.MULTILINE)}
+    rows = dict(re.findall(r"^\| `([^`]+)`.* \| `([^`]+)`", page, re.MULTILINE))
     told = {
         "api mode": "route set",
         "api list": "route list",

@@ -1,23 +1,26 @@
 """The gate: whether one request may pass, and why not.
 
-Order: the trust bundle, what the route asks for, the token, its app's and key's standing, its tier, the proof.
-Returns a decision for every request; what it means for API Gateway is ``gateway_answer``'s business.
+Order: the trust bundle, what the route asks for, what the request presents
+(:func:`~bonafide_tokens.presented.verify_presented`), whether its proof is new. Returns a decision for every request;
+what it means for API Gateway is ``gateway_answer``'s business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from time import monotonic
 from typing import NamedTuple
 
 from authorizer_settings import AuthorizerSettings
-from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
-from bonafide_tokens.proof import ReplayMemory, VerifiedProof, verify_proof
-from bonafide_tokens.proof_nonce import make_nonce, nonce_holds
-from bonafide_tokens.routes import Demand, Requirement, demand_for, every_demand, is_ambiguous, strictest, tier_reaches
-from bonafide_tokens.token import VerifiedToken, request_key_of, verify_token
+from bonafide_tokens.errors import Reason, Rejected, TokenError
+from bonafide_tokens.presented import PresentedRequest, verify_presented
+from bonafide_tokens.proof import ReplayMemory, VerifiedProof
+from bonafide_tokens.proof_nonce import make_nonce
+from bonafide_tokens.refusals import UNCHECKED, VERIFIED, refusal_of
+from bonafide_tokens.routes import Demand, Requirement, demand_for, every_demand, is_ambiguous, strictest
+from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import TrustBundle
+from bonafide_tokens.verified_tokens import VerifiedTokens
 from bundle_keeper import BundleKeeper
 from cached_answers import (
     beyond_caching,
@@ -28,9 +31,7 @@ from cached_answers import (
     needs_each_request,
 )
 from gateway_event import GatewayRequest
-from refusals import REFUSALS, UNAVAILABLE, UNCHECKED, VERIFIED
 from spent_proofs import SpentProofs
-from verified_tokens import RememberedToken, VerifiedTokens
 
 
 class Decision(NamedTuple):
@@ -76,7 +77,7 @@ class Gate:
         self._can_spend = spent is not None or bool(settings.proof_nonces_table)
         self._warn = warn
         self._elapsed = elapsed
-        self._tokens = VerifiedTokens(skew=settings.clock_skew)
+        self._tokens = VerifiedTokens()
         self._proofs = ReplayMemory()
         self._looked_at: TrustBundle | None = None
         self._beyond_caching = ""
@@ -127,24 +128,35 @@ class Gate:
         requirement, minimum_tier, pattern = demand
         self._look_at_routes(bundle)
         mixed = bool(settings.cache_seconds and self._beyond_caching)
-        token: VerifiedToken | None = None
+        verified: list[VerifiedToken] = []
         proof: VerifiedProof | None = None
         reason, detail = None, ""
         request_class = UNCHECKED
         if requirement is not Requirement.OFF:
             try:
-                remembered, text = self._token(request, bundle, now)
-                token = remembered.token
-                _check_standing(token, bundle)
-                if not tier_reaches(token.tier, minimum_tier):
-                    raise Rejected(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
-                proof = self._proof(request, requirement, remembered, text, now)
+                token, shown = verify_presented(
+                    PresentedRequest(request.method, request.url, request.tokens, request.proofs, request.pops),
+                    bundle=bundle,
+                    audience=settings.audience,
+                    now=now,
+                    skew=settings.clock_skew,
+                    proof_needed=requirement is Requirement.PROOF or requirement is Requirement.PROOF_ONCE,
+                    minimum_tier=minimum_tier,
+                    nonce_key=settings.nonce_key,
+                    remembered=self._tokens,
+                    on_token=verified.append,
+                )
+                if shown is not None:
+                    self._proofs.admit(shown, now=now, elapsed=self._elapsed(), holder=token.key_id)
+                    if requirement is Requirement.PROOF_ONCE:
+                        self._spent.spend(shown)
+                    proof = shown
                 if settings.cache_seconds and not needs_each_request(demand):
                     self._check_outlives_the_cache(token, now)
                 request_class = VERIFIED
             except TokenError as error:
                 reason, detail = error.reason, error.detail
-                request_class = REFUSALS.get(reason, UNAVAILABLE).request_class
+                request_class = refusal_of(reason).request_class
                 if any(map(is_ambiguous, (request.path, *request.other_paths))):
                     detail += "; the path can be resolved in more than one way, so the strictest route counts"
         allowed = reason is None or requirement is Requirement.MONITOR
@@ -158,7 +170,7 @@ class Gate:
             request_class,
             requirement,
             bundle.version,
-            token,
+            verified[0] if verified else None,
             proof is not None,
             reason,
             detail,
@@ -207,94 +219,3 @@ class Gate:
             Reason.TOKEN_ENDING,
             f"it lives for {token.expires_at - now:.0f} s, and answers are cached for {seconds:g} s",
         )
-
-    def _token(self, request: GatewayRequest, bundle: TrustBundle, now: float) -> tuple[RememberedToken, str]:
-        text = _only(request.tokens, Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED)
-        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
-        remembered = self._tokens.recall(digest, bundle_version=bundle.version, now=now)
-        if remembered is not None:
-            return remembered, text
-        settings = self._settings
-        token = verify_token(
-            text,
-            keys=bundle.keys,
-            issuer=settings.token_issuer,
-            audience=settings.audience,
-            now=now,
-            skew=settings.clock_skew,
-        )
-        return self._tokens.remember(digest, token, bundle_version=bundle.version, characters=len(text)), text
-
-    def _proof(
-        self, request: GatewayRequest, requirement: Requirement, remembered: RememberedToken, token: str, now: float
-    ) -> VerifiedProof | None:
-        needed = requirement is Requirement.PROOF or requirement is Requirement.PROOF_ONCE
-        if request.proofs is None:
-            if needed:
-                raise Rejected(Reason.PROOF_UNSEEN, "the route needs a REQUEST authorizer, this is a TOKEN one")
-            return None
-        if request.pops and self._settings.pop_header:
-            # Beside a PoP, a DPoP proof belongs to some other token and may be by another key, says the draft.
-            proof = self._check_pop(request.pops, remembered, token, now)
-        elif needed or request.proofs:
-            proof = self._check_dpop(request, request.proofs, remembered, token, now)
-        else:
-            return None
-        remembered.request_key = proof.request_key
-        self._proofs.admit(proof, now=now, elapsed=self._elapsed(), holder=remembered.token.key_id)
-        if requirement is Requirement.PROOF_ONCE:
-            self._spent.spend(proof)
-        return proof
-
-    def _check_dpop(
-        self, request: GatewayRequest, values: list[str], remembered: RememberedToken, token: str, now: float
-    ) -> VerifiedProof:
-        text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
-        if not request.url:
-            raise Rejected(Reason.PROOF_REQUEST, "the request's URL is unknown: set EXTERNAL_ORIGIN")
-        proof = verify_proof(
-            text,
-            method=request.method,
-            url=request.url,
-            token=token,
-            request_key_thumbprint=remembered.token.request_key_thumbprint,
-            now=now,
-            request_key=remembered.request_key,
-        )
-        self._check_nonce(proof, Reason.PROOF_NONCE, now)
-        return proof
-
-    def _check_pop(self, values: list[str], remembered: RememberedToken, token: str, now: float) -> VerifiedProof:
-        from bonafide_tokens.pop import verify_attestation_pop  # here: most apps never send one
-
-        text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
-        request_key = remembered.request_key or request_key_of(token)
-        proof = verify_attestation_pop(text, audience=self._settings.audience, request_key=request_key, now=now)
-        self._check_nonce(proof, Reason.PROOF_CHALLENGE, now)
-        return proof
-
-    def _check_nonce(self, proof: VerifiedProof, reason: Reason, now: float) -> None:
-        settings = self._settings
-        if settings.nonce_key and not nonce_holds(
-            proof.nonce or "",
-            key=settings.nonce_key,
-            audience=settings.audience,
-            now=now,
-            skew=settings.clock_skew,
-        ):
-            raise Rejected(reason, "made without a nonce of ours that is still young")
-
-
-def _only(values: list[str], missing: Reason, malformed: Reason) -> str:
-    """The one value of a header (RFC 9449 §4.3 check 1). Two are refused: which one would the backend believe?"""
-    if not values or values == [""]:
-        raise Rejected(missing, "the header is not there")
-    if len(values) > 1 or type(values[0]) is not str or "," in values[0]:
-        raise Malformed(malformed, "the header is there more than once")
-    return values[0]
-
-
-def _check_standing(token: VerifiedToken, bundle: TrustBundle) -> None:
-    standing = bundle.apps.get(token.app)
-    if standing is not None:
-        standing.require(key_id=token.key_id, issued_at=token.issued_at)

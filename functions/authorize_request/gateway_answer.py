@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bonafide_tokens.refusals import UNAVAILABLE, refusal_of
 from bonafide_tokens.request_code import request_code
 from gate import Decision
 from gateway_event import GatewayRequest, Kind
-from refusals import REFUSALS, UNAVAILABLE
 
 _NOBODY = "unverified"
 _ONE_CHARACTER = str.maketrans("*$", "??")
@@ -54,7 +54,7 @@ def denial(request: GatewayRequest, decision: Decision) -> Answer:
     REST APIs show it as a 401 through the ``ACCESS_DENIED`` gateway response. HTTP and WebSocket APIs answer 403 with
     a body of their own whatever is said here, and keep the context for their access log.
     """
-    refusal = UNAVAILABLE if decision.reason is None else REFUSALS.get(decision.reason, UNAVAILABLE)
+    refusal = UNAVAILABLE if decision.reason is None else refusal_of(decision.reason)
     context = {
         "error": refusal.error,
         "action": refusal.action,

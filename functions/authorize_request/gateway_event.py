@@ -232,7 +232,7 @@ def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) ->
         for name, values in headers.items():
             if len(name) in lengths and (known := found.get(name.lower())) is not None:
                 known.extend(values if isinstance(values, list) else (values,))
-    return found[first], found[second], found[third]
+    return found[first], found[second], found[third] if third else []
 
 
 def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str, full_path: str) -> str:

@@ -19,11 +19,12 @@ from attestation.appraisal.result import AttestationResult
 from attestation.appraisal.signal_history import note_report
 from attestation.appraisal.signals import lowering_signals
 from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
-from bonafide_tokens.errors import Malformed, Reason
+from bonafide_tokens.errors import Reason
 from bonafide_tokens.errors import Rejected as RejectedToken
-from bonafide_tokens.proof import VerifiedProof, verify_proof
+from bonafide_tokens.presented import PresentedRequest, verify_presented
+from bonafide_tokens.proof import VerifiedProof
 from bonafide_tokens.signed_body import content_digest
-from bonafide_tokens.token import VerifiedToken, verify_token
+from bonafide_tokens.token import VerifiedToken
 from pydantic import Field
 from service.aws import dynamodb, functions, kms
 from service.edge.gateway import RequestModel
@@ -99,17 +100,27 @@ def report(
     proof may be spent, and the same signals can be sent again with another one.
     """
     signals = parse_signals(request.body.signals)
-    bundle = trust_bundle.current(now)
-    text = _only(request.headers, token_header, Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED)
+
+    def heard(token: VerifiedToken) -> None:
+        record.app, record.key_id, record.platform = token.app, token.key_id, token.platform
+        record.app_build = token.app_build or ""
+
     # Any audience: a token names relying parties, and this is its issuer, who chose them. The proof says that it is
     # meant for this URL.
-    token = verify_token(text, keys=bundle.keys, issuer=bundle.issuer, audience=None, now=now)
-    record.app, record.key_id, record.platform = token.app, token.key_id, token.platform
-    record.app_build = token.app_build or ""
-    standing = bundle.apps.get(token.app)
-    if standing is not None:
-        standing.require(key_id=token.key_id, issued_at=token.issued_at)
-    proof = _proof(request, text, token, header=proof_header, external_origin=external_origin, now=now)
+    token, proof = verify_presented(
+        PresentedRequest(
+            request.method,
+            # Never the Host or X-Forwarded-* headers: a client writes those itself.
+            external_origin + ROUTE if external_origin else f"https://{request.domain}{request.stage_path}",
+            request.headers.get(token_header.lower(), ()),
+            request.headers.get(proof_header.lower(), ()),
+        ),
+        bundle=trust_bundle.current(now),
+        audience=None,
+        now=now,
+        on_token=heard,
+    )
+    proof = _signing(request.content, proof)
 
     key = attested_keys.find(token.key_id)
     if key is None:
@@ -152,35 +163,12 @@ def report(
     return {"client_policy_version": in_force.client_policy_version, "advice": list(result.advice)}
 
 
-def _proof(
-    request: SignalReport, token_text: str, token: VerifiedToken, *, header: str, external_origin: str, now: float
-) -> VerifiedProof:
-    """The proof that the token's holder made for this call and this body."""
-    text = _only(request.headers, header, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
-    # Never the Host or X-Forwarded-* headers: a client writes those itself.
-    url = external_origin + ROUTE if external_origin else f"https://{request.domain}{request.stage_path}"
-    proof = verify_proof(
-        text,
-        method=request.method,
-        url=url,
-        token=token_text,
-        request_key_thumbprint=token.request_key_thumbprint,
-        now=now,
-    )
-    signed = (proof.content_digest or "").encode("utf-8")
-    if not hmac.compare_digest(signed, content_digest(request.content).encode("ascii")):
+def _signing(content: bytes, proof: VerifiedProof | None) -> VerifiedProof:
+    """The proof, where it signs this very body."""
+    signed = proof.content_digest if proof is not None else None
+    if proof is None or not hmac.compare_digest((signed or "").encode(), content_digest(content).encode()):
         raise RejectedToken(Reason.PROOF_BODY, "the proof signs no body, or another one")
     return proof
-
-
-def _only(headers: Mapping[str, Sequence[str]], name: str, missing: Reason, malformed: Reason) -> str:
-    """The one value of a header (RFC 9449 §4.3 check 1). Two are refused: which one would be believed?"""
-    values = headers.get(name.lower(), ())
-    if not values or list(values) == [""]:
-        raise RejectedToken(missing, "the header is not there")
-    if len(values) > 1 or "," in values[0]:
-        raise Malformed(malformed, "the header is there more than once")
-    return values[0]
 
 
 def _note(

@@ -53,7 +53,19 @@ FORBIDDEN = {
 }
 """Never needed to decide about a token; each would cost milliseconds or bring a parser that no one asked for."""
 
-OURS_OF_THE_LIBRARY = {"errors", "jose", "proof", "proof_nonce", "request_code", "routes", "token", "trust_bundle"}
+OURS_OF_THE_LIBRARY = {
+    "errors",
+    "jose",
+    "presented",
+    "proof",
+    "proof_nonce",
+    "refusals",
+    "request_code",
+    "routes",
+    "token",
+    "trust_bundle",
+    "verified_tokens",
+}
 
 PROBE = """
 import sys

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from attestation.errors import Reason
 from bonafide_tokens.errors import Reason as TokenReason
+from bonafide_tokens.refusals import refusal_of
 from service.edge.problems import EVIDENCE_REJECTED, PROBLEM_TYPES, TOO_LARGE, Problem, Retry, problem_of
 from service.errors import Reason as ServiceReason
 
@@ -20,7 +21,21 @@ OPENAPI = yaml.safe_load((Path(__file__).parents[3] / "docs" / "openapi.yaml").r
 @pytest.mark.parametrize("reason", [*Reason, *TokenReason, *ServiceReason])
 def test_every_reason_has_a_row(reason: StrEnum) -> None:
     """A reason without a public face would reach a client as something unplanned."""
-    assert problem_of(reason) in PROBLEM_TYPES
+    problem = problem_of(reason)
+    known = {(known.slug, known.status, known.title, known.coded) for known in PROBLEM_TYPES}
+    assert (problem.slug, problem.status, problem.title, problem.coded) in known
+
+
+@pytest.mark.parametrize("reason", TokenReason)
+def test_unauthorized_says_what_to_do(reason: TokenReason) -> None:
+    """As a guarded API does, from the same table: the header may not arrive, so the body has the remedy."""
+    problem, refusal = problem_of(reason), refusal_of(reason)
+    if problem.slug != "unauthorized":
+        assert not problem.challenge
+        return
+    body = problem.document(instance="1")
+    assert (body["action"], body["retry"], body["detail"]) == (refusal.action, refusal.retry, refusal.title)
+    assert problem.challenge == refusal.www_authenticate
 
 
 def test_table_lists_no_reason_twice() -> None:

@@ -129,6 +129,8 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     headers = {"Content-Type": "application/problem+json"}
     if problem.retry is Retry.LATER:
         headers["Retry-After"] = retry_after()
+    if problem.challenge:  # API Gateway renames it (x-amzn-Remapped-WWW-Authenticate): the body has the remedy too
+        headers["WWW-Authenticate"] = problem.challenge
     return headers
 
 

@@ -1,12 +1,11 @@
-"""What a refused client is told. One table, from reasons to public answers.
+"""What a refused client is told. One table, from reasons to public answers, for every API that takes tokens.
 
-The reason itself stays in the log. Reasons that would help someone probe the gate (a wrong issuer or an unknown key,
+The reason itself stays in the log. Reasons that would help to probe the checks (a wrong issuer or an unknown key,
 a bad signature or a bad algorithm) share one answer; reasons that an honest app can act on have one of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason
@@ -67,6 +66,7 @@ _BAD_PROOF: Final = Refusal(_PROOF, "sign", "The proof is not valid for this req
 _LATE_PROOF: Final = Refusal(_PROOF, "sign", "The proof was not made just now.", "invalid")
 _REPLAYED: Final = Refusal(_PROOF, "sign", "The proof was used before.", "replayed")
 _LOW: Final = Refusal(_ATTESTATION, "reattest", "This route asks for a device of a higher trust tier.", "invalid")
+_OTHER_BODY: Final = Refusal(_PROOF, "sign", "The proof does not sign this body.", "invalid")
 _STALE_NONCE: Final = Refusal("use_dpop_nonce", "sign", "The proof needs the nonce given here.", "invalid")
 _STALE_CHALLENGE: Final = Refusal(
     "use_attestation_challenge", "sign", "The proof needs the challenge given here.", "invalid"
@@ -74,37 +74,63 @@ _STALE_CHALLENGE: Final = Refusal(
 _NOT_ONCE: Final = Refusal(_OWN, "retry", "This route cannot be served at the moment.", UNCHECKED)
 UNAVAILABLE: Final = Refusal(_OWN, "retry", "The request cannot be checked at the moment.", UNCHECKED)
 
-REFUSALS: Final[Mapping[Reason, Refusal]] = {
-    Reason.TOKEN_MISSING: _NO_TOKEN,
-    Reason.TOKEN_MALFORMED: _INVALID,
-    Reason.TOKEN_ALGORITHM: _INVALID,
-    Reason.TOKEN_TYPE: _INVALID,
-    Reason.TOKEN_KEY_UNKNOWN: _INVALID,
-    Reason.TOKEN_SIGNATURE: _INVALID,
-    Reason.TOKEN_ISSUER: _INVALID,
-    Reason.TOKEN_AUDIENCE: _AUDIENCE,
-    Reason.TOKEN_EXPIRED: _EXPIRED,
-    Reason.TOKEN_FROM_FUTURE: _EARLY,
-    Reason.TOKEN_SUPERSEDED: _SUPERSEDED,
-    Reason.TOKEN_TIER: _LOW,
-    Reason.TOKEN_ENDING: _ENDING,
-    Reason.KEY_BLOCKED: _BLOCKED,
-    Reason.PROOF_MISSING: _UNSIGNED,
-    Reason.PROOF_UNSEEN: _UNSIGNED,
-    Reason.PROOF_MALFORMED: _BAD_PROOF,
-    Reason.PROOF_ALGORITHM: _BAD_PROOF,
-    Reason.PROOF_KEY: _BAD_PROOF,
-    Reason.PROOF_SIGNATURE: _BAD_PROOF,
-    Reason.PROOF_REQUEST: _BAD_PROOF,
-    Reason.PROOF_TOKEN: _BAD_PROOF,
-    Reason.PROOF_TIME: _LATE_PROOF,
-    Reason.PROOF_REPLAYED: _REPLAYED,
-    Reason.PROOF_NONCE: _STALE_NONCE,
-    Reason.PROOF_CHALLENGE: _STALE_CHALLENGE,
-    Reason.PROOF_UNSPENT: _NOT_ONCE,
-    Reason.PROOF_CACHED: _NOT_ONCE,
-    Reason.BUNDLE_INVALID: UNAVAILABLE,
-    Reason.BUNDLE_ROLLBACK: UNAVAILABLE,
-    Reason.BUNDLE_UNAVAILABLE: UNAVAILABLE,
-}
-"""Every reason that the gate can give, with its public answer."""
+
+def refusal_of(reason: Reason) -> Refusal:
+    """The public answer for ``reason``. Exhaustive by type: a reason without an answer fails mypy."""
+    match reason:
+        case Reason.TOKEN_MISSING:
+            return _NO_TOKEN
+        case (
+            Reason.TOKEN_MALFORMED
+            | Reason.TOKEN_ALGORITHM
+            | Reason.TOKEN_TYPE
+            | Reason.TOKEN_KEY_UNKNOWN
+            | Reason.TOKEN_SIGNATURE
+            | Reason.TOKEN_ISSUER
+        ):
+            return _INVALID
+        case Reason.TOKEN_AUDIENCE:
+            return _AUDIENCE
+        case Reason.TOKEN_EXPIRED:
+            return _EXPIRED
+        case Reason.TOKEN_FROM_FUTURE:
+            return _EARLY
+        case Reason.TOKEN_SUPERSEDED:
+            return _SUPERSEDED
+        case Reason.TOKEN_TIER:
+            return _LOW
+        case Reason.TOKEN_ENDING:
+            return _ENDING
+        case Reason.KEY_BLOCKED:
+            return _BLOCKED
+        case Reason.PROOF_MISSING | Reason.PROOF_UNSEEN:
+            return _UNSIGNED
+        case (
+            Reason.PROOF_MALFORMED
+            | Reason.PROOF_ALGORITHM
+            | Reason.PROOF_KEY
+            | Reason.PROOF_SIGNATURE
+            | Reason.PROOF_REQUEST
+            | Reason.PROOF_TOKEN
+        ):
+            return _BAD_PROOF
+        case Reason.PROOF_TIME:
+            return _LATE_PROOF
+        case Reason.PROOF_REPLAYED:
+            return _REPLAYED
+        case Reason.PROOF_BODY:
+            return _OTHER_BODY
+        case Reason.PROOF_NONCE:
+            return _STALE_NONCE
+        case Reason.PROOF_CHALLENGE:
+            return _STALE_CHALLENGE
+        case Reason.PROOF_UNSPENT | Reason.PROOF_CACHED:
+            return _NOT_ONCE
+        case (
+            Reason.BUNDLE_INVALID
+            | Reason.BUNDLE_ROLLBACK
+            | Reason.BUNDLE_UNAVAILABLE
+            | Reason.ENCODING_INVALID  # of the readers below; a check says what it read
+            | Reason.KEY_UNREADABLE
+        ):
+            return UNAVAILABLE

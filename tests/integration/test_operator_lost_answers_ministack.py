@@ -29,6 +29,9 @@ LOST = [
     pytest.param("POST", "/admin/apps/demo/not-before", {}, "token show demo", id="not-before"),
     pytest.param("PUT", "/admin/apis/orders", ROUTES, "route show orders", id="routes"),
     pytest.param("PUT", "/admin/apps/shop", {"apple_app_ids": ["TEAMID1234.org.shop"]}, "app show shop", id="app"),
+    pytest.param(
+        "POST", "/admin/apps/demo/retired-builds", {"platform": "apple", "build": "41"}, "app builds demo", id="retire"
+    ),
 ]
 SUBJECTS = ("app/demo", "app/shop", "api/orders")
 
@@ -68,7 +71,7 @@ def test_change_in_doubt_is_published_and_says_how_to_look(
         problem = refused(admin, method, path, body)
     assert (problem.status, f"`bonafide {look}`" in str(problem)) == (503, True)
     published = admin.publication.version
-    assert published == (0 if "shop" in path else 1)
+    assert published == (0 if "shop" in path or "retired" in path else 1)
     assert len(told_of(admin, key.key_id)) == 1
     answer = admin.call(method, path, body)
     assert admin.publication.version == published + ("published" in answer)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.admin.blocked_key_pages import MOST_LISTED
+from service.admin.publication import published_in_doubt
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
@@ -46,9 +47,10 @@ def unblock_rule(request: UnblockRule, call: StackCall) -> dict[str, object]:
         # Before anything is done: what was begun is known, however it ends. Each key has an entry of its own besides.
         details = {} if request.app is None else {"app": request.app}
         call.stack.audit.add(entry_of(call, rule_subject(request.rule), "unblock-rule", request.why, details))
-    done = call.stack.blocked_keys.unblock_rule(
-        request.rule, who=call.who, now=call.now, why=request.why, app=request.app, after=request.after
-    )
+    with published_in_doubt(call.stack.publication, f"bonafide device-key list --blocked --rule {request.rule}"):
+        done = call.stack.blocked_keys.unblock_rule(
+            request.rule, who=call.who, now=call.now, why=request.why, app=request.app, after=request.after
+        )
     answer = {"rule": request.rule, "unblocked": done.keys, "changing": done.changing, "after": done.after}
     published = call.stack.publication.now().to_record() if done.keys else {}
     return {**answer, "examined": done.examined, **published}

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, AdminRefusal
+from service.admin.publication import shown_in_doubt
 from service.admin.retired_builds import AppChanging, AppUnknown, RetiredBuilds, RetiringRefused
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
@@ -43,7 +44,7 @@ def retire_build(request: RetireBuild, call: StackCall) -> dict[str, object]:
     action = "retire-build" if request.retired else "restore-build"
     details = {"platform": request.platform, "build": request.build}
     entry = entry_of(call, app_subject(request.app), action, request.why, details)
-    with _answered():
+    with shown_in_doubt(f"bonafide app builds {request.app}"), _answered():
         changed = call.stack.retired_builds.change(
             request.app, request.platform, request.build, retired=request.retired, entry=entry
         )

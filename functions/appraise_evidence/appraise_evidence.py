@@ -1,6 +1,6 @@
 """POST /v1/attestations: verifies and appraises evidence, enrols the attested key, mints the first token.
 
-Once per install. Whatever can fail comes before the settlement, so a refusal or an outage consumes nothing. When the
+Once per install. Whatever can fail comes before the redemption, so a refusal or an outage consumes nothing. When the
 answer is lost, the same request again is answered again: an iPhone attests a key only once.
 """
 
@@ -25,10 +25,10 @@ from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
-from service.keys.token_issuer import Mint
+from service.keys.token_issuer import TokenIssuer
 from service.policies.active import PoliciesInForce
 from service.policies.store import DynamoDBPolicies
-from service.redemption import DynamoDBSettlement, Settlement
+from service.redemption import DynamoDBRedemption, Redemption
 from service.settings import AppraiseEvidenceSettings, read_settings
 from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, Enrolment
@@ -67,8 +67,8 @@ def enrol(
     builds: Builds,
     key_ring: KeyRing,
     attested_keys: AttestedKeys,
-    settlement: Settlement,
-    mint: Mint,
+    redemption: Redemption,
+    token_issuer: TokenIssuer,
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
     policies: PoliciesInForce,
@@ -134,9 +134,9 @@ def enrol(
     if not result.accepted:
         raise Contraindicated(result)
 
-    ready = mint.ready(now, tokens_from=in_force.tokens_from)
+    ready = token_issuer.ready(now, tokens_from=in_force.tokens_from)
     moment = int(now)
-    stored = settlement.enrol(
+    stored = redemption.enrol(
         challenge,
         EnrolledKey(
             key_id=claims.key_id,
@@ -214,13 +214,13 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
             "key_ring": key_ring,
             "attested_keys": attested_keys,
-            "settlement": DynamoDBSettlement(
+            "redemption": DynamoDBRedemption(
                 dynamodb(),
                 DynamoDBNonces(dynamodb(), settings.nonces_table),
                 attested_keys,
                 device_bound=DeviceBound(settings.play_requests_table, settings.enrolments_per_device_day),
             ),
-            "mint": Mint(
+            "token_issuer": TokenIssuer(
                 key_ring=key_ring,
                 issuer=settings.token_issuer,
                 default_audience=settings.token_audience,

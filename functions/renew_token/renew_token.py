@@ -16,7 +16,7 @@ from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
-from attestation.reverify import recheck
+from attestation.reverify import reverify
 from bonafide_tokens.jose import b64url_decode
 from service.aws import dynamodb, functions, kms
 from service.edge.gateway import RequestModel
@@ -29,15 +29,15 @@ from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.publish_debounce import (
     INVOKING_TIMEOUT,
-    DynamoDBPublicationMarker,
+    DynamoDBPublishDebounce,
     InvokedRequests,
     PublicationRequests,
 )
 from service.keys.rule_blocks import block_best_effort
-from service.keys.token_issuer import Mint
+from service.keys.token_issuer import TokenIssuer
 from service.policies.active import PoliciesInForce
 from service.policies.store import DynamoDBPolicies
-from service.redemption import DynamoDBSettlement, Settlement
+from service.redemption import DynamoDBRedemption, Redemption
 from service.settings import RenewTokenSettings, read_settings
 from service.signal_history import note_best_effort
 from service.tables.apps import Apps, DynamoDBApps
@@ -70,8 +70,8 @@ def renew(
     builds: Builds,
     attested_keys: AttestedKeys,
     key_ring: KeyRing,
-    settlement: Settlement,
-    mint: Mint,
+    redemption: Redemption,
+    token_issuer: TokenIssuer,
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
     policies: PoliciesInForce,
@@ -109,7 +109,7 @@ def renew(
     if app is None:
         raise Rejected(ServiceReason.APP_UNKNOWN, "the key's app is no longer registered")
 
-    standing = recheck(
+    standing = reverify(
         key.claims, reference_values=app.reference_values, endorsements=endorsements.for_claims(key.claims, now)
     )
     try:
@@ -125,7 +125,7 @@ def renew(
     except RejectedEvidence as refused:
         # An honest app whose answer got lost sends the same renewal again. What is wrong with it is the challenge: it
         # shall ask for a new one, and not hear that its device is refused.
-        if refused.reason is Reason.COUNTER_NOT_GREATER and settlement.is_spent(challenge):
+        if refused.reason is Reason.COUNTER_NOT_GREATER and redemption.is_spent(challenge):
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
     claims = standing.renewed(newer)
@@ -169,9 +169,9 @@ def renew(
         )
         raise Contraindicated(result)
 
-    ready = mint.ready(now, tokens_from=in_force.tokens_from)
+    ready = token_issuer.ready(now, tokens_from=in_force.tokens_from)
     moment = int(now)
-    settlement.renew(
+    redemption.renew(
         challenge,
         replace(key, claims=claims, counter=claims.counter, last_seen=moment, expires_at=moment + key_idle),
     )
@@ -199,10 +199,10 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
             "attested_keys": attested_keys,
             "key_ring": key_ring,
-            "settlement": DynamoDBSettlement(
+            "redemption": DynamoDBRedemption(
                 dynamodb(), DynamoDBNonces(dynamodb(), settings.nonces_table), attested_keys
             ),
-            "mint": Mint(
+            "token_issuer": TokenIssuer(
                 key_ring=key_ring,
                 issuer=settings.token_issuer,
                 default_audience=settings.token_audience,
@@ -214,7 +214,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
             "publication": InvokedRequests(
-                DynamoDBPublicationMarker(dynamodb(), settings.revocations_table),
+                DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
                 functions(INVOKING_TIMEOUT),
                 settings.rotate_signing_key_function,
             ),

@@ -37,7 +37,7 @@ from service.keys.kms import KmsWrappingKey
 from service.keys.own_bundle import OwnTrustBundle
 from service.keys.publish_debounce import (
     INVOKING_TIMEOUT,
-    DynamoDBPublicationMarker,
+    DynamoDBPublishDebounce,
     InvokedRequests,
     PublicationRequests,
 )
@@ -226,7 +226,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
             "publication": InvokedRequests(
-                DynamoDBPublicationMarker(dynamodb(), settings.revocations_table),
+                DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
                 functions(INVOKING_TIMEOUT),
                 settings.rotate_signing_key_function,
             ),

@@ -20,7 +20,7 @@ from service.deadline import time_of_invocation, within
 from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
 from service.errors import Unavailable
 from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey
-from service.keys.publish_debounce import DynamoDBPublicationMarker, PublicationMarker
+from service.keys.publish_debounce import DynamoDBPublishDebounce, PublishDebounce
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
 from service.settings import RotateSigningKeySettings, read_settings
@@ -46,13 +46,13 @@ class RotationRequest(BaseModel):
 
 
 def rotate_keys(
-    *, action: Action, rotation: Rotation, marker: PublicationMarker, root_key: RootKey, now: float
+    *, action: Action, rotation: Rotation, debounce: PublishDebounce, root_key: RootKey, now: float
 ) -> dict[str, object]:
     """Run the rotation, or only publish, and say what every relying party must know."""
     # Before the tables are read: who finds no marker asks for another publication, and this one need not know of it.
     lingering: Unavailable | None = None
     try:
-        marker.remove()
+        debounce.remove()
     except Unavailable as error:
         log_unavailable(error.what)
         lingering = error
@@ -71,7 +71,7 @@ def rotate_keys(
     }
 
 
-def wire(env: Mapping[str, str]) -> tuple[Rotation, PublicationMarker, RootKey]:
+def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
     signing_keys = DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table)
@@ -93,7 +93,7 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, PublicationMarker, RootKey]:
         challenge_lifetime=settings.challenge_lifetime_seconds,
         key_days=settings.signing_key_days,
     )
-    return rotation, DynamoDBPublicationMarker(dynamodb(), settings.revocations_table), root_key
+    return rotation, DynamoDBPublishDebounce(dynamodb(), settings.revocations_table), root_key
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
@@ -101,10 +101,10 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
 
     def run(action: Action) -> dict[str, object]:
         with within(time_of_invocation(context)):
-            rotation, marker, root_key = wire(os.environ)
+            rotation, debounce, root_key = wire(os.environ)
             if action == "gather":
                 time.sleep(GATHERING)
-            return rotate_keys(action=action, rotation=rotation, marker=marker, root_key=root_key, now=time.time())
+            return rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
 
     if "RequestType" in event:
         return answer_custom_resource(

@@ -90,7 +90,7 @@ def measure(world: AwsWorld, reads: Reads) -> tuple[float, float, int, int, floa
     to name a new block."""
     now = int(time.time())
     key = enrolled_key(enrolled_at=now, last_seen=now, expires_at=now + 86_400)
-    world.settlement.enrol(replace(challenge(), expires_at=now + 300), key)
+    world.redemption.enrol(replace(challenge(), expires_at=now + 300), key)
     tables = world.tables
     blocking = DynamoDBBlocking(world.dynamodb, tables["attested_keys"], tables["revocations"])
     blocking.block_automatically(key.key_id, by=BY, now=now, reason="hooking-tool", seconds=3_600)

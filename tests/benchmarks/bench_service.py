@@ -32,7 +32,7 @@ BUDGETS = {"renew_token, whole handler": 1000.0, "issue_challenge (seal only)": 
 
 @dataclass
 class Forgetful:
-    """A settlement that agrees to everything and keeps nothing, so that one request can be timed many times."""
+    """A redemption that agrees to everything and keeps nothing, so that one request can be timed many times."""
 
     def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> None: ...
 
@@ -68,7 +68,7 @@ def _rows() -> dict[str, Call]:
     data = other.client_data(stack.challenge())
     attestation = rest_event("POST", "/v1/attestations", other.attestation_body(data))
     replayed = rest_event("POST", "/v1/attestations", {**other.attestation_body(data), "app": "nobody"})
-    stack.settlement = Forgetful()  # type: ignore[assignment]
+    stack.redemption = Forgetful()  # type: ignore[assignment]
     stack.attested_keys.rows[stored.key_id] = replace(stored, counter=0)
     stack.restart()
     challenge_event = rest_event("POST", "/v1/challenges", {"app": APP})

@@ -60,11 +60,11 @@ def renewed(key: EnrolledKey, counter: int, **changes: object) -> EnrolledKey:
 
 
 def refusal(world: World, verb: str, opened: OpenedChallenge, key: EnrolledKey) -> StrEnum:
-    """Why a settlement was refused; its nonce, when new, must be unspent afterwards and the key unchanged."""
-    was_spent, before = world.settlement.is_spent(opened), world.attested_keys.find(key.key_id)
+    """Why a redemption was refused; its nonce, when new, must be unspent afterwards and the key unchanged."""
+    was_spent, before = world.redemption.is_spent(opened), world.attested_keys.find(key.key_id)
     with pytest.raises(BonafideError) as refused:
-        getattr(world.settlement, verb)(opened, key)
-    assert world.settlement.is_spent(opened) is was_spent
+        getattr(world.redemption, verb)(opened, key)
+    assert world.redemption.is_spent(opened) is was_spent
     assert world.attested_keys.find(key.key_id) == before
     return refused.value.reason
 

@@ -58,16 +58,16 @@ def test_unregistered_app_is_none(world: World) -> None:
     assert world.apps.find("nobody") is None
 
 
-# --- settlement and attested keys -----------------------------------------------------------------------------------
+# --- redemption and attested keys -----------------------------------------------------------------------------------
 
 
 def test_enrolling_spends_the_nonce_and_stores_the_key(world: World) -> None:
     """Both, in one transaction; what is stored comes back equal."""
     opened, key = challenge(), enrolled_key()
     assert world.attested_keys.find(key.key_id) is None
-    assert not world.settlement.is_spent(opened)
-    world.settlement.enrol(opened, key)
-    assert world.settlement.is_spent(opened)
+    assert not world.redemption.is_spent(opened)
+    world.redemption.enrol(opened, key)
+    assert world.redemption.is_spent(opened)
     assert world.attested_keys.find(key.key_id) == key
 
 
@@ -75,38 +75,38 @@ def test_key_without_receipt_or_counter_is_stored(world: World) -> None:
     """Formats other than Apple's have neither."""
     key = enrolled_key(receipt=None, counter=None)
     key = replace(key, claims=replace(key.claims, counter=None, apple=None, findings=()))
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     assert world.attested_keys.find(key.key_id) == key
 
 
 def test_spent_nonce_enrols_nothing(world: World) -> None:
     """The attack: one challenge for two keys."""
     opened, key = challenge(), enrolled_key()
-    world.settlement.enrol(opened, enrolled_key())
+    world.redemption.enrol(opened, enrolled_key())
     assert refusal(world, "enrol", opened, key) is ServiceReason.CHALLENGE_SPENT
 
 
 def test_known_key_does_not_enrol_again(world: World) -> None:
     """The attack: one key on many installs. The challenge stays unspent."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     assert refusal(world, "enrol", challenge(), replace(key, app="shop")) is ServiceReason.KEY_ALREADY_ENROLLED
 
 
 def test_spent_nonce_and_known_key_is_a_known_key(world: World) -> None:
     """Another challenge would be of no use: the key is enrolled, and renews."""
     opened, key = challenge(), enrolled_key()
-    world.settlement.enrol(opened, key)
+    world.redemption.enrol(opened, key)
     assert refusal(world, "enrol", opened, key) is ServiceReason.KEY_ALREADY_ENROLLED
 
 
 def test_renewing_moves_the_counter_claims_and_dates(world: World) -> None:
     """And leaves everything else of the row alone."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     newer, opened = renewed(key, 7), challenge()
-    world.settlement.renew(opened, newer)
-    assert world.settlement.is_spent(opened)
+    world.redemption.renew(opened, newer)
+    assert world.redemption.is_spent(opened)
     assert world.attested_keys.find(key.key_id) == newer
 
 
@@ -114,8 +114,8 @@ def test_renewing_moves_the_counter_claims_and_dates(world: World) -> None:
 def test_counter_that_does_not_grow_is_refused(world: World, counter: int) -> None:
     """The attack: a replayed or cloned signature; equal is not greater."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
-    world.settlement.renew(challenge(), renewed(key, 7))
+    world.redemption.enrol(challenge(), key)
+    world.redemption.renew(challenge(), renewed(key, 7))
     assert refusal(world, "renew", challenge(), renewed(key, counter)) is Reason.COUNTER_NOT_GREATER
 
 
@@ -123,9 +123,9 @@ def test_key_without_a_counter_renews_by_its_nonce_alone(world: World) -> None:
     """Android and HarmonyOS keys have none: the spent challenge makes each signature good once."""
     key = enrolled_key(counter=None)
     key = replace(key, claims=replace(key.claims, counter=None))
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     opened, newer = challenge(), replace(key, last_seen=key.last_seen + 60)
-    world.settlement.renew(opened, newer)
+    world.redemption.renew(opened, newer)
     assert world.attested_keys.find(key.key_id) == newer
     assert refusal(world, "renew", opened, newer) is ServiceReason.CHALLENGE_SPENT
 
@@ -133,7 +133,7 @@ def test_key_without_a_counter_renews_by_its_nonce_alone(world: World) -> None:
 def test_key_with_a_counter_does_not_renew_without_it(world: World) -> None:
     """The attack: a renewal in a format that knows no counter, to replay an App Attest key."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     assert refusal(world, "renew", challenge(), replace(key, counter=None)) is Reason.KEY_OTHER_PLATFORM
 
 
@@ -150,10 +150,10 @@ def a_note(key: EnrolledKey, **changes: Any) -> Noted:
 def test_note_on_a_key_comes_back_and_changes_nothing_else(world: World) -> None:
     """No nonce, no counter, no date; and a renewal leaves it where it is, whatever it read."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     assert world.attested_keys.note(key, a_note(key))
     assert world.attested_keys.find(key.key_id) == replace(key, noted=a_note(key))
-    world.settlement.renew(challenge(), renewed(key, 7))
+    world.redemption.renew(challenge(), renewed(key, 7))
     assert world.attested_keys.find(key.key_id) == replace(renewed(key, 7), noted=a_note(key))
 
 
@@ -161,7 +161,7 @@ def test_second_note_takes_the_place_of_the_one_it_was_made_from(world: World) -
     """Two refusals at the same moment: the slower one learns that it lost, and overwrites nothing."""
     key = enrolled_key(counter=None)
     key = replace(key, claims=replace(key.claims, counter=None))
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     first, second = a_note(key), a_note(key, revision=2, claims=None)
     assert world.attested_keys.note(key, first)
     assert not world.attested_keys.note(key, a_note(key, at=7))
@@ -176,22 +176,22 @@ def test_note_on_an_unknown_key_makes_none(world: World) -> None:
     key = enrolled_key()
     assert not world.attested_keys.note(key, a_note(key))
     assert world.attested_keys.find(key.key_id) is None
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     assert not world.attested_keys.note(replace(key, app="shop"), a_note(key))
 
 
 def test_spent_nonce_renews_nothing(world: World) -> None:
     """The attack: one challenge, many signatures."""
     opened, key = challenge(), enrolled_key()
-    world.settlement.enrol(opened, key)
+    world.redemption.enrol(opened, key)
     assert refusal(world, "renew", opened, renewed(key, 1)) is ServiceReason.CHALLENGE_SPENT
 
 
 def test_nonce_is_spent_across_enrolling_and_renewing(world: World) -> None:
     """There is one table of nonces, whatever they buy."""
     opened, key = challenge(), enrolled_key()
-    world.settlement.enrol(challenge(), key)
-    world.settlement.renew(opened, renewed(key, 1))
+    world.redemption.enrol(challenge(), key)
+    world.redemption.renew(opened, renewed(key, 1))
     assert refusal(world, "enrol", opened, enrolled_key()) is ServiceReason.CHALLENGE_SPENT
 
 
@@ -204,14 +204,14 @@ def test_unknown_key_does_not_renew(world: World) -> None:
 def test_key_of_another_app_does_not_renew(world: World) -> None:
     """The row's app decides, not the caller's."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     assert refusal(world, "renew", challenge(), renewed(key, 1, app="shop")) is ServiceReason.KEY_OTHER_APP
 
 
 def test_expired_key_does_not_renew(world: World) -> None:
     """TTL deletes late; the condition does not wait for it."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     late = renewed(key, 1, last_seen=key.expires_at)
     assert refusal(world, "renew", challenge(), late) is Reason.KEY_UNKNOWN
 

@@ -137,7 +137,7 @@ def test_no_change_without_its_entry(
 ) -> None:
     """The failure: the audit table refuses, and the change is made all the same. Here the whole transaction fails."""
     key = enrolled_key()
-    ministack.settlement.enrol(challenge(), key)
+    ministack.redemption.enrol(challenge(), key)
     path = path.replace("{key}", key.key_id)
     denied = answering(400, "AccessDeniedException")
     with injected(ministack.dynamodb, "TransactWriteItems", denied):
@@ -164,7 +164,7 @@ def test_event_is_answered_with_the_status_in_its_name(admin: AdminWorld, minist
     event = json.loads(path.read_text("utf-8"))
     if "/keys/" in event["path"] and not path.stem.startswith("404"):
         key = enrolled_key()
-        ministack.settlement.enrol(challenge(), key)
+        ministack.redemption.enrol(challenge(), key)
         event["pathParameters"]["proxy"] = event["pathParameters"]["proxy"].replace(
             event["path"].split("/")[3], key.key_id
         )

@@ -124,7 +124,7 @@ def test_rule_is_unblocked_whole_and_nothing_else(
     """All versions of the policy, all apps; what persons and other rules blocked stays. The bundle forgets them."""
     kinds = population(world)
     small_pages(world, monkeypatch)
-    *_, last = BlockedKeys(admin).unblock_rule(RULE, why="false alarm")
+    *_, last = BlockedKeys(admin).unblock_rule(RULE, reason="false alarm")
     ours = kinds["rule"] | kinds["older"] | kinds["shop"]
     assert (last.unblocked, last.changing, last.after) == (len(ours), [], None)
     monkeypatch.undo()

@@ -32,7 +32,7 @@ def now() -> int:
 def key(ministack: AwsWorld, now: int) -> EnrolledKey:
     """A key that enrolled just now and may idle for a day."""
     key = enrolled_key(enrolled_at=now, last_seen=now, expires_at=now + DAY)
-    ministack.settlement.enrol(replace(challenge(), expires_at=now + 300), key)
+    ministack.redemption.enrol(replace(challenge(), expires_at=now + 300), key)
     return key
 
 
@@ -96,7 +96,7 @@ def test_key_renews_after_an_automatic_block_and_can_be_blocked_again(
 ) -> None:
     """The block ends by itself; nothing of it is in the way of the next one."""
     by_rule(blocking, key, now, seconds=60)
-    ministack.settlement.renew(challenge(), renewed(key, 1, last_seen=now + 61, expires_at=now + DAY))
+    ministack.redemption.renew(challenge(), renewed(key, 1, last_seen=now + 61, expires_at=now + DAY))
     assert blocking.show(key.key_id).state == "active"
     assert by_rule(blocking, key, now + 62, seconds=60)
 

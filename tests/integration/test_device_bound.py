@@ -13,7 +13,7 @@ from attestation.reference_values import Environment
 from bonafide_tokens.jose import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.errors import Reason, Rejected, Unavailable
-from service.redemption import Settlement
+from service.redemption import Redemption
 from service.tables.attested_keys import EnrolledKey, Enrolment
 
 from tests.integration.enrolled_keys import NOW, challenge
@@ -69,80 +69,80 @@ def key_of(serials: tuple[str, ...] = CERTIFICATE, *, provisioning: str = "rkp",
     return replace(key, **changes)  # type: ignore[arg-type]
 
 
-def refused(settlement: Settlement, key: EnrolledKey) -> Reason:
+def refused(redemption: Redemption, key: EnrolledKey) -> Reason:
     """Why the key may not enrol; its challenge stays good."""
     opened = challenge()
     with pytest.raises(Rejected) as refusal:
-        settlement.enrol(opened, key)
-    assert not settlement.is_spent(opened)
+        redemption.enrol(opened, key)
+    assert not redemption.is_spent(opened)
     return refusal.value.reason
 
 
 def test_bound_is_of_one_certificate_app_and_day(world: World) -> None:
     """The third is refused, and nobody else is."""
-    settlement = world.bounded_settlement(2)
+    redemption = world.bounded_redemption(2)
     for _ in range(2):
-        assert settlement.enrol(challenge(), key_of())
+        assert redemption.enrol(challenge(), key_of())
     third = key_of()
-    assert refused(settlement, third) is Reason.DEVICE_ENROLMENTS
+    assert refused(redemption, third) is Reason.DEVICE_ENROLMENTS
     assert world.attested_keys.find(third.key_id) is None
-    assert settlement.enrol(challenge(), key_of(("77", *CERTIFICATE[1:])))
-    assert settlement.enrol(challenge(), key_of(app="shop"))
-    assert settlement.enrol(challenge(), key_of(enrolled_at=int(NOW) + DAY, last_seen=int(NOW) + DAY))
+    assert redemption.enrol(challenge(), key_of(("77", *CERTIFICATE[1:])))
+    assert redemption.enrol(challenge(), key_of(app="shop"))
+    assert redemption.enrol(challenge(), key_of(enrolled_at=int(NOW) + DAY, last_seen=int(NOW) + DAY))
     # A leaf whose own serial counts stands below the device's certificate, and changes nothing.
-    assert refused(settlement, key_of(("c35747a084470c3135aeefe2b8d40cd6", *CERTIFICATE))) is Reason.DEVICE_ENROLMENTS
+    assert refused(redemption, key_of(("c35747a084470c3135aeefe2b8d40cd6", *CERTIFICATE))) is Reason.DEVICE_ENROLMENTS
 
 
 @pytest.mark.parametrize("provisioning", ["factory", "unknown"])
 def test_certificates_that_phones_share_are_not_bounded(world: World, provisioning: str) -> None:
     """Thousands of honest phones have a factory chain's certificates."""
-    settlement = world.bounded_settlement(1)
+    redemption = world.bounded_redemption(1)
     for _ in range(3):
-        assert settlement.enrol(challenge(), key_of(provisioning=provisioning))
+        assert redemption.enrol(challenge(), key_of(provisioning=provisioning))
 
 
 def test_nothing_is_bounded_by_default(world: World) -> None:
     """An operator sets the number."""
     for _ in range(12):
-        assert world.settlement.enrol(challenge(), key_of())
-        assert world.bounded_settlement(0).enrol(challenge(), key_of())
+        assert world.redemption.enrol(challenge(), key_of())
+        assert world.bounded_redemption(0).enrol(challenge(), key_of())
 
 
 def test_refused_enrolment_counts_nothing(world: World) -> None:
     """A spent challenge, a key that is known: the phone still has what it had."""
-    settlement = world.bounded_settlement(2)
+    redemption = world.bounded_redemption(2)
     opened, first = challenge(), key_of()
-    assert settlement.enrol(opened, first)
+    assert redemption.enrol(opened, first)
     for opened_again, key in ((opened, key_of()), (challenge(), first)):
         with pytest.raises(Rejected):
-            settlement.enrol(opened_again, key)
-    assert settlement.enrol(challenge(), key_of())
-    assert refused(settlement, key_of()) is Reason.DEVICE_ENROLMENTS
+            redemption.enrol(opened_again, key)
+    assert redemption.enrol(challenge(), key_of())
+    assert refused(redemption, key_of()) is Reason.DEVICE_ENROLMENTS
 
 
 def test_request_whose_answer_was_lost_is_answered_at_the_bound(world: World) -> None:
     """It was counted when it was stored."""
-    settlement = world.bounded_settlement(1)
+    redemption = world.bounded_redemption(1)
     opened = challenge()
     key = key_of(enrolment=Enrolment(opened.nonce, bytes(32)))
-    assert settlement.enrol(opened, key)
-    assert not settlement.enrol(opened, key)
+    assert redemption.enrol(opened, key)
+    assert not redemption.enrol(opened, key)
 
 
 @pytest.mark.ministack
 def test_of_racing_enrolments_no_more_than_the_bound_get_through(ministack: AwsWorld) -> None:
     """The attack: a farm that enrols everything at once. Whoever met others too often may try again."""
-    settlement, limit, racers = ministack.bounded_settlement(5), 5, 24
+    redemption, limit, racers = ministack.bounded_redemption(5), 5, 24
     line = Barrier(racers)
 
     def race(key: EnrolledKey) -> str:
         line.wait(timeout=60)
         for _ in range(50):
             try:
-                settlement.enrol(challenge(), key)
+                redemption.enrol(challenge(), key)
             except Rejected as error:
                 return error.reason.value
-            except Unavailable as error:  # conflicts outlasted the settlement's own attempts
+            except Unavailable as error:  # conflicts outlasted the redemption's own attempts
                 outcome = repr(error)
             else:
                 return "enrolled"

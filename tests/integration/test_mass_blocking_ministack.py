@@ -44,7 +44,7 @@ def blocked_keys(world: AwsWorld, later: float = 0, **more: int) -> frozenset[st
 
 def enrolled(world: AwsWorld) -> EnrolledKey:
     key = enrolled_key(enrolled_at=NOW, last_seen=NOW, expires_at=NOW + LISTED)
-    world.settlement.enrol(replace(challenge(), expires_at=NOW + 300), key)
+    world.redemption.enrol(replace(challenge(), expires_at=NOW + 300), key)
     return key
 
 

@@ -48,7 +48,7 @@ def test_change_whose_answer_is_lost_is_found_and_told(
     what it takes back. The audit entry of the attempt says that it was made."""
     del look
     key = enrolled_key()
-    ministack.settlement.enrol(challenge(), key)
+    ministack.redemption.enrol(challenge(), key)
     with injected(ministack.dynamodb, "TransactWriteItems", losing_the_answer(times=100)):
         answer = admin.call(method, path.replace("{key}", key.key_id), body)
     assert len(told_of(admin, key.key_id)) == 1
@@ -61,7 +61,7 @@ def test_change_in_doubt_is_published_and_says_how_to_look(
 ) -> None:
     """Nor can the audit be read: 503. Made again when all is well, the same call is the same change."""
     key = enrolled_key()
-    ministack.settlement.enrol(challenge(), key)
+    ministack.redemption.enrol(challenge(), key)
     path, look = (text.replace("{key}", key.key_id) for text in (path, look))
     down = answering(500, "InternalServerError")
     with (
@@ -94,7 +94,7 @@ def test_change_that_is_throttled_is_try_later_and_no_conflict(
     del look
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     key = enrolled_key()
-    ministack.settlement.enrol(challenge(), key)
+    ministack.redemption.enrol(challenge(), key)
     path = path.replace("{key}", key.key_id)
     throttled = answering(400, "TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": code}])
     with injected(ministack.dynamodb, "TransactWriteItems", throttled) as sent:

@@ -50,13 +50,13 @@ def key(ministack: AwsWorld) -> EnrolledKey:
     """A key that enrolled just now and may idle for a day."""
     now = int(time.time())
     key = enrolled_key(enrolled_at=now, last_seen=now, expires_at=now + DAY)
-    ministack.settlement.enrol(replace(challenge(), expires_at=now + 300), key)
+    ministack.redemption.enrol(replace(challenge(), expires_at=now + 300), key)
     return key
 
 
 def renewing(world: AwsWorld, key: EnrolledKey, later: int = 60) -> None:
     moment = int(time.time()) + later
-    world.settlement.renew(challenge(), renewed(key, 1, last_seen=moment, expires_at=moment + DAY))
+    world.redemption.renew(challenge(), renewed(key, 1, last_seen=moment, expires_at=moment + DAY))
 
 
 def test_routes_written_are_the_routes_read(ministack: AwsWorld) -> None:

@@ -101,13 +101,13 @@ STEPS: dict[str, tuple[str, str, str, str]] = {
     "appraise: unwrapping": ("appraise_evidence", "kms", "Decrypt", ""),
     "appraise: app": ("appraise_evidence", "dynamodb", "GetItem", "AppsTable"),
     "appraise: policy": ("appraise_evidence", "dynamodb", "GetItem", "PoliciesTable"),
-    "appraise: settlement": ("appraise_evidence", "dynamodb", "TransactWriteItems", ""),
+    "appraise: redemption": ("appraise_evidence", "dynamodb", "TransactWriteItems", ""),
     "renew: keys": ("renew_token", "dynamodb", "Scan", "SigningKeysTable"),
     "renew: unwrapping": ("renew_token", "kms", "Decrypt", ""),
     "renew: key": ("renew_token", "dynamodb", "GetItem", "AttestedKeysTable"),
     "renew: app": ("renew_token", "dynamodb", "GetItem", "AppsTable"),
     "renew: policy": ("renew_token", "dynamodb", "GetItem", "PoliciesTable"),
-    "renew: settlement": ("renew_token", "dynamodb", "TransactWriteItems", ""),
+    "renew: redemption": ("renew_token", "dynamodb", "TransactWriteItems", ""),
     "serve: bundle": ("serve_policy", "dynamodb", "Query", "TrustBundlesTable"),
 }
 
@@ -117,7 +117,7 @@ CASES = [
     pytest.param(step, FAULTS[fault], id=f"{name}, {fault}")
     for name, step in STEPS.items()
     for fault in FAULTS
-    if name in ("renew: key", "appraise: unwrapping", "appraise: settlement") or fault in ("throttled", "unreachable")
+    if name in ("renew: key", "appraise: unwrapping", "appraise: redemption") or fault in ("throttled", "unreachable")
 ]
 
 

@@ -47,7 +47,7 @@ def audited(admin: AdminWorld) -> list[tuple[str, Any]]:
 def test_retired_build_is_read_by_the_functions_and_told_in_the_audit(world: AwsWorld, admin: AdminWorld) -> None:
     """One transaction: a change without an entry, or an entry without a change, cannot be."""
     retired = RetiredBuilds(admin)
-    answer = retired.change("demo", "android", "41", retired=True, why="CVE-2026-1")
+    answer = retired.change("demo", "android", "41", retired=True, reason="CVE-2026-1")
     assert answer == {"app": "demo", "retired": {"android": ["41"]}, "changed": True}
     assert read_by_functions(world) == ("41",)
     assert audited(admin) == [("retire-build", {"platform": "android", "build": "41"})]
@@ -58,9 +58,9 @@ def test_same_change_again_changes_nothing_and_is_no_entry(admin: AdminWorld) ->
     """An answer that was lost may be asked for again."""
     retired = RetiredBuilds(admin)
     for _ in range(2):
-        answer = retired.change("demo", "android", "41", retired=True, why="")
+        answer = retired.change("demo", "android", "41", retired=True, reason="")
     assert answer["changed"] is False
-    assert retired.change("demo", "android", "41.0", retired=True, why="")["changed"] is False
+    assert retired.change("demo", "android", "41.0", retired=True, reason="")["changed"] is False
     assert len(audited(admin)) == 1
 
 
@@ -68,15 +68,15 @@ def test_undo_lets_the_build_in_again(world: AwsWorld, admin: AdminWorld) -> Non
     """And leaves the others retired."""
     retired = RetiredBuilds(admin)
     for build in ("41", "42"):
-        retired.change("demo", "android", build, retired=True, why="")
-    retired.change("demo", "android", "41", retired=False, why="")
+        retired.change("demo", "android", build, retired=True, reason="")
+    retired.change("demo", "android", "41", retired=False, reason="")
     assert read_by_functions(world) == ("42",)
     assert audited(admin)[0] == ("restore-build", {"platform": "android", "build": "41"})
 
 
 def test_registering_again_keeps_what_was_retired(world: AwsWorld, admin: AdminWorld) -> None:
     """The attack is a habit: the next release's pipeline registers the app, and the hole is open again."""
-    RetiredBuilds(admin).change("demo", "android", "41", retired=True, why="")
+    RetiredBuilds(admin).change("demo", "android", "41", retired=True, reason="")
     world.register(DEMO)
     assert read_by_functions(world) == ("41",)
 
@@ -104,7 +104,7 @@ def test_what_is_no_build_is_refused(world: AwsWorld, admin: AdminWorld, body: d
 def test_app_that_is_not_registered_is_one_sentence(admin: AdminWorld) -> None:
     """A typing error makes no row."""
     with pytest.raises(AdminProblem, match="No app called shop is registered"):
-        RetiredBuilds(admin).change("shop", "android", "41", retired=True, why="")
+        RetiredBuilds(admin).change("shop", "android", "41", retired=True, reason="")
 
 
 def test_retired_builds_are_bounded(world: AwsWorld, admin: AdminWorld) -> None:
@@ -127,7 +127,7 @@ def test_no_change_is_lost_in_a_race(world: AwsWorld, admin: AdminWorld, monkeyp
 
     def overtaken(**arguments: Any) -> Any:
         monkeypatch.undo()
-        RetiredBuilds(admin).change("demo", "android", "40", retired=True, why="the other")
+        RetiredBuilds(admin).change("demo", "android", "40", retired=True, reason="the other")
         return real(**arguments)
 
     monkeypatch.setattr(world.dynamodb, "transact_write_items", overtaken)
@@ -147,7 +147,7 @@ def test_no_change_is_lost_in_a_race(world: AwsWorld, admin: AdminWorld, monkeyp
 def test_build_is_compared_as_a_number(world: AwsWorld, admin: AdminWorld, build: str | None, refused: bool) -> None:
     """No other spelling of a retired number passes, and no other number is caught."""
     for retired in ("41", "1.2-rc"):
-        RetiredBuilds(admin).change("demo", "android", retired, retired=True, why="")
+        RetiredBuilds(admin).change("demo", "android", retired, retired=True, reason="")
     app = world.apps.find("demo")
     assert app is not None
     with pytest.raises(RejectedEvidence) if refused else nullcontext() as caught:

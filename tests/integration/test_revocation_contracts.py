@@ -14,7 +14,7 @@ from tests.service_stack.worlds import World
 def test_key_blocked_after_it_was_read_does_not_renew(world: World) -> None:
     """An operator was faster than a request in flight."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     world.block(key.key_id)
     assert refusal(world, "renew", challenge(), renewed(key, 1)) is Reason.KEY_BLOCKED
     found = world.attested_keys.find(key.key_id)
@@ -25,7 +25,7 @@ def test_key_blocked_after_it_was_read_does_not_renew(world: World) -> None:
 def test_block_with_an_end_ends_by_itself_and_leaves_no_trace(world: World) -> None:
     """To the second: at its end the key renews again, and the row is that of a key that never was blocked."""
     key = enrolled_key()
-    world.settlement.enrol(challenge(), key)
+    world.redemption.enrol(challenge(), key)
     world.block(key.key_id, until=key.last_seen + 60)
     early = renewed(key, 1, last_seen=key.last_seen + 59)
     assert refusal(world, "renew", challenge(), early) is Reason.KEY_BLOCKED
@@ -33,7 +33,7 @@ def test_block_with_an_end_ends_by_itself_and_leaves_no_trace(world: World) -> N
     assert found is not None
     assert (found.state, found.blocked_until) == (KeyState.BLOCKED, key.last_seen + 60)
     after = renewed(key, 1, last_seen=key.last_seen + 60)
-    world.settlement.renew(challenge(), after)
+    world.redemption.renew(challenge(), after)
     assert world.attested_keys.find(key.key_id) == after
 
 

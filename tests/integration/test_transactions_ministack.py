@@ -12,7 +12,7 @@ from attestation.errors import Reason
 from bonafide_tokens.errors import BonafideError
 from service.errors import Reason as ServiceReason
 from service.errors import Unavailable
-from service.redemption import ATTEMPTS, DynamoDBSettlement
+from service.redemption import ATTEMPTS, DynamoDBRedemption
 from service.tables.attested_keys import Enrolment
 
 from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
@@ -37,7 +37,7 @@ def test_lost_answer_of_our_own_success_is_success(ministack: AwsWorld) -> None:
     """botocore sends again with the same ClientRequestToken; the database says "done", not "nonce spent"."""
     opened, key = challenge(), enrolled_key()
     with injected(ministack.dynamodb, TRANSACT, losing_the_answer()) as sent:
-        ministack.settlement.enrol(opened, key)
+        ministack.redemption.enrol(opened, key)
     tokens = {json.loads(body)["ClientRequestToken"] for body in sent}
     assert (len(sent), len(tokens)) == (2, 1)
     assert ministack.attested_keys.find(key.key_id) == key
@@ -46,11 +46,11 @@ def test_lost_answer_of_our_own_success_is_success(ministack: AwsWorld) -> None:
 def test_repeated_call_is_not_taken_for_a_retry(ministack: AwsWorld) -> None:
     """The attack: repeat a request within DynamoDB's ten minutes of idempotency and be told "done" again."""
     opened, key = challenge(), enrolled_key()
-    ministack.settlement.enrol(opened, key)
+    ministack.redemption.enrol(opened, key)
     with injected(ministack.dynamodb, TRANSACT, lambda _request: None) as sent:
         for _ in range(2):
             with pytest.raises(BonafideError) as refused:
-                ministack.settlement.enrol(opened, key)
+                ministack.redemption.enrol(opened, key)
             assert refused.value.reason is ServiceReason.KEY_ALREADY_ENROLLED
     assert len({json.loads(body)["ClientRequestToken"] for body in sent}) == 2
 
@@ -71,20 +71,20 @@ def test_transaction_that_met_another_is_tried_again(
     """Contention is not a refusal; and it is given up after a few tries, with nothing written."""
     opened, key = challenge(), enrolled_key()
     waits: list[float] = []
-    settlement = DynamoDBSettlement(
+    redemption = DynamoDBRedemption(
         ministack.dynamodb,
         ministack.nonces,
         ministack.attested_keys,  # type: ignore[arg-type]
         sleep=waits.append,
     )
     with injected(ministack.dynamodb, TRANSACT, fault), pytest.raises(Unavailable):  # type: ignore[arg-type]
-        settlement.enrol(opened, key)
-    assert not ministack.settlement.is_spent(opened)
+        redemption.enrol(opened, key)
+    assert not ministack.redemption.is_spent(opened)
     assert ministack.attested_keys.find(key.key_id) is None
     assert len(waits) == ATTEMPTS - 1
     assert sum(waits) < 1
     with injected(ministack.dynamodb, TRANSACT, first(2, fault)):  # type: ignore[arg-type]
-        settlement.enrol(opened, key)
+        redemption.enrol(opened, key)
     assert ministack.attested_keys.find(key.key_id) == key
 
 
@@ -101,7 +101,7 @@ def test_cancellation_reasons_decide(ministack: AwsWorld, codes: tuple[str, ...]
     """The key first, then the nonce; a condition that failed is final even beside a conflict."""
     fault = answering(400, "TransactionCanceledException", **cancelled(*codes))
     with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(BonafideError) as refused:
-        ministack.settlement.enrol(challenge(), enrolled_key())
+        ministack.redemption.enrol(challenge(), enrolled_key())
     assert refused.value.reason is reason
     assert len(sent) == 1
 
@@ -123,20 +123,20 @@ def test_fault_that_another_try_cannot_help_is_unavailable_at_once(
 ) -> None:
     """A wrong permission or a missing table is ours, not the client's."""
     with injected(ministack.dynamodb, TRANSACT, fault) as sent, pytest.raises(Unavailable):  # type: ignore[arg-type]
-        ministack.settlement.enrol(challenge(), enrolled_key())
+        ministack.redemption.enrol(challenge(), enrolled_key())
     assert len(sent) == 1
 
 
 def test_conflict_then_spent_is_spent(ministack: AwsWorld) -> None:
     """The slower of two racers meets the faster one's transaction, tries again, and loses."""
     opened = challenge()
-    ministack.settlement.enrol(opened, enrolled_key())
+    ministack.redemption.enrol(opened, enrolled_key())
     conflict = first(
         1,
         lambda _request: error_answer(400, "TransactionCanceledException", **cancelled("TransactionConflict", "None")),
     )
     with injected(ministack.dynamodb, TRANSACT, conflict) as sent, pytest.raises(BonafideError) as refused:
-        ministack.settlement.enrol(opened, enrolled_key())
+        ministack.redemption.enrol(opened, enrolled_key())
     assert refused.value.reason is ServiceReason.CHALLENGE_SPENT
     assert len(sent) == 2
 
@@ -145,12 +145,12 @@ def test_copy_of_a_request_that_meets_itself_looks_before_it_tries_again(minista
     """Two hundred copies keep conflicting with each other; the row tells all but one that they are done."""
     opened = challenge()
     key = replace(enrolled_key(), enrolment=Enrolment(opened.nonce, bytes(32)))
-    ministack.settlement.enrol(opened, key)
+    ministack.redemption.enrol(opened, key)
     conflict = answering(400, "TransactionCanceledException", **cancelled("TransactionConflict", "TransactionConflict"))
     with injected(ministack.dynamodb, TRANSACT, conflict) as sent:
-        assert not ministack.settlement.enrol(opened, key)
+        assert not ministack.redemption.enrol(opened, key)
         with pytest.raises(BonafideError) as refused:
-            ministack.settlement.enrol(opened, replace(key, enrolment=Enrolment(opened.nonce, b"1" * 32)))
+            ministack.redemption.enrol(opened, replace(key, enrolment=Enrolment(opened.nonce, b"1" * 32)))
     assert refused.value.reason is ServiceReason.KEY_ALREADY_ENROLLED
     assert len(sent) == 2
 
@@ -158,7 +158,7 @@ def test_copy_of_a_request_that_meets_itself_looks_before_it_tries_again(minista
 def test_rows_carry_what_time_to_live_needs(ministack: AwsWorld) -> None:
     """TTL is the clean-up: every nonce and key has its date, the nonce's well after the challenge expired."""
     opened, key = challenge(), enrolled_key()
-    ministack.settlement.enrol(opened, key)
+    ministack.redemption.enrol(opened, key)
     (nonce,) = ministack.dynamodb.scan(TableName=ministack.tables["nonces"])["Items"]
     assert nonce.keys() == {"nonce", "expires_at"}
     assert int(nonce["expires_at"]["N"]) == int(opened.expires_at) + 3600
@@ -177,9 +177,9 @@ def test_keys_of_an_app_are_listed_by_last_use(ministack: AwsWorld) -> None:
     """The index that operators' tools read; renewing moves a key to its end."""
     keys = [enrolled_key(last_seen=second) for second in (10, 20, 30)]
     for key in keys:
-        ministack.settlement.enrol(challenge(), key)
-    ministack.settlement.renew(challenge(), renewed(keys[0], 1, last_seen=40))
-    ministack.settlement.enrol(challenge(), replace(enrolled_key(), app="other"))
+        ministack.redemption.enrol(challenge(), key)
+    ministack.redemption.renew(challenge(), renewed(keys[0], 1, last_seen=40))
+    ministack.redemption.enrol(challenge(), replace(enrolled_key(), app="other"))
     listed = ministack.dynamodb.query(
         TableName=ministack.tables["attested_keys"],
         IndexName="by_app",

@@ -102,8 +102,8 @@ def _revision(key: EnrolledKey) -> int | None:
 
 
 @dataclass
-class MemorySettlement(Switch):
-    """:class:`service.redemption.Settlement` over the keys above; a lock stands for DynamoDB's transactions."""
+class MemoryRedemption(Switch):
+    """:class:`service.redemption.Redemption` over the keys above; a lock stands for DynamoDB's transactions."""
 
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     spent: set[str] = field(default_factory=set)
@@ -286,8 +286,8 @@ class MemoryPublicationRequests:
 
 
 @dataclass
-class MemoryPublicationMarker(Switch):
-    """:class:`service.keys.publish_debounce.PublicationMarker`."""
+class MemoryPublishDebounce(Switch):
+    """:class:`service.keys.publish_debounce.PublishDebounce`."""
 
     placed_at: float | None = None
 

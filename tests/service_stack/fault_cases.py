@@ -21,7 +21,7 @@ from bonafide_tokens.signed_body import content_digest
 from service import aws
 from service.deadline import MARGIN
 from service.keys.kms import KmsWrappingKey
-from service.keys.publish_debounce import DynamoDBPublicationMarker
+from service.keys.publish_debounce import DynamoDBPublishDebounce
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
 from service.policies.publish import PolicyPublishing
@@ -167,7 +167,7 @@ def _signal(stack: MatrixStack) -> Any:
     installation, answer = stack.enrolled()
     stack.reporting = installation, answer["token"]
     # A marker of the row before would stand for its wish, and nothing would be invoked.
-    DynamoDBPublicationMarker(stack.world.dynamodb, stack.world.tables["revocations"]).remove()
+    DynamoDBPublishDebounce(stack.world.dynamodb, stack.world.tables["revocations"]).remove()
     return _signal_again(stack)
 
 

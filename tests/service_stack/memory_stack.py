@@ -31,7 +31,7 @@ from service.keys.key_ring import KeyRing
 from service.keys.own_bundle import OwnTrustBundle
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
-from service.keys.token_issuer import Mint
+from service.keys.token_issuer import TokenIssuer
 from service.policies.active import PoliciesInForce
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.publish import PolicyPublishing
@@ -58,10 +58,10 @@ from tests.service_stack.fakes import (
     MemoryAttestedKeys,
     MemoryBlocking,
     MemoryBuilds,
-    MemoryPublicationMarker,
     MemoryPublicationRequests,
+    MemoryPublishDebounce,
+    MemoryRedemption,
     MemoryRevocations,
-    MemorySettlement,
     MemorySigningKeys,
     MemorySpentProofs,
     MemoryTrustBundles,
@@ -131,7 +131,7 @@ class MemoryStack:
     trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
     apis: MemoryApis = field(default_factory=MemoryApis)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
-    marker: MemoryPublicationMarker = field(default_factory=MemoryPublicationMarker)
+    marker: MemoryPublishDebounce = field(default_factory=MemoryPublishDebounce)
     publication: MemoryPublicationRequests = field(default_factory=MemoryPublicationRequests)
     spent_proofs: MemorySpentProofs = field(default_factory=MemorySpentProofs)
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
@@ -150,7 +150,7 @@ class MemoryStack:
     signal_memory: int = 86_400
 
     def __post_init__(self) -> None:
-        self.settlement = MemorySettlement(attested_keys=self.attested_keys)
+        self.redemption = MemoryRedemption(attested_keys=self.attested_keys)
         self.blocking = MemoryBlocking(attested_keys=self.attested_keys, revocations=self.revocations)
         self.policies = MemoryPolicies(revocations=self.revocations)
         self.publishing = self.publishing_as(PolicyApproval.OFF)
@@ -263,7 +263,7 @@ class MemoryStack:
 
     def _judging(self, **more: object) -> Wiring:
         key_ring = self._ring(*Purpose)
-        mint = Mint(
+        token_issuer = TokenIssuer(
             key_ring=key_ring,
             issuer=ISSUER,
             default_audience=AUDIENCE,
@@ -277,8 +277,8 @@ class MemoryStack:
                 "apps": self.apps,
                 "builds": self.builds,
                 "key_ring": key_ring,
-                "settlement": self.settlement,
-                "mint": mint,
+                "redemption": self.redemption,
+                "token_issuer": token_issuer,
                 "endorsements": VendorEndorsements(
                     roots=ENDORSEMENTS,
                     table=self.status_lists,

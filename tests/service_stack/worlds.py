@@ -24,7 +24,7 @@ from attestation.reference_values import (
 from moto import mock_aws
 from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
 from service.policies.store import DynamoDBPolicies, Policies
-from service.redemption import DynamoDBSettlement, Settlement
+from service.redemption import DynamoDBRedemption, Redemption
 from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
 from service.tables.audit import Audit, DynamoDBAudit
@@ -48,7 +48,7 @@ from tests.service_stack.fakes import (
     MemoryApps,
     MemoryAttestedKeys,
     MemoryBuilds,
-    MemorySettlement,
+    MemoryRedemption,
     MemorySigningKeys,
     MemoryTrustBundles,
     SoftwareRootKey,
@@ -71,8 +71,8 @@ class World(Protocol):
     apps: Apps
     builds: Builds
     attested_keys: AttestedKeys
-    settlement: Settlement
-    bounded_settlement: Callable[[int], Settlement]
+    redemption: Redemption
+    bounded_redemption: Callable[[int], Redemption]
     signing_keys: SigningKeys
     trust_bundles: TrustBundles
     wrapping: WrappingKey
@@ -103,8 +103,8 @@ class MemoryWorld:
         self.memory_builds = MemoryBuilds()
         self.builds: Builds = self.memory_builds
         self.attested_keys: AttestedKeys = keys
-        self.settlement: Settlement = MemorySettlement(attested_keys=keys)
-        self.bounded_settlement: Callable[[int], Settlement] = lambda limit: MemorySettlement(
+        self.redemption: Redemption = MemoryRedemption(attested_keys=keys)
+        self.bounded_redemption: Callable[[int], Redemption] = lambda limit: MemoryRedemption(
             attested_keys=keys, device_limit=limit
         )
         self.signing_keys: SigningKeys = MemorySigningKeys()
@@ -180,8 +180,8 @@ class AwsWorld:
         self.apps: Apps = DynamoDBApps(self.dynamodb, self.tables["apps"])
         self.builds: Builds = DynamoDBBuilds(self.dynamodb, self.tables["builds"])
         self.attested_keys: AttestedKeys = keys
-        self.settlement: Settlement = DynamoDBSettlement(self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None)
-        self.bounded_settlement: Callable[[int], Settlement] = lambda limit: DynamoDBSettlement(
+        self.redemption: Redemption = DynamoDBRedemption(self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None)
+        self.bounded_redemption: Callable[[int], Redemption] = lambda limit: DynamoDBRedemption(
             self.dynamodb, self.nonces, keys, device_bound=DeviceBound(self.tables["play_requests"], limit)
         )
         self.signing_keys: SigningKeys = DynamoDBSigningKeys(self.dynamodb, self.tables["signing_keys"])

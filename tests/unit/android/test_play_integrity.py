@@ -14,7 +14,7 @@ from attestation.claims import PlayClaims
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import KeySignature, PlayIntegrityToken
 from attestation.reference_values import ReferenceValues
-from attestation.verify import corroborate
+from attestation.verify import verify_additional_evidence
 from bonafide_tokens.jose import b64url_encode
 
 from devkit.devices.android.play_integrity import verdict
@@ -273,19 +273,19 @@ def test_unread_app_is_not_ours(members: Mapping[str, object], reason: Reason) -
     assert refusal.value.reason is reason
 
 
-def _corroborated(evidence: Any, **changes: Any) -> Any:
+def _with_verdict(evidence: Any, **changes: Any) -> Any:
     arguments: dict[str, Any] = {
         "client_data_hash": CLIENT_DATA_HASH,
         "reference_values": ReferenceValues(android=EXPECTED),
         "endorsements": ENDORSEMENTS,
         "now": NOW,
     }
-    return corroborate(claims_of(Scene.default()), evidence, **(arguments | changes))
+    return verify_additional_evidence(claims_of(Scene.default()), evidence, **(arguments | changes))
 
 
 def test_verdict_goes_beside_the_claims_of_a_key() -> None:
     """Key attestation proves the key; Google's word stands beside it."""
-    claims = _corroborated(PlayIntegrityToken(KEYS.classic_token(payload())))
+    claims = _with_verdict(PlayIntegrityToken(KEYS.classic_token(payload())))
     assert claims.format == "android-key-attestation"
     assert claims.android.play == judged(payload())
 
@@ -297,10 +297,10 @@ def test_verdict_alone_proves_nothing() -> None:
     assert refusal.value.reason is Reason.FORMAT_UNKNOWN
 
 
-def test_evidence_of_a_key_does_not_corroborate() -> None:
+def test_evidence_of_a_key_is_no_additional_evidence() -> None:
     """Two keys in one request would be two attesters."""
     with pytest.raises(AttestationError) as refusal:
-        _corroborated(KeySignature(bytes(64)))
+        _with_verdict(KeySignature(bytes(64)))
     assert refusal.value.reason is Reason.FORMAT_UNKNOWN
 
 
@@ -332,5 +332,5 @@ def test_verdict_about_an_app_that_shares_the_keys_user_id_goes_beside() -> None
 def test_app_not_registered_for_android_has_no_verdicts() -> None:
     """Reference values come first."""
     with pytest.raises(RejectedEvidence) as refusal:
-        _corroborated(PlayIntegrityToken("x"), reference_values=ReferenceValues())
+        _with_verdict(PlayIntegrityToken("x"), reference_values=ReferenceValues())
     assert refusal.value.reason is Reason.REFERENCE_VALUES_MISSING

@@ -7,7 +7,7 @@ import json
 import pytest
 from attestation.android.revocation import StatusList, parse_status_list
 from attestation.errors import Reason, RejectedEvidence
-from attestation.reverify import recheck
+from attestation.reverify import reverify
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,7 +152,7 @@ def test_subjects_serial_number_on_the_list_is_refused(index: int, spell: object
     assert refusal.value.reason is Reason.CERTIFICATE_REVOKED
     assert f"certificate {index}, subject {name}" in refusal.value.detail
     with pytest.raises(RejectedEvidence) as later:
-        recheck(claims, reference_values=REFERENCE_VALUES, endorsements=endorsements)
+        reverify(claims, reference_values=REFERENCE_VALUES, endorsements=endorsements)
     assert later.value.reason is Reason.CERTIFICATE_REVOKED
 
 

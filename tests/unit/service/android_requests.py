@@ -18,11 +18,11 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 def sent(stack: MemoryStack, path: str, body: Body, log_lines: Lines) -> tuple[int, str, dict[str, Any]]:
     """Status, slug and the decision line of a request; a refusal must change nothing, but for notes on a key."""
-    keys, spent = stack.attested_keys.unnoted(), set(stack.settlement.spent)
+    keys, spent = stack.attested_keys.unnoted(), set(stack.redemption.spent)
     log_lines()
     answer = stack.send("POST", path, body)
     if answer["statusCode"] >= 400:
-        assert (stack.attested_keys.unnoted(), stack.settlement.spent) == (keys, spent)
+        assert (stack.attested_keys.unnoted(), stack.redemption.spent) == (keys, spent)
     (decision,) = [line for line in log_lines() if line.get("message") == "decision"]
     return answer["statusCode"], slug_of(answer), decision
 

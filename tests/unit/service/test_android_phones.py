@@ -51,7 +51,7 @@ def test_genuine_phone_enrols_and_renews(stack: MemoryStack, release: str) -> No
 
 def test_phone_that_enrols_too_often_is_refused_with_one_face(stack: MemoryStack, log_lines: Lines) -> None:
     """The bound is an operator's; the client hears no number, and the operator the reason."""
-    stack.settlement.device_limit = 2
+    stack.redemption.device_limit = 2
     for _ in range(2):
         stack.enrol(stack.android())
     answer = refused(stack, "/v1/attestations", enrolment(stack, stack.android()), log_lines)

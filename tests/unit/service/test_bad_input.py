@@ -41,9 +41,9 @@ def good_body(stack: MemoryStack, path: str) -> Body:
 
 def refusal(stack: MemoryStack, path: str, body: object, **more: Any) -> tuple[int, str]:
     """Status and slug of an answer that must be a refusal from the table and leave everything as it was."""
-    before = dict(stack.attested_keys.rows), set(stack.settlement.spent)
+    before = dict(stack.attested_keys.rows), set(stack.redemption.spent)
     answer = stack.send("POST", path, body, **more)
-    assert (dict(stack.attested_keys.rows), set(stack.settlement.spent)) == before
+    assert (dict(stack.attested_keys.rows), set(stack.redemption.spent)) == before
     assert answer["headers"]["Content-Type"] == "application/problem+json"
     document = json_of(answer)
     assert document["status"] == answer["statusCode"] == SLUGS[slug_of(answer)]

@@ -33,10 +33,10 @@ def body_of(
 
 def refused(stack: MemoryStack, body: Body, log_lines: Lines) -> tuple[int, str, str]:
     """Status, slug and the logged reason of an attestation that must not enrol anything."""
-    keys, spent = dict(stack.attested_keys.rows), set(stack.settlement.spent)
+    keys, spent = dict(stack.attested_keys.rows), set(stack.redemption.spent)
     log_lines()
     answer = stack.send("POST", "/v1/attestations", body)
-    assert (stack.attested_keys.rows, stack.settlement.spent) == (keys, spent)
+    assert (stack.attested_keys.rows, stack.redemption.spent) == (keys, spent)
     assert "token" not in json_of(answer)
     (decision,) = [line for line in log_lines() if line.get("message") == "decision"]
     return answer["statusCode"], slug_of(answer), decision["reason"]

@@ -139,7 +139,7 @@ def test_hostile_device_is_rejected(
 def test_forged_verdict_is_rejected_beside_a_good_key(
     stack: MemoryStack, log_lines: Lines, token: Callable[..., Any], reason: Reason
 ) -> None:
-    """Evidence that corroborates is verified as strictly as evidence that proves."""
+    """Additional evidence is verified as strictly as evidence that proves."""
     device = stack.harmony()
     client_data = device.client_data(stack.challenge())
     item = device.integrity_item(token(device.device, sha256(client_data).digest()).seal())

@@ -29,8 +29,8 @@ PLATFORMS = ("installation", "android", "harmony")
 @contextmanager
 def losing_answers(stack: MemoryStack) -> Iterator[None]:
     """While open, everything is written, and its answer is lost: the functions say 503."""
-    settlement = stack.settlement
-    real = {verb: getattr(settlement, verb) for verb in ("enrol", "renew")}
+    redemption = stack.redemption
+    real = {verb: getattr(redemption, verb) for verb in ("enrol", "renew")}
 
     def lost(verb: str) -> Callable[..., None]:
         def write(*arguments: Any) -> None:
@@ -40,12 +40,12 @@ def losing_answers(stack: MemoryStack) -> Iterator[None]:
         return write
 
     for verb in real:
-        setattr(settlement, verb, lost(verb))
+        setattr(redemption, verb, lost(verb))
     try:
         yield
     finally:
         for verb, method in real.items():
-            setattr(settlement, verb, method)
+            setattr(redemption, verb, method)
 
 
 def attestation(stack: MemoryStack, app: AppInstance) -> Body:
@@ -80,7 +80,7 @@ def test_same_request_again_gets_the_token_whose_answer_was_lost(stack: MemorySt
     stored = dict(stack.attested_keys.rows)
     answers = [json_of(stack.send("POST", ATTESTATIONS, body)) for _ in range(2)]
     assert stack.attested_keys.rows == stored
-    assert len(stack.settlement.spent) == 1
+    assert len(stack.redemption.spent) == 1
     claims = [json.loads(b64url_decode(answer["token"].split(".")[1])) for answer in answers]
     assert claims[0]["cnf"] == claims[1]["cnf"]
     assert claims[0]["jti"] != claims[1]["jti"]
@@ -92,9 +92,9 @@ def test_same_request_again_gets_the_token_whose_answer_was_lost(stack: MemorySt
 def test_same_request_after_a_refusal_that_stored_nothing_is_the_first(stack: MemoryStack, app: AppInstance) -> None:
     """503 before anything was written: nothing was consumed."""
     body = attestation(stack, app)
-    stack.settlement.down = True
+    stack.redemption.down = True
     assert stack.send("POST", ATTESTATIONS, body)["statusCode"] == 503
-    stack.settlement.down = False
+    stack.redemption.down = False
     assert stack.send("POST", ATTESTATIONS, body)["statusCode"] == 201
 
 
@@ -223,9 +223,9 @@ def test_no_lost_answer_of_a_renewal_is_a_dead_end(stack: MemoryStack, app: AppI
 def test_renewal_that_was_refused_for_an_outage_goes_through_as_it_is(stack: MemoryStack, app: AppInstance) -> None:
     """503 before anything was written: neither the challenge nor the counter is lost."""
     body = renewal(stack, app, stack.enrol(app)["next_challenge"])
-    stack.settlement.down = True
+    stack.redemption.down = True
     assert stack.send("POST", TOKENS, body)["statusCode"] == 503
-    stack.settlement.down = False
+    stack.redemption.down = False
     assert stack.send("POST", TOKENS, body)["statusCode"] == 200
 
 

@@ -45,11 +45,11 @@ def renew(stack: MemoryStack, log_lines: Lines) -> Renew:
         body = installation.renewal_body(
             installation.client_data(stack.challenge(), signals=signals), **({} if verdict else {"beside": []})
         )
-        spent = set(stack.settlement.spent)
+        spent = set(stack.redemption.spent)
         status, _, decision = sent(stack, "/v1/tokens", body, log_lines)
         if status != 200:
             assert decision["reason"] == Reason.APPRAISAL_CONTRAINDICATED
-            assert stack.settlement.spent == spent
+            assert stack.redemption.spent == spent
         stack.now += 60
         return status, decision["findings"]
 

@@ -36,12 +36,12 @@ COLD = [
     (attestation, "signing_keys"),
     (attestation, "wrapping"),
     (attestation, "apps"),
-    (attestation, "settlement"),
+    (attestation, "redemption"),
     (renewal, "signing_keys"),
     (renewal, "wrapping"),
     (renewal, "attested_keys"),
     (renewal, "apps"),
-    (renewal, "settlement"),
+    (renewal, "redemption"),
 ]
 
 
@@ -52,14 +52,14 @@ def test_part_down_at_a_cold_start_consumes_nothing(
     """Whatever is down: 503, and the very same request succeeds once it is back. Nothing had been consumed."""
     path, body, success = prepare(stack)
     stack.restart()
-    before = dict(stack.attested_keys.rows), set(stack.settlement.spent)
+    before = dict(stack.attested_keys.rows), set(stack.redemption.spent)
     getattr(stack, part).down = True
     answer = stack.send("POST", path, body)
     assert (answer["statusCode"], slug_of(answer)) == (503, "try-later")
     assert int(answer["headers"]["Retry-After"]) > 0
     assert json_of(answer)["retry"] == "later"
     assert "token" not in json_of(answer)
-    assert (dict(stack.attested_keys.rows), set(stack.settlement.spent)) == before
+    assert (dict(stack.attested_keys.rows), set(stack.redemption.spent)) == before
     getattr(stack, part).down = False
     stack.now += PATIENCE + 1
     assert stack.send("POST", path, body)["statusCode"] == success

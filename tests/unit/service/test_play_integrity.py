@@ -284,9 +284,9 @@ def test_bad_verdict_of_yesterday_is_not_washed_off_by_a_spent_quota(keyed: Memo
 def test_same_request_again_costs_nothing_and_hears_the_same(keyed: MemoryStack, log_lines: Lines) -> None:
     """After a 503 the very same request is sent again. Google blanks a token it decodes twice, so we ask once."""
     body = enrolment(keyed, keyed.android(play=Play.STANDARD))
-    keyed.settlement.down = True
+    keyed.redemption.down = True
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
-    keyed.settlement.down = False
+    keyed.redemption.down = False
     status, _, decision = sent(keyed, "/v1/attestations", body, log_lines)
     assert (status, decision["tier"]) == (201, "affirming")
     assert (len(keyed.play_decoder.asked), spent(keyed)) == (1, 1)

@@ -156,8 +156,8 @@ def test_challenge_that_bought_no_question_is_good_once_more(keyed: MemoryStack)
     keyed.play_daily_quota = 0
     keyed.restart()
     body = enrolment(keyed, keyed.android(play=Play.STANDARD))
-    keyed.settlement.down = True
+    keyed.redemption.down = True
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
-    keyed.settlement.down = False
+    keyed.redemption.down = False
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 201
     assert keyed.play_decoder.asked == []

@@ -96,7 +96,7 @@ def test_policy_that_cannot_be_had_is_unavailable_and_never_a_weaker_one(
     for _ in range(2):
         answer = stack.send("POST", "/v1/attestations", body)
         assert answer["statusCode"] == 503
-        assert not stack.settlement.spent
+        assert not stack.redemption.spent
         counted = [line for line in log_lines() if "PolicyUnreadable" in line]
         assert bool(counted) is (damage != "down")
     stack.policies.down = False

@@ -166,9 +166,9 @@ def test_policy_that_takes_effect_far_ahead_of_the_clock_is_unavailable(stack: M
     """A wrong clock: nothing is consumed, nobody waits for minutes."""
     publish_now(stack)
     stack.policies.put_off(stack.policies.head(APP), int(stack.now) + 60, who=ANNA)
-    keys, spent = stack.attested_keys.unnoted(), set(stack.settlement.spent)
+    keys, spent = stack.attested_keys.unnoted(), set(stack.redemption.spent)
     assert mint()["statusCode"] == 503
-    assert (stack.attested_keys.unnoted(), stack.settlement.spent) == (keys, spent)
+    assert (stack.attested_keys.unnoted(), stack.redemption.spent) == (keys, spent)
 
 
 def test_policy_for_the_next_renewal_leaves_tokens_alone(stack: MemoryStack, mint: Mint) -> None:

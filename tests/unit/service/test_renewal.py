@@ -45,10 +45,10 @@ def body_of(
 
 def refused(stack: MemoryStack, body: Body, log_lines: Lines) -> tuple[int, str, str]:
     """Status, slug and the logged reason of a renewal that must change nothing, but for notes on its key."""
-    keys, spent = stack.attested_keys.unnoted(), set(stack.settlement.spent)
+    keys, spent = stack.attested_keys.unnoted(), set(stack.redemption.spent)
     log_lines()
     answer = stack.send("POST", "/v1/tokens", body)
-    assert (stack.attested_keys.unnoted(), stack.settlement.spent) == (keys, spent)
+    assert (stack.attested_keys.unnoted(), stack.redemption.spent) == (keys, spent)
     assert "token" not in json_of(answer)
     (decision,) = [line for line in log_lines() if line.get("message") == "decision"]
     return answer["statusCode"], slug_of(answer), decision["reason"]
@@ -100,9 +100,9 @@ def test_key_never_enrolled_is_unknown(stack: MemoryStack, log_lines: Lines) -> 
 def test_key_idle_too_long_is_unknown(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
     """The date is judged in code: DynamoDB's TTL deletes up to days late."""
     stack.now = NOW + KEY_IDLE
-    writes = stack.settlement.calls
+    writes = stack.redemption.calls
     assert refused(stack, body_of(stack, enrolled), log_lines) == (404, "unknown-key", Reason.KEY_UNKNOWN)
-    assert stack.settlement.calls == writes
+    assert stack.redemption.calls == writes
 
 
 def test_key_in_use_never_expires(stack: MemoryStack, enrolled: Installation) -> None:
@@ -116,9 +116,9 @@ def test_blocked_key_is_blocked(stack: MemoryStack, enrolled: Installation, log_
     """An operator cut it off."""
     row = stack.attested_keys.rows[enrolled.bonafide_key_id]
     stack.attested_keys.rows[row.key_id] = replace(row, state=KeyState.BLOCKED)
-    writes = stack.settlement.calls
+    writes = stack.redemption.calls
     assert refused(stack, body_of(stack, enrolled), log_lines) == (403, "blocked", ServiceReason.KEY_BLOCKED)
-    assert stack.settlement.calls == writes
+    assert stack.redemption.calls == writes
 
 
 def test_challenge_of_another_app_is_refused(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:

@@ -112,6 +112,6 @@ def test_respelled_evidence_is_no_second_enrolment(stack: MemoryStack, form: str
     device = getattr(stack, make)()
     first, second = bodies(stack, device, respell)[:: -1 if turned else 1]
     assert stack.send("POST", "/v1/attestations", first)["statusCode"] == 201
-    keys, spent = dict(stack.attested_keys.rows), set(stack.settlement.spent)
+    keys, spent = dict(stack.attested_keys.rows), set(stack.redemption.spent)
     assert stack.send("POST", "/v1/attestations", second)["statusCode"] in (403, 409)
-    assert (stack.attested_keys.rows, stack.settlement.spent) == (keys, spent)
+    assert (stack.attested_keys.rows, stack.redemption.spent) == (keys, spent)

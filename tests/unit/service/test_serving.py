@@ -33,7 +33,7 @@ def test_two_challenges_differ(stack: MemoryStack) -> None:
 def test_issuing_reads_and_writes_no_table(stack: MemoryStack) -> None:
     """An anonymous flood costs no database request: also for apps that do not exist."""
     stack.challenge()
-    parts = (stack.apps, stack.attested_keys, stack.settlement, stack.signing_keys, stack.trust_bundles, stack.wrapping)
+    parts = (stack.apps, stack.attested_keys, stack.redemption, stack.signing_keys, stack.trust_bundles, stack.wrapping)
     calls = [part.calls for part in parts]
     for app in (APP, "nobody", "nobody-else"):
         stack.challenge(app)

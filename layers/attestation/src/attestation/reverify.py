@@ -1,4 +1,4 @@
-"""Recheck: what an enrolment proved, held against what is expected and known to be revoked today.
+"""Reverify: what an enrolment proved, held against what is expected and known to be revoked today.
 
 A renewal says little but that the key is at hand. Whether its app is still ours, by our signers, and whether its vendor
 still stands by the chain, must be asked anew each time: otherwise a key that enrolled before an app was withdrawn,
@@ -23,7 +23,7 @@ from attestation.reference_values import (
 )
 
 
-def recheck(claims: Claims, *, reference_values: ReferenceValues, endorsements: Endorsements) -> Claims:
+def reverify(claims: Claims, *, reference_values: ReferenceValues, endorsements: Endorsements) -> Claims:
     """The stored ``claims`` of a renewing key, as they stand today.
 
     The Android status list is used at any age: a revocation that is known is enforced, and a list that cannot be

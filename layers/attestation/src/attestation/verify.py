@@ -86,7 +86,7 @@ def verify(
             raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence proves nothing on its own")
 
 
-def corroborate(
+def verify_additional_evidence(
     claims: Claims,
     evidence: Evidence,
     *,

@@ -10,7 +10,7 @@ from attestation.challenge import OpenedChallenge
 from attestation.claims import Claims
 from attestation.errors import MalformedEvidence, Reason
 from attestation.evidence import Evidence, PlayIntegrityToken, parse_evidence
-from attestation.verify import corroborate, verify
+from attestation.verify import verify, verify_additional_evidence
 
 from service.tables.apps import RegisteredApp
 from service.vendors.endorsements import VendorEndorsements
@@ -19,7 +19,7 @@ from service.vendors.play_integrity import PlayIntegrity
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSet:
-    """Parsed evidence: ``proof`` of a key, and what corroborates it."""
+    """Parsed evidence: ``proof`` of a key, and additional evidence about the device."""
 
     proof: Evidence
     beside: tuple[Evidence, ...]
@@ -60,7 +60,7 @@ class EvidenceSet:
         )
         for piece in self.beside:
             if isinstance(piece, PlayIntegrityToken):
-                claims = play.corroborate(
+                claims = play.verify_additional_evidence(
                     claims,
                     piece,
                     app=app.app,
@@ -71,7 +71,7 @@ class EvidenceSet:
                     now=now,
                 )
             else:
-                claims = corroborate(
+                claims = verify_additional_evidence(
                     claims,
                     piece,
                     client_data_hash=client_data_hash,

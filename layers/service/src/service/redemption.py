@@ -1,4 +1,4 @@
-"""Settlement: a nonce is spent together with what it buys, in one DynamoDB transaction, or nothing happens at all.
+"""Redemption: a nonce is spent together with what it buys, in one DynamoDB transaction, or nothing happens at all.
 
 Two racing redeems of one challenge, or two assertions with one counter, are decided by the database: one wins.
 """
@@ -28,7 +28,7 @@ ATTEMPTS: Final = 5
 _WHAT: Final = "dynamodb:TransactWriteItems"
 
 
-class Settlement(Protocol):
+class Redemption(Protocol):
     """Writes the outcome of a successful attestation or renewal.
 
     Raises :class:`Rejected` when somebody else was faster or the key may not renew, and
@@ -54,8 +54,8 @@ class Settlement(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DynamoDBSettlement:
-    """:class:`Settlement` by TransactWriteItems."""
+class DynamoDBRedemption:
+    """:class:`Redemption` by TransactWriteItems."""
 
     client: DynamoDBClient
     nonces: DynamoDBNonces

@@ -36,7 +36,7 @@ _KEPT: Final = 3_600
 _PLACE: Final = {"app": _ALL_APPS, "revoked": PUBLICATION}
 
 
-class PublicationMarker(Protocol):
+class PublishDebounce(Protocol):
     """The one marker of a stack. Every method raises :class:`~service.errors.Unavailable`."""
 
     def place(self, now: float) -> bool:
@@ -53,8 +53,8 @@ class PublicationMarker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DynamoDBPublicationMarker:
-    """:class:`PublicationMarker` as a row of the revocations table."""
+class DynamoDBPublishDebounce:
+    """:class:`PublishDebounce` as a row of the revocations table."""
 
     client: DynamoDBClient
     table: str
@@ -110,7 +110,7 @@ class PublicationRequests(Protocol):
 class InvokedRequests:
     """:class:`PublicationRequests` by the marker, and an asynchronous invocation through a boto3 Lambda client."""
 
-    marker: PublicationMarker
+    marker: PublishDebounce
     functions: Any
     function: str
 

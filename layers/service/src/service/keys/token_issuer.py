@@ -25,7 +25,7 @@ MOST_WAITED: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mint:
+class TokenIssuer:
     """Makes tokens of one ``issuer``; lifetimes in seconds. ``random`` draws that many fresh bytes."""
 
     key_ring: KeyRing
@@ -37,9 +37,10 @@ class Mint:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def ready(self, now: float, *, tokens_from: int = 0) -> ReadyMint:
-        """The mint with its keys in memory, and a date for the token. Raises :class:`~service.errors.Unavailable`: then
-        nothing was consumed.
+    def ready(self, now: float, *, tokens_from: int = 0) -> ReadyTokenIssuer:
+        """The issuer with its keys in memory, and a date for the token.
+
+        Raises :class:`~service.errors.Unavailable`: then nothing was consumed.
 
         ``now`` must have been read *before* the policy that judged: a token by an old policy is then older than the
         not-before that came with the new one, however long verifying took (:mod:`service.policies.publish`). And one
@@ -54,8 +55,8 @@ class Mint:
             require_time("waiting for a policy to take effect", early + TO_SPEND)
             self.sleep(early)
         date = max(now, tokens_from)
-        return ReadyMint(
-            mint=self,
+        return ReadyTokenIssuer(
+            token_issuer=self,
             now=date,
             signing_key=self.key_ring.token_key(date, lifetime=self.token_lifetime),
             sealing_key=self.key_ring.sealing_key(date),
@@ -63,10 +64,10 @@ class Mint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyMint:
-    """A mint that can no longer fail for anything outside this process."""
+class ReadyTokenIssuer:
+    """A token issuer that can no longer fail for anything outside this process."""
 
-    mint: Mint
+    token_issuer: TokenIssuer
     now: float
     signing_key: SigningKey
     sealing_key: bytes
@@ -82,26 +83,26 @@ class ReadyMint:
     ) -> dict[str, object]:
         """The answer that carries a new token, the challenge for the next one, and which client policy is in force for
         this key (0: none)."""
-        mint = self.mint
+        issuer = self.token_issuer
         token = mint_token(
             signing_key=self.signing_key,
-            issuer=mint.issuer,
+            issuer=issuer.issuer,
             app=app.app,
-            audience=app.audiences or (mint.default_audience,),
+            audience=app.audiences or (issuer.default_audience,),
             request_key=client_data.request_key,
             key_id=claims.key_id,
             platform=claims.platform.value,
             app_build=client_data.app_build,
             result=result,
-            jti=b64url_encode(mint.random(16)),
+            jti=b64url_encode(issuer.random(16)),
             now=self.now,
-            lifetime=mint.token_lifetime,
+            lifetime=issuer.token_lifetime,
         )
-        next_challenge = issue_challenge(app=app.app, key=self.sealing_key, random=mint.random(16), now=self.now)
+        next_challenge = issue_challenge(app=app.app, key=self.sealing_key, random=issuer.random(16), now=self.now)
         return {
             "token": token,
             "token_type": "DPoP",
-            "expires_in": mint.token_lifetime,
+            "expires_in": issuer.token_lifetime,
             "key_id": claims.key_id,
             "next_challenge": next_challenge,
             "client_policy_version": client_policy_version,

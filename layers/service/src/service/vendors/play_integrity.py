@@ -103,7 +103,7 @@ class PlayIntegrity:
     enrolment_reserve: int
     on_unavailable: OnPlayUnavailable = OnPlayUnavailable.REFUSE
 
-    def corroborate(
+    def verify_additional_evidence(
         self,
         claims: Claims,
         evidence: PlayIntegrityToken,

@@ -17,7 +17,7 @@ from attestation.evidence import (
     PlayIntegrityToken,
 )
 from attestation.reference_values import AppleReferenceValues, ReferenceValues
-from attestation.verify import corroborate, verify
+from attestation.verify import verify, verify_additional_evidence
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.harmony.device import SoftwareHarmony
@@ -39,7 +39,7 @@ def enrolled(device: SoftwareHarmony, key: ec.EllipticCurvePrivateKey) -> Claims
 
 
 def beside(claims: Claims, evidence: Evidence, digest: bytes = DIGEST, *, now: float = NOW) -> Claims:
-    return corroborate(
+    return verify_additional_evidence(
         claims,
         evidence,
         client_data_hash=digest,
@@ -105,7 +105,7 @@ def test_verdict_does_not_go_beside_a_key_of_another_platform() -> None:
 
 
 def test_key_does_not_go_beside_a_key() -> None:
-    """Only evidence without a key corroborates."""
+    """Only evidence without a key is additional evidence."""
     device = device_of()
     key = device.generate_key()
     assert (
@@ -125,7 +125,7 @@ def test_app_of_other_platforms_takes_no_verdict() -> None:
     device = device_of()
     claims = enrolled(device, device.generate_key())
     with pytest.raises(AttestationError) as error:
-        corroborate(
+        verify_additional_evidence(
             claims,
             token_of(device),
             client_data_hash=DIGEST,

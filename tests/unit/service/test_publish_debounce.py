@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from service.errors import Unavailable
 from service.keys.publish_debounce import ASKED, STALE, InvokedRequests
 
-from tests.service_stack.fakes import MemoryPublicationMarker
+from tests.service_stack.fakes import MemoryPublishDebounce
 from tests.service_stack.memory_stack import NOW, MemoryStack
 
 
@@ -33,7 +33,7 @@ class Functions:
 class Scene:
     """A marker, a function to be invoked, and who asks."""
 
-    marker: MemoryPublicationMarker = field(default_factory=MemoryPublicationMarker)
+    marker: MemoryPublishDebounce = field(default_factory=MemoryPublishDebounce)
     functions: Functions = field(default_factory=Functions)
 
     def ask(self, now: float = NOW) -> None:
@@ -96,7 +96,7 @@ def test_publication_removes_the_marker_before_it_reads(stack: MemoryStack, monk
 
     monkeypatch.setattr(stack.revocations, "standings", read)
     rotate_signing_key.rotate_keys(
-        action="gather", rotation=stack.rotation, marker=stack.marker, root_key=stack.root_key, now=NOW
+        action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
     )
     assert seen == [None]
 
@@ -105,7 +105,7 @@ def test_publication_goes_on_where_the_marker_cannot_be_removed(stack: MemorySta
     """It counts as absent soon; a bundle that is not published counts for hours."""
     stack.marker.down = True
     rotate_signing_key.rotate_keys(
-        action="publish", rotation=stack.rotation, marker=stack.marker, root_key=stack.root_key, now=NOW
+        action="publish", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
     )
     assert len(stack.trust_bundles.rows) == 2
 
@@ -116,6 +116,6 @@ def test_gathering_that_could_not_remove_the_marker_is_repeated(stack: MemorySta
     stack.marker.down = True
     with pytest.raises(Unavailable):
         rotate_signing_key.rotate_keys(
-            action="gather", rotation=stack.rotation, marker=stack.marker, root_key=stack.root_key, now=NOW
+            action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
         )
     assert len(stack.trust_bundles.rows) == 2

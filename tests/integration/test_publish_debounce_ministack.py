@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import rotate_signing_key
 from bonafide_tokens.trust_bundle import open_trust_bundle
-from service.keys.publish_debounce import STALE, DynamoDBPublicationMarker, InvokedRequests
+from service.keys.publish_debounce import STALE, DynamoDBPublishDebounce, InvokedRequests
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
 from service.tables.blocking import DynamoDBBlocking
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.ministack
 BLOCKS = 100
 
 
-def marker_of(world: AwsWorld) -> DynamoDBPublicationMarker:
-    return DynamoDBPublicationMarker(world.dynamodb, world.tables["revocations"])
+def marker_of(world: AwsWorld) -> DynamoDBPublishDebounce:
+    return DynamoDBPublishDebounce(world.dynamodb, world.tables["revocations"])
 
 
 def rotation_of(world: AwsWorld) -> Rotation:
@@ -68,7 +68,7 @@ class Publishers:
         rotate_signing_key.rotate_keys(
             action="gather",
             rotation=rotation_of(self.world),
-            marker=marker_of(self.world),
+            debounce=marker_of(self.world),
             root_key=self.world.root_key,
             now=time.time(),
         )
@@ -84,7 +84,7 @@ def test_hundred_blocks_at_once_are_all_published_in_few_bundles(ministack: AwsW
     with ThreadPoolExecutor(max_workers=16) as pool:
         fresh = replace(challenge(), expires_at=now + 300)
         enrolling = [
-            pool.submit(ministack.settlement.enrol, replace(fresh, nonce=f"nonce-{key.key_id}"), key) for key in keys
+            pool.submit(ministack.redemption.enrol, replace(fresh, nonce=f"nonce-{key.key_id}"), key) for key in keys
         ]
         for done in enrolling:
             done.result()

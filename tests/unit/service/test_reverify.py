@@ -1,4 +1,4 @@
-"""Recheck, the library's part: claims of an enrolment against today's reference values and status list."""
+"""Reverify, the library's part: claims of an enrolment against today's reference values and status list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attestation.claims import Claims
 from attestation.endorsements import Endorsements, pinned_endorsements
 from attestation.errors import AttestationError, EndorsementsUnavailable, Reason
 from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
-from attestation.reverify import recheck
+from attestation.reverify import reverify
 
 from tests.service_stack.memory_stack import ANDROID, APP_ID, ENDORSEMENTS, HARMONY, NOW, MemoryStack
 
@@ -45,15 +45,15 @@ def harmony(stack: MemoryStack) -> Claims:
 
 def reason(claims: Claims, expected: ReferenceValues, endorsements: Endorsements) -> Reason:
     with pytest.raises(AttestationError) as refused:
-        recheck(claims, reference_values=expected, endorsements=endorsements)
+        reverify(claims, reference_values=expected, endorsements=endorsements)
     return refused.value.reason
 
 
 def test_claims_that_still_hold_stay_as_they_are(apple: Claims, android: Claims, harmony: Claims) -> None:
     """The default that each case below changes in one place."""
-    assert recheck(apple, reference_values=EXPECTED, endorsements=ENDORSEMENTS) == apple
-    assert recheck(android, reference_values=EXPECTED, endorsements=listing()) == android
-    assert recheck(harmony, reference_values=EXPECTED, endorsements=ENDORSEMENTS) == harmony
+    assert reverify(apple, reference_values=EXPECTED, endorsements=ENDORSEMENTS) == apple
+    assert reverify(android, reference_values=EXPECTED, endorsements=listing()) == android
+    assert reverify(harmony, reference_values=EXPECTED, endorsements=ENDORSEMENTS) == harmony
 
 
 @pytest.mark.parametrize(
@@ -83,25 +83,25 @@ def test_key_that_enrolled_under_a_root_no_longer_trusted_is_refused(
     production = pinned_endorsements().with_android_status(StatusList({}, NOW))
     assert reason(claims, EXPECTED, production) is Reason.ANCHOR_UNKNOWN
     assert reason(replace(claims, anchor=None), EXPECTED, listing()) is Reason.ANCHOR_UNKNOWN
-    assert recheck(claims, reference_values=EXPECTED, endorsements=listing()) == claims
+    assert reverify(claims, reference_values=EXPECTED, endorsements=listing()) == claims
 
 
 def test_key_whose_vendor_has_no_anchor_at_all_waits(apple: Claims) -> None:
     """Ours to correct: neither a pass nor the device's fault."""
     without = replace(ENDORSEMENTS, apple_attestation=())
     with pytest.raises(EndorsementsUnavailable):
-        recheck(apple, reference_values=EXPECTED, endorsements=without)
+        reverify(apple, reference_values=EXPECTED, endorsements=without)
 
 
 def test_claims_of_no_platform_stand_on_nothing(apple: Claims) -> None:
-    """Nothing was rechecked, so nothing may pass."""
+    """Nothing was reverified, so nothing may pass."""
     assert reason(replace(apple, apple=None), EXPECTED, ENDORSEMENTS) is Reason.KEY_OTHER_PLATFORM
 
 
 def test_whether_play_is_expected_is_todays_word(android: Claims) -> None:
     """The owner turns the dial; keys that enrolled before feel it at their next renewal."""
     expected = ReferenceValues(android=replace(ANDROID, play_expected=True))
-    standing = recheck(android, reference_values=expected, endorsements=listing())
+    standing = reverify(android, reference_values=expected, endorsements=listing())
     assert standing.android is not None
     assert standing.android.play_expected
 
@@ -118,19 +118,19 @@ def test_every_serial_of_the_chain_is_looked_up(android: Claims) -> None:
 
 def test_entry_1_revokes_nobody(android: Claims) -> None:
     """Google's own example has it; nearly every leaf carries that serial."""
-    assert recheck(android, reference_values=EXPECTED, endorsements=listing("1")) == android
+    assert reverify(android, reference_values=EXPECTED, endorsements=listing("1")) == android
 
 
 def test_without_any_list_nothing_renews(android: Claims) -> None:
     """An absent list is not an empty one."""
     with pytest.raises(EndorsementsUnavailable):
-        recheck(android, reference_values=EXPECTED, endorsements=ENDORSEMENTS)
+        reverify(android, reference_values=EXPECTED, endorsements=ENDORSEMENTS)
 
 
 def test_list_of_any_age_is_enforced(android: Claims) -> None:
     """Ten years old: what it knows is still true."""
     ancient = ENDORSEMENTS.with_android_status(StatusList({}, NOW - 315_360_000))
-    assert recheck(android, reference_values=EXPECTED, endorsements=ancient) == android
+    assert reverify(android, reference_values=EXPECTED, endorsements=ancient) == android
 
 
 def test_key_of_the_simulator_needs_its_switch(harmony: Claims) -> None:
@@ -139,7 +139,7 @@ def test_key_of_the_simulator_needs_its_switch(harmony: Claims) -> None:
     simulated = replace(harmony, harmony=replace(harmony.harmony, simulator=True))
     assert reason(simulated, EXPECTED, ENDORSEMENTS) is Reason.ANCHOR_UNKNOWN
     switched_on = replace(ENDORSEMENTS, harmony_simulator=ENDORSEMENTS.harmony_anonymous[-1:])
-    assert recheck(simulated, reference_values=EXPECTED, endorsements=switched_on) == simulated
+    assert reverify(simulated, reference_values=EXPECTED, endorsements=switched_on) == simulated
 
 
 def test_second_signer_that_is_withdrawn_is_noticed(android: Claims) -> None:

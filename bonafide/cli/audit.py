@@ -18,12 +18,14 @@ _LONGEST_DETAIL = 120
 
 
 def audit(
-    app: Annotated[
-        str | None, typer.Option("--app", metavar="APP", help="What was done to an app and its policies.")
+    app: Annotated[str | None, typer.Option("--app", metavar="APP", help="Changes to an app and its policies.")] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="Changes to one attested key.")] = None,
+    api: Annotated[
+        str | None, typer.Option("--api", metavar="AUDIENCE", help="Changes to the routes of an API.")
     ] = None,
-    key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="To one attested key.")] = None,
-    api: Annotated[str | None, typer.Option("--api", metavar="AUDIENCE", help="To the routes of an API.")] = None,
-    rule: Annotated[str | None, typer.Option("--rule", metavar="ID", help="To the keys that a rule blocked.")] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="ID", help="Changes to the keys that a rule blocked.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many at most.")] = 20,
     before: Annotated[
         str | None, typer.Option("--before", metavar="ENTRY", help="Go on before an entry of an earlier list.")
@@ -32,13 +34,13 @@ def audit(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was changed of an app, key, API or rule: when, by whom, why. The newest first.
+    """List changes to an app, key, API or rule, the newest first: time, author and reason.
 
-    --json has every detail whole.
+    --json shows every detail in full.
     """
     named = [(kind, name) for kind, name in (("app", app), ("key", key), ("api", api), ("rule", rule)) if name]
     if len(named) != 1:
-        raise WrongUsage("Say of what: one of --app, --key, --api and --rule.")
+        raise WrongUsage("Name one subject: --app, --key, --api or --rule.")
     kind, name = named[0]
     wanted = {"subject": f"{kind}/{name}", "limit": limit, **({"before": before} if before else {})}
     deployment = find_deployment(stack, region, project_layout())
@@ -61,4 +63,4 @@ def _short(value: object) -> str:
     text = " ".join(str(value).split())
     if len(text) <= _LONGEST_DETAIL:
         return text
-    return f"{text[:_LONGEST_DETAIL].rpartition(' ')[0]} (and more, with --json)"
+    return f"{text[:_LONGEST_DETAIL].rpartition(' ')[0]} (more with --json)"

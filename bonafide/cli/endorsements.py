@@ -47,9 +47,9 @@ def show(stack: StackName = None, region: Region = None, as_json: AsJson = False
 
 @commands.command()
 def refresh(
-    force: Annotated[bool, typer.Option("--force", help="Ask although Google said that it is of no use yet.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ask Google even before its answer expires.")] = False,
     accept_shrunken: Annotated[
-        bool, typer.Option("--accept-shrunken", help="Take a list that lost more than half of its entries.")
+        bool, typer.Option("--accept-shrunken", help="Accept a list that lost more than half of its entries.")
     ] = False,
     stack: StackName = None,
     region: Region = None,

@@ -1,4 +1,4 @@
-"""What the commands that change policies have in common: the options, the question, and saying how it went."""
+"""What commands that change policies share: options, the question, and the report of the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Now = Annotated[
     bool,
     typer.Option(
         "--now/--next-renewal",
-        help="Refuse tokens that were judged by the older policy at once, or let each key be judged as it renews.",
+        help="Refuse tokens issued under the older policy at once, or apply the new one at each key's next renewal.",
     ),
 ]
 Rollout = Annotated[
@@ -67,7 +67,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise OperatorError("Nobody is there to be asked: say --yes.")
+        raise OperatorError("Cannot ask for confirmation without a terminal: add --yes.")
     if not typer.confirm(question):
         raise OperatorError("Nothing was changed.")
 
@@ -88,20 +88,22 @@ def told(answer: Mapping[str, Any]) -> list[str]:
     lines = [in_force(answer)]
     not_before = answer["tokens_not_before"]
     if not_before is not None:
-        lines.append(f"Tokens minted before {moment(not_before)} are refused: apps renew, and are judged by it.")
+        lines.append(f"Tokens issued before {moment(not_before)} are refused. Apps renew under the new policy.")
     elif answer["added"] and answer["canary"] is None:
-        lines.append("Keys are judged by it as they renew; tokens that are out live on until they expire.")
+        lines.append(
+            "The new policy applies to each key at its next renewal. Current tokens stay valid until they expire."
+        )
     return lines
 
 
 def in_force(standing: Mapping[str, Any]) -> str:
-    """What is in force, in a sentence."""
+    """The active version, and one that is rolling out, in a sentence."""
     app, stable, canary = standing["app"], standing["stable"], standing["canary"]
     most = f"Version {stable}" if stable else "The built-in default"
     if canary is None:
-        return f"{most} is in force for {app}."
-    share = f"Version {canary['version']} is in force for {canary['rollout']} % of the keys of {app}"
-    return f"{share}; {most.lower()} for the others."
+        return f"{most} is active for {app}."
+    share = f"Version {canary['version']} is rolling out to {canary['rollout']} % of the keys of {app}"
+    return f"{share}; {most.lower()} is active for the others."
 
 
 def say_messages(problem: AdminProblem, names: Mapping[str, str]) -> None:

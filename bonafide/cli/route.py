@@ -30,7 +30,7 @@ from bonafide.routes.request_report import (
 from bonafide.routes.route_coverage import Covered, covered, in_time
 from bonafide.routes.route_list import Place, Routes, hidden, new_route, placed, read_route, removed
 
-commands = command_group("Set what each route of an API asks for, and see who would fail.")
+commands = command_group("Set what each route of an API requires, and see which requests would be refused.")
 
 Since = Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back, as in 30m, 24h or 7d.")]
 LogGroups = Annotated[
@@ -52,27 +52,27 @@ def set_route(
     ] = None,
     first: Annotated[bool, typer.Option("--first", help="Put it before all others.")] = False,
     last: Annotated[bool, typer.Option("--last", help="Put it after all others.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the route off the list instead.")] = False,
-    new: Annotated[bool, typer.Option("--new", help="The audience is one that no app's tokens are for yet.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the route from the list.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Accept an audience that no app is registered for yet.")] = False,
     gate_has_table: Annotated[
         bool, typer.Option("--gate-has-table", help="The API's authorizer has a table, so that it can do proof-once.")
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Show what it would be, and change nothing.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the result, and change nothing.")] = False,
     since: Since = "24h",
     log_group: LogGroups = None,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set what a route asks for. The first route that matches a request decides; relying parties know within seconds.
+    """Set what a route requires. The first route that matches a request decides; it takes effect within seconds.
 
-    API Gateway's {name} and {name+} are understood. A route that is new comes before the first that would hide it; one
-    that is known stays in its place. Recorded requests that it covers are shown.
+    API Gateway's {name} and {name+} are understood. A new route comes before the first that would hide it; a known
+    route keeps its place. Shows the recorded requests that it covers.
     """
     if first + last + remove > 1:
         raise typer.BadParameter("--first, --last and --remove exclude each other.")
     if remove == (requirement is not None) or (remove and tier is not None):
-        raise typer.BadParameter("say a mode, or --remove alone.", param_hint="MODE")
+        raise typer.BadParameter("name a mode, or --remove alone.", param_hint="MODE")
     method, path = read_route(route, new=not remove)
 
     def edit(routes: Routes) -> Routes:
@@ -150,7 +150,7 @@ def report_requests(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count requests per route and class: who gets in, and who passes now but would not once the route is enforced."""
+    """Count requests per route and class: accepted, and accepted now but refused once the route is enforced."""
     begin = time.time() - duration(since)
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)

@@ -25,7 +25,7 @@ _WHAT = {
 
 
 def why(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="The support code, as the person passes it on.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The support code that the user quotes.")],
     since: Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back in AWS, as in 24h or 7d.")] = "7d",
     log_group: Annotated[
         list[str] | None,

@@ -26,7 +26,7 @@ _CHANCE: Final = random.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Keys whose block is in force, and where to go on; ``after`` is ``None`` when these are all."""
+    """Keys that are blocked now, and where to go on; ``after`` is ``None`` when these are all."""
 
     keys: tuple[KeyStanding, ...]
     after: str | None

@@ -19,7 +19,7 @@ _SUFFIXES: Final = {".cedar": "appraisal", ".json": "client"}
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The documents of a draft. One that is ``None`` stays as it is in force.
+    """The documents of a draft. One that is ``None`` keeps its active text.
 
     ``names`` says which file each document (``appraisal``, ``client``) came from, as the operator spelt it.
     """

@@ -37,7 +37,7 @@ class AppPolicies:
     app: str
 
     def standing(self) -> dict[str, Any]:
-        """What is in force and what waits."""
+        """The active version, the one that is rolling out, and the proposal that waits."""
         return self._call("GET")
 
     def version(self, number: int) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def test_builds_are_retired_by_number_and_platform(folder: Path) -> None:
     files = ("--from", _file(folder, "app.apk", Apk()), "--from", _file(folder, "app.ipa", Ipa()))
     _json("register", "retiring", *files)
     assert "is known for android and apple: say which with --platform" in _refused("retire-build", "retiring", "42")
-    assert "say --yes" in _refused("retire-build", "retiring", "42", "--platform", "ios")
+    assert "add --yes" in _refused("retire-build", "retiring", "42", "--platform", "ios")
     for platform in ("ios", "android"):
         assert _run("retire-build", "retiring", "42", "--platform", platform, "--yes").exit_code == 0
     assert [build["retired"] for build in _json("builds", "retiring")] == [True, True]

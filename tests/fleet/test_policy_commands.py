@@ -50,18 +50,18 @@ def test_policy_goes_out_and_comes_back(run: Run, draft: Path) -> None:
     """Publish for some, promote with effect now, look, compare, roll back: each with what it says to people."""
     run("app", "register", APP, "--apple-app-id", "TEAMID1234.org.example.policyshop")
     shown = run("policy", "show", "--app", APP)
-    assert "The built-in default is in force" in shown.stdout
+    assert "The built-in default is active" in shown.stdout
     published = run("policy", "publish", str(draft), "--app", APP, "--reason", "seen", "--rollout", "5", "--yes")
     assert published.exit_code == 0, published.output
     assert '+@id("hooked")' in published.stdout
-    assert "Version 1 is in force for 5 % of the keys" in published.stdout
+    assert "Version 1 is rolling out to 5 % of the keys" in published.stdout
     promoted = run("policy", "promote", "--app", APP, "--reason", "quiet", "--now")
-    assert "Version 1 is in force for" in promoted.stdout
-    assert "Tokens minted before" in promoted.stdout
+    assert "Version 1 is active for" in promoted.stdout
+    assert "Tokens issued before" in promoted.stdout
     assert "served after" in promoted.stdout
     again = run("policy", "publish", str(draft), "--app", APP, "--reason", "again", "--yes")
     assert again.exit_code == 1
-    assert "in force for policy-shop already" in again.stderr
+    assert "is active for policy-shop already" in again.stderr
     back = as_json(run("policy", "rollback", "--app", APP, "--reason", "false alarm", "--yes", "--now", "--json"))
     assert (back["stable"], back["added"]["restores"], back["published"]) == (2, 0, True)
     assert back["served_seconds"] is not None
@@ -88,7 +88,7 @@ def test_nobody_to_ask_means_no(run: Run, draft: Path) -> None:
     """In a script without --yes nothing is published."""
     refused = run("policy", "publish", str(draft), "--app", "demo", "--reason", "x")
     assert refused.exit_code == 1
-    assert "say --yes" in refused.stderr
+    assert "add --yes" in refused.stderr
     assert as_json(run("policy", "show", "--app", "demo", "--json"))["latest"] == 0
 
 
@@ -99,8 +99,8 @@ def test_nobody_to_ask_means_no(run: Run, draft: Path) -> None:
         (("show", "--app", "demo", "--version", "9"), "no policy version 9"),
         (("promote", "--app", "demo", "--reason", "x"), "nothing to promote"),
         (("rollback", "--app", "demo", "--reason", "x", "--yes"), "nothing to go back to"),
-        (("approve", "--app", "demo"), "No proposal for demo waits."),
-        (("reject", "--app", "demo", "--reason", "x"), "No proposal for demo waits."),
+        (("approve", "--app", "demo"), "No proposal for demo waits for approval."),
+        (("reject", "--app", "demo", "--reason", "x"), "No proposal for demo waits for approval."),
         (("diff", "--app", "demo"), "nothing to compare"),
         (("diff", "--app", "demo", "1", "x"), "two version numbers, one, or one draft"),
     ],

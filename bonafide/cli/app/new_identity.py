@@ -36,13 +36,13 @@ def _confirm(app: str, artefact: Artefact, unseen: Collection[str], *, ask: bool
     if not ask or not has_person():
         options = " ".join(f"--accept-identity {value}" for value in unseen)
         raise OperatorError(
-            f"{artefact.name} {artefact.build} brings what is not registered for {app}, and nobody is there to be "
-            f"asked. If all of it is yours, say {options}"
+            f"{artefact.name} {artefact.build} has identities that are not registered for {app}, and there is no "
+            f"terminal to confirm them. If all of them are yours, add {options}"
         )
     # Not folded: these are for comparing with the store's console.
-    err().print(f"{artefact.name} {artefact.build} brings what is not registered for {app}:", soft_wrap=True)
+    err().print(f"{artefact.name} {artefact.build} has identities that are not registered for {app}:", soft_wrap=True)
     for value in unseen:
         roles = ", ".join(signer.role for signer in artefact.signers if signer.digest == value)
         err().print(f"  {value}  {roles}".rstrip(), soft_wrap=True, markup=False)
-    if not typer.confirm("Is all of it yours? Who holds one of these keys can pass for the app.", err=True):
+    if not typer.confirm("Are all of them yours? A holder of one of these keys can impersonate the app.", err=True):
         raise OperatorError("Nothing was registered.")

@@ -34,7 +34,7 @@ def add_key(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Seal and store a pair of response keys. Several pairs stand side by side, so that keys can rotate."""
+    """Seal and store a pair of response keys. An app may have several pairs, so that keys can rotate."""
     texts = [_read(path).decode("ascii", "replace") for path in (decryption_key_file, verification_key_file)]
     _say(_secrets(stack, region).add_keys(app, *texts), as_json)
 
@@ -64,7 +64,7 @@ def set_account(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Seal and store the service account, in the place of one that is there."""
+    """Seal and store the service account; replaces an earlier one."""
     _say(_secrets(stack, region).set_account(app, _read(key_file)), as_json)
 
 

@@ -22,7 +22,7 @@ After = Annotated[str | None, typer.Option("--after", metavar="KEY", help="Go on
 
 def list_keys(
     blocked: Annotated[
-        bool, typer.Option("--blocked", help="Those whose block is in force: no others are listed.")
+        bool, typer.Option("--blocked", help="Keys that are blocked now. No other keys can be listed.")
     ] = False,
     app: OfApp = None,
     rule: Annotated[str | None, typer.Option("--rule", metavar="ID", help="Those that one rule blocked.")] = None,
@@ -32,12 +32,12 @@ def list_keys(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """List blocked keys: whose, since when, by whom and why.
+    """List blocked keys: app, time, author and reason.
 
-    The whole table of keys is read for it, page by page: with many millions of keys that takes minutes.
+    The command reads the whole table of keys, page by page: with many millions of keys that takes minutes.
     """
     if not blocked:
-        raise WrongUsage("Say --blocked: keys that are not blocked are not listed.")
+        raise WrongUsage("Add --blocked: only blocked keys can be listed.")
     found = _blocked_keys(find_deployment(stack, region, project_layout())).list(
         app=app, rule=rule, after=after, limit=limit
     )
@@ -58,11 +58,11 @@ def unblock_rule(
     region: str | None,
     as_json: bool,
 ) -> None:
-    """Let in again every key that a rule blocked, and say how it went. Raises :class:`OperatorError`."""
+    """Unblock every key that a rule blocked, and report the result. Raises :class:`OperatorError`."""
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
     of = f" of {app}" if app else ""
-    confirm(f"Let in again every key{of} that the rule {rule} blocked?", yes=yes)
+    confirm(f"Unblock every key{of} that the rule {rule} blocked?", yes=yes)
     progress = Progress(after=after)
     try:
         for progress in _blocked_keys(deployment).unblock_rule(rule, app=app, after=after, reason=reason):

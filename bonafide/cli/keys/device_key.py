@@ -1,4 +1,4 @@
-"""``bonafide device-key``: look at one attested key, block it, let it in again."""
+"""``bonafide device-key``: show, block and unblock attested keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def duration(text: str) -> int:
     """Seconds of ``30m``, ``12h``, ``7d`` or ``2w``. Raises :class:`typer.BadParameter`."""
     match = _DURATION.match(text.strip().lower())
     if match is None or int(match[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is no time span, as in 30m, 12h, 7d or 2w.")
+        raise typer.BadParameter(f"{text!r} is not a time span, as in 30m, 12h, 7d or 2w.")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -39,13 +39,13 @@ def block(
     key: KeyId,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")] = "",
     lasting: Annotated[
-        str | None, typer.Option("--for", metavar="SPAN", help="Until then only, as in 12h or 7d; default: for good.")
+        str | None, typer.Option("--for", metavar="SPAN", help="How long, as in 12h or 7d; default: permanently.")
     ] = None,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Block a key: it renews no token, and the tokens it holds are refused everywhere within seconds."""
+    """Block a key. It cannot renew, and its tokens are refused everywhere within seconds."""
     seconds = None if lasting is None else duration(lasting)
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
@@ -69,12 +69,12 @@ def unblock(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a blocked key in again, or with --rule all that a rule of a policy blocked.
+    """Unblock a key, or with --rule every key that a rule of a policy blocked.
 
-    Blocks that persons placed stay with --rule. It may be stopped and repeated at any time.
+    With --rule, blocks placed by operators stay. The command can be interrupted and repeated at any time.
     """
     if (key is None) == (rule is None):
-        raise typer.BadParameter("say one key, or --rule.", param_hint="KEY")
+        raise typer.BadParameter("name one key, or --rule.", param_hint="KEY")
     if rule is not None:
         unblock_rule(rule, app=app, after=after, reason=reason, yes=yes, stack=stack, region=region, as_json=as_json)
         return
@@ -88,7 +88,7 @@ def unblock(
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
 def show(key: KeyId, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
-    """Show one key: whose it is, and whether it is blocked."""
+    """Show one key: its app, and whether it is blocked."""
     standing = KeyBlocking.of(find_deployment(stack, region, project_layout())).show(key)
     if as_json:
         print_json(standing.to_record())

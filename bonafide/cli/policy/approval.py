@@ -1,4 +1,4 @@
-"""``bonafide policy approve`` and ``reject``: the second person's word on a proposal."""
+"""``bonafide policy approve`` and ``reject``: the second person's decision on a proposal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bonafide.operator.errors import OperatorError
 from bonafide.policies.publishing import AppPolicies, Documents, difference
 
 ProposalOption = Annotated[
-    int | None, typer.Option("--proposal", metavar="N", min=1, help="Which one; default: the one that waits.")
+    int | None, typer.Option("--proposal", metavar="N", min=1, help="The proposal; default: the one that waits.")
 ]
 
 
@@ -27,7 +27,7 @@ def approve(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a proposal in force, exactly as it was proposed. Its author cannot."""
+    """Activate a proposal, exactly as it was proposed. Its author cannot approve it."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     number = _waiting(policies, proposal)
     proposed = policies.proposal(number)
@@ -40,7 +40,7 @@ def approve(
         )
         changes = difference(stable, Documents.of(f"proposal {number}", proposed))
         out().print(changes or "No difference.")
-    confirm(f"Put this in force for {app}?", yes=yes)
+    confirm(f"Activate this for {app}?", yes=yes)
     Change(policies, "approve", {"proposal": number, "why": reason}).carry_out(as_json=as_json)
 
 
@@ -52,7 +52,7 @@ def reject(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a proposal from the table. Its author may do so, too."""
+    """Reject a proposal. Its author may withdraw it the same way."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     number = _waiting(policies, proposal)
     Change(policies, "reject", {"proposal": number, "why": reason}).carry_out(as_json=as_json)
@@ -61,5 +61,5 @@ def reject(
 def _waiting(policies: AppPolicies, named: int | None) -> int:
     number = policies.standing()["proposal"] if named is None else named
     if number is None:
-        raise OperatorError(f"No proposal for {policies.app} waits.")
+        raise OperatorError(f"No proposal for {policies.app} waits for approval.")
     return int(number)

@@ -1,4 +1,4 @@
-"""``bonafide policy``: write appraisal and client policies, and see what is wrong with them before anyone else does."""
+"""``bonafide policy``: write appraisal and client policies, and find their errors before they are published."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FileMessage:
 
 
 def lint_draft(draft: Draft, *, now: float) -> list[FileMessage]:
-    """Everything there is to say about the documents of a draft. ``now`` is Unix seconds."""
+    """All messages about the documents of a draft. ``now`` is Unix seconds."""
     found: list[FileMessage] = []
     if draft.appraisal is not None:
         from attestation.appraisal.lint.lint import (

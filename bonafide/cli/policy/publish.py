@@ -39,8 +39,8 @@ def publish(
 ) -> None:
     """Publish a draft: check it, show what it changes, ask, and make it the app's next version.
 
-    A document that the draft lacks stays as it is in force. Where the stack asks for a second person, the draft becomes
-    a proposal that another one approves.
+    A document that the draft lacks stays as it is. If the stack requires a second person, the draft becomes a proposal
+    for that person to approve.
     """
     draft = read_draft(path)
     _require_sound(lint_draft(draft, now=time.time()), as_json)
@@ -59,11 +59,11 @@ def publish(
     )
     changes = difference(stands, wanted)
     if not changes and standing["canary"] is None:
-        raise OperatorError(f"{path} is what is in force for {app} already (version {standing['stable']}).")
+        raise OperatorError(f"{path} is active for {app} already (version {standing['stable']}).")
     if not as_json:
-        out().print(changes or f"As version {standing['stable']}.")
+        out().print(changes or f"No difference from version {standing['stable']}.")
     preview_client_policy(deployment, app, stood=stands.client, wanted=wanted.client)
-    confirm(f"Publish this for {rollout} % of the keys of {app}?", yes=yes)
+    confirm(f"Publish this to {rollout} % of the keys of {app}?", yes=yes)
     members = {
         "appraisal": draft.appraisal,
         "client": draft.client,

@@ -1,4 +1,4 @@
-"""``bonafide policy promote`` and ``rollback``: forward for more keys, or back to what was."""
+"""``bonafide policy promote`` and ``rollback``: to more keys, or back to an older version."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def promote(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Raise the rollout of the version that is on its way; by default it is in force for everybody then."""
+    """Raise the rollout of the version that is rolling out; by default to all keys."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     canary = policies.standing()["canary"]
     if canary is None:
-        raise OperatorError(f"No version of {app} is on its way: there is nothing to promote.")
+        raise OperatorError(f"No version of {app} is rolling out: there is nothing to promote.")
     members = {"version": canary["version"], "rollout": rollout, "why": reason, "effect": effect(now)}
     Change(policies, "promote", members).carry_out(as_json=as_json)
 
@@ -37,7 +37,7 @@ def rollback(
     reason: Reason,
     to: Annotated[
         int | None,
-        typer.Option("--to", metavar="VERSION", min=0, help="Which one; default: the one that was in force before."),
+        typer.Option("--to", metavar="VERSION", min=0, help="The version; default: the one that was active before."),
     ] = None,
     now: Now = False,
     yes: Yes = False,
@@ -45,13 +45,13 @@ def rollback(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the documents of an older version again, as a new version for everybody. Numbers never go back."""
+    """Publish the documents of an older version again, as a new version for all keys."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     standing = policies.standing()
     before = standing["previous"] if standing["canary"] is None else standing["stable"]
     target = before if to is None else to
     if target is None:
-        raise OperatorError(f"There is nothing to go back to: nothing was in force for {app} before.")
+        raise OperatorError(f"There is nothing to go back to: no version was active for {app} before.")
     if not as_json:
         from_version = standing["canary"]["version"] if standing["canary"] else standing["stable"]
         changes = difference(policies.documents(from_version), policies.documents(target))

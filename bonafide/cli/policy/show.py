@@ -1,4 +1,4 @@
-"""``bonafide policy show``, ``diff`` and ``history``: what is in force, what changed, and who did it."""
+"""``bonafide policy show``, ``diff`` and ``history``: which version is active, what changed, and who changed it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def show(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is in force for an app and what waits; with --version, one version. 0 is the built-in default."""
+    """Show the active version of an app's policy, and the proposal that waits for approval.
+
+    With --version: one version and its documents. Version 0 is the built-in default.
+    """
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     if version is not None:
         record = policies.version(version)
@@ -75,7 +78,7 @@ def diff(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how two versions differ, or a version or draft from what is in force. Alone: what changed or waits last."""
+    """Compare two versions, or a version or draft with the active version. Without arguments: the latest change."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
     old, new = _pair(policies, what or [])
     changes = difference(old, new)
@@ -89,7 +92,7 @@ def _pair(policies: AppPolicies, what: list[str]) -> tuple[Documents, Documents]
     if len(what) == 2 and all(word.isdecimal() for word in what):
         return policies.documents(int(what[0])), policies.documents(int(what[1]))
     if len(what) > 1:
-        raise OperatorError("Say two version numbers, one, or one draft.")
+        raise OperatorError("Name two versions, one version, or one draft.")
     standing = policies.standing()
     stable = standing["stable"]
     if what and what[0].isdecimal():
@@ -107,7 +110,7 @@ def _pair(policies: AppPolicies, what: list[str]) -> tuple[Documents, Documents]
     if standing["canary"] is not None:
         return policies.documents(stable), policies.documents(standing["canary"]["version"])
     if standing["previous"] is None:
-        raise OperatorError(f"Nothing is published for {policies.app}: there is nothing to compare.")
+        raise OperatorError(f"No policy of {policies.app} is published: there is nothing to compare.")
     return policies.documents(standing["previous"]), policies.documents(stable)
 
 

@@ -103,7 +103,7 @@ def test_unblocking_a_rule_asks_first(bonafide: Run, calls: list[tuple[str, str,
     """It may be thousands."""
     result = bonafide("device-key", "unblock", "--rule", "hooking")
     assert result.exit_code == 1
-    assert "say --yes" in result.stderr
+    assert "add --yes" in result.stderr
     assert calls == []
 
 

@@ -23,13 +23,13 @@ def answer(**changes: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "as they renew"),
-        ({"tokens_not_before": 1_795_521_600}, "Tokens minted before 2026-11-24 12:00:00Z are refused"),
+        ({}, "at its next renewal"),
+        ({"tokens_not_before": 1_795_521_600}, "Tokens issued before 2026-11-24 12:00:00Z are refused"),
         (
             {"canary": {"version": 2, "rollout": 5}, "stable": 1},
-            "for 5 % of the keys of demo; version 1 for the others",
+            "to 5 % of the keys of demo; version 1 is active for the others",
         ),
-        ({"stable": 0, "canary": {"version": 1, "rollout": 5}}, "the built-in default for the others"),
+        ({"stable": 0, "canary": {"version": 1, "rollout": 5}}, "the built-in default is active for the others"),
         ({"proposed": {"version": 3}, "added": None}, "Proposal 3 for demo waits for another person"),
     ],
 )

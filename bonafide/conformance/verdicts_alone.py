@@ -22,6 +22,7 @@ from attestation.claims import (
 )
 from attestation.encoding.subject_key import P256
 from attestation.reference_values import Environment
+from attestation.seal import Seal
 
 _OF_THE_PAIR: Final = frozenset({"harmony-device-integrity-of-hms-core"})
 """Rules about a verdict and a key together. The key is made up here."""
@@ -72,6 +73,7 @@ def _judged(
     platform: Platform, *, android: AndroidClaims | None = None, harmony: HarmonyClaims | None = None
 ) -> tuple[Finding, ...]:
     claims = Claims(
+        seal=Seal.MADE_UP,
         format="key-attestation",
         platform=platform,
         app_id="",

@@ -38,6 +38,8 @@ from bonafide_tokens.jose import EcPublicKey, public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.minted_claims import minted_claims
+
 APPS = ("bank", "wallet")
 START = 1_780_000_000.0
 DAY = 86_400.0
@@ -219,7 +221,7 @@ def _apple(chance: random.Random, kind: Platform, point: bytes) -> tuple[Claims,
         receipt_verified=True,
         risk_metric=chance.choice((None, 1, 1, 2, 3)),
     )
-    claims = Claims(
+    claims = minted_claims(
         format="apple-app-attest",
         platform=kind,
         app_id="ABCDE12345.org.example.bank",
@@ -289,7 +291,7 @@ def _android(chance: random.Random, kind: Platform, point: bytes) -> tuple[Claim
         play=play,
         play_expected=True,
     )
-    claims = Claims(
+    claims = minted_claims(
         format="android-key-attestation",
         platform=kind,
         app_id="org.example.bank",
@@ -329,7 +331,7 @@ def _harmony(chance: random.Random, kind: Platform, point: bytes) -> tuple[Claim
         claim_levels={"app-id": 2, "key-origin": 3},
         integrity=integrity,
     )
-    claims = Claims(
+    claims = minted_claims(
         format="harmony-key-attestation",
         platform=kind,
         app_id="org.example.bank",

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import pytest
 from attestation.challenge import OpenedChallenge
-from attestation.claims import AppleClaims, Claims, KeyStorage, Platform, key_id_of
+from attestation.claims import AppleClaims, KeyStorage, Platform, key_id_of
 from attestation.reference_values import Environment
 from bonafide_tokens.errors import BonafideError
 from bonafide_tokens.jose import b64url_encode, public_key_of
@@ -16,6 +16,7 @@ from bonafide_tokens.trust_bundle import TrustBundle
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.tables.attested_keys import EnrolledKey
 
+from tests.minted_claims import changed_claims, minted_claims
 from tests.service_stack.memory_stack import APP_ID, ISSUER, ROUTES
 from tests.service_stack.worlds import World
 
@@ -28,7 +29,7 @@ def challenge() -> OpenedChallenge:
 
 def enrolled_key(**changes: object) -> EnrolledKey:
     public_key = public_key_of(ec.generate_private_key(ec.SECP256R1())).point
-    claims = Claims(
+    claims = minted_claims(
         format="apple-app-attest",
         platform=Platform.IOS,
         app_id=APP_ID,
@@ -54,7 +55,7 @@ def enrolled_key(**changes: object) -> EnrolledKey:
 
 
 def renewed(key: EnrolledKey, counter: int, **changes: object) -> EnrolledKey:
-    claims = replace(key.claims, counter=counter)
+    claims = changed_claims(key.claims, counter=counter)
     later: dict[str, object] = {"last_seen": key.last_seen + 60, "expires_at": key.expires_at + 60}
     return replace(key, claims=claims, counter=counter, **{**later, **changes})  # type: ignore[arg-type]
 

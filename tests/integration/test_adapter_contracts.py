@@ -17,6 +17,7 @@ from service.tables.signing_keys import Purpose, StoredKey
 
 from bonafide.operator.registration import Registration
 from tests.integration.enrolled_keys import NOW, bundle, challenge, enrolled_key, refusal, renewed
+from tests.minted_claims import changed_claims
 from tests.service_stack.memory_stack import APP_ID, ISSUER
 from tests.service_stack.worlds import MemoryWorld, World
 
@@ -74,7 +75,7 @@ def test_enrolling_spends_the_nonce_and_stores_the_key(world: World) -> None:
 def test_key_without_receipt_or_counter_is_stored(world: World) -> None:
     """Formats other than Apple's have neither."""
     key = enrolled_key(receipt=None, counter=None)
-    key = replace(key, claims=replace(key.claims, counter=None, apple=None, findings=()))
+    key = replace(key, claims=changed_claims(key.claims, counter=None, apple=None, findings=()))
     world.redemption.enrol(challenge(), key)
     assert world.attested_keys.find(key.key_id) == key
 
@@ -122,7 +123,7 @@ def test_counter_that_does_not_grow_is_refused(world: World, counter: int) -> No
 def test_key_without_a_counter_renews_by_its_nonce_alone(world: World) -> None:
     """Android and HarmonyOS keys have none: the spent challenge makes each signature good once."""
     key = enrolled_key(counter=None)
-    key = replace(key, claims=replace(key.claims, counter=None))
+    key = replace(key, claims=changed_claims(key.claims, counter=None))
     world.redemption.enrol(challenge(), key)
     opened, newer = challenge(), replace(key, last_seen=key.last_seen + 60)
     world.redemption.renew(opened, newer)
@@ -141,7 +142,7 @@ def a_note(key: EnrolledKey, **changes: Any) -> Noted:
     noted = Noted(
         at=int(NOW),
         findings=("signal-hooking",),
-        claims=replace(key.claims, os_version="17"),
+        claims=changed_claims(key.claims, os_version="17"),
         signals={"hooking": int(NOW), "\u4e2d": 1},
     )
     return replace(noted, **changes)
@@ -160,7 +161,7 @@ def test_note_on_a_key_comes_back_and_changes_nothing_else(world: World) -> None
 def test_second_note_takes_the_place_of_the_one_it_was_made_from(world: World) -> None:
     """Two refusals at the same moment: the slower one learns that it lost, and overwrites nothing."""
     key = enrolled_key(counter=None)
-    key = replace(key, claims=replace(key.claims, counter=None))
+    key = replace(key, claims=changed_claims(key.claims, counter=None))
     world.redemption.enrol(challenge(), key)
     first, second = a_note(key), a_note(key, revision=2, claims=None)
     assert world.attested_keys.note(key, first)

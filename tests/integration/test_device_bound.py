@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from attestation.claims import AndroidClaims, Claims, KeyStorage, Platform, key_id_of
+from attestation.claims import AndroidClaims, KeyStorage, Platform, key_id_of
 from attestation.reference_values import Environment
 from bonafide_tokens.jose import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +17,7 @@ from service.redemption import Redemption
 from service.tables.attested_keys import EnrolledKey, Enrolment
 
 from tests.integration.enrolled_keys import NOW, challenge
+from tests.minted_claims import minted_claims
 from tests.service_stack.worlds import AwsWorld, World
 
 DAY = 86_400
@@ -46,7 +47,7 @@ def key_of(serials: tuple[str, ...] = CERTIFICATE, *, provisioning: str = "rkp",
         signing_digests=(),
         chain_serials=serials,
     )
-    claims = Claims(
+    claims = minted_claims(
         format="android-key-attestation",
         platform=Platform.ANDROID,
         app_id="org.example.demo",

@@ -24,6 +24,7 @@ from bonafide_tokens.jose import EcPublicKey, public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.apple.app_attestation import point_of
+from tests.minted_claims import minted_claims
 
 NOW = 1_780_000_000.0
 DAY = 86_400
@@ -81,7 +82,7 @@ def _aged(random: Random) -> float:
 
 
 def _claims(random: Random, platform: Platform, storage: KeyStorage, findings: tuple[str, ...], **part: Any) -> Claims:
-    return Claims(
+    return minted_claims(
         format="key-attestation",
         platform=platform,
         app_id="org.example",

@@ -6,7 +6,7 @@ The whole sweeps run under the marker ``exhaustive``; every test run takes a str
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
@@ -25,6 +25,7 @@ from bonafide.conformance.case_file import timestamp
 from devkit.devices.apple.generations import GENERATIONS
 from devkit.devices.apple.iphone import SoftwareIphone
 from devkit.devices.authority.authority import DeviceAuthority
+from tests.minted_claims import changed_claims
 from tests.real_cases import real_case
 
 NOW = 1_780_000_000.0
@@ -81,7 +82,7 @@ def attestation_subject(data: bytes, **expected: object) -> Subject:
     assert data.count(parts.receipt) == 1
 
     def judge(changed: bytes) -> object:
-        return replace(verify(AppleAttestation(changed), **expected), receipt=None)  # type: ignore[arg-type]
+        return changed_claims(verify(AppleAttestation(changed), **expected), receipt=None)  # type: ignore[arg-type]
 
     return Subject(data, judge, range(start, start + len(parts.receipt)))
 

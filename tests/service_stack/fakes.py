@@ -38,6 +38,8 @@ from service.tables.signing_keys import StoredKey
 from service.tables.spent_proofs import name_of
 from service.tables.trust_bundles import StoredBundle
 
+from tests.minted_claims import changed_claims
+
 
 @dataclass
 class Switch:
@@ -170,7 +172,7 @@ class MemoryRedemption(Switch):
     def _write(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
         self.spent.add(challenge.nonce)
         # The receipt is no part of the claims' record.
-        self.attested_keys.rows[key.key_id] = replace(key, claims=replace(key.claims, receipt=None))
+        self.attested_keys.rows[key.key_id] = replace(key, claims=changed_claims(key.claims, receipt=None))
 
 
 @dataclass

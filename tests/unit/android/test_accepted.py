@@ -30,6 +30,7 @@ from devkit.devices.authority.certificate_template import (
     spki_of,
 )
 from devkit.devices.authority.der_writer import integer, object_identifier, sequence, tlv
+from tests.minted_claims import changed_claims
 from tests.unit.apple_mutations.scene import Drawn
 
 from .scene import (
@@ -310,4 +311,4 @@ def test_octets_behind_a_certificate_change_nothing_but_the_finding() -> None:
     """They are no part of what was signed."""
     plain = claims_of(Scene.default("pixel-5"))
     device = replace(RELEASES["pixel-5"], quirks=RELEASES["pixel-5"].quirks | {Quirk.TRAILING_OCTETS})
-    assert replace(claims_of(Scene.default(device)), findings=()) == replace(plain, findings=())
+    assert changed_claims(claims_of(Scene.default(device)), findings=()) == changed_claims(plain, findings=())

@@ -14,6 +14,7 @@ from attestation.errors import MalformedEvidence
 from devkit.devices.android import key_description as kd
 from devkit.devices.android.releases import RELEASES
 from devkit.devices.authority.der_writer import integer, octet_string
+from tests.minted_claims import changed_claims
 
 from .play_scene import judged, payload
 from .scene import Scene, claims_of, with_draft, with_hardware
@@ -25,7 +26,7 @@ PLAY = judged(payload())
 def test_record_gives_the_same_claims_back(release: str) -> None:
     """Through JSON, as the attested_keys table keeps them."""
     for claims in (claims_of(Scene.default(release)), claims_of(Scene.default(release)).with_play(PLAY)):
-        assert Claims.from_record(json.loads(json.dumps(claims.to_record()))) == claims
+        assert Claims.of_stored_key(json.loads(json.dumps(claims.to_record()))) == claims
 
 
 def test_renewal_keeps_enrolment_and_takes_the_newer_verdict() -> None:
@@ -34,7 +35,7 @@ def test_renewal_keeps_enrolment_and_takes_the_newer_verdict() -> None:
     newer = replace(PLAY, device_labels=())
     assert enrolled.renewed(enrolled.with_play(newer)) == enrolled.with_play(newer)
     assert enrolled.android is not None
-    silent = replace(enrolled, android=replace(enrolled.android, play=None))
+    silent = changed_claims(enrolled, android=replace(enrolled.android, play=None))
     assert enrolled.renewed(silent) == enrolled
 
 
@@ -55,7 +56,7 @@ def test_members_of_a_newer_release_are_left_out() -> None:
     claims = claims_of(Scene.default()).with_play(PLAY)
     record = json.loads(json.dumps(claims.to_record()))
     record["tomorrow"] = record["android"]["tomorrow"] = record["android"]["play"]["tomorrow"] = 1
-    assert Claims.from_record(record) == claims
+    assert Claims.of_stored_key(record) == claims
 
 
 def test_boot_state_is_a_word() -> None:

@@ -15,6 +15,8 @@ from bonafide_tokens.jose import b64url_encode
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.minted_claims import minted_claims
+
 from .scene import CLIENT_DATA, CLIENT_DATA_HASH, FORGED_KEY, Question, Scene, claims_of
 
 SCENE = Scene.default()
@@ -37,7 +39,7 @@ def test_signature_travels_as_evidence() -> None:
 
 
 def _apple_claims() -> Claims:
-    return Claims(
+    return minted_claims(
         format="apple-app-attest",
         platform=Platform.IOS,
         app_id="ABCDE12345.org.example.demo",

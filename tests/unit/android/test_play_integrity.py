@@ -18,6 +18,7 @@ from attestation.verify import verify_additional_evidence
 from bonafide_tokens.jose import b64url_encode
 
 from devkit.devices.android.play_integrity import verdict
+from tests.minted_claims import changed_claims
 
 from .play_scene import KEYS, NONCE, judged, payload, reference_values, with_part
 from .scene import CLIENT_DATA_HASH, ENDORSEMENTS, NOW, PACKAGE, SIGNER, Question, Scene, claims_of
@@ -306,7 +307,7 @@ def test_evidence_of_a_key_is_no_additional_evidence() -> None:
 
 def test_verdict_does_not_go_beside_another_platforms_key() -> None:
     """An iPhone has no Play services."""
-    apple = replace(claims_of(Scene.default()), android=None)
+    apple = changed_claims(claims_of(Scene.default()), android=None)
     with pytest.raises(RejectedEvidence) as refusal:
         apple.with_play(judged(payload()))
     assert refusal.value.reason is Reason.KEY_OTHER_PLATFORM
@@ -324,7 +325,7 @@ def test_verdict_about_an_app_that_shares_the_keys_user_id_goes_beside() -> None
     """Android attests every package of a shared user id: each of them may use the key."""
     claims = claims_of(Scene.default())
     assert claims.android is not None
-    shared = replace(claims, android=replace(claims.android, packages=(PACKAGE, "org.example.other")))
+    shared = changed_claims(claims, android=replace(claims.android, packages=(PACKAGE, "org.example.other")))
     play = replace(judged(payload()), package="org.example.other", requested_by="org.example.other")
     assert shared.with_play(play).android is not None
 

@@ -93,7 +93,7 @@ def test_genuine_chain_proves_nothing_for_another_app_challenge_or_order(case: C
 def test_genuine_claims_survive_the_store(case: Case) -> None:
     """Through JSON and back."""
     claims = _verify(case, _chain(case))
-    assert Claims.from_record(json.loads(json.dumps(claims.to_record()))) == claims
+    assert Claims.of_stored_key(json.loads(json.dumps(claims.to_record()))) == claims
 
 
 def test_altered_expectation_of_a_real_case_fails(tmp_path: Path) -> None:

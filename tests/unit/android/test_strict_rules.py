@@ -16,6 +16,7 @@ from bonafide.conformance.verdicts_alone import play_findings
 from devkit.devices.android import key_description as kd
 from devkit.devices.android.releases import RELEASES
 from devkit.devices.authority.der_writer import integer
+from tests.minted_claims import changed_claims
 
 from .play_scene import judged, payload
 from .scene import NOW, PACKAGE, SIGNER, Question, Scene, claims_of, with_hardware, with_software
@@ -41,7 +42,7 @@ def _rules(result: AttestationResult) -> list[str]:
 
 def _android(**changes: Any) -> Claims:
     assert GENUINE.android is not None
-    return replace(GENUINE, android=replace(GENUINE.android, **changes))
+    return changed_claims(GENUINE, android=replace(GENUINE.android, **changes))
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -82,13 +83,13 @@ def test_current_device_is_affirming() -> None:
             "android-strongbox-unconfirmed",
             Tier.WARNING,
         ),
-        (replace(GENUINE, key_storage=KeyStorage.SOFTWARE), "software-key", Tier.CONTRAINDICATED),
+        (changed_claims(GENUINE, key_storage=KeyStorage.SOFTWARE), "software-key", Tier.CONTRAINDICATED),
         (
-            replace(GENUINE, findings=("application-signer-unproved",)),
+            changed_claims(GENUINE, findings=("application-signer-unproved",)),
             "android-signer-unproved",
             Tier.CONTRAINDICATED,
         ),
-        (replace(GENUINE, chain_profile="factory"), "android-factory-profile", Tier.WARNING),
+        (changed_claims(GENUINE, chain_profile="factory"), "android-factory-profile", Tier.WARNING),
         (_android(provisioning="unknown"), "android-provisioning-unknown", Tier.WARNING),
         (_android(os_patch_level=None), "android-patch-level-unknown", Tier.WARNING),
         (_android(os_patch_level=0), "android-patch-level-unknown", Tier.WARNING),
@@ -99,7 +100,7 @@ def test_current_device_is_affirming() -> None:
         (_android(os_patch_level=209912), "android-patch-level-future", Tier.WARNING),
         (_android(strongbox_certified=True), "android-level-below-chain", Tier.WARNING),
         (
-            replace(GENUINE, findings=("application-id-contradicted",)),
+            changed_claims(GENUINE, findings=("application-id-contradicted",)),
             "android-application-id-contradicted",
             Tier.WARNING,
         ),

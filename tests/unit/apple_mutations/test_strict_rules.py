@@ -12,6 +12,7 @@ from attestation.appraisal.result import Tier
 from attestation.claims import Claims
 
 from devkit.devices.apple.app_attestation import encode_map
+from tests.minted_claims import changed_claims
 from tests.unit.apple_mutations.genuine_facts import GENUINE
 
 from .attestation_changes import with_authenticator_data
@@ -19,7 +20,7 @@ from .attestation_changes import with_authenticator_data
 
 def _apple(**changes: object) -> Claims:
     assert GENUINE.apple is not None
-    return replace(GENUINE, apple=replace(GENUINE.apple, **changes))  # type: ignore[arg-type]
+    return changed_claims(GENUINE, apple=replace(GENUINE.apple, **changes))  # type: ignore[arg-type]
 
 
 def _rules(claims: Claims) -> dict[str, Tier]:
@@ -39,9 +40,9 @@ def test_vetted_distribution_has_no_finding(category: int | None) -> None:
         (_apple(validation_category=3), "development-distribution", Tier.WARNING),
         *((_apple(validation_category=number), "unvetted-distribution", Tier.WARNING) for number in (0, 6, 7, 10, 99)),
         (_apple(full_security=False), "reduced-security-mac", Tier.CONTRAINDICATED),
-        (replace(GENUINE, findings=("apple-app-id-differs",)), "apple-app-id-differs", Tier.WARNING),
-        (replace(GENUINE, findings=("apple-access-list-unjudged",)), "apple-access-list-unjudged", Tier.WARNING),
-        (replace(GENUINE, findings=(CATEGORY_UNREAD,)), "apple-validation-category-unread", Tier.WARNING),
+        (changed_claims(GENUINE, findings=("apple-app-id-differs",)), "apple-app-id-differs", Tier.WARNING),
+        (changed_claims(GENUINE, findings=("apple-access-list-unjudged",)), "apple-access-list-unjudged", Tier.WARNING),
+        (changed_claims(GENUINE, findings=(CATEGORY_UNREAD,)), "apple-validation-category-unread", Tier.WARNING),
     ],
 )
 def test_one_fact_gives_one_finding(claims: Claims, rule: str, tier: Tier) -> None:

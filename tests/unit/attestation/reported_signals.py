@@ -8,6 +8,8 @@ from attestation.reference_values import Environment
 from bonafide_tokens.jose import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.minted_claims import minted_claims
+
 NOW = 1_780_000_000.0
 
 KEY = public_key_of(ec.generate_private_key(ec.SECP256R1()))
@@ -25,7 +27,7 @@ def claims(checked_at: float | None, sound: bool = True) -> Claims:
         integrity = HarmonyIntegrityClaims(
             profile="next", checked_at=checked_at, basic_integrity=sound, bundle_name="org.example.demo"
         )
-    return Claims(
+    return minted_claims(
         format="key-signature",
         platform=Platform.HARMONY,
         app_id="org.example.demo",

@@ -34,6 +34,7 @@ from bonafide_tokens.jose import public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.apple.app_attestation import point_of
+from tests.minted_claims import minted_claims
 
 DEX, LIBRARY, OTHER_STORE, ADDED = ("11" * 32, "22" * 32, "33" * 32, "44" * 32)
 BUILD = KnownBuild(
@@ -172,7 +173,7 @@ def test_order_of_a_text_that_is_no_number_is_none() -> None:
 
 
 def _claims(format_name: str, platform: Platform, **members: Any) -> Claims:
-    return Claims(
+    return minted_claims(
         format=format_name,
         platform=platform,
         app_id="org.example.demo",

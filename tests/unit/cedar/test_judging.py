@@ -16,6 +16,7 @@ from attestation.appraisal.policy import AppraisalContext
 from attestation.appraisal.result import Finding, Tier
 from attestation.claims import Claims
 
+from tests.minted_claims import changed_claims
 from tests.plain_policy.generated_contexts import generated_contexts
 from tests.unit.android.play_scene import judged, payload
 from tests.unit.android.scene import Scene, claims_of
@@ -167,7 +168,7 @@ def test_verdicts_are_old_after_24_hours_to_the_second(age: float, old: bool) ->
 def test_patch_level_ages_with_the_month(moment: str, age: int) -> None:
     """In UTC, at midnight; 24 months are not yet old."""
     assert ANDROID.android is not None
-    claims = replace(ANDROID, android=replace(ANDROID.android, os_patch_level=202404))
+    claims = changed_claims(ANDROID, android=replace(ANDROID.android, os_patch_level=202404))
     now = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
     context = AppraisalContext(claims=claims, client_data=None, now=now)
     assert facts_of(context).claims["patch_age_months"] == age
@@ -182,7 +183,7 @@ def test_vector_under_other_ids_says_what_the_facts_say() -> None:
         PERMIT + '@id("another") forbid (principal is Android, action == Action::"affirm", resource);'
     )
     assert ANDROID.android is not None
-    unlocked = replace(ANDROID, android=replace(ANDROID.android, device_locked=False))
+    unlocked = changed_claims(ANDROID, android=replace(ANDROID.android, device_locked=False))
     differing = BuildComparison(match=BuildMatch.DIFFERS, build="42", unknown=UnknownBuilds.WARN)
 
     def vector(claims: Claims, policy: CedarPolicy, build: BuildComparison | None = None) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from devkit.devices.authority.certificate_template import Extension, basic_const
 from devkit.devices.authority.der_writer import bit_string, boolean, integer, object_identifier, sequence, utf8_string
 from devkit.devices.harmony import huks_statement as huks
 from devkit.devices.harmony.device import RELEASES
+from tests.minted_claims import minted_claims
 from tests.unit.harmony.verified_claims import claims_of, harmony_of
 
 from .scene import (
@@ -46,7 +47,7 @@ def test_attestation_of_a_sound_device_says_what_it_proves() -> None:
     device = device_of()
     key = device.generate_key()
     claims = KeyQuestion(chain=device.attest_key(key, DIGEST)).ask()
-    assert claims == Claims(
+    assert claims == minted_claims(
         format="harmony-key-attestation",
         platform=Platform.HARMONY,
         app_id=BUNDLE,
@@ -186,7 +187,7 @@ def test_key_that_cannot_sign_es256_is_described(algorithm: str, spki: bytes) ->
     """Genuine HUKS keys of other types verify; claims say what they are, and the record survives."""
     claims = claims_of(device_of().draft(spki, DIGEST))
     assert (harmony_of(claims).key_algorithm, claims.public_key) == (algorithm, spki)
-    assert Claims.from_record(claims.to_record()) == claims
+    assert Claims.of_stored_key(claims.to_record()) == claims
 
 
 def test_known_claims_of_every_kind_are_read() -> None:

@@ -21,6 +21,7 @@ from attestation.verify import verify, verify_additional_evidence
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.harmony.device import SoftwareHarmony
+from tests.minted_claims import changed_claims
 
 from .scene import BUNDLE, CLIENT_DATA, DIGEST, ENDORSEMENTS, EXPECTED, NOW, device_of
 
@@ -66,8 +67,8 @@ def test_verdict_is_laid_beside_the_key() -> None:
     both = beside(claims, token_of(device))
     assert both.harmony is not None
     assert both.harmony.integrity is not None
-    assert replace(both, harmony=replace(both.harmony, integrity=None)) == claims
-    assert Claims.from_record(both.to_record()) == both
+    assert changed_claims(both, harmony=replace(both.harmony, integrity=None)) == claims
+    assert Claims.of_stored_key(both.to_record()) == both
 
 
 def test_verdict_alone_proves_no_key() -> None:
@@ -100,7 +101,7 @@ def test_verdict_over_other_client_data_does_not_go_beside() -> None:
 def test_verdict_does_not_go_beside_a_key_of_another_platform() -> None:
     """A Huawei phone's verdict says nothing about an iPhone's key."""
     device = device_of()
-    claims = replace(enrolled(device, device.generate_key()), platform=Platform.IOS, harmony=None)
+    claims = changed_claims(enrolled(device, device.generate_key()), platform=Platform.IOS, harmony=None)
     assert refusal(claims, token_of(device)) is Reason.KEY_OTHER_PLATFORM
 
 

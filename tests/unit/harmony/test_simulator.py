@@ -61,7 +61,7 @@ def test_simulator_is_let_in_by_its_switch() -> None:
     assert claims.key_storage is KeyStorage.SOFTWARE
     assert claims.environment is Environment.DEVELOPMENT
     assert ka.SIMULATOR in claims.findings
-    assert Claims.from_record(claims.to_record()) == claims
+    assert Claims.of_stored_key(claims.to_record()) == claims
 
 
 def test_simulator_is_refused_by_the_strict_policy_all_the_same() -> None:

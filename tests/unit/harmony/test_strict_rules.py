@@ -12,6 +12,7 @@ from attestation.claims import Claims, KeyStorage
 from attestation.evidence import AttestationKind
 from attestation.reference_values import Environment
 
+from tests.minted_claims import changed_claims
 from tests.unit.harmony.sound_facts import KEY, SOUND, VERDICT
 
 from .scene import EXPECTED, NOW, KeyQuestion, chain_draft, device_of
@@ -28,7 +29,7 @@ def rules(claims: Claims, *, now: float | None = NOW) -> dict[str, Tier]:
 def key_with(**changes: object) -> Claims:
     harmony = SOUND.harmony
     assert harmony is not None
-    return replace(SOUND, harmony=replace(harmony, **changes))  # type: ignore[arg-type]
+    return changed_claims(SOUND, harmony=replace(harmony, **changes))  # type: ignore[arg-type]
 
 
 def verdict_with(**changes: object) -> Claims:
@@ -64,13 +65,17 @@ def test_key_without_a_verdict_is_asked_for_one() -> None:
         (verdict_with(details=("unlock",)), "harmony-device-integrity-detail", Tier.CONTRAINDICATED),
         (verdict_with(details=("a word of tomorrow",)), "harmony-device-integrity-detail", Tier.CONTRAINDICATED),
         (verdict_with(profile="hms"), "harmony-device-integrity-of-hms-core", Tier.WARNING),
-        (replace(SOUND, key_storage=KeyStorage.SOFTWARE), "software-key", Tier.CONTRAINDICATED),
-        (replace(SOUND, environment=Environment.DEVELOPMENT), "development-environment", Tier.WARNING),
-        (replace(SOUND, findings=("harmony-signer-unpinned",)), "harmony-signer-unpinned", Tier.WARNING),
-        (replace(SOUND, findings=("harmony-device-identified",)), "harmony-device-identified", Tier.WARNING),
-        (replace(SOUND, findings=("harmony-revocation-unchecked",)), "harmony-revocation-unchecked", Tier.WARNING),
+        (changed_claims(SOUND, key_storage=KeyStorage.SOFTWARE), "software-key", Tier.CONTRAINDICATED),
+        (changed_claims(SOUND, environment=Environment.DEVELOPMENT), "development-environment", Tier.WARNING),
+        (changed_claims(SOUND, findings=("harmony-signer-unpinned",)), "harmony-signer-unpinned", Tier.WARNING),
+        (changed_claims(SOUND, findings=("harmony-device-identified",)), "harmony-device-identified", Tier.WARNING),
         (
-            replace(SOUND, findings=("harmony-attestation-version-unknown",)),
+            changed_claims(SOUND, findings=("harmony-revocation-unchecked",)),
+            "harmony-revocation-unchecked",
+            Tier.WARNING,
+        ),
+        (
+            changed_claims(SOUND, findings=("harmony-attestation-version-unknown",)),
             "harmony-attestation-version-unknown",
             Tier.WARNING,
         ),
@@ -100,7 +105,7 @@ def test_member_that_could_not_be_read_is_recorded_and_costs_nothing() -> None:
 @pytest.mark.parametrize("finding", ["harmony-claims-unread", "harmony-issued-on-device"])
 def test_finding_that_is_only_recorded_costs_nothing(finding: str) -> None:
     """A claim in a new form, a key attested without the network: genuine, and worth counting."""
-    result = judged(replace(SOUND, findings=(finding,)))
+    result = judged(changed_claims(SOUND, findings=(finding,)))
     assert result.tier is Tier.AFFIRMING
     assert [found.rule for found in result.findings] == [finding]
 
@@ -134,4 +139,4 @@ def test_debug_build_is_refused_even_where_development_may_enrol() -> None:
 
 def test_claims_without_their_platforms_part_are_refused() -> None:
     """Nothing is known of such a key, and no rule may be skipped for want of what it reads."""
-    assert rules(replace(SOUND, harmony=None)) == {"policy-error": Tier.CONTRAINDICATED}
+    assert rules(changed_claims(SOUND, harmony=None)) == {"policy-error": Tier.CONTRAINDICATED}

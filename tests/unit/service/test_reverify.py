@@ -12,6 +12,7 @@ from attestation.errors import AttestationError, EndorsementsUnavailable, Reason
 from attestation.reference_values import AppleReferenceValues, Environment, ReferenceValues
 from attestation.reverify import reverify
 
+from tests.minted_claims import changed_claims
 from tests.service_stack.memory_stack import ANDROID, APP_ID, ENDORSEMENTS, HARMONY, NOW, MemoryStack
 
 APPLE = AppleReferenceValues(app_ids=(APP_ID,))
@@ -82,7 +83,7 @@ def test_key_that_enrolled_under_a_root_no_longer_trusted_is_refused(
     claims: Claims = request.getfixturevalue(platform)
     production = pinned_endorsements().with_android_status(StatusList({}, NOW))
     assert reason(claims, EXPECTED, production) is Reason.ANCHOR_UNKNOWN
-    assert reason(replace(claims, anchor=None), EXPECTED, listing()) is Reason.ANCHOR_UNKNOWN
+    assert reason(changed_claims(claims, anchor=None), EXPECTED, listing()) is Reason.ANCHOR_UNKNOWN
     assert reverify(claims, reference_values=EXPECTED, endorsements=listing()) == claims
 
 
@@ -94,8 +95,8 @@ def test_key_whose_vendor_has_no_anchor_at_all_waits(apple: Claims) -> None:
 
 
 def test_claims_of_no_platform_stand_on_nothing(apple: Claims) -> None:
-    """Nothing was reverified, so nothing may pass."""
-    assert reason(replace(apple, apple=None), EXPECTED, ENDORSEMENTS) is Reason.KEY_OTHER_PLATFORM
+    """Nothing was rechecked, so nothing may pass."""
+    assert reason(changed_claims(apple, apple=None), EXPECTED, ENDORSEMENTS) is Reason.KEY_OTHER_PLATFORM
 
 
 def test_whether_play_is_expected_is_todays_word(android: Claims) -> None:
@@ -136,7 +137,7 @@ def test_list_of_any_age_is_enforced(android: Claims) -> None:
 def test_key_of_the_simulator_needs_its_switch(harmony: Claims) -> None:
     """The switch is turned off: keys that it let in stop renewing."""
     assert harmony.harmony is not None
-    simulated = replace(harmony, harmony=replace(harmony.harmony, simulator=True))
+    simulated = changed_claims(harmony, harmony=replace(harmony.harmony, simulator=True))
     assert reason(simulated, EXPECTED, ENDORSEMENTS) is Reason.ANCHOR_UNKNOWN
     switched_on = replace(ENDORSEMENTS, harmony_simulator=ENDORSEMENTS.harmony_anonymous[-1:])
     assert reverify(simulated, reference_values=EXPECTED, endorsements=switched_on) == simulated
@@ -145,7 +146,7 @@ def test_key_of_the_simulator_needs_its_switch(harmony: Claims) -> None:
 def test_second_signer_that_is_withdrawn_is_noticed(android: Claims) -> None:
     """Every signer that the attestation named must still be listed, not just one of them."""
     assert android.android is not None
-    two = replace(
+    two = changed_claims(
         android, android=replace(android.android, signing_digests=(*android.android.signing_digests, "00" * 32))
     )
     assert reason(two, EXPECTED, listing()) is Reason.SIGNER_MISMATCH

@@ -6,7 +6,7 @@ Claims hold no secret and no personal data; they are stored with the attested ke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import InitVar, asdict, dataclass, fields, replace
 from enum import StrEnum, unique
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.encoding.jose import b64url_encode
 from attestation.errors import Reason, RejectedEvidence
 from attestation.reference_values import Environment
+from attestation.seal import Seal
 
 _T = TypeVar("_T")
 
@@ -206,7 +207,7 @@ class HarmonyClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Facts proved by one piece of verified evidence.
+    """Facts proved by one piece of verified evidence: who holds claims holds the proof of it (see :class:`Seal`).
 
     ``public_key`` is the attested key as uncompressed point (EC) or SubjectPublicKeyInfo (other types).
     ``chain_profile`` tells how strictly the certificate chain was judged, ``anchor`` which trust anchor it ended in
@@ -230,6 +231,11 @@ class Claims:
     android: AndroidClaims | None = None
     harmony: HarmonyClaims | None = None
     receipt: bytes | None = None
+    seal: InitVar[Seal]
+
+    def __post_init__(self, seal: Seal) -> None:
+        if not isinstance(seal, Seal):
+            raise TypeError("only verifiers make claims")
 
     @property
     def key_id(self) -> str:
@@ -261,6 +267,7 @@ class Claims:
         findings = tuple(dict.fromkeys(kept + newer.findings))
         return replace(
             self,
+            seal=Seal.VERIFIED,
             counter=_newer(newer.counter, self.counter),
             findings=findings,
             apple=apple,
@@ -280,13 +287,13 @@ class Claims:
             )
         if any(name is not None and name not in self.android.packages for name in (play.package, play.requested_by)):
             raise RejectedEvidence(Reason.APP_MISMATCH, "key and Play Integrity verdict are of two different apps")
-        return replace(self, android=replace(self.android, play=play, play_skipped=None))
+        return replace(self, seal=Seal.VERIFIED, android=replace(self.android, play=play, play_skipped=None))
 
     def without_play(self, cause: str) -> Claims:
         """These claims beside a Play Integrity token that nobody opened, for ``cause``. For Android claims only."""
         if self.android is None:
             raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token beside a key of another platform")
-        return replace(self, android=replace(self.android, play_skipped=cause))
+        return replace(self, seal=Seal.VERIFIED, android=replace(self.android, play_skipped=cause))
 
     def with_device_integrity(self, integrity: HarmonyIntegrityClaims) -> Claims:
         """These claims beside a SysIntegrity verdict over the same client data. For HarmonyOS claims only."""
@@ -294,7 +301,7 @@ class Claims:
             raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a SysIntegrity verdict beside a key of another platform")
         if integrity.bundle_name != self.harmony.bundle_name:
             raise RejectedEvidence(Reason.APP_MISMATCH, "key and device integrity are of two different apps")
-        return replace(self, harmony=replace(self.harmony, integrity=integrity))
+        return replace(self, seal=Seal.VERIFIED, harmony=replace(self.harmony, integrity=integrity))
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready facts for storage and decision records: no receipt, no ``None``."""
@@ -317,9 +324,10 @@ class Claims:
         return _present(record)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, object]) -> Claims:
-        """The claims that :meth:`to_record` wrote. For our own store; not a parser of foreign input.
+    def of_stored_key(cls, record: Mapping[str, object]) -> Claims:
+        """The claims that :meth:`to_record` wrote into a key's row, verified before they were stored.
 
+        For our own store; neither a verifier nor a parser of foreign input.
         Members that are not known here are left out: a newer release wrote them, before a rollback to this one.
         """
         facts = _known(cls, record)
@@ -345,7 +353,7 @@ class Claims:
                 else None
             )
             facts["harmony"] = HarmonyClaims(**inner)
-        return cls(**facts)
+        return cls(seal=Seal.VERIFIED, **facts)
 
 
 def _settled_by(apple: AppleClaims | None) -> frozenset[str]:

@@ -19,6 +19,7 @@ from attestation.claims import Claims, Platform
 from attestation.encoding.jose import public_key_from_point
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import KeySignature
+from attestation.seal import Seal
 
 FORMAT: Final = "key-signature"
 _ES256_OF_DIGEST: Final = ec.ECDSA(Prehashed(SHA256()))
@@ -47,4 +48,4 @@ def verify_key_signature(evidence: KeySignature, *, client_data_hash: bytes, att
         key.verify(encode_dss_signature(r, s), client_data_hash, _ES256_OF_DIGEST)
     except InvalidSignature as error:
         raise RejectedEvidence(Reason.SIGNATURE_INVALID, "not signed by the attested key over this data") from error
-    return replace(enrolled, format=FORMAT, counter=None, findings=())
+    return replace(enrolled, seal=Seal.VERIFIED, format=FORMAT, counter=None, findings=())

@@ -21,6 +21,7 @@ from attestation.reference_values import (
     HarmonyReferenceValues,
     ReferenceValues,
 )
+from attestation.seal import Seal
 
 
 def reverify(claims: Claims, *, reference_values: ReferenceValues, endorsements: Endorsements) -> Claims:
@@ -40,7 +41,7 @@ def reverify(claims: Claims, *, reference_values: ReferenceValues, endorsements:
         android = _android(claims, claims.android, reference_values.android)
         _check_anchor(claims, endorsements.android_attestation)
         _check_revocation(claims.android, endorsements)
-        return replace(claims, android=android)
+        return replace(claims, seal=Seal.VERIFIED, android=android)
     if claims.harmony is not None:
         _harmony(claims.harmony, reference_values.harmony)
         _check_anchor(claims, _harmony_anchors(claims.harmony, endorsements))

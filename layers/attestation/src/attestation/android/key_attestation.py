@@ -49,6 +49,7 @@ from attestation.endorsements import Endorsements
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation
 from attestation.reference_values import AndroidReferenceValues, Environment
+from attestation.seal import Seal
 
 FORMAT: Final = "android-key-attestation"
 
@@ -292,6 +293,7 @@ def _claims(
         findings[SIGNER_UNPROVED] = None
     boot_hash = root_of_trust.verified_boot_hash
     return Claims(
+        seal=Seal.VERIFIED,
         format=FORMAT,
         platform=Platform.ANDROID,
         app_id=package[0],

@@ -21,6 +21,7 @@ from attestation.encoding.jose import public_key_from_point
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion
 from attestation.reference_values import AppleReferenceValues, Environment
+from attestation.seal import Seal
 
 FORMAT: Final = "apple-app-attest-assertion"
 _MAX_BYTES: Final = 4096  # genuine ones have 140 bytes, 220 with the map of iOS 27
@@ -64,6 +65,7 @@ def verify_assertion(
     # 7. The challenge inside client data is the caller's: it knows what it issued and what is spent.
     # 8. Category and bundle version: handed to policy like the attestation's.
     return Claims(
+        seal=Seal.VERIFIED,
         format=FORMAT,
         platform=Platform.IOS,
         app_id=app_id,

@@ -30,6 +30,7 @@ from attestation.endorsements import Endorsements
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import MAX_EVIDENCE_BYTES, AppleAttestation
 from attestation.reference_values import AppleReferenceValues, Environment
+from attestation.seal import Seal
 
 FORMAT: Final = "apple-app-attest"
 AAGUIDS: Final = {
@@ -113,6 +114,7 @@ def verify_attestation(
     facts = read_facts(leaf)
     # 16. What was proved.
     return Claims(
+        seal=Seal.VERIFIED,
         format=FORMAT,
         platform=Platform.MACOS if facts.mac else Platform.IOS,
         app_id=app_id,

@@ -16,6 +16,7 @@ from attestation.appraisal.facts import SIGNALS
 from attestation.appraisal.result import AttestationResult, Tier
 from attestation.claims import Claims, HarmonyIntegrityClaims, PlayClaims
 from attestation.client_data import ClientData, Signal
+from attestation.seal import Seal
 
 MAX_OTHERS: Final = 20
 """Most noted signals whose names no schema knows. Those that are noted stay, and further ones are dropped: junk, said
@@ -67,7 +68,7 @@ class Noted:
             at=record["at"],
             revision=record["revision"],
             findings=tuple(record["findings"]),
-            claims=Claims.from_record(record["claims"]) if "claims" in record else None,
+            claims=Claims.of_stored_key(record["claims"]) if "claims" in record else None,
             signals=dict(record["signals"]),
             details=dict(record.get("details", {})),
         )
@@ -148,7 +149,7 @@ def _later(stored: _Verdict | None, noted: _Verdict | None) -> _Verdict | None:
 
 def _with_verdict(claims: Claims, verdict: _Verdict | None) -> Claims:
     if claims.android is not None and isinstance(verdict, PlayClaims):
-        return replace(claims, android=replace(claims.android, play=verdict))
+        return replace(claims, seal=Seal.VERIFIED, android=replace(claims.android, play=verdict))
     if claims.harmony is not None and isinstance(verdict, HarmonyIntegrityClaims):
-        return replace(claims, harmony=replace(claims.harmony, integrity=verdict))
+        return replace(claims, seal=Seal.VERIFIED, harmony=replace(claims.harmony, integrity=verdict))
     return claims

@@ -43,6 +43,7 @@ from attestation.harmony.attestation_extension import (
 )
 from attestation.harmony.simulator import is_simulator_root
 from attestation.reference_values import Environment, HarmonyReferenceValues
+from attestation.seal import Seal
 
 FORMAT: Final = "harmony-key-attestation"
 
@@ -131,6 +132,7 @@ def verify_key_attestation(
     device_level, level_unread = _device_security_level(certificates, anchor)
     in_tee = key_manager_level == TEE_LEVEL and not simulator
     return Claims(
+        seal=Seal.VERIFIED,
         format=FORMAT,
         platform=Platform.HARMONY,
         app_id=application.bundle_name,

@@ -274,7 +274,7 @@ def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
     return EnrolledKey(
         key_id=row["key_id"],
         app=row["app"],
-        claims=Claims.from_record(json.loads(row["claims"])),
+        claims=Claims.of_stored_key(json.loads(row["claims"])),
         counter=row.get("counter"),
         state=KeyState(row["state"]),
         blocked_until=_blocked_until(row),

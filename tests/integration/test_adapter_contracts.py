@@ -199,7 +199,7 @@ def test_nonce_is_spent_across_enrolling_and_renewing(world: World) -> None:
 def test_unknown_key_does_not_renew(world: World) -> None:
     """An update must not create a row."""
     key = enrolled_key()
-    assert refusal(world, "renew", challenge(), renewed(key, 1)) is Reason.KEY_UNKNOWN
+    assert refusal(world, "renew", challenge(), renewed(key, 1)) is ServiceReason.KEY_UNKNOWN
 
 
 def test_key_of_another_app_does_not_renew(world: World) -> None:
@@ -214,7 +214,7 @@ def test_expired_key_does_not_renew(world: World) -> None:
     key = enrolled_key()
     world.redemption.enrol(challenge(), key)
     late = renewed(key, 1, last_seen=key.expires_at)
-    assert refusal(world, "renew", challenge(), late) is Reason.KEY_UNKNOWN
+    assert refusal(world, "renew", challenge(), late) is ServiceReason.KEY_UNKNOWN
 
 
 # --- signing keys ---------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def test_key_whose_vendor_has_no_anchor_at_all_waits(apple: Claims) -> None:
 
 
 def test_claims_of_no_platform_stand_on_nothing(apple: Claims) -> None:
-    """Nothing was rechecked, so nothing may pass."""
+    """Nothing was reverified, so nothing may pass."""
     assert reason(changed_claims(apple, apple=None), EXPECTED, ENDORSEMENTS) is Reason.KEY_OTHER_PLATFORM
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.appraisal.signal_history import Noted
+from attestation.appraisal.signal_history import SignalHistory
 from attestation.errors import Reason
 from attestation.reference_values import Environment
 from bonafide_tokens.trust_bundle import open_trust_bundle, sign_trust_bundle
@@ -138,8 +138,8 @@ def test_key_with_a_counter_does_not_renew_without_it(world: World) -> None:
     assert refusal(world, "renew", challenge(), replace(key, counter=None)) is Reason.KEY_OTHER_PLATFORM
 
 
-def a_note(key: EnrolledKey, **changes: Any) -> Noted:
-    noted = Noted(
+def a_note(key: EnrolledKey, **changes: Any) -> SignalHistory:
+    noted = SignalHistory(
         at=int(NOW),
         findings=("signal-hooking",),
         claims=changed_claims(key.claims, os_version="17"),

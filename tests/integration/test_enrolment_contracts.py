@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from attestation.appraisal.signal_history import Noted
+from attestation.appraisal.signal_history import SignalHistory
 from attestation.challenge import OpenedChallenge
 from service.errors import Reason as ServiceReason
 from service.tables.attested_keys import EnrolledKey, Enrolment
@@ -38,7 +38,7 @@ def test_request_that_enrolled_a_key_gets_nothing_after_a_note(world: World) -> 
     opened = challenge()
     key = asked(opened, enrolled_key())
     world.redemption.enrol(opened, key)
-    assert world.attested_keys.note(key, Noted(at=key.last_seen, signals={"hooking": key.last_seen}))
+    assert world.attested_keys.note(key, SignalHistory(at=key.last_seen, signals={"hooking": key.last_seen}))
     assert refusal(world, "enrol", opened, key) is ServiceReason.KEY_ALREADY_ENROLLED
 
 

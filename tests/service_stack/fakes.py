@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from attestation.appraisal.builds import KnownBuild
-from attestation.appraisal.signal_history import Noted
+from attestation.appraisal.signal_history import SignalHistory
 from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.errors import Reason as TokenReason
@@ -90,7 +90,7 @@ class MemoryAttestedKeys(Switch):
         """The rows without notes: what only a success may change."""
         return {key_id: replace(row, noted=None) for key_id, row in self.rows.items()}
 
-    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+    def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         self.touch()
         row = self.rows.get(key.key_id)
         if row is None or row.app != key.app or _revision(row) != _revision(key):

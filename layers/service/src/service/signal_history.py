@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from attestation.appraisal.signal_history import Noted
+from attestation.appraisal.signal_history import SignalHistory
 
 from service.errors import Unavailable
 from service.tables.attested_keys import AttestedKeys, EnrolledKey
 from service.telemetry.decisions import count, log_unavailable, log_unexpected, logger
 
 
-def note_best_effort(attested_keys: AttestedKeys, key: EnrolledKey, noted: Noted, request_id: str) -> bool:
+def note_best_effort(attested_keys: AttestedKeys, key: EnrolledKey, noted: SignalHistory, request_id: str) -> bool:
     """Write ``noted`` on ``key``; a write that is lost is logged and counted, and never changes the answer.
 
     False when the key changed meanwhile: whoever reads it again may try again.

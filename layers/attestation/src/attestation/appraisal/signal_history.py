@@ -24,7 +24,7 @@ afterwards, must not push out what a device once said in earnest. Those known by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class SignalHistory:
     """Notes on one key. Times are Unix seconds.
 
     ``at`` and ``findings`` are of the latest refusal or report, for the operator. ``claims`` hold the latest verdict
@@ -62,7 +62,7 @@ class Noted:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Noted:
+    def from_record(cls, record: Mapping[str, Any]) -> SignalHistory:
         """The notes that :meth:`to_record` wrote. For our own store; not a parser of foreign input."""
         return cls(
             at=record["at"],
@@ -75,7 +75,7 @@ class Noted:
 
 
 def note_refusal(
-    earlier: Noted | None,
+    earlier: SignalHistory | None,
     *,
     stored: Claims,
     claims: Claims,
@@ -83,7 +83,7 @@ def note_refusal(
     result: AttestationResult,
     now: float,
     memory: float,
-) -> Noted | None:
+) -> SignalHistory | None:
     """The notes after a renewal that appraisal refused with ``result``, or ``None`` when there is nothing new to note.
 
     ``stored`` are the claims that the key had before, ``claims`` with what this renewal proved; ``raised`` the app's
@@ -94,7 +94,7 @@ def note_refusal(
     told = _verdict(claims) != _verdict(stored)
     if not raised and not told:
         return None
-    noted = _with_signals(earlier or Noted(at=int(now), revision=0), raised, now=now, memory=memory)
+    noted = _with_signals(earlier or SignalHistory(at=int(now), revision=0), raised, now=now, memory=memory)
     latest = noted.claims
     if told:
         latest = claims if latest is None else noted.recalled(claims)
@@ -103,12 +103,12 @@ def note_refusal(
 
 
 def note_report(
-    earlier: Noted | None, *, raised: Iterable[Signal], result: AttestationResult, now: float, memory: float
-) -> Noted | None:
+    earlier: SignalHistory | None, *, raised: Iterable[Signal], result: AttestationResult, now: float, memory: float
+) -> SignalHistory | None:
     """The notes after a report of signals that lower the verdict, or ``None`` when they say it already: one note a
     second is enough for whoever repeats himself."""
     raised = tuple(raised) if memory > 0 else ()
-    before = earlier or Noted(at=int(now), revision=0)
+    before = earlier or SignalHistory(at=int(now), revision=0)
     noted = _with_signals(before, raised, now=now, memory=memory)
     if not raised or (noted.signals, noted.details) == (before.signals, before.details):
         return None
@@ -116,7 +116,7 @@ def note_report(
     return replace(noted, at=int(now), revision=before.revision + 1, findings=rules)
 
 
-def _with_signals(noted: Noted, raised: tuple[Signal, ...], *, now: float, memory: float) -> Noted:
+def _with_signals(noted: SignalHistory, raised: tuple[Signal, ...], *, now: float, memory: float) -> SignalHistory:
     signals = {name: at for name, at in noted.signals.items() if now < at + memory}
     signals.update((signal.name, int(now)) for signal in raised)
     others = [name for name in signals if name not in _KNOWN][:MAX_OTHERS]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from attestation.appraisal.signal_history import Noted
+from attestation.appraisal.signal_history import SignalHistory
 from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
 from attestation.errors import Reason, RejectedEvidence
@@ -59,7 +59,7 @@ class EnrolledKey:
     enrolled_at: int
     last_seen: int
     expires_at: int
-    noted: Noted | None = None
+    noted: SignalHistory | None = None
     enrolment: Enrolment | None = None
 
     def recalled(self) -> EnrolledKey:
@@ -97,7 +97,7 @@ class AttestedKeys(Protocol):
         """The key, whatever its state, or ``None``. Raises :class:`~service.errors.Unavailable`."""
         ...
 
-    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+    def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         """Write ``noted`` on a key that was read as ``key``, and nothing else: no nonce, no counter, no date.
 
         False when the key is gone or somebody else noted something since it was read. Raises
@@ -119,7 +119,7 @@ class DynamoDBAttestedKeys:
             answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key_id}}, ConsistentRead=True)
         return _key_of(from_item(answer["Item"])) if "Item" in answer else None
 
-    def note(self, key: EnrolledKey, noted: Noted) -> bool:
+    def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         unchanged = "attribute_not_exists(#noted)" if key.noted is None else "#noted.#revision = :read"
         row = {"revision": noted.revision, "record": json.dumps(noted.to_record(), separators=(",", ":"))}
         values = {":noted": row, ":app": key.app, ":read": None if key.noted is None else key.noted.revision}
@@ -282,6 +282,6 @@ def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
         enrolled_at=row["enrolled_at"],
         last_seen=row["last_seen"],
         expires_at=row["expires_at"],
-        noted=Noted.from_record(json.loads(row["noted"]["record"])) if "noted" in row else None,
+        noted=SignalHistory.from_record(json.loads(row["noted"]["record"])) if "noted" in row else None,
         enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from attestation.appraisal.result import AttestationResult, Finding, Tier
-from attestation.appraisal.signal_history import MAX_OTHERS, Noted, note_refusal, note_report
+from attestation.appraisal.signal_history import MAX_OTHERS, SignalHistory, note_refusal, note_report
 from attestation.claims import Claims
 from attestation.client_data import MAX_SIGNALS, Signal
 
@@ -24,7 +24,9 @@ REFUSED = AttestationResult(
 )
 
 
-def noted(earlier: Noted | None, stored: Claims, newer: Claims, *signals: str, now: float = NOW) -> Noted | None:
+def noted(
+    earlier: SignalHistory | None, stored: Claims, newer: Claims, *signals: str, now: float = NOW
+) -> SignalHistory | None:
     raised = said(*signals).signals
     return note_refusal(earlier, stored=stored, claims=newer, raised=raised, result=REFUSED, now=now, memory=DAY)
 
@@ -60,7 +62,7 @@ def test_only_signals_of_this_renewal_are_noted() -> None:
 
 def test_app_is_reminded_once_and_for_its_time() -> None:
     """A signal that it raises itself is not raised twice; one whose time is up is forgotten."""
-    note = Noted(at=int(NOW), signals={"hooking": int(NOW), "root": int(NOW) - 60})
+    note = SignalHistory(at=int(NOW), signals={"hooking": int(NOW), "root": int(NOW) - 60})
     assert [s.name for s in note.reminded(said("hooking"), now=NOW + 1, memory=DAY).signals] == ["hooking", "root"]
     assert [s.name for s in note.reminded(said(), now=NOW + DAY - 1, memory=DAY).signals] == ["hooking"]
     assert note.reminded(said(), now=NOW + DAY, memory=DAY).signals == ()
@@ -68,7 +70,7 @@ def test_app_is_reminded_once_and_for_its_time() -> None:
 
 def test_notes_stay_bounded_and_drop_what_is_over() -> None:
     """The attack: junk, said afterwards, to push out what the app once said in earnest."""
-    note: Noted | None = Noted(at=1, signals={"over": int(NOW - DAY), "in-earnest": int(NOW) - 60})
+    note: SignalHistory | None = SignalHistory(at=1, signals={"over": int(NOW - DAY), "in-earnest": int(NOW) - 60})
     for batch in range(4):
         junk = (f"junk-{batch}-{n}" for n in range(MAX_SIGNALS - 1))
         note = noted(note, claims(NOW), claims(NOW), *junk, "hooking")
@@ -83,7 +85,7 @@ def test_detail_is_remembered_with_its_signal() -> None:
     raised = (Signal("hooking", "frida"), Signal("odd", "x" * 256))
     note = note_report(None, raised=raised, result=REFUSED, now=NOW, memory=DAY)
     assert note is not None
-    assert Noted.from_record(note.to_record()) == note
+    assert SignalHistory.from_record(note.to_record()) == note
     later = note.reminded(said(), now=NOW + 60, memory=DAY).signals
     assert later == (Signal("hooking", "frida"), Signal("odd", None))
 
@@ -102,6 +104,6 @@ def test_repeated_report_is_noted_once_a_second() -> None:
 
 def test_notes_come_back_from_their_record() -> None:
     """With and without a verdict."""
-    note = Noted(at=7, revision=3, findings=("a",), claims=claims(NOW), signals={"hooking": 7})
+    note = SignalHistory(at=7, revision=3, findings=("a",), claims=claims(NOW), signals={"hooking": 7})
     for each in (note, replace(note, claims=None, signals={}), replace(note, details={"hooking": "frida"})):
-        assert Noted.from_record(each.to_record()) == each
+        assert SignalHistory.from_record(each.to_record()) == each

@@ -1,0 +1,86 @@
+"""Names that were given up do not come back: neither in commands that pages and texts name, nor as identifiers.
+
+The table of old names, its tests and its page may say them; so may the changelog and decisions, which are history.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Final
+
+import pytest
+
+from tests.architecture.source_tree import ROOT
+
+_ALLOWED: Final = (
+    "CHANGELOG.md",
+    "docs/adr/",
+    "docs/command.md",
+    "bonafide/cli/old_names.py",
+    "tests/unit/command/test_old_names.py",
+    "tests/architecture/test_words.py",
+)
+_TEXTS: Final = (".py", ".md", ".yaml", ".yml", ".toml", ".json", ".cedar", "Makefile", ".ci/run")
+
+GIVEN_UP: Final = {
+    r"\bbonafide[\"'}`]* (?:api|keys?) ": "bonafide route, device-key, signing-key",
+    r"\bapp not-before\b": "token show, token revoke",
+    r"\bapi mode\b": "route set",
+    r"\bpolicy starter [a-z`]+ --": "policy init",
+    r"(?<![\w-])--why\b": "--reason",
+    r"\bmake (?:flips|drills|story)\b": "make test-exhaustive, bench-revocation, demo-outbreak",
+    r"\bNothing to object to\b": "No problems found.",
+    r"\b(?:DynamoDB|Memory)?Settlement\b": "Redemption",
+    r"\b(?:Ready)?Mint\(": "TokenIssuer",
+    r"\b(?:DynamoDB|Memory)?PublicationMarker\b": "PublishDebounce",
+    r"\brecheck(?:ed)?\b": "reverify",
+    r"\bcorroborate": "additional evidence",
+    r"\bclass Noted\b|\bNoted\(": "SignalHistory",
+}
+"""Pattern → what is said instead."""
+
+_ELSEWHERE: Final = {("template.yaml", r"\b(?:DynamoDB|Memory)?PublicationMarker\b")}
+
+
+def _texts() -> list[tuple[str, str]]:
+    """Path and text of every file of the repository that must keep to the words."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [
+        (name, (ROOT / name).read_text("utf-8"))
+        for name in listed.splitlines()
+        if name.endswith(_TEXTS) and not name.startswith(_ALLOWED) and (ROOT / name).is_file()
+    ]
+
+
+@pytest.mark.parametrize(("pattern", "instead"), GIVEN_UP.items(), ids=GIVEN_UP.values())
+def test_name_that_was_given_up_is_said_nowhere(pattern: str, instead: str) -> None:
+    """The failure names each place."""
+    texts = _texts()
+    assert len(texts) > 500
+    found = [
+        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
+        for name, text in texts
+        if (name, pattern) not in _ELSEWHERE
+        for match in re.finditer(pattern, text)
+    ]
+    assert found == [], f"say {instead}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run `bonafide api mode orders`",
+        'f"bonafide key show {key}"',
+        "bonafide keys list",
+        "`bonafide app not-before APP --now`",
+        'publish --why "x"',
+        "make flips",
+        "settlement: DynamoDBSettlement",
+        "mint = ReadyMint(",
+        "class Noted:",
+    ],
+)
+def test_old_name_is_found(text: str) -> None:
+    """A word list that finds nothing would hold nothing."""
+    assert any(re.search(pattern, text) for pattern in GIVEN_UP)

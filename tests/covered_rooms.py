@@ -1,0 +1,77 @@
+"""`make coverage`: which lines of each room the tests without a stack run; a room below its floor is an error.
+
+Local stacks run functions in processes of their own, which nothing measures here: what only such a test runs counts as
+not run. A floor is raised when a room's share has grown, and lowered only with a reason in the same commit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+_MARKS: Final = "not exhaustive and not deploy and not stack and not ministack"
+_TESTS: Final = ("tests/unit", "tests/architecture", "tests/integration", "tests/properties", "tests/mutants")
+
+# Room → least percentage of its statements. A file belongs to the longest room that it lies in.
+FLOORS: Final[Mapping[str, int]] = {
+    "layers/tokens": 0,
+    "layers/attestation": 0,
+    "layers/attestation/src/attestation/encoding": 0,
+    "layers/attestation/src/attestation/apple": 0,
+    "layers/attestation/src/attestation/android": 0,
+    "layers/attestation/src/attestation/harmony": 0,
+    "layers/attestation/src/attestation/appraisal": 0,
+    "layers/service": 0,
+    "functions": 0,
+    "functions/authorize_request": 0,
+    "bonafide": 0,
+    "devkit": 0,
+}
+
+
+def shares(files: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Room → statements that were run, and all; ``files`` are those of coverage's JSON report, by path."""
+    found: dict[str, tuple[int, int]] = {}
+    for path, measured in files.items():
+        rooms = [room for room in FLOORS if path.startswith(f"{room}/")]
+        if rooms:
+            room, summary = max(rooms, key=len), measured["summary"]
+            run, every = found.get(room, (0, 0))
+            found[room] = run + summary["covered_lines"], every + summary["num_statements"]
+    return found
+
+
+def main() -> int:
+    """Runs the tests, prints a line for each room; 1 if tests fail, or a room is below its floor or gone."""
+    report = ROOT / ".local/coverage.json"
+    report.parent.mkdir(exist_ok=True)
+    environment = dict(os.environ, COVERAGE_FILE=str(ROOT / ".local/.coverage"))
+    if sys.version_info >= (3, 12):
+        environment["COVERAGE_CORE"] = "sysmon"  # many times faster, and enough for lines
+    measure = [f"--cov={top}" for top in sorted({room.split("/")[0] for room in FLOORS})]
+    pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", _MARKS]
+    outcome = subprocess.run(
+        [*pytest, *measure, f"--cov-report=json:{report}", *_TESTS], cwd=ROOT, env=environment, check=False
+    )
+    if outcome.returncode:
+        return 1
+    measured = shares(json.loads(report.read_text("utf-8"))["files"])
+    failed = 0
+    print(f"{'room':<48} {'statements':>10} {'run':>6} {'floor':>6}")
+    for room, floor in FLOORS.items():
+        run, every = measured.get(room, (0, 0))
+        share = 100 * run / every if every else 0.0
+        low = share < floor or not every
+        failed += low
+        print(f"{room:<48} {every:>10} {share:>5.1f}% {floor:>5}%{'  BELOW ITS FLOOR' if low else ''}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,8 @@ CONFIRM ?= yes
 BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/python -m samcli
 LINTED := bonafide devkit examples functions layers packaging tests
-TYPED := bonafide devkit packaging/package.py packaging/report.py layers/tokens/src layers/attestation/src/attestation layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
+TYPED := bonafide devkit packaging/package.py packaging/report.py packaging/site/*.py layers/tokens/src layers/attestation/src/attestation layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
+SPELLED := $(LINTED) policies docs requirements *.md *.cff *.toml *.yaml *.yml Makefile .ci .github
 TEMPLATES := template.yaml $(wildcard examples/*/template.yaml)
 THIRD_PARTY_LAYERS := cryptography dependencies
 
@@ -24,6 +25,7 @@ TOOLS_STAMP := .venv/.installed
 SAM_STAMP := .venv-sam/.installed
 PEERS_STAMP := .venv-peers/.installed
 MUTANTS_STAMP := .venv-mutants/.installed
+DOCS_STAMP := .venv-docs/.installed
 PACKAGE_STAMPS := $(foreach layer,$(THIRD_PARTY_LAYERS) runtime,.local/packages/.$(layer)-installed)
 STAMPS := $(TOOLS_STAMP) $(SAM_STAMP) $(PACKAGE_STAMPS)
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary=:all:
@@ -72,6 +74,10 @@ $(MUTANTS_STAMP): requirements/tools.txt requirements/mutation.txt | python
 		.venv-mutants/bin/python -m pip install $(filter-out --only-binary=:all:,$(PIP_FLAGS)) -r $$lock || exit 1; done)
 	@touch $@
 
+$(DOCS_STAMP): requirements/docs.txt | python
+	@$(call quietly,The site's environment,docs,$(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install $(PIP_FLAGS) -r $<)
+	@touch $@
+
 # --- Run --------------------------------------------------------------------------------------------------------------
 .PHONY: run demo-outbreak bench-revocation sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
@@ -87,12 +93,13 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m devkit.stack.sam_local
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template test mutants races test-exhaustive faults paths bench bench-authorizer
+.PHONY: check lint types template test coverage mutants races test-exhaustive faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
-lint: setup ## Formatting and lint
+lint: setup ## Formatting, lint and spelling
 	@$(BIN)/ruff format --check --quiet $(LINTED)
 	@$(BIN)/ruff check --quiet $(LINTED)
+	@$(BIN)/codespell $(SPELLED)
 
 types: setup ## Static types, strict
 	@$(BIN)/mypy $(TYPED)
@@ -104,6 +111,9 @@ template: setup ## Template checks: cfn-lint and sam validate
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile \
 		-m "not exhaustive and not deploy$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
+
+coverage: setup ## Which lines of each room the tests without a stack run; fails below a room's floor
+	@$(BIN)/python -m tests.covered_rooms
 
 races: setup ## Twenty rounds of races for one challenge and for one counter
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
@@ -130,6 +140,22 @@ bench-authorizer: setup ## The authorizer alone: cold import, decisions, memory,
 	@$(BENCH) $(BIN)/python -m tests.benchmarks.bench_authorizer
 	@$(BENCH) $(BIN)/python -m tests.benchmarks.soak_authorizer
 
+# --- Documentation ----------------------------------------------------------------------------------------------------
+.PHONY: docs sbom
+docs: python $(DOCS_STAMP) ## Build the documentation site into site/; broken links and anchors, and pages outside the navigation fail
+	@mkdir -p .local/logs
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build > .local/logs/docs.log 2>&1 || { cat .local/logs/docs.log; exit 1; }
+	@echo "site/index.html"
+
+LOCKS := $(wildcard layers/*/requirements.txt) $(filter-out requirements/%.override.txt,$(wildcard requirements/*.txt))
+sbom: python $(DOCS_STAMP) ## Write what each environment consists of, as CycloneDX, from the lock files into dist/sbom
+	@rm -rf dist/sbom && mkdir -p dist/sbom .local/logs
+	@for lock in $(LOCKS); do \
+		name=$$(echo "$$lock" | sed 's,^layers/,,; s,^requirements/,,; s,/requirements,,; s,\.txt$$,,'); \
+		.venv-docs/bin/cyclonedx-py requirements "$$lock" --pyproject pyproject.toml --mc-type application \
+			--output-reproducible --spec-version 1.6 --output-format JSON --output-file "dist/sbom/$$name.cdx.json" 2> .local/logs/sbom.log \
+			|| { cat .local/logs/sbom.log >&2; exit 1; }; echo "dist/sbom/$$name.cdx.json"; done
+
 # --- Build and deploy -------------------------------------------------------------------------------------------------
 .PHONY: build deploy deploy-local deploy-stages clean
 build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
@@ -152,7 +178,7 @@ deploy-stages: setup ## `make deploy` itself, for every stage, and once more wit
 	@$(BIN)/python -m pytest -q -m deploy tests/deployment
 
 clean: ## Remove what was built and what stacks wrote; keeps the environments
-	@rm -rf .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf site dist .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json .local/stacks
 	@find bonafide devkit examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -22,7 +22,7 @@ import typer
 from bonafide.cli.main import cli
 from tests.architecture.source_tree import ROOT
 
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
 COMMANDS = (
     "make",
     "bonafide",

@@ -1,4 +1,4 @@
-"""A storm, modelled: phones that are all refused within a second, and come back as docs/api.md tells them to.
+"""A storm, modelled: phones that are all refused within a second, and come back as docs/api-errors.md tells them to.
 
 ``python -m tests.benchmarks.bench_storm`` prints attempts per phone and seconds until the last one is served, beside
 what fixed waits lead to. The server is a token bucket, as API Gateway's throttle is, or as a function's concurrency.

@@ -1,4 +1,4 @@
-"""README.md and docs/walkthrough.md, pasted into bash and into an interactive zsh, as a newcomer would."""
+"""docs/walkthrough.md, pasted into bash and into an interactive zsh, as a newcomer would."""
 
 from __future__ import annotations
 
@@ -36,16 +36,6 @@ _SEEN = (
 )
 
 
-_SEEN_IN_README = (
-    "HTTP/1.1 401",
-    "This API needs an attestation token.",
-    '"next_challenge"',
-    "HTTP/1.1 200",
-    '"request_class": "verified"',
-    "HTTP/1.1 200",
-)
-
-
 _SHELLS = {
     "bash": ("bash", "-euo", "pipefail", "-s"),
     "zsh": ("zsh", "-f", "-i", "-o", "nopromptsp", "-o", "nozle"),
@@ -53,17 +43,12 @@ _SHELLS = {
 
 
 @pytest.mark.parametrize("shell", _SHELLS)
-@pytest.mark.parametrize(
-    ("document", "seen"),
-    [("docs/walkthrough.md", _SEEN), ("README.md", _SEEN_IN_README)],
-    ids=["walkthrough", "readme"],
-)
-def test_document_can_be_pasted(fleet_stack: FleetStack, document: str, seen: tuple[str, ...], shell: str) -> None:
+def test_walkthrough_can_be_pasted(fleet_stack: FleetStack, shell: str) -> None:
     """Every block runs, in order, in one shell, and the answers are those the text promises."""
     if shutil.which(shell) is None:
         pytest.skip(f"NO {shell}: install it, so that paste blocks are tested in it")
     root = fleet_stack.layout.root
-    text = (root / document).read_text(encoding="utf-8")
+    text = (root / "docs/walkthrough.md").read_text(encoding="utf-8")
     run_folder = str(fleet_stack.layout.local)
     blocks = [block.replace(".local/", f"{run_folder}/") for block in _BLOCK.findall(text)]
     environment = {
@@ -88,7 +73,7 @@ def test_document_can_be_pasted(fleet_stack: FleetStack, document: str, seen: tu
     assert done.returncode == 0, f"{done.stderr}\nafter:\n{done.stdout}"
     assert done.stderr == ""
     at = 0
-    for expected in seen:
+    for expected in _SEEN:
         found = done.stdout.find(expected, at)
         assert found >= 0, f"{expected!r} is missing after:\n{done.stdout[:at]}"
         at = found + len(expected)

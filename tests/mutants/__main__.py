@@ -24,19 +24,6 @@ from tests.mutants.results import Result, Results
 from tests.mutants.trial import Laboratory, Outcome
 
 WORK: Final = ROOT / ".local" / "mutants"
-_COPIED: Final = (
-    "bonafide",
-    "docs",
-    "events",
-    "examples",
-    "functions",
-    "layers",
-    "packaging",
-    "policies",
-    "requirements",
-)
-_FILES: Final = ("pyproject.toml", "template.yaml", "samconfig.toml", "README.md", "Makefile", "CHANGELOG.md")
-_TESTS: Final = ("tests/unit", "tests/properties")
 
 
 def main() -> int:
@@ -44,13 +31,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--number", type=int, default=1500)
     parser.add_argument("--seed", default="7")
+    parser.add_argument("--under", default="", help="mutate only modules whose path begins so")
+    parser.add_argument("--tests", nargs="+", default=["tests/unit", "tests/properties"], help="show mutants to these")
     parser.add_argument("--write", action="store_true", help="write tests/mutants/mutants.txt")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     tree = _copy()
     print(f"Choosing {arguments.number} mutants of {len(target_files())} modules, seed {arguments.seed}", flush=True)
-    taken = _chosen(arguments.number, arguments.seed)
-    seen = _functions_run(tree)
+    taken = [m for m in _chosen(arguments.number, arguments.seed) if m.path.startswith(arguments.under)]
+    seen = _functions_run(tree, arguments.tests)
     laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree))
     laboratory.prepare(seen["imported"])
     results = Results.read(WORK / "results.jsonl")
@@ -72,14 +61,14 @@ def _copy() -> Path:
     """A copy of the tree, where mutants are put in place; the bytecode of what did not change is kept."""
     tree = WORK / "tree"
     tree.mkdir(exist_ok=True)
-    for name in (*_COPIED, "tests"):
-        for path in (ROOT / name).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                _copy_if_new(path, tree / path.relative_to(ROOT))
-    for name in _FILES:
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    told = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode("utf-8").split("\0")
+    names = {name for name in told if name and (ROOT / name).is_file()}
+    for name in names:
         _copy_if_new(ROOT / name, tree / name)
-    for path in (tree / "tests").rglob("*.py"):
-        if not (ROOT / path.relative_to(tree)).exists():
+    for path in tree.rglob("*"):
+        gone = path.is_file() and path.relative_to(tree).as_posix() not in names and "__pycache__" not in path.parts
+        if gone:
             path.unlink()
     return tree
 
@@ -103,16 +92,16 @@ def _chosen(number: int, seed: str) -> list[Mutant]:
     return taken
 
 
-def _functions_run(tree: Path) -> dict[str, Any]:
+def _functions_run(tree: Path, tests: list[str]) -> dict[str, Any]:
     """Run the tests once on what is not mutated; kept until the code or a test changes."""
-    digest = hashlib.sha256()
-    for path in sorted([*target_files(tree), *(p for name in _TESTS for p in (tree / name).rglob("*.py"))]):
+    digest = hashlib.sha256(" ".join(tests).encode())
+    for path in sorted([*target_files(tree), *(p for name in tests for p in (tree / name).rglob("*.py"))]):
         digest.update(path.read_bytes())
     kept = WORK / f"functions-run-{digest.hexdigest()[:16]}.json"
     if not kept.exists():
         print("Running the tests once, to see which functions each of them runs", flush=True)
         begin = time.monotonic()
-        command = [sys.executable, "-m", "tests.mutants.functions_run", str(kept), *_TESTS]
+        command = [sys.executable, "-m", "tests.mutants.functions_run", str(kept), *tests]
         log = WORK / "functions-run.log"
         with log.open("w", encoding="utf-8") as output:
             environment = {

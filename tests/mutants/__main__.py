@@ -32,7 +32,12 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=1500)
     parser.add_argument("--seed", default="7")
     parser.add_argument("--under", default="", help="mutate only modules whose path begins so")
-    parser.add_argument("--tests", nargs="+", default=["tests/unit", "tests/properties"], help="show mutants to these")
+    parser.add_argument(
+        "--tests",
+        nargs="+",
+        default=["tests/unit", "tests/properties", "tests/integration"],
+        help="show mutants to these",
+    )
     parser.add_argument("--write", action="store_true", help="write tests/mutants/mutants.txt")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ import pytest
 
 _CALLS: Final = 300_000
 """Calls of one test that are looked at: a test that makes millions has run its functions by then."""
+_MARKED: Final = "not exhaustive and not deploy and not stack and not ministack"
 _UNDER: Final = ("layers/attestation/src/attestation/", "functions/authorize_request/")
 
 
@@ -79,7 +80,7 @@ class FunctionsRun:
 def main() -> int:
     """Run, and write."""
     plugin = FunctionsRun(Path.cwd())
-    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:randomly", *sys.argv[2:]], plugins=[plugin])
+    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", _MARKED, *sys.argv[2:]], plugins=[plugin])
     Path(sys.argv[1]).write_text(json.dumps(plugin.record()), "utf-8")
     return 0 if plugin.tests else 1
 

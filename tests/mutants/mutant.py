@@ -88,7 +88,10 @@ def chosen(number: int, seed: str, root: Path = ROOT) -> list[Mutant]:
 
 
 def _mutant(place: _Place, root: Path) -> Mutant | None:
-    """The mutant, if its program differs: a change to an annotation makes none."""
+    """The mutant, if its program differs when it runs: a change to an annotation, or to what only type checkers see,
+    makes none."""
+    if "TYPE_CHECKING" in place.text:
+        return None
     source, changed = (root / place.path).read_text("utf-8"), place.make()
     try:
         if changed is None or _program(changed) == _program(source):
@@ -152,6 +155,11 @@ class _WithoutAnnotations(ast.NodeTransformer):
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
         return node
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        """``*`` and ``/`` among parameters are no operators, whatever a tool takes them for."""
+        node.args, node.posonlyargs, node.kwonlyargs = [*node.posonlyargs, *node.args, *node.kwonlyargs], [], []
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None

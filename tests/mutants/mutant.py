@@ -19,7 +19,11 @@ from cosmic_ray.plugins import get_operator, operator_names
 from tests.mutants.dropped_checks import applied, edits
 
 ROOT: Final = Path(__file__).parents[2]
-TARGETS: Final = ("layers/attestation/src/attestation/**/*.py", "functions/authorize_request/*.py")
+TARGETS: Final = (
+    "layers/tokens/src/bonafide_tokens/*.py",
+    "layers/attestation/src/attestation/**/*.py",
+    "functions/authorize_request/*.py",
+)
 _LEFT_OUT: Final = ("VariableReplacer", "VariableInserter", "Eq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq")
 """Operators that need a configuration, and those that ask whether Python interns a value."""
 

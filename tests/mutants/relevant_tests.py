@@ -74,9 +74,14 @@ class RelevantTests:
         return {spot for spot in ran if spot.rpartition(":")[0] in users}
 
     def _importers(self, path: str) -> Iterator[str]:
-        module = path.removeprefix("layers/attestation/src/").removeprefix("functions/authorize_request/")
+        module = path.removeprefix("layers/attestation/src/").removeprefix("layers/tokens/src/")
+        module = module.removeprefix("functions/authorize_request/")
         name = module.removesuffix(".py").replace("/", ".").rpartition(".")[2]
-        for folder in ("layers/attestation/src/attestation", "functions/authorize_request"):
+        for folder in (
+            "layers/tokens/src/bonafide_tokens",
+            "layers/attestation/src/attestation",
+            "functions/authorize_request",
+        ):
             for other in (self.root / folder).rglob("*.py"):
                 imports = [n for n in ast.walk(ast.parse(other.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)]
                 if any((n.module or "").endswith(name) or name in {a.name for a in n.names} for n in imports):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bonafide_tokens.jose import b64url_decode, public_key_from_point, read_json_object
-from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, open_trust_bundle
+from bonafide_tokens.jose import b64url_decode, read_json_object
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, open_trust_bundle, root_public_key
 from service.errors import Unavailable
 from service.tables.trust_bundles import DynamoDBTrustBundles
 
@@ -121,6 +121,6 @@ def published_bundle(deployment: Deployment, clock: Callable[[], float] = time.t
         raise OperatorError(f"The trust bundles cannot be read: {error.what}.") from error
     if stored is None:
         return None
-    root_key = public_key_from_point(b64url_decode(deployment.root_public_key))
+    root_key = root_public_key(deployment.root_public_key)
     moment = min(max(clock(), stored.issued_at), stored.expires_at - 1)
     return open_trust_bundle(stored.jws, root_key=root_key, issuer=deployment.issuer, now=moment)

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import TokenError
-from bonafide_tokens.jose import EcPublicKey, b64url_decode, public_key_from_point
+from bonafide_tokens.jose import EcPublicKey, b64url_decode
 from bonafide_tokens.proof_nonce import MIN_KEY_BYTES
 from bonafide_tokens.routes import Requirement
+from bonafide_tokens.trust_bundle import root_public_key
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")  # RFC 9110 §5.6.2
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?\Z")
@@ -99,7 +100,7 @@ def _header(environment: Mapping[str, str], name: str, default: str) -> str:
 
 def _root_key(text: str) -> EcPublicKey:
     try:
-        return public_key_from_point(b64url_decode(text))
+        return root_public_key(text)
     except TokenError:
         raise SettingsError("ROOT_PUBLIC_KEY must be the base64url of an uncompressed P-256 point") from None
 

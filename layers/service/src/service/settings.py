@@ -18,8 +18,9 @@ from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.harmony.simulator import is_simulator_root
 from bonafide_tokens.errors import BonafideError, TokenError
-from bonafide_tokens.jose import EcPublicKey, b64url_decode, public_key_from_point
+from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.trust_bundle import root_public_key
 
 from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
 from service.vendors.outbound import check_url
@@ -90,7 +91,7 @@ def _origin_or_none(text: str) -> str:
 
 def _public_key(text: str) -> EcPublicKey:
     try:
-        return public_key_from_point(b64url_decode(text))
+        return root_public_key(text)
     except TokenError:
         raise ValueError("must be the base64url of an uncompressed P-256 point") from None
 

@@ -19,10 +19,12 @@ from bonafide_tokens.errors import Reason, Rejected, TokenError
 from bonafide_tokens.jose import (
     EcPublicKey,
     JwsKind,
+    b64url_decode,
     b64url_encode,
     es256_from_der,
     jws_signing_input,
     public_key_from_jwk,
+    public_key_from_point,
     read_json_object,
     read_jws,
 )
@@ -105,6 +107,14 @@ def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) ->
 def jwks(keys: Mapping[str, EcPublicKey]) -> dict[str, object]:
     """The keys as a JWK Set (RFC 7517 §5), as the bundle carries it and ``/.well-known/jwks.json`` serves it."""
     return {"keys": [{"kid": kid, "use": "sig", "alg": "ES256", **key.to_jwk()} for kid, key in keys.items()]}
+
+
+def root_public_key(text: str) -> EcPublicKey:
+    """The stack's root key, from its output ``RootPublicKey``: base64url of the uncompressed point (SEC 1 §2.3.3).
+
+    Raises :class:`~bonafide_tokens.errors.Malformed`.
+    """
+    return public_key_from_point(b64url_decode(text))
 
 
 def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: float, skew: float = 5.0) -> TrustBundle:

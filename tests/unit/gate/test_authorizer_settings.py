@@ -8,14 +8,8 @@ from authorizer_settings import AuthorizerSettings, SettingsError
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.routes import Requirement
 
+from tests.unit.gate.authorizer_environment import ENVIRONMENT
 from tests.unit.gate.stand import public_key
-
-ENVIRONMENT = {
-    "TRUST_BUNDLE_URL": "https://verifier.example.com/prod/v1/trust-bundle",
-    "ROOT_PUBLIC_KEY": b64url_encode(public_key("root").point),
-    "TOKEN_ISSUER": "bonafide-prod",
-    "AUDIENCE": "https://api.example.com",
-}
 
 
 def test_defaults_are_strict() -> None:

@@ -12,10 +12,10 @@ from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signed_body import content_digest, requires_signed_body
 from bundle_client import BundleUnreachable
 
+from tests.unit.gate.cached_answers import asked
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import API, http_1, http_2, rest, rest_token, websocket
 from tests.unit.gate.stand import AUDIENCE, KEY_ID, NOW, Call, Stand, bundle, effect, token
-from tests.unit.gate.test_caching import asked
 
 MADE_UP: dict[str, Any] = {"token": "made-up", "proof": None}
 SECONDS = 200.0

@@ -17,10 +17,11 @@ from bonafide_tokens.routes import Requirement, RouteRequirement
 from bundle_client import BundleAnswer, BundleUnreachable
 
 from devkit.gateway.authorizer_policy import is_allowed
+from tests.unit.gate.authorizer_environment import ENVIRONMENT
+from tests.unit.gate.cached_answers import asked
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import http_1, http_2, rest, rest_token
 from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, RESULT, Call, Stand, bundle, effect, signed, token
-from tests.unit.gate.test_authorizer_settings import ENVIRONMENT
 
 OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
 KINDS = {"rest-request": rest, "rest-token": rest_token, "http-1.0": http_1, "http-2.0": http_2}
@@ -44,16 +45,6 @@ HOLDERS = {
     "expired": token(now=NOW - 1000),
     "garbage": "garbage",
 }  # fmt: skip
-
-
-def asked(stand: Stand, event: dict[str, Any]) -> dict[str, Any] | None:
-    """The authorizer's answer; ``None`` for Unauthorized, which refuses and is not kept."""
-    try:
-        return stand.answer(event)
-    except Exception as error:
-        if str(error) != "Unauthorized":
-            raise
-        return None
 
 
 def cached(

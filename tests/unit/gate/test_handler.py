@@ -14,9 +14,9 @@ from bonafide_tokens.refusals import refusal_of
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bundle_client import BundleUnreachable
 
+from tests.unit.gate.authorizer_environment import ENVIRONMENT
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import AUDIENCE, NOW, Call, Stand, bundle, effect, token
-from tests.unit.gate.test_authorizer_settings import ENVIRONMENT
 
 CONTEXT = SimpleNamespace(aws_request_id="22222222-aaaa-bbbb-cccc-000000000002")
 EVENTS = Path(__file__).parents[3] / "events" / "authorize_request"

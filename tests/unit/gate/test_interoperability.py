@@ -20,7 +20,7 @@ from jwcrypto.jwk import JWK
 from jwcrypto.jws import JWS, InvalidJWSSignature
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, bundle, parts, private_key, public_key, signed, token
-from tests.unit.gate.test_standards import examples
+from tests.unit.gate.standard_examples import examples
 
 URL = "https://api.example.com/v1/orders"
 Opened = tuple[dict[str, Any], dict[str, Any]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bonafide_tokens.routes import Demand, Requirement, RouteRequirement, demand_for, is_ambiguous
 
-from tests.unit.gate.test_route_requirement import requirement_for
+from tests.unit.gate.route_requirements import requirement_for
 
 OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from bonafide_tokens.routes import (
     Demand,
@@ -16,14 +14,7 @@ from bonafide_tokens.routes import (
     tier_reaches,
 )
 
-OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
-
-
-def requirement_for(
-    routes: Sequence[RouteRequirement], method: str, path: str, default: Requirement = PROOF
-) -> Requirement:
-    """The requirement alone."""
-    return demand_for(routes, method, path, default).requirement
+from tests.unit.gate.route_requirements import MONITOR, OFF, PROOF, PROOF_ONCE, TOKEN, requirement_for
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ They lie beside the case files (``$BONAFIDE_CASES/../standards``) and stay out o
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -23,8 +22,8 @@ from bonafide_tokens.proof import verify_proof
 from bonafide_tokens.token import EAR_PROFILE, TOKEN_TYPE, request_key_of, verify_token
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from tests.real_cases import cases_folder
 from tests.unit.gate.stand import parts, token
+from tests.unit.gate.standard_examples import examples
 
 
 def kind(typ: str, *, embeds_key: bool = False) -> JwsKind:
@@ -36,15 +35,6 @@ def kind(typ: str, *, embeds_key: bool = False) -> JwsKind:
         wrong_type=Reason.TOKEN_TYPE,
         embeds_key=embeds_key,
     )
-
-
-def examples(name: str) -> dict[str, Any]:
-    cases = cases_folder(".")
-    path = None if cases is None else cases.resolve().parent / "standards" / f"{name}.json"
-    if path is None or not path.is_file():
-        pytest.skip(f"NO STANDARDS' EXAMPLES: {name}.json is not beside the case files; set BONAFIDE_CASES")
-    members: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return members
 
 
 def from_pem(pem: str):  # type: ignore[no-untyped-def]

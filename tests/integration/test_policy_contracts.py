@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from service.policies.versions import Canary, Effect, PolicyHead, PolicyMove, PolicyVersion, StoredPolicy, digest_of
+from service.policies.store import Canary, Effect, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy, digest_of
 from service.tables.audit import MAX_DETAIL, AuditEntry, app_subject
 
+from tests.service_stack.policy_fakes import facts_of
 from tests.service_stack.worlds import World
 
 APP = "demo"
@@ -28,21 +29,17 @@ def stored(version: int, **changes: object) -> StoredPolicy:
         digest=digest_of("permit", "{}"),
         has_client=True,
     )
-    return StoredPolicy(
-        version=replace(facts, **changes),  # type: ignore[arg-type]
-        appraisal="permit (principal, action, resource); // ü",
-        client="{}",
-        client_jws="a.b.c",
-    )
+    changed = replace(facts, **changes)  # type: ignore[arg-type]
+    return changed.holding("permit (principal, action, resource); // ü", "{}", "a.b.c")
 
 
 def entry(what: str, at: float = NOW) -> AuditEntry:
     return AuditEntry(subject=app_subject(APP), at=at, who=AUTHOR, action=what, why="because", details={"version": 1})
 
 
-def move_to(read: PolicyHead, number: int, **more: object) -> PolicyMove:
+def move_to(read: PolicyHead, number: int, **more: object) -> PolicyChange:
     head = replace(read, latest=number, stable=number, previous=read.stable, revision=read.revision + 1)
-    return PolicyMove(read=read, head=head, added=stored(number), entry=entry(f"move-{number}"), **more)  # type: ignore[arg-type]
+    return PolicyChange(read=read, head=head, added=stored(number), entry=entry(f"move-{number}"), **more)  # type: ignore[arg-type]
 
 
 def publish(world: World, number: int, **more: object) -> PolicyHead:
@@ -77,12 +74,12 @@ def test_everything_of_a_move_comes_back_as_it_was_written(world: World) -> None
     proposed = replace(stored(1, has_client=False), client="", client_jws="")
     told = entry("publish")
     assert world.policies.move(
-        PolicyMove(read=read, head=head, added=added, proposed=proposed, entry=told, not_before=NOW)
+        PolicyChange(read=read, head=head, added=added, proposed=proposed, entry=told, not_before=NOW)
     )
     assert world.policies.head(APP) == head
     assert world.policies.find(APP, 1) == added
     assert world.policies.find_proposal(APP, 1) == proposed
-    assert world.policies.history(APP) == (added.version,)
+    assert world.policies.history(APP) == (facts_of(added),)
     assert world.audit.newest(app_subject(APP)) == (told,)
     assert world.not_before(APP) == NOW
 

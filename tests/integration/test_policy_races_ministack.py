@@ -15,9 +15,8 @@ import pytest
 from botocore.config import Config
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import KmsRootKey
-from service.policies.publish import PolicyConflict, PolicyOutcome, PolicyPublishing
-from service.policies.store import DynamoDBPolicies
-from service.policies.versions import Effect
+from service.policies.publish import PolicyConflict, PolicyPublishing
+from service.policies.store import DynamoDBPolicies, Effect, PolicyChange
 from service.tables.audit import DynamoDBAudit, app_subject
 
 from bonafide.operator.local_account import client_arguments
@@ -39,7 +38,7 @@ def person(name: object) -> str:
 class Attempt(NamedTuple):
     """What one publisher came away with: a version, or a sentence."""
 
-    outcome: PolicyOutcome | None
+    outcome: PolicyChange | None
     sentence: str
 
 
@@ -57,7 +56,7 @@ class Desk:
             policies=self.policies, root_key=KmsRootKey(world.kms, world.root_key_id), issuer="races", approval=approval
         )
 
-    def publish(self, who: str, expected: int, **more: object) -> PolicyOutcome:
+    def publish(self, who: str, expected: int, **more: object) -> PolicyChange:
         text = f"// by {who}\n{PERMIT}"
         return self.publishing.publish(
             APP,
@@ -70,11 +69,11 @@ class Desk:
             **more,  # type: ignore[arg-type]
         )
 
-    def race(self, racers: Sequence[Callable[[], PolicyOutcome]]) -> list[Attempt]:
+    def race(self, racers: Sequence[Callable[[], PolicyChange]]) -> list[Attempt]:
         """All at once; every thread waits at the line for the last one."""
         line = threading.Barrier(len(racers))
 
-        def run(racer: Callable[[], PolicyOutcome]) -> Attempt:
+        def run(racer: Callable[[], PolicyChange]) -> Attempt:
             line.wait(timeout=60)
             try:
                 return Attempt(racer(), "")
@@ -107,7 +106,7 @@ def test_fifty_publishers_who_try_again_once_make_versions_without_a_gap(minista
     """Each by the latest that it has read: 1 … N in strict order, one author each, all in the audit, no loser."""
     desk = Desk(ministack)
 
-    def twice(who: str) -> PolicyOutcome:
+    def twice(who: str) -> PolicyChange:
         try:
             return desk.publish(who, desk.policies.head(APP).latest)
         except PolicyConflict:

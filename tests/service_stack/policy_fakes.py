@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, replace
 
-from service.policies.versions import PolicyHead, PolicyMove, PolicyVersion, StoredPolicy
+from service.policies.store import FACTS, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
 from service.tables.audit import AuditEntry
 from service.tables.revocations import TOKENS
 
@@ -26,6 +26,11 @@ class MemoryAudit(Switch):
         self.touch()
         found = [row for row in self.rows if row.subject == subject and (before is None or row.entry < before)]
         return tuple(sorted(found, key=lambda row: row.entry, reverse=True)[: max(1, limit)])
+
+
+def facts_of(stored: StoredPolicy) -> PolicyVersion:
+    """A version without its documents, as a list of versions shows it."""
+    return PolicyVersion(**{name: getattr(stored, name) for name in FACTS})
 
 
 @dataclass
@@ -55,21 +60,22 @@ class MemoryPolicies(Switch):
     def history(self, app: str, *, limit: int = 50, before: int | None = None) -> tuple[PolicyVersion, ...]:
         self.touch()
         numbers = sorted((n for owner, n in self.versions if owner == app and (before is None or n < before)))
-        return tuple(self.versions[app, number].version for number in numbers[::-1][: max(1, limit)])
+        return tuple(facts_of(self.versions[app, number]) for number in numbers[::-1][: max(1, limit)])
 
-    def move(self, move: PolicyMove) -> bool:
+    def move(self, change: PolicyChange) -> bool:
         with self.lock:
-            app = move.head.app
-            if self.head(app).revision != move.read.revision:
+            app = change.head.app
+            if self.head(app).revision != change.read.revision:
                 return False
-            self.heads[app] = move.head
-            if move.added is not None:
-                self.versions[app, move.added.version.version] = move.added
-            if move.proposed is not None:
-                self.proposals[app, move.proposed.version.version] = move.proposed
-            self.audit.rows.append(move.entry)
-            if move.not_before is not None:
-                self.refuse_older(app, move.not_before)
+            self.heads[app] = change.head
+            if change.added is not None:
+                self.versions[app, change.added.version] = change.added
+            if change.proposed is not None:
+                self.proposals[app, change.proposed.version] = change.proposed
+            assert change.entry is not None
+            self.audit.rows.append(change.entry)
+            if change.not_before is not None:
+                self.refuse_older(app, change.not_before)
             return True
 
     def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.policies.publish import PolicyOutcome, PolicyPublishing
+from service.policies.publish import PolicyPublishing
+from service.policies.store import PolicyChange
 from service.tables.audit import AuditEntry, app_subject
 
 from tests.service_stack.memory_stack import APP, MemoryStack
@@ -20,7 +21,7 @@ LOCKED = PERMIT + '@id("no-android")\nforbid (principal is Android, action, reso
 CLIENT = '{"format": 1}'
 
 
-def publish(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyOutcome:
+def publish(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyChange:
     stack.now += 1
     arguments: dict[str, Any] = {
         "appraisal": PERMIT,
@@ -33,11 +34,11 @@ def publish(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes:
     return (desk or stack.publishing).publish(APP, **arguments)
 
 
-def rollback(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyOutcome:
+def rollback(stack: MemoryStack, desk: PolicyPublishing | None = None, **changes: Any) -> PolicyChange:
     return (desk or stack.publishing).rollback(APP, **{"why": "bad", "who": BEN, "now": stack.now, **changes})
 
 
-def promote(stack: MemoryStack, version: int, **changes: Any) -> PolicyOutcome:
+def promote(stack: MemoryStack, version: int, **changes: Any) -> PolicyChange:
     return stack.publishing.promote(APP, version=version, **{"why": "good", "who": ANNA, "now": stack.now, **changes})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from service.policies.person import may_be_one_person, may_propose_and_approve, person_of
+from service.person import may_be_one_person, may_propose_and_approve, person_of
 
 ROLE = "arn:aws:sts::111122223333:assumed-role"
 CENTER = f"{ROLE}/AWSReservedSSO_Admin_0123456789abcdef"

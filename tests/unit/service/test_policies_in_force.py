@@ -11,7 +11,7 @@ from attestation.appraisal.cohort import in_rollout
 from service.errors import Unavailable
 from service.policies.active import MOST_COMPILED, PoliciesInForce
 from service.policies.client_policy import ServedClientPolicies
-from service.policies.versions import PolicyHead
+from service.policies.store import PolicyHead
 
 from tests.service_stack.events import json_of
 from tests.service_stack.memory_stack import APP, MemoryStack

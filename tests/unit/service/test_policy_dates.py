@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from bonafide_tokens.jose import b64url_decode, read_json_object
-from service.policies.publish import PolicyOutcome
-from service.policies.versions import Effect, PolicyHead, PolicyMove
+from service.policies.store import Effect, PolicyChange, PolicyHead
 
 from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of
@@ -23,7 +22,7 @@ PERMIT = "permit (principal, action, resource);\n"
 Mint = Callable[[], dict[str, Any]]
 
 
-def publish_now(stack: MemoryStack) -> PolicyOutcome:
+def publish_now(stack: MemoryStack) -> PolicyChange:
     return stack.publishing.publish(
         APP,
         appraisal=PERMIT,
@@ -111,7 +110,7 @@ def test_request_during_a_slow_publication_is_refused(
     dated after the not-before that was meant. So that is put off until after the end."""
     move, minted = stack.policies.move, []
 
-    def slow(change: PolicyMove) -> bool:
+    def slow(change: PolicyChange) -> bool:
         stack.now += held
         minted.append(claims(mint()))
         return move(change)
@@ -131,7 +130,7 @@ def test_request_during_a_slow_publication_is_refused_by_a_clock_that_is_ahead(
     a clock that is a few milliseconds ahead, and dates its token into that second."""
     move, minted, ahead = stack.policies.move, [], 0.08
 
-    def slow(change: PolicyMove) -> bool:
+    def slow(change: PolicyChange) -> bool:
         stack.now += held + ahead
         minted.append(claims(mint()))
         stack.now -= ahead

@@ -9,7 +9,7 @@ from attestation.client_policy import open_client_policy
 from service.errors import Unavailable, Unreadable
 from service.policies.documents import EMPTY_CLIENT_POLICY, PolicyRefused, built_in
 from service.policies.publish import PolicyConflict
-from service.policies.versions import Canary, StoredPolicy
+from service.policies.store import Canary, StoredPolicy
 
 from tests.service_stack.memory_stack import APP, ISSUER, MemoryStack
 from tests.unit.service.published_policies import (
@@ -41,7 +41,7 @@ def test_first_publication_is_version_one_in_force_for_everybody(stack: MemorySt
         stored.client_jws, root_key=stack.root_key.public_key(), issuer=ISSUER, app=APP, newest_seen=0, now=stack.now
     )
     assert (opened.version, opened.document["format"]) == (1, 1)
-    assert stored.version == outcome.added
+    assert stored == outcome.added
 
 
 def test_document_that_a_draft_lacks_stays_as_it_is_in_force(stack: MemoryStack) -> None:
@@ -108,7 +108,7 @@ def test_publisher_who_loses_the_race_hears_who_won(stack: MemoryStack) -> None:
         publish(stack, who=BEN)
         return move(change)
 
-    stack.policies.move = slow  # type: ignore[method-assign, assignment]
+    stack.policies.move = slow  # type: ignore[method-assign]
     with pytest.raises(PolicyConflict, match=f"published by {BEN} .* That was faster"):
         publish(stack)
     assert [row.who for row in stack.policies.audit.rows] == [BEN]

@@ -8,7 +8,7 @@ import pytest
 from service.fallback_modes import PolicyApproval
 from service.policies.documents import PolicyRefused
 from service.policies.publish import PolicyConflict, PolicyPublishing
-from service.policies.versions import Canary, Effect
+from service.policies.store import Canary, Effect
 
 from tests.service_stack.memory_stack import APP, MemoryStack
 from tests.unit.service.published_policies import (
@@ -147,8 +147,7 @@ def test_proposal_of_a_federated_session_from_before_is_not_approved(stack: Memo
     """A row that an older release wrote."""
     publish(stack, two)
     stored = stack.policies.proposals[APP, 1]
-    by = replace(stored.version, by=f"{FEDERATED}/anna")
-    stack.policies.proposals[APP, 1] = replace(stored, version=by)
+    stack.policies.proposals[APP, 1] = replace(stored, by=f"{FEDERATED}/anna")
     with pytest.raises(PolicyConflict, match="another person must approve"):
         two.approve(APP, proposal=1, who=BEN, now=stack.now)
 

@@ -14,10 +14,9 @@ from service.admin.publication import published_in_doubt, shown_in_doubt
 from service.admin.stack import StackCall
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
-from service.policies.changes import MAX_WHY, PolicyConflict, PolicyOutcome, SecondPersonNeeded
-from service.policies.documents import MAX_DOCUMENT_BYTES, PolicyRefused, built_in
-from service.policies.store import MAX_HISTORY
-from service.policies.versions import Effect, PolicyHead, PolicyVersion, StoredPolicy, digest_of
+from service.policies.documents import MAX_DOCUMENT_BYTES, PolicyConflict, PolicyRefused, built_in
+from service.policies.publish import MAX_WHY, SecondPersonNeeded
+from service.policies.store import MAX_HISTORY, Effect, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy, digest_of
 
 # Beyond what may be published, so that it is the linters who say how long a document is.
 _Document = Annotated[str, Field(max_length=4 * MAX_DOCUMENT_BYTES)]
@@ -127,7 +126,7 @@ def list_policy_versions(request: VersionHistory, call: StackCall) -> dict[str, 
     """The versions of an app, newest first, without their documents."""
     require_app(call.stack.apps, request.app)
     versions = call.stack.policies.history(request.app, limit=request.limit, before=request.before)
-    return {"versions": [_facts_record(version) for version in versions]}
+    return {"versions": [version.to_record() for version in versions]}
 
 
 def publish_policy(request: PublishPolicy, call: StackCall) -> dict[str, object]:
@@ -157,7 +156,7 @@ def reject_policy(request: RejectPolicy, call: StackCall) -> dict[str, object]:
 
 
 def _carry_out(
-    call: StackCall, request: AppPolicies, change: Callable[..., PolicyOutcome], effect: Effect
+    call: StackCall, request: AppPolicies, change: Callable[..., PolicyChange], effect: Effect
 ) -> dict[str, object]:
     """What a change led to; the request's members are the change's. Relying parties are told at once where older tokens
     are refused from now on."""
@@ -168,8 +167,8 @@ def _carry_out(
     return {
         **_head_record(outcome.head),
         "approval": call.stack.publishing.approval.value,
-        "added": None if outcome.added is None else _facts_record(outcome.added),
-        "proposed": None if outcome.proposed is None else _facts_record(outcome.proposed),
+        "added": None if outcome.added is None else outcome.added.to_record(),
+        "proposed": None if outcome.proposed is None else outcome.proposed.to_record(),
         "tokens_not_before": outcome.not_before,
         "warnings": [message._asdict() for message in outcome.warnings],
         **published,
@@ -209,26 +208,8 @@ def _head_record(head: PolicyHead) -> dict[str, object]:
     }
 
 
-def _facts_record(facts: PolicyVersion) -> dict[str, object]:
-    return {
-        "app": facts.app,
-        "version": facts.version,
-        "why": facts.why,
-        "by": facts.by,
-        "at": facts.at,
-        "effect": facts.effect.value,
-        "rollout": facts.rollout,
-        "based_on": facts.based_on,
-        "digest": facts.digest,
-        "has_client": facts.has_client,
-        "restores": facts.restores,
-        "promotes": facts.promotes,
-        "approved_by": facts.approved_by,
-    }
-
-
 def _stored_record(stored: StoredPolicy) -> dict[str, object]:
-    return {**_facts_record(stored.version), "appraisal": stored.appraisal, "client": stored.client}
+    return {**stored.to_record(), "appraisal": stored.appraisal, "client": stored.client}
 
 
 def _built_in_record(app: str) -> dict[str, object]:
@@ -245,4 +226,4 @@ def _built_in_record(app: str) -> dict[str, object]:
         digest=digest_of(*documents),
         has_client=False,
     )
-    return {**_facts_record(facts), "appraisal": documents.appraisal, "client": ""}
+    return _stored_record(facts.holding(*documents))

@@ -28,7 +28,7 @@ class PolicyInForce:
     client policy.
 
     ``tokens_from`` is the earliest time (Unix seconds) that a token judged by it may be dated: see
-    :class:`~service.policies.versions.PolicyHead`.
+    :class:`~service.policies.store.PolicyHead`.
     """
 
     version: int
@@ -106,7 +106,7 @@ class PoliciesInForce:
         except PolicyInvalid:
             # Kept, too: the text will not change, and trying again would cost every request that meets it.
             return _Compiled(None, 0)
-        return _Compiled(appraisal, stored.version.client_version)
+        return _Compiled(appraisal, stored.client_version)
 
 
 @dataclass(frozen=True, slots=True)

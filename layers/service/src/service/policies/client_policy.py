@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from service.errors import Unavailable
-from service.policies.store import PolicyHeads
-from service.policies.versions import PolicyHead
+from service.policies.store import PolicyHead, PolicyHeads
 from service.remembered import Remembered, RememberedByName
 
 MEMORY: Final = 1.0
@@ -58,7 +57,7 @@ class ServedClientPolicies:
             stored = self.policies.find(*key)
             if stored is None and key[1]:
                 raise Unavailable(f"version {key[1]} of a policy is missing")
-            none = stored is None or not stored.version.has_client
+            none = stored is None or not stored.has_client
             self._documents[key] = None if none or stored is None else ServedClientPolicy(key[1], stored.client_jws)
         self._documents.move_to_end(key)
         while len(self._documents) > _MOST_DOCUMENTS:

@@ -1,17 +1,31 @@
-"""The two documents of a policy version: what keeps them from being published, and how they differ from others."""
+"""The two documents of a policy version: what keeps them from being published, how they differ from others, and which
+of them an app has."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid, default_policy
 from attestation.appraisal.lint.lint import lint_appraisal
 from attestation.appraisal.lint.message import LintMessage
 
+from service.errors import Unreadable
 from service.policies.client_policy_document import document_of
 from service.policies.client_policy_lint import lint_client
+from service.policies.store import (
+    Canary,
+    Effect,
+    Policies,
+    PolicyChange,
+    PolicyHead,
+    PolicyMessage,
+    PolicyVersion,
+    StoredPolicy,
+)
 
 APPRAISAL: Final = "appraisal"
 CLIENT: Final = "client"
@@ -24,18 +38,15 @@ EMPTY_CLIENT_POLICY: Final = '{"format": 1}\n'
 cuts the line would send. So a rollback to before the first one publishes this."""
 
 _MAX_COMPARED_LINES: Final = 4_000
+_SHOWN_WHY: Final = 80
 
 
-class PolicyMessage(NamedTuple):
-    """A linter's message, and which ``document`` (``appraisal`` or ``client``) it is about."""
+class PolicyConflict(Exception):
+    """What was asked does not fit what is in force. ``sentence`` tells an operator why, and what to do."""
 
-    document: str
-    line: int
-    severity: str
-    code: str
-    rule: str
-    text: str
-    hint: str
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 class PolicyRefused(Exception):
@@ -123,3 +134,174 @@ def _message(document: str, message: LintMessage) -> PolicyMessage:
 
 def _error(document: str, code: str, text: str) -> PolicyMessage:
     return PolicyMessage(document, 1, "error", code, "", text, "")
+
+
+def standing(head: PolicyHead) -> str:
+    """What is in force, in a sentence."""
+    if head.latest == 0:
+        return f"Nothing is published for {head.app}: the built-in default is in force."
+    stable = f"version {head.stable}" if head.stable else "the built-in default"
+    if head.canary is None:
+        return f"In force is {stable}."
+    return f"In force is {stable}, and version {head.canary.version} for {head.canary.rollout} % of the keys."
+
+
+def published(facts: PolicyVersion) -> str:
+    """Who published a version, when and why, in a sentence."""
+    when = datetime.fromtimestamp(facts.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    why = facts.why if len(facts.why) <= _SHOWN_WHY else facts.why[:_SHOWN_WHY] + "…"
+    return f'Version {facts.version} was published by {facts.by} at {when} ("{why}").'
+
+
+def promoted(head: PolicyHead, version: int, rollout: int) -> PolicyHead:
+    """The head with the rollout of ``version`` raised to ``rollout`` percent."""
+    canary = head.canary
+    if canary is None or canary.version != version:
+        raise PolicyConflict(f"Version {version} of {head.app} is not on its way. {standing(head)}")
+    if rollout <= canary.rollout:
+        raise PolicyConflict(
+            f"Version {version} has reached {canary.rollout} % already: a rollout only grows, because no app "
+            "may get an older policy than it has. Roll back instead, which makes a new version."
+        )
+    if rollout < 100:
+        return replace(head, canary=Canary(version, rollout))
+    return replace(head, stable=version, previous=head.stable, withdrawn=False, canary=None)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPolicies:
+    """Reads the table for publishers. Every method raises :class:`PolicyConflict` for what is not there or does not
+    hold, and :class:`~service.errors.Unavailable`."""
+
+    policies: Policies
+
+    def completed(self, head: PolicyHead, appraisal: str | None, client: str | None) -> Documents:
+        """A draft with what it lacks, as it is in force."""
+        if appraisal is None and client is None:
+            raise PolicyConflict("The draft holds no document: neither an appraisal policy nor a client policy.")
+        if client is not None:
+            client_document(client)  # an empty text is none, and must not take the one in force away
+        if appraisal is not None and client is not None:
+            return Documents(appraisal, client)  # without a look at what is in force: it may be what has to be repaired
+        stable = self.of(head.app, head.stable)
+        if head.canary is not None:
+            canary = self.of(head.app, head.canary.version)
+            # The attack is a mistake: a fix of one document that takes the other one, tried on 5 %, to everybody.
+            for name, given, here, there in (
+                ("appraisal policy", appraisal, stable.appraisal, canary.appraisal),
+                ("client policy", client, stable.client, canary.client),
+            ):
+                if given is None and here != there:
+                    raise PolicyConflict(
+                        f"The draft has no {name}, and two are in force. {standing(head)} Promote or roll back first, "
+                        "or publish both documents."
+                    )
+        return Documents(
+            stable.appraisal if appraisal is None else appraisal, stable.client if client is None else client
+        )
+
+    def restored(self, head: PolicyHead, target: int) -> Documents:
+        """The documents of an older version, in a form that takes the place of the newer ones."""
+        documents = self.of(head.app, target)
+        newest = max(head.stable, 0 if head.canary is None else head.canary.version)
+        if not documents.client and self._may_have_client(head.app, newest):
+            return documents._replace(client=EMPTY_CLIENT_POLICY)
+        return documents
+
+    def _may_have_client(self, app: str, version: int) -> bool:
+        """Whether apps may hold the client policy of a version; also where the version is lost, which is the very
+        reason for going back."""
+        try:
+            return bool(self.of(app, version).client)
+        except (PolicyConflict, Unreadable):
+            return True
+
+    def replaced(self, head: PolicyHead) -> Documents:
+        """What is in force for everybody outside a rollout, to compare with; empty texts where that is lost."""
+        try:
+            return self.of(head.app, head.stable)
+        except (PolicyConflict, Unreadable):
+            return Documents("", "")
+
+    def was_withdrawn(self, head: PolicyHead) -> bool:
+        """Whether a rollback took back what was in force for everybody just before."""
+        if head.withdrawn is not None or head.stable == 0:
+            return bool(head.withdrawn)
+        stable = self.policies.find(head.app, head.stable)  # a head that an older release wrote
+        return stable is None or stable.restores is not None
+
+    def of(self, app: str, version: int) -> Documents:
+        """The documents of a version; version 0 is the built-in default."""
+        if version == 0:
+            return built_in()
+        stored = self.policies.find(app, version)
+        if stored is None:
+            raise PolicyConflict(f"There is no version {version} of the policy of {app}.")
+        return Documents(stored.appraisal, stored.client)
+
+    def proposed(self, head: PolicyHead, number: int) -> StoredPolicy:
+        """The proposal ``number``, which must be the one that waits."""
+        proposed = self.policies.find_proposal(head.app, number)
+        if proposed is None:
+            raise PolicyConflict(f"There is no proposal {number} for {head.app}.")
+        if head.proposal != number:
+            raise PolicyConflict(f"Proposal {number} does not wait any more. {self.latest(head)}")
+        return proposed
+
+    def require_current(self, head: PolicyHead, facts: PolicyVersion) -> None:
+        """Refuse a proposal that was made for an older state of affairs: its author never saw what it would replace."""
+        if facts.based_on != head.latest:
+            raise PolicyConflict(
+                f"Proposal {facts.version} was made when version {facts.based_on} was the latest. {self.latest(head)} "
+                "Reject the proposal and propose it again."
+            )
+
+    def require_seen(self, head: PolicyHead, expected: int) -> None:
+        """Refuse an author who has not seen the latest version: publishing would undo what somebody else just did."""
+        if head.latest < expected:
+            raise PolicyConflict(f"There is no version {expected} of the policy of {head.app}. {standing(head)}")
+        if head.latest > expected:
+            raise PolicyConflict(f"{self.latest(head)} You had seen version {expected}: look at it, then try again.")
+
+    def require_unmoved(self, read: PolicyHead) -> None:
+        """Say who was faster, if what is in force really changed."""
+        head = self.policies.head(read.app)
+        if head.latest != read.latest:
+            raise PolicyConflict(f"{self.latest(head)} That was faster: look at it, then try again.")
+        if head.canary != read.canary or head.stable != read.stable:
+            raise PolicyConflict(
+                f"Somebody promoted a version at this moment. {standing(head)} Look at it, then try again."
+            )
+        if head.proposal != read.proposal:
+            raise PolicyConflict("Somebody made or rejected a proposal at this moment: look at it, then try again.")
+
+    def again(
+        self, head: PolicyHead, wish: PolicyVersion, appraisal: str | None, client: str | None
+    ) -> PolicyChange | None:
+        """What came of a publication, when the very same was asked for before and its answer was lost."""
+        if head.proposal is not None:
+            waits = self.policies.find_proposal(head.app, head.proposal)
+            if waits is not None and _is_same(waits, wish, appraisal, client):
+                return PolicyChange(read=head, head=head, entry=None, proposed=waits)
+        newest = self.policies.find(head.app, head.latest)
+        if newest is None or not _is_same(newest, wish, appraisal, client):
+            return None
+        not_before = head.tokens_from if wish.effect is Effect.NOW else None
+        return PolicyChange(read=head, head=head, entry=None, added=newest, not_before=not_before)
+
+    def latest(self, head: PolicyHead) -> str:
+        """Who published the latest version, and when."""
+        newest = self.policies.history(head.app, limit=1)
+        if not newest:
+            return f"Nothing is published for {head.app}."
+        return published(newest[0])
+
+
+def _is_same(stored: StoredPolicy, wish: PolicyVersion, appraisal: str | None, client: str | None) -> bool:
+    asked = (wish.by, wish.why, wish.effect, wish.rollout, wish.based_on)
+    return (
+        (stored.by, stored.why, stored.effect, stored.rollout, stored.based_on) == asked
+        and (stored.restores, stored.promotes) == (None, None)
+        and appraisal in (None, stored.appraisal)
+        and client in (None, stored.client)
+    )

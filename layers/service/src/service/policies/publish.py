@@ -17,32 +17,35 @@ from attestation.client_policy import SignedClientPolicy, sign_client_policy
 from service.errors import Unavailable
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import RootKey
-from service.policies.changes import (
-    PolicyChange,
-    PolicyConflict,
-    PolicyOutcome,
-    entry_of,
-    promoted,
-    require_author,
-    require_request,
-    require_second_person,
-    standing,
-)
+from service.person import may_be_one_person, may_propose_and_approve
 from service.policies.documents import (
     Documents,
-    PolicyMessage,
+    KnownPolicies,
+    PolicyConflict,
     PolicyRefused,
     check,
     client_document,
     difference,
+    promoted,
     refused_client,
+    standing,
 )
-from service.policies.reader import KnownPolicies
-from service.policies.store import Policies
-from service.policies.versions import Canary, Effect, PolicyHead, PolicyMove, PolicyVersion, StoredPolicy, digest_of
-from service.tables.audit import AuditEntry
+from service.policies.store import (
+    Canary,
+    Effect,
+    Policies,
+    PolicyChange,
+    PolicyHead,
+    PolicyMessage,
+    PolicyVersion,
+    digest_of,
+)
+from service.tables.audit import AuditEntry, app_subject
 
-__all__ = ["PolicyConflict", "PolicyOutcome", "PolicyPublishing", "PolicyRefused"]
+__all__ = ["PolicyConflict", "PolicyPublishing", "PolicyRefused", "SecondPersonNeeded"]
+
+MAX_WHY: Final = 500
+"""Most characters of a reason."""
 
 COMMIT_ALLOWANCE: Final = 0.5
 """Seconds that a move may take, as a rule, from the look at the clock until it is done. See :meth:`_carry_out`."""
@@ -51,6 +54,10 @@ CLOCKS_AGREE: Final = 0.1
 """Seconds by which the clocks of our processes may differ."""
 
 _ATTEMPTS: Final = 3
+
+
+class SecondPersonNeeded(PolicyConflict):
+    """The caller may not do this, because of who the caller is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +87,11 @@ class PolicyPublishing:
         expected_version: int,
         who: str,
         now: float,
-    ) -> PolicyOutcome:
+    ) -> PolicyChange:
         """Publish a draft for ``rollout`` percent (1 … 100) of an app's keys; a document that is ``None`` stays as it
         is in force. ``expected_version`` is the latest that the author saw. Under the two-person rule the outcome is a
         proposal. The same call again, whose answer was lost, has the same outcome and changes nothing."""
-        require_request(why=why, who=who, rollout=rollout)
+        _require_request(why=why, who=who, rollout=rollout)
         head = self.policies.head(app)
         asked = replace(
             self._wish(head, Documents("", ""), who=who, why=why, rollout=rollout, effect=effect, now=now),
@@ -100,7 +107,7 @@ class PolicyPublishing:
             wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
             return self._proposal(head, documents, wish) if self._needs_two else self._version(head, documents, wish)
 
-        return self._carry_out(app, build)
+        return self._carry_out(app, build, who)
 
     def promote(
         self,
@@ -112,23 +119,23 @@ class PolicyPublishing:
         effect: Effect = Effect.NEXT_RENEWAL,
         who: str,
         now: float,
-    ) -> PolicyOutcome:
+    ) -> PolicyChange:
         """Raise the rollout of the ``version`` that is on its way; at 100 % it is in force for everybody. Under the
         two-person rule the outcome is a proposal: who approved a policy for 1 % has not approved it for all."""
-        require_request(why=why, who=who, rollout=rollout)
+        _require_request(why=why, who=who, rollout=rollout)
 
         def build(head: PolicyHead) -> PolicyChange:
             moved = promoted(head, version, rollout)
             if self._needs_two:
-                documents = self._known.documents(app, version)
+                documents = self._known.of(app, version)
                 wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
                 return self._proposal(head, documents, replace(wish, promotes=version))
-            entry = entry_of(
+            entry = _entry_of(
                 app, "promote-policy", who=who, why=why, now=now, version=version, rollout=rollout, effect=effect.value
             )
-            return PolicyChange(head=moved, entry=entry, effect=effect)
+            return PolicyChange(read=head, head=moved, entry=entry, effect=effect)
 
-        return self._carry_out(app, build)
+        return self._carry_out(app, build, who)
 
     def rollback(
         self,
@@ -140,14 +147,14 @@ class PolicyPublishing:
         expected_version: int | None = None,
         who: str,
         now: float,
-    ) -> PolicyOutcome:
+    ) -> PolicyChange:
         """Publish the documents of an older version as a new one, for everybody.
 
         ``to`` is by default the version that was in force for everybody just before: what a rollout under way would
         have replaced, otherwise what the version in force replaced. Going back to it needs no second person, unless a
         rollback took that very version back: one person could then undo what another did about it.
         """
-        require_request(why=why, who=who, rollout=100)
+        _require_request(why=why, who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
             if expected_version is not None:
@@ -164,40 +171,39 @@ class PolicyPublishing:
             alone = not self._needs_two or (target == before and not withdrawn)
             return self._version(head, documents, wish) if alone else self._proposal(head, documents, wish)
 
-        return self._carry_out(app, build)
+        return self._carry_out(app, build, who)
 
-    def approve(self, app: str, *, proposal: int, why: str = "", who: str, now: float) -> PolicyOutcome:
+    def approve(self, app: str, *, proposal: int, why: str = "", who: str, now: float) -> PolicyChange:
         """Put a proposal in force, exactly as it was proposed. Nobody approves a proposal of their own."""
-        require_request(why=why or "-", who=who, rollout=100)
+        _require_request(why=why or "-", who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
             proposed = self._known.proposed(head, proposal)
-            facts = proposed.version
-            require_second_person(facts, who)
-            self._known.require_current(head, facts)
+            _require_second_person(proposed, who)
+            self._known.require_current(head, proposed)
             documents = Documents(proposed.appraisal, proposed.client)
-            if facts.promotes is not None:
+            if proposed.promotes is not None:
                 entry = self._told(
-                    head, documents, facts, "approve-policy", who=who, why=why or facts.why, promotes=facts.promotes,
-                    approved_proposal=proposal, proposed_by=facts.by,
+                    head, documents, proposed, "approve-policy", who=who, why=why or proposed.why,
+                    promotes=proposed.promotes, approved_proposal=proposal, proposed_by=proposed.by,
                 )  # fmt: skip
-                moved = replace(promoted(head, facts.promotes, facts.rollout), proposal=None)
-                return PolicyChange(head=moved, entry=entry, effect=facts.effect)
-            wish = replace(facts, approved_by=who, at=int(now))
-            return self._version(head, documents, wish, proposal=proposal, note=why)
+                moved = replace(promoted(head, proposed.promotes, proposed.rollout), proposal=None)
+                return PolicyChange(read=head, head=moved, entry=entry, effect=proposed.effect)
+            wish = replace(proposed, approved_by=who, at=int(now))
+            return self._version(head, documents, wish, proposal=proposal, why=why)
 
-        return self._carry_out(app, build)
+        return self._carry_out(app, build, who)
 
-    def reject(self, app: str, *, proposal: int, why: str, who: str, now: float) -> PolicyOutcome:
+    def reject(self, app: str, *, proposal: int, why: str, who: str, now: float) -> PolicyChange:
         """Take a proposal from the table. Its author may do so, too."""
-        require_request(why=why, who=who, rollout=100)
+        _require_request(why=why, who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
-            facts = self._known.proposed(head, proposal).version
-            entry = entry_of(app, "reject-policy", who=who, why=why, now=now, proposal=proposal, proposed_by=facts.by)
-            return PolicyChange(head=replace(head, proposal=None), entry=entry)
+            author = self._known.proposed(head, proposal).by
+            entry = _entry_of(app, "reject-policy", who=who, why=why, now=now, proposal=proposal, proposed_by=author)
+            return PolicyChange(read=head, head=replace(head, proposal=None), entry=entry)
 
-        return self._carry_out(app, build)
+        return self._carry_out(app, build, who)
 
     @property
     def _known(self) -> KnownPolicies:
@@ -236,7 +242,7 @@ class PolicyPublishing:
 
     def _proposal(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> PolicyChange:
         """The change that lays ``wish`` before a second person. Nothing is signed: see :class:`StoredPolicy`."""
-        require_author(wish.by)
+        _require_author(wish.by)
         if head.proposal is not None:
             raise PolicyConflict(f"Proposal {head.proposal} of {head.app} waits already: approve or reject it first.")
         warnings = self._checked(head, documents, wish)
@@ -246,8 +252,7 @@ class PolicyPublishing:
             head, documents, facts, "propose-policy", who=facts.by, why=facts.why, proposal=facts.version,
             promotes=facts.promotes,
         )  # fmt: skip
-        proposed = StoredPolicy(version=facts, appraisal=documents.appraisal, client=documents.client)
-        return PolicyChange(head=moved, entry=entry, proposed=proposed, warnings=warnings)
+        return PolicyChange(read=head, head=moved, entry=entry, proposed=facts.holding(*documents), warnings=warnings)
 
     def _version(
         self,
@@ -256,7 +261,7 @@ class PolicyPublishing:
         wish: PolicyVersion,
         *,
         proposal: int | None = None,
-        note: str = "",
+        why: str = "",
     ) -> PolicyChange:
         """The change that puts ``wish`` in force as the next version. A proposal that waits falls with it."""
         warnings = self._checked(head, documents, wish)
@@ -276,19 +281,14 @@ class PolicyPublishing:
             facts,
             action if proposal is None else "approve-policy",
             who=facts.approved_by or facts.by,
-            why=note or facts.why,
+            why=why or facts.why,
             version=facts.version,
             approved_proposal=proposal,
             dropped_proposal=head.proposal if head.proposal != proposal else None,
             proposed_by=facts.by if facts.approved_by else None,
         )
-        added = StoredPolicy(
-            version=facts,
-            appraisal=documents.appraisal,
-            client=documents.client,
-            client_jws=self._signed(facts, documents.client) if documents.client else "",
-        )
-        return PolicyChange(head=moved, entry=entry, effect=facts.effect, added=added, warnings=warnings)
+        added = facts.holding(*documents, self._signed(facts, documents.client) if documents.client else "")
+        return PolicyChange(read=head, head=moved, entry=entry, effect=facts.effect, added=added, warnings=warnings)
 
     def _checked(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> tuple[PolicyMessage, ...]:
         if head.canary is not None and wish.rollout < 100 and wish.promotes is None:
@@ -309,7 +309,7 @@ class PolicyPublishing:
         why: str,
         **details: str | int | None,
     ) -> AuditEntry:
-        return entry_of(
+        return _entry_of(
             head.app,
             action,
             who=who,
@@ -332,55 +332,63 @@ class PolicyPublishing:
         except ValueError as error:
             raise refused_client(str(error)) from error
 
-    def _carry_out(self, app: str, build: Callable[[PolicyHead], PolicyChange]) -> PolicyOutcome:
+    def _carry_out(self, app: str, build: Callable[[PolicyHead], PolicyChange], who: str) -> PolicyChange:
         """Make a change for the head as it is, and carry it out unless somebody was faster.
 
         With effect ``now``, tokens that were judged by the old head must be refused and those judged by the new one
         must not. A renewal dates its token by a clock that it reads before it reads the head, and by ``tokens_from`` at
         the earliest (:mod:`service.keys.token_issuer`). So it is enough that ``not_before`` lies after the moment at
-        which the
-        head moved. Hence the clock is read as late as possible, the move is given some time, and when it took longer
-        the times are put off. All of that by more than our clocks may differ: the renewal's is another one.
+        which the head moved. Hence the clock is read as late as possible, the move is given some time, and when it took
+        longer the times are put off. All of that by more than our clocks may differ: the renewal's is another one.
         """
         for _ in range(_ATTEMPTS):
             head = self.policies.head(app)
             change = build(head)
             not_before = int(self.clock() + COMMIT_ALLOWANCE) + 1 if change.effect is Effect.NOW else None
             moved = replace(change.head, revision=head.revision + 1, tokens_from=max(head.tokens_from, not_before or 0))
-            done = self.policies.move(
-                PolicyMove(
-                    read=head,
-                    head=moved,
-                    entry=change.entry,
-                    added=change.added,
-                    proposed=change.proposed,
-                    not_before=not_before,
-                )
-            )
-            if not done:
-                self._require_unmoved(head)
+            change = replace(change, head=moved, not_before=not_before)
+            if not self.policies.move(change):
+                self._known.require_unmoved(head)
                 continue
             after = self.clock()
             if not_before is not None and after + CLOCKS_AGREE >= not_before:
                 not_before = int(after + COMMIT_ALLOWANCE) + 1
-                self.policies.put_off(moved, not_before, who=change.entry.who)
-            return PolicyOutcome(
-                head=moved,
-                added=None if change.added is None else change.added.version,
-                proposed=None if change.proposed is None else change.proposed.version,
-                not_before=not_before,
-                warnings=change.warnings,
-            )
+                self.policies.put_off(moved, not_before, who=who)
+            return replace(change, not_before=not_before)
         raise Unavailable(f"the policy of {app} is being changed all the time")
 
-    def _require_unmoved(self, read: PolicyHead) -> None:
-        """Say who was faster, if what is in force really changed."""
-        head = self.policies.head(read.app)
-        if head.latest != read.latest:
-            raise PolicyConflict(f"{self._known.latest(head)} That was faster: look at it, then try again.")
-        if head.canary != read.canary or head.stable != read.stable:
-            raise PolicyConflict(
-                f"Somebody promoted a version at this moment. {standing(head)} Look at it, then try again."
-            )
-        if head.proposal != read.proposal:
-            raise PolicyConflict("Somebody made or rejected a proposal at this moment: look at it, then try again.")
+
+def _require_request(*, why: str, who: str, rollout: int = 100) -> None:
+    """Raises :class:`ValueError` for what no caller may pass on: no reason, nobody, or no percentage."""
+    if not why.strip() or len(why) > MAX_WHY:
+        raise ValueError(f"a reason has 1 to {MAX_WHY} characters")
+    if not who:
+        raise ValueError("a change of policy is somebody's")
+    if not 1 <= rollout <= 100:
+        raise ValueError("a rollout is 1 to 100 percent")
+
+
+def _require_author(who: str) -> None:
+    """Refuse a principal that cannot be one of two persons: another one could not be told from it."""
+    if not may_propose_and_approve(who):
+        raise SecondPersonNeeded(
+            f"{who} names no person, so it can neither propose nor approve: sign in as an IAM user, a user of IAM "
+            "Identity Center or with a role."
+        )
+
+
+def _require_second_person(facts: PolicyVersion, who: str) -> None:
+    """Refuse the approval of a proposal by somebody who may be its author."""
+    _require_author(who)
+    if may_be_one_person(facts.by, who):
+        raise SecondPersonNeeded(
+            f"Proposal {facts.version} is by {facts.by}: another person must approve it; {who} may be the same. "
+            "Two IAM users are two persons, so are two users of IAM Identity Center, and sessions of two roles under "
+            "two names; a user and a session of a role are not, nor are sessions of one role."
+        )
+
+
+def _entry_of(app: str, action: str, *, who: str, why: str, now: float, **details: str | int | None) -> AuditEntry:
+    """The audit entry of a change; details that are ``None`` are left out."""
+    told = {name: value for name, value in details.items() if value is not None}
+    return AuditEntry(subject=app_subject(app), at=now, who=who, action=action, why=why, details=told)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from dataclasses import dataclass, fields
+from enum import StrEnum, unique
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+from attestation.appraisal.cohort import in_rollout
 
 from service.aws import from_item, to_item, unavailable_on_failure
 from service.errors import Unavailable, Unreadable
-from service.policies.rows import FACTS, HEAD, head_of, head_row, stored_of, stored_row, version_of
-from service.policies.versions import PolicyHead, PolicyMove, PolicyVersion, StoredPolicy
-from service.tables.audit import DynamoDBAudit
+from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.not_before import refusing_older_tokens
 from service.transactions import transact
 
@@ -25,11 +27,153 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+HEAD: Final = 0
+"""The number of the head's row; no version has it."""
+
 ATTEMPTS: Final = 8
 """How often a move is tried that met another change of the app's not-before."""
 
 MAX_HISTORY: Final = 500
 """Most versions of one list."""
+
+
+@unique
+class Effect(StrEnum):
+    """When a policy takes effect: for each key as it renews, or for all at once, because older tokens are refused."""
+
+    NEXT_RENEWAL = "next-renewal"
+    NOW = "now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyVersion:
+    """One version of an app's policy, without its documents. Written once.
+
+    ``by`` is the ARN of its author, ``approved_by`` that of the second person, where one was needed. ``at`` is Unix
+    seconds. ``rollout`` is the percentage that it started with. ``based_on`` is the latest version that its author saw;
+    ``restores`` the version whose documents it brings back, for a rollback. ``digest`` identifies the documents.
+    ``has_client`` says whether there is a client policy. A proposal has the same members; its ``version`` is the
+    proposal's own number, and ``promotes`` the version whose rollout it would raise to ``rollout``.
+    """
+
+    app: str
+    version: int
+    why: str
+    by: str
+    at: int
+    effect: Effect
+    rollout: int
+    based_on: int
+    digest: str
+    has_client: bool
+    restores: int | None = None
+    promotes: int | None = None
+    approved_by: str = ""
+
+    def holding(self, appraisal: str, client: str, client_jws: str = "") -> StoredPolicy:
+        """It with its documents."""
+        facts: dict[str, Any] = {name: getattr(self, name) for name in FACTS}
+        return StoredPolicy(**facts, appraisal=appraisal, client=client, client_jws=client_jws)
+
+    def to_record(self) -> dict[str, object]:
+        """Its members, JSON-ready."""
+        return {name: getattr(self, name) for name in FACTS} | {"effect": self.effect.value}
+
+    @property
+    def client_version(self) -> int:
+        """The number by which apps know its client policy; 0 when it has none."""
+        return self.version if self.has_client else 0
+
+
+FACTS: Final = tuple(member.name for member in fields(PolicyVersion))
+"""What a list of versions shows of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy(PolicyVersion):
+    """A version with its documents: Cedar text, JSON text, and the client policy as apps get it, signed (empty for
+    none, and in a proposal: what one person alone wants must not exist with a signature)."""
+
+    appraisal: str
+    client: str
+    client_jws: str = ""
+
+
+class Canary(NamedTuple):
+    """A version on its way: in force for ``rollout`` percent of an app's keys."""
+
+    version: int
+    rollout: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyHead:
+    """What is in force for an app. Version 0 is what holds where nothing was published.
+
+    ``latest`` is the highest version that was ever given out, ``stable`` the one in force for everybody outside
+    ``canary``, ``previous`` the one that was stable before it, ``withdrawn`` whether a rollback took that one back
+    (``None`` in rows of older releases). ``proposal`` is the number of the proposal that waits
+    for a second person, ``proposals`` how many there ever were. ``tokens_from`` (Unix seconds) is the not-before that
+    came with the last change that took effect at once: no token judged by a policy of this head may be dated earlier,
+    and none judged by an earlier head can be dated later. ``revision`` counts the changes of this row.
+    """
+
+    app: str
+    latest: int = 0
+    stable: int = 0
+    previous: int | None = None
+    withdrawn: bool | None = None
+    canary: Canary | None = None
+    proposal: int | None = None
+    proposals: int = 0
+    tokens_from: int = 0
+    revision: int = 0
+
+    def in_force(self, install: str) -> int:
+        """The version in force for an install: a key_id, or the hash that names an install before it has a key."""
+        if self.canary is not None and in_rollout(self.app, install, self.canary.rollout):
+            return self.canary.version
+        return self.stable
+
+
+V = TypeVar("V", bound=PolicyVersion)
+
+
+class PolicyMessage(NamedTuple):
+    """A linter's message, and which ``document`` (``appraisal`` or ``client``) it is about."""
+
+    document: str
+    line: int
+    severity: str
+    code: str
+    rule: str
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """One change of what is in force: from the head ``read`` to ``head``, which is written together with ``added`` (a
+    new version), ``proposed`` (a new proposal) and the audit ``entry``, or not at all.
+
+    ``not_before`` (Unix seconds) refuses older tokens of the app from then on; it never goes back, and a trust bundle
+    must be published. ``warnings`` are what checking found beside errors. A change that was made before has no entry.
+    """
+
+    read: PolicyHead
+    head: PolicyHead
+    entry: AuditEntry | None
+    effect: Effect = Effect.NEXT_RENEWAL
+    added: StoredPolicy | None = None
+    proposed: StoredPolicy | None = None
+    not_before: int | None = None
+    warnings: tuple[PolicyMessage, ...] = ()
+
+
+def digest_of(appraisal: str, client: str) -> str:
+    """What identifies a pair of documents: hexadecimal SHA-256."""
+    first, second = (text.encode("utf-8", "surrogatepass") for text in (appraisal, client))
+    return sha256(b"%d:%b%b" % (len(first), first, second)).hexdigest()
 
 
 class PolicyHeads(Protocol):
@@ -56,8 +200,8 @@ class Policies(PolicyHeads, Protocol):
         """The versions of an app, newest first, at most ``limit``; those below ``before``, to go on."""
         ...
 
-    def move(self, move: PolicyMove) -> bool:
-        """Carry out a move. False when the head is no longer as it was read: nothing was written then."""
+    def move(self, change: PolicyChange) -> bool:
+        """Carry out a change. False when the head is no longer as it was read: nothing was written then."""
         ...
 
     def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
@@ -82,7 +226,7 @@ class DynamoDBPolicies:
         if row is None:
             return PolicyHead(app=app)
         with _readable():
-            return head_of(row)
+            return _head_of(row)
 
     def find(self, app: str, version: int) -> StoredPolicy | None:
         return self._stored(app, version) if version > 0 else None
@@ -108,12 +252,14 @@ class DynamoDBPolicies:
             )
             rows = [from_item(item) for page in pages for item in page["Items"]]
         with _readable():
-            return tuple(version_of(row) for row in rows if before is None or row["version"] < before)
+            return tuple(_version_of(PolicyVersion, row) for row in rows if before is None or row["version"] < before)
 
-    def move(self, move: PolicyMove) -> bool:
-        audit = self._audit()
+    def move(self, change: PolicyChange) -> bool:
+        audit, entry = self._audit(), change.entry
+        if entry is None:
+            raise TypeError("a change is written with its audit entry")
         for _ in range(ATTEMPTS):
-            failed = self._transact(self._parts(move), lambda: audit.has(move.entry))
+            failed = self._transact(self._parts(change, entry), lambda: audit.has(entry))
             if not failed:
                 return True
             if failed != {_TOKENS}:
@@ -143,32 +289,32 @@ class DynamoDBPolicies:
                 return
         raise Unavailable("dynamodb:TransactWriteItems policies: the app's not-before keeps changing")
 
-    def _parts(self, move: PolicyMove) -> dict[str, TransactWriteItemTypeDef]:
+    def _parts(self, change: PolicyChange, entry: AuditEntry) -> dict[str, TransactWriteItemTypeDef]:
         head: Any = {
             "TableName": self.table,
-            "Item": to_item(head_row(move.head)),
+            "Item": to_item(_head_row(change.head)),
             "ConditionExpression": "attribute_not_exists(app)",
         }
-        if move.read.revision:
+        if change.read.revision:
             head["ConditionExpression"] = "revision = :read"
-            head["ExpressionAttributeValues"] = to_item({":read": move.read.revision})
+            head["ExpressionAttributeValues"] = to_item({":read": change.read.revision})
         parts: dict[str, TransactWriteItemTypeDef] = {
             _HEAD: {"Put": head},
-            "entry": self._audit().adding(move.entry),
+            "entry": self._audit().adding(entry),
         }
-        if move.added is not None:
-            parts["added"] = self._adding(move.added, move.added.version.version)
-        if move.proposed is not None:
-            parts["proposed"] = self._adding(move.proposed, -move.proposed.version.version)
-        if move.not_before is not None:
-            parts |= self._refusing(move.head.app, move.not_before, at=int(move.entry.at), by=move.entry.who)
+        if change.added is not None:
+            parts["added"] = self._adding(change.added, change.added.version)
+        if change.proposed is not None:
+            parts["proposed"] = self._adding(change.proposed, -change.proposed.version)
+        if change.not_before is not None:
+            parts |= self._refusing(change.head.app, change.not_before, at=int(entry.at), by=entry.who)
         return parts
 
     def _adding(self, policy: StoredPolicy, number: int) -> TransactWriteItemTypeDef:
         return {
             "Put": {
                 "TableName": self.table,
-                "Item": to_item(stored_row(policy, number)),
+                "Item": to_item(_stored_row(policy, number)),
                 "ConditionExpression": "attribute_not_exists(app)",
             }
         }
@@ -196,13 +342,40 @@ class DynamoDBPolicies:
         if row is None:
             return None
         with _readable():
-            return stored_of(row)
+            return _version_of(StoredPolicy, row)
 
     def _get(self, app: str, number: int) -> dict[str, Any] | None:
         key = to_item({"app": app, "version": number})
         with unavailable_on_failure("dynamodb:GetItem policies"):
             item = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
         return None if item is None else from_item(item)
+
+
+def _head_row(head: PolicyHead) -> dict[str, object]:
+    members = {member.name: getattr(head, member.name) for member in fields(head)}
+    return {**members, "version": HEAD, "canary": None if head.canary is None else head.canary._asdict()}
+
+
+def _stored_row(policy: StoredPolicy, number: int) -> dict[str, object]:
+    documents = {"appraisal": policy.appraisal, "client": policy.client, "client_jws": policy.client_jws}
+    return {**policy.to_record(), **documents, "version": number}
+
+
+def _members(kind: type[PolicyVersion | PolicyHead], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a row: only those whose default is ``None`` may be absent."""
+    return {
+        member.name: row.get(member.name) if member.default is None else row[member.name] for member in fields(kind)
+    }
+
+
+def _head_of(row: Mapping[str, Any]) -> PolicyHead:
+    canary = row.get("canary")
+    read = None if canary is None else Canary(canary["version"], canary["rollout"])
+    return PolicyHead(**_members(PolicyHead, row) | {"canary": read})
+
+
+def _version_of(kind: type[V], row: Mapping[str, Any]) -> V:
+    return kind(**_members(kind, row) | {"version": abs(row["version"]), "effect": Effect(row["effect"])})
 
 
 _HEAD: Final = "head"

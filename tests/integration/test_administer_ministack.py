@@ -13,12 +13,13 @@ from service.fallback_modes import PolicyApproval
 from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.registration import RegisteredApps, Registration
 from bonafide.policies.publishing import Documents, difference
-from tests.integration.administered_stack import DRAFT, POLICIES, entries, refused
+from tests.integration.administered_stack import DRAFT, POLICIES, admin, entries, refused
 from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
 from tests.service_stack.faults import answering, injected
 from tests.service_stack.worlds import AwsWorld
 
+__all__ = ["admin"]
 pytestmark = pytest.mark.ministack
 EVENTS = Path(__file__).parents[2] / "events" / "administer"
 

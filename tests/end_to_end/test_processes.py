@@ -23,7 +23,7 @@ _RUN = """
 import sys, time
 from pathlib import Path
 from bonafide.operator.layout import Layout, Ports
-from devkit.local.stack import LocalStack
+from devkit.stack.stack import LocalStack
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
 with LocalStack(layout=layout, ports=Ports.free()):
     print("up", flush=True)

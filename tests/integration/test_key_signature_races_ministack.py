@@ -136,5 +136,5 @@ def test_one_android_key_enrolled_many_times_is_stored_once(race: Race) -> None:
         challenge = json_of(race.issue(rest_event("POST", "/v1/challenges", {"app": APP}), None))["challenge"]
         body = installation.attestation_body(installation.client_data(challenge))
         events.append(rest_event("POST", "/v1/attestations", body))
-    assert race.run(race.appraise, events) == {(201, ""): 1, (403, "evidence-rejected"): RACERS - 1}
+    assert race.run(race.appraise, events) == {(201, ""): 1, (409, "key-enrolled"): RACERS - 1}
     assert race.world.dynamodb.scan(TableName=race.world.tables["attested_keys"], Select="COUNT")["Count"] == 1

@@ -92,7 +92,7 @@ def test_authorizer_has_no_permission_and_few_packages(template: Template) -> No
     properties = functions(template)["AuthorizeRequestFunction"]
     assert "Policies" not in properties
     assert properties["Tracing"] == "Disabled"  # tracing would add a permission to its role
-    assert template.resolve(properties["Layers"]) == ["CryptographyLayer", "AttestationLayer"]
+    assert template.resolve(properties["Layers"]) == ["CryptographyLayer", "TokensLayer"]
 
 
 def test_permissions_name_actions_and_resources(template: Template) -> None:

@@ -102,7 +102,7 @@ def test_nobody_to_ask_means_no(run: Run, draft: Path) -> None:
         (("approve", "--app", "demo"), "No proposal for demo waits for approval."),
         (("reject", "--app", "demo", "--reason", "x"), "No proposal for demo waits for approval."),
         (("diff", "--app", "demo"), "nothing to compare"),
-        (("diff", "--app", "demo", "1", "x"), "two version numbers, one, or one draft"),
+        (("diff", "--app", "demo", "1", "x"), "Name two versions, one version, or one draft"),
     ],
     ids=lambda value: "-".join(value[:1]) if isinstance(value, tuple) else "",
 )

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from bonafide_tokens.errors import BonafideError
-from service.errors import Reason, Unavailable
+from bonafide_tokens.errors import BonafideError, Reason
+from service.errors import Unavailable
 from service.tables.attested_keys import EnrolledKey
 from service.tables.blocking import DynamoDBBlocking, KeyNotKnown
 from service.tables.revocations import LONGEST_TOKEN_LIFE, DynamoDBRevocations

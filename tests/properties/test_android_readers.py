@@ -105,13 +105,13 @@ def test_readers_give_only_our_errors_in_bounded_time_and_memory(count: int) -> 
     """Whatever the bytes: a value or an AttestationError, at once."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for data in _inputs(count, seed=7):
-        started = time.perf_counter()
+        started = time.process_time()
         for read in READERS:
             try:
                 read(data)
             except AttestationError:
                 pass
-        assert time.perf_counter() - started < SLOWEST
+        assert time.process_time() - started < SLOWEST
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < GROWTH
 
 

@@ -104,12 +104,12 @@ def _statement_and_application(data: bytes) -> None:
 
 
 def _only_ours(read: Callable[[], object]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         read()
     except AttestationError:
         pass
-    assert time.perf_counter() - started < SLOWEST
+    assert time.process_time() - started < SLOWEST
 
 
 @pytest.mark.parametrize("count", [SAMPLE, WHOLE])

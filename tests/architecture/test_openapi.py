@@ -13,6 +13,7 @@ import yaml
 from attestation.errors import MalformedEvidence
 from attestation.evidence import FORMATS, parse_evidence
 from openapi_spec_validator import validate
+from service.admin.http import Route
 from service.edge.problems import MALFORMED_REQUEST, PROBLEM_TYPES, UNAUTHORIZED
 
 ROOT = Path(__file__).parents[2]
@@ -71,31 +72,32 @@ def test_routes_are_exactly_the_templates() -> None:
     assert set(_operations()) == _template_routes()
 
 
-ADMIN_BODIES = {
-    "PublishPolicy": "PublishPolicy",
-    "PromotePolicy": "PromotePolicy",
-    "RollBackPolicy": "RollBackPolicy",
-    "ApprovePolicy": "ApprovePolicy",
-    "RejectPolicy": "RejectPolicy",
-    "BlockKey": "BlockKey",
-    "Unblock": "UnblockKey",
-    "Reason": "RefuseOlderTokens",
-    "SetRoutes": "SetRoutes",
-    "RegisterApp": "RegisterApp",
-    "RetireBuild": "RetireBuild",
-    "UnblockRule": "UnblockRule",
-}
+def _admin_bodies() -> dict[str, Route[Any]]:
+    """The documented schema of each body of the Admin API → its route."""
+    operations = _operations()
+    bodies = ((operations[r.method.lower(), r.path].get("requestBody"), r) for r in administer.ROUTES)
+    return {
+        body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]: route for body, route in bodies if body
+    }
 
 
-@pytest.mark.parametrize("name", ADMIN_BODIES)
+@pytest.mark.parametrize("name", _admin_bodies())
 def test_admin_body_has_the_members_of_its_model(name: str) -> None:
     """The same for the Admin API, whose models hold the path's members, too."""
-    (route,) = (route for route in administer.ROUTES if route.model.__name__ == ADMIN_BODIES[name])
+    route = _admin_bodies()[name]
     schema, documented = route.model.model_json_schema(), OPENAPI["components"]["schemas"][name]
     of_the_path = set(re.findall(r"{(\w+)}", route.path))
     assert set(documented["properties"]) == set(schema["properties"]) - of_the_path
     assert set(documented.get("required", ())) == set(schema.get("required", ())) - of_the_path
     assert documented["additionalProperties"] is False
+
+
+def test_every_admin_route_that_takes_a_body_documents_it() -> None:
+    """Members that are not in the path come in the body, but for GET, where they are in the query."""
+    for route in administer.ROUTES:
+        members = set(route.model.model_json_schema().get("properties", ())) - set(re.findall(r"{(\w+)}", route.path))
+        documented = "requestBody" in _operations()[route.method.lower(), route.path]
+        assert documented == (route.method != "GET" and bool(members)), route.path
 
 
 def test_admin_operations_are_named_after_their_use_cases() -> None:
@@ -158,8 +160,9 @@ def test_every_problem_is_documented_where_it_can_occur() -> None:
 
 
 def test_problem_slugs_are_in_the_prose() -> None:
-    """docs/api.md and the document name every problem type, so that clients can rely on them."""
-    prose = (ROOT / "docs/api.md").read_text("utf-8") + (ROOT / "docs/openapi.yaml").read_text("utf-8")
+    """The pages of errors and the document name every problem type, so that clients can rely on them."""
+    pages = ("docs/api-errors.md", "docs/admin-api.md", "docs/openapi.yaml")
+    prose = "".join((ROOT / page).read_text("utf-8") for page in pages)
     missing = [problem.slug for problem in PROBLEM_TYPES if f"`{problem.slug}`" not in prose]
     assert not missing
 

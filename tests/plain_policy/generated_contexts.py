@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from attestation.appraisal.builds import BuildComparison, BuildMatch, UnknownBuilds
+from attestation.appraisal.facts import SIGNALS
 from attestation.appraisal.policy import AppraisalContext
 from attestation.claims import (
     AndroidClaims,
@@ -33,10 +34,7 @@ KEY: EcPublicKey = public_key_from_point(point_of(ec.generate_private_key(ec.SEC
 LABELS = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY", "MEETS_VIRTUAL_INTEGRITY")
 APPS = ("KNOWN_INSTALLED", "KNOWN_CAPTURING", "UNKNOWN_INSTALLED", "UNKNOWN_CAPTURING", "UNKNOWN_OVERLAYS", "ODD")
 PATCHES = (202605, None, 0, 202404, 202405, 20240405, 202406, 201413, 202713, 202606, 202607, 202608, 2**64, -5)
-SIGNALS = (
-    "debugger", "hooking", "memory-dump", "root", "jailbreak", "emulator", "overlay", "screen-capture",
-    "accessibility-abuse", "app-clone", "repackaged", "automation", "signal-of-tomorrow", "",
-)  # fmt: skip
+NAMES = (*SIGNALS, "signal-of-tomorrow", "")
 
 
 def generated_contexts(seed: int, count: int) -> Iterator[AppraisalContext]:
@@ -50,7 +48,7 @@ def _context(random: Random) -> AppraisalContext:
     claims = random.choice((_apple, _android, _android, _harmony))(random)
     client_data = None
     if random.random() < 0.8:
-        names = random.sample(SIGNALS, random.choice((0, 0, 0, 1, 2, 5)))
+        names = random.sample(NAMES, random.choice((0, 0, 0, 1, 2, 5)))
         client_data = ClientData(
             digest=b"",
             challenge="c",

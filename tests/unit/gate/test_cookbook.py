@@ -1,0 +1,70 @@
+"""The cookbook's recipe for a backend without our authorizer runs, and refuses what it must."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bonafide_tokens.errors import Malformed, Rejected
+from bonafide_tokens.jose import b64url_encode
+
+from tests.architecture.source_tree import ROOT
+from tests.unit.gate import stand
+
+_PAGE = (ROOT / "docs/cookbook.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def caller_of() -> Callable[..., Any]:
+    """The function of the page's first block of Python."""
+    (block,) = re.findall(r"^```python\n(.*?)^```$", _PAGE, re.DOTALL | re.MULTILINE)
+    made: dict[str, Any] = {}
+    exec(block, made)  # noqa: S102 - our own page
+    recipe: Callable[..., Any] = made["caller_of"]
+    return recipe
+
+
+def _asked(caller_of: Callable[..., Any], **changes: Any) -> Any:
+    usual = {
+        "token": stand.token(),
+        "bundle_text": stand.signed(stand.bundle()),
+        "root_public_key": b64url_encode(stand.public_key("root").point),
+        "issuer": stand.ISSUER,
+        "audience": stand.AUDIENCE,
+        "now": stand.NOW,
+    }
+    return caller_of(**(usual | changes))
+
+
+def test_it_names_the_caller(caller_of: Callable[..., Any]) -> None:
+    """As the authorizer's context would."""
+    caller = _asked(caller_of)
+    assert (caller.app, caller.key_id, caller.tier) == (stand.APP, stand.KEY_ID, "affirming")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": stand.token(now=stand.NOW - 1000)},
+        {"token": stand.token(audience=("another",))},
+        {"token": "no.token.at-all"},
+        {"issuer": "another-stack"},
+        {"root_public_key": b64url_encode(stand.public_key("token").point)},
+        {"bundle_text": stand.signed(stand.bundle(apps=stand.blocked(stand.KEY_ID)))},
+        {"bundle_text": stand.signed(stand.bundle(), by="token")},
+        {"bundle_text": stand.signed(stand.bundle(expires_at=stand.NOW - 60))},
+    ],
+    ids=["expired", "audience", "no token", "issuer", "root key", "blocked", "signed by another", "old bundle"],
+)
+def test_it_refuses(caller_of: Callable[..., Any], changes: dict[str, Any]) -> None:
+    """By one of the two errors that the page names."""
+    with pytest.raises((Rejected, Malformed)):
+        _asked(caller_of, **changes)
+
+
+def test_recipe_takes_five_lines() -> None:
+    """As its heading promises: the function's body."""
+    (body,) = re.findall(r"^def caller_of\([^\n]*:\n((?:    [^\n]*\n)+)", _PAGE, re.MULTILINE)
+    assert len(body.splitlines()) == 5

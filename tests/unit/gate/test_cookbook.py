@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bonafide_tokens.errors import Malformed, Rejected
+from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import b64url_encode
 
 from tests.architecture.source_tree import ROOT
@@ -18,50 +18,62 @@ _PAGE = (ROOT / "docs/cookbook.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def caller_of() -> Callable[..., Any]:
-    """The function of the page's first block of Python."""
+    """The function of the page's first block of Python, at the stand's time."""
     (block,) = re.findall(r"^```python\n(.*?)^```$", _PAGE, re.DOTALL | re.MULTILINE)
     made: dict[str, Any] = {}
     exec(block, made)  # noqa: S102 - our own page
+    made["time"] = lambda: stand.NOW
     recipe: Callable[..., Any] = made["caller_of"]
     return recipe
 
 
-def _asked(caller_of: Callable[..., Any], **changes: Any) -> Any:
+def _asked(caller_of: Callable[..., Any], call: stand.Call, **changes: Any) -> Any:
     usual = {
-        "token": stand.token(),
         "bundle_text": stand.signed(stand.bundle()),
-        "root_public_key": b64url_encode(stand.public_key("root").point),
+        "root_key": b64url_encode(stand.public_key("root").point),
         "issuer": stand.ISSUER,
         "audience": stand.AUDIENCE,
-        "now": stand.NOW,
     }
-    return caller_of(**(usual | changes))
+    return caller_of(call.method, call.url, [call.token], [call.proof_text()], **(usual | changes))
 
 
 def test_it_names_the_caller(caller_of: Callable[..., Any]) -> None:
     """As the authorizer's context would."""
-    caller = _asked(caller_of)
+    caller = _asked(caller_of, stand.Call())
     assert (caller.app, caller.key_id, caller.tier) == (stand.APP, stand.KEY_ID, "affirming")
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("call", "changes"),
     [
-        {"token": stand.token(now=stand.NOW - 1000)},
-        {"token": stand.token(audience=("another",))},
-        {"token": "no.token.at-all"},
-        {"issuer": "another-stack"},
-        {"root_public_key": b64url_encode(stand.public_key("token").point)},
-        {"bundle_text": stand.signed(stand.bundle(apps=stand.blocked(stand.KEY_ID)))},
-        {"bundle_text": stand.signed(stand.bundle(), by="token")},
-        {"bundle_text": stand.signed(stand.bundle(expires_at=stand.NOW - 60))},
+        (stand.Call(token=stand.token(now=stand.NOW - 1000)), {}),
+        (stand.Call(token=stand.token(audience=("another",))), {}),
+        (stand.Call(token="no.token.at-all"), {}),
+        (stand.Call(signed_url="https://elsewhere.example.com/v1/orders"), {}),
+        (stand.Call(signer="thief"), {}),
+        (stand.Call(), {"issuer": "another-stack"}),
+        (stand.Call(), {"root_key": b64url_encode(stand.public_key("token").point)}),
+        (stand.Call(), {"bundle_text": stand.signed(stand.bundle(apps=stand.blocked(stand.KEY_ID)))}),
+        (stand.Call(), {"bundle_text": stand.signed(stand.bundle(), by="token")}),
+        (stand.Call(), {"bundle_text": stand.signed(stand.bundle(expires_at=stand.NOW - 60))}),
     ],
-    ids=["expired", "audience", "no token", "issuer", "root key", "blocked", "signed by another", "old bundle"],
+    ids=[
+        "expired",
+        "audience",
+        "no-token",
+        "url",
+        "thief",
+        "issuer",
+        "root-key",
+        "blocked",
+        "another-signer",
+        "old-bundle",
+    ],
 )
-def test_it_refuses(caller_of: Callable[..., Any], changes: dict[str, Any]) -> None:
-    """By one of the two errors that the page names."""
-    with pytest.raises((Rejected, Malformed)):
-        _asked(caller_of, **changes)
+def test_it_refuses(caller_of: Callable[..., Any], call: stand.Call, changes: dict[str, Any]) -> None:
+    """By the error that the page names."""
+    with pytest.raises(TokenError):
+        _asked(caller_of, call, **changes)
 
 
 def test_recipe_takes_five_lines() -> None:

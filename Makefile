@@ -112,7 +112,7 @@ test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: t
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile \
 		-m "not exhaustive and not deploy$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
 
-coverage: setup ## Which lines of each room the tests without a stack run; fails below a room's floor
+coverage: setup ## Which lines of each room the unit tests run; fails where a room is below its floor
 	@$(BIN)/python -m tests.covered_rooms
 
 races: setup ## Twenty rounds of races for one challenge and for one counter

@@ -1,7 +1,7 @@
-"""`make coverage`: which lines of each room the tests without a stack run; a room below its floor is an error.
+"""`make coverage`: which lines of each room the unit tests run; a room below its floor is an error.
 
-Local stacks run functions in processes of their own, which nothing measures here: what only such a test runs counts as
-not run. A floor is raised when a room's share has grown, and lowered only with a reason in the same commit.
+Other tests run much of it in processes of their own, which nothing measures here: what only they run counts as not run.
+A floor is raised when a room's share has grown, and lowered only with a reason in the same commit.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 _MARKS: Final = "not exhaustive and not deploy and not stack and not ministack"
-_TESTS: Final = ("tests/unit", "tests/architecture", "tests/integration", "tests/properties", "tests/mutants")
 
 # Room → least percentage of its statements. A file belongs to the longest room that it lies in.
 FLOORS: Final[Mapping[str, int]] = {
-    "layers/tokens": 0,
-    "layers/attestation": 0,
-    "layers/attestation/src/attestation/encoding": 0,
-    "layers/attestation/src/attestation/apple": 0,
-    "layers/attestation/src/attestation/android": 0,
-    "layers/attestation/src/attestation/harmony": 0,
-    "layers/attestation/src/attestation/appraisal": 0,
-    "layers/service": 0,
-    "functions": 0,
-    "functions/authorize_request": 0,
-    "bonafide": 0,
-    "devkit": 0,
+    "layers/tokens": 98,
+    "layers/attestation": 98,
+    "layers/attestation/src/attestation/encoding": 97,
+    "layers/attestation/src/attestation/apple": 98,
+    "layers/attestation/src/attestation/android": 98,
+    "layers/attestation/src/attestation/harmony": 98,
+    "layers/attestation/src/attestation/appraisal": 96,
+    "layers/service": 79,
+    "functions": 92,
+    "functions/authorize_request": 84,
+    "bonafide": 88,
+    "devkit": 63,
 }
 
 
@@ -57,7 +56,7 @@ def main() -> int:
     measure = [f"--cov={top}" for top in sorted({room.split("/")[0] for room in FLOORS})]
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", _MARKS]
     outcome = subprocess.run(
-        [*pytest, *measure, f"--cov-report=json:{report}", *_TESTS], cwd=ROOT, env=environment, check=False
+        [*pytest, *measure, f"--cov-report=json:{report}", "tests/unit"], cwd=ROOT, env=environment, check=False
     )
     if outcome.returncode:
         return 1

@@ -164,3 +164,11 @@ def test_command_is_one_that_exists(
         command = command.commands[name] if context else command
         context = command.make_context(name, rest, parent=context)
         rest = [*context._protected_args, *context.args] if hasattr(command, "commands") else []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_target_named_in_a_sentence_exists(page: Path) -> None:
+    """Also outside blocks and tables; the changelog and the page of old names tell history."""
+    if page.name not in ("CHANGELOG.md", "command.md") and page.parent.name != "adr":
+        named = set(re.findall(r"`make ([a-z-]+)[^`]*`", page.read_text("utf-8")))
+        assert named <= _TARGETS

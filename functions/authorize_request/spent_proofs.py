@@ -21,6 +21,10 @@ PREFIX: Final = "proof."
 _KEPT_AFTER_EXPIRY: Final = 3600
 _SECONDS_TO_CONNECT: Final = 1
 _SECONDS_TO_READ: Final = 1
+_ATTEMPTS: Final = 2
+_SECONDS_BETWEEN: Final = 1  # botocore draws from nothing to 2⁰ seconds before the first repetition
+LONGEST: Final = _ATTEMPTS * (_SECONDS_TO_CONNECT + _SECONDS_TO_READ) + _SECONDS_BETWEEN
+"""Seconds that spending a proof takes at most. The function's timeout has room for it, after a wait for the bundle."""
 
 
 class SpentProofs:
@@ -70,6 +74,6 @@ def _dynamodb() -> Any:
 
     # One attempt more than none. When the answer to the first is lost, the second finds that it was its own.
     config = Config(
-        connect_timeout=_SECONDS_TO_CONNECT, read_timeout=_SECONDS_TO_READ, retries={"total_max_attempts": 2}
+        connect_timeout=_SECONDS_TO_CONNECT, read_timeout=_SECONDS_TO_READ, retries={"total_max_attempts": _ATTEMPTS}
     )
     return get_session().create_client("dynamodb", config=config)

@@ -44,7 +44,7 @@ def test_authorizer_of_ones_own_is_the_one_of_a_bonafide_stack() -> None:
     own = functions(template(**OWN))["AuthorizeRequestFunction"]
     ours = read_template(ROOT / "template.yaml")["Resources"]["AuthorizeRequestFunction"]["Properties"]
     assert (EXAMPLE.parent / own["CodeUri"]).resolve() == (ROOT / ours["CodeUri"]).resolve()
-    assert (own["Handler"], own["Layers"]) == (ours["Handler"], ours["Layers"])
+    assert all(own[name] == ours[name] for name in ("Handler", "Layers", "Timeout"))
     assert "Policies" not in own
 
 

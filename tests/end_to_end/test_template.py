@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import bundle_keeper
 import pytest
+import spent_proofs
 from service.edge.problems import PROBLEM_TYPES, TYPE_BASE, Retry
 from service.edge.retry_after import SOONEST
 
@@ -93,6 +95,12 @@ def test_authorizer_has_no_permission_and_few_packages(template: Template) -> No
     assert "Policies" not in properties
     assert properties["Tracing"] == "Disabled"  # tracing would add a permission to its role
     assert template.resolve(properties["Layers"]) == ["CryptographyLayer", "TokensLayer"]
+
+
+def test_authorizer_has_time_for_its_longest_waits(template: Template) -> None:
+    """A function that Lambda ends has denied without a reason, and may have spent the proof before."""
+    waits = bundle_keeper.WAIT_WITHOUT_BUNDLE + bundle_keeper.WAIT + spent_proofs.LONGEST
+    assert waits + 1 < functions(template)["AuthorizeRequestFunction"]["Timeout"] < 29  # API Gateway's own end
 
 
 def test_permissions_name_actions_and_resources(template: Template) -> None:

@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 
 from bonafide.cli.tables import Cell, print_table, printable
 
-EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 

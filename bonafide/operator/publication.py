@@ -6,14 +6,13 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import b64url_decode, read_json_object
-from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, open_trust_bundle, root_public_key
-from service.errors import Unavailable
-from service.tables.trust_bundles import DynamoDBTrustBundles
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS
 
 from bonafide.operator.deployment import ROTATE_FUNCTION, Deployment
 from bonafide.operator.errors import OperatorError
@@ -104,23 +103,6 @@ def served_version(deployment: Deployment) -> int:
         with urllib.request.urlopen(f"{deployment.verifier_url}/v1/trust-bundle", timeout=_PATIENCE) as answer:
             text = answer.read(MAX_TRUST_BUNDLE_CHARACTERS).decode("ascii")
         version = read_json_object(b64url_decode(text.split(".")[1])).get("version")
-    except (OSError, ValueError, IndexError, urllib.error.URLError):
+    except (OSError, ValueError, IndexError, TokenError):
         return 0
     return version if isinstance(version, int) else 0
-
-
-def published_bundle(deployment: Deployment, clock: Callable[[], float] = time.time) -> TrustBundle | None:
-    """The latest trust bundle as it is stored, by its own signature; ``None`` before the first one.
-
-    Raises :class:`OperatorError`, also for one that the root key did not sign.
-    """
-    table = DynamoDBTrustBundles(deployment.aws("dynamodb"), deployment.tables["trust_bundles"])
-    try:
-        stored = table.latest(deployment.issuer)
-    except Unavailable as error:
-        raise OperatorError(f"The trust bundles cannot be read: {error.what}.") from error
-    if stored is None:
-        return None
-    root_key = root_public_key(deployment.root_public_key)
-    moment = min(max(clock(), stored.issued_at), stored.expires_at - 1)
-    return open_trust_bundle(stored.jws, root_key=root_key, issuer=deployment.issuer, now=moment)

@@ -29,9 +29,6 @@ GENERATED, IMPORTED, SECURELY_IMPORTED = 0, 2, 4
 SIGN, VERIFY, ATTEST_KEY = 2, 3, 7
 RSA, EC, ML_DSA = 1, 3, 4
 
-KEYMINT_VERSIONS: Final[Mapping[int, int]] = {1: 2, 2: 3, 3: 4, 4: 41, 100: 100, 200: 200, 300: 300, 400: 400, 500: 500}
-"""Schema version → the KeyMint (or Keymaster) version that usually goes with it."""
-
 
 def integers(*members: int) -> bytes:
     """A SET OF INTEGER, in the order given."""

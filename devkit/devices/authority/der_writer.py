@@ -62,10 +62,6 @@ def utf8_string(text: str) -> bytes:
     return tlv(0x0C, text.encode("utf-8"))
 
 
-def printable_string(text: str) -> bytes:
-    return tlv(0x13, text.encode("ascii"))
-
-
 def object_identifier(dotted: str) -> bytes:
     first, second, *rest = (int(arc) for arc in dotted.split("."))
     return tlv(0x06, *(_base128(arc) for arc in (first * 40 + second, *rest)))

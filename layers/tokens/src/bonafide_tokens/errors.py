@@ -1,4 +1,4 @@
-"""Why a token, a proof or a trust bundle does not hold: three exceptions, and the closed list of reasons.
+"""Why a token, a proof or a trust bundle does not hold: two exceptions, and the closed list of reasons.
 
 Nothing but :class:`TokenError` leaves this package's checks, whatever the bytes. What a client is told is chosen by
 ``reason`` from one table; which reason it was, and ``detail``, are for the operator.
@@ -84,7 +84,3 @@ class Malformed(TokenError):
 
 class Rejected(TokenError):
     """The text was read, and what it says is false or not for us."""
-
-
-class Unavailable(TokenError):
-    """Nothing can be checked now: there is no trust bundle in force. The same request may succeed later."""

@@ -227,11 +227,6 @@ class Reader:
         """Whether every element was read."""
         return self._position >= self._end
 
-    @property
-    def remaining(self) -> int:
-        """How many octets were not read yet."""
-        return self._end - self._position
-
     def peek(self) -> int | None:
         """The first identifier octet of the next element, ``None`` at the end."""
         return self._data[self._position] if self._position < self._end else None

@@ -110,10 +110,6 @@ class CedarPolicy:
             self._bytes_kept += _BYTES_OF_AN_ANSWER + 8 * len(found)
         return found
 
-    def judge_many(self, facts: Iterable[Facts], *, now: float | None) -> list[tuple[Finding, ...]]:
-        """:meth:`judge` for each of ``facts``, in their order."""
-        return [self.judge(each, now=now) for each in facts]
-
     def forget(self) -> None:
         """Drop the answers kept. They cost memory and nothing else; measurements of first meetings start here."""
         self._judged.clear()

@@ -21,7 +21,6 @@ from attestation.reference_values import Environment
 
 CONTEXT: Final = "context"
 PRINCIPAL: Final = "principal"
-RESOURCE: Final = "resource"
 APP_TYPE: Final = "App"
 ACTION_TYPE: Final = "Action"
 KEY_TYPES: Final = tuple(dict.fromkeys(KINDS.values()))

@@ -10,9 +10,10 @@ from hashlib import sha256
 
 import pytest
 
-from tests.integration.storage_races import RACERS, ROUNDS, Race, new_installation, outcomes
+from tests.integration.storage_races import RACERS, ROUNDS, Race, new_installation, outcomes, race
 from tests.service_stack.events import rest_event
 
+__all__ = ["race"]
 pytestmark = pytest.mark.ministack
 
 

@@ -89,6 +89,7 @@ def _signers(archive: Archive, block: SigningBlock | None, min_sdk: int) -> tupl
 
 
 def _read_manifest(path: Path, name: str) -> _Manifest:
+    apk: apk_info.APK | None = None
     try:
         apk = apk_info.APK(str(path))
         package, split = apk.get_package_name(), apk.get_attribute_value("manifest", "split") or ""
@@ -102,6 +103,9 @@ def _read_manifest(path: Path, name: str) -> _Manifest:
         if type(error).__name__ != "PanicException":
             raise
         raise ArtefactError(f"{name} has a manifest that cannot be read.") from error
+    finally:
+        # The library's object must end in the thread that made it; an error's traceback would keep this frame.
+        apk = None
     if package is None or not _PACKAGE.match(package) or len(package) > 255:
         raise ArtefactError(f"{name} has a manifest without a package name.")
     if code is None or not _NUMBER.match(code) or not _NUMBER.match(major) or max(int(code), int(major)) >= 1 << 32:

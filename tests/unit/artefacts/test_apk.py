@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import struct
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 
+import apk_info
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bonafide.artefacts.artefact import ArtefactError
 
 from .conftest import Read, Refused
 from .minted_apk import (
@@ -327,3 +331,12 @@ def test_algorithms_of_the_tests_are_androids() -> None:
     from bonafide.artefacts.android.signers import ALGORITHMS
 
     assert {ECDSA_SHA256, ECDSA_SHA512, ECDSA_VERITY, RSA_PKCS1_SHA256, RSA_PSS_SHA256} <= ALGORITHMS.keys()
+
+
+def test_refusal_keeps_no_object_of_the_library(read: Read) -> None:
+    """It may end only in the thread that made it, and the error may be kept by another one."""
+    with pytest.raises(ArtefactError) as refused:
+        read(Apk(root={"package": "org.example.demo"}).build())
+    frames = [frame for frame, _ in traceback.walk_tb(refused.tb)]
+    assert frames
+    assert not [name for frame in frames for name, value in frame.f_locals.items() if isinstance(value, apk_info.APK)]

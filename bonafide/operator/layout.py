@@ -210,12 +210,6 @@ class Ports:
                 return cls.in_a_row(first)
         raise LocalStackError(f"No seven ports in a row are free on {LOOPBACK}: choose some with --port.")
 
-    @classmethod
-    def free(cls) -> Ports:
-        """Ports that nobody uses at this moment; for tests, which run side by side."""
-        verifier, guarded, aws, functions, *companion = free_ports(7)
-        return cls(verifier, guarded, aws, functions, tuple(companion))
-
     def require_free(self) -> None:
         """Make sure that nobody listens on any of them.
 

@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bonafide.operator.deployment import local_stack
-from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.layout import Layout
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.client import Answer, ApiClient, StackUnreachable
 from devkit.devices.installation import Installation
 from devkit.fleet.run import make_scene, register_apps, wake
 from devkit.stack.stack import LocalStack
 from tests.benchmarks.extent import SHORT
+from tests.stack_ports import own_ports
 
 CLIENTS = 4
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
@@ -113,7 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bonafide-soak-") as folder:
         layout = Layout(Layout.of_this_project().root, Path(folder))
         open_throttle = {"ThrottleRate": "100000", "ThrottleBurst": "100000"}
-        with LocalStack(layout=layout, ports=Ports.free(), parameters=open_throttle) as stack:
+        with LocalStack(layout=layout, ports=own_ports(), parameters=open_throttle) as stack:
             clients = soak(stack, seconds)
     sys.exit(report(clients, seconds) > 0)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bonafide.operator.layout import Layout, Ports, free_ports
+from bonafide.operator.layout import Layout
 from devkit.devices.client import ApiClient
 from devkit.gateway.process import GatewayProcess
 from devkit.stack.stack import LocalStack
+from tests.stack_ports import own_ports
 
 PROJECT = Layout.of_this_project()
 OPEN_THROTTLES = {
@@ -28,7 +29,7 @@ PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The whole local stack, on ports of its own, beside an operator's."""
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("stack"))
-    with LocalStack(layout=layout, ports=Ports.free(), parameters=OPEN_THROTTLES) as running:
+    with LocalStack(layout=layout, ports=own_ports(), parameters=OPEN_THROTTLES) as running:
         yield running
 
 
@@ -51,7 +52,8 @@ class Probe:
 def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
     """The gateway over the probe template, once with emulated workers and once with plain ones."""
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("probe"))
-    ports = dict(zip(("OpenApi", "GuardedApi", "SlowApi", "functions", "HttpApi"), free_ports(5), strict=True))
+    first = own_ports().verifier
+    ports = {name: first + i for i, name in enumerate(("OpenApi", "GuardedApi", "SlowApi", "functions", "HttpApi"))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BONAFIDE_LOCAL_WORKER", "plain" if request.param == "plain" else "")
         gateway = GatewayProcess(layout)

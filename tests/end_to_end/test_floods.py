@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.layout import Layout
 from devkit.devices.client import ApiClient
 from devkit.gateway.throttles import Throttles
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template, read_template
 from devkit.stack.stack import LocalStack
+from tests.stack_ports import own_ports
 
 PROJECT = Layout.of_this_project()
 TEMPLATES = {"bonafide": PROJECT.template, "orders-backend": PROJECT.example}
@@ -143,9 +144,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack whose anonymous routes take next to nothing, so that a flood is a few requests."""
     parameters = {**SLOW, **{name.replace("Rate", "Burst"): str(BURST) for name in SLOW}}
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("slow"))
-    ports = Ports.free()
-    alone = Ports(ports.verifier, ports.guarded, ports.aws, ports.functions)
-    with LocalStack(layout=layout, ports=alone, parameters=parameters) as running:
+    with LocalStack(layout=layout, ports=own_ports(companion=False), parameters=parameters) as running:
         yield running
 
 

@@ -17,12 +17,13 @@ from bonafide_tokens.pop import make_attestation_pop
 from bonafide_tokens.proof import make_proof
 
 from bonafide.operator.deployment import local_stack
-from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.layout import Layout
 from bonafide.operator.local_account import client_arguments
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.client import Answer
 from devkit.fleet.run import make_scene, register_apps, wake
 from devkit.stack.stack import LocalStack
+from tests.stack_ports import own_ports
 
 PATH = "/v1/whoami"
 ROUTES = [["GET", PATH, "proof"], ["POST", PATH, "proof-once", "affirming"], ["*", "/*", "proof"]]
@@ -70,7 +71,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
         "ProofNonceKey": b64url_encode(secrets.token_bytes(32)),
         "GuardedApiRoutes": json.dumps(ROUTES),
     }
-    with LocalStack(layout=layout, ports=Ports.free(), parameters=parameters) as running:
+    with LocalStack(layout=layout, ports=own_ports(), parameters=parameters) as running:
         yield Caller(running)
 
 

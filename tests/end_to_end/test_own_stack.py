@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from bonafide.operator.deployment import from_facts
-from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.layout import Layout
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.client import ApiClient
 from devkit.fleet.run import make_scene, register_apps
 from devkit.stack.own_stack import OwnStack
 from devkit.stack.stack import LocalStack
+from tests.stack_ports import own_ports
 
 PROJECT = Layout.of_this_project()
 CODE = """
@@ -88,8 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     (project / "code" / "app.py").write_text(CODE, "utf-8")
     (project / "template.yaml").write_text(yaml.safe_dump(TEMPLATE), "utf-8")
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("run"))
-    first = Ports.next_free()
-    with LocalStack(layout=layout, ports=first, beside=OwnStack(layout, project, {})) as running:
+    with LocalStack(layout=layout, ports=own_ports(), beside=OwnStack(layout, project, {})) as running:
         yield running
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.layout import Layout
 from devkit.stack.stack import LocalStack
+from tests.stack_ports import own_ports
 
 PROJECT = Layout.of_this_project()
 
@@ -25,7 +26,7 @@ from pathlib import Path
 from bonafide.operator.layout import Layout, Ports
 from devkit.stack.stack import LocalStack
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
-with LocalStack(layout=layout, ports=Ports.free()):
+with LocalStack(layout=layout, ports=Ports.in_a_row(int(sys.argv[3]))):
     print("up", flush=True)
     time.sleep(600)
 """
@@ -44,7 +45,7 @@ def gone(processes: list[psutil.Process], within: float = 10.0) -> list[psutil.P
 def test_stop_leaves_no_process_behind(tmp_path: Path) -> None:
     """Gateway, workers, emulators and ministack end with `stop`, and the stack file goes."""
     before = {process.pid for process in descendants(os.getpid())}
-    stack = LocalStack(layout=Layout(PROJECT.root, tmp_path), ports=Ports.free())
+    stack = LocalStack(layout=Layout(PROJECT.root, tmp_path), ports=own_ports())
     stack.start()
     started = [process for process in descendants(os.getpid()) if process.pid not in before]
     commands = {process: " ".join(process.cmdline()) for process in started}
@@ -61,7 +62,9 @@ def test_stop_leaves_no_process_behind(tmp_path: Path) -> None:
 def test_death_of_the_parent_leaves_no_process_behind(tmp_path: Path, sign: signal.Signals) -> None:
     """However the parent dies, also by SIGKILL, nothing goes on listening."""
     parent = subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(PROJECT.root), str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _RUN, str(PROJECT.root), str(tmp_path), str(own_ports().verifier)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert parent.stdout is not None
     assert parent.stdout.readline().strip() == "up"
@@ -115,10 +118,9 @@ def test_unusable_port_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
 
 def test_interrupt_ends_with_exit_code_0(tmp_path: Path) -> None:
     """Ctrl-C is how the stack is stopped; it is no failure."""
-    ports = Ports.free()
     process = subprocess.Popen(
         stack_command(tmp_path),
-        env={**os.environ, "BONAFIDE_PORT": str(_row_of_free_ports(ports.verifier))},
+        env={**os.environ, "BONAFIDE_PORT": str(own_ports().verifier)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -140,13 +142,13 @@ def test_part_that_is_killed_ends_the_stack_with_a_sentence(tmp_path: Path, part
     It ends within seconds, says what is lost, and leaves nothing behind."""
     process = subprocess.Popen(
         stack_command(tmp_path),
-        env={**os.environ, "BONAFIDE_PORT": str(_row_of_free_ports(Ports.free().verifier))},
+        env={**os.environ, "BONAFIDE_PORT": str(own_ports().verifier)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("Verifier API")
+    assert process.stdout.readline().startswith("Verifier API"), process.communicate(timeout=60)
     started = descendants(process.pid)
     # The example's gateway is one, too, in a folder of its own.
     (victim, *_) = [one for one in started if part in " ".join(one.cmdline())]
@@ -176,14 +178,3 @@ def _connections(process: psutil.Process) -> list[Any]:
         return list(process.net_connections(kind="inet"))
     except psutil.NoSuchProcess:
         return []
-
-
-def _row_of_free_ports(start: int) -> int:
-    """The first of seven free ports in a row."""
-    for first in range(min(start, 60000), 65000):
-        try:
-            Ports(first, first + 1, first + 2, first + 3, (first + 4, first + 5, first + 6)).require_free()
-        except Exception:  # noqa: S112 - taken: try the next
-            continue
-        return first
-    raise AssertionError("no seven free ports in a row")

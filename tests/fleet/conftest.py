@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from bonafide.operator.deployment import Deployment, from_facts
-from bonafide.operator.layout import Layout, Ports
+from bonafide.operator.layout import Layout
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.fleet.run import entrust_play_secrets, make_scene, register_apps, wake
 from devkit.stack.stack import LocalStack
+from tests.stack_ports import own_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class FleetStack:
 def fleet_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStack]:
     root = Layout.of_this_project().root
     layout = Layout(root, Path(tmp_path_factory.mktemp("stack")))
-    with LocalStack(layout=layout, ports=Ports.free()) as stack:
+    with LocalStack(layout=layout, ports=own_ports()) as stack:
         deployment = from_facts(stack.facts)
         register_apps(deployment)
         authority = DeviceAuthority.load(layout.authority)

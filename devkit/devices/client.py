@@ -136,6 +136,8 @@ class ApiClient:
                 content = response.read(_MAX_ANSWER_BYTES)
             finally:
                 connection.close()
+        except TimeoutError as error:
+            raise StackUnreachable(f"{parts.scheme}://{parts.netloc} gave no answer in {self.timeout:g} s.") from error
         except (OSError, http.client.HTTPException) as error:
             raise StackUnreachable(f"No stack answers at {parts.scheme}://{parts.netloc}.") from error
         milliseconds = (time.perf_counter() - started) * 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -41,6 +42,15 @@ def test_address_that_is_no_web_address_is_refused(url: str) -> None:
     """The client speaks HTTP and nothing else."""
     with pytest.raises(StackUnreachable, match="not an http or https address"):
         ApiClient(verifier_url=url, guarded_url=url).send("GET", url)
+
+
+@pytest.mark.enable_socket
+def test_silent_server_is_told_from_one_that_is_not_there() -> None:
+    """Whether to wait longer, or to start the stack, is the reader's next question."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StackUnreachable, match=f"{url} gave no answer in 0.1 s"):
+            ApiClient(verifier_url=url, guarded_url=url, timeout=0.1).send("GET", url)
 
 
 class Recorded(ApiClient):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
+from bonafide_tokens.new_routes import is_same_place
 from bonafide_tokens.routes import Requirement, RouteRequirement
 
 from bonafide.operator.errors import OperatorError
@@ -57,7 +58,7 @@ def _decided(routes: Routes, method: str, path: str, asked: RouteRequirement) ->
     """Whether the route decides all of ``asked`` or some of it; ``None`` for none of it."""
     partly = False
     for route in routes:
-        if route.is_same_place(method, path):
+        if is_same_place(route, method, path):
             if hides(route, asked):
                 return not partly
             return False if meets(route, asked) else None

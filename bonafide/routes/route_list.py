@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto, unique
 
-from bonafide_tokens.routes import Requirement, RouteRequirement, check_new_route
+from bonafide_tokens.new_routes import check_new_route, is_same_place
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from service.admin.guarded_apis import MAX_ROUTES
 
 from bonafide.operator.errors import OperatorError
@@ -62,7 +63,7 @@ def new_route(method: str, path: str, mode: str, tier: str | None) -> RouteRequi
 
 def placed(routes: Sequence[RouteRequirement], route: RouteRequirement, place: Place = Place.FITTING) -> Routes:
     """``routes`` with ``route`` among them, in the stead of one of the same method and path."""
-    same = next((index for index, old in enumerate(routes) if old.is_same_place(route.method, route.path)), None)
+    same = next((index for index, old in enumerate(routes) if is_same_place(old, route.method, route.path)), None)
     others = [old for index, old in enumerate(routes) if index != same]
     if place is Place.FIRST:
         index = 0
@@ -79,7 +80,7 @@ def placed(routes: Sequence[RouteRequirement], route: RouteRequirement, place: P
 
 def removed(routes: Sequence[RouteRequirement], method: str, path: str) -> Routes:
     """``routes`` without the one of this method and path. Raises :class:`OperatorError` when there is none."""
-    left = tuple(old for old in routes if not old.is_same_place(method, path))
+    left = tuple(old for old in routes if not is_same_place(old, method, path))
     if len(left) == len(routes):
         raise OperatorError(f"There is no route {method} {path} to remove.")
     return left

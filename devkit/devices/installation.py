@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bonafide_tokens.jose import EcPublicKey, b64url_encode, public_key_from_point
-from bonafide_tokens.proof import make_proof
+from bonafide_tokens.signing import make_proof
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.apple.app_attestation import point_of

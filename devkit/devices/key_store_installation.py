@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from attestation.claims import key_id_of
 from attestation.evidence import AttestationKind
-from bonafide_tokens.jose import EcPublicKey, b64url_encode, public_key_of
-from bonafide_tokens.proof import make_proof
+from bonafide_tokens.jose import EcPublicKey, b64url_encode
+from bonafide_tokens.signing import make_proof, public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.android.device import SoftwareAndroid

@@ -22,7 +22,7 @@ from typing import Any, Final
 from attestation.appraisal.result import AttestationResult, Tier
 from attestation.challenge import issue_challenge
 from attestation.errors import Reason as EvidenceReason
-from bonafide_tokens.token import mint_token
+from bonafide_tokens.signing import mint_token
 from service.errors import Reason as ServiceReason
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey

@@ -21,9 +21,10 @@ from tests.benchmarks.extent import SHORT, budget
 import cryptography
 import jwt
 from attestation.challenge import issue_challenge, open_challenge
-from bonafide_tokens.jose import b64url_encode, public_key_of
-from bonafide_tokens.proof import make_proof, verify_proof
-from bonafide_tokens.token import SigningKey, mint_token, verify_token
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.proof import verify_proof
+from bonafide_tokens.signing import SigningKey, make_proof, mint_token, public_key_of
+from bonafide_tokens.token import verify_token
 from bonafide_tokens.trust_bundle import open_trust_bundle
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec

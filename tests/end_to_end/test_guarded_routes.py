@@ -13,8 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from bonafide_tokens.jose import b64url_encode
-from bonafide_tokens.pop import make_attestation_pop
-from bonafide_tokens.proof import make_proof
+from bonafide_tokens.signing import make_attestation_pop, make_proof
 
 from bonafide.operator.deployment import local_stack
 from bonafide.operator.layout import Layout

@@ -11,7 +11,8 @@ from attestation.challenge import OpenedChallenge
 from attestation.claims import AppleClaims, KeyStorage, Platform, key_id_of
 from attestation.reference_values import Environment
 from bonafide_tokens.errors import BonafideError
-from bonafide_tokens.jose import b64url_encode, public_key_of
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import public_key_of
 from bonafide_tokens.trust_bundle import TrustBundle
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.tables.attested_keys import EnrolledKey

@@ -9,7 +9,8 @@ import pytest
 from attestation.appraisal.signal_history import SignalHistory
 from attestation.errors import Reason
 from attestation.reference_values import Environment
-from bonafide_tokens.trust_bundle import open_trust_bundle, sign_trust_bundle
+from bonafide_tokens.signing import sign_trust_bundle
+from bonafide_tokens.trust_bundle import open_trust_bundle
 from service.errors import Reason as ServiceReason
 from service.errors import Unavailable
 from service.tables.attested_keys import EnrolledKey

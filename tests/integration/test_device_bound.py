@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 from attestation.claims import AndroidClaims, KeyStorage, Platform, key_id_of
 from attestation.reference_values import Environment
-from bonafide_tokens.jose import public_key_of
+from bonafide_tokens.signing import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.errors import Reason, Rejected, Unavailable
 from service.redemption import Redemption

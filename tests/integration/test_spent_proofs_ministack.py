@@ -11,8 +11,8 @@ import boto3
 import pytest
 import spent_proofs as authorizer_spent_proofs
 from bonafide_tokens.errors import Reason, Rejected
-from bonafide_tokens.jose import public_key_of
 from bonafide_tokens.proof import VerifiedProof
+from bonafide_tokens.signing import public_key_of
 from botocore.exceptions import ReadTimeoutError
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.errors import Unavailable

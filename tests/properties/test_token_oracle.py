@@ -17,7 +17,7 @@ from typing import Any, Self
 import jwt
 import pytest
 from bonafide_tokens.errors import Reason, TokenError
-from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.signing import es256_sign
 from bonafide_tokens.token import VerifiedToken, verify_token
 from jwt.utils import base64url_decode
 

@@ -17,10 +17,11 @@ from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.errors import Reason as TokenReason
 from bonafide_tokens.errors import Rejected as RejectedToken
-from bonafide_tokens.jose import EcPublicKey, public_key_of
+from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.proof import VerifiedProof
 from bonafide_tokens.routes import RouteRequirement
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, jwks
+from bonafide_tokens.signing import jwks, public_key_of
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec

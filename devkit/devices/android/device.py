@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Final
 
 from attestation.encoding.names import attributes
-from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.signing import es256_sign
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.android import key_description as kd

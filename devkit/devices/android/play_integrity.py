@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from attestation.reference_values import PlayIntegrityKeys
-from bonafide_tokens.jose import b64url_encode, es256_sign
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import es256_sign
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Final
 
 from attestation.evidence import AttestationKind, IntegrityProfile
-from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.signing import es256_sign
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.apple.app_attestation import point_of

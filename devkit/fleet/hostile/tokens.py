@@ -7,8 +7,8 @@ import secrets
 import time
 from collections.abc import Iterator
 
-from bonafide_tokens.jose import b64url_decode, b64url_encode, sign_jws
-from bonafide_tokens.proof import make_proof
+from bonafide_tokens.jose import b64url_decode, b64url_encode
+from bonafide_tokens.signing import make_proof, sign_jws
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.client import Answer

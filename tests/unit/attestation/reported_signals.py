@@ -5,7 +5,7 @@ from __future__ import annotations
 from attestation.claims import Claims, HarmonyClaims, HarmonyIntegrityClaims, KeyStorage, Platform
 from attestation.client_data import ClientData, Signal
 from attestation.reference_values import Environment
-from bonafide_tokens.jose import public_key_of
+from bonafide_tokens.signing import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.minted_claims import minted_claims

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attestation.client_data import parse_client_data
 from attestation.errors import MalformedEvidence, Reason
-from bonafide_tokens.jose import public_key_of
+from bonafide_tokens.signing import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
 KEY = public_key_of(ec.derive_private_key(7, ec.SECP256R1())).to_jwk()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attestation.client_policy import CLIENT_POLICY_TYPE, SignedClientPolicy, sign_client_policy
-from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.signing import es256_sign
 
 from tests.unit.gate.stand import APP, ISSUER, NOW, assembled, key_management_service, parts, private_key
 

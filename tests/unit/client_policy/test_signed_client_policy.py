@@ -17,7 +17,8 @@ from attestation.client_policy import (
     sign_client_policy,
 )
 from attestation.errors import Reason, RejectedEvidence
-from bonafide_tokens.jose import b64url_encode, es256_from_der, es256_sign
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import es256_from_der, es256_sign
 
 from tests.unit.client_policy.signed import CLAIMS, HEADER, forged, policy, signed
 from tests.unit.gate.stand import APP, ISSUER, NOW, assembled, key_management_service, private_key, public_key

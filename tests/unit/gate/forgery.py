@@ -6,7 +6,8 @@ import hmac
 from dataclasses import dataclass
 from typing import Any
 
-from bonafide_tokens.jose import b64url_encode, es256_sign
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import es256_sign
 
 from tests.unit.gate.stand import Call, assembled, parts, private_key, public_key, token
 

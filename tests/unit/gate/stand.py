@@ -14,11 +14,10 @@ from typing import Any
 from attestation.appraisal.result import AttestationResult, Tier
 from authorize_request import Authorizer
 from authorizer_settings import AuthorizerSettings
-from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode, public_key_of
-from bonafide_tokens.proof import make_proof
+from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bonafide_tokens.token import SigningKey, mint_token
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, sign_trust_bundle
+from bonafide_tokens.signing import SigningKey, make_proof, mint_token, public_key_of, sign_trust_bundle
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle
 from bundle_client import BundleAnswer
 from bundle_keeper import BundleKeeper
 from cryptography.hazmat.primitives import hashes

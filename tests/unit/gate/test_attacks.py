@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bonafide_tokens.jose import b64url_encode, public_key_of, sign_jws
-from bonafide_tokens.token import TOKEN_TYPE, SigningKey
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import SigningKey, public_key_of, sign_jws
+from bonafide_tokens.token import TOKEN_TYPE
 from bonafide_tokens.trust_bundle import AppStanding
 from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bonafide_tokens.jose import es256_sign
-from bonafide_tokens.pop import ATTESTATION_POP_TYPE, make_attestation_pop
+from bonafide_tokens.pop import ATTESTATION_POP_TYPE
 from bonafide_tokens.proof import VerifiedProof
 from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.signing import es256_sign, make_attestation_pop
 from bonafide_tokens.trust_bundle import TrustBundle
 
 from tests.unit.gate.conftest import Lines

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bonafide_tokens.proof import make_proof
 from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.signing import make_proof
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import API, DOMAIN, KINDS, http_1, http_2, websocket

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from attestation.appraisal.result import AttestationResult, Tier
 from bonafide_tokens.jose import EcPublicKey
-from bonafide_tokens.pop import make_attestation_pop, verify_attestation_pop
-from bonafide_tokens.proof import VerifiedProof, make_proof, verify_proof
+from bonafide_tokens.pop import verify_attestation_pop
+from bonafide_tokens.proof import VerifiedProof, verify_proof
 from bonafide_tokens.signed_body import content_digest
-from bonafide_tokens.token import EAR_PROFILE, verify_token
+from bonafide_tokens.signing import EAR_PROFILE, make_attestation_pop, make_proof
+from bonafide_tokens.token import verify_token
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey

@@ -10,16 +10,14 @@ from bonafide_tokens.jose import (
     JwsKind,
     b64url_decode,
     b64url_encode,
-    es256_from_der,
     es256_matches,
-    es256_sign,
     jwk_thumbprint,
     public_key_from_jwk,
     public_key_from_point,
     read_json_object,
     read_jws,
-    sign_jws,
 )
+from bonafide_tokens.signing import es256_from_der, es256_sign, sign_jws
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st

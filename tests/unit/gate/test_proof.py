@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from bonafide_tokens.errors import Reason, TokenError
-from bonafide_tokens.proof import ReplayMemory, VerifiedProof, make_proof, same_target, verify_proof
+from bonafide_tokens.proof import ReplayMemory, VerifiedProof, same_target, verify_proof
+from bonafide_tokens.signing import make_proof
 
 from tests.unit.gate.stand import NOW, private_key, public_key
 

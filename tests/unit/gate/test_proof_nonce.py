@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from bonafide_tokens.jose import b64url_decode, b64url_encode
-from bonafide_tokens.pop import make_attestation_pop
 from bonafide_tokens.proof_nonce import NONCE_LIFETIME, make_nonce, nonce_holds
+from bonafide_tokens.signing import make_attestation_pop
 from bundle_client import BundleUnreachable
 
 from tests.unit.gate.conftest import Lines

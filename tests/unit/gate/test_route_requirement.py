@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bonafide_tokens.routes import (
-    Demand,
-    Requirement,
-    RouteRequirement,
-    check_new_route,
-    demand_for,
-    routes_from_json,
-    routes_to_json,
-    tier_reaches,
-)
+from bonafide_tokens.new_routes import check_new_route, is_same_place, routes_to_json
+from bonafide_tokens.routes import Demand, Requirement, RouteRequirement, demand_for, routes_from_json, tier_reaches
 
 from tests.unit.gate.route_requirements import MONITOR, OFF, PROOF, PROOF_ONCE, TOKEN, requirement_for
 
@@ -138,8 +130,8 @@ def test_new_route_in_either_notation_is_taken(method: str, path: str) -> None:
 )
 def test_two_spellings_of_one_place_are_one_place(one: str, other: str, same: bool) -> None:
     """Or a route would stand twice in a list, and only the first would ever count."""
-    assert RouteRequirement("GET", one, PROOF).is_same_place("GET", other) is same
-    assert not RouteRequirement("POST", one, PROOF).is_same_place("GET", other)
+    assert is_same_place(RouteRequirement("GET", one, PROOF), "GET", other) is same
+    assert not is_same_place(RouteRequirement("POST", one, PROOF), "GET", other)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from bonafide_tokens.jose import (
 )
 from bonafide_tokens.pop import verify_attestation_pop
 from bonafide_tokens.proof import verify_proof
-from bonafide_tokens.token import EAR_PROFILE, TOKEN_TYPE, request_key_of, verify_token
+from bonafide_tokens.signing import EAR_PROFILE
+from bonafide_tokens.token import TOKEN_TYPE, request_key_of, verify_token
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from tests.unit.gate.stand import parts, token

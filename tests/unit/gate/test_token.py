@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attestation.appraisal.result import AttestationResult, Tier
 from bonafide_tokens.errors import Reason, Rejected
-from bonafide_tokens.token import SigningKey, verify_token
+from bonafide_tokens.signing import SigningKey
+from bonafide_tokens.token import verify_token
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, KEY_ID, NOW, RESULT, parts, private_key, public_key, token
 

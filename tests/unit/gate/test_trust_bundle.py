@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from bonafide_tokens.errors import Reason, Rejected
-from bonafide_tokens.jose import b64url_encode, es256_from_der, es256_sign
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, jwks, open_trust_bundle, sign_trust_bundle
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import es256_from_der, es256_sign, jwks, sign_trust_bundle
+from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, open_trust_bundle
 
 from tests.unit.gate.stand import (
     ISSUER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bonafide_tokens.jose import es256_sign
+from bonafide_tokens.signing import es256_sign
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

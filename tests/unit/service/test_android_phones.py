@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from attestation.errors import Reason
 from attestation.reference_values import AndroidReferenceValues
-from bonafide_tokens.jose import b64url_decode, b64url_encode, public_key_from_jwk, public_key_of
+from bonafide_tokens.jose import b64url_decode, b64url_encode, public_key_from_jwk
+from bonafide_tokens.signing import public_key_of
 from service.errors import Reason as ServiceReason
 
 from devkit.devices.android import key_description as kd

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import cryptography
 import pytest
 from bonafide_tokens.jose import b64url_encode
-from bonafide_tokens.proof import make_proof
 from bonafide_tokens.signed_body import content_digest
+from bonafide_tokens.signing import make_proof
 
 from tests.unit.gate.stand import AUDIENCE, ISSUER, bundle, private_key, public_key, signed, token
 

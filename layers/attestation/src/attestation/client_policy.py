@@ -17,15 +17,8 @@ from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason as TokenReason
 from bonafide_tokens.errors import TokenError
-from bonafide_tokens.jose import (
-    EcPublicKey,
-    JwsKind,
-    b64url_encode,
-    es256_from_der,
-    jws_signing_input,
-    read_json_object,
-    read_jws,
-)
+from bonafide_tokens.jose import EcPublicKey, JwsKind, b64url_encode, read_json_object, read_jws
+from bonafide_tokens.signing import es256_from_der, jws_signing_input
 
 from attestation.errors import Reason, RejectedEvidence
 

@@ -13,14 +13,13 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
-from json import JSONDecoder, dumps
+from json import JSONDecoder
 from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from bonafide_tokens.errors import Malformed, Reason, Rejected
 
@@ -126,14 +125,6 @@ def public_key_from_point(point: bytes) -> EcPublicKey:
         raise Malformed(Reason.KEY_UNREADABLE, "not a point of P-256") from error
 
 
-def public_key_of(private_key: ec.EllipticCurvePrivateKey) -> EcPublicKey:
-    """The public half of a P-256 private key. Raises :class:`ValueError` for another curve: our own mistake."""
-    if private_key.curve.name != _P256.name:
-        raise ValueError("not a P-256 key")
-    numbers = private_key.public_key().public_numbers()
-    return public_key_from_point(b"\x04" + numbers.x.to_bytes(32) + numbers.y.to_bytes(32))
-
-
 def public_key_from_jwk(jwk: Mapping[str, object]) -> EcPublicKey:
     """Load a public EC P-256 JWK (RFC 7518 §6.2).
 
@@ -186,19 +177,6 @@ def es256_matches(key: EcPublicKey, message: bytes, signature: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def es256_sign(private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
-    """Sign with ECDSA P-256 and SHA-256. Returns r || s, 64 bytes."""
-    return es256_from_der(private_key.sign(message, _ECDSA))
-
-
-def es256_from_der(signature: bytes) -> bytes:
-    """A DER ECDSA signature (as KMS returns it) as r || s. Raises :class:`ValueError` when it is not one of P-256."""
-    r, s = decode_dss_signature(signature)
-    if not (0 < r < 1 << 256 and 0 < s < 1 << 256):
-        raise ValueError("not a P-256 signature")
-    return r.to_bytes(32) + s.to_bytes(32)
 
 
 # --- compact JWS -------------------------------------------------------------------------------------------------
@@ -285,20 +263,3 @@ def _read_header(segment: str, kind: JwsKind) -> Mapping[str, object]:
     if header.get("typ") != kind.typ:
         raise Rejected(kind.wrong_type, f"typ is not {kind.typ}")
     return MappingProxyType(header)
-
-
-def jws_signing_input(header: Mapping[str, object], payload: Mapping[str, object]) -> str:
-    """The text that is signed: both parts as compact UTF-8 JSON in base64url, joined by a dot (RFC 7515 §5.1)."""
-    return f"{b64url_encode(_compact(header))}.{b64url_encode(_compact(payload))}"
-
-
-def sign_jws(
-    private_key: ec.EllipticCurvePrivateKey, header: Mapping[str, object], payload: Mapping[str, object]
-) -> str:
-    """A compact JWS by ES256. ``header`` must say so itself: ``{"alg": "ES256", …}``."""
-    text = jws_signing_input(header, payload)
-    return f"{text}.{b64url_encode(es256_sign(private_key, text.encode('ascii')))}"
-
-
-def _compact(value: Mapping[str, object]) -> bytes:
-    return dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")

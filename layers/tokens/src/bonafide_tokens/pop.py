@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from bonafide_tokens.errors import Reason, Rejected
-from bonafide_tokens.jose import EcPublicKey, JwsKind, read_jws, sign_jws
+from bonafide_tokens.jose import EcPublicKey, JwsKind, read_jws
 from bonafide_tokens.proof import MAX_PROOF_CHARACTERS, VerifiedProof, read_claims, seconds_claim, text_claim
 
 ATTESTATION_POP_TYPE: Final = "oauth-client-attestation-pop+jwt"
@@ -23,16 +21,6 @@ _KIND: Final = JwsKind(
     algorithm=Reason.PROOF_ALGORITHM,
     wrong_type=Reason.PROOF_MALFORMED,
 )
-
-
-def make_attestation_pop(
-    private_key: ec.EllipticCurvePrivateKey, *, audience: str, jti: str, now: float, challenge: str | None = None
-) -> str:
-    """Sign a PoP for ``audience``, as a client does. ``jti`` must be unique."""
-    claims: dict[str, object] = {"aud": audience, "jti": jti, "iat": int(now)}
-    if challenge is not None:
-        claims["challenge"] = challenge
-    return sign_jws(private_key, {"typ": ATTESTATION_POP_TYPE, "alg": "ES256"}, claims)
 
 
 def verify_attestation_pop(

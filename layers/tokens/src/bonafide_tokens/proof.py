@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
 from bonafide_tokens.jose import (
     CompactJws,
@@ -22,10 +20,8 @@ from bonafide_tokens.jose import (
     b64url_encode,
     jwk_thumbprint,
     public_key_from_jwk,
-    public_key_of,
     read_json_object,
     read_jws,
-    sign_jws,
 )
 
 PROOF_TYPE: Final = "dpop+jwt"
@@ -76,37 +72,6 @@ class VerifiedProof(NamedTuple):
     content_digest: str | None = None
 
 
-def make_proof(
-    private_key: ec.EllipticCurvePrivateKey,
-    *,
-    method: str,
-    url: str,
-    token: str,
-    jti: str,
-    now: float,
-    nonce: str | None = None,
-    content_digest: str | None = None,
-) -> str:
-    """Sign one request, as an app does (RFC 9449 §4.2).
-
-    ``url`` is the URL the app calls; query and fragment are left out of ``htu``. ``jti`` must be unique.
-    ``content_digest`` binds the body too: what ``bonafide_tokens.signed_body.content_digest`` makes of it.
-    """
-    claims: dict[str, object] = {
-        "jti": jti,
-        "htm": method,
-        "htu": re.split("[?#]", url, maxsplit=1)[0],
-        "iat": int(now),
-        "ath": _token_hash(token),
-    }
-    if nonce is not None:
-        claims["nonce"] = nonce
-    if content_digest is not None:
-        claims[CONTENT_DIGEST] = content_digest
-    header = {"typ": PROOF_TYPE, "alg": "ES256", "jwk": public_key_of(private_key).to_jwk()}
-    return sign_jws(private_key, header, claims)
-
-
 def verify_proof(
     proof: str,
     *,
@@ -149,7 +114,7 @@ def verify_proof(
     if abs(now - issued_at) > window:
         raise Rejected(Reason.PROOF_TIME, f"made {now - issued_at:.0f} s ago by the app's clock")
     # 12a: ath is the hash of the token presented with it.
-    if not hmac.compare_digest(ath.encode("utf-8"), _token_hash(token).encode("ascii")):
+    if not hmac.compare_digest(ath.encode("utf-8"), token_hash(token).encode("ascii")):
         raise Rejected(Reason.PROOF_TOKEN, "made for another token")
     return VerifiedProof(
         jti=jti,
@@ -216,7 +181,7 @@ def _without_dots(path: str) -> str:
     return "/" + "/".join(kept)
 
 
-def _token_hash(token: str) -> str:
+def token_hash(token: str) -> str:
     return b64url_encode(sha256(token.encode("utf-8")).digest())
 
 

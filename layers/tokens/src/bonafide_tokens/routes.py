@@ -12,7 +12,7 @@ another path gets the strictest demand of all routes, unless the gateway's own r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum, unique
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -39,12 +39,10 @@ MINIMUM_TIERS: Final = ("warning", "affirming")
 
 _STRICTNESS: Final = {requirement: rank for rank, requirement in enumerate(Requirement)}
 _TIER_RANK: Final = {tier: rank for rank, tier in enumerate((None, *MINIMUM_TIERS))}
-METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-"""The methods that an API Gateway can have a route for (``ANY`` is our ``*``)."""
 
 _METHOD: Final = re.compile(r"\*\Z|[A-Z]{1,16}\Z")
-_VARIABLE: Final = re.compile(r"\{[A-Za-z0-9._:-]+\}\Z")
-_GREEDY: Final = re.compile(r"\{[A-Za-z0-9._:-]+\+\}\Z")
+VARIABLE: Final = re.compile(r"\{[A-Za-z0-9._:-]+\}\Z")
+GREEDY: Final = re.compile(r"\{[A-Za-z0-9._:-]+\+\}\Z")
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)+\Z")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _AMBIGUOUS: Final = re.compile(
@@ -99,7 +97,7 @@ class RouteRequirement(_Route):
             raise ValueError(f"minimum tier {minimum_tier!r} is not one of {', '.join(MINIMUM_TIERS)}")
         if minimum_tier is not None and requirement is Requirement.OFF:
             raise ValueError("a route that is off looks at no token, so it cannot ask for a tier")
-        segments, open_ended = _pattern(segments)
+        segments, open_ended = pattern_of(segments)
         demand = Demand(requirement, minimum_tier, f"{method} {path}")
         return super().__new__(cls, method, path, requirement, minimum_tier, segments, open_ended, demand)
 
@@ -121,34 +119,16 @@ class RouteRequirement(_Route):
         """Whether no request is left for routes below this one."""
         return self.method == "*" and self.open_ended and not self.segments
 
-    def is_same_place(self, method: str, path: str) -> bool:
-        """Whether this route covers exactly what another of ``method`` and ``path`` would, however it is spelled."""
-        other = _pattern(tuple(path[1:].split("/")) if len(path) > 1 else ())
-        return (self.method, self.segments, self.open_ended) == (method, *other)
 
-
-def _pattern(segments: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+def pattern_of(segments: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
     """The segments of a pattern with ``*`` for those that vary, and whether more may follow."""
     last = segments[-1] if segments else ""
-    plain = tuple("*" if _VARIABLE.match(segment) else segment for segment in segments)
+    plain = tuple("*" if VARIABLE.match(segment) else segment for segment in segments)
     if last == "*":
         return plain[:-1], True
-    if _GREEDY.match(last):
+    if GREEDY.match(last):
         return (*plain[:-1], "*"), True
     return plain, False
-
-
-def check_new_route(method: str, path: str) -> None:
-    """Raises :class:`ValueError` for a route that can be read and yet would never match as it was meant: a method that
-    no gateway has, or braces that are not the gateway's ``{name}``, or ``{name+}`` at the end.
-
-    Apart from :class:`RouteRequirement`, which must read whatever was stored before this was checked."""
-    if method != "*" and method not in METHODS:
-        raise ValueError(f"{method} is no method of an API Gateway: * or one of {', '.join(sorted(METHODS))}")
-    *before, last = path[1:].split("/")
-    for segment in (*before, "" if _GREEDY.match(last) else last):
-        if ("{" in segment or "}" in segment) and not _VARIABLE.match(segment):
-            raise ValueError(f"{segment!r} is neither {{name}} for one segment nor {{name+}} at the end for the rest")
 
 
 def demand_for(
@@ -215,10 +195,10 @@ def _template(gateway_route: str) -> tuple[str, ...] | None:
     variable, HTTP APIs' ``$default``, no path at all, or text that nobody configures as a route. An emulator may show
     the client's own path there."""
     start, *segments = gateway_route.removesuffix("/").split("/")
-    fixed = "/".join([start, *("x" if _VARIABLE.match(segment) else segment for segment in segments)])
+    fixed = "/".join([start, *("x" if VARIABLE.match(segment) else segment for segment in segments)])
     if start or (segments and not _PLAIN.match(fixed)):
         return None
-    return _pattern(tuple(segments))[0]
+    return pattern_of(tuple(segments))[0]
 
 
 def _fits(template: tuple[str, ...], segments: tuple[str, ...]) -> bool:
@@ -312,15 +292,6 @@ def _decoded(path: str) -> str | None:
         return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), data).decode("utf-8")
     except UnicodeError:  # overlong or broken UTF-8, the old way to smuggle a slash
         return None
-
-
-def routes_to_json(routes: Iterable[RouteRequirement]) -> list[list[str]]:
-    """Routes as the trust bundle and settings spell them: ``[[method, path, requirement], …]``, and the minimum tier
-    as a fourth text where there is one."""
-    return [
-        [route.method, route.path, route.requirement.value, *([route.minimum_tier] if route.minimum_tier else [])]
-        for route in routes
-    ]
 
 
 def routes_from_json(items: object) -> tuple[RouteRequirement, ...]:

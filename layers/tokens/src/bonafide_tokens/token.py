@@ -9,48 +9,16 @@ It holds no evidence and no claims of the device, and stays within 1,024 charact
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
-
-from cryptography.hazmat.primitives.asymmetric import ec
+from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
-from bonafide_tokens.jose import (
-    EcPublicKey,
-    JwsKind,
-    jwk_thumbprint,
-    public_key_from_jwk,
-    public_key_of,
-    read_json_object,
-    read_jws,
-    sign_jws,
-)
-
-
-class Appraised(Protocol):
-    """What a token says of an appraisal; ``attestation.appraisal.result.AttestationResult`` is one."""
-
-    @property
-    def accepted(self) -> bool: ...
-    @property
-    def tier(self) -> StrEnum: ...
-    @property
-    def trustworthiness(self) -> Mapping[str, int]: ...
-    @property
-    def policy_version(self) -> int: ...
-
+from bonafide_tokens.jose import EcPublicKey, JwsKind, jwk_thumbprint, public_key_from_jwk, read_json_object, read_jws
 
 TOKEN_TYPE: Final = "oauth-client-attestation+jwt"
-EAR_PROFILE: Final = "tag:ietf.org,2026:rats/ear#03"
-EAR_VERIFIER: Final = {"developer": "bonafide", "build": "1"}
-"""Who appraised, as EAR's ``ear_verifier_id`` asks; ``build`` changes when the meaning of a token does."""
 
 MAX_TOKEN_CHARACTERS: Final = 4096
 """Longest text that is looked at. A minted token has less than 1,024; an API Gateway takes 10,240 bytes of headers."""
 
-MAX_BUILD_CHARACTERS: Final = 64
-_IMPLIED_ENTRIES: Final = frozenset({"configuration", "instance-identity", "storage-opaque"})
-_AFFIRMING: Final = range(2, 32)
 _MAX_TEXT: Final = 512
 _KIND: Final = JwsKind(
     TOKEN_TYPE,
@@ -59,18 +27,6 @@ _KIND: Final = JwsKind(
     algorithm=Reason.TOKEN_ALGORITHM,
     wrong_type=Reason.TOKEN_TYPE,
 )
-
-
-class SigningKey(NamedTuple):
-    """A token-signing key in memory: its name in the trust bundle and the P-256 private key."""
-
-    kid: str
-    private_key: ec.EllipticCurvePrivateKey
-
-    @property
-    def public_key(self) -> EcPublicKey:
-        """The half that the trust bundle announces."""
-        return public_key_of(self.private_key)
 
 
 class VerifiedToken(NamedTuple):
@@ -91,70 +47,6 @@ class VerifiedToken(NamedTuple):
     issued_at: int
     expires_at: int
     request_key_thumbprint: str
-
-
-def mint_token(
-    *,
-    signing_key: SigningKey,
-    issuer: str,
-    app: str,
-    audience: tuple[str, ...],
-    request_key: EcPublicKey,
-    key_id: str,
-    platform: str,
-    app_build: str | None,
-    result: Appraised,
-    jti: str,
-    now: float,
-    lifetime: float,
-) -> str:
-    """Mint a token for an accepted result, valid for ``lifetime`` seconds from ``now``.
-
-    ``jti`` must be unique; ``app_build`` is the app's own word, so it is cut to 64 characters and anything that
-    could not safely stand in a header is replaced. Raises :class:`ValueError` when ``result`` is not accepted or
-    there is no audience: no code path may mint by accident.
-    """
-    if not result.accepted:
-        raise ValueError("a token is minted for an accepted result only")
-    if not audience:
-        raise ValueError("a token needs an audience")
-    issued_at = int(now)
-    claims: dict[str, object] = {
-        "iss": issuer,
-        "sub": app,
-        "aud": audience[0] if len(audience) == 1 else list(audience),
-        "iat": issued_at,
-        "exp": issued_at + int(lifetime),
-        "jti": jti,
-        "cnf": {"jwk": request_key.to_jwk()},
-        "platform": platform,
-        "key_id": key_id,
-        "policy_version": result.policy_version,
-        "eat_profile": EAR_PROFILE,
-        "ear_verifier_id": EAR_VERIFIER,
-        "submods": {
-            "app": {"ear_status": result.tier.value, "ear_trustworthiness_vector": _vector(result.trustworthiness)}
-        },
-    }
-    if app_build:  # an empty text would make the token one that verify_token cannot read
-        claims["app_build"] = _printable(app_build)
-    return sign_jws(signing_key.private_key, {"alg": "ES256", "kid": signing_key.kid, "typ": TOKEN_TYPE}, claims)
-
-
-def _vector(trustworthiness: Mapping[str, int]) -> dict[str, int]:
-    # Left out where affirming, for size: instance-identity is what having a token means, configuration repeats
-    # ear_status, storage-opaque repeats hardware. AR4SI reads an absent entry as "no claim made": a token never says
-    # more than the appraisal did.
-    return {
-        name: value
-        for name, value in trustworthiness.items()
-        if name not in _IMPLIED_ENTRIES or value not in _AFFIRMING
-    }
-
-
-def _printable(text: str) -> str:
-    # Relying parties copy it into headers and logs: no line breaks, controls or lone surrogates from an app.
-    return "".join(character if character.isprintable() else "?" for character in text[:MAX_BUILD_CHARACTERS])
 
 
 def verify_token(

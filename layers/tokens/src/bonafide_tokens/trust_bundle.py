@@ -10,8 +10,7 @@ fourth text where a route has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from hashlib import sha256
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -20,15 +19,12 @@ from bonafide_tokens.jose import (
     EcPublicKey,
     JwsKind,
     b64url_decode,
-    b64url_encode,
-    es256_from_der,
-    jws_signing_input,
     public_key_from_jwk,
     public_key_from_point,
     read_json_object,
     read_jws,
 )
-from bonafide_tokens.routes import RouteRequirement, routes_from_json, routes_to_json
+from bonafide_tokens.routes import RouteRequirement, routes_from_json
 
 TRUST_BUNDLE_TYPE: Final = "bonafide-trust-bundle+jwt"
 MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
@@ -80,33 +76,6 @@ class TrustBundle(NamedTuple):
     keys: Mapping[str, EcPublicKey]
     apps: Mapping[str, AppStanding]
     apis: Mapping[str, tuple[RouteRequirement, ...]]
-
-
-def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) -> str:
-    """The bundle as a compact JWS.
-
-    ``sign`` gets the SHA-256 digest of the signing input and returns the root key's DER ECDSA signature: KMS
-    ``Sign`` with ``MessageType=DIGEST``, because a bundle outgrows the 4,096 bytes that KMS hashes itself. Raises
-    :class:`ValueError` when that is no P-256 signature, or the bundle has no key.
-    """
-    if not bundle.keys:
-        raise ValueError("a trust bundle without keys would cut off every app")
-    claims: dict[str, object] = {
-        "iss": bundle.issuer,
-        "version": bundle.version,
-        "iat": int(bundle.issued_at),
-        "exp": int(bundle.expires_at),
-        "jwks": jwks(bundle.keys),
-        "apps": {app: _standing_to_json(standing) for app, standing in bundle.apps.items()},
-        "apis": {audience: routes_to_json(routes) for audience, routes in bundle.apis.items()},
-    }
-    text = jws_signing_input({"alg": "ES256", "typ": TRUST_BUNDLE_TYPE}, claims)
-    return f"{text}.{b64url_encode(es256_from_der(sign(sha256(text.encode('ascii')).digest())))}"
-
-
-def jwks(keys: Mapping[str, EcPublicKey]) -> dict[str, object]:
-    """The keys as a JWK Set (RFC 7517 §5), as the bundle carries it and ``/.well-known/jwks.json`` serves it."""
-    return {"keys": [{"kid": kid, "use": "sig", "alg": "ES256", **key.to_jwk()} for kid, key in keys.items()]}
 
 
 def root_public_key(text: str) -> EcPublicKey:
@@ -179,14 +148,6 @@ def _keys(members: Mapping[str, object]) -> dict[str, EcPublicKey]:
             raise _invalid("a key without a kid of its own")
         keys[kid] = public_key_from_jwk(jwk)
     return keys
-
-
-def _standing_to_json(standing: AppStanding) -> dict[str, object]:
-    keys = sorted(standing.blocked_keys)
-    # Side by side with the keys, 0 for none: a map would name every key twice, and a bundle holds thousands. Older
-    # authorizers do not read it, and refuse such a key until it is listed no more.
-    ends = {"blocked_until": [standing.blocked_until.get(key, 0) for key in keys]} if standing.blocked_until else {}
-    return {"tokens_not_before": standing.tokens_not_before, "blocked_keys": keys, **ends}
 
 
 def _standing(standing: object) -> AppStanding:

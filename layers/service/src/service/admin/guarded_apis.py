@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import EcPublicKey
-from bonafide_tokens.routes import RouteRequirement, routes_from_json, routes_to_json
+from bonafide_tokens.new_routes import routes_to_json
+from bonafide_tokens.routes import RouteRequirement, routes_from_json
 from bonafide_tokens.trust_bundle import open_trust_bundle
 
 from service.aws import from_item, to_item, unavailable_on_failure

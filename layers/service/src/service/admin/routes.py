@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bonafide_tokens.routes import Requirement, RouteRequirement, check_new_route
+from bonafide_tokens.new_routes import check_new_route
+from bonafide_tokens.routes import Requirement, RouteRequirement
 from pydantic import Field
 
 from service.admin.guarded_apis import AUDIENCE_PATTERN, MAX_ROUTES, GuardedApi, Routes, check_routes

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bonafide_tokens.routes import RouteRequirement
-from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, sign_trust_bundle
+from bonafide_tokens.signing import sign_trust_bundle
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle
 
 from service.errors import Unavailable
 from service.keys.kms import RootKey

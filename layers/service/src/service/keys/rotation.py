@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bonafide_tokens.jose import public_key_of
 from bonafide_tokens.routes import RouteRequirement
+from bonafide_tokens.signing import public_key_of
 from bonafide_tokens.trust_bundle import TrustBundle
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

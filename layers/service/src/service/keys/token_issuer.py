@@ -13,7 +13,7 @@ from attestation.challenge import issue_challenge
 from attestation.claims import Claims
 from attestation.client_data import ClientData
 from bonafide_tokens.jose import b64url_encode
-from bonafide_tokens.token import SigningKey, mint_token
+from bonafide_tokens.signing import SigningKey, mint_token
 
 from service.deadline import TO_SPEND, require_time
 from service.errors import Unavailable

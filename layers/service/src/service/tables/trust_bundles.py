@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bonafide_tokens.trust_bundle import TrustBundle, jwks
+from bonafide_tokens.signing import jwks
+from bonafide_tokens.trust_bundle import TrustBundle
 from botocore.exceptions import ClientError
 
 from service.aws import error_code, from_item, to_item, unavailable_on_failure

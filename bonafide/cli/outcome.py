@@ -85,7 +85,7 @@ def told(answer: Mapping[str, Any]) -> list[str]:
             f"Proposal {proposed['version']} for {app} waits for another person: "
             f"`bonafide policy approve --app {app}`. Nothing has changed yet."
         ]
-    lines = [in_force(answer)]
+    lines = [status_sentence(answer)]
     not_before = answer["tokens_not_before"]
     if not_before is not None:
         lines.append(f"Tokens issued before {moment(not_before)} are refused. Apps renew under the new policy.")
@@ -96,9 +96,9 @@ def told(answer: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def in_force(standing: Mapping[str, Any]) -> str:
+def status_sentence(status: Mapping[str, Any]) -> str:
     """The active version, and one that is rolling out, in a sentence."""
-    app, stable, canary = standing["app"], standing["stable"], standing["canary"]
+    app, stable, canary = status["app"], status["stable"], status["canary"]
     most = f"Version {stable}" if stable else "The built-in default"
     if canary is None:
         return f"{most} is active for {app}."

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from bonafide.operator.admin_api import AdminCalls, AdminProblem
-from bonafide.operator.key_blocking import KeyStanding, standing_of
+from bonafide.operator.key_blocking import KeyStatus, status_of
 
 _PAGE: Final = 500
 _TRIES: Final = 8
@@ -28,7 +28,7 @@ _CHANCE: Final = random.SystemRandom()
 class Listed:
     """Keys that are blocked now, and where to go on; ``after`` is ``None`` when these are all."""
 
-    keys: tuple[KeyStanding, ...]
+    keys: tuple[KeyStatus, ...]
     after: str | None
 
 
@@ -52,12 +52,12 @@ class BlockedKeys:
 
     def list(self, *, app: str | None = None, rule: str | None = None, after: str | None = None, limit: int) -> Listed:
         """Up to ``limit`` of them, in no order."""
-        found: list[KeyStanding] = []
+        found: list[KeyStatus] = []
         while len(found) < limit:
             wanted = {"app": app, "rule": rule, "after": after, "limit": min(_PAGE, limit - len(found))}
             query = urlencode({name: value for name, value in wanted.items() if value is not None})
             answer = self._patiently("GET", f"/admin/blocked-keys?{query}")
-            found.extend(standing_of(record) for record in answer["keys"])
+            found.extend(status_of(record) for record in answer["keys"])
             after = answer["after"]
             if after is None:
                 break

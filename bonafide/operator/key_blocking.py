@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from service.tables.blocking import NEVER, KeyStanding
+from service.tables.blocking import NEVER, KeyStatus
 
 from bonafide.operator.admin_api import AdminApi, AdminCalls, segment
 from bonafide.operator.deployment import Deployment
 
-__all__ = ["NEVER", "KeyBlocking", "KeyStanding", "standing_of"]
+__all__ = ["NEVER", "KeyBlocking", "KeyStatus", "status_of"]
 
 Answer = Mapping[str, Any]
 
@@ -30,20 +30,20 @@ class KeyBlocking:
         """The keys of a stack."""
         return cls(AdminApi(deployment))
 
-    def show(self, key_id: str) -> KeyStanding:
+    def show(self, key_id: str) -> KeyStatus:
         """One key."""
-        return standing_of(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
+        return status_of(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
 
-    def block(self, key_id: str, *, reason: str = "", seconds: int | None = None) -> tuple[KeyStanding, Answer]:
+    def block(self, key_id: str, *, reason: str = "", seconds: int | None = None) -> tuple[KeyStatus, Answer]:
         """Block a key, for ``seconds`` or for good; a block that stands is replaced. With the answer as it came."""
         body = {"reason": reason, "seconds": seconds}
         answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/block", body)
-        return standing_of(answer), answer
+        return status_of(answer), answer
 
-    def unblock(self, key_id: str, *, reason: str = "") -> tuple[KeyStanding, Answer]:
+    def unblock(self, key_id: str, *, reason: str = "") -> tuple[KeyStatus, Answer]:
         """Let a key renew again; it has a whole idle period to do so."""
         answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {"why": reason})
-        return standing_of(answer), answer
+        return status_of(answer), answer
 
     def not_before(self, app: str) -> int | None:
         """The time (Unix seconds) before which tokens of an app are refused; ``None`` when there is none."""
@@ -60,6 +60,6 @@ def _not_before(app: str) -> str:
     return f"/admin/apps/{segment(app)}/not-before"
 
 
-def standing_of(record: Answer) -> KeyStanding:
+def status_of(record: Answer) -> KeyStatus:
     """The key of a record of the Admin API."""
-    return KeyStanding(**{member.name: record[member.name] for member in fields(KeyStanding)})
+    return KeyStatus(**{member.name: record[member.name] for member in fields(KeyStatus)})

@@ -36,7 +36,7 @@ class AppPolicies:
     deployment: Deployment
     app: str
 
-    def standing(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """The active version, the one that is rolling out, and the proposal that waits."""
         return self._call("GET")
 

@@ -21,7 +21,7 @@ from devkit.fleet.drills.outbreak_console import StackConsole
 from devkit.fleet.run import make_scene
 
 TYPICAL: Final = 5.0
-"""Seconds within which a published rule is in force, as a rule; 30 are guaranteed."""
+"""Seconds within which a published rule is usually active; 30 are guaranteed."""
 
 
 @unique

@@ -218,7 +218,7 @@ class ApiClient:
 
 
 def _tell(installation: AppInstance, answer: Answer) -> None:
-    """Let the installation hear which client policy is in force for it, whatever else the answer says."""
+    """Tell the installation which client policy is active for it, whatever else the answer says."""
     if installation.policy is not None:
         installation.policy.heard(answer.headers.get(POLICY_VERSION_HEADER))
 

@@ -84,7 +84,7 @@ class PolicyKeeper:
         return self.held is None or self._age() >= self._rules.refresh_seconds
 
     def heard(self, version: str | None) -> None:
-        """An answer named the version in force (its header, ``None`` for none): fetch when that is not ours."""
+        """An answer named the active version (its header, ``None`` for none): fetch when that is not ours."""
         if version is not None and version.isascii() and version.isdigit() and int(version[:16]) > self.version:
             self.refresh()
 

@@ -26,7 +26,7 @@ from service.evidence_set import EvidenceSet
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
-from service.policies.active import PoliciesInForce
+from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.redemption import DynamoDBRedemption, Redemption
 from service.settings import AppraiseEvidenceSettings, read_settings
@@ -71,7 +71,7 @@ def enrol(
     token_issuer: TokenIssuer,
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
-    policies: PoliciesInForce,
+    policies: ActivePolicies,
     challenge_lifetime: int,
     key_idle: int,
     record: DecisionRecord,
@@ -120,7 +120,7 @@ def enrol(
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
     record.note_build(build)
 
-    in_force = policies.for_key(app.app, claims.key_id, now)
+    active = policies.for_key(app.app, claims.key_id, now)
     context = AppraisalContext(
         claims=claims,
         client_data=client_data,
@@ -130,11 +130,11 @@ def enrol(
         event="enrol",
         country=record.country,
     )
-    result = in_force.appraise(context, record)
+    result = active.appraise(context, record)
     if not result.accepted:
         raise Contraindicated(result)
 
-    ready = token_issuer.ready(now, tokens_from=in_force.tokens_from)
+    ready = token_issuer.ready(now, tokens_from=active.tokens_from)
     moment = int(now)
     stored = redemption.enrol(
         challenge,
@@ -157,7 +157,7 @@ def enrol(
         claims=claims,
         client_data=client_data,
         result=result,
-        client_policy_version=in_force.client_policy_version,
+        client_policy_version=active.client_policy_version,
     )
 
 
@@ -229,7 +229,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             ),
             "endorsements": vendor_endorsements(settings),
             "play": play_integrity(settings),
-            "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "challenge_lifetime": settings.challenge_lifetime_seconds,
             "key_idle": settings.key_idle_days * 86_400,
         },

@@ -6,7 +6,7 @@ age of what we know        what happens
 up to 5 s                  nothing
 5 to 29 s                  a refresh beside the request, which is decided by the bundle at hand
 over 29 s                  a refresh first; the request waits for it, no longer than 2 s
-none in force              the same, but up to 4 s: its server may be starting up as we are
+none valid                 the same, but up to 4 s: its server may be starting up as we are
 refresh fails              the last good bundle goes on until its ``exp``; further attempts keep a growing distance
 =========================  =========================================================================================
 
@@ -108,15 +108,15 @@ class BundleKeeper:
         self._threads: list[threading.Thread] = []
 
     def current(self, now: float) -> TrustBundle | None:
-        """The bundle to decide by at ``now``, or ``None`` when there is none in force."""
-        bundle, moment = self._in_force(now), _Moment(now, self._elapsed())
+        """The bundle to decide by at ``now``, or ``None`` when there is no valid one."""
+        bundle, moment = self._valid_bundle(now), _Moment(now, self._elapsed())
         age = moment.since(self._known_at)
         if bundle is not None and age <= REFRESH_FIRST_AFTER:
             if age > REFRESH_BESIDE_AFTER:
                 self._begin(moment)
             return bundle
         self._refresh_first(moment)
-        return self._in_force(now)
+        return self._valid_bundle(now)
 
     def after_unknown_key(self, now: float) -> TrustBundle | None:
         """A bundle newer than the one at hand, for a token whose ``kid`` that one lacks; ``None`` when there is none.
@@ -129,10 +129,10 @@ class BundleKeeper:
         self._unknown_key_at = moment
         before = self._bundle
         self._refresh_first(moment)
-        bundle = self._in_force(now)
+        bundle = self._valid_bundle(now)
         return bundle if bundle is not before else None
 
-    def _in_force(self, now: float) -> TrustBundle | None:
+    def _valid_bundle(self, now: float) -> TrustBundle | None:
         bundle = self._bundle
         return bundle if bundle is not None and now < bundle.expires_at + self._skew else None
 
@@ -153,7 +153,7 @@ class BundleKeeper:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) >= _MAX_THREADS:  # all stuck, in name resolution perhaps
             return None
-        attempt = self._attempt = _Attempt(now, self._waits[self._in_force(now.wall) is None])
+        attempt = self._attempt = _Attempt(now, self._waits[self._valid_bundle(now.wall) is None])
         thread = threading.Thread(target=self._run, args=(attempt,), name="trust-bundle", daemon=True)
         try:
             thread.start()
@@ -165,7 +165,7 @@ class BundleKeeper:
         return attempt
 
     def _pause(self, now: float) -> float:
-        longest = _LONGEST_PAUSE if self._in_force(now) is not None else _LONGEST_PAUSE_WITHOUT_BUNDLE
+        longest = _LONGEST_PAUSE if self._valid_bundle(now) is not None else _LONGEST_PAUSE_WITHOUT_BUNDLE
         return min(longest, _PAUSE * 2.0 ** min(self._failures, 8))
 
     def _run(self, attempt: _Attempt) -> None:

@@ -113,7 +113,7 @@ class Gate:
                 requirement=None,
                 bundle_version=0,
                 reason=Reason.BUNDLE_UNAVAILABLE,
-                detail="there is no trust bundle in force",
+                detail="there is no valid trust bundle",
             )
         decision = self._decide(request, bundle, now)
         if decision.reason is Reason.TOKEN_KEY_UNKNOWN:  # minted by a key that is newer than our bundle?

@@ -35,7 +35,7 @@ from service.keys.publish_debounce import (
 )
 from service.keys.rule_blocks import block_best_effort
 from service.keys.token_issuer import TokenIssuer
-from service.policies.active import PoliciesInForce
+from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.redemption import DynamoDBRedemption, Redemption
 from service.settings import RenewTokenSettings, read_settings
@@ -74,7 +74,7 @@ def renew(
     token_issuer: TokenIssuer,
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
-    policies: PoliciesInForce,
+    policies: ActivePolicies,
     blocking: Blocking,
     publication: PublicationRequests,
     challenge_lifetime: int,
@@ -109,7 +109,7 @@ def renew(
     if app is None:
         raise Rejected(ServiceReason.APP_UNKNOWN, "the key's app is no longer registered")
 
-    standing = reverify(
+    current = reverify(
         key.claims, reference_values=app.reference_values, endorsements=endorsements.for_claims(key.claims, now)
     )
     try:
@@ -128,12 +128,12 @@ def renew(
         if refused.reason is Reason.COUNTER_NOT_GREATER and redemption.is_spent(challenge):
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
-    claims = standing.renewed(newer)
+    claims = current.renewed(newer)
     build = app.builds.compare(builds, app=app.app, claims=newer, client_data=client_data)
     record.note_build(build)
     judged = client_data if key.noted is None else key.noted.reminded(client_data, now=now, memory=signal_memory)
 
-    in_force = policies.for_key(app.app, claims.key_id, now)
+    active = policies.for_key(app.app, claims.key_id, now)
     context = AppraisalContext(
         claims=claims,
         client_data=judged,
@@ -143,7 +143,7 @@ def renew(
         event="renew",
         country=record.country,
     )
-    result = in_force.appraise(context, record)
+    result = active.appraise(context, record)
     if not result.accepted:
         # What it says now, without what it was reminded of: neither a note nor a block prolongs itself.
         own = replace(context, client_data=client_data)
@@ -151,7 +151,7 @@ def renew(
             key.noted,
             stored=key.claims,
             claims=claims,
-            raised=lowering_signals(own, in_force.appraisal, refusing=True),
+            raised=lowering_signals(own, active.appraisal, refusing=True),
             result=result,
             now=now,
             memory=signal_memory,
@@ -159,9 +159,9 @@ def renew(
         if noted is not None:
             note_best_effort(attested_keys, key, noted, record.request_id)
         block_best_effort(
-            result.findings if key.noted is None else in_force.appraisal.findings(own),
+            result.findings if key.noted is None else active.appraisal.findings(own),
             key_id=key.key_id,
-            policy_version=in_force.version,
+            policy_version=active.version,
             blocking=blocking,
             publication=publication,
             now=now,
@@ -169,7 +169,7 @@ def renew(
         )
         raise Contraindicated(result)
 
-    ready = token_issuer.ready(now, tokens_from=in_force.tokens_from)
+    ready = token_issuer.ready(now, tokens_from=active.tokens_from)
     moment = int(now)
     redemption.renew(
         challenge,
@@ -180,7 +180,7 @@ def renew(
         claims=claims,
         client_data=client_data,
         result=result,
-        client_policy_version=in_force.client_policy_version,
+        client_policy_version=active.client_policy_version,
     )
 
 
@@ -211,7 +211,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             ),
             "endorsements": vendor_endorsements(settings),
             "play": play_integrity(settings),
-            "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
             "publication": InvokedRequests(
                 DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),

@@ -2,7 +2,7 @@
 
 Authenticated as a call of a guarded API is, by token and proof, but checked here: the proof must sign this very body,
 and is good once. A report grants nothing. It is judged with the key's stored claims, noted on the key for the renewals
-to come, and blocks the key at the gate where a rule of the policy in force says so.
+to come, and blocks the key at the gate where a rule of the active policy says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from service.keys.publish_debounce import (
     PublicationRequests,
 )
 from service.keys.rule_blocks import block_by_rules
-from service.policies.active import PoliciesInForce
+from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.settings import ReportSignalSettings, read_settings
 from service.signal_history import note_best_effort
@@ -82,7 +82,7 @@ def report(
     trust_bundle: OwnTrustBundle,
     attested_keys: AttestedKeys,
     spent_proofs: SpentProofs,
-    policies: PoliciesInForce,
+    policies: ActivePolicies,
     blocking: Blocking,
     publication: PublicationRequests,
     token_header: str,
@@ -128,8 +128,8 @@ def report(
     if key.app != token.app:
         raise Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
     key = key.require_usable(now).recalled()
-    in_force = policies.for_key(key.app, key.key_id, now)
-    record.client_policy_version = in_force.client_policy_version
+    active = policies.for_key(key.app, key.key_id, now)
+    record.client_policy_version = active.client_policy_version
     spent_proofs.spend(proof)
 
     said = ClientData(
@@ -147,20 +147,20 @@ def report(
     if key.noted is not None:
         judged = replace(own, client_data=key.noted.reminded(said, now=now, memory=signal_memory))
     record.note_facts(facts_of(judged))
-    result = appraise_context(judged, in_force.appraisal)
+    result = appraise_context(judged, active.appraisal)
     record.note_result(result)
-    raised = lowering_signals(own, in_force.appraisal)
+    raised = lowering_signals(own, active.appraisal)
     _note(attested_keys, key, raised, result, memory=signal_memory, request_id=record.request_id, now=now)
     # By what it says now, not by what it was reminded of: a block that ended does not begin again by itself.
     block_by_rules(
-        result.findings if key.noted is None else in_force.appraisal.findings(own),
+        result.findings if key.noted is None else active.appraisal.findings(own),
         key_id=key.key_id,
-        policy_version=in_force.version,
+        policy_version=active.version,
         blocking=blocking,
         publication=publication,
         now=now,
     )
-    return {"client_policy_version": in_force.client_policy_version, "advice": list(result.advice)}
+    return {"client_policy_version": active.client_policy_version, "advice": list(result.advice)}
 
 
 def _signing(content: bytes, proof: VerifiedProof | None) -> VerifiedProof:
@@ -223,7 +223,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             ),
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
-            "policies": PoliciesInForce(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
             "publication": InvokedRequests(
                 DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),

@@ -62,13 +62,13 @@ def serve(
     """The document as of now.
 
     Raises :class:`~service.errors.NoClientPolicy`, ``app-unknown``, and :class:`~service.errors.Unavailable`, also
-    when there is no bundle in force: an expired one helps nobody.
+    when there is no valid bundle: an expired one is of no use.
     """
     if isinstance(request.document, ClientPolicyOf):
         return _client_policy(request.document, client_policies, apps, now)
     latest = trust_bundles.latest(issuer, now)
     if latest is None or latest.expires_at <= now:
-        raise Unavailable("no trust bundle in force")
+        raise Unavailable("no valid trust bundle")
     # An authorizer asks every few seconds; others may keep the keys a little longer.
     if request.document == "/v1/trust-bundle":
         return Document(latest.jws, "application/jwt", _etag(latest.jws), max_age=2)

@@ -37,6 +37,11 @@ GIVEN_UP: Final = {
     r"\brecheck(?:ed)?\b": "reverify",
     r"\bcorroborate": "additional evidence",
     r"\bclass Noted\b|\bNoted\(": "SignalHistory",
+    r"\b(?:KnownPolicies|known_policies)\b": "PolicyReader",
+    r"\b(?:App|Key)Standing\b|\b_?standings?(?:_of)?\b": "status",
+    r"\b(?:Policy|Policies)In(?:Force)\b|\b_?in_force\b": "ActivePolicy, ActivePolicies, active",
+    r"\bin force\b": "active, valid",
+    r"\bis (?:not )?on its way\b|\bbe on their way\b": "rolling out",
 }
 """Pattern → what is said instead."""
 
@@ -46,7 +51,11 @@ GIVEN_UP_IN_PAGES: Final = {
 }
 """The same for what users read: the pages beside the code, in any case of letters."""
 
-_ELSEWHERE: Final = {("template.yaml", r"\b(?:DynamoDB|Memory)?PublicationMarker\b")}
+_ELSEWHERE: Final = {
+    ("template.yaml", r"\b(?:DynamoDB|Memory)?PublicationMarker\b"),
+    ("layers/tokens/src/bonafide_tokens/trust_bundle.py", r"\b(?:App|Key)Standing\b|\b_?standings?(?:_of)?\b"),
+}
+"""What keeps its name: a resource of deployed stacks, and the alias for relying parties."""
 
 
 def _texts() -> list[tuple[str, str]]:
@@ -98,6 +107,12 @@ def test_word_that_was_given_up_is_in_no_page(pattern: str, instead: str) -> Non
         "settlement: DynamoDBSettlement",
         "mint = ReadyMint(",
         "class Noted:",
+        "known_policies = KnownPolicies(table)",
+        "from bonafide_tokens.trust_bundle import AppStanding",
+        "standing = blocking.show(key_id)",
+        "PolicyInForce",
+        "the policy in force",
+        "Version 7 is not on its way.",
     ],
 )
 def test_old_name_is_found(text: str) -> None:

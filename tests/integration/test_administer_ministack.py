@@ -43,7 +43,7 @@ def test_published_draft_is_the_next_version_and_written_down(admin: AdminWorld)
     assert [known["version"] for known in admin.call("GET", f"{POLICIES}/history")["versions"]] == [1]
 
 
-def test_policy_in_force_now_is_published_to_the_gate(admin: AdminWorld, ministack: AwsWorld) -> None:
+def test_policy_active_now_is_published_to_the_gate(admin: AdminWorld, ministack: AwsWorld) -> None:
     """The answer says since when older tokens are refused, and which bundle says so."""
     answer = publish(admin, effect="now")
     assert (answer["published"], answer["bundle_version"]) == (True, 1)
@@ -95,7 +95,7 @@ def test_rollout_grows_and_goes_back(admin: AdminWorld) -> None:
     assert sorted(actions) == ["promote-policy", "publish-policy", "roll-back-policy"]
 
 
-def test_second_person_puts_a_proposal_in_force(ministack: AwsWorld, admin: AdminWorld) -> None:
+def test_second_person_makes_a_proposal_active(ministack: AwsWorld, admin: AdminWorld) -> None:
     """The attack: the author approves alone. Another person can, or takes it from the table."""
     two = admin_world(ministack, approval=PolicyApproval.TWO_PERSON)
     answer = publish(two)

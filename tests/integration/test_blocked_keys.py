@@ -101,21 +101,21 @@ def test_blocked_keys_are_listed_by_page_and_each_once(
     after = None
     for _ in range(200):
         listed = BlockedKeys(admin).list(after=after, limit=limit)
-        seen.extend(standing.key_id for standing in listed.keys)
+        seen.extend(status.key_id for status in listed.keys)
         after = listed.after
         if after is None:
             break
-    in_force = set().union(*(kinds[name] for name in ("rule", "older", "other", "shop", "person", "named")))
-    assert (len(seen), set(seen)) == (len(in_force), in_force)
+    active = set().union(*(kinds[name] for name in ("rule", "older", "other", "shop", "person", "named")))
+    assert (len(seen), set(seen)) == (len(active), active)
 
 
 def test_list_is_of_one_app_or_rule(world: AwsWorld, admin: AdminWorld) -> None:
     """A person whose name looks like a rule is none."""
     kinds = population(world)
-    by_rule = {standing.key_id for standing in BlockedKeys(admin).list(rule=RULE, limit=1000).keys}
+    by_rule = {status.key_id for status in BlockedKeys(admin).list(rule=RULE, limit=1000).keys}
     assert by_rule == kinds["rule"] | kinds["older"] | kinds["shop"]
     both = BlockedKeys(admin).list(rule=RULE, app="shop", limit=1000).keys
-    assert {standing.key_id for standing in both} == kinds["shop"]
+    assert {status.key_id for status in both} == kinds["shop"]
 
 
 def test_rule_is_unblocked_whole_and_nothing_else(
@@ -129,8 +129,8 @@ def test_rule_is_unblocked_whole_and_nothing_else(
     assert (last.unblocked, last.changing, last.after) == (len(ours), [], None)
     monkeypatch.undo()
     assert blocked(world) == kinds["other"] | kinds["person"] | kinds["named"] | kinds["ended"]
-    standings = DynamoDBRevocations(world.dynamodb, world.tables["revocations"]).standings(NOW)
-    assert not ours & set().union(*(standing.blocked_keys for standing in standings.values()))
+    statuses = DynamoDBRevocations(world.dynamodb, world.tables["revocations"]).statuses(NOW)
+    assert not ours & set().union(*(status.blocked_keys for status in statuses.values()))
     assert last.last["published"] is True
     (entry,) = admin.call("GET", f"/admin/audit?subject=rule/{RULE}")["entries"]
     assert (entry["action"], entry["why"]) == ("unblock-rule", "false alarm")

@@ -52,9 +52,9 @@ def by_rule(blocking: DynamoDBBlocking, key: EnrolledKey, now: float, seconds: i
 def test_automatic_block_names_its_rule(blocking: DynamoDBBlocking, key: EnrolledKey, now: int) -> None:
     """Whoever looks later sees which rule of which policy did it, and when it ends."""
     assert by_rule(blocking, key, now)
-    standing = blocking.show(key.key_id)
-    assert (standing.blocked_by, standing.reason) == ("policy 12: hooking-tool", "hooking-tool")
-    assert (standing.blocked_at, standing.blocked_until) == (now, now + HOUR)
+    status = blocking.show(key.key_id)
+    assert (status.blocked_by, status.reason) == ("policy 12: hooking-tool", "hooking-tool")
+    assert (status.blocked_at, status.blocked_until) == (now, now + HOUR)
 
 
 def test_block_for_a_time_is_listed_with_its_end(
@@ -64,12 +64,12 @@ def test_block_for_a_time_is_listed_with_its_end(
     by_rule(blocking, key, now, seconds=60)
     table = DynamoDBRevocations(ministack.dynamodb, ministack.tables["revocations"])
     for later in (0, 59, 61, LONGEST_TOKEN_LIFE - 1):
-        standing = table.standings(now + later)["demo"]
+        status = table.statuses(now + later)["demo"]
         with pytest.raises(BonafideError) as refused:
-            standing.require(key_id=key.key_id, issued_at=now + 59)
+            status.require(key_id=key.key_id, issued_at=now + 59)
         assert refused.value.reason is Reason.KEY_BLOCKED
-        standing.require(key_id=key.key_id, issued_at=now + 60)
-    assert not table.standings(now + LONGEST_TOKEN_LIFE)
+        status.require(key_id=key.key_id, issued_at=now + 60)
+    assert not table.statuses(now + LONGEST_TOKEN_LIFE)
 
 
 @pytest.mark.parametrize("seconds", [None, HOUR, 2 * HOUR])
@@ -86,9 +86,9 @@ def test_automatic_block_prolongs_a_shorter_one(blocking: DynamoDBBlocking, key:
     """And the key still has its idle period after it."""
     blocking.block(key.key_id, by="somebody", now=now, seconds=60)
     assert by_rule(blocking, key, now)
-    standing = blocking.show(key.key_id)
-    assert standing.blocked_until == now + HOUR
-    assert standing.expires_at == now + HOUR + DAY
+    status = blocking.show(key.key_id)
+    assert status.blocked_until == now + HOUR
+    assert status.expires_at == now + HOUR + DAY
 
 
 def test_key_renews_after_an_automatic_block_and_can_be_blocked_again(
@@ -110,8 +110,8 @@ def test_person_and_rules_at_the_same_moment_leave_the_persons_block(
         blocking.block(key.key_id, by="somebody", now=now, reason="cloned")
         for report in reports:
             report.exception()
-    standing = blocking.show(key.key_id)
-    assert (standing.blocked_until, standing.blocked_by) == (None, "somebody")
+    status = blocking.show(key.key_id)
+    assert (status.blocked_until, status.blocked_by) == (None, "somebody")
 
 
 def test_key_that_is_gone_and_tables_that_are_down_are_told_apart(

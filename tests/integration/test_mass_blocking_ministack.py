@@ -38,8 +38,8 @@ def revocations_of(world: AwsWorld) -> DynamoDBRevocations:
 
 
 def blocked_keys(world: AwsWorld, later: float = 0, **more: int) -> frozenset[str]:
-    standing = revocations_of(world).standings(NOW + later, **more).get("demo")
-    return standing.blocked_keys if standing else frozenset()
+    status = revocations_of(world).statuses(NOW + later, **more).get("demo")
+    return status.blocked_keys if status else frozenset()
 
 
 def enrolled(world: AwsWorld) -> EnrolledKey:
@@ -131,12 +131,12 @@ def test_block_for_a_time_that_a_person_shortens_or_lifts_leaves_no_row_behind(m
     blocking.block(key.key_id, by=PERSON, now=NOW - 300)
     blocking.block_automatically(key.key_id, by=RULE, now=NOW - 200, reason="x", seconds=7_200)
     blocking.block(key.key_id, by=PERSON, now=NOW - 100, seconds=60)
-    standing = revocations_of(ministack).standings(NOW - 100)["demo"]
-    assert standing.blocked_until[key.key_id] == NOW - 40
+    status = revocations_of(ministack).statuses(NOW - 100)["demo"]
+    assert status.blocked_until[key.key_id] == NOW - 40
     blocking.block_automatically(key.key_id, by=RULE, now=NOW, reason="x", seconds=3_600)
-    assert revocations_of(ministack).standings(NOW)["demo"].blocked_until[key.key_id] == NOW + 3_600
+    assert revocations_of(ministack).statuses(NOW)["demo"].blocked_until[key.key_id] == NOW + 3_600
     blocking.unblock(key.key_id, now=NOW)
-    left = revocations_of(ministack).standings(NOW)
+    left = revocations_of(ministack).statuses(NOW)
     assert not left or left["demo"].blocked_until[key.key_id] <= NOW  # a row of a block that has ended harms nobody
 
 
@@ -148,12 +148,12 @@ def test_rows_of_an_older_release_are_honoured(ministack: AwsWorld, by: str) -> 
     gone = old_row("c" * 43, at=NOW - 2 * LISTED, by=by)
     write(ministack, [*rows, gone, {"app": "demo", "revoked": "tokens", "not_before": moment, "at": 1, "by": by}])
     for _ in range(2):
-        standing = revocations_of(ministack).standings(NOW)["demo"]
-        assert standing.blocked_keys == {"a" * 43, "b" * 43}
-        assert standing.blocked_until == {"b" * 43: NOW + 60}
-        assert standing.tokens_not_before == moment
+        status = revocations_of(ministack).statuses(NOW)["demo"]
+        assert status.blocked_keys == {"a" * 43, "b" * 43}
+        assert status.blocked_until == {"b" * 43: NOW + 60}
+        assert status.tokens_not_before == moment
     taken_over(ministack)
-    assert revocations_of(ministack).standings(NOW)["demo"].tokens_not_before == moment
+    assert revocations_of(ministack).statuses(NOW)["demo"].tokens_not_before == moment
 
 
 def test_key_that_an_older_release_blocked_can_be_unblocked(ministack: AwsWorld) -> None:
@@ -181,7 +181,7 @@ def test_row_that_was_prolonged_since_is_not_shortened_by_the_old_one(ministack:
     """A rule blocks a key again before the publication that would take its old row over."""
     new = listed_row(place_of("d" * 43, at=NOW - 60, by=RULE), app="demo", at=NOW - 60, until=None)
     write(ministack, [old_row("d" * 43, at=NOW - 60, by=RULE, until=NOW + 60), new])
-    assert revocations_of(ministack).standings(NOW)["demo"].blocked_until == {}
+    assert revocations_of(ministack).statuses(NOW)["demo"].blocked_until == {}
 
 
 def test_pass_goes_on_where_it_stopped(ministack: AwsWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bonafide_tokens.errors import BonafideError
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bonafide_tokens.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStatus
 from service.errors import Reason, Unavailable
 from service.tables.attested_keys import EnrolledKey, KeyState
 from service.tables.revocations import LISTED, DynamoDBRevocations
@@ -33,7 +33,7 @@ DEFAULTS = {"own": (RouteRequirement("*", "/*", Requirement.PROOF),)}
 
 
 def apis_of(world: AwsWorld) -> GuardedApis:
-    return GuardedApis(admin_world(world, in_force=lambda: DEFAULTS))
+    return GuardedApis(admin_world(world, published=lambda: DEFAULTS))
 
 
 def blocking_of(world: AwsWorld) -> KeyBlocking:
@@ -41,8 +41,8 @@ def blocking_of(world: AwsWorld) -> KeyBlocking:
     return KeyBlocking(admin_world(world))
 
 
-def standings(world: AwsWorld, later: float = 0) -> Any:
-    return DynamoDBRevocations(world.dynamodb, world.tables["revocations"]).standings(time.time() + later)
+def statuses(world: AwsWorld, later: float = 0) -> Any:
+    return DynamoDBRevocations(world.dynamodb, world.tables["revocations"]).statuses(time.time() + later)
 
 
 @pytest.fixture
@@ -110,10 +110,10 @@ def test_row_that_holds_no_routes_stops_publishing(ministack: AwsWorld) -> None:
 
 def test_blocked_key_renews_nothing_and_is_listed(ministack: AwsWorld, key: EnrolledKey) -> None:
     """Both from the same transaction; TTL never deletes it; the list forgets it after its tokens have."""
-    standing, _ = blocking_of(ministack).block(key.key_id, reason="cloned")
-    assert (standing.state, standing.reason, standing.expires_at) == ("blocked", "cloned", NEVER)
-    assert standings(ministack)["demo"].blocked_keys == {key.key_id}
-    assert not standings(ministack, later=LISTED + 1)
+    status, _ = blocking_of(ministack).block(key.key_id, reason="cloned")
+    assert (status.state, status.reason, status.expires_at) == ("blocked", "cloned", NEVER)
+    assert statuses(ministack)["demo"].blocked_keys == {key.key_id}
+    assert not statuses(ministack, later=LISTED + 1)
     with pytest.raises(BonafideError) as refused:
         renewing(ministack, key)
     assert refused.value.reason is Reason.KEY_BLOCKED
@@ -127,17 +127,17 @@ def test_unblocked_key_renews_and_has_a_whole_idle_period(ministack: AwsWorld, k
     blocking = blocking_of(ministack)
     for _ in range(2):
         blocking.block(key.key_id)
-    standing, _ = blocking.unblock(key.key_id)
-    assert standing.state == "active"
-    assert abs(standing.expires_at - (time.time() + DAY)) < 30
-    assert not standings(ministack)
+    status, _ = blocking.unblock(key.key_id)
+    assert status.state == "active"
+    assert abs(status.expires_at - (time.time() + DAY)) < 30
+    assert not statuses(ministack)
     renewing(ministack, key)
 
 
 def test_block_for_a_time_ends_by_itself(ministack: AwsWorld, key: EnrolledKey) -> None:
     """Renewing after it succeeds and clears it; the key outlives the block by its idle period."""
-    standing, _ = blocking_of(ministack).block(key.key_id, seconds=7 * DAY)
-    assert standing.expires_at >= (standing.blocked_until or 0) + DAY
+    status, _ = blocking_of(ministack).block(key.key_id, seconds=7 * DAY)
+    assert status.expires_at >= (status.blocked_until or 0) + DAY
     found = ministack.attested_keys.find(key.key_id)
     assert found is not None
     assert found.is_blocked(time.time() + 6 * DAY)
@@ -156,8 +156,8 @@ def test_block_that_meets_a_renewal_is_tried_again(ministack: AwsWorld, key: Enr
         400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}, {"Code": "None"}]
     )
     with injected(ministack.dynamodb, "TransactWriteItems", first(2, conflict)):
-        standing, _ = blocking_of(ministack).block(key.key_id)
-    assert standing.state == "blocked"
+        status, _ = blocking_of(ministack).block(key.key_id)
+    assert status.state == "blocked"
 
 
 @pytest.mark.parametrize("action", ["show", "block", "unblock"])
@@ -166,7 +166,7 @@ def test_key_that_nobody_knows_is_said(ministack: AwsWorld, action: str) -> None
     act: Callable[[str], object] = getattr(blocking_of(ministack), action)
     with pytest.raises(OperatorError):
         act("K" * 43)
-    assert not standings(ministack)
+    assert not statuses(ministack)
 
 
 def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key: EnrolledKey) -> None:
@@ -175,7 +175,7 @@ def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key:
     assert blocking.not_before("demo") is None
     moment, _ = blocking.refuse_older_tokens("demo")
     assert abs(moment - time.time()) < 5
-    assert standings(ministack)["demo"].tokens_not_before == moment
+    assert statuses(ministack)["demo"].tokens_not_before == moment
     table = ministack.tables["revocations"]
     ministack.dynamodb.update_item(
         TableName=table,
@@ -185,4 +185,4 @@ def test_not_before_is_this_second_and_never_goes_back(ministack: AwsWorld, key:
     )
     assert blocking.refuse_older_tokens("demo")[0] == moment + 3600
     blocking.block(key.key_id)
-    assert standings(ministack)["demo"] == AppStanding(moment + 3600, frozenset({key.key_id}))
+    assert statuses(ministack)["demo"] == AppStatus(moment + 3600, frozenset({key.key_id}))

@@ -137,7 +137,7 @@ def test_fifty_publishers_who_try_again_once_make_versions_without_a_gap(minista
 
 
 def test_promotion_and_rollback_at_once_leave_one_of_the_two(ministack: AwsWorld) -> None:
-    """Never a version that is called off and in force for everybody."""
+    """Never a version that is called off and active for all keys."""
     desk = Desk(ministack)
     desk.publish(person("author"), 0)
     for _ in range(5):
@@ -164,7 +164,7 @@ def test_promotion_and_rollback_at_once_leave_one_of_the_two(ministack: AwsWorld
         assert versions == list(range(head.latest, 0, -1))
 
 
-def test_many_approvals_of_one_proposal_put_it_in_force_once(ministack: AwsWorld) -> None:
+def test_many_approvals_of_one_proposal_make_it_active_once(ministack: AwsWorld) -> None:
     """One version; the others hear that it waits no more."""
     desk = Desk(ministack, PolicyApproval.TWO_PERSON)
     assert desk.publish(person("author"), 0).proposed is not None

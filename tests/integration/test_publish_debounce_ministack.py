@@ -115,7 +115,7 @@ def test_marker_is_placed_by_one_of_many(ministack: AwsWorld) -> None:
         with ThreadPoolExecutor(max_workers=16) as pool:
             placed = list(pool.map(marker_of(ministack).place, [moment] * 16))
         assert placed.count(True) == 1
-    assert not DynamoDBRevocations(ministack.dynamodb, ministack.tables["revocations"]).standings(now)
+    assert not DynamoDBRevocations(ministack.dynamodb, ministack.tables["revocations"]).statuses(now)
 
 
 def test_marker_is_withdrawn_by_whoever_placed_it(ministack: AwsWorld) -> None:

@@ -282,7 +282,7 @@ def test_breaker_opens_after_failures_in_a_row(world: World) -> None:
 
 
 def test_failures_of_those_under_way_do_not_open_it_further(world: World) -> None:
-    """A hundred requests that were on their way when it opened say nothing new."""
+    """A hundred requests in flight when it opened say nothing new."""
     breaker = opened(world)
     for _ in range(10):
         world.play_requests.failed(PACKAGE, now=NOW + 1, breaker=None)

@@ -81,7 +81,7 @@ class AdminWorld:
 def admin_world(
     world: AwsWorld,
     *,
-    in_force: Callable[[], Mapping[str, tuple[RouteRequirement, ...]]] = dict,
+    published: Callable[[], Mapping[str, tuple[RouteRequirement, ...]]] = dict,
     approval: PolicyApproval = PolicyApproval.OFF,
 ) -> AdminWorld:
     """The Admin API over the tables of ``world``, as :func:`administer.wire` would make it."""
@@ -93,7 +93,7 @@ def admin_world(
     )
     stack = AdminStack(
         apps=world.apps,
-        apis=DynamoDBGuardedApis(client, tables["apis"], audit, in_force),
+        apis=DynamoDBGuardedApis(client, tables["apis"], audit, published),
         audit=audit,
         blocking=blocking,
         blocked_keys=BlockedKeyPages(client, tables["attested_keys"], blocking),

@@ -21,7 +21,7 @@ from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.proof import VerifiedProof
 from bonafide_tokens.routes import RouteRequirement
 from bonafide_tokens.signing import jwks, public_key_of
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle
+from bonafide_tokens.trust_bundle import AppStatus, TrustBundle
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,9 +32,9 @@ from service.errors import Rejected, Unavailable
 from service.keys.publish_debounce import STALE
 from service.tables.apps import RegisteredApp
 from service.tables.attested_keys import EnrolledKey, KeyState
-from service.tables.blocking import KeyNotKnown, KeyStanding
+from service.tables.blocking import KeyNotKnown, KeyStatus
 from service.tables.device_bound import bounded_subject
-from service.tables.revocations import KEY, MAX_LISTED, listed_until, standings_of
+from service.tables.revocations import KEY, MAX_LISTED, listed_until, statuses_of
 from service.tables.signing_keys import StoredKey
 from service.tables.spent_proofs import name_of
 from service.tables.trust_bundles import StoredBundle
@@ -230,9 +230,9 @@ class MemoryRevocations(Switch):
 
     rows: list[dict[str, object]] = field(default_factory=list)
 
-    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
+    def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
         self.touch()
-        return standings_of(self.rows, now, most=most)
+        return statuses_of(self.rows, now, most=most)
 
 
 @dataclass
@@ -255,13 +255,13 @@ class MemoryBlocking(Switch):
         self.revocations.rows.append({**why, **listed})
         return True
 
-    def show(self, key_id: str) -> KeyStanding:
+    def show(self, key_id: str) -> KeyStatus:
         raise NotImplementedError(key_id)
 
-    def block(self, key_id: str, **_arguments: object) -> KeyStanding:
+    def block(self, key_id: str, **_arguments: object) -> KeyStatus:
         raise NotImplementedError(key_id)
 
-    def unblock(self, key_id: str, **_arguments: object) -> KeyStanding:
+    def unblock(self, key_id: str, **_arguments: object) -> KeyStatus:
         raise NotImplementedError(key_id)
 
 

@@ -133,8 +133,8 @@ class MatrixStack:
 
     def _revocations(self) -> int:
         revocations = DynamoDBRevocations(self.world.dynamodb, self.world.tables["revocations"])
-        standings = revocations.standings(time.time()).values()
-        return sum(len(standing.blocked_keys) + bool(standing.tokens_not_before) for standing in standings)
+        statuses = revocations.statuses(time.time()).values()
+        return sum(len(status.blocked_keys) + bool(status.tokens_not_before) for status in statuses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from service.keys.own_bundle import OwnTrustBundle
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
 from service.keys.token_issuer import TokenIssuer
-from service.policies.active import PoliciesInForce
+from service.policies.active import ActivePolicies
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.publish import PolicyPublishing
 from service.tables.apps import RegisteredApp
@@ -250,7 +250,7 @@ class MemoryStack:
                 ),
                 "attested_keys": self.attested_keys,
                 "spent_proofs": self.spent_proofs,
-                "policies": PoliciesInForce(self.policies),
+                "policies": ActivePolicies(self.policies),
                 "blocking": self.blocking,
                 "publication": self.publication,
                 "token_header": TOKEN_HEADER,
@@ -293,7 +293,7 @@ class MemoryStack:
                     enrolment_reserve=self.play_enrolment_reserve,
                     on_unavailable=self.on_play_unavailable,
                 ),
-                "policies": PoliciesInForce(self.policies),
+                "policies": ActivePolicies(self.policies),
                 "challenge_lifetime": LIFETIME,
                 "key_idle": KEY_IDLE,
                 **more,

@@ -42,7 +42,7 @@ def list_keys(
         app=app, rule=rule, after=after, limit=limit
     )
     if as_json:
-        print_json({"keys": [standing.to_record() for standing in found.keys], "after": found.after})
+        print_json({"keys": [status.to_record() for status in found.keys], "after": found.after})
     else:
         _print(found)
 
@@ -91,14 +91,14 @@ def _say(deployment: Deployment, rule: str, progress: Progress, begin: float, as
 def _print(found: Listed) -> None:
     rows = (
         (
-            standing.key_id,
-            standing.app,
-            moment(standing.blocked_at),
-            "for good" if standing.blocked_until is None else moment(standing.blocked_until),
-            standing.blocked_by,
-            standing.reason,
+            status.key_id,
+            status.app,
+            moment(status.blocked_at),
+            "for good" if status.blocked_until is None else moment(status.blocked_until),
+            status.blocked_by,
+            status.reason,
         )
-        for standing in found.keys
+        for status in found.keys
     )
     table(("key", "app", "blocked", "until", "by", "reason"), rows)
     if found.after is not None:

@@ -13,7 +13,7 @@ from bonafide.cli.outcome import Yes
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 from bonafide.operator.deployment import find_deployment
-from bonafide.operator.key_blocking import NEVER, KeyBlocking, KeyStanding
+from bonafide.operator.key_blocking import NEVER, KeyBlocking, KeyStatus
 from bonafide.operator.publication import Publication, publication_of
 
 commands = command_group("Block and unblock attested keys, one device at a time.")
@@ -49,8 +49,8 @@ def block(
     seconds = None if lasting is None else duration(lasting)
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    standing, answer = KeyBlocking.of(deployment).block(key, reason=reason, seconds=seconds)
-    _say(standing, publication_of(deployment, answer, since=begin), as_json)
+    status, answer = KeyBlocking.of(deployment).block(key, reason=reason, seconds=seconds)
+    _say(status, publication_of(deployment, answer, since=begin), as_json)
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
@@ -82,42 +82,42 @@ def unblock(
         raise typer.BadParameter("--app and --after go with --rule.", param_hint="KEY")
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
-    standing, answer = KeyBlocking.of(deployment).unblock(key, reason=reason)
-    _say(standing, publication_of(deployment, answer, since=begin), as_json)
+    status, answer = KeyBlocking.of(deployment).unblock(key, reason=reason)
+    _say(status, publication_of(deployment, answer, since=begin), as_json)
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
 def show(key: KeyId, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Show one key: its app, and whether it is blocked."""
-    standing = KeyBlocking.of(find_deployment(stack, region, project_layout())).show(key)
+    status = KeyBlocking.of(find_deployment(stack, region, project_layout())).show(key)
     if as_json:
-        print_json(standing.to_record())
+        print_json(status.to_record())
         return
     facts = (
-        ("app", standing.app),
-        ("state", _state(standing)),
-        ("reason", standing.reason),
-        ("blocked by", standing.blocked_by),
-        ("enrolled", moment(standing.enrolled_at)),
-        ("last seen", moment(standing.last_seen)),
-        ("forgotten", "never, while it is blocked" if standing.expires_at >= NEVER else moment(standing.expires_at)),
+        ("app", status.app),
+        ("state", _state(status)),
+        ("reason", status.reason),
+        ("blocked by", status.blocked_by),
+        ("enrolled", moment(status.enrolled_at)),
+        ("last seen", moment(status.last_seen)),
+        ("forgotten", "never, while it is blocked" if status.expires_at >= NEVER else moment(status.expires_at)),
     )
-    table(("", standing.key_id), ((what, said) for what, said in facts if said))
+    table(("", status.key_id), ((what, said) for what, said in facts if said))
 
 
 commands.command("list", no_args_is_help=True)(list_keys)
 
 
-def _state(standing: KeyStanding) -> str:
-    if standing.state != "blocked":
-        return standing.state
-    until = "for good" if standing.blocked_until is None else f"until {moment(standing.blocked_until)}"
-    return f"blocked since {moment(standing.blocked_at)}, {until}"
+def _state(status: KeyStatus) -> str:
+    if status.state != "blocked":
+        return status.state
+    until = "for good" if status.blocked_until is None else f"until {moment(status.blocked_until)}"
+    return f"blocked since {moment(status.blocked_at)}, {until}"
 
 
-def _say(standing: KeyStanding, publication: Publication, as_json: bool) -> None:
+def _say(status: KeyStatus, publication: Publication, as_json: bool) -> None:
     if as_json:
-        print_json({**standing.to_record(), **publication.to_record()})
+        print_json({**status.to_record(), **publication.to_record()})
     else:
-        out().print(f"{standing.key_id} of {standing.app}: {_state(standing)}.")
+        out().print(f"{status.key_id} of {status.app}: {_state(status)}.")
         out().print(str(publication))

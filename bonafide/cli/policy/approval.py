@@ -32,7 +32,7 @@ def approve(
     number = _waiting(policies, proposal)
     proposed = policies.proposal(number)
     if not as_json:
-        stable = policies.documents(policies.standing()["stable"])
+        stable = policies.documents(policies.status()["stable"])
         what = f"version {proposed['promotes']}" if proposed.get("promotes") else "a new version"
         out().print(
             f'Proposal {number} by {proposed["by"]}, {moment(proposed["at"])}: "{proposed["why"]}", {what} for '
@@ -59,7 +59,7 @@ def reject(
 
 
 def _waiting(policies: AppPolicies, named: int | None) -> int:
-    number = policies.standing()["proposal"] if named is None else named
+    number = policies.status()["proposal"] if named is None else named
     if number is None:
         raise OperatorError(f"No proposal for {policies.app} waits for approval.")
     return int(number)

@@ -50,18 +50,18 @@ def publish(
         _require_sound([FileMessage(draft.names["client"], found) for found in check_pins(draft.client)], as_json)
     deployment = find_deployment(stack, region, project_layout())
     policies = AppPolicies(deployment, app)
-    standing = policies.standing()
-    stands = policies.documents(standing["stable"])
+    status = policies.status()
+    stands = policies.documents(status["stable"])
     wanted = Documents(
         str(path),
         stands.appraisal if draft.appraisal is None else draft.appraisal,
         stands.client if draft.client is None else draft.client,
     )
     changes = difference(stands, wanted)
-    if not changes and standing["canary"] is None:
-        raise OperatorError(f"{path} is active for {app} already (version {standing['stable']}).")
+    if not changes and status["canary"] is None:
+        raise OperatorError(f"{path} is active for {app} already (version {status['stable']}).")
     if not as_json:
-        out().print(changes or f"No difference from version {standing['stable']}.")
+        out().print(changes or f"No difference from version {status['stable']}.")
     preview_client_policy(deployment, app, stood=stands.client, wanted=wanted.client)
     confirm(f"Publish this to {rollout} % of the keys of {app}?", yes=yes)
     members = {
@@ -70,7 +70,7 @@ def publish(
         "why": reason,
         "rollout": rollout,
         "effect": effect(now),
-        "expected_version": standing["latest"],
+        "expected_version": status["latest"],
     }
     try:
         Change(policies, "", members).carry_out(as_json=as_json)

@@ -25,7 +25,7 @@ def promote(
 ) -> None:
     """Raise the rollout of the version that is rolling out; by default to all keys."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
-    canary = policies.standing()["canary"]
+    canary = policies.status()["canary"]
     if canary is None:
         raise OperatorError(f"No version of {app} is rolling out: there is nothing to promote.")
     members = {"version": canary["version"], "rollout": rollout, "why": reason, "effect": effect(now)}
@@ -47,15 +47,15 @@ def rollback(
 ) -> None:
     """Publish the documents of an older version again, as a new version for all keys."""
     policies = AppPolicies(find_deployment(stack, region, project_layout()), app)
-    standing = policies.standing()
-    before = standing["previous"] if standing["canary"] is None else standing["stable"]
+    status = policies.status()
+    before = status["previous"] if status["canary"] is None else status["stable"]
     target = before if to is None else to
     if target is None:
         raise OperatorError(f"There is nothing to go back to: no version was active for {app} before.")
     if not as_json:
-        from_version = standing["canary"]["version"] if standing["canary"] else standing["stable"]
+        from_version = status["canary"]["version"] if status["canary"] else status["stable"]
         changes = difference(policies.documents(from_version), policies.documents(target))
         out().print(changes or "No difference.")
     confirm(f"Go back to version {target} for {app}?", yes=yes)
-    members = {"to": to, "why": reason, "effect": effect(now), "expected_version": standing["latest"]}
+    members = {"to": to, "why": reason, "effect": effect(now), "expected_version": status["latest"]}
     Change(policies, "rollback", members).carry_out(as_json=as_json)

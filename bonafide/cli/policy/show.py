@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bonafide.cli.outcome import AppOption, in_force
+from bonafide.cli.outcome import AppOption, status_sentence
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, moment, out, print_json, table
 from bonafide.operator.deployment import find_deployment
@@ -38,17 +38,17 @@ def show(
         else:
             _print_version(record)
         return
-    standing = policies.standing()
+    status = policies.status()
     if as_json:
-        print_json(standing)
+        print_json(status)
         return
-    out().print(in_force(standing))
-    if standing["proposal"] is not None:
-        proposed = policies.proposal(standing["proposal"])
+    out().print(status_sentence(status))
+    if status["proposal"] is not None:
+        proposed = policies.proposal(status["proposal"])
         out().print(
-            f'Proposal {standing["proposal"]} by {proposed["by"]} waits for another person: "{proposed["why"]}".',
+            f'Proposal {status["proposal"]} by {proposed["by"]} waits for another person: "{proposed["why"]}".',
         )
-    if standing["approval"] == "two-person":
+    if status["approval"] == "two-person":
         out().print("Publishing needs a second person.")
 
 
@@ -93,8 +93,8 @@ def _pair(policies: AppPolicies, what: list[str]) -> tuple[Documents, Documents]
         return policies.documents(int(what[0])), policies.documents(int(what[1]))
     if len(what) > 1:
         raise OperatorError("Name two versions, one version, or one draft.")
-    standing = policies.standing()
-    stable = standing["stable"]
+    status = policies.status()
+    stable = status["stable"]
     if what and what[0].isdecimal():
         return policies.documents(int(what[0])), policies.documents(stable)
     if what:
@@ -104,14 +104,14 @@ def _pair(policies: AppPolicies, what: list[str]) -> tuple[Documents, Documents]
             new if new is not None else old for new, old in zip(wanted, (stands.appraisal, stands.client), strict=True)
         )
         return stands, Documents(what[0], *both)
-    if standing["proposal"] is not None:
-        number = standing["proposal"]
+    if status["proposal"] is not None:
+        number = status["proposal"]
         return policies.documents(stable), Documents.of(f"proposal {number}", policies.proposal(number))
-    if standing["canary"] is not None:
-        return policies.documents(stable), policies.documents(standing["canary"]["version"])
-    if standing["previous"] is None:
+    if status["canary"] is not None:
+        return policies.documents(stable), policies.documents(status["canary"]["version"])
+    if status["previous"] is None:
         raise OperatorError(f"No policy of {policies.app} is published: there is nothing to compare.")
-    return policies.documents(standing["previous"]), policies.documents(stable)
+    return policies.documents(status["previous"]), policies.documents(stable)
 
 
 def _row(version: Mapping[str, Any]) -> tuple[str, ...]:

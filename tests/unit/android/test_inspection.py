@@ -118,7 +118,7 @@ def test_names_of_the_single_device_are_not_shown() -> None:
     assert "not shown" in shown
 
 
-def test_parts_that_cannot_be_read_leave_the_others_standing() -> None:
+def test_parts_that_cannot_be_read_leave_the_others_readable() -> None:
     """One broken certificate hides neither its neighbours nor the KeyDescription."""
     chain = list(Scene.default().draft.chain())
     chain[2] = b"\x30\x03garbage"

@@ -34,7 +34,7 @@ BATCH = "6681152659205225093"
     ],
 )
 def test_list_as_published_is_read_whole(name: str, count: int) -> None:
-    """Five of them repeat serials; every serial of every one is in force."""
+    """Five of them repeat serials; every serial of every one counts."""
     status_list = real_list(name)
     assert (len(status_list.entries), status_list.unread) == (count, 0)
     for serial in status_list.entries:

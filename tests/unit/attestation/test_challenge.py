@@ -76,7 +76,7 @@ def test_app_may_be_checked_later() -> None:
     assert refused.value.reason is Reason.CHALLENGE_OTHER_APP
 
 
-def test_every_key_in_force_opens() -> None:
+def test_every_current_key_opens() -> None:
     """Rotation costs no app its challenge."""
     for key in (KEY, OLD_KEY):
         assert open_challenge(sealed(key=key), app="demo", keys=(KEY, OLD_KEY), lifetime=LIFETIME, now=NOW)
@@ -84,7 +84,7 @@ def test_every_key_in_force_opens() -> None:
 
 @pytest.mark.parametrize("keys", [(), (OLD_KEY,)])
 def test_key_that_is_not_ours_is_forged(keys: tuple[bytes, ...]) -> None:
-    """No key in force never means "any key"."""
+    """No current key never means "any key"."""
     assert refusal(sealed(), keys=keys) is Reason.CHALLENGE_FORGED
 
 

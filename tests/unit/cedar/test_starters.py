@@ -43,7 +43,7 @@ def test_starter_has_nothing_to_object_to(name: str) -> None:
 
 
 def test_default_policy_has_nothing_to_object_to() -> None:
-    """Nor does the policy that is in force where none was published."""
+    """Nor does the policy that is active where none was published."""
     assert lint_appraisal(default_policy().text, now=NOW) == ()
 
 

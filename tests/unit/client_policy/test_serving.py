@@ -1,4 +1,4 @@
-"""GET /v1/client-policies/{app}: the signed policy in force for the install that asks."""
+"""GET /v1/client-policies/{app}: the signed policy active for the install that asks."""
 
 from __future__ import annotations
 

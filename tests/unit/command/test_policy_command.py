@@ -105,6 +105,6 @@ def test_empty_folder_is_no_draft(tmp_path: Path) -> None:
 
 
 def test_draft_lacks_what_is_not_there(tmp_path: Path) -> None:
-    """One document: the other stays as it is in force."""
+    """One document: the other stays as it is."""
     draft = read_draft(_file(tmp_path, "\ufeff" + SOUND).parent)
     assert (draft.appraisal, draft.client) == (SOUND, None)

@@ -17,7 +17,7 @@ from authorizer_settings import AuthorizerSettings
 from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signing import SigningKey, make_proof, mint_token, public_key_of, sign_trust_bundle
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle
+from bonafide_tokens.trust_bundle import AppStatus, TrustBundle
 from bundle_client import BundleAnswer
 from bundle_keeper import BundleKeeper
 from cryptography.hazmat.primitives import hashes
@@ -259,9 +259,9 @@ class Stand:
         return self.answer(call.event())
 
 
-def blocked(*keys: str) -> dict[str, AppStanding]:
+def blocked(*keys: str) -> dict[str, AppStatus]:
     """``apps`` of a bundle in which these keys of the app are blocked."""
-    return {APP: AppStanding(blocked_keys=frozenset(keys))}
+    return {APP: AppStatus(blocked_keys=frozenset(keys))}
 
 
 def effect(answer: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.signing import SigningKey, public_key_of, sign_jws
 from bonafide_tokens.token import TOKEN_TYPE
-from bonafide_tokens.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStatus
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.unit.gate.conftest import Lines
@@ -73,9 +73,9 @@ def test_one_app_cannot_burn_anothers_proof_ids(stand: Stand, call: Call) -> Non
 
 @pytest.mark.parametrize(
     ("apps", "reason"),
-    [(blocked(KEY_ID), "key-blocked"), ({APP: AppStanding(tokens_not_before=NOW - 9)}, "token-superseded")],
+    [(blocked(KEY_ID), "key-blocked"), ({APP: AppStatus(tokens_not_before=NOW - 9)}, "token-superseded")],
 )
-def test_revoked_caller_is_refused(call: Call, log_lines: Lines, apps: dict[str, AppStanding], reason: str) -> None:
+def test_revoked_caller_is_refused(call: Call, log_lines: Lines, apps: dict[str, AppStatus], reason: str) -> None:
     """What the bundle says of the app and the key counts more than a good signature."""
     assert effect(Stand(bundle(apps=apps)).call(call)) == "Deny"
     assert log_lines()[-1]["reason"] == reason

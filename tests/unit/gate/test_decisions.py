@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from bonafide_tokens.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStatus
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import APP, KEY_ID, NOW, Call, Stand, blocked, bundle, effect, token
@@ -148,11 +148,11 @@ def test_seen_token_of_a_retired_key_is_refused_under_the_new_bundle(
     ("apps", "reason", "action"),
     [
         (blocked(KEY_ID), "key-blocked", "reattest"),
-        ({APP: AppStanding(tokens_not_before=NOW)}, "token-superseded", "reattest"),
+        ({APP: AppStatus(tokens_not_before=NOW)}, "token-superseded", "reattest"),
     ],
 )
 def test_seen_token_is_refused_as_soon_as_the_bundle_revokes_it(
-    stand: Stand, call: Call, log_lines: Lines, apps: dict[str, AppStanding], reason: str, action: str
+    stand: Stand, call: Call, log_lines: Lines, apps: dict[str, AppStatus], reason: str, action: str
 ) -> None:
     """Blocking a key or raising the not-before works on tokens that are already remembered."""
     assert effect(stand.call(call)) == "Allow"
@@ -166,15 +166,15 @@ def test_seen_token_is_refused_as_soon_as_the_bundle_revokes_it(
 
 def test_other_apps_and_keys_are_untouched_by_a_block(call: Call) -> None:
     """A block is for one key of one app."""
-    standing = {APP: AppStanding(NOW - 11, frozenset({"another key"})), "other": AppStanding(NOW, frozenset({KEY_ID}))}
-    assert effect(Stand(bundle(apps=standing)).call(call)) == "Allow"
+    status = {APP: AppStatus(NOW - 11, frozenset({"another key"})), "other": AppStatus(NOW, frozenset({KEY_ID}))}
+    assert effect(Stand(bundle(apps=status)).call(call)) == "Allow"
 
 
 @pytest.mark.parametrize(("until", "decision"), [(NOW - 10, "Allow"), (NOW - 9, "Deny")])
 def test_token_minted_after_a_block_ended_is_good_at_once(call: Call, until: float, decision: str) -> None:
     """Also while the bundle still names the key; a token from before its end stays refused (minted at NOW - 10)."""
-    standing = {APP: AppStanding(0.0, frozenset({KEY_ID}), {KEY_ID: int(until)})}
-    assert effect(Stand(bundle(apps=standing)).call(call)) == decision
+    status = {APP: AppStatus(0.0, frozenset({KEY_ID}), {KEY_ID: int(until)})}
+    assert effect(Stand(bundle(apps=status)).call(call)) == decision
 
 
 def test_custom_domain_with_base_path_compares_the_url_that_the_client_called(stand: Stand, call: Call) -> None:

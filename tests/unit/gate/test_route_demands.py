@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attestation.appraisal.result import AttestationResult, Tier
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bonafide_tokens.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStatus
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import APP, AUDIENCE, KEY_ID, NOW, Call, Stand, blocked, bundle, effect, token
@@ -91,18 +91,18 @@ CLASSES = [
     ("invalid", {"signer": "thief"}, {}),
     (REPLAYED, {}, {}),
     ("revoked", {}, {"apps": blocked(KEY_ID)}),
-    ("revoked", {}, {"apps": {APP: AppStanding(tokens_not_before=NOW)}}),
+    ("revoked", {}, {"apps": {APP: AppStatus(tokens_not_before=NOW)}}),
     ("wrong-audience", {"token": token(audience=("https://other.example",))}, {}),
 ]
 
 
 @pytest.mark.parametrize("path", ["/beta/feed", "/orders"])
-@pytest.mark.parametrize(("request_class", "change", "standing"), CLASSES)
+@pytest.mark.parametrize(("request_class", "change", "situation"), CLASSES)
 def test_decision_line_has_what_a_report_counts_by(
-    path: str, request_class: str, change: dict[str, Any], standing: dict[str, Any], log_lines: Lines
+    path: str, request_class: str, change: dict[str, Any], situation: dict[str, Any], log_lines: Lines
 ) -> None:
     """Class, audience, method and route pattern: the same whether the route enforces or only monitors."""
-    gate = stand(**standing)
+    gate = stand(**situation)
     call = Call(path=path).change(**change)
     if request_class == REPLAYED:
         gate.call(call)

@@ -1,4 +1,4 @@
-"""The trust bundle: signed by the root key, ours, in force; one change, one refusal."""
+"""The trust bundle: signed by the root key, ours, valid; one change, one refusal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from bonafide_tokens.errors import Reason, Rejected
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.signing import es256_from_der, es256_sign, jwks, sign_trust_bundle
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, open_trust_bundle
+from bonafide_tokens.trust_bundle import AppStatus, TrustBundle, open_trust_bundle
 
 from tests.unit.gate.stand import (
     ISSUER,
@@ -40,8 +40,8 @@ def forged(header: dict[str, Any] | None = None, claims: dict[str, Any] | None =
 
 def test_bundle_round_trips() -> None:
     """What was published is what a relying party reads."""
-    ending = AppStanding(0.0, frozenset({"a", "b", "c"}), {"b": int(NOW) + 3_600})
-    published = bundle(apps=blocked(KEY_ID) | {"other": AppStanding(NOW - 5), "third": ending})
+    ending = AppStatus(0.0, frozenset({"a", "b", "c"}), {"b": int(NOW) + 3_600})
+    published = bundle(apps=blocked(KEY_ID) | {"other": AppStatus(NOW - 5), "third": ending})
     seen = opened(signed(published))
     assert (seen.issuer, seen.version, seen.issued_at, seen.expires_at) == (ISSUER, 7, NOW - 60, NOW + 21_600)
     assert seen.apps == published.apps
@@ -86,7 +86,7 @@ def test_signer_gets_the_digest_and_returns_der() -> None:
         ("private key", lambda: forged(claims={"jwks": {"keys": [CLAIMS["jwks"]["keys"][0] | {"d": "AAAA"}]}})),
         ("key off the curve", lambda: forged(claims={"jwks": {"keys": [CLAIMS["jwks"]["keys"][0] | {"x": "A" * 43}]}})),
         ("apps as a list", lambda: forged(claims={"apps": []})),
-        ("standing as text", lambda: forged(claims={"apps": {"a": "blocked"}})),
+        ("status as text", lambda: forged(claims={"apps": {"a": "blocked"}})),
         ("not-before as text", lambda: forged(claims={"apps": {"a": {"tokens_not_before": "0"}}})),
         ("not-before infinite", lambda: forged(claims={"apps": {"a": {"tokens_not_before": float("inf")}}})),
         ("blocked keys as text", lambda: forged(claims={"apps": {"a": {"blocked_keys": "abc"}}})),
@@ -126,8 +126,8 @@ def test_nested_bombs_under_the_root_signature_are_refused() -> None:
 def test_twelve_thousand_blocked_keys_fit() -> None:
     """The size limit leaves room for a bad day, also when every block has an end."""
     many = frozenset(b64url_encode(sha256(str(number).encode()).digest()) for number in range(12_000))
-    standing = AppStanding(blocked_keys=many, blocked_until=dict.fromkeys(many, int(NOW) + 3_600))
-    assert opened(signed(bundle(apps={"orders-ios": standing}))).apps["orders-ios"] == standing
+    status = AppStatus(blocked_keys=many, blocked_until=dict.fromkeys(many, int(NOW) + 3_600))
+    assert opened(signed(bundle(apps={"orders-ios": status}))).apps["orders-ios"] == status
 
 
 def test_bundle_without_keys_is_never_published() -> None:

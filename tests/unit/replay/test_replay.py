@@ -60,7 +60,7 @@ def test_every_result_equals_that_of_judging_one_by_one(lines: list[str]) -> Non
     assert remembering.tally.changes[Change.NEWLY_REFUSED].decisions > 50
 
 
-def test_policy_that_was_in_force_changes_nothing(lines: list[str]) -> None:
+def test_policy_that_was_active_changes_nothing(lines: list[str]) -> None:
     """A draft equal to the policy of that time: every verdict is the recorded one."""
     replay = Replay(default_policy(), now=NOW)
     for line in lines[:4000]:

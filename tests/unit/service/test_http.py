@@ -57,7 +57,7 @@ def test_body_in_base64_is_the_same_body() -> None:
 
 
 @pytest.mark.parametrize("error", [None, RejectedEvidence(Reason.APP_MISMATCH), KeyError("x"), Unavailable("y")])
-def test_every_answer_carries_the_standing_headers(error: Exception | None) -> None:
+def test_every_answer_carries_the_fixed_headers(error: Exception | None) -> None:
     """CORS and no-store, on successes and on every refusal."""
     answer = (handler_of(greet) if error is None else failing(error))(EVENT, None)
     assert answer["headers"]["Access-Control-Allow-Origin"] == "*"

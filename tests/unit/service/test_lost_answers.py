@@ -194,7 +194,7 @@ def test_same_request_gets_no_token_once_the_key_was_noted(stack: MemoryStack) -
 
 
 def test_same_request_is_appraised_again(stack: MemoryStack) -> None:
-    """By the policy in force now, not by the one of the first time."""
+    """By the policy active now, not by the one of the first time."""
     installation = stack.installation()
     body = attestation(stack, installation)
     assert stack.send("POST", ATTESTATIONS, body)["statusCode"] == 201

@@ -1,4 +1,4 @@
-"""Publishing policies: what becomes a version, what is in force, and who is told no."""
+"""Publishing policies: what becomes a version, which one is active, and which callers are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STRICTER = '{"format": 1, "refresh_seconds": 600}'
 BROKEN = "forbid (principal, action, resource) when { context.no_such == 1 };\n"
 
 
-def test_first_publication_is_version_one_in_force_for_everybody(stack: MemoryStack) -> None:
+def test_first_publication_is_version_one_active_for_everyone(stack: MemoryStack) -> None:
     """Beside a client policy that the root key signed."""
     outcome = publish(stack, client=CLIENT)
     head = stack.policies.head(APP)
@@ -44,7 +44,7 @@ def test_first_publication_is_version_one_in_force_for_everybody(stack: MemorySt
     assert stored == outcome.added
 
 
-def test_document_that_a_draft_lacks_stays_as_it_is_in_force(stack: MemoryStack) -> None:
+def test_document_that_a_draft_lacks_stays_as_it_is_active(stack: MemoryStack) -> None:
     """A version is both documents together."""
     publish(stack, appraisal=None, client=CLIENT)
     assert documents(stack, 1) == (built_in().appraisal, CLIENT)
@@ -53,7 +53,7 @@ def test_document_that_a_draft_lacks_stays_as_it_is_in_force(stack: MemoryStack)
 
 
 def test_entry_tells_who_when_why_and_what_changed(stack: MemoryStack) -> None:
-    """The diff is against what was in force."""
+    """The diff is against the version that was active."""
     publish(stack)
     publish(stack, appraisal=LOCKED, why="an outbreak", who=BEN)
     entry = newest(stack)
@@ -87,7 +87,7 @@ def test_draft_with_an_error_is_refused_and_leaves_nothing(
 
 
 def test_author_who_has_not_seen_the_latest_version_hears_whose_it_is(stack: MemoryStack) -> None:
-    """Publishing would undo what somebody else just did."""
+    """Publishing would undo another operator's change."""
     publish(stack, why="mine", who=BEN)
     with pytest.raises(PolicyConflict) as conflict:
         publish(stack, expected_version=0)
@@ -126,7 +126,7 @@ def test_rollout_grows_until_everybody_is_reached(stack: MemoryStack) -> None:
             promote(stack, 2, rollout=less)
     head = promote(stack, 2).head
     assert (head.latest, head.stable, head.previous, head.canary) == (2, 2, 1, None)
-    with pytest.raises(PolicyConflict, match="not on its way"):
+    with pytest.raises(PolicyConflict, match="not rolling out"):
         promote(stack, 2)
     assert [entry.action for entry in stack.policies.audit.rows[2:]] == ["promote-policy"] * 2
 
@@ -135,17 +135,17 @@ def test_second_rollout_waits_for_the_first_and_a_full_publication_does_not(stac
     """A device in both would be handed an older version than it had."""
     publish(stack)
     publish(stack, appraisal=LOCKED, rollout=10)
-    with pytest.raises(PolicyConflict, match="two versions cannot be on their way"):
+    with pytest.raises(PolicyConflict, match="two versions cannot roll out at once"):
         publish(stack, rollout=20)
     head = publish(stack).head
     assert (head.latest, head.stable, head.previous, head.canary) == (3, 3, 1, None)
 
 
 def test_full_publication_never_takes_a_canarys_document_to_everybody_unseen(stack: MemoryStack) -> None:
-    """The draft lacks what differs between the two versions in force: nobody said which one is meant."""
+    """The draft lacks what differs between the two active versions: the author did not say which one is meant."""
     publish(stack, client=CLIENT)
     publish(stack, appraisal=None, client=STRICTER, rollout=10)
-    with pytest.raises(PolicyConflict, match="no client policy, and two are in force"):
+    with pytest.raises(PolicyConflict, match="no client policy, and two are active"):
         publish(stack, appraisal=LOCKED)
     publish(stack, appraisal=None, client=STRICTER)
     assert documents(stack, 3) == (PERMIT, STRICTER)
@@ -199,13 +199,13 @@ def test_rollback_to_a_rule_that_has_expired_since_goes_through(stack: MemorySta
 
 
 def test_rollback_without_anything_behind_it_is_a_conflict(stack: MemoryStack) -> None:
-    """Nothing published, no such version, or the one in force."""
+    """Nothing published, no such version, or the active one."""
     with pytest.raises(PolicyConflict, match="nothing to go back to"):
         rollback(stack)
     publish(stack)
     with pytest.raises(PolicyConflict, match="There is no version 9"):
         rollback(stack, to=9)
-    with pytest.raises(PolicyConflict, match="is the one in force"):
+    with pytest.raises(PolicyConflict, match="is the active one"):
         rollback(stack, to=1)
 
 
@@ -223,7 +223,7 @@ def test_lost_version_is_repaired_by_publishing_both_documents(stack: MemoryStac
 def test_rollback_leads_away_from_a_version_that_cannot_be_read(
     stack: MemoryStack, monkeypatch: pytest.MonkeyPatch, damaged: bool
 ) -> None:
-    """The failure: every enrolment and renewal is 503 for want of the version in force, and the way back needs it too.
+    """The failure: every enrolment and renewal is 503 for want of the active version, and the way back needs it too.
     Apps may hold its client policy, so they get the empty one."""
     publish(stack)
     publish(stack, appraisal=LOCKED, client=CLIENT)
@@ -245,7 +245,7 @@ def test_rollback_leads_away_from_a_version_that_cannot_be_read(
 @pytest.mark.parametrize("change", [{"why": " "}, {"why": "x" * 501}, {"who": ""}, {"rollout": 0}, {"rollout": 101}])
 def test_request_that_no_caller_may_pass_on_is_an_error(stack: MemoryStack, change: dict[str, Any]) -> None:
     """Every change is somebody's, for a reason."""
-    with pytest.raises(ValueError, match=r"percent|reason|somebody"):
+    with pytest.raises(ValueError, match=r"percent|reason|author"):
         publish(stack, **change)
 
 

@@ -88,13 +88,13 @@ def test_publication_removes_the_marker_before_it_reads(stack: MemoryStack, monk
     """The failure: a key is blocked after the tables were read, its marker is removed, and no bundle names it."""
     stack.marker.place(NOW)
     seen: list[float | None] = []
-    standings = stack.revocations.standings
+    statuses = stack.revocations.statuses
 
     def read(now: float, **limits: int) -> Any:
         seen.append(stack.marker.placed_at)
-        return standings(now, **limits)
+        return statuses(now, **limits)
 
-    monkeypatch.setattr(stack.revocations, "standings", read)
+    monkeypatch.setattr(stack.revocations, "statuses", read)
     rotate_signing_key.rotate_keys(
         action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
     )

@@ -14,7 +14,7 @@ from attestation.errors import Reason
 from bonafide_tokens.jose import b64url_encode
 from service.edge.http import Wiring, endpoint
 from service.errors import Reason as ServiceReason
-from service.policies.active import PoliciesInForce
+from service.policies.active import ActivePolicies
 from service.tables.attested_keys import KeyState
 
 from devkit.devices.apple.generations import GENERATIONS
@@ -201,7 +201,7 @@ def test_stored_claims_are_appraised_again(stack: MemoryStack, enrolled: Install
     wiring = stack._judging(
         attested_keys=stack.attested_keys, signal_memory=0, blocking=stack.blocking, publication=stack.publication
     )
-    policies = PoliciesInForce(stack.policies, default=NoOldKeys)
+    policies = ActivePolicies(stack.policies, default=NoOldKeys)
     changed = Wiring(collaborators={**wiring.collaborators, "policies": policies}, support_code=wiring.support_code)
     stack.handlers["POST", "/v1/tokens"] = endpoint(
         renew_token.RenewalRequest, renew_token.renew, lambda _env: changed, action="renew", clock=lambda: stack.now

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bonafide_tokens.errors import Reason, Rejected
 from bonafide_tokens.signed_body import content_digest
-from bonafide_tokens.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStatus
 
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER
 from devkit.devices.installation import Installation
@@ -135,8 +135,8 @@ def test_block_rule_takes_the_key_out_at_once(scene: Scene) -> None:
     assert stack.publication.asked == [stack.now]
     (row,) = stack.revocations.rows
     assert (row["by"], row["reason"]) == ("policy 1: hooking-tool", "hooking-tool")
-    standing = stack.rotation.publish(now=stack.now).apps[APP]
-    assert standing == AppStanding(0.0, frozenset({key_id}), {key_id: int(stack.now) + 3_600})
+    status = stack.rotation.publish(now=stack.now).apps[APP]
+    assert status == AppStatus(0.0, frozenset({key_id}), {key_id: int(stack.now) + 3_600})
     assert slug_of(scene.renew()) == "blocked"
 
 
@@ -278,7 +278,7 @@ def test_two_proofs_or_tokens_are_refused(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "status", "reason"),
+    ("revocation", "status", "reason"),
     [
         (lambda s: {"revoked": "tokens", "not_before": s.stack.now + 1}, 401, "token-superseded"),
         (
@@ -292,11 +292,11 @@ def test_two_proofs_or_tokens_are_refused(scene: Scene) -> None:
         ),
     ],
 )
-def test_standing_is_checked_as_at_the_gate(
-    scene: Scene, standing: Callable[[Scene], dict[str, Any]], status: int, reason: str
+def test_revocation_is_checked_as_at_the_gate(
+    scene: Scene, revocation: Callable[[Scene], dict[str, Any]], status: int, reason: str
 ) -> None:
     """By the newest bundle: a token that opens nothing any more reports nothing either."""
-    scene.stack.revocations.rows.append({"app": APP, **standing(scene)})
+    scene.stack.revocations.rows.append({"app": APP, **revocation(scene)})
     scene.stack.rotation.publish(now=scene.stack.now)
     scene.stack.now += 2
     assert scene.report("hooking")["statusCode"] == status

@@ -102,9 +102,9 @@ def test_claims_of_no_platform_stand_on_nothing(apple: Claims) -> None:
 def test_whether_play_is_expected_is_todays_word(android: Claims) -> None:
     """The owner turns the dial; keys that enrolled before feel it at their next renewal."""
     expected = ReferenceValues(android=replace(ANDROID, play_expected=True))
-    standing = reverify(android, reference_values=expected, endorsements=listing())
-    assert standing.android is not None
-    assert standing.android.play_expected
+    current = reverify(android, reference_values=expected, endorsements=listing())
+    assert current.android is not None
+    assert current.android.play_expected
 
 
 def test_every_serial_of_the_chain_is_looked_up(android: Claims) -> None:

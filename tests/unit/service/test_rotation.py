@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bonafide_tokens.trust_bundle import AppStanding, TrustBundle, open_trust_bundle
+from bonafide_tokens.trust_bundle import AppStatus, TrustBundle, open_trust_bundle
 from service.errors import Unavailable
 from service.keys.rotation import ANNOUNCEMENT, KEPT_AFTER_RETIREMENT, SKEW
 from service.tables.revocations import MAX_LISTED
@@ -71,7 +71,7 @@ def test_retired_key_leaves_the_bundle_and_later_the_table(stack: MemoryStack) -
 
 
 def test_operator_who_asks_twice_gets_one_new_key(stack: MemoryStack) -> None:
-    """While a key is on its way, another would only push it back."""
+    """While a new key waits to sign, another would only push it back."""
     stack.rotation.run(now=NOW + 600, rotate=True)
     stack.rotation.run(now=NOW + 601, rotate=True)
     assert sorted(stack.signing_keys.rows) == ["challenge-1", "challenge-2", "token-1", "token-2"]
@@ -156,7 +156,7 @@ def test_revocations_and_routes_are_in_every_bundle(stack: MemoryStack) -> None:
     other = {"other-api": (RouteRequirement("*", "/*", Requirement.MONITOR),)}
     stack.apis.rows = dict(other)
     for bundle in (stack.rotation.run(now=NOW + 3600), stack.rotation.publish(now=NOW + 3601)):
-        assert bundle.apps == {"demo": AppStanding(int(NOW) - 5, frozenset({"K" * 43}))}
+        assert bundle.apps == {"demo": AppStatus(int(NOW) - 5, frozenset({"K" * 43}))}
         assert bundle.apis == {**other, AUDIENCE: ROUTES}
 
 
@@ -197,10 +197,10 @@ def test_bundle_with_the_most_keys_is_one_that_authorizers_read(stack: MemorySta
     """Twelve thousand fit, each with the end of its block; of more, those blocked last, whose tokens live longest."""
     stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED + 5)]
     bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
-    (standing,) = bundle.apps.values()
-    assert len(standing.blocked_keys) == MAX_LISTED
-    assert f"{MAX_LISTED + 4:043d}" in standing.blocked_keys
-    assert f"{4:043d}" not in standing.blocked_keys
+    (status,) = bundle.apps.values()
+    assert len(status.blocked_keys) == MAX_LISTED
+    assert f"{MAX_LISTED + 4:043d}" in status.blocked_keys
+    assert f"{4:043d}" not in status.blocked_keys
     stored = stack.trust_bundles.latest(ISSUER)
     assert stored is not None
     assert (
@@ -223,10 +223,10 @@ def test_routes_make_room_by_leaving_out_the_oldest_blocks(stack: MemoryStack) -
     stack.apis.rows = {f"api-{number}": routes for number in range(10)}
     stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED)]
     bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
-    (standing,) = bundle.apps.values()
+    (status,) = bundle.apps.values()
     assert len(bundle.apis) == 11
-    assert len(standing.blocked_keys) == MAX_LISTED // 2
-    assert f"{MAX_LISTED - 1:043d}" in standing.blocked_keys
+    assert len(status.blocked_keys) == MAX_LISTED // 2
+    assert f"{MAX_LISTED - 1:043d}" in status.blocked_keys
 
 
 def test_blocks_by_rules_push_no_block_by_a_person_off_the_list(stack: MemoryStack) -> None:
@@ -234,9 +234,9 @@ def test_blocks_by_rules_push_no_block_by_a_person_off_the_list(stack: MemorySta
     person = blocked(0, NOW) | {"by": "arn:aws:iam::111122223333:user/anna"}
     rules = [blocked(number, NOW + number) | {"by": "policy 3: hooked"} for number in range(1, MAX_LISTED + 5)]
     stack.revocations.rows = [*rules, person]
-    (standing,) = stack.rotation.publish(now=NOW + MAX_LISTED).apps.values()
-    assert f"{0:043d}" in standing.blocked_keys
-    assert len(standing.blocked_keys) == MAX_LISTED
+    (status,) = stack.rotation.publish(now=NOW + MAX_LISTED).apps.values()
+    assert f"{0:043d}" in status.blocked_keys
+    assert len(status.blocked_keys) == MAX_LISTED
 
 
 def test_block_is_no_longer_listed_when_every_token_of_the_key_has_expired(stack: MemoryStack) -> None:

@@ -184,7 +184,7 @@ def test_list_with_small_sins_is_taken(table: MemoryStatusLists, good: StoredSta
 
 
 def test_entry_that_names_no_serial_is_told_to_the_operator(table: MemoryStatusLists) -> None:
-    """The rest of the list is in force, and the log says what of it is not."""
+    """The rest of the list is used, and the log names what was left out."""
     done = refreshed(table, answered(b'{"entries":{"ab":{"status":"REVOKED"},"keybox 7":{"status":"REVOKED"}}}'))
     assert (done.outcome, done.entries) == (Outcome.REPLACED, 2)
     assert done.detail == "taken, though 1 of its entries are not named by a serial number"

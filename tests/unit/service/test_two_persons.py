@@ -93,7 +93,7 @@ def test_proposal_that_was_overtaken_is_refused(stack: MemoryStack, two: PolicyP
 
 
 def test_proposal_is_judged_again_when_it_is_approved(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """What expired while it waited is not put in force."""
+    """What expired while it waited does not become active."""
     expiring = PERMIT + '@id("until")\n@expires("2026-05-30")\nforbid (principal is Android, action, resource);\n'
     publish(stack, two, appraisal=expiring)
     stack.now += 5 * 86_400
@@ -153,7 +153,7 @@ def test_proposal_of_a_federated_session_from_before_is_not_approved(stack: Memo
 
 
 def test_one_person_never_brings_back_what_was_just_withdrawn(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """The attack: one person takes a policy back because it is wrong, and another, alone, puts it in force again."""
+    """The attack: one person takes a policy back because it is wrong, and another, alone, makes it active again."""
     publish(stack)
     publish(stack, appraisal=LOCKED)
     assert rollback(stack, two).head.stable == 3

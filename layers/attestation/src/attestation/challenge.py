@@ -51,7 +51,7 @@ def open_challenge(
 ) -> OpenedChallenge:
     """Check that ``challenge`` was issued by us for ``app`` no more than ``lifetime`` seconds before ``now``.
 
-    ``keys`` are the sealing keys in force, newest first. Raises :class:`RejectedEvidence` with ``challenge-forged``
+    ``keys`` are the current sealing keys, newest first. Raises :class:`RejectedEvidence` with ``challenge-forged``
     (also for text that is no challenge at all: one face), ``-expired``, ``-from-future`` or ``-other-app``.
     """
     opened = open_any_challenge(challenge, keys=keys, lifetime=lifetime, now=now)

@@ -28,7 +28,7 @@ def reverify(claims: Claims, *, reference_values: ReferenceValues, endorsements:
     """The stored ``claims`` of a renewing key, as they stand today.
 
     The Android status list is used at any age: a revocation that is known is enforced, and a list that cannot be
-    refreshed stops new keys only. Claims that name no anchor, or another than those in force for their format, stand on
+    refreshed stops new keys only. Claims that name no anchor, or another than those trusted for their format, stand on
     nothing. Raises :class:`RejectedEvidence` (``reference-values-missing``, ``app-mismatch``, ``signer-mismatch``,
     ``environment-not-allowed``, ``certificate-revoked``, ``anchor-unknown``), or :class:`EndorsementsUnavailable`
     without any anchor or list.

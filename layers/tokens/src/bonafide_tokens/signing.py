@@ -22,7 +22,7 @@ from bonafide_tokens.new_routes import routes_to_json
 from bonafide_tokens.pop import ATTESTATION_POP_TYPE
 from bonafide_tokens.proof import CONTENT_DIGEST, PROOF_TYPE, token_hash
 from bonafide_tokens.token import TOKEN_TYPE
-from bonafide_tokens.trust_bundle import TRUST_BUNDLE_TYPE, AppStanding, TrustBundle
+from bonafide_tokens.trust_bundle import TRUST_BUNDLE_TYPE, AppStatus, TrustBundle
 
 EAR_PROFILE: Final = "tag:ietf.org,2026:rats/ear#03"
 EAR_VERIFIER: Final = {"developer": "bonafide", "build": "1"}
@@ -175,7 +175,7 @@ def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) ->
         "iat": int(bundle.issued_at),
         "exp": int(bundle.expires_at),
         "jwks": jwks(bundle.keys),
-        "apps": {app: _standing_to_json(standing) for app, standing in bundle.apps.items()},
+        "apps": {app: _status_to_json(status) for app, status in bundle.apps.items()},
         "apis": {audience: routes_to_json(routes) for audience, routes in bundle.apis.items()},
     }
     text = jws_signing_input({"alg": "ES256", "typ": TRUST_BUNDLE_TYPE}, claims)
@@ -187,12 +187,12 @@ def jwks(keys: Mapping[str, EcPublicKey]) -> dict[str, object]:
     return {"keys": [{"kid": kid, "use": "sig", "alg": "ES256", **key.to_jwk()} for kid, key in keys.items()]}
 
 
-def _standing_to_json(standing: AppStanding) -> dict[str, object]:
-    keys = sorted(standing.blocked_keys)
+def _status_to_json(status: AppStatus) -> dict[str, object]:
+    keys = sorted(status.blocked_keys)
     # Side by side with the keys, 0 for none: a map would name every key twice, and a bundle holds thousands. Older
     # authorizers do not read it, and refuse such a key until it is listed no more.
-    ends = {"blocked_until": [standing.blocked_until.get(key, 0) for key in keys]} if standing.blocked_until else {}
-    return {"tokens_not_before": standing.tokens_not_before, "blocked_keys": keys, **ends}
+    ends = {"blocked_until": [status.blocked_until.get(key, 0) for key in keys]} if status.blocked_until else {}
+    return {"tokens_not_before": status.tokens_not_before, "blocked_keys": keys, **ends}
 
 
 def make_proof(

@@ -39,7 +39,7 @@ _KIND: Final = JwsKind(
 )
 
 
-class AppStanding(NamedTuple):
+class AppStatus(NamedTuple):
     """What has been revoked of one app: tokens issued before a time (Unix seconds), and attested keys by key_id.
 
     ``blocked_until`` says of some blocked keys when the block ends. A blocked key is minted no token, so what is left
@@ -61,11 +61,15 @@ class AppStanding(NamedTuple):
             raise Rejected(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
 
 
+AppStanding = AppStatus
+"""The old name of :class:`AppStatus`, for one release."""
+
+
 class TrustBundle(NamedTuple):
     """An opened trust bundle.
 
     ``version`` grows by one with every change and never goes back; ``issued_at`` and ``expires_at`` are Unix
-    seconds; ``keys`` are the token keys by kid, ``apps`` the standing of apps that have any revocation, ``apis``
+    seconds; ``keys`` are the token keys by kid, ``apps`` the status of apps that have any revocation, ``apis``
     the routes of each audience, first match wins.
     """
 
@@ -74,7 +78,7 @@ class TrustBundle(NamedTuple):
     issued_at: float
     expires_at: float
     keys: Mapping[str, EcPublicKey]
-    apps: Mapping[str, AppStanding]
+    apps: Mapping[str, AppStatus]
     apis: Mapping[str, tuple[RouteRequirement, ...]]
 
 
@@ -87,7 +91,7 @@ def root_public_key(text: str) -> EcPublicKey:
 
 
 def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: float, skew: float = 5.0) -> TrustBundle:
-    """Open a bundle: ours, by the root key, and in force at ``now`` give or take ``skew`` seconds.
+    """Open a bundle: ours, by the root key, and valid at ``now`` give or take ``skew`` seconds.
 
     Whether its version goes back is the caller's business, who knows the last one. Raises
     :class:`Rejected` (``bundle-invalid``) for everything that is wrong with it.
@@ -105,7 +109,7 @@ def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: floa
             issued_at=_whole(claims, "iat"),
             expires_at=_whole(claims, "exp"),
             keys=_keys(_object(claims, "jwks")),
-            apps={app: _standing(standing) for app, standing in _object(claims, "apps").items()},
+            apps={app: _status(status) for app, status in _object(claims, "apps").items()},
             apis={audience: routes_from_json(routes) for audience, routes in _object(claims, "apis").items()},
         )
     except Rejected:
@@ -150,18 +154,18 @@ def _keys(members: Mapping[str, object]) -> dict[str, EcPublicKey]:
     return keys
 
 
-def _standing(standing: object) -> AppStanding:
-    if type(standing) is not dict:
-        raise _invalid("an app's standing is not an object")
-    not_before, blocked = standing.get("tokens_not_before", 0), standing.get("blocked_keys", [])
+def _status(status: object) -> AppStatus:
+    if type(status) is not dict:
+        raise _invalid("an app's status is not an object")
+    not_before, blocked = status.get("tokens_not_before", 0), status.get("blocked_keys", [])
     if type(not_before) not in (int, float) or not 0 <= not_before < 1 << 53:
         raise _invalid("tokens_not_before is not a time")
     if type(blocked) is not list or not all(type(key_id) is str for key_id in blocked):
         raise _invalid("blocked_keys is not a list of texts")
-    ends = standing.get("blocked_until", [])
+    ends = status.get("blocked_until", [])
     if type(ends) is not list or (ends and len(ends) != len(blocked)):
         raise _invalid("blocked_until is not one time for each blocked key")
     if not all(type(end) is int and 0 <= end < 1 << 53 for end in ends):
         raise _invalid("blocked_until is not a list of times")
     until = {key_id: end for key_id, end in zip(blocked, ends, strict=False) if end}
-    return AppStanding(float(not_before), frozenset(blocked), until)
+    return AppStatus(float(not_before), frozenset(blocked), until)

@@ -17,7 +17,7 @@ from service.errors import Unavailable
 from service.tables.attested_keys import KeyState
 from service.tables.audit import AuditEntry, key_subject
 from service.tables.blocked_keys import BY_RULE
-from service.tables.blocking import SHOWN, DynamoDBBlocking, KeyChanging, KeyNotKnown, KeyStanding, standing_of
+from service.tables.blocking import SHOWN, DynamoDBBlocking, KeyChanging, KeyNotKnown, KeyStatus, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +37,7 @@ _KEPT: Final = 10.0
 class Page:
     """Keys that were found; ``after`` is where to go on, ``None`` at the end of the table. ``examined`` counts rows."""
 
-    keys: tuple[KeyStanding, ...]
+    keys: tuple[KeyStatus, ...]
     after: str | None
     examined: int
 
@@ -65,17 +65,17 @@ class BlockedKeyPages:
     def page(
         self, *, now: float, app: str | None = None, rule: str | None = None, after: str | None = None, limit: int
     ) -> Page:
-        """Up to ``limit`` keys whose block is in force, of one app or rule where one is named, in no order."""
-        found: list[KeyStanding] = []
+        """Up to ``limit`` keys whose block is active, of one app or rule where one is named, in no order."""
+        found: list[KeyStatus] = []
         examined, place = 0, after
         for keys, place, read in self._scan(app, after):  # noqa: B007 - where it stopped is the answer
             examined += read
-            for standing in keys:
-                if not _in_force(standing, now) or (rule is not None and rule_of(standing.blocked_by) != rule):
+            for status in keys:
+                if not _is_active(status, now) or (rule is not None and rule_of(status.blocked_by) != rule):
                     continue
-                found.append(standing)
+                found.append(status)
                 if len(found) == limit:
-                    return Page(tuple(found), standing.key_id, examined)
+                    return Page(tuple(found), status.key_id, examined)
         return Page(tuple(found), place, examined)
 
     def unblock_rule(
@@ -86,13 +86,13 @@ class BlockedKeyPages:
         page = self.page(now=now, app=app, rule=rule, after=after, limit=MOST_UNBLOCKED)
         done = Unblocked(after=page.after, examined=page.examined)
         place = after
-        for standing in page.keys:
+        for status in page.keys:
             try:
                 require_time("dynamodb:TransactWriteItems", _KEPT)
-                self._unblock(standing, who=who, now=now, why=why, rule=rule)
-                done.keys.append(standing.key_id)
+                self._unblock(status, who=who, now=now, why=why, rule=rule)
+                done.keys.append(status.key_id)
             except KeyChanging:
-                done.changing.append(standing.key_id)
+                done.changing.append(status.key_id)
             except KeyNotKnown:
                 pass  # forgotten meanwhile
             except Unavailable:
@@ -100,21 +100,21 @@ class BlockedKeyPages:
                     raise
                 done.after = place
                 return done
-            place = standing.key_id
+            place = status.key_id
         return done
 
-    def _unblock(self, standing: KeyStanding, *, who: str, now: float, why: str, rule: str) -> None:
+    def _unblock(self, status: KeyStatus, *, who: str, now: float, why: str, rule: str) -> None:
         entry = AuditEntry(
-            subject=key_subject(standing.key_id),
+            subject=key_subject(status.key_id),
             at=now,
             who=who,
             action="unblock-key",
             why=why,
-            details={"rule": rule, "blocked_by": standing.blocked_by},
+            details={"rule": rule, "blocked_by": status.blocked_by},
         )
-        self.blocking.unblock(standing.key_id, now=now, entry=entry, seen=standing)
+        self.blocking.unblock(status.key_id, now=now, entry=entry, seen=status)
 
-    def _scan(self, app: str | None, after: str | None) -> Iterator[tuple[list[KeyStanding], str | None, int]]:
+    def _scan(self, app: str | None, after: str | None) -> Iterator[tuple[list[KeyStatus], str | None, int]]:
         """Blocked keys by page, where the page ended, and how many rows it read."""
         names = {f"#{name}": name for name in SHOWN}
         condition = "#state = :blocked" + (" AND #app = :app" if app is not None else "")
@@ -140,7 +140,7 @@ class BlockedKeyPages:
                     raise
                 return
             place = answer["LastEvaluatedKey"]["key_id"]["S"] if "LastEvaluatedKey" in answer else None
-            yield [standing_of(from_item(item)) for item in answer["Items"]], place, answer["ScannedCount"]
+            yield [status_of(from_item(item)) for item in answer["Items"]], place, answer["ScannedCount"]
             if place is None:
                 return
 
@@ -150,5 +150,5 @@ def rule_of(by: str) -> str:
     return by.partition(": ")[2] if by.startswith(BY_RULE) else ""
 
 
-def _in_force(standing: KeyStanding, now: float) -> bool:
-    return standing.blocked_until is None or standing.blocked_until > now
+def _is_active(status: KeyStatus, now: float) -> bool:
+    return status.blocked_until is None or status.blocked_until > now

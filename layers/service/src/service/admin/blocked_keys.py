@@ -35,9 +35,9 @@ class UnblockRule(RequestModel):
 
 
 def list_blocked_keys(request: ListBlockedKeys, call: StackCall) -> dict[str, object]:
-    """A page of the keys whose block is in force, in no order."""
+    """A page of the keys whose block is active, in no order."""
     page = call.stack.blocked_keys.page(now=call.now, **request.model_dump())
-    keys = [standing.to_record() for standing in page.keys]
+    keys = [status.to_record() for status in page.keys]
     return {"keys": keys, "after": page.after, "examined": page.examined}
 
 

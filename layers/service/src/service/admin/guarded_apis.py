@@ -86,20 +86,20 @@ class GuardedApis(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBGuardedApis:
-    """:class:`GuardedApis` in DynamoDB. ``in_force`` gives the routes of the latest trust bundle, by audience: what an
+    """:class:`GuardedApis` in DynamoDB. ``published`` gives the routes of the latest trust bundle, by audience: what an
     API without a row goes by until it is changed for the first time."""
 
     client: DynamoDBClient
     table: str
     audit: DynamoDBAudit
-    in_force: Callable[[], Mapping[str, Routes]]
+    published: Callable[[], Mapping[str, Routes]]
 
     def list(self) -> list[GuardedApi]:
         with unavailable_on_failure("dynamodb:Scan apis"):
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
             items = [item for page in pages for item in page["Items"]]
         rows = {api.audience: api for api in map(_api_of, items)}
-        others = {name: GuardedApi(audience=name, routes=tuple(routes)) for name, routes in self.in_force().items()}
+        others = {name: GuardedApi(audience=name, routes=tuple(routes)) for name, routes in self.published().items()}
         return [api for _, api in sorted((others | rows).items())]
 
     def find(self, audience: str) -> GuardedApi | None:
@@ -107,7 +107,7 @@ class DynamoDBGuardedApis:
             answer = self.client.get_item(TableName=self.table, Key={"audience": {"S": audience}}, ConsistentRead=True)
         if "Item" in answer:
             return _api_of(answer["Item"])
-        routes = self.in_force().get(audience)
+        routes = self.published().get(audience)
         return None if routes is None else GuardedApi(audience=audience, routes=tuple(routes))
 
     def put(self, api: GuardedApi, *, seen: int, entry: AuditEntry) -> bool:
@@ -139,7 +139,7 @@ class PublishedRoutes:
         if stored is None:
             return {}
         try:
-            # As of when it was issued: an expired bundle still says what was in force.
+            # As of when it was issued: an expired bundle still says what was published.
             bundle = open_trust_bundle(
                 stored.jws, root_key=self.root_key, issuer=self.issuer, now=float(stored.issued_at)
             )

@@ -66,12 +66,12 @@ def block_key(request: BlockKey, call: StackCall) -> dict[str, object]:
     entry = entry_of(call, key_subject(request.key_id), "block-key", request.reason, details)
     try:
         with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):
-            standing = call.stack.blocking.block(
+            status = call.stack.blocking.block(
                 request.key_id, by=call.who, now=call.now, reason=request.reason, seconds=request.seconds, entry=entry
             )
     except BlockingRefused as error:
         raise _refusal(error) from None
-    return {**standing.to_record(), **call.stack.publication.now().to_record()}
+    return {**status.to_record(), **call.stack.publication.now().to_record()}
 
 
 def unblock_key(request: UnblockKey, call: StackCall) -> dict[str, object]:
@@ -79,10 +79,10 @@ def unblock_key(request: UnblockKey, call: StackCall) -> dict[str, object]:
     entry = entry_of(call, key_subject(request.key_id), "unblock-key", request.why)
     try:
         with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):
-            standing = call.stack.blocking.unblock(request.key_id, now=call.now, entry=entry)
+            status = call.stack.blocking.unblock(request.key_id, now=call.now, entry=entry)
     except BlockingRefused as error:
         raise _refusal(error) from None
-    return {**standing.to_record(), **call.stack.publication.now().to_record()}
+    return {**status.to_record(), **call.stack.publication.now().to_record()}
 
 
 def show_not_before(request: OneApp, call: StackCall) -> dict[str, object]:

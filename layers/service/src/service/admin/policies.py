@@ -53,7 +53,7 @@ class VersionHistory(AppPolicies):
 
 
 class PublishPolicy(AppPolicies):
-    """POST /admin/policies/{app}. A document that is absent stays as it is in force; ``expected_version`` is the latest
+    """POST /admin/policies/{app}. A document that is absent stays as it is; ``expected_version`` is the latest
     version that the author saw."""
 
     appraisal: _Document | None = None
@@ -74,7 +74,7 @@ class PromotePolicy(AppPolicies):
 
 
 class RollBackPolicy(AppPolicies):
-    """POST /admin/policies/{app}/rollback. ``to`` is absent for the version that was in force just before."""
+    """POST /admin/policies/{app}/rollback. ``to`` is absent for the version that was stable just before."""
 
     to: Annotated[int, Field(ge=0, le=10**9)] | None = None
     why: _Why
@@ -97,7 +97,7 @@ class RejectPolicy(AppPolicies):
 
 
 def show_policies(request: AppPolicies, call: StackCall) -> dict[str, object]:
-    """What is in force for an app, and what waits."""
+    """Which versions are active for an app, and which proposal waits."""
     require_app(call.stack.apps, request.app)
     return {**_head_record(call.stack.policies.head(request.app)), "approval": call.stack.publishing.approval.value}
 
@@ -135,17 +135,17 @@ def publish_policy(request: PublishPolicy, call: StackCall) -> dict[str, object]
 
 
 def promote_policy(request: PromotePolicy, call: StackCall) -> dict[str, object]:
-    """Raise the rollout of the version that is on its way, or under the two-person rule propose that."""
+    """Raise the rollout of the version that is rolling out, or propose that under the two-person rule."""
     return _carry_out(call, request, call.stack.publishing.promote, request.effect)
 
 
 def roll_back_policy(request: RollBackPolicy, call: StackCall) -> dict[str, object]:
-    """Publish the documents of an older version as a new one, for everybody."""
+    """Publish the documents of an older version as a new one, for all keys."""
     return _carry_out(call, request, call.stack.publishing.rollback, request.effect)
 
 
 def approve_policy(request: ApprovePolicy, call: StackCall) -> dict[str, object]:
-    """Put another person's proposal in force, exactly as it was proposed."""
+    """Make another person's proposal active, exactly as it was proposed."""
     # Whether it takes effect at once is the proposal's own affair.
     return _carry_out(call, request, call.stack.publishing.approve, Effect.NOW)
 

@@ -74,13 +74,13 @@ def set_routes(request: SetRoutes, call: StackCall) -> dict[str, object]:
     with published_in_doubt(call.stack.publication, f"bonafide route show {request.audience}"):
         stored = call.stack.apis.put(api, seen=request.revision, entry=entry)
         if not stored:
-            standing = call.stack.apis.find(request.audience)
+            current = call.stack.apis.find(request.audience)
             # The same call again, whose first answer was lost, is no conflict: what it asks for stands.
-            if standing is None or _claim(standing) != _claim(api):
+            if current is None or _claim(current) != _claim(api):
                 raise AdminRefusal(
                     CONFLICT, f"{request.audience} is not at revision {request.revision} any more: look again."
                 )
-            api = standing
+            api = current
     return {**api.to_record(), **call.stack.publication.now().to_record()}
 
 

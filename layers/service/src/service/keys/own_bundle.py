@@ -25,11 +25,11 @@ class OwnTrustBundle:
     _opened: TrustBundle | None = field(default=None)
 
     def current(self, now: float) -> TrustBundle:
-        """The bundle in force. Raises :class:`~service.errors.Unavailable`, and
+        """The valid bundle. Raises :class:`~service.errors.Unavailable`, and
         :class:`~bonafide_tokens.errors.Rejected` (``bundle-invalid``) for one that is not ours."""
         latest = self.trust_bundles.latest(self.issuer, now)
         if latest is None:
-            raise Unavailable("no trust bundle in force")
+            raise Unavailable("no valid trust bundle")
         if self._opened is None or self._opened.version != latest.version:
             opened = open_trust_bundle(latest.jws, root_key=self.root_key, issuer=self.issuer, now=now)
             # Only the document is signed. The attack: an older one, from before a block, in a row with a newer number.
@@ -37,5 +37,5 @@ class OwnTrustBundle:
                 raise Unavailable("the latest trust bundle goes back")
             self._opened = opened
         if self._opened.expires_at <= now:
-            raise Unavailable("no trust bundle in force")
+            raise Unavailable("no valid trust bundle")
         return self._opened

@@ -35,7 +35,7 @@ class Publisher:
     root_key: RootKey
 
     def publish(self, routes: Mapping[str, tuple[RouteRequirement, ...]], *, now: float) -> TrustBundle:
-        """Publish version + 1: all token keys in force, what was revoked, and the routes of every API: those of the
+        """Publish version + 1: all current token keys, what was revoked, and the routes of every API: those of the
         apis table, and ``routes`` (by audience) where it has none.
 
         Raises :class:`~service.errors.Unavailable`; a caller then announces nothing.
@@ -69,12 +69,12 @@ class Publisher:
         """
         most = MAX_LISTED
         while True:
-            full = bundle._replace(apps=self.revocations.standings(now, most=most))
+            full = bundle._replace(apps=self.revocations.statuses(now, most=most))
             text = sign_trust_bundle(full, sign=self.root_key.sign)
             if len(text) <= MAX_TRUST_BUNDLE_CHARACTERS:
                 return full, text
             most //= 2
-            if not most or not any(standing.blocked_keys for standing in full.apps.values()):
+            if not most or not any(status.blocked_keys for status in full.apps.values()):
                 # No authorizer would take it. The last one goes on; somebody has to remove routes.
                 raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
             logger().warning("too many blocked keys for a trust bundle", listed=most)

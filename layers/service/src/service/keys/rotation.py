@@ -109,7 +109,7 @@ class Rotation:
             return True
         newest = rows[0]
         if newest.active_from is None or newest.active_from > now:
-            return False  # one is on its way already
+            return False  # the next key is published already
         return rotate or newest.created_at + self.key_days * _DAY <= now
 
     def _activate_announced(self, now: int, announced: frozenset[str]) -> None:

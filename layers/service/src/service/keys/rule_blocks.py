@@ -1,4 +1,4 @@
-"""``@block`` rules at work: a finding of the policy in force takes a key out of the gate, for a time."""
+"""``@block`` rules: a finding of the active policy blocks a key at the gate, for a time."""
 
 from __future__ import annotations
 

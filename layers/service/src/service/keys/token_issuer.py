@@ -81,7 +81,7 @@ class ReadyTokenIssuer:
         result: AttestationResult,
         client_policy_version: int,
     ) -> dict[str, object]:
-        """The answer that carries a new token, the challenge for the next one, and which client policy is in force for
+        """The answer that carries a new token, the challenge for the next one, and which client policy is active for
         this key (0: none)."""
         issuer = self.token_issuer
         token = mint_token(

@@ -1,4 +1,4 @@
-"""Policies in force: by which version of an app's policy a key is judged at this moment."""
+"""Active policies: by which version of an app's policy a key is judged at this moment."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MOST_COMPILED: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyInForce:
-    """What one key is judged by: version 0 is the built-in default. ``client_policy_version`` is 0 where there is no
+class ActivePolicy:
+    """The policy that judges a key: version 0 is the built-in default. ``client_policy_version`` is 0 where there is no
     client policy.
 
     ``tokens_from`` is the earliest time (Unix seconds) that a token judged by it may be dated: see
@@ -47,10 +47,10 @@ class PolicyInForce:
 
 
 @dataclass(slots=True)
-class PoliciesInForce:
+class ActivePolicies:
     """Compiled policies over the table. Safe to share between threads.
 
-    The head is read at every call, so that a renewal is judged by what is in force now; a version never changes and is
+    The head is read at every call, so that a renewal is judged by the policy active now; a version never changes and is
     read and compiled once. Nothing is judged by anything weaker: what cannot be read or compiled is ``Unavailable``.
     """
 
@@ -65,20 +65,20 @@ class PoliciesInForce:
     def __post_init__(self) -> None:
         self.default()  # compiled at INIT, where CPU is free
 
-    def for_key(self, app: str, key_id: str, now: float) -> PolicyInForce:
-        """What ``key_id`` is judged by at ``now``. Raises :class:`~service.errors.Unavailable`."""
+    def for_key(self, app: str, key_id: str, now: float) -> ActivePolicy:
+        """The policy that judges ``key_id`` at ``now``. Raises :class:`~service.errors.Unavailable`."""
         del now  # the head says what holds at this moment; nothing in it expires
         head = self.policies.head(app)
-        version = head.in_force(key_id)
+        version = head.active_for(key_id)
         if version == 0:
-            return PolicyInForce(
+            return ActivePolicy(
                 version=0, appraisal=self.default(), client_policy_version=0, tokens_from=head.tokens_from
             )
         compiled = self._version(app, version)
         if compiled.appraisal is None:
             count("PolicyUnreadable")
             raise Unavailable(f"version {version} of the policy of {app} does not compile")
-        return PolicyInForce(
+        return ActivePolicy(
             version=version,
             appraisal=compiled.appraisal,
             client_policy_version=compiled.client_policy_version,

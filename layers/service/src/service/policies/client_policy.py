@@ -28,8 +28,8 @@ class ServedClientPolicy(NamedTuple):
 
 @dataclass(slots=True)
 class ServedClientPolicies:
-    """The client policies of all apps, from memory where possible: a version never changes, and what is in force is
-    looked up once in :data:`MEMORY` seconds, or later, beside requests, while the table is down or slow
+    """The client policies of all apps, from memory where possible: a version never changes, and which one is active is
+    looked up once in :data:`MEMORY` seconds, or later, in the background, while the table is down or slow
     (:mod:`service.remembered`).
 
     Heads are read consistently although they are kept for a second: a stale replica would hand an app a version that is
@@ -47,12 +47,12 @@ class ServedClientPolicies:
         self._heads = RememberedByName(make=remembered, most=_MOST_APPS)
 
     def served(self, app: str, install: str, now: float) -> ServedClientPolicy | None:
-        """The client policy in force for ``install``, its key_id or install hash; ``None`` when there is none.
+        """The active client policy for ``install``, its key_id or install hash; ``None`` when there is none.
 
         Raises :class:`~service.errors.Unavailable`.
         """
         head = self._heads.current(app, now)
-        key = (app, head.in_force(install))
+        key = (app, head.active_for(install))
         if key not in self._documents:
             stored = self.policies.find(*key)
             if stored is None and key[1]:

@@ -42,7 +42,7 @@ _SHOWN_WHY: Final = 80
 
 
 class PolicyConflict(Exception):
-    """What was asked does not fit what is in force. ``sentence`` tells an operator why, and what to do."""
+    """The request does not fit the active policy. ``sentence`` tells an operator why, and what to do."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -65,16 +65,16 @@ class Documents(NamedTuple):
 
 
 def built_in() -> Documents:
-    """What is in force where nothing was published: version 0."""
+    """The policy of apps for which nothing was published: version 0."""
     return Documents(default_policy().text, "")
 
 
 def check(documents: Documents, *, now: float, strict: bool = True) -> tuple[PolicyMessage, ...]:
     """The warnings about documents that may be published. Raises :class:`PolicyRefused` for others.
 
-    ``now`` (Unix seconds) decides what has expired. Without ``strict``, for documents that were in force before, what
+    ``now`` (Unix seconds) decides what has expired. Without ``strict``, for documents that were active before, what
     linters object to is only a warning: going back must not fail for a rule that has expired since. What does not
-    compile is refused all the same: nobody could be judged by it.
+    compile is refused all the same: no device could be judged by it.
     """
     errors = list(_unusable(documents))
     if errors:
@@ -136,14 +136,14 @@ def _error(document: str, code: str, text: str) -> PolicyMessage:
     return PolicyMessage(document, 1, "error", code, "", text, "")
 
 
-def standing(head: PolicyHead) -> str:
-    """What is in force, in a sentence."""
+def status_sentence(head: PolicyHead) -> str:
+    """The active version, and one that is rolling out, in a sentence."""
     if head.latest == 0:
-        return f"Nothing is published for {head.app}: the built-in default is in force."
-    stable = f"version {head.stable}" if head.stable else "the built-in default"
+        return f"Nothing is published for {head.app}: the built-in default is active."
+    stable = f"Version {head.stable}" if head.stable else "The built-in default"
     if head.canary is None:
-        return f"In force is {stable}."
-    return f"In force is {stable}, and version {head.canary.version} for {head.canary.rollout} % of the keys."
+        return f"{stable} is active."
+    return f"{stable} is active; version {head.canary.version} is rolling out to {head.canary.rollout} % of the keys."
 
 
 def published(facts: PolicyVersion) -> str:
@@ -157,7 +157,7 @@ def promoted(head: PolicyHead, version: int, rollout: int) -> PolicyHead:
     """The head with the rollout of ``version`` raised to ``rollout`` percent."""
     canary = head.canary
     if canary is None or canary.version != version:
-        raise PolicyConflict(f"Version {version} of {head.app} is not on its way. {standing(head)}")
+        raise PolicyConflict(f"Version {version} of {head.app} is not rolling out. {status_sentence(head)}")
     if rollout <= canary.rollout:
         raise PolicyConflict(
             f"Version {version} has reached {canary.rollout} % already: a rollout only grows, because no app "
@@ -169,32 +169,32 @@ def promoted(head: PolicyHead, version: int, rollout: int) -> PolicyHead:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownPolicies:
-    """Reads the table for publishers. Every method raises :class:`PolicyConflict` for what is not there or does not
-    hold, and :class:`~service.errors.Unavailable`."""
+class PolicyReader:
+    """Reads the policies table for publishers. Every method raises :class:`PolicyConflict` for what is missing or no
+    longer holds, and :class:`~service.errors.Unavailable`."""
 
     policies: Policies
 
     def completed(self, head: PolicyHead, appraisal: str | None, client: str | None) -> Documents:
-        """A draft with what it lacks, as it is in force."""
+        """A draft, with what it lacks taken from the active version."""
         if appraisal is None and client is None:
             raise PolicyConflict("The draft holds no document: neither an appraisal policy nor a client policy.")
         if client is not None:
-            client_document(client)  # an empty text is none, and must not take the one in force away
+            client_document(client)  # an empty text is none, and must not remove the active one
         if appraisal is not None and client is not None:
-            return Documents(appraisal, client)  # without a look at what is in force: it may be what has to be repaired
+            return Documents(appraisal, client)  # without a look at the active version: it may be what needs repair
         stable = self.of(head.app, head.stable)
         if head.canary is not None:
             canary = self.of(head.app, head.canary.version)
-            # The attack is a mistake: a fix of one document that takes the other one, tried on 5 %, to everybody.
+            # The attack is a mistake: a fix of one document that takes the other one, tried on 5 %, to all devices.
             for name, given, here, there in (
                 ("appraisal policy", appraisal, stable.appraisal, canary.appraisal),
                 ("client policy", client, stable.client, canary.client),
             ):
                 if given is None and here != there:
                     raise PolicyConflict(
-                        f"The draft has no {name}, and two are in force. {standing(head)} Promote or roll back first, "
-                        "or publish both documents."
+                        f"The draft has no {name}, and two are active. {status_sentence(head)} Promote or roll back "
+                        "first, or publish both documents."
                     )
         return Documents(
             stable.appraisal if appraisal is None else appraisal, stable.client if client is None else client
@@ -217,14 +217,14 @@ class KnownPolicies:
             return True
 
     def replaced(self, head: PolicyHead) -> Documents:
-        """What is in force for everybody outside a rollout, to compare with; empty texts where that is lost."""
+        """The documents that are active outside a rollout, to compare with; empty texts where they are lost."""
         try:
             return self.of(head.app, head.stable)
         except (PolicyConflict, Unreadable):
             return Documents("", "")
 
     def was_withdrawn(self, head: PolicyHead) -> bool:
-        """Whether a rollback took back what was in force for everybody just before."""
+        """Whether a rollback took back the version that was stable just before."""
         if head.withdrawn is not None or head.stable == 0:
             return bool(head.withdrawn)
         stable = self.policies.find(head.app, head.stable)  # a head that an older release wrote
@@ -249,7 +249,7 @@ class KnownPolicies:
         return proposed
 
     def require_current(self, head: PolicyHead, facts: PolicyVersion) -> None:
-        """Refuse a proposal that was made for an older state of affairs: its author never saw what it would replace."""
+        """Refuse a proposal that is based on an older version: its author never saw what it would replace."""
         if facts.based_on != head.latest:
             raise PolicyConflict(
                 f"Proposal {facts.version} was made when version {facts.based_on} was the latest. {self.latest(head)} "
@@ -257,23 +257,23 @@ class KnownPolicies:
             )
 
     def require_seen(self, head: PolicyHead, expected: int) -> None:
-        """Refuse an author who has not seen the latest version: publishing would undo what somebody else just did."""
+        """Refuse an author who has not seen the latest version: publishing would undo another operator's change."""
         if head.latest < expected:
-            raise PolicyConflict(f"There is no version {expected} of the policy of {head.app}. {standing(head)}")
+            raise PolicyConflict(f"There is no version {expected} of the policy of {head.app}. {status_sentence(head)}")
         if head.latest > expected:
             raise PolicyConflict(f"{self.latest(head)} You had seen version {expected}: look at it, then try again.")
 
     def require_unmoved(self, read: PolicyHead) -> None:
-        """Say who was faster, if what is in force really changed."""
+        """Say who was faster, if the head really changed."""
         head = self.policies.head(read.app)
         if head.latest != read.latest:
             raise PolicyConflict(f"{self.latest(head)} That was faster: look at it, then try again.")
         if head.canary != read.canary or head.stable != read.stable:
             raise PolicyConflict(
-                f"Somebody promoted a version at this moment. {standing(head)} Look at it, then try again."
+                f"Another operator just promoted a version. {status_sentence(head)} Look at it, then try again."
             )
         if head.proposal != read.proposal:
-            raise PolicyConflict("Somebody made or rejected a proposal at this moment: look at it, then try again.")
+            raise PolicyConflict("Another operator just made or rejected a proposal: look at it, then try again.")
 
     def again(
         self, head: PolicyHead, wish: PolicyVersion, appraisal: str | None, client: str | None

@@ -1,8 +1,8 @@
 """Publishing policies: publish, promote, roll back, approve, reject. Every rule about versions is here.
 
 Both documents are one version. A version is checked, compiled and signed before anything is written, and written in one
-transaction with the head and the audit entry: it is in force as a whole or not there at all. Of those who publish at
-the same time one wins, and the others hear who it was.
+transaction with the head and the audit entry: it is active as a whole or not there at all. Of those who publish at
+the same time one wins, and the others are told who it was.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from service.keys.kms import RootKey
 from service.person import may_be_one_person, may_propose_and_approve
 from service.policies.documents import (
     Documents,
-    KnownPolicies,
     PolicyConflict,
+    PolicyReader,
     PolicyRefused,
     check,
     client_document,
     difference,
     promoted,
     refused_client,
-    standing,
+    status_sentence,
 )
 from service.policies.store import (
     Canary,
@@ -89,7 +89,7 @@ class PolicyPublishing:
         now: float,
     ) -> PolicyChange:
         """Publish a draft for ``rollout`` percent (1 … 100) of an app's keys; a document that is ``None`` stays as it
-        is in force. ``expected_version`` is the latest that the author saw. Under the two-person rule the outcome is a
+        is. ``expected_version`` is the latest that the author saw. Under the two-person rule the outcome is a
         proposal. The same call again, whose answer was lost, has the same outcome and changes nothing."""
         _require_request(why=why, who=who, rollout=rollout)
         head = self.policies.head(app)
@@ -97,13 +97,13 @@ class PolicyPublishing:
             self._wish(head, Documents("", ""), who=who, why=why, rollout=rollout, effect=effect, now=now),
             based_on=expected_version,
         )
-        again = self._known.again(head, asked, appraisal, client)
+        again = self._reader.again(head, asked, appraisal, client)
         if again is not None:
             return again
 
         def build(head: PolicyHead) -> PolicyChange:
-            self._known.require_seen(head, expected_version)
-            documents = self._known.completed(head, appraisal, client)
+            self._reader.require_seen(head, expected_version)
+            documents = self._reader.completed(head, appraisal, client)
             wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
             return self._proposal(head, documents, wish) if self._needs_two else self._version(head, documents, wish)
 
@@ -120,14 +120,14 @@ class PolicyPublishing:
         who: str,
         now: float,
     ) -> PolicyChange:
-        """Raise the rollout of the ``version`` that is on its way; at 100 % it is in force for everybody. Under the
-        two-person rule the outcome is a proposal: who approved a policy for 1 % has not approved it for all."""
+        """Raise the rollout of the ``version`` that is rolling out; at 100 % it is active for all keys. Under the
+        two-person rule the outcome is a proposal: approving a policy for 1 % does not approve it for all."""
         _require_request(why=why, who=who, rollout=rollout)
 
         def build(head: PolicyHead) -> PolicyChange:
             moved = promoted(head, version, rollout)
             if self._needs_two:
-                documents = self._known.of(app, version)
+                documents = self._reader.of(app, version)
                 wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
                 return self._proposal(head, documents, replace(wish, promotes=version))
             entry = _entry_of(
@@ -148,39 +148,39 @@ class PolicyPublishing:
         who: str,
         now: float,
     ) -> PolicyChange:
-        """Publish the documents of an older version as a new one, for everybody.
+        """Publish the documents of an older version as a new one, for all keys.
 
-        ``to`` is by default the version that was in force for everybody just before: what a rollout under way would
-        have replaced, otherwise what the version in force replaced. Going back to it needs no second person, unless a
-        rollback took that very version back: one person could then undo what another did about it.
+        ``to`` is by default the version that was stable just before: what a rollout under way would have replaced,
+        otherwise what the active version replaced. Going back to it needs no second person, unless a rollback took
+        that very version back: one person could then undo what another did about it.
         """
         _require_request(why=why, who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
             if expected_version is not None:
-                self._known.require_seen(head, expected_version)
+                self._reader.require_seen(head, expected_version)
             before = head.previous if head.canary is None else head.stable
             target = before if to is None else to
             if target is None or head.latest == 0:
-                raise PolicyConflict(f"There is nothing to go back to. {standing(head)}")
+                raise PolicyConflict(f"There is nothing to go back to. {status_sentence(head)}")
             if head.canary is None and target == head.stable:
-                raise PolicyConflict(f"Version {target} is the one in force. {standing(head)}")
-            documents = self._known.restored(head, target)
+                raise PolicyConflict(f"Version {target} is the active one. {status_sentence(head)}")
+            documents = self._reader.restored(head, target)
             wish = self._wish(head, documents, who=who, why=why, effect=effect, now=now, restores=target)
-            withdrawn = head.canary is None and self._needs_two and self._known.was_withdrawn(head)
+            withdrawn = head.canary is None and self._needs_two and self._reader.was_withdrawn(head)
             alone = not self._needs_two or (target == before and not withdrawn)
             return self._version(head, documents, wish) if alone else self._proposal(head, documents, wish)
 
         return self._carry_out(app, build, who)
 
     def approve(self, app: str, *, proposal: int, why: str = "", who: str, now: float) -> PolicyChange:
-        """Put a proposal in force, exactly as it was proposed. Nobody approves a proposal of their own."""
+        """Make a proposal active, exactly as it was proposed. No author approves a proposal of their own."""
         _require_request(why=why or "-", who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
-            proposed = self._known.proposed(head, proposal)
+            proposed = self._reader.proposed(head, proposal)
             _require_second_person(proposed, who)
-            self._known.require_current(head, proposed)
+            self._reader.require_current(head, proposed)
             documents = Documents(proposed.appraisal, proposed.client)
             if proposed.promotes is not None:
                 entry = self._told(
@@ -195,19 +195,19 @@ class PolicyPublishing:
         return self._carry_out(app, build, who)
 
     def reject(self, app: str, *, proposal: int, why: str, who: str, now: float) -> PolicyChange:
-        """Take a proposal from the table. Its author may do so, too."""
+        """Withdraw a proposal. Its author may do so, too."""
         _require_request(why=why, who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
-            author = self._known.proposed(head, proposal).by
+            author = self._reader.proposed(head, proposal).by
             entry = _entry_of(app, "reject-policy", who=who, why=why, now=now, proposal=proposal, proposed_by=author)
             return PolicyChange(read=head, head=replace(head, proposal=None), entry=entry)
 
         return self._carry_out(app, build, who)
 
     @property
-    def _known(self) -> KnownPolicies:
-        return KnownPolicies(self.policies)
+    def _reader(self) -> PolicyReader:
+        return PolicyReader(self.policies)
 
     @property
     def _needs_two(self) -> bool:
@@ -225,7 +225,7 @@ class PolicyPublishing:
         rollout: int = 100,
         restores: int | None = None,
     ) -> PolicyVersion:
-        """What somebody wants to publish; its number is given by :meth:`_version` or :meth:`_proposal`."""
+        """What the caller wants to publish; its number is given by :meth:`_version` or :meth:`_proposal`."""
         return PolicyVersion(
             app=head.app,
             version=0,
@@ -263,13 +263,13 @@ class PolicyPublishing:
         proposal: int | None = None,
         why: str = "",
     ) -> PolicyChange:
-        """The change that puts ``wish`` in force as the next version. A proposal that waits falls with it."""
+        """The change that makes ``wish`` active as the next version. A waiting proposal is dropped with it."""
         warnings = self._checked(head, documents, wish)
         facts = replace(wish, version=head.latest + 1)
         if facts.rollout < 100:
             moved = replace(head, canary=Canary(facts.version, facts.rollout))
         else:
-            # Calling off a rollout leaves what everybody else has: what they had before stays what it was.
+            # Calling off a rollout changes nothing for the other keys, nor which version they had before.
             moved = replace(head, stable=facts.version, canary=None)
             if head.canary is None or facts.restores != head.stable:
                 moved = replace(moved, previous=head.stable, withdrawn=facts.restores is not None)
@@ -293,8 +293,8 @@ class PolicyPublishing:
     def _checked(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> tuple[PolicyMessage, ...]:
         if head.canary is not None and wish.rollout < 100 and wish.promotes is None:
             raise PolicyConflict(
-                f"{standing(head)} Promote it, roll it back, or publish for everybody: two versions cannot be on their "
-                "way at once."
+                f"{status_sentence(head)} Promote it, roll it back, or publish for everyone: two versions cannot roll "
+                "out at once."
             )
         return check(documents, now=wish.at, strict=wish.restores is None and wish.promotes is None)
 
@@ -321,7 +321,7 @@ class PolicyPublishing:
             effect=facts.effect.value,
             restores=facts.restores,
             digest=facts.digest,
-            **difference(self._known.replaced(head), documents),
+            **difference(self._reader.replaced(head), documents),
         )
 
     def _signed(self, facts: PolicyVersion, client: str) -> str:
@@ -333,7 +333,7 @@ class PolicyPublishing:
             raise refused_client(str(error)) from error
 
     def _carry_out(self, app: str, build: Callable[[PolicyHead], PolicyChange], who: str) -> PolicyChange:
-        """Make a change for the head as it is, and carry it out unless somebody was faster.
+        """Make a change for the head as it is, and carry it out unless another publisher was faster.
 
         With effect ``now``, tokens that were judged by the old head must be refused and those judged by the new one
         must not. A renewal dates its token by a clock that it reads before it reads the head, and by ``tokens_from`` at
@@ -348,7 +348,7 @@ class PolicyPublishing:
             moved = replace(change.head, revision=head.revision + 1, tokens_from=max(head.tokens_from, not_before or 0))
             change = replace(change, head=moved, not_before=not_before)
             if not self.policies.move(change):
-                self._known.require_unmoved(head)
+                self._reader.require_unmoved(head)
                 continue
             after = self.clock()
             if not_before is not None and after + CLOCKS_AGREE >= not_before:
@@ -359,17 +359,17 @@ class PolicyPublishing:
 
 
 def _require_request(*, why: str, who: str, rollout: int = 100) -> None:
-    """Raises :class:`ValueError` for what no caller may pass on: no reason, nobody, or no percentage."""
+    """Raises :class:`ValueError` for what no caller may pass on: no reason, no author, or no percentage."""
     if not why.strip() or len(why) > MAX_WHY:
         raise ValueError(f"a reason has 1 to {MAX_WHY} characters")
     if not who:
-        raise ValueError("a change of policy is somebody's")
+        raise ValueError("a change of policy needs an author")
     if not 1 <= rollout <= 100:
         raise ValueError("a rollout is 1 to 100 percent")
 
 
 def _require_author(who: str) -> None:
-    """Refuse a principal that cannot be one of two persons: another one could not be told from it."""
+    """Refuse a principal that may stand for several persons: the two of the two-person rule could not be told apart."""
     if not may_propose_and_approve(who):
         raise SecondPersonNeeded(
             f"{who} names no person, so it can neither propose nor approve: sign in as an IAM user, a user of IAM "
@@ -378,7 +378,7 @@ def _require_author(who: str) -> None:
 
 
 def _require_second_person(facts: PolicyVersion, who: str) -> None:
-    """Refuse the approval of a proposal by somebody who may be its author."""
+    """Refuse the approval of a proposal by a person who may be its author."""
     _require_author(who)
     if may_be_one_person(facts.by, who):
         raise SecondPersonNeeded(

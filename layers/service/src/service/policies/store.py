@@ -1,8 +1,8 @@
-"""The policies table: per app, its policies by version, and which of them are in force.
+"""The policies table: per app, its policies by version, and which of them are active.
 
 Three kinds of rows under an app, told apart by the number they are sorted by: version 1, 2, 3 … is a policy, written
 once and never changed; −1, −2, −3 … a proposal, likewise; 0 is the *head*, the only row that changes. It says which
-versions are in force, and moves in one transaction with what it names.
+versions are active, and moves in one transaction with what it names.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class StoredPolicy(PolicyVersion):
 
 
 class Canary(NamedTuple):
-    """A version on its way: in force for ``rollout`` percent of an app's keys."""
+    """A version that is rolling out: active for ``rollout`` percent of an app's keys."""
 
     version: int
     rollout: int
@@ -108,9 +108,9 @@ class Canary(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyHead:
-    """What is in force for an app. Version 0 is what holds where nothing was published.
+    """Which versions are active for an app. Version 0 is what holds where nothing was published.
 
-    ``latest`` is the highest version that was ever given out, ``stable`` the one in force for everybody outside
+    ``latest`` is the highest version that was ever published, ``stable`` the one that is active for all keys outside
     ``canary``, ``previous`` the one that was stable before it, ``withdrawn`` whether a rollback took that one back
     (``None`` in rows of older releases). ``proposal`` is the number of the proposal that waits
     for a second person, ``proposals`` how many there ever were. ``tokens_from`` (Unix seconds) is the not-before that
@@ -129,8 +129,8 @@ class PolicyHead:
     tokens_from: int = 0
     revision: int = 0
 
-    def in_force(self, install: str) -> int:
-        """The version in force for an install: a key_id, or the hash that names an install before it has a key."""
+    def active_for(self, install: str) -> int:
+        """The version active for an install: a key_id, or the hash that names an install before it has a key."""
         if self.canary is not None and in_rollout(self.app, install, self.canary.rollout):
             return self.canary.version
         return self.stable
@@ -153,7 +153,7 @@ class PolicyMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChange:
-    """One change of what is in force: from the head ``read`` to ``head``, which is written together with ``added`` (a
+    """One change of the active versions: from the head ``read`` to ``head``, written together with ``added`` (a
     new version), ``proposed`` (a new proposal) and the audit ``entry``, or not at all.
 
     ``not_before`` (Unix seconds) refuses older tokens of the app from then on; it never goes back, and a trust bundle
@@ -181,7 +181,7 @@ class PolicyHeads(Protocol):
     less than the whole policy must not pass for it."""
 
     def head(self, app: str) -> PolicyHead:
-        """What is in force for an app at this moment (a consistent read); version 0 where nothing was published."""
+        """Which versions are active at this moment (a consistent read); version 0 where nothing was published."""
         ...
 
     def find(self, app: str, version: int) -> StoredPolicy | None:
@@ -206,7 +206,7 @@ class Policies(PolicyHeads, Protocol):
 
     def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
         """Refuse tokens of the app that are older than ``not_before`` (Unix seconds), which is later than the one that
-        came with ``head``; the head says so too, if it still is the one in force."""
+        came with ``head``; the head says so too, if it is still the current one."""
         ...
 
 
@@ -264,7 +264,7 @@ class DynamoDBPolicies:
                 return True
             if failed != {_TOKENS}:
                 return False
-            # Somebody refused older tokens at this moment: by a later time than ours, or an earlier one. Look again.
+            # Another change refused older tokens just now: by a later time than ours, or an earlier one. Look again.
         raise Unavailable("dynamodb:TransactWriteItems policies: the app's not-before keeps changing")
 
     def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
@@ -273,7 +273,7 @@ class DynamoDBPolicies:
                 "Update": {
                     "TableName": self.table,
                     "Key": to_item({"app": head.app, "version": HEAD}),
-                    # The revision moves too: whoever read this row before must not write the earlier time back.
+                    # The revision moves too: a process that read this row before must not write the earlier time back.
                     "UpdateExpression": "SET tokens_from = :moment, revision = revision + :one",
                     "ConditionExpression": "attribute_exists(app) AND tokens_from < :moment",
                     "ExpressionAttributeValues": to_item({":moment": not_before, ":one": 1}),

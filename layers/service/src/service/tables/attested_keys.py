@@ -77,7 +77,7 @@ class EnrolledKey:
         )
 
     def is_blocked(self, now: float) -> bool:
-        """Whether an operator's block is in force."""
+        """Whether an operator's block is active."""
         return self.state is not KeyState.ACTIVE and (self.blocked_until is None or self.blocked_until > now)
 
     def require_usable(self, now: float) -> EnrolledKey:

@@ -78,7 +78,7 @@ class BlockedKeys:
 
     def newest(self, now: float, most: int) -> list[dict[str, Any]]:
         """Up to ``most`` rows of keys that bundles have to name at ``now``: those that persons blocked, then those that
-        rules did, each the newest first. As :func:`~service.tables.revocations.standings_of` takes them.
+        rules did, each the newest first. As :func:`~service.tables.revocations.statuses_of` takes them.
 
         How much is read depends on ``most``, and not on what the table holds. Raises
         :class:`~service.errors.Unavailable`.

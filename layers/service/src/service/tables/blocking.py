@@ -50,7 +50,7 @@ class KeyChanging(BlockingRefused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyStanding:
+class KeyStatus:
     """What an operator sees of one key. Times are Unix seconds; ``blocked_until`` is ``None`` for a block for good.
     ``reason`` is why, ``blocked_by`` who: a person's identity, or ``policy 12: hooking-tool`` for a rule."""
 
@@ -74,7 +74,7 @@ class Blocking(Protocol):
     """What use cases ask for. Every method raises :class:`BlockingRefused` and
     :class:`~service.errors.Unavailable`; ``now`` is Unix seconds."""
 
-    def show(self, key_id: str) -> KeyStanding:
+    def show(self, key_id: str) -> KeyStatus:
         """One key."""
         ...
 
@@ -87,7 +87,7 @@ class Blocking(Protocol):
         reason: str = "",
         seconds: int | None = None,
         entry: AuditEntry | None = None,
-    ) -> KeyStanding:
+    ) -> KeyStatus:
         """Block a key on a person's word, for ``seconds`` or for good; a block that stands is replaced. ``entry`` is
         written with it or not at all."""
         ...
@@ -96,7 +96,7 @@ class Blocking(Protocol):
         """Block a key on a rule's word. False when a block stands already that lasts as long or longer."""
         ...
 
-    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStanding:
+    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStatus:
         """Let a key renew again; it has a whole idle period to do so. ``entry`` is written with it or not at all."""
         ...
 
@@ -111,8 +111,8 @@ class DynamoDBBlocking:
     sleep: Callable[[float], None] = time.sleep
     audit: DynamoDBAudit | None = None
 
-    def show(self, key_id: str) -> KeyStanding:
-        return standing_of(self._row(key_id))
+    def show(self, key_id: str) -> KeyStatus:
+        return status_of(self._row(key_id))
 
     def block(
         self,
@@ -123,7 +123,7 @@ class DynamoDBBlocking:
         reason: str = "",
         seconds: int | None = None,
         entry: AuditEntry | None = None,
-    ) -> KeyStanding:
+    ) -> KeyStatus:
         if len(reason) > MAX_REASON:
             raise BlockingRefused(f"A reason of more than {MAX_REASON} characters is too long.")
 
@@ -145,12 +145,12 @@ class DynamoDBBlocking:
         return self._change(key_id, parts)
 
     def unblock(
-        self, key_id: str, *, now: float, entry: AuditEntry | None = None, seen: KeyStanding | None = None
-    ) -> KeyStanding:
+        self, key_id: str, *, now: float, entry: AuditEntry | None = None, seen: KeyStatus | None = None
+    ) -> KeyStatus:
         """``seen`` is the block that is meant: another one, placed meanwhile, stays (:class:`KeyChanging`)."""
 
         def parts(row: Mapping[str, Any]) -> dict[str, Any]:
-            if seen is not None and standing_of(row) != seen:
+            if seen is not None and status_of(row) != seen:
                 return {}
             values = {":state": KeyState.ACTIVE.value, ":expires": int(now) + _idle(row)}
             made = {
@@ -266,10 +266,10 @@ def _idle(row: Mapping[str, Any]) -> int:
     return int(row.get("blocked", {}).get("idle", row["expires_at"] - row["last_seen"]))
 
 
-def standing_of(row: Mapping[str, Any]) -> KeyStanding:
+def status_of(row: Mapping[str, Any]) -> KeyStatus:
     """What an operator sees of a key's row, of which :data:`SHOWN` was read."""
     blocked = row.get("blocked", {})
-    return KeyStanding(
+    return KeyStatus(
         key_id=row["key_id"],
         app=row["app"],
         state=row["state"],

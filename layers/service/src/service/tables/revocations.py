@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bonafide_tokens.trust_bundle import AppStanding
+from bonafide_tokens.trust_bundle import AppStatus
 
 from service.aws import from_item, to_item, unavailable_on_failure
 from service.errors import Unavailable
@@ -37,8 +37,8 @@ the app's not-before instead."""
 class Revocations(Protocol):
     """Where the publisher looks revocations up."""
 
-    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
-        """The standing of every app that has any revocation, with the ``most`` important blocked keys. Raises
+    def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
+        """The status of every app that has any revocation, with the ``most`` important blocked keys. Raises
         :class:`~service.errors.Unavailable`."""
         ...
 
@@ -50,14 +50,14 @@ class DynamoDBRevocations:
     client: DynamoDBClient
     table: str
 
-    def standings(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStanding]:
+    def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
         try:
             moments = OlderRevocations(self.client, self.table).take_over(now, self._not_befores())
             rows: list[Mapping[str, Any]] = [
                 {"app": app, "revoked": TOKENS, "not_before": moment} for app, moment in moments.items()
             ]
             rows += BlockedKeys(self.client, self.table).newest(now, most)
-            return standings_of(rows, now, most=most)
+            return statuses_of(rows, now, most=most)
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable("a row of the revocations table cannot be read") from error
 
@@ -74,8 +74,8 @@ class DynamoDBRevocations:
         return {row["revoked"]: row["not_before"] for row in rows}
 
 
-def standings_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MAX_LISTED) -> dict[str, AppStanding]:
-    """The standings that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here.
+def statuses_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MAX_LISTED) -> dict[str, AppStatus]:
+    """The statuses that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here.
 
     Of more than ``most`` blocked keys, those that persons blocked come first, then those blocked last. The attack:
     somebody enrols thousands of keys and has each blocked by a rule, to push one that an operator blocked off the list.
@@ -99,6 +99,6 @@ def standings_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = M
         if until:
             ended[key_id] = until
     return {
-        app: AppStanding(not_before.get(app, 0.0), frozenset(blocked.get(app, ())), ends.get(app, {}))
+        app: AppStatus(not_before.get(app, 0.0), frozenset(blocked.get(app, ())), ends.get(app, {}))
         for app in sorted(not_before.keys() | blocked.keys())
     }

@@ -51,7 +51,7 @@ class DecisionRecord:
     ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``app``,
     ``key_id``, ``app_build``, ``os`` and ``model`` may be the client's own word: nothing of it is noted before the
     challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
-    COUNTRY_HEADER says. ``client_policy_version`` is the one in force for this caller, which the answer tells it.
+    COUNTRY_HEADER says. ``client_policy_version`` is the one active for this caller, which the answer tells it.
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
     """
 

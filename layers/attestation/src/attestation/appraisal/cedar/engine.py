@@ -190,5 +190,5 @@ def schema() -> cedarpy.Schema:
 
 @cache
 def default_policy() -> CedarPolicy:
-    """The strict default, in force where nothing was published: version 0."""
+    """The strict default, active where nothing was published: version 0."""
     return CedarPolicy.compile(files(__package__).joinpath("default.cedar").read_text("utf-8"))

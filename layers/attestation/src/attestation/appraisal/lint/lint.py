@@ -1,7 +1,7 @@
-"""What is wrong with an appraisal policy, said before it decides about anyone.
+"""What is wrong with an appraisal policy, reported before it judges any device.
 
 Cedar's parser and type checker name no places and let much pass: a misspelt attribute behind ``has``, a value that
-never occurs, a permit that nothing reaches. Each of those is a rule that somebody believes to be in force.
+never occurs, a permit that nothing reaches. Each of those is a rule that its author believes to be active.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attestation.appraisal.cohort import in_rollout
 from service.errors import Unavailable
-from service.policies.active import MOST_COMPILED, PoliciesInForce
+from service.policies.active import MOST_COMPILED, ActivePolicies
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.store import PolicyHead
 
@@ -30,54 +30,54 @@ def publish(stack: MemoryStack, appraisal: str = PERMIT, **more: Any) -> None:
 
 
 @pytest.fixture
-def in_force(stack: MemoryStack) -> PoliciesInForce:
-    return PoliciesInForce(stack.policies)
+def active(stack: MemoryStack) -> ActivePolicies:
+    return ActivePolicies(stack.policies)
 
 
-def test_app_without_policies_is_judged_by_the_built_in_one(stack: MemoryStack, in_force: PoliciesInForce) -> None:
+def test_app_without_policies_is_judged_by_the_built_in_one(stack: MemoryStack, active: ActivePolicies) -> None:
     """Version 0, without a client policy."""
-    found = in_force.for_key(APP, "key", stack.now)
+    found = active.for_key(APP, "key", stack.now)
     assert (found.version, found.client_policy_version, found.tokens_from) == (0, 0, 0)
     assert found.appraisal.version == 0
 
 
-def test_key_is_judged_by_the_version_of_its_cohort(stack: MemoryStack, in_force: PoliciesInForce) -> None:
+def test_key_is_judged_by_the_version_of_its_cohort(stack: MemoryStack, active: ActivePolicies) -> None:
     """And told the client policy of the same version."""
     publish(stack, client=CLIENT)
     publish(stack, LOCKED, rollout=30)
-    found = {key: in_force.for_key(APP, key, stack.now) for key in KEYS}
+    found = {key: active.for_key(APP, key, stack.now) for key in KEYS}
     assert {found[key].version for key in KEYS if in_rollout(APP, key, 30)} == {2}
     assert {found[key].version for key in KEYS if not in_rollout(APP, key, 30)} == {1}
     assert all(each.client_policy_version == each.version == each.appraisal.version for each in found.values())
 
 
 def test_versions_are_read_and_compiled_once_and_the_head_every_time(stack: MemoryStack) -> None:
-    """What is in force now is known at once; a version never changes."""
+    """Which version is active is known at once; a version never changes."""
     compiled = []
 
     def compiling(text: str, version: int) -> Any:
         compiled.append((text, version))
-        return PoliciesInForce(stack.policies).default()
+        return ActivePolicies(stack.policies).default()
 
-    in_force = PoliciesInForce(stack.policies, compile=compiling)
+    active = ActivePolicies(stack.policies, compile=compiling)
     publish(stack)
     stack.policies.calls = 0
     for key in KEYS:
-        in_force.for_key(APP, key, stack.now)
+        active.for_key(APP, key, stack.now)
     assert (compiled, stack.policies.calls) == ([(PERMIT, 1)], len(KEYS) + 1)
     publish(stack, LOCKED)
-    assert in_force.for_key(APP, "key", stack.now).version == 2
+    assert active.for_key(APP, "key", stack.now).version == 2
 
 
-def test_compiled_versions_are_bounded(stack: MemoryStack, in_force: PoliciesInForce) -> None:
+def test_compiled_versions_are_bounded(stack: MemoryStack, active: ActivePolicies) -> None:
     """A stack of many apps does not fill its memory."""
     publish(stack)
     for number in range(MOST_COMPILED * 2):
         app = f"app-{number}"
         stack.policies.heads[app] = replace(stack.policies.head(APP), app=app)
         stack.policies.versions[app, 1] = stack.policies.versions[APP, 1]
-        in_force.for_key(app, "key", stack.now)
-    assert len(in_force._compiled) == MOST_COMPILED
+        active.for_key(app, "key", stack.now)
+    assert len(active._compiled) == MOST_COMPILED
 
 
 @pytest.mark.parametrize("damage", ["missing", "does-not-compile", "down"])

@@ -21,7 +21,8 @@ from typing import Any, Final
 from tests.mutants.mutant import ROOT, Mutant, chosen, target_files
 from tests.mutants.relevant_tests import RelevantTests
 from tests.mutants.results import Result, Results
-from tests.mutants.trial import Laboratory, Outcome
+from tests.mutants.trial import Laboratory, told
+from tests.mutants.warm_trial import WarmTrial, swappable
 
 WORK: Final = ROOT / ".local" / "mutants"
 
@@ -31,30 +32,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--number", type=int, default=1500)
     parser.add_argument("--seed", default="7")
-    parser.add_argument("--under", default="", help="mutate only modules whose path begins so")
+    parser.add_argument("--under", nargs="+", default=[""], help="mutate only modules whose path begins so")
     parser.add_argument(
         "--tests",
         nargs="+",
         default=["tests/unit", "tests/properties", "tests/integration"],
         help="show mutants to these",
     )
+    parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant is shown at most")
     parser.add_argument("--write", action="store_true", help="write tests/mutants/mutants.txt")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     tree = _copy()
     print(f"Choosing {arguments.number} mutants of {len(target_files())} modules, seed {arguments.seed}", flush=True)
-    taken = [m for m in _chosen(arguments.number, arguments.seed) if m.path.startswith(arguments.under)]
+    taken = [m for m in _chosen(arguments.number, arguments.seed) if m.path.startswith(tuple(arguments.under))]
     seen = _functions_run(tree, arguments.tests)
-    laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree))
+    laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree, arguments.seconds))
     laboratory.prepare(seen["imported"])
     results = Results.read(WORK / "results.jsonl")
-    for number, mutant in enumerate(taken, start=1):
-        if not results.killed(mutant):
+    todo = [mutant for mutant in taken if not results.killed(mutant)]
+    WarmTrial(tree, laboratory.tests, results, list(swappable(todo, tree))).run()
+    tried = results.refresh()
+    for mutant in todo:
+        if mutant.identity not in tried:
             verdict = laboratory.judge(mutant)
             results.add(Result.of(mutant, verdict))
-            if verdict.outcome in (Outcome.ALIVE, Outcome.NO_TEST):
-                print(f"{number}/{len(taken)} {verdict.outcome}: {mutant.path}:{mutant.line} {mutant.operator}")
-                print(f"    - {mutant.was}\n    + {mutant.now}", flush=True)
+            told(mutant, verdict)
     report = results.report(taken, arguments.seed)
     print(report.summary)
     if arguments.write:
@@ -86,7 +89,8 @@ def _copy_if_new(source: Path, target: Path) -> None:
 
 def _chosen(number: int, seed: str) -> list[Mutant]:
     """Kept: choosing parses every module many times."""
-    content = b"".join(path.read_bytes() for path in [*target_files(), *sorted(Path(__file__).parent.glob("*.py"))])
+    here = Path(__file__).parent
+    content = b"".join(path.read_bytes() for path in [*target_files(), here / "mutant.py", here / "dropped_checks.py"])
     key = hashlib.sha256(content + f"{number} {seed}".encode()).hexdigest()[:16]
     kept = WORK / f"chosen-{key}.json"
     if kept.exists():

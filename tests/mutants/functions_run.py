@@ -84,7 +84,9 @@ class FunctionsRun:
 def main() -> int:
     """Run, and write."""
     plugin = FunctionsRun(Path.cwd())
-    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", _MARKED, *sys.argv[2:]], plugins=[plugin])
+    pytest.main(
+        ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", _MARKED, *sys.argv[2:]], plugins=[plugin]
+    )
     Path(sys.argv[1]).write_text(json.dumps(plugin.record()), "utf-8")
     return 0 if plugin.tests else 1
 

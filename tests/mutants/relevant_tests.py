@@ -12,16 +12,15 @@ from tests.mutants.mutant import Mutant
 
 _FIRST_SECONDS: Final = 3.0
 """Recorded seconds of the first, mixed stage: most mutants die there."""
-_MOST_SECONDS: Final = 150.0
-"""Recorded seconds of all stages together."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelevantTests:
-    """Made of what ``functions_run`` wrote."""
+    """Made of what ``functions_run`` wrote. ``most`` is the recorded seconds of all stages together."""
 
     tests: dict[str, dict[str, Any]]
     root: Path
+    most: float
 
     def stages(self, mutant: Mutant) -> list[list[str]]:
         """Names of tests: first one of each test function, as many as are quick; then the rest."""
@@ -37,7 +36,7 @@ class RelevantTests:
                 spent += self._seconds(name)
         rest: list[str] = []
         for name in names:
-            if name not in first and spent + self._seconds(name) <= _MOST_SECONDS:
+            if name not in first and spent + self._seconds(name) <= self.most:
                 rest.append(name)
                 spent += self._seconds(name)
         return [stage for stage in (first, rest) if stage]

@@ -79,15 +79,24 @@ class Report:
 class Results:
     """All results so far; the last of a mutant counts."""
 
-    def __init__(self, path: Path, results: dict[str, Result]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._results = results
+        self._results: dict[str, Result] = {}
+        self._lines = 0
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        results = [Result(**json.loads(line)) for line in lines]
-        return cls(path, {result.identity: result for result in results})
+        results = cls(path)
+        results.refresh()
+        return results
+
+    def refresh(self) -> set[str]:
+        """Read what another process has added since; the names of those mutants."""
+        lines = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
+        new = [Result(**json.loads(line)) for line in lines[self._lines :]]
+        self._lines = len(lines)
+        self._results |= {result.identity: result for result in new}
+        return {result.identity for result in new}
 
     def killed(self, mutant: Mutant) -> bool:
         """Whether a test has noticed it already."""
@@ -98,6 +107,7 @@ class Results:
         self._results[result.identity] = result
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(result)) + "\n")
+        self._lines += 1
 
     def report(self, mutants: list[Mutant], seed: str) -> Report:
         reasons = json.loads(EQUIVALENT.read_text("utf-8")) if EQUIVALENT.exists() else {}

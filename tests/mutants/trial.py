@@ -72,24 +72,12 @@ class Laboratory:
         begin = time.monotonic()
         stages = self.tests.stages(mutant)
         verdict = Verdict(Outcome.ALIVE if stages else Outcome.NO_TEST)
-        with self._in_place(mutant):
+        with in_place(self.tree, mutant):
             for names in stages:
                 verdict = self._run(names)
                 if verdict.outcome is not Outcome.ALIVE:
                     break
         return Verdict(verdict.outcome, verdict.by, round(time.monotonic() - begin, 1))
-
-    @contextlib.contextmanager
-    def _in_place(self, mutant: Mutant) -> Iterator[None]:
-        path = self.tree / mutant.path
-        original, stat = path.read_bytes(), path.stat()
-        path.write_text(mutant.source, "utf-8")
-        os.utime(path, (stat.st_atime, stat.st_mtime + 1000))  # or Python would take the original's bytecode
-        try:
-            yield
-        finally:
-            path.write_bytes(original)
-            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
     def _run(self, names: list[str]) -> Verdict:
         reading, writing = os.pipe()
@@ -119,6 +107,27 @@ class Laboratory:
             code = int(pytest.main([*arguments, "--rootdir", str(self.tree), *files], plugins=[_Chosen(names, pipe)]))
         finally:
             os._exit(code)
+
+
+@contextlib.contextmanager
+def in_place(tree: Path, mutant: Mutant) -> Iterator[None]:
+    """The mutant instead of its original, on disk."""
+    path = tree / mutant.path
+    original, stat = path.read_bytes(), path.stat()
+    path.write_text(mutant.source, "utf-8")
+    os.utime(path, (stat.st_atime, stat.st_mtime + 1000))  # or Python would take the original's bytecode
+    try:
+        yield
+    finally:
+        path.write_bytes(original)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def told(mutant: Mutant, verdict: Verdict) -> None:
+    """Print a mutant that lives."""
+    if verdict.outcome in (Outcome.ALIVE, Outcome.NO_TEST):
+        print(f"{verdict.outcome}: {mutant.path}:{mutant.line} {mutant.operator}")
+        print(f"    - {mutant.was}\n    + {mutant.now}", flush=True)
 
 
 def _wait(child: int, seconds: float) -> int | None:

@@ -165,9 +165,8 @@ class _Reader:
 def _answer(reader: _Reader, *, asked_with: str | None) -> BundleAnswer:
     status, fields = _head(reader)
     for _ in range(_MAX_INTERIM_ANSWERS):
-        if status >= 200:
-            break
-        status, fields = _head(reader)
+        if status < 200:
+            status, fields = _head(reader)
     if status == 304 and asked_with is not None:
         return BundleAnswer(None, asked_with)
     if status != 200:

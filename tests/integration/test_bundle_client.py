@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import socket
 import ssl
 import threading
@@ -115,47 +116,111 @@ def test_request_is_plain_and_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "answer"),
+    ("name", "reason", "answer"),
     [
-        ("redirect", b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
-        ("permanent redirect", b"HTTP/1.1 308 x\r\nLocation: /\r\nContent-Length: 5\r\n\r\na.b.c"),
-        ("server error", b"HTTP/1.1 500 x\r\nContent-Length: 5\r\n\r\na.b.c"),
-        ("not found", b"HTTP/1.1 404 x\r\n\r\n"),
-        ("no content", b"HTTP/1.1 204 x\r\n\r\n"),
-        ("partial content", b"HTTP/1.1 206 x\r\nContent-Length: 5\r\n\r\na.b.c"),
-        ("endless hints", b"HTTP/1.1 103 x\r\n\r\n" * 10),
-        ("nothing", b""),
-        ("no HTTP", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-        ("HTTP/2", b"HTTP/2 200\r\n\r\na.b.c"),
-        ("HTTP/0.9", b"a.b.c"),
-        ("cut off in the header", b"HTTP/1.1 200 OK\r\nContent-Le"),
-        ("cut off in the body", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\na.b.c"),
-        ("cut off in a chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\na.b"),
-        ("cut off between chunks", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"),
-        ("chunk longer than said", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n"),
-        ("chunk size of no number", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\na\r\n0\r\n\r\n"),
-        ("chunk size with an underscore", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\na\r\n"),
-        ("endless chunk line", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1" + b";x" * 1000),
-        ("two lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\na.b.c"),
-        ("length and chunks", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        ("gzip then chunks", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-        ("negative length", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\na.b.c"),
-        ("length of no number", b"HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\na.b.c"),
-        ("length in other digits", "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\na.b.c".encode("latin-1")),
-        ("too long by its own word", b"HTTP/1.1 200 OK\r\nContent-Length: 1000001\r\n\r\n"),
-        ("compressed", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\na.b.c"),
-        ("not ASCII", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xc3\xa9"),
-        ("folded header", b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 5\r\n\r\na.b.c"),
-        ("header without a name", b"HTTP/1.1 200 OK\r\n: a\r\n\r\na.b.c"),
-        ("null byte in a header", b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 5\r\n\r\na.b.c"),
-        ("endless header", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000),
+        ("redirect", "status 302", b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
+        ("permanent redirect", "status 308", b"HTTP/1.1 308 x\r\nLocation: /\r\nContent-Length: 5\r\n\r\na.b.c"),
+        ("server error", "status 500", b"HTTP/1.1 500 x\r\nContent-Length: 5\r\n\r\na.b.c"),
+        ("not found", "status 404", b"HTTP/1.1 404 x\r\n\r\n"),
+        ("no content", "status 204", b"HTTP/1.1 204 x\r\n\r\n"),
+        ("partial content", "status 206", b"HTTP/1.1 206 x\r\nContent-Length: 5\r\n\r\na.b.c"),
+        ("endless hints", "status 103", b"HTTP/1.1 103 x\r\n\r\n" * 10),
+        ("nothing", "too long or cut off", b""),
+        ("no HTTP", "not HTTP/1.1", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+        ("HTTP/2", "not HTTP/1.1", b"HTTP/2 200\r\n\r\na.b.c"),
+        ("HTTP/0.9", "too long or cut off", b"a.b.c"),
+        ("cut off in the header", "too long or cut off", b"HTTP/1.1 200 OK\r\nContent-Le"),
+        ("cut off in the body", "is cut off", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\na.b.c"),
+        ("cut off in a chunk", "is cut off", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\na.b"),
+        (
+            "cut off between chunks",
+            "too long or cut off",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        ),
+        (
+            "chunk longer than said",
+            "chunks are malformed",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        ),
+        (
+            "chunk size of no number",
+            "chunks are malformed",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\na\r\n0\r\n\r\n",
+        ),
+        (
+            "chunk size with an underscore",
+            "chunks are malformed",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\na\r\n",
+        ),
+        (
+            "endless chunk line",
+            "too long or cut off",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1" + b";x" * 1000,
+        ),
+        ("two lengths", "two lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\na.b.c"),
+        (
+            "length and chunks",
+            "two lengths",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        ("gzip then chunks", "two lengths", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        ("negative length", "too large", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\na.b.c"),
+        ("length of no number", "too large", b"HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\na.b.c"),
+        ("length in other digits", "too large", "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\na.b.c".encode("latin-1")),
+        ("too long by its own word", "too large", b"HTTP/1.1 200 OK\r\nContent-Length: 1000001\r\n\r\n"),
+        (
+            "compressed",
+            "encoding that we did not ask for",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\na.b.c",
+        ),
+        ("not ASCII", "not a compact JWS", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xc3\xa9"),
+        ("folded header", "header is malformed", b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 5\r\n\r\na.b.c"),
+        ("header without a name", "header is malformed", b"HTTP/1.1 200 OK\r\n: a\r\n\r\na.b.c"),
+        (
+            "null byte in a header",
+            "header is malformed",
+            b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 5\r\n\r\na.b.c",
+        ),
+        ("endless header", "too long or cut off", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000),
     ],
 )
-def test_answer_that_is_not_a_whole_200_is_refused(name: str, answer: bytes) -> None:
+def test_answer_that_is_not_a_whole_200_is_refused(name: str, reason: str, answer: bytes) -> None:
     """One error, without a quote of what came; nobody sends us elsewhere."""
-    with pytest.raises(BundleUnreachable) as refusal:
+    with pytest.raises(BundleUnreachable, match=re.escape(reason)) as refusal:
         fetched(saying(answer))
     assert "a.b.c" not in str(refusal.value)
+
+
+def _with_header_of(size: int) -> bytes:
+    start, end = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: ", b"\r\n\r\n"
+    return start + b"y" * (size - len(start)) + end + b"a.b.c"
+
+
+def _with_chunk_line_of(size: int) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * (size - 2) + b"\r\na.b.c\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("made", "limit"), [(_with_header_of, 16_384), (_with_chunk_line_of, 256)])
+def test_header_and_chunk_line_end_at_their_limit(made: Callable[[int], bytes], limit: int) -> None:
+    """The last byte that fits, and the first that does not: neither depends on how the answer is cut into pieces."""
+    assert fetched(saying(made(limit))).text == "a.b.c"
+    with pytest.raises(BundleUnreachable, match="too long"):
+        fetched(saying(made(limit + 1)))
+
+
+@pytest.mark.parametrize("length", ["000000005", "000000006"])
+def test_length_of_nine_digits_is_a_length(length: str) -> None:
+    """As RFC 9110 §8.6 writes it: one or more digits."""
+    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\na.b.c\n".encode()
+    assert fetched(saying(answer)).text == "a.b.c"
+
+
+def test_body_of_the_largest_size_is_read() -> None:
+    """A megabyte, told in advance or to the end of the connection."""
+    body = b"a" * MAX_BUNDLE_BYTES
+    told = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+    assert fetched(saying(told + body), timeout=10.0).text == body.decode()
+    assert fetched(saying(b"HTTP/1.1 200 OK\r\n\r\n" + body), timeout=10.0).text == body.decode()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ class ReceiptForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerInfo:
-    """One signature of a receipt (RFC 5652 §5.3). ``signed_attributes`` is the DER of an implicit [0], or empty."""
+    """One signature of a receipt (RFC 5652 §5.3). ``signed_attributes`` is the DER of an implicit [0], or empty;
+    ``unsigned_attributes`` that of an implicit [1]."""
 
     issuer: bytes
     serial: int
@@ -59,6 +60,7 @@ class SignerInfo:
     digest_algorithm: bytes = SHA256_ALGORITHM
     signature_algorithm: bytes = ECDSA_SHA256_ALGORITHM
     signed_attributes: bytes = b""
+    unsigned_attributes: bytes = b""
     version: int = 1
 
     def encode(self) -> bytes:
@@ -69,6 +71,7 @@ class SignerInfo:
             self.signed_attributes,
             self.signature_algorithm,
             octet_string(self.signature),
+            self.unsigned_attributes,
         )
 
     @classmethod

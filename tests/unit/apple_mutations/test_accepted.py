@@ -6,13 +6,19 @@ from dataclasses import replace
 
 import pytest
 from attestation.apple.attestation import APP_ID_DIFFERS
+from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.apple.receipt import ReceiptType, verify_receipt
 from attestation.attested_key import AttestedKey
 from attestation.claims import KeyStorage, Platform
 from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
 from attestation.reference_values import AppleReferenceValues, Environment
 
-from devkit.devices.apple.app_attestation import EXTENDED_KEY_USAGE_OID, KEY_PROPERTIES_OID, AttestationDraft
+from devkit.devices.apple.app_attestation import (
+    EXTENDED_KEY_USAGE_OID,
+    KEY_PROPERTIES_OID,
+    AttestationDraft,
+    encode_map,
+)
 from devkit.devices.apple.generations import GENERATIONS, MAC_REDUCED_SECURITY_ACCESS_CONTROL, encode_properties
 from devkit.devices.apple.iphone import CATEGORY_TESTFLIGHT
 from devkit.devices.apple.receipt import ReceiptForm
@@ -157,6 +163,24 @@ def test_counter_is_unsigned() -> None:
     draft = replace(scene.assertion, counter=0xFFFF_FFFF)
     stored = AttestedKey(public_key=scene.key.point, counter=0x8000_0000, apple_app_id=APP_ID)
     assert Question(evidence=AppleAssertion(draft.seal()), attested_key=stored).ask().counter == 0xFFFF_FFFF
+
+
+@pytest.mark.parametrize(
+    ("extensions", "findings"),
+    [
+        ({"apple_validation_category_01": "4"}, (CATEGORY_UNREAD,)),
+        ({"apple_bundle_version_01": 1}, (DATA_UNREAD,)),
+        ({"apple_validation_category_01": 4, "apple_bundle_version_01": "1"}, ()),
+    ],
+)
+def test_assertion_says_what_in_it_could_not_be_read(extensions: dict[str, object], findings: tuple[str, ...]) -> None:
+    """The same findings as an attestation's, with the other facts of iOS."""
+    scene = Scene.default()
+    stored = AttestedKey(public_key=scene.key.point, counter=0, apple_app_id=APP_ID)
+    draft = replace(scene.assertion, tail=encode_map(dict(extensions)))
+    claims = Question(evidence=AppleAssertion(draft.seal()), attested_key=stored).ask()
+    assert claims.findings == findings
+    assert (claims.platform, claims.key_storage) == (Platform.IOS, KeyStorage.SECURE_ENCLAVE)
 
 
 def test_gaps_in_the_counter_are_normal() -> None:

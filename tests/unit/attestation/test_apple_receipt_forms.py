@@ -20,7 +20,7 @@ from devkit.devices.apple.iphone import SoftwareIphone
 from devkit.devices.apple.receipt import ReceiptDraft, ReceiptForm, SignerInfo
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.authority.certificate_template import Issuer
-from devkit.devices.authority.der_writer import NULL, object_identifier, sequence, tlv
+from devkit.devices.authority.der_writer import NULL, explicit, object_identifier, sequence, tlv
 
 NOW = 1_780_000_000.0
 APP_ID = "ABCDE12345.org.example.demo"
@@ -207,6 +207,70 @@ def test_algorithm_with_null_parameters_is_the_same_algorithm() -> None:
     info = SignerInfo.over(DRAFT.encode_fields(), DRAFT.signer)
     odd = replace(info, signature_algorithm=sequence(object_identifier("1.2.840.10045.4.3.2"), NULL))
     assert verified(replace(DRAFT, signer_infos=(odd,))).app_id == APP_ID
+
+
+@pytest.mark.parametrize("attributes", [b"", explicit(1), explicit(1, sequence(NULL))])
+def test_unsigned_attributes_say_nothing(attributes: bytes) -> None:
+    """RFC 5652 §5.3 allows them behind the signature."""
+    info = replace(SignerInfo.over(DRAFT.encode_fields(), DRAFT.signer), unsigned_attributes=attributes)
+    assert verified(replace(DRAFT, signer_infos=(info,))) == verified(DRAFT)
+
+
+def _appended(data: bytes, path: tuple[int, ...], more: bytes) -> bytes:
+    """``more`` behind the last element of the structure that ``path`` leads to."""
+    if not path:
+        return data + more
+    parts = [(part.tag, part.value, part.raw) for part in der.Reader(data)]
+    tag, value, _ = parts[path[0]]
+    changed = tlv(tag, _appended(value, path[1:], more))
+    return b"".join(changed if index == path[0] else raw for index, (_, _, raw) in enumerate(parts))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        (),
+        (0,),
+        (0, 1),
+        (0, 1, 0),
+        (0, 1, 0, 2),
+        (0, 1, 0, 2, 1),
+        (0, 1, 0, 4),
+        (0, 1, 0, 4, 0),
+        (0, 1, 0, 4, 0, 1),
+    ],
+    ids=str,
+)
+def test_element_more_than_the_envelope_has_is_malformed(path: tuple[int, ...]) -> None:
+    """Nothing that we do not look at is let in beside what is signed."""
+    data = replace(DRAFT, form=ReceiptForm.DEFINITE).seal()
+    assert reason_of(lambda: verified(_appended(data, path, NULL))) is Reason.ENCODING_INVALID
+
+
+def test_field_of_four_parts_is_malformed() -> None:
+    """A field is number, version and value."""
+    content = _appended(DRAFT.encode_fields(), (0, 0), NULL)
+    assert reason_of(lambda: verified(replace(DRAFT, content=content))) is Reason.ENCODING_INVALID
+
+
+def test_receipt_has_at_most_sixty_four_fields() -> None:
+    """Apple's have ten."""
+    draft = DRAFT
+    for number in range(100, 100 + 64 - len(DRAFT.fields)):
+        draft = draft.with_field(number, b"")
+    assert len(verified(draft).other) == 64 - len(DRAFT.fields)
+    assert reason_of(lambda: verified(draft.with_field(99, b""))) is Reason.STRUCTURE_INVALID
+
+
+def test_every_field_is_returned_by_its_name() -> None:
+    """As the phone and its authority wrote them; a number is no neighbour's."""
+    receipt = verified(DRAFT)
+    written = dict(DRAFT.fields)
+    assert receipt.certificate == written[3]
+    assert receipt.client_hash == DIGEST
+    assert receipt.token == written[5].decode("ascii") != ""
+    assert receipt.environment == written[7].decode("ascii") == "production"
+    assert (receipt.not_before, receipt.risk_metric, receipt.other) == (None, None, {})
 
 
 def test_receipt_signed_by_the_intermediate_is_refused() -> None:

@@ -114,6 +114,7 @@ def test_extension_of_another_name_is_no_finding(name: object) -> None:
     """Unknown extensions are Apple's to add, whatever names them."""
     data = read_assertion_data(asserted(tail=cbor2.dumps({name: 4})))
     assert (data.validation_category, data.findings) == (None, ())
+    assert data.extensions == ({name: 4} if isinstance(name, str) else {})
 
 
 @pytest.mark.parametrize("count", [1, 10, 3000])
@@ -161,6 +162,7 @@ def test_extension_flag_without_a_map_is_refused() -> None:
         {1: 2, 3: -7, -1: 2, -2: X, -3: Y},
         {1: 2, 3: -7, -1: 1, -2: X, -3: True},
         {1: 2, 3: -7, -1: 1, -2: X[:31], -3: Y},
+        {1: 2, 3: -7, -1: 1, -2: X, -3: Y + b"\xa0"},
         {True: 2, 3: -7, -1: 1, -2: X, -3: Y},
         [1, 2],
         "key",
@@ -169,6 +171,25 @@ def test_extension_flag_without_a_map_is_refused() -> None:
 def test_any_other_credential_key_is_refused(cose: object) -> None:
     """EC2, ES256, P-256, both coordinates, nothing else."""
     assert refusal_of(attested(cose=cbor2.dumps(cose))).reason is Reason.KEY_UNREADABLE
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_credential_key_in_another_order_is_the_same_key(at: int) -> None:
+    """Whoever relays an attestation can respell it; the usual spelling only needs no decoder."""
+    members = list({1: 2, 3: -7, -1: 1, -2: X, -3: Y}.items())
+    respelled = cbor2.dumps(dict([*members[at:], *members[:at]]))
+    data = read_attestation_data(attested(cose=respelled, tail=b"\xa0"))
+    assert data.credential is not None
+    assert (data.credential.public_key, data.extensions) == (b"\x04" + X + Y, {})
+
+
+def test_authenticator_data_has_at_most_four_kilobytes() -> None:
+    """A bound on what the decoder is given."""
+    room = 4096 - len(attested(tail=cbor2.dumps({"a": bytes(1000)}))) + 1000
+    longest = attested(tail=cbor2.dumps({"a": bytes(room)}))
+    assert len(longest) == 4096
+    assert read_attestation_data(longest).extensions == {"a": bytes(room)}
+    assert refusal_of(attested(tail=cbor2.dumps({"a": bytes(room + 1)}))).reason is Reason.EVIDENCE_TOO_LARGE
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 65_535])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cbor2
 import pytest
-from attestation.encoding.cbor import MAX_DEPTH, decode, decode_prefix, exact_map
+from attestation.encoding.cbor import decode, decode_prefix, exact_map
 from attestation.errors import MalformedEvidence, Reason
 
 _KNOWN_TAGS = [*range(6), *range(21, 40), 52, 54, 100, 256, 258, 260, 261, 1004, 43_000, 55_799]
@@ -26,7 +26,7 @@ def test_plain_values_are_decoded(value: object) -> None:
         b"\x5f\x41\x61\xff",
         b"\x9f\xff",
         b"\xa2\x61\x61\x01\x61\x61\x02",
-        b"\x81" * (MAX_DEPTH + 1) + b"\x00",
+        b"\x81" * 5 + b"\x00",
         b"\x81" * 100_000,
         b"\x9b\x00\xff\xff\xff\xff\xff\xff\xff",
         b"\x5b\x7f\xff\xff\xff\xff\xff\xff\xff",
@@ -43,6 +43,17 @@ def test_what_a_strict_decoder_refuses_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedEvidence) as refusal:
         decode(data)
     assert refusal.value.reason is Reason.ENCODING_INVALID
+
+
+def test_four_levels_are_deep_enough() -> None:
+    """An attestation object has three."""
+    assert decode(b"\x81" * 4 + b"\x00") == [[[[0]]]]
+
+
+def test_octets_behind_an_item_are_counted() -> None:
+    """For the operator who looks for the fault."""
+    with pytest.raises(MalformedEvidence, match=r"^encoding-invalid: 2 octet\(s\) behind"):
+        decode(b"\x83\x01\x02\x03\x00\x00")
 
 
 @pytest.mark.parametrize("tag", [*_KNOWN_TAGS, 9_999_999])

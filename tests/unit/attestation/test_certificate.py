@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time as clock
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from attestation.encoding import der
 from attestation.encoding.certificate import (
     DIGITAL_SIGNATURE,
     KEY_CERT_SIGN,
@@ -20,7 +23,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from devkit.devices.authority.certificate_template import Extension, basic_constraints, spki_of
-from devkit.devices.authority.der_writer import NULL, integer, object_identifier, octet_string, sequence, tlv
+from devkit.devices.authority.der_writer import (
+    NULL,
+    explicit,
+    integer,
+    object_identifier,
+    octet_string,
+    sequence,
+    set_of,
+    tlv,
+)
 
 from .minting import CA_KEY, CA_NAME, LEAF_KEY, LEAF_NAME, NOW, ca_template, key_of, minted, template
 
@@ -52,6 +64,12 @@ def test_roles_are_read_from_their_extensions() -> None:
     assert ca.key_usage is None
     assert minted(ca_template()).key_usage == KEY_CERT_SIGN
     assert minted(template(extensions=())).basic_constraints is None
+
+
+def test_ca_flag_written_as_01_is_read() -> None:
+    """As critical flags are."""
+    certificate = minted(ca_template(extensions=(Extension("2.5.29.19", sequence(tlv(1, b"\x01"))),)))
+    assert certificate.basic_constraints == (True, None)
 
 
 def test_version_one_has_no_extensions() -> None:
@@ -210,6 +228,9 @@ def test_other_structures_are_malformed(data: bytes) -> None:
         sequence(object_identifier("1.2.3"), integer(1), octet_string(b"")),
         sequence(object_identifier("1.2.3"), tlv(1, b"\xff"), tlv(1, b"\xff"), octet_string(b"")),
         octet_string(b""),
+        sequence(octet_string(b"\x2a"), octet_string(b"")),
+        sequence(object_identifier("1.2.3"), integer(1)),
+        set_of(object_identifier("1.2.3"), octet_string(b"")),
     ],
 )
 def test_extension_of_another_shape_is_malformed(extension: bytes) -> None:
@@ -221,6 +242,53 @@ def test_extension_of_another_shape_is_malformed(extension: bytes) -> None:
 
     with pytest.raises(MalformedEvidence):
         minted(template(extensions=(Odd("1.2.3", b""),)))
+
+
+def rebuilt(change: Callable[[list[bytes]], list[bytes]]) -> bytes:
+    """The default certificate with other fields; it has eight, from version and serial number to key and extensions."""
+    parts = list(der.Reader(der.single(template().signed_by(CA_KEY), der.SEQUENCE)))
+    fields = [field.raw for field in der.Reader(parts[0].value)]
+    return sequence(sequence(*change(fields)), parts[1].raw, parts[2].raw)
+
+
+ONE, TWO = tlv(0x81, b"\x00a"), tlv(0x82, b"\x00b")
+
+
+@pytest.mark.parametrize("ids", [[ONE], [TWO], [ONE, TWO]], ids=["issuer", "subject", "both"])
+@pytest.mark.parametrize("last", [7, 8], ids=["alone", "before extensions"])
+def test_unique_identifiers_are_passed_over(ids: list[bytes], last: int) -> None:
+    """RFC 5280 §4.1.2.8: obsolete, and legal before the extensions."""
+    certificate = read_certificate(rebuilt(lambda fields: [*fields[:7], *ids, *fields[7:last]]))
+    assert certificate.spki == spki_of(LEAF_KEY)
+    assert certificate.extensions == (minted(template()).extensions if last == 8 else {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: [*fields[:7], TWO, ONE, fields[7]],
+        lambda fields: [*fields[:7], ONE, ONE, fields[7]],
+        lambda fields: [*fields[:7], tlv(0xA1, ONE), fields[7]],
+        lambda fields: [*fields[:7], NULL],
+        lambda fields: [*fields, fields[7]],
+        lambda fields: [*fields, NULL],
+        lambda fields: [*fields[:7], explicit(3, sequence(), sequence())],
+        lambda fields: [*fields[:7], explicit(3)],
+        lambda fields: [*fields[:7], explicit(3, octet_string(b""))],
+        *(
+            lambda fields, at=at, other=other: [*fields[:at], other, *fields[at + 1 :]]
+            for at in range(1, 7)
+            for other in (tlv(0x01, b"\xff"), tlv(0x7E, b"\xff"))
+        ),
+        *(lambda fields, at=at: [*fields[:at], *fields[at + 1 :]] for at in range(1, 7)),
+        *(lambda fields, end=end: fields[:end] for end in range(7)),
+    ],
+)
+def test_other_fields_than_a_certificates_are_malformed(change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """In another order, twice, of another type, or missing."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        read_certificate(rebuilt(change))
+    assert refusal.value.reason is Reason.STRUCTURE_INVALID
 
 
 def test_hundreds_of_extensions_are_refused() -> None:
@@ -272,6 +340,17 @@ def test_pem_text_without_a_certificate_is_malformed(text: str) -> None:
         certificates_from_pem(text)
 
 
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process thirteen hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "FAR-13")
+    clock.tzset()
+    yield
+    monkeypatch.undo()
+    clock.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
 def test_dates_are_seconds() -> None:
     """Unix seconds everywhere."""
     assert minted(template()).not_before == NOW - 86_400

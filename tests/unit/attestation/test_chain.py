@@ -79,6 +79,12 @@ def test_leaf_directly_below_the_anchor_is_a_chain_of_one() -> None:
     assert path(minted(template(issuer=ROOT_NAME), ROOT_KEY)) == ANCHOR
 
 
+def test_root_alone_is_judged_as_a_leaf() -> None:
+    """What a leaf must be is the caller's to ask."""
+    assert path(ROOT) == ANCHOR
+    assert reason_of(lambda: path(ROOT, now=NOW + 2 * DAY)) is Reason.CHAIN_EXPIRED
+
+
 def test_dates_of_a_root_that_is_sent_along_do_not_count() -> None:
     """Vendors re-certify one root key: the anchor is the key, not that certificate."""
     expired = minted(
@@ -329,6 +335,15 @@ def test_least_recently_used_link_goes_first() -> None:
     assert len(links) == 2
     remembered = [key[0] for key in links._links]
     assert remembered == [first.raw, third.raw]
+
+
+def test_issuer_that_was_read_first_is_forgotten_first() -> None:
+    """The second memory is bounded as the first is."""
+    links = LinkCache(capacity=2)
+    issuers = [minted(ca_template(serial=serial), ROOT_KEY) for serial in (1, 2, 3)]
+    for certificate in issuers:
+        links.verify_link(certificate, ANCHOR.spki)
+    assert [links.read_issuer(certificate.raw) is certificate for certificate in issuers] == [False, True, True]
 
 
 def test_known_issuer_is_read_once() -> None:

@@ -56,7 +56,10 @@ def test_tags_of_other_classes_have_no_context_number() -> None:
         b"\x1f",
         b"\x1f\x02\x00",
         b"\xbf\x80\x85\x34\x00",
+        b"\x1f\x02\x05\x00",
         b"\xbf\x85",
+        b"\xbf\x85\x34",
+        b"\x04\x82\x01",
         b"\xbf\xff\xff\xff\xff\x7f\x00",
     ],
 )
@@ -70,6 +73,26 @@ def test_malformed_der_is_refused(data: bytes) -> None:
             der.elements(data, 0, len(data))
         with pytest.raises(MalformedEvidence):
             der.header(data, 0, len(data))
+        with pytest.raises(MalformedEvidence):
+            der.explicit_elements(data, 0, len(data))
+
+
+@pytest.mark.parametrize("length", [0, 1, 126, 127, 128, 255, 256, 65_535, 65_536])
+def test_every_reader_agrees_on_lengths(length: int) -> None:
+    """One octet of length up to 127, more from 128 on; what stands behind is another element."""
+    data = octet_string(bytes(length)) + integer(1)
+    stop = len(data) - 3
+    assert [element.value for element in der.Reader(data)] == [bytes(length), b"\x01"]
+    assert der.elements(data, 0, len(data)) == [
+        (der.OCTET_STRING, stop - length, stop),
+        (der.INTEGER, stop + 2, stop + 3),
+    ]
+    wrapped = explicit(3, octet_string(bytes(length))) + explicit(704, octet_string(bytes(length)))
+    found = der.explicit_elements(wrapped, 0, len(wrapped))
+    assert [(number, tag, last - first) for number, tag, first, last in found] == [
+        (3, der.OCTET_STRING, length),
+        (704, der.OCTET_STRING, length),
+    ]
 
 
 def test_unexpected_tag_is_a_fault_of_structure() -> None:
@@ -81,8 +104,8 @@ def test_unexpected_tag_is_a_fault_of_structure() -> None:
 
 def test_octets_behind_the_last_element_are_refused() -> None:
     """`single` and `finish` leave no room for smuggled bytes."""
-    with pytest.raises(MalformedEvidence):
-        der.single(integer(1) + b"\x00", der.INTEGER)
+    with pytest.raises(MalformedEvidence, match=r"^encoding-invalid: 2 unexpected octet\(s\)"):
+        der.single(integer(1) + b"\x05\x00", der.INTEGER)
 
 
 def test_optional_element_is_read_only_when_it_is_there() -> None:
@@ -111,6 +134,14 @@ def test_integers_that_are_empty_padded_or_too_large_are_refused(value: bytes) -
     """Minimal form and a bound on the size."""
     with pytest.raises(MalformedEvidence):
         der.integer(value)
+
+
+def test_integer_of_eight_octets_is_the_longest() -> None:
+    """Of its own, and in place."""
+    data = b"\x7f" + bytes(7)
+    assert der.integer(data) == der.integer_at(data, 0, 8) == 0x7F << 56
+    with pytest.raises(MalformedEvidence):
+        der.integer_at(data + b"\x00", 0, 9)
 
 
 def test_padded_integer_is_read_where_that_is_asked_for() -> None:
@@ -176,6 +207,40 @@ def test_explicit_elements_need_exactly_one_element_each() -> None:
     assert [item[0] for item in der.explicit_elements(broken, 0, len(broken), frozenset({2}))] == [2]
 
 
+@pytest.mark.parametrize("inside", [b"", b"\x04", b"\x04\x80" + bytes(128), b"\x00\x00", integer(1) * 2])
+@pytest.mark.parametrize("number", [1, 704, 20_000])
+def test_explicit_tag_around_anything_else_than_one_element_is_refused(number: int, inside: bytes) -> None:
+    """Nothing, a cut element, one of indefinite length, an end-of-contents, two."""
+    data = explicit(number, inside) + explicit(number, integer(1))
+    with pytest.raises(MalformedEvidence):
+        der.explicit_elements(data, 0, len(data))
+
+
+@pytest.mark.parametrize("data", [sequence(integer(1)), integer(1), b"\x81\x01\x00", tlv(0x61, integer(1))])
+def test_run_of_explicit_tags_holds_nothing_else(data: bytes) -> None:
+    """Another class, or a primitive."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        der.explicit_elements(data, 0, len(data))
+    assert refusal.value.reason is Reason.STRUCTURE_INVALID
+
+
+def test_long_tag_inside_an_explicit_one_is_read_whole() -> None:
+    """A second octet of the tag that could as well be a length."""
+    data = explicit(1, explicit(64, bytes(63)))
+    ((number, tag, start, stop),) = der.explicit_elements(data, 0, len(data))
+    assert (number, tag, data[start:stop]) == (1, der.context(64), bytes(63))
+
+
+def test_explicit_elements_that_are_not_known_are_reported_whole() -> None:
+    """Whatever they hold; and the run goes on behind them."""
+    data = explicit(5, b"anything") + explicit(1, integer(7))
+    found = der.explicit_elements(data, 0, len(data), known={1})
+    assert [(number, tag, data[start:stop]) for number, tag, start, stop in found] == [
+        (5, 0, b"anything"),
+        (1, der.INTEGER, b"\x07"),
+    ]
+
+
 def test_ber_reads_indefinite_and_long_lengths() -> None:
     """The content ends before the end-of-contents octets, the element after them."""
     inner = indefinite(0x30, integer(1), indefinite(0xA0, octet_string(b"abc")))
@@ -197,10 +262,12 @@ def test_ber_reads_indefinite_and_long_lengths() -> None:
         b"\x30\x80\x04\x80\x00\x00\x00\x00",
         b"\x30\x80" * 40 + b"\x00\x00" * 40,
         b"\x30\x80\x04\x7fab\x00\x00",
+        b"\x04\x85\x00\x00\x00\x00\x01a",
+        b"\x04\x83\x01",
     ],
 )
 def test_malformed_ber_is_refused(data: bytes) -> None:
-    """No end, a primitive of indefinite length, nested without bound, a child that overruns."""
+    """No end, a primitive of indefinite length, nested without bound, a child that overruns, endless or cut lengths."""
     with pytest.raises(MalformedEvidence):
         der.BerReader(data).next()
 

@@ -160,7 +160,9 @@ def test_leaf_of_no_known_system_is_taken_by_its_list(name: bytes | None) -> Non
     assert not read_facts(leaf(*system)).unjudged
 
 
-@pytest.mark.parametrize("name", [b"iphoneos", b"xrOS", b"watchos"])
+@pytest.mark.parametrize(
+    "name", [b"iphoneos", b"ipados", b"watchos", b"appletvos", b"tvos", b"xros", b"xrOS", b"visionos"]
+)
 def test_list_of_a_handheld_is_not_judged(name: bytes) -> None:
     """Their keys may carry lists not seen yet."""
     facts = read_facts(leaf((OS, _os((1026, octet_string(name)))), _acl(b"another list")))

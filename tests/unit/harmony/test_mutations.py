@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from attestation.errors import AttestationError
+from attestation.harmony.key_attestation import STEPS
 
 from bonafide.inspect.harmony import HARMONY_STEPS
 
 from .chain_mutations import CHAIN_MUTATIONS
-from .scene import KeyQuestion, Mutation
+from .scene import KeyQuestion, Mutation, chain_draft
 from .statement_mutations import STATEMENT_MUTATIONS
 from .token_content_mutations import TOKEN_CONTENT_MUTATIONS
 from .token_mutations import TOKEN_MUTATIONS
@@ -24,6 +25,13 @@ def test_evidence_with_one_change_is_refused_for_that_reason(mutation: Mutation)
         question.ask()
     assert (refusal.value.reason, type(refusal.value)) == (mutation.reason, mutation.kind)
     assert refusal.value.detail
+
+
+def test_steps_are_numbered_without_gaps() -> None:
+    """None is named twice, none is lost."""
+    assert list(STEPS) == list(range(1, 9))
+    assert len(set(STEPS.values())) == 8
+    KeyQuestion(chain=chain_draft().chain()).ask()
 
 
 def test_mutations_have_names_of_their_own() -> None:

@@ -21,9 +21,9 @@ def sha256_of(text: object) -> bytes | None:
             return data if len(data) == _OCTETS else None
         standard = text.replace("-", "+").replace("_", "/").rstrip("=")
         padded = standard + "=" * (-len(standard) % 4)
-        data = binascii.a2b_base64(padded, strict_mode=True)
+        data = binascii.a2b_base64(padded)
     except ValueError:
         return None
-    # One spelling per alphabet: unused bits are zero.
+    # One spelling per alphabet: no other characters, and unused bits are zero.
     spelled = binascii.b2a_base64(data, newline=False).decode("ascii")
     return data if len(data) == _OCTETS and spelled == padded else None

@@ -139,9 +139,9 @@ def _signers(payload: Mapping[str, object], name: str, unread: list[str]) -> tup
     HarmonyOS. All of them or none: the one that cannot be read may be the stranger's."""
     value = payload.get(name)
     texts: list[object] = value if isinstance(value, list) else [] if value in (None, "") else [value]
-    digests = [sha256_of(text) for text in texts[: _MAX_DETAILS + 1]]
-    if len(digests) <= _MAX_DETAILS and None not in digests:
-        return tuple(digest for digest in digests if digest is not None)
+    digests = tuple(digest for digest in map(sha256_of, texts[:_MAX_DETAILS]) if digest is not None)
+    if len(digests) == len(texts):
+        return digests
     unread.append(name)
     return ()
 

@@ -173,11 +173,13 @@ def test_counter_is_unsigned() -> None:
         ({"apple_validation_category_01": 4, "apple_bundle_version_01": "1"}, ()),
     ],
 )
-def test_assertion_says_what_in_it_could_not_be_read(extensions: dict[str, object], findings: tuple[str, ...]) -> None:
+def test_assertion_says_what_in_it_could_not_be_read(
+    extensions: dict[object, object], findings: tuple[str, ...]
+) -> None:
     """The same findings as an attestation's, with the other facts of iOS."""
     scene = Scene.default()
     stored = AttestedKey(public_key=scene.key.point, counter=0, apple_app_id=APP_ID)
-    draft = replace(scene.assertion, tail=encode_map(dict(extensions)))
+    draft = replace(scene.assertion, tail=encode_map(extensions))
     claims = Question(evidence=AppleAssertion(draft.seal()), attested_key=stored).ask()
     assert claims.findings == findings
     assert (claims.platform, claims.key_storage) == (Platform.IOS, KeyStorage.SECURE_ENCLAVE)

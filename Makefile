@@ -45,9 +45,9 @@ python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments: install your system's python3-venv package." >&2; exit 1; }
 
-$(TOOLS_STAMP): requirements/tools.txt pyproject.toml | python
+$(TOOLS_STAMP): requirements/tools.txt pyproject.toml devkit/pyproject.toml | python
 	@$(call quietly,.venv,tools,$(PYTHON) -m venv .venv && $(BIN)/python -m pip install $(PIP_FLAGS) -r $< && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .)
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e ./devkit)
 	@touch $@
 
 $(SAM_STAMP): requirements/sam.txt | python

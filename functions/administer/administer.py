@@ -1,4 +1,4 @@
-"""The Admin API: what operators change, and what stands.
+"""The Admin API: what operators change and look up.
 
 The command ``bonafide`` calls it, signed with AWS credentials; API Gateway checks the signature, IAM decides who may
 call what, and every change is written down with the ARN of who made it, in the transaction that makes it.

@@ -54,7 +54,7 @@ class AttestationRequest(RequestModel):
 
 
 class AttestationCall(RequestModel):
-    """A request, and SHA-256 of the bytes that it came in: by that it is known again."""
+    """A request, and SHA-256 of its bytes, by which a repetition is recognised."""
 
     body: AttestationRequest
     digest: bytes
@@ -179,7 +179,7 @@ def _require_not_enrolled(
     try:
         claims = evidence.prove(client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now)
     except AttestationError:
-        return  # nobody's key
+        return  # evidence that does not verify names no key
     key = attested_keys.find(claims.key_id)
     if key is not None and key.app == app.app and key.expires_at > now:
         key.require_usable(now)

@@ -1,8 +1,8 @@
 """Lambda authorizer: lets a request pass to a team's API when a genuine app made it.
 
 Trusts one thing, the stack's root public key. Has no permission, makes no AWS call and works the same in any account:
-everything else it needs is in the trust bundle, signed by that key. The one exception is asked for route by route:
-``proof-once`` spends proofs in a table.
+everything else it needs is in the trust bundle, signed by that key. The one exception is set per route: ``proof-once``
+spends proofs in a table.
 """
 
 from __future__ import annotations

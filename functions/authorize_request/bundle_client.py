@@ -3,7 +3,7 @@
 ``urllib.request`` and ``http.client`` would load ``email`` and thirty modules more on every cold start, and follow
 redirects, proxies and encodings that we would then have to forbid. This client does one thing: https (http only to
 the loopback, for local stacks), one request per connection, no redirects, at most 1 MB, all within one deadline.
-What comes back is foreign text; the bundle's own signature decides.
+The answer is untrusted text; the bundle's own signature decides.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ETAG: Final = re.compile(r"(?:W/)?\"[!#-~]{0,128}\"\Z")
 
 
 class BundleUnreachable(Exception):
-    """The bundle could not be had: the text says why, for the operator, without quoting the answer."""
+    """The bundle could not be fetched: the text says why, for the operator, without quoting the answer."""
 
 
 class BundleAddress(NamedTuple):
@@ -170,7 +170,7 @@ def _answer(reader: _Reader, *, asked_with: str | None) -> BundleAnswer:
     if status == 304 and asked_with is not None:
         return BundleAnswer(None, asked_with)
     if status != 200:
-        raise BundleUnreachable(f"answered with status {status}")  # 3xx too: nobody sends us elsewhere
+        raise BundleUnreachable(f"answered with status {status}")  # 3xx too: no answer redirects us
     if fields.get("content-encoding", "identity").lower() != "identity":
         raise BundleUnreachable("answered in an encoding that we did not ask for")
     try:

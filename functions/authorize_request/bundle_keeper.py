@@ -4,19 +4,19 @@
 age of what we know        what happens
 =========================  =========================================================================================
 up to 5 s                  nothing
-5 to 29 s                  a refresh beside the request, which is decided by the bundle at hand
+5 to 29 s                  a refresh in the background; the bundle at hand decides the request
 over 29 s                  a refresh first; the request waits for it, no longer than 2 s
 none valid                 the same, but up to 4 s: its server may be starting up as we are
 refresh fails              the last good bundle goes on until its ``exp``; further attempts keep a growing distance
 =========================  =========================================================================================
 
-*Age* counts from the moment a fetch **began**. Lambda freezes the process between invocations, mid-fetch too: a
-thread that is thawed ten minutes later reads an answer that is ten minutes old, and must not pass it off as fresh.
-For the same reason a fetch that began long ago counts as lost, and nobody waits for it; should it still deliver, its
-bundle is taken only if it moves us forward. Age is the greater of what two clocks say: a monotonic one may stand still
-while the process is frozen, and the wall clock may be set back, which would keep a bundle young, or a pause going, for
-as long as it had been ahead. Whether a bundle has expired is the wall clock's alone.
-Every fetch has its own thread, also one that a request waits for: only so is name resolution bounded.
+*Age* counts from the moment a fetch **began**. Lambda freezes the process between invocations, mid-fetch too: a thread
+that is thawed ten minutes later reads an answer that is ten minutes old, and must not pass it off as fresh. For the
+same reason a fetch that began long ago counts as lost, and no request waits for it; should it still deliver, its bundle
+is taken only if it is newer. Age is the greater of what two clocks say: a monotonic one may stand still while the
+process is frozen, and the wall clock may be set back, which would keep a bundle young, or a pause going, for as long as
+it had been ahead. Whether a bundle has expired is the wall clock's alone. Every fetch has its own thread, also one that
+a request waits for: only so is name resolution bounded.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Moment(NamedTuple):
     elapsed: float
 
     def since(self, past: _Moment) -> float:
-        """Seconds from ``past`` to this moment, by the clock that says more; endless where both went back."""
+        """Seconds from ``past`` to this moment, by the clock that shows more; infinite where both went back."""
         seconds = max(self.wall - past.wall, self.elapsed - past.elapsed)
         return seconds if seconds >= 0 else float("inf")
 
@@ -72,8 +72,8 @@ class _Attempt:
 
 
 class BundleKeeper:
-    """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` hears of every failed refresh
-    and of every new bundle (``reason`` ``None``). ``clock`` is the wall clock (Unix seconds), ``elapsed`` one that is
+    """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` is called for every failed refresh
+    and every new bundle (``reason`` ``None``). ``clock`` is the wall clock (Unix seconds), ``elapsed`` one that is
     never set; without one, the wall clock has to do."""
 
     def __init__(

@@ -23,7 +23,7 @@ def beyond_caching(routes: Sequence[RouteRequirement], default: Requirement) -> 
 
 
 def guards_anything(routes: Sequence[RouteRequirement], default: Requirement) -> bool:
-    """Whether any route of an API refuses anybody."""
+    """Whether any route of an API can refuse a request."""
     return any(demand.requirement not in _OPEN for demand in every_demand(routes, default))
 
 

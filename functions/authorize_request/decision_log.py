@@ -1,7 +1,7 @@
 """One structured line per decision and per change of the trust bundle, on standard output.
 
 No token, no proof, no header, no path with its parameters: the gateway's name of the route instead. Logging is best
-effort: a full or closed pipe never refuses a request. Everything is ASCII and quoted, so nobody adds lines of his
+effort: a full or closed pipe never refuses a request. Everything is ASCII and quoted, so no client adds lines of its
 own. ``print`` is not used because it writes a line in two parts, which another thread's line can come between.
 """
 
@@ -17,7 +17,7 @@ from bonafide_tokens.request_code import request_code
 from gate import Decision
 from gateway_event import GatewayRequest
 
-# The decision line is on every request's way: filling in a text costs half of what building and encoding a dict does.
+# Every request writes a decision line: filling in a text costs half of what building and encoding a dict does.
 _DECISION: Final = (
     '{"level":"INFO","message":"decision","action":"authorize","outcome":%s,"request_class":%s,"requirement":%s,'
     '"proven":%s,"kind":%s,"audience":%s,"method":%s,"route":%s,"route_pattern":%s,"request_id":%s,'

@@ -58,8 +58,9 @@ class Decision(NamedTuple):
 class Gate:
     """Decides requests, one after the other. Remembers tokens and proofs it has seen.
 
-    ``spent`` spends proofs where a route asks for ``proof-once``; ``warn(detail)`` hears, once per change of the
-    routes, of routes that cannot be served: as answers are cached, or as there is no table to spend proofs in.
+    ``spent`` spends proofs where a route asks for ``proof-once``; ``warn(detail)`` is called once per change of the
+    routes about those that cannot be served: because answers are cached, or because there is no table to spend proofs
+    in.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class Gate:
             reason,
             detail,
             pattern,
-            # A cached answer is given to requests that nobody signed: their bodies must not find a digest in it.
+            # A cached answer is given to requests without a proof: their bodies must not find a digest in it.
             proof.content_digest if proof is not None and not settings.cache_seconds else None,
             mixed,
         )

@@ -221,7 +221,7 @@ def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) ->
     """All values of the token's, the proof's and the PoP's header, whatever the case of its name.
 
     ``multiValueHeaders`` has every value of a repeated header, ``headers`` only the last (REST, WebSocket) or all of
-    them joined by commas (HTTP APIs); a client may also spell one name in two ways to get two values past whoever
+    them joined by commas (HTTP APIs); a client may also spell one name in two ways to get two values past code that
     looks up a single spelling.
     """
     first, second, third = settings.token_header, settings.proof_header, settings.pop_header

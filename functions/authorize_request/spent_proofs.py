@@ -1,7 +1,7 @@
 """Proofs that were spent, in the nonces table: for routes that ask for ``proof-once``, across all processes.
 
 The only call to AWS that an authorizer can make, for the routes that ask for it and nowhere else; ``botocore`` (the
-Lambda runtime has it) is loaded by the first such request, so that nobody else pays for it.
+Lambda runtime has it) is loaded by the first such request, so that no other one pays for it.
 """
 
 from __future__ import annotations

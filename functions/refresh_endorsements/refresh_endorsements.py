@@ -3,7 +3,7 @@
 Invoked every ten minutes by the schedule, by CloudFormation when the stack is made (custom resource
 ``FirstEndorsements``, so that the first phone finds a list), and by an operator: ``{"action": "refresh", "force":
 true}`` asks although Google said that it is of no use yet. Trouble with Google is no error of the function: the last
-good list stays, the log and the metric ``EndorsementsAge`` say so, and the alarm on that metric calls somebody.
+good list stays, the log and the metric ``EndorsementsAge`` say so, and the alarm on that metric calls an operator.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def renew(
         )
     except RejectedEvidence as refused:
         # An honest app whose answer got lost sends the same renewal again. What is wrong with it is the challenge: it
-        # shall ask for a new one, and not hear that its device is refused.
+        # should ask for a new one, and not be told that its device is refused.
         if refused.reason is Reason.COUNTER_NOT_GREATER and redemption.is_spent(challenge):
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise

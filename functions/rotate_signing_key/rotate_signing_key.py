@@ -61,7 +61,7 @@ def rotate_keys(
     logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
     count("TrustBundlePublished")  # an alarm rings when this stays away
     if lingering is not None and action == "gather":
-        # Until it counts as absent, whoever finds it relies on a publication that read the tables before he wrote: so
+        # Until it counts as absent, a writer who finds it relies on a publication that read the tables before: so
         # Lambda shall repeat this one, in a minute.
         raise lingering
     return {

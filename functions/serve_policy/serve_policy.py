@@ -1,6 +1,6 @@
 """GET /v1/client-policies/{app}, /v1/trust-bundle and /.well-known/jwks.json: signed documents, as they were published.
 
-The trust bundle and the keys are everybody's; the client policy is that of the install which asks, because a rollout
+The trust bundle and the keys are public; the client policy is that of the install that asks, because a rollout
 reaches some installs before others.
 """
 
@@ -79,7 +79,7 @@ def serve(
 def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, apps: Apps, now: float) -> Document:
     served = client_policies.served(of.app, of.install, now)
     if served is None:
-        # Whoever has a policy is registered, so only the others are looked up.
+        # An app that has a policy is registered, so only the others are looked up.
         if apps.find(of.app) is None:
             raise Rejected(Reason.APP_UNKNOWN, "no such app is registered")
         raise NoClientPolicy

@@ -30,7 +30,7 @@ class Reason(StrEnum):
     TOKEN_FROM_FUTURE = "token-from-future"
     TOKEN_SUPERSEDED = "token-superseded"  # minted before the app's not-before: renew under the new policy
     TOKEN_TIER = "token-tier"  # a token of a device that was barely accepted, on a route that asks for more
-    TOKEN_ENDING = "token-ending"  # a token about to expire, to be let in by a cached answer after it has
+    TOKEN_ENDING = "token-ending"  # a token about to expire, let in by a cached answer after its end
     KEY_BLOCKED = "key-blocked"  # the token's attested key was cut off by an operator or a policy
 
     # Proofs.

@@ -1,9 +1,9 @@
 """The few JOSE pieces we use: base64url, strict JSON, compact JWS, EC P-256 keys as JWK, ES256.
 
-Written for the authorizer's hot path: the standard library and a few names of ``cryptography``, nothing else. Its
-nouns (here, in ``token``, ``proof``, ``trust_bundle`` and ``route_requirement``) are NamedTuples: ``dataclasses``
-imports ``inspect`` and with it ``ast``, ``dis`` and ``tokenize``, a quarter of the authorizer's cold start.
-Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 §3.4 (ES256), RFC 7638 (thumbprint), RFC 8725 (JWT best practice).
+Written for the authorizer's hot path: the standard library and a few names of ``cryptography``, nothing else. Its types
+(here, in ``token``, ``proof``, ``trust_bundle`` and ``route_requirement``) are NamedTuples: ``dataclasses`` imports
+``inspect`` and with it ``ast``, ``dis`` and ``tokenize``, a quarter of the authorizer's cold start. Sources: RFC 7515
+(JWS), RFC 7517 (JWK), RFC 7518 §3.4 (ES256), RFC 7638 (thumbprint), RFC 8725 (JWT best practice).
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def public_key_from_jwk(jwk: Mapping[str, object]) -> EcPublicKey:
 def jwk_thumbprint(jwk: Mapping[str, object]) -> str:
     """JWK SHA-256 thumbprint (RFC 7638) of a public EC P-256 JWK, without loading the key.
 
-    Cheap enough for every request. Says nothing about the curve: whoever *uses* the key loads it, which checks that.
+    Cheap enough for every request. Says nothing about the curve: the code that *uses* the key loads it, which checks.
     Raises :class:`Malformed` with ``key-unreadable`` as :func:`public_key_from_jwk` does.
     """
     x, y = _coordinates(jwk)

@@ -2,8 +2,8 @@
 
 Nothing is stored: a nonce is its own issue time, sealed for one audience by a secret that all processes of an
 authorizer share. It is the same for everyone who asks in one second, and may be used by many proofs while it lives:
-it proves that a proof is young, not that it is new (the ``jti`` does that). Whoever knows the secret can make nonces
-for any time, and so can have proofs made in advance by someone who holds the request key; it opens nothing else.
+it proves that a proof is young, not that it is new (the ``jti`` does that). An attacker with the secret can make nonces
+for any time, and so have proofs made in advance by a holder of the request key; it opens nothing else.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from bonafide_tokens.errors import Reason
 class Refusal(NamedTuple):
     """A public answer.
 
-    ``error`` follows OAuth's names (draft-ietf-oauth-attestation-based-client-auth, RFC 9449 §7.1); ``action`` is
-    what the app can do: ``attest`` (enrol and get a token), ``reattest`` (have the token renewed under the policy in
-    force now), ``renew`` (get a fresh token), ``sign`` (make a new proof), ``retry`` (nothing, later). ``title`` is
-    one plain sentence without quotes, as it is pasted into JSON and a header. ``request_class`` is the class that
-    dashboards count.
+    ``error`` follows OAuth's names (draft-ietf-oauth-attestation-based-client-auth, RFC 9449 §7.1); ``action`` is what
+    the app can do: ``attest`` (enrol and get a token), ``reattest`` (have the token renewed under the active policy),
+    ``renew`` (get a fresh token), ``sign`` (make a new proof), ``retry`` (nothing, later). ``title`` is one plain
+    sentence without quotes, as it is pasted into JSON and a header. ``request_class`` is the class that dashboards
+    count.
     """
 
     error: str
@@ -46,7 +46,7 @@ _RETRY: Final = {
 }
 VERIFIED: Final = "verified"
 UNCHECKED: Final = "unchecked"
-"""Request class of what nobody looked at: a route that is ``off``, or a stack that allows without a trust bundle."""
+"""Request class of unchecked requests: a route that is ``off``, or a stack that allows without a trust bundle."""
 
 _ATTESTATION: Final = "invalid_client_attestation"
 _FRESH: Final = "use_fresh_attestation"

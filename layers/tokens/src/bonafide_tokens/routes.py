@@ -192,7 +192,7 @@ def _first(routes: Sequence[RouteRequirement], method: str, segments: tuple[str,
 @lru_cache(maxsize=256)
 def _template(gateway_route: str) -> tuple[str, ...] | None:
     """A gateway's route as segments, ``*`` for variables; ``None`` where it says nothing of the path: a greedy
-    variable, HTTP APIs' ``$default``, no path at all, or text that nobody configures as a route. An emulator may show
+    variable, HTTP APIs' ``$default``, no path at all, or text that is no configurable route. An emulator may show
     the client's own path there."""
     start, *segments = gateway_route.removesuffix("/").split("/")
     fixed = "/".join([start, *("x" if VARIABLE.match(segment) else segment for segment in segments)])
@@ -238,8 +238,7 @@ def tier_reaches(tier: str, minimum: str | None) -> bool:
 
 
 def is_ambiguous(path: str) -> bool:
-    """Whether software may resolve ``path`` to another path than its own text, or that text with its escapes decoded,
-    says."""
+    """Whether software may resolve ``path`` to another path than its text, plain or with its escapes decoded."""
     return not _PLAIN.match(path) and _readings(path) is None
 
 

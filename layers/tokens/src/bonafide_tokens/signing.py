@@ -1,4 +1,4 @@
-"""What signs: ES256 and compact JWS, tokens, trust bundles, and the proofs of apps.
+"""Signing: ES256 and compact JWS, tokens, trust bundles, and the proofs of apps.
 
 The other half of ``jose``, ``token``, ``trust_bundle``, ``proof`` and ``pop``, which read and verify. It is for the
 stack that issues, and for software that stands in for an app; an authorizer never loads it.

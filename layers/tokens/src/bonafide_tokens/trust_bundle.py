@@ -93,7 +93,7 @@ def root_public_key(text: str) -> EcPublicKey:
 def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: float, skew: float = 5.0) -> TrustBundle:
     """Open a bundle: ours, by the root key, and valid at ``now`` give or take ``skew`` seconds.
 
-    Whether its version goes back is the caller's business, who knows the last one. Raises
+    The caller, who knows the last version, checks that it does not go back. Raises
     :class:`Rejected` (``bundle-invalid``) for everything that is wrong with it.
     """
     try:

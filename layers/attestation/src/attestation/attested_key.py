@@ -13,7 +13,7 @@ class AttestedKey:
 
     ``public_key`` is the uncompressed point (65 bytes for P-256); ``counter`` is the highest App Attest counter seen
     (0 after enrolment); ``apple_app_id`` the full app id the attestation proved, which every assertion must repeat.
-    ``claims`` is what the enrolment proved: renewal evidence that says nothing itself (``key-signature``) stands on it.
+    ``claims`` is what the enrolment proved: renewal evidence that says nothing itself (``key-signature``) relies on it.
     """
 
     public_key: bytes

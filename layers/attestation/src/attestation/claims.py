@@ -67,7 +67,7 @@ class PlayClaims:
     empty on rooted devices and emulators; ``package``, ``version_code`` and ``signing_digests`` (hex) are absent where
     Google did not evaluate the app; ``requested_by`` is the package that asked, in its own word. ``None`` and an empty
     tuple differ in ``apps_detected``: not evaluated, or nothing found. ``unread`` names members that came in a form
-    nobody documented, and therefore count as absent.
+    that is not documented, and therefore count as absent.
     """
 
     token: str
@@ -92,7 +92,7 @@ class PlayClaims:
 class AndroidClaims:
     """What Android key attestation says beyond the neutral claims.
 
-    Security levels are 0 software, 1 TEE, 2 StrongBox: ``security_level`` of whoever attests, ``key_security_level`` of
+    Security levels are 0 software, 1 TEE, 2 StrongBox: ``security_level`` of the attester, ``key_security_level`` of
     the key. ``strongbox_certified`` says whether the chain, too, speaks of a StrongBox (``None``: it says nothing); a
     leaked TEE keybox can write StrongBox into its statement, but not into its chain.
     ``provisioning`` is ``factory``, ``rkp`` or ``unknown``; ``certificates_issued`` and ``manufacturer`` come from a
@@ -156,7 +156,7 @@ class HarmonyIntegrityClaims:
     ``unlocked``, ``jailbreak``, ``emulator``, ``attack`` …): open texts, and any of them counts against the device.
     ``advice`` is what Huawei suggests to the user. ``app_id`` is the app's number in AppGallery Connect;
     ``signing_digests`` (hex) are of the app as the service saw it. ``unread`` names optional members that came in a
-    form nobody documented, and therefore count as absent. ``signer_is_ca`` says that a CA signed the token itself,
+    form that is not documented, and so count as absent. ``signer_is_ca`` says that a CA signed the token itself,
     which a phone with a CA of its own could have done as well (profile ``enhanced`` only; others are refused then).
     """
 
@@ -207,7 +207,7 @@ class HarmonyClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Facts proved by one piece of verified evidence: who holds claims holds the proof of it (see :class:`Seal`).
+    """Facts proved by one piece of verified evidence: a caller that holds claims holds their proof (see :class:`Seal`).
 
     ``public_key`` is the attested key as uncompressed point (EC) or SubjectPublicKeyInfo (other types).
     ``chain_profile`` tells how strictly the certificate chain was judged, ``anchor`` which trust anchor it ended in
@@ -245,7 +245,7 @@ class Claims:
     def renewed(self, newer: Claims) -> Claims:
         """Enrolment claims brought up to date by a renewal's: newer facts win, what a renewal cannot say stays.
 
-        A finding stays as well, but for one about what the renewal says anew, and readably.
+        A finding stays as well, unless it is about something that the renewal states again, readably.
         """
         apple = self.apple
         if apple is not None and newer.apple is not None:
@@ -276,29 +276,27 @@ class Claims:
         )
 
     def with_play(self, play: PlayClaims) -> Claims:
-        """These claims beside a Play Integrity verdict over the same client data. For Android claims only.
+        """These claims with a Play Integrity verdict over the same client data. For Android claims only.
 
         The verdict must be about the app of the key, or one that shares its user id and so its key: an owner of two
-        apps could otherwise lay the sound one's verdict beside a key of the other's.
+        apps could otherwise combine the sound one's verdict with the other's key.
         """
         if self.android is None:
-            raise RejectedEvidence(
-                Reason.KEY_OTHER_PLATFORM, "a Play Integrity verdict beside a key of another platform"
-            )
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity verdict with a key of another platform")
         if any(name is not None and name not in self.android.packages for name in (play.package, play.requested_by)):
             raise RejectedEvidence(Reason.APP_MISMATCH, "key and Play Integrity verdict are of two different apps")
         return replace(self, seal=Seal.VERIFIED, android=replace(self.android, play=play, play_skipped=None))
 
     def without_play(self, cause: str) -> Claims:
-        """These claims beside a Play Integrity token that nobody opened, for ``cause``. For Android claims only."""
+        """These claims with a Play Integrity token that was not opened, for ``cause``. For Android claims only."""
         if self.android is None:
-            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token beside a key of another platform")
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token with a key of another platform")
         return replace(self, seal=Seal.VERIFIED, android=replace(self.android, play_skipped=cause))
 
     def with_device_integrity(self, integrity: HarmonyIntegrityClaims) -> Claims:
-        """These claims beside a SysIntegrity verdict over the same client data. For HarmonyOS claims only."""
+        """These claims with a SysIntegrity verdict over the same client data. For HarmonyOS claims only."""
         if self.harmony is None:
-            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a SysIntegrity verdict beside a key of another platform")
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a SysIntegrity verdict with a key of another platform")
         if integrity.bundle_name != self.harmony.bundle_name:
             raise RejectedEvidence(Reason.APP_MISMATCH, "key and device integrity are of two different apps")
         return replace(self, seal=Seal.VERIFIED, harmony=replace(self.harmony, integrity=integrity))

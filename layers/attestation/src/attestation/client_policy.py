@@ -1,11 +1,11 @@
-"""The client policy, signed: what an app enforces by itself, fetched over the air from whoever answers.
+"""The client policy, signed: what an app enforces by itself, fetched over the air from an untrusted server.
 
 A compact JWS by the stack's root key, ``typ`` ``bonafide-client-policy+jwt``, ES256. Its claims, all required and no
 others: ``iss``, ``app``, ``version``, ``iat``, ``document``. What the document may say is ``service``'s business
 (docs/client-policy.md); here it is any JSON object.
 
 It has no ``exp``: an app that cannot reach us goes on under the last policy it has, or stops working, as that policy
-itself says (its stale mode). Against old documents stands the version: an app never goes back.
+itself says (its stale mode). The version protects against old documents: an app never goes back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_CLIENT_POLICY_DOCUMENT_BYTES: Final = 48_000
 """Longest document, as compact JSON in UTF-8, that always fits into such a JWS."""
 CLOCK_SKEW: Final = 86_400.0
 """How far, in seconds, a policy may seem to come from the future. A whole day: the clock is a phone's, and a user who
-set it back must not be cut off from the very document that protects him. Nothing is won with an early ``iat``: only
+set it back must not be cut off from the very document that protects them. Nothing is won with an early ``iat``: only
 the root key writes it."""
 
 _KIND: Final = JwsKind(

@@ -1,4 +1,4 @@
-"""Endorsements: what a vendor vouches for: trust anchors, pinned by SubjectPublicKeyInfo, and revocation lists.
+"""Endorsements, what a vendor vouches for: trust anchors, pinned by SubjectPublicKeyInfo, and revocation lists.
 
 The pinned anchors ship with the library (``trust_anchors/``, with their provenance table). A test root enters only
 through :meth:`Endorsements.with_development_anchors`, which the service calls in development stages alone.
@@ -47,15 +47,15 @@ class TrustAnchor:
 
 @dataclass(frozen=True, slots=True)
 class Endorsements:
-    """Trust anchors by purpose. An empty tuple is an error when it is used, never "trust nobody's absence".
+    """Trust anchors by purpose. An empty tuple is an error when it is used; it never means that any root will do.
 
     ``android_status`` is Google's revocation list as last fetched; without one no Android chain can be judged.
-    ``android_status_max_age`` is the age in seconds from which that list is too old to go by. A stack that would rather
+    ``android_status_max_age`` is the age in seconds from which that list is too old to use. A stack that would rather
     accept than stand still while Google's server is down sets it to ``math.inf``: its own, visible choice.
 
     Huawei signs with a root per purpose: HUKS attestations anonymous or not, integrity tokens by profile. Pinning them
     apart keeps a phone's, a developer's or an app's certificate under one root from passing for another's.
-    ``harmony_simulator`` is empty but for :meth:`with_openharmony_simulator`.
+    ``harmony_simulator`` is empty unless :meth:`with_openharmony_simulator` was called.
     """
 
     apple_attestation: tuple[TrustAnchor, ...]
@@ -93,7 +93,7 @@ class Endorsements:
     def with_openharmony_simulator(self, root: bytes) -> Endorsements:
         """These endorsements plus the OpenHarmony simulator's root (its certificate in DER), for HUKS attestations.
 
-        The switch for development stages, and the only way in: anybody can attest anything under this root. Raises
+        The switch for development stages, and the only way in: anyone can attest anything under this root. Raises
         :class:`ValueError` when ``root`` is another certificate.
         """
         if sha256(root).hexdigest() != ROOT_DIGEST:
@@ -107,10 +107,10 @@ class Endorsements:
         return replace(self, android_status=status, android_status_max_age=max_age)
 
     def fresh_android_status(self, now: float) -> StatusList:
-        """The status list, if it can be gone by at ``now`` (Unix seconds).
+        """The status list, if it may be used at ``now`` (Unix seconds).
 
-        Raises :class:`EndorsementsUnavailable` when there is none or it is too old: whoever keeps us from refreshing
-        it must not gain the use of a key revoked meanwhile.
+        Raises :class:`EndorsementsUnavailable` when there is none or it is too old: an attacker who keeps us from
+        refreshing it must not gain the use of a key revoked meanwhile.
         """
         status = self.android_status
         if status is None:

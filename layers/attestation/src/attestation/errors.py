@@ -46,7 +46,7 @@ class Reason(StrEnum):
     PROVISIONING_INFO_MISPLACED = "provisioning-info-misplaced"  # certificates added below a provisioned batch
     ATTEST_KEY_CHAIN = "attest-key-chain"  # attested by the app's own attestation key: its owner chooses who gets one
     KEY_ORIGIN = "key-origin"  # imported key: a copy of it may exist anywhere
-    KEY_PURPOSE = "key-purpose"  # a key that could itself vouch for others, which only chains of it would show
+    KEY_PURPOSE = "key-purpose"  # a key that may itself attest others
     KEY_ALL_APPLICATIONS = "key-all-applications"  # every app of the device may use the key
     ROOT_OF_TRUST_MISSING = "root-of-trust-missing"  # hardware says nothing about how the device booted
 
@@ -60,7 +60,7 @@ class Reason(StrEnum):
     CHALLENGE_MISMATCH = "challenge-mismatch"  # replayed evidence, or client data changed after attestation
     NONCE_EXTENSION = "nonce-extension"  # the certificate carries no nonce, or more than one
     APP_MISMATCH = "app-mismatch"  # repackaged app: another team, bundle or package
-    SIGNER_MISMATCH = "signer-mismatch"  # our package name, signed by somebody else
+    SIGNER_MISMATCH = "signer-mismatch"  # our package name, another signer
     KEY_ID_MISMATCH = "key-id-mismatch"  # key swapped after attestation
     KEY_MISMATCH = "key-mismatch"  # certificate and authenticator data name different keys
     ENVIRONMENT_NOT_ALLOWED = "environment-not-allowed"  # development build against production
@@ -72,7 +72,7 @@ class Reason(StrEnum):
     # Integrity tokens: Google's Play Integrity, Huawei's SysIntegrity.
     INTEGRITY_TOKEN_ALGORITHM = "integrity-token-algorithm"  # dir, A128KW, HS256 with the public key, none, zip, crit
     INTEGRITY_TOKEN_KEY = "integrity-token-key"  # encrypted under none of our keys: another app's, or Google's own
-    INTEGRITY_TOKEN_SIGNATURE = "integrity-token-signature"  # made by someone who knows the decryption key alone
+    INTEGRITY_TOKEN_SIGNATURE = "integrity-token-signature"  # made with the decryption key alone
     INTEGRITY_TOKEN_SIGNER = "integrity-token-signer"  # a developer's, phone's or app's certificate under the same root
     INTEGRITY_TOKEN_TIME = "integrity-token-time"  # a hoarded verdict
 
@@ -96,7 +96,7 @@ class Reason(StrEnum):
     KEY_OTHER_PLATFORM = "key-other-platform"  # renewal in a format that would get round the key's own rules
 
     # Client policies, as the app reads them.
-    CLIENT_POLICY_INVALID = "client-policy-invalid"  # detectors switched off by someone who is not the root key
+    CLIENT_POLICY_INVALID = "client-policy-invalid"  # not signed by the root key: an attacker switches detectors off
     CLIENT_POLICY_ROLLBACK = "client-policy-rollback"  # an old policy, genuine once, replayed to bring back a hole
 
     # Reference values.

@@ -31,7 +31,7 @@ def verify_key_signature(evidence: KeySignature, *, client_data_hash: bytes, att
 
     Returns the claims of the enrolment (``attested_key.claims``), for :meth:`Claims.renewed`. Raises
     :class:`MalformedEvidence`, or :class:`RejectedEvidence`: ``signature-invalid``, ``key-other-platform`` for a key
-    whose platform renews otherwise (App Attest's counter must not be got round), ``key-unknown`` without an enrolment.
+    whose platform renews otherwise (App Attest's counter must not be bypassed), ``key-unknown`` without an enrolment.
     """
     enrolled = attested_key.claims
     if enrolled is None:

@@ -71,7 +71,7 @@ class HarmonyReferenceValues:
     ``signing_digests`` (SHA-256 of the signing certificate, 32 bytes each) are asked of integrity tokens where given.
     Where ``app_identifiers`` are all that is listed, an integrity token's app id must be one of them.
 
-    A bundle name is anybody's to use, so an app that lists neither ids nor identifiers pins no signer: such evidence
+    Any app can use a bundle name, so an app that lists neither ids nor identifiers pins no signer: such evidence
     verifies, and carries a finding that the strict policy lowers the tier for. Registration should not allow it.
     """
 

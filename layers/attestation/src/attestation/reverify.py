@@ -1,4 +1,4 @@
-"""Reverify: what an enrolment proved, held against what is expected and known to be revoked today.
+"""Reverify: compare what an enrolment proved with today's reference values and revocations.
 
 A renewal says little but that the key is at hand. Whether its app is still ours, by our signers, and whether its vendor
 still stands by the chain, must be asked anew each time: otherwise a key that enrolled before an app was withdrawn,
@@ -25,11 +25,11 @@ from attestation.seal import Seal
 
 
 def reverify(claims: Claims, *, reference_values: ReferenceValues, endorsements: Endorsements) -> Claims:
-    """The stored ``claims`` of a renewing key, as they stand today.
+    """The stored ``claims`` of a renewing key, as far as they hold today.
 
     The Android status list is used at any age: a revocation that is known is enforced, and a list that cannot be
-    refreshed stops new keys only. Claims that name no anchor, or another than those trusted for their format, stand on
-    nothing. Raises :class:`RejectedEvidence` (``reference-values-missing``, ``app-mismatch``, ``signer-mismatch``,
+    refreshed stops new keys only. Claims that name no anchor, or another than those trusted for their format, have no
+    root. Raises :class:`RejectedEvidence` (``reference-values-missing``, ``app-mismatch``, ``signer-mismatch``,
     ``environment-not-allowed``, ``certificate-revoked``, ``anchor-unknown``), or :class:`EndorsementsUnavailable`
     without any anchor or list.
     """

@@ -1,4 +1,4 @@
-"""Verify: the one door to the wings. Evidence in, claims out, or an :class:`AttestationError`."""
+"""Verify evidence of any platform: the entry point. Returns claims or raises an :class:`AttestationError`."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def verify_additional_evidence(
     endorsements: Endorsements,
     now: float,
 ) -> Claims:
-    """Verify evidence that proves no key of its own, and lay what it says beside ``claims`` of the same request.
+    """Verify evidence that proves no key of its own, and add what it says to ``claims`` of the same request.
 
     Such evidence can lower trust in a key, or confirm it; it never stands alone, so :func:`verify` refuses it. Raises
     as :func:`verify` does.
@@ -116,7 +116,7 @@ def verify_additional_evidence(
             )
             return claims.with_device_integrity(integrity)
         case _:
-            raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence does not go beside other evidence")
+            raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence cannot accompany other evidence")
 
 
 def _apple(reference_values: ReferenceValues) -> AppleReferenceValues:

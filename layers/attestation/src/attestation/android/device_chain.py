@@ -5,7 +5,7 @@ it cannot be replaced, so its certificates stay in use after their end, and a qu
 CA. *Remotely provisioned* (RKP) chains are renewed every few weeks and obey RFC 5280. Each is held to what its genuine
 devices do; whatever had to be allowed is in :attr:`DeviceChain.findings`, for policy to judge.
 
-Why not a path builder: it reorders and drops certificates, and then properties are checked on another chain than the
+No path builder is used: it reorders and drops certificates, and properties would be checked on another chain than the
 one that was sent. The order is Android's: the attested key first, its issuers after it, the root last or left out.
 """
 
@@ -66,7 +66,7 @@ class Provisioning(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Certificates below the root. A second check, beside that of the KeyDescription's place, that nothing was added.
+# Certificates below the root. A second check that nothing was added, besides the place of the KeyDescription.
 _LENGTHS: Final = {
     Provisioning.FACTORY: range(3, 4),
     Provisioning.RKP: range(4, 5),
@@ -127,7 +127,7 @@ def find_path(chain: Sequence[Certificate], anchors: tuple[TrustAnchor, ...], li
 
     An in-chain root counts as a copy of the pinned key and nothing else: its own dates, names and signature do not
     matter, since the one key was certified four times and the first certificate ended in May 2026. Signatures are
-    checked from the anchor down, so no key is used before somebody trusted has vouched for it.
+    checked from the anchor down, so no key is used before a trusted issuer has vouched for it.
     """
     pinned = [anchor for anchor in require_anchors(anchors) if anchor.spki == chain[-1].spki]
     path = tuple(chain[:-1]) if pinned else tuple(chain)
@@ -184,7 +184,7 @@ def _names(name: bytes) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def subject_serial_numbers(name: bytes) -> tuple[str, ...]:
-    """Every ``serialNumber`` of a certificate's subject: by it factory keyboxes are known."""
+    """Every ``serialNumber`` of a certificate's subject: factory keyboxes are known by it."""
     try:
         found = attributes(name)
     except MalformedEvidence:
@@ -209,7 +209,7 @@ def check_roles(path: Path) -> tuple[str, ...]:
     """Step 6: every issuer is a CA and may sign certificates, but for the batch certificate of a factory chain.
 
     33 of 120 genuine ones say ``CA:FALSE`` there, with a key usage to match (Sony, Huawei, Pixel 2, Galaxy S9 …). That
-    is no door: what may stand below a batch certificate is settled by step 7.
+    opens nothing: what may stand below a batch certificate is settled by step 7.
     """
     findings = []
     for index, certificate in enumerate(path.certificates):
@@ -235,7 +235,7 @@ def check_roles(path: Path) -> tuple[str, ...]:
 
 
 def check_shape(path: Path) -> None:
-    """Step 7, beside the KeyDescription's place: as many certificates as this provisioning gives, and its mark where
+    """Step 7, besides the KeyDescription's place: as many certificates as this provisioning gives, and its mark where
     it belongs, in the batch certificate."""
     count = len(path.certificates)
     if count not in _LENGTHS[path.provisioning]:
@@ -252,7 +252,7 @@ def check_shape(path: Path) -> None:
 def check_dates(path: Path, now: float) -> tuple[str, ...]:
     """Step 9: issuers are valid at ``now``; the end of a factory certificate only adds a finding.
 
-    A leaf's dates come from the device's clock (1960, 1970 and 2106 occur) and refuse nobody.
+    A leaf's dates come from the device's clock (1960, 1970 and 2106 occur) and refuse no device.
     """
     findings: dict[str, None] = {}
     for index, certificate in enumerate(path.certificates[1:], 1):

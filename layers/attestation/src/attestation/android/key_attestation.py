@@ -4,8 +4,8 @@
 so come before the signatures. Sources: https://developer.android.com/privacy-and-security/security-key-attestation and
 https://source.android.com/docs/security/features/keystore/attestation.
 
-**Bytes that anybody can change.** Every byte of a chain takes part in a check, but for an in-chain root (only its key
-and its serial are looked at; anybody can write another certificate for that key), and octets behind a certificate,
+**Bytes that a relay can change.** Every byte of a chain takes part in a check, but for an in-chain root (only its key
+and its serial are looked at; anyone can write another certificate for that key), and octets behind a certificate,
 which are counted. And an ECDSA signature (r, s) has a twin, (r, n - s), that is just as good. So a chain's own bytes
 must never serve as an identity or a replay key; the key id does.
 
@@ -86,7 +86,8 @@ _BOOT_STATES: Final = {
 }
 
 CREATION_TIME: Final = "creation-time-implausible"
-"""Finding: made before 2015 or in the future, says the device: a clock not set, or microseconds for milliseconds."""
+"""Finding: by the device's clock, made before 2015 or in the future: a clock not set, or microseconds given as
+milliseconds."""
 SIGNER_UNPROVED: Final = "application-signer-unproved"
 """Finding: the operating system could not say who signed the app, and no signer was expected."""
 _EARLIEST: Final = 1_420_070_400.0  # 2015, before the first device that attests
@@ -108,7 +109,7 @@ def verify_key_attestation(
     receipt in Unix seconds. The caller enrols the key once. A note on any error says at which step it arose.
 
     Raises :class:`MalformedEvidence`, :class:`RejectedEvidence` or :class:`EndorsementsUnavailable`, the last when
-    there is no status list that is young enough to go by.
+    there is no status list that is recent enough to use.
     """
     step = 1
     try:
@@ -173,7 +174,7 @@ def verify_key_attestation(
 
 
 def _refuse_attestation_key(certificates: Sequence[Certificate]) -> None:
-    """Step 8: chains through a key of purpose ATTEST_KEY are genuine, but whoever owns that key chooses which keys it
+    """Step 8: chains through a key of purpose ATTEST_KEY are genuine, but the owner of that key chooses which keys it
     vouches for. Named apart from the forgeries of step 7, which look alike."""
     issuer = certificates[1].extensions.get(kd.EXTENSION)
     if issuer is not None and kd.EXTENSION in certificates[0].extensions and _is_attestation_key(issuer.value):
@@ -219,7 +220,7 @@ class _LookedUp(NamedTuple):
 
 
 def _check_revocation(certificates: Sequence[Certificate], status_list: StatusList, below_root: int) -> _LookedUp:
-    """Step 10. An in-chain root's serial is looked up too but not returned: nobody signed it, so it is no fact about
+    """Step 10. An in-chain root's serial is looked up too but not returned: it is unsigned, so it is no fact about
     the device. Nor is the leaf's subject one, which is the same on every phone."""
     first = 1 if certificates[0].serial.bit_length() < LONG_SERIAL_BITS else 0
     serials = tuple(certificate.serial for certificate in certificates[first:])
@@ -253,8 +254,8 @@ def _check_key(described: KeyDescription, leaf: Certificate) -> SubjectKey:
 def _matching_package(described: KeyDescription, expected: AndroidReferenceValues) -> tuple[str, int]:
     """Step 17: one of our packages with its version, and no signer but ours.
 
-    The package name alone proves nothing: whoever sideloads picks it. An operating system that could not collect the
-    signers gives none (seen after a crash of its system server): then the app is unproved.
+    The package name alone proves nothing: a sideloaded app picks its own. An operating system that could not collect
+    the signers gives none (seen after a crash of its system server): then the app is unproved.
     """
     application = described.application_id
     if not expected.packages:
@@ -267,7 +268,7 @@ def _matching_package(described: KeyDescription, expected: AndroidReferenceValue
     if expected.signing_digests and not application.signature_digests:
         raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the attestation names no signer")
     if not all(any(compare_digest(d, e) for e in expected.signing_digests) for d in application.signature_digests):
-        raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the application is signed by somebody else")
+        raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the application has another signer")
     return package
 
 

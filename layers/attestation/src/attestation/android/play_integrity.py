@@ -5,7 +5,7 @@ one, which the service asks for; both are the same document. Source: the discove
 https://developer.android.com/google/play/integrity/verdicts.
 
 Labels are open texts. What one means is policy's business; verification settles only that the verdict is about our app,
-over our client data, and recent. What that rests on is read exactly. Any other member in a form that nobody documented
+over our client data, and recent. What that rests on is read exactly. Any other member in an undocumented form
 counts as absent and is named in :attr:`PlayClaims.unread`: Google's next spelling must not shut every phone out, and
 absent never helps (a rule of the default policy warns).
 """
@@ -112,7 +112,7 @@ def _check_app(claims: PlayClaims, package: str, expected: AndroidReferenceValue
     digests = [bytes.fromhex(digest) for digest in claims.signing_digests]
     ours = [any(compare_digest(digest, listed) for listed in expected.signing_digests) for digest in digests]
     if not ours or not all(ours):
-        raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the verdict's application is signed by somebody else")
+        raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the verdict's application has another signer")
 
 
 def _claims(payload: Mapping[str, object], token: str, requested_at: float, package: str) -> PlayClaims:

@@ -5,7 +5,7 @@ certificates by serial number in lower-case hexadecimal. Most serials happen to 
 hexadecimal all the same, and verifiers that look them up in decimal alone, padded to whole bytes or as substrings have
 let revoked keyboxes through.
 
-The list is Google's to write, and nobody else's: small sins in it must not cost us the rest. Public copies of 2023 and
+Only Google writes the list: small mistakes in it must not cost us the rest. Public copies of 2023 and
 2024 repeat serials, and a verifier that refused those had no list at all. So what has one meaning is read in any
 spelling, and whatever is named is revoked. That costs nothing: an entry more refuses one batch, a list less believes
 all of them.
@@ -26,7 +26,7 @@ MAX_STATUS_LIST_BYTES: Final = 10 * 1024 * 1024
 """Largest list that is read. The list of January 2025 has 50 KB."""
 LONG_SERIAL_BITS: Final = 64
 """A leaf's own serial is looked up from this length on. Devices write 1 into nearly every leaf: an entry ``1``, which
-Google's own example has, would otherwise revoke everybody."""
+Google's own example has, would otherwise revoke every device."""
 
 REVOKED: Final = "REVOKED"
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,128}\Z")

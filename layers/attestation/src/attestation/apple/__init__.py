@@ -1,1 +1,1 @@
-"""The Apple wing: App Attest attestations, assertions and receipts."""
+"""Apple: App Attest attestations, assertions and receipts."""

@@ -3,8 +3,8 @@
 The sixteen steps below follow Apple's "Attestation Object Validation Guide" and "Validating apps that connect to your
 server" and go beyond them where a step is marked so.
 
-**Bytes that anybody can change.** The value of ``receipt`` in ``attStmt`` takes part in no check: a document of its
-own with its own signature, *unverified until* ``apple.receipt`` *has verified it*. And whoever relays an attestation
+**Bytes that a relay can change.** The value of ``receipt`` in ``attStmt`` takes part in no check: a document of its
+own with its own signature, *unverified until* ``apple.receipt`` *has verified it*. And a relay of an attestation
 can respell the rest: CBOR heads longer than needed, maps in another order, and for the signature (r, s) of a
 certificate its twin (r, n - s). All of them verify, with the same claims. So the object's own bytes must never serve as
 an identity or a replay key; the key id does.
@@ -148,9 +148,10 @@ def _check_leaf_role(leaf: Certificate) -> None:
 
 
 def _same_key(leaf: Certificate, data: AuthenticatorData, key_id: bytes | None) -> bytes:
-    """Steps 9 and 10. The comparison with the COSE key goes beyond Apple's steps: cheap, and it closes a door."""
+    """Steps 9 and 10. The comparison with the COSE key goes beyond Apple's steps: cheap, and it leaves one key instead
+    of two."""
     public_key = p256_point(leaf.spki)
-    public_key_from_point(public_key)  # on the curve, or nobody could ever verify an assertion
+    public_key_from_point(public_key)  # on the curve, or no assertion could ever be verified
     credential = data.credential
     digest = sha256(public_key).digest()
     if credential is None or not compare_digest(digest, credential.credential_id):

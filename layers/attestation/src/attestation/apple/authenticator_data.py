@@ -4,7 +4,7 @@ Attestations carry attested credential data, assertions do not, and both set the
 a CBOR map of extensions may follow, with the ED flag clear (27.0) or set (27.0.1). Every octet is covered by a nonce or
 a signature, so a map without its flag can have been written by the device alone.
 
-Apple adds to the map and to the flags as it likes. What is in a form that nobody documented counts as absent, and a
+Apple adds to the map and to the flags as it likes. A member in an undocumented form counts as absent, and a
 finding says so: refusing it would shut out every device of a new release, and absent helps no more than unread.
 """
 

@@ -4,7 +4,7 @@ Only ``.8.2``, the nonce, is documented, and it is read strictly. The others are
 every part optional, and what cannot be read counts as absent. Their meaning was established from genuine certificates
 of iOS 14 to 27. The certificate's signature covers all of them.
 
-What a leaf says about its Mac's security (:func:`read_facts`) is decided thus. A system that calls itself a Mac
+What a leaf says about its Mac's security (:func:`read_facts`) is decided as follows. A system that calls itself a Mac
 (``[1026]`` of ``.8.7`` begins with "mac") is held to the one trusted access list in ``.8.6``; any other list, or none,
 is reduced security. What calls itself a handheld is not compared: its lists differ, and Apple asks for none.
 A leaf that names no system, or an unknown one, is taken by its list: the trusted one is a Mac's; an iPhone's, or none

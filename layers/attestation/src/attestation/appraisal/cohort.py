@@ -1,4 +1,4 @@
-"""Which installs a staged rollout reaches first: decided by arithmetic, remembered by nobody."""
+"""Which installs a staged rollout reaches first: decided by arithmetic, stored nowhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def in_rollout(app: str, install: str, percent: int) -> bool:
     of ``app``'s installs that a rollout has reached.
 
     Stable: the same install gives the same answer every time and everywhere. Who is reached at 10 % is reached at
-    50 % too, so raising the percentage never takes a version away from anybody. An app can compute its own place and
+    50 % too, so raising the percentage never takes a version away from an install. An app can compute its own place and
     move it by enrolling again; nothing may depend on an install *not* being in the cohort.
     Raises :class:`ValueError` unless ``percent`` is 0 … 100.
     """

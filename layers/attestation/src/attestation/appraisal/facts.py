@@ -148,7 +148,7 @@ def _attributes(claims: Claims, now: float | None) -> dict[str, object]:
 
 
 def _of_verdicts(claims: Claims) -> Iterable[str]:
-    """Findings that stand and fall with the verdict beside the key: the next verdict takes them away."""
+    """Findings that depend on the verdict that came with the key: the next verdict removes them."""
     if claims.android is not None and claims.android.play is not None and claims.android.play.unread:
         yield PLAY_UNREAD
     if claims.harmony is not None and claims.harmony.integrity is not None and claims.harmony.integrity.signer_is_ca:
@@ -276,7 +276,7 @@ def _build(build: BuildComparison) -> dict[str, object]:
 
 
 def _signals(claims: Claims, reported: Iterable[Signal]) -> dict[str, object]:
-    """Every signal by name, with the highest source that says it. What nobody knows by name is kept together."""
+    """Every signal by name, with the highest source that says it. Unknown names are kept together."""
     signals: dict[str, object] = {}
     other: list[str] = []
     for signal in reported:

@@ -20,7 +20,7 @@ class AppraisalContext:
 
     ``now`` is Unix seconds; without it rules about age do not object. ``build`` is how the app at hand compares with
     the builds that its owner registered, ``None`` where none are. ``app`` is the registered app, ``event`` what is
-    being decided (``enrol``, ``renew``, ``signal``), ``country`` where the request came from, if anybody says so.
+    being decided (``enrol``, ``renew``, ``signal``), ``country`` where the request came from, if the gateway says so.
     """
 
     claims: Claims

@@ -1,7 +1,7 @@
 """Notes: what a refused renewal, or a report between renewals, proved or said against its key, for later renewals.
 
 Without them a device that learned of a bad verdict would leave it out the next time, and be sound again. A note never
-says more than the request did: the verdict that was verified beside the key, and the signals that the app raised. A
+says more than the request did: the verdict that was verified with the key, and the signals that the app raised. A
 newer verdict of the same kind takes the older one's place, whatever it says. Signals fade, because an app may be
 clean after a restart, and nothing but the app itself could say so.
 """
@@ -106,7 +106,7 @@ def note_report(
     earlier: SignalHistory | None, *, raised: Iterable[Signal], result: AttestationResult, now: float, memory: float
 ) -> SignalHistory | None:
     """The notes after a report of signals that lower the verdict, or ``None`` when they say it already: one note a
-    second is enough for whoever repeats himself."""
+    second is enough for a client that repeats itself."""
     raised = tuple(raised) if memory > 0 else ()
     before = earlier or SignalHistory(at=int(now), revision=0)
     noted = _with_signals(before, raised, now=now, memory=memory)

@@ -4,7 +4,7 @@ The decoder is ``cbor2`` with its tolerance switched off. Semantic tags are neve
 and they make a decoder compile regular expressions, parse mail or build endless numbers and circular references. They
 are refused, or, where a vendor may add what it likes, passed over (:data:`TAGGED`).
 
-Strict is not the same as one spelling: heads may be longer than needed and maps in any order. Whoever relays an item
+Strict is not the same as one spelling: heads may be longer than needed and maps in any order. A relay of an item
 can respell it, so its bytes are never an identity.
 """
 

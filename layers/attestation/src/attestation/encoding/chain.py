@@ -1,6 +1,6 @@
 """Certificate chains: signatures (cached), and the strict path rules of RFC 5280 §6.1.
 
-Two floors. :class:`LinkCache` answers one question, whether a certificate is signed by a key, and serves every chain
+Two layers. :class:`LinkCache` answers one question, whether a certificate is signed by a key, and serves every chain
 profile. :func:`verify_path` adds names, CA flags, path lengths, key usage, critical extensions and dates, for vendors
 whose chains obey RFC 5280. Chains that do not (Android's factory-provisioned ones) walk their own rules over the same
 cache.
@@ -112,9 +112,9 @@ def verify_signature(certificate: Certificate, issuer_spki: bytes) -> None:
 class LinkCache:
     """Remembers which certificates were found signed by which key, so that an issuing CA is read and verified once.
 
-    The key is the full certificate and the issuer's SubjectPublicKeyInfo. Only good signatures are kept, so nobody can
-    fill the cache without a genuine issuer; dates, flags and revocation are never cached. Bounded (least recently used
-    goes first) and safe to share between threads.
+    The key is the full certificate and the issuer's SubjectPublicKeyInfo. Only good signatures are kept, so no attacker
+    can fill the cache without a genuine issuer; dates, flags and revocation are never cached. Bounded (least recently
+    used goes first) and safe to share between threads.
     """
 
     def __init__(self, capacity: int = 1024) -> None:
@@ -184,7 +184,7 @@ def verify_path(
     if not candidates:
         raise RejectedEvidence(Reason.ANCHOR_UNKNOWN, "the chain does not end in a trust anchor")
     if any(certificate.spki in pinned for certificate in path[1:]):
-        raise RejectedEvidence(Reason.CHAIN_LENGTH, "a root below the top of the chain")  # repeated: nobody sends that
+        raise RejectedEvidence(Reason.CHAIN_LENGTH, "a root below the top of the chain")  # no device repeats its root
     _check_rules(path, now)
     anchor = _verify_top(path, candidates, links)
     for index in range(len(path) - 2, -1, -1):
@@ -197,7 +197,7 @@ def verify_path(
 
 
 def below_anchor(certificates: Sequence[Certificate], anchor: TrustAnchor) -> Sequence[Certificate]:
-    """The certificates of a good path without an in-chain root, whose own bytes nobody signed."""
+    """The certificates of a good path without an in-chain root, whose own bytes are unsigned."""
     return certificates[:-1] if len(certificates) > 1 and certificates[-1].spki == anchor.spki else certificates
 
 

@@ -1,4 +1,4 @@
-"""The JOSE pieces of ``bonafide_tokens`` for evidence: what cannot be read is malformed *evidence* here."""
+"""The JOSE pieces of ``bonafide_tokens`` for evidence: here, what cannot be read is malformed *evidence*."""
 
 from __future__ import annotations
 

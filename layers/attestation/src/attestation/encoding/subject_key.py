@@ -66,7 +66,7 @@ def read_subject_key(spki: bytes) -> SubjectKey:
 
 def _p256(spki: bytes) -> SubjectKey:
     point = p256_point(spki)
-    public_key_from_point(point)  # on the curve, or nobody could ever verify a renewal
+    public_key_from_point(point)  # on the curve, or no renewal could ever be verified
     return SubjectKey(P256, point)
 
 

@@ -26,7 +26,7 @@ from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 
 _ARC: Final = "1.3.6.1.4.1.2011.2.376"
 DEVICE_EXTENSIONS: Final = f"{_ARC}.1."
-"""What the names of all extensions begin with that Huawei gives to devices and attested keys, known here or not."""
+"""The prefix of all extensions that Huawei gives to devices and attested keys, known here or not."""
 ATTESTATION: Final = f"{_ARC}.1.3"
 """The extension of an attested key's certificate."""
 DEVICE_SECURITY_LEVEL: Final = f"{_ARC}.1.1"

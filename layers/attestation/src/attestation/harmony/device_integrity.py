@@ -4,7 +4,7 @@ The steps continue those of :mod:`attestation.harmony.integrity_token` (1 to 6).
 speaks of packages and ``timestampMs``, HarmonyOS 5 and 6 of bundles and ``timestamp``. What a verdict says is policy's
 business; verification settles that it is about our app, over our client data, and recent.
 
-No genuine token was at hand, so the members that nothing rests on (advice, version, signer digests that nobody asked
+No genuine token was at hand, so the members that nothing rests on (advice, version, signer digests that no one asked
 for) are read in every spelling that makes sense, and count as absent in any other: :attr:`unread` names them. What a
 verdict rests on, nonce, time, app, ``basicIntegrity`` and ``detail``, stays exact.
 
@@ -109,9 +109,9 @@ def _base64(data: bytes) -> bytes:
 def _matching_app(
     bundle_name: str, app_id: str | None, digests: tuple[bytes, ...], expected: HarmonyReferenceValues
 ) -> str | None:
-    """Step 9. A bundle name is anybody's to use, so where the owner pins the app at all, a verdict must show one of his
-    app ids or, where he lists them, his signing digests. ``app_identifiers`` alone pin too: the number must be one of
-    them, or the verdict is refused. An app that lists nothing is unpinned, which a finding of its key says."""
+    """Step 9. Any app can use a bundle name, so where the owner pins the app at all, a verdict must show one of the
+    owner's app ids or, where these are listed, signing digests. ``app_identifiers`` alone pin too: the number must be
+    one of them, or the verdict is refused. An app that lists nothing is unpinned, which a finding of its key says."""
     if bundle_name not in expected.bundle_names:
         raise RejectedEvidence(Reason.APP_MISMATCH, "the verdict is about another app")
     if expected.app_ids:
@@ -123,7 +123,7 @@ def _matching_app(
     if expected.signing_digests:
         ours = [any(compare_digest(digest, listed) for listed in expected.signing_digests) for digest in digests]
         if not ours or not all(ours):
-            raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the verdict's app is signed by somebody else")
+            raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the verdict's app has another signer")
     return app_id
 
 

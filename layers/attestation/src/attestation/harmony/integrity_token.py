@@ -42,9 +42,9 @@ MIN_CERTIFICATES: Final = 2
 MAX_CERTIFICATES: Final = 4
 
 SIGNING_HOST: Final = "sysintegrity.platform.hicloud.com"
-"""Who signs for the profiles ``hms`` and ``next``."""
+"""The signer for the profiles ``hms`` and ``next``."""
 ENHANCED_SIGNER: Final = "Harmony OS Device Attestation Service"
-"""The common name of who signs for the profile ``enhanced``."""
+"""The common name of the signer for the profile ``enhanced``."""
 _SUBJECT_ALTERNATIVE_NAME: Final = "2.5.29.17"
 _DNS_NAME: Final = der.context(2, constructed=False)
 
@@ -172,7 +172,8 @@ def _check_signer(token: IntegrityToken, profile: IntegrityProfile) -> None:
     if usage is not None and usage & KEY_CERT_SIGN:
         raise RejectedEvidence(Reason.CHAIN_KEY_USAGE, "the signer's key is for certificates, as a phone's own CA's is")
     if profile is IntegrityProfile.ENHANCED:
-        # That this one must be no CA no document says: OpenHarmony's certificate of that name is one. Policy is told.
+        # No document says that this one must not be a CA: OpenHarmony's certificate of that name is one. Policy is
+        # told.
         if _common_names(leaf) != [ENHANCED_SIGNER]:
             raise _not_the_signer("the signer has another name")
         return

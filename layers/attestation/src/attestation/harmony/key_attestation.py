@@ -2,17 +2,17 @@
 
 :data:`STEPS` numbers what is checked, in the order of the code. Sources: Huawei's guide "device attestation servers",
 the public code of OpenHarmony (``security_huks``, ``security_certificate_framework``), and genuine chains. Huawei's and
-OpenHarmony's own sample verifiers are no models: they take certificates of phones and developers for CAs, or trust
-whatever root a chain brings.
+OpenHarmony's own sample verifiers are not to be followed: they take certificates of phones and developers for CAs, or
+trust whatever root a chain brings.
 
-**Bytes that anybody can change.** Every byte of a chain takes part in a check, but for an in-chain root, of which only
+**Bytes that a relay can change.** Every byte of a chain takes part in a check, but for an in-chain root, of which only
 the key is looked at. And an ECDSA signature (r, s) has a twin, (r, n - s), that is just as good. So a chain's own bytes
 must never serve as an identity or a replay key; the key id does.
 
-What an attestation does not prove: how the device booted (no HUKS attestation says so; ask for device integrity
-beside it), and that the *session* runs on that device. An anonymous leaf lives seven days: verify it on receipt, keep
-the verdict, and never judge the same chain again. Nothing here asks for revocation: leaves that a server of Huawei's
-issued say that there is none for them; where a certificate of the device issued the leaf, a finding says so.
+What an attestation does not prove: how the device booted (no HUKS attestation says so; ask for device integrity as
+well), and that the *session* runs on that device. An anonymous leaf lives seven days: verify it on receipt, keep the
+verdict, and never judge the same chain again. Nothing here asks for revocation: leaves that a server of Huawei's issued
+say that there is none for them; where a certificate of the device issued the leaf, a finding says so.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ ORIGIN_UNKNOWN: Final = "harmony-key-origin-unknown"
 APP_MODE_UNKNOWN: Final = "harmony-app-mode-unknown"
 """Finding: the release does not say whether the app is a debug build."""
 SIGNER_UNPINNED: Final = "harmony-signer-unpinned"
-"""Finding: the app is registered without app ids and identifiers, so anybody's build of that name passes."""
+"""Finding: the app is registered without app ids and identifiers, so any build of that name passes."""
 REVOCATION_UNCHECKED: Final = "harmony-revocation-unchecked"
 """Finding: a non-anonymous chain, whose device certificate may be revoked; Huawei's list was not asked."""
 ISSUED_ON_DEVICE: Final = "harmony-issued-on-device"
@@ -194,7 +194,7 @@ def _check_application(application: Application, expected: HarmonyReferenceValue
         return
     if application.app_id in expected.app_ids or application.app_identifier in expected.app_identifiers:
         return
-    raise RejectedEvidence(Reason.SIGNER_MISMATCH, "our bundle name, signed by somebody else")
+    raise RejectedEvidence(Reason.SIGNER_MISMATCH, "our bundle name, another signer")
 
 
 def _key_manager_level(statement: AttestationStatement, *, simulator: bool) -> int | None:

@@ -1,7 +1,7 @@
 """The root of OpenHarmony's simulator and development boards, known so that it can be kept out.
 
-The private keys of its CAs stand in OpenHarmony's public source (``dcm_certs_and_key.h``), so anybody can attest
-anything under it. It ships with nobody's anchors; only its digests are here. A development stage that wants simulators
+The private keys of its CAs stand in OpenHarmony's public source (``dcm_certs_and_key.h``), so anyone can attest
+anything under it. It ships with no anchors; only its digests are here. A development stage that wants simulators
 hands the certificate itself to :meth:`attestation.endorsements.Endorsements.with_openharmony_simulator`.
 """
 

@@ -1,7 +1,7 @@
 """What rules can tell apart in a value: a number by the bounds it meets, a text by those that it is compared with.
 
 A patch of five months and one of seven are the same to ``patch_age_months > 24``. So each value is replaced by one that
-no rule can tell from it: equal questions then get one evaluation, and nobody's verdict changes. A path that is read in
+no rule can tell from it: equal questions then get one evaluation, and no verdict changes. A path that is read in
 any other way than by comparing it with literals keeps its value.
 """
 

@@ -1,6 +1,6 @@
 """The appraisal policy in Cedar: compiled once per version, it judges facts and returns findings; it never raises.
 
-A ``forbid`` that matches is a finding. Whether something is permitted at all is asked beside it. An evaluation that
+A ``forbid`` that matches is a finding. Whether anything is permitted at all is asked separately. An evaluation that
 fails would make Cedar skip a rule, and a skipped ``forbid`` fails open: so it refuses, as ``policy-error``.
 
 Of the rules, those that can apply to this type of key and have not expired are evaluated; of the facts, what these
@@ -38,10 +38,11 @@ from attestation.appraisal.result import Finding, Tier
 __all__ = ["CedarPolicy", "PolicyInvalid", "Rule", "default_policy", "schema", "schema_text"]
 
 MAX_JUDGED: Final = 2048
-"""Answers kept. Forgotten all at once when there are more: whoever sends ever new facts only slows themselves down."""
+"""Answers kept. Forgotten all at once when there are more: a client that sends ever new facts only slows itself
+down."""
 
 MAX_BYTES_KEPT: Final = 2048
-"""Most bytes that the answers kept may take, for each of them: what facts say is long where an attacker wants it so."""
+"""Most bytes for each answer kept, on average: an attacker can make facts long."""
 
 _BYTES_OF_AN_ANSWER: Final = 320  # digest, key, tuple and their place in the dict, measured
 _POLICY_ERROR: Final = Finding(POLICY_ERROR, Tier.CONTRAINDICATED)
@@ -76,8 +77,8 @@ class CedarPolicy:
 
     @classmethod
     def compile(cls, text: str, *, version: int = 0, kept: int = MAX_JUDGED) -> CedarPolicy:
-        """The policy that ``text`` is, which keeps up to ``kept`` answers. Raises :class:`PolicyInvalid` when it is
-        none, or not as the schema says."""
+        """Compile ``text`` into a policy that keeps up to ``kept`` answers. Raises :class:`PolicyInvalid` when it is no
+        policy, or does not fit the schema."""
         rules = read_rules(text)
         checked = cedarpy.validate_policies(text, schema())
         if not checked.validation_passed:

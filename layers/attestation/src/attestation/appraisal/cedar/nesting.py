@@ -1,6 +1,6 @@
 """How deep a policy text may nest. Cedar's parser recurses, and a text of a few thousand brackets ends its process.
 
-Whoever may publish could otherwise stop every function that compiles the policy: not an error there, but a crash.
+A publisher could otherwise stop every function that compiles the policy: not by an error there, but by a crash.
 """
 
 from __future__ import annotations

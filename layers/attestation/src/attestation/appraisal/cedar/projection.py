@@ -86,7 +86,7 @@ class _Reader:
             self.identified = True  # the app or the action, as a value
             return
         if len(path) == 1:
-            # The record, or the entity as the value of an expression that somebody may ask for attributes.
+            # The record, or the entity as the value of an expression that a rule may ask for attributes.
             self.trees[root] = WHOLE
             self.identified = True
             return

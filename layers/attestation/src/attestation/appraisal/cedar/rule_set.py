@@ -140,5 +140,5 @@ class RuleSet:
 
 
 def _permits_all(est: Mapping[str, Any]) -> bool:
-    anybody = all(est[part] == {"op": "All"} for part in _SCOPE)
-    return est["effect"] == "permit" and anybody and not est["conditions"]
+    everyone = all(est[part] == {"op": "All"} for part in _SCOPE)
+    return est["effect"] == "permit" and everyone and not est["conditions"]

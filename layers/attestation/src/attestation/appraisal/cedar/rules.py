@@ -1,6 +1,6 @@
 """Rules: what the statements of an appraisal policy are to Bonafide, from Cedar's JSON form and the text's lines.
 
-Whatever would be read in two ways is refused here: templates, annotations that nobody knows, ids that are missing or
+Whatever could be read in two ways is refused here: templates, unknown annotations, ids that are missing or
 taken. Compiling relies on it in Lambda, where no linter ran before.
 """
 
@@ -99,7 +99,7 @@ def read_rules(text: str) -> tuple[ReadRule, ...]:
     if len(statements) != len(ordered):
         raise PolicyInvalid("The policy cannot be split into its statements.")
     if not ordered:
-        raise PolicyInvalid("The policy has no rule: it would refuse everybody.")
+        raise PolicyInvalid("The policy has no rule: it would refuse every device.")
     if len(ordered) > MAX_RULES:
         raise PolicyInvalid(f"The policy has more than {MAX_RULES} rules.")
     problems: list[str] = []

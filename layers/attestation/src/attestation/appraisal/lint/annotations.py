@@ -22,7 +22,7 @@ from attestation.appraisal.lint.linted_rule import LintedRule, did_you_mean
 from attestation.appraisal.lint.message import LintMessage
 
 SOON_SECONDS: Final = 7 * 86_400
-"""A rule that ends within this time is pointed out: whoever wrote it may have forgotten it."""
+"""A rule that ends within this time is pointed out: its author may have forgotten it."""
 
 _KNOWN: Final = frozenset().union(*ANNOTATIONS.values())
 _FORMS: Final[dict[str, tuple[str, Callable[[str | None], object], str, str]]] = {
@@ -84,7 +84,7 @@ def _names(rule: LintedRule) -> Iterator[LintMessage]:
     if rule.effect == "forbid" and "id" not in rule.annotations:
         yield rule.error(
             "missing-id",
-            "a forbid without an @id: nobody could find it in a decision record",
+            "a forbid without an @id could not be found in a decision record",
             'write @id("what-it-refuses") above it',
         )
 

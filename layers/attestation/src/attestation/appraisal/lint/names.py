@@ -225,7 +225,7 @@ def _arithmetic(rule: LintedRule, part: Expression) -> Iterator[LintMessage]:
         path = next((found for side in sides for inner in ex.parts_of(side) if (found := ex.path_of(inner))), None)
         yield rule.warning(
             "may-overflow",
-            "a calculation that leaves 64 bits fails, and whoever is judged then is refused (policy-error)",
+            "a calculation that leaves 64 bits fails, and the device is refused (policy-error)",
             "compare with a number instead; ages are facts already",
             line=rule.line_of_path(path) if path else None,
         )

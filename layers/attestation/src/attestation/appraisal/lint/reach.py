@@ -1,6 +1,6 @@
 """Rules that decide nothing: conditions that never hold, permits that a forbid covers, forbids where nothing is let in.
 
-Such a rule is worse than none: whoever wrote it believes that it works.
+Such a rule is worse than none: its author believes that it works.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> 
     permits = [rule for rule in rules if rule.effect == "permit"]
     if not any(ACCEPT in rule.actions for rule in permits):
         yield LintMessage(
-            1, "error", "no-permit", "", "nothing is permitted, so everybody would be refused",
+            1, "error", "no-permit", "", "nothing is permitted, so every device would be refused",
             "begin with permit (principal, action, resource);",
         )  # fmt: skip
         return
@@ -47,7 +47,7 @@ def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> 
     if all("expires" in rule.annotations for rule in ends):
         yield ends[-1].warning(
             "permits-end",
-            "every permit ends, and from then on everybody is refused",
+            "every permit ends, and from then on every device is refused",
             "leave @expires out of one permit, and let a forbid end instead",
             line=ends[-1].line_of_annotation("expires"),
         )
@@ -142,6 +142,6 @@ def _never_typed(rule: LintedRule) -> bool:
     form = {"staticPolicies": {"probe": probe}, "templates": {}, "templateLinks": []}
     try:
         text = cedarpy.policies_from_json_str(json.dumps(form))
-    except ValueError:  # nested deeper than Cedar reads JSON: nobody can tell, and nothing is claimed
+    except ValueError:  # nested deeper than Cedar reads JSON: not known, so nothing is claimed
         return False
     return cedarpy.validate_policies(text, schema()).validation_passed

@@ -1,7 +1,7 @@
 """A signal can lower trust, never raise it: no rule may let more pass because an app reported something.
 
-What an app says of itself, a hostile app says as it likes. So permits do not look at signals at all, and a forbid may
-only become truer by one more report. Whatever cannot be seen to keep to that is an error.
+A hostile app can say anything of itself. So permits do not look at signals at all, and a forbid may
+only become truer by one more report. A rule that cannot be shown to keep to that is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many different keys were there: exact while they are few, an estimate in constant memory when they are many.
 
 A device renews every five minutes, so a week of one device is two thousand decisions: shares of decisions are shares of
-whoever is busy. The estimate is HyperLogLog's (Flajolet et al. 2007) with the estimator of Ertl (arXiv 1702.01284,
+its busiest devices. The estimate is HyperLogLog's (Flajolet et al. 2007) with the estimator of Ertl (arXiv 1702.01284,
 algorithm 6), which needs no correction tables. Counters of the same size merge without loss.
 """
 

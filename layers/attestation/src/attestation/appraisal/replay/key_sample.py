@@ -40,7 +40,7 @@ class KeySample:
         self._heap: list[int] = []  # negated hashes: the largest is on top
 
     def wants(self, hashed: int) -> bool:
-        """Whether a key with this hash would be kept; asks before anybody makes a :class:`SampledKey` in vain."""
+        """Whether a key with this hash would be kept; ask before making a :class:`SampledKey` in vain."""
         return len(self._heap) < self.size or (self.size > 0 and hashed <= -self._heap[0])
 
     def add(self, hashed: int, seen: SampledKey) -> None:

@@ -1,7 +1,7 @@
 """Replay: recorded decisions judged again, under a draft. Pure: records in, a tally out.
 
 What is compared is the policy's verdict of that time (the record's tier) with the draft's, not whether the request
-went through: a challenge that was spent meanwhile is nobody's policy. The draft is judged as of one moment, the
+went through: a challenge that was spent meanwhile is no matter of policy. The draft is judged as of one moment, the
 replay's, so that a rule that has expired by then is not counted; ages are those of the record, taken when it was made.
 
 Speed is the policy's own: it judges once what its rules cannot tell apart (cedar_policy.py), which is exact.

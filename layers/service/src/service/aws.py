@@ -1,4 +1,4 @@
-"""AWS clients that keep a request's deadline, one face for their failures, and DynamoDB items.
+"""AWS clients that keep a request's deadline, one exception for their failures, and DynamoDB items.
 
 A function answers within seconds or says ``try-later``: waiting out botocore's default minute would only pile up
 requests behind a table that is down.
@@ -56,7 +56,7 @@ def kms() -> KMSClient:
 
 @cache
 def s3() -> Any:
-    """The S3 client of this process, with more patience than a request has: replays answer nobody."""
+    """The S3 client of this process, with more patience than a request has: no caller waits for a replay."""
     _keep_sdk_quiet()
     client = boto3.client("s3", config=_CONFIG.merge(Config(read_timeout=30.0)))
     keep_deadline(client)
@@ -76,8 +76,8 @@ def functions(read_timeout: float) -> Any:
 def _keep_sdk_quiet() -> None:
     """Hold the SDK's own loggers at WARNING, whatever the root logger's level is or becomes.
 
-    The attack: whoever may set a log level and read logs reads private keys. At DEBUG botocore logs whole requests and
-    answers, and the answer of KMS Decrypt is an unwrapped key.
+    The attack: a person who may set a log level and read logs reads private keys. At DEBUG botocore logs whole requests
+    and answers, and the answer of KMS Decrypt is an unwrapped key.
     """
     for name in _SDK_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
 """One deadline per request, known to every call that is made for it.
 
-A function that Lambda kills, or whose gateway stopped waiting, has answered nobody: what it spent is lost. So the edge
+A function that Lambda kills, or whose gateway stopped waiting, has not answered: what it spent is lost. So the edge
 opens a deadline, and the code below it asks here: the AWS clients and :mod:`service.vendors.outbound` before every
 attempt, for its timeout too, and use cases before they spend something that cannot be given back.
 
@@ -27,7 +27,7 @@ GATEWAY: Final = 29.0
 
 TO_SPEND: Final = 1.0
 """Seconds that must be left where something is spent: a write that is begun later may be carried out, and its answer
-come when nobody is left to hear it."""
+come when the caller has gone."""
 
 _LONGEST_START: Final = 15.0
 """Seconds from the gateway's clock to ours that are believed: a cold start. More is a clock that is wrong."""

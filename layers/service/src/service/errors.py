@@ -1,4 +1,5 @@
-"""What the AWS side raises beside the libraries' own errors; ``service.edge.http`` turns each into a public problem."""
+"""What the AWS side raises besides the libraries' own errors; ``service.edge.http`` turns each into a public
+problem."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ class Reason(StrEnum):
 
 
 class Rejected(BonafideError):
-    """The request was read, and what this stack knows speaks against it."""
+    """The request was read, and is refused by what this stack knows."""
 
     reason: Reason
 
@@ -34,7 +35,7 @@ class Rejected(BonafideError):
 
 
 class Contraindicated(Rejected):
-    """Evidence verified, and appraisal says no. ``result`` says which findings did it and what may be advised."""
+    """Evidence verified, and appraisal refuses it. ``result`` says which findings did and what may be advised."""
 
     def __init__(self, result: AttestationResult) -> None:
         enforced = ", ".join(finding.rule for finding in result.findings if finding.enforced)

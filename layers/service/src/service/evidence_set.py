@@ -1,4 +1,4 @@
-"""The evidence of one request: one piece that proves the key, and pieces that may stand beside it."""
+"""The evidence of one request: one piece that proves the key, and additional pieces."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class EvidenceSet:
         """What all pieces prove together, over one ``client_data_hash``, of client data that holds the opened
         ``challenge``. ``attested_key`` is given for a renewal.
 
-        The proof comes first: nobody asks Google about a key that is not one. Raises
+        The key comes first: Google is not asked about a key that does not verify. Raises
         :class:`~attestation.errors.AttestationError` as :func:`attestation.verify.verify` does, and
         :class:`~service.errors.Unavailable`.
         """

@@ -1,6 +1,6 @@
 """Whether two principals can be one person, as far as AWS can tell: the two-person rule asks this.
 
-The attacks: one operator assumes a role under two session names, or makes himself a federated session, or proposes as
+The attacks: one operator assumes a role under two session names, or creates a federated session, or proposes as
 an IAM user and approves as a session of a role that the user may assume. Callers choose the names of such sessions, and
 API Gateway tells no SourceIdentity (its ``$context.identity`` has no such member), so nothing says who is behind one.
 Only two kinds of names are a person's own: an IAM user's, and that of a user of IAM Identity Center, which is one
@@ -34,7 +34,7 @@ def person_of(arn: str) -> str:
 
 def may_propose_and_approve(arn: str) -> bool:
     """Whether a principal can be one of two persons: a user, or a session of a role. Federated sessions, the root user
-    and whatever else there is stand for nobody in particular."""
+    and all other principals stand for no particular person."""
     return _USER.fullmatch(arn) is not None or _ASSUMED.fullmatch(arn) is not None
 
 

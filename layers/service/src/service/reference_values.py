@@ -1,4 +1,5 @@
-"""Reading an app's reference values from its row, strictly: a row half understood would let in what its owner excluded.
+"""Reading an app's reference values from its row, strictly: a row read only in part would let in what its owner
+excluded.
 
 ``apple`` {app_ids, environments}, ``android`` {packages, signing_digests, verified_boot_keys, play_expected},
 ``harmony`` {bundle_names, app_ids, app_identifiers, signing_digests}; digests and boot keys are 64 lower-case
@@ -75,7 +76,7 @@ def _harmony(members: Mapping[str, object], where: str) -> HarmonyReferenceValue
         signing_digests=_digests(members, "signing_digests", where),
     )
     if not values.app_ids and not values.app_identifiers:
-        # A bundle name is anybody's to use.
+        # Any app can use a bundle name.
         raise _Wrong(f"{where} needs app_ids or app_identifiers")
     return values
 

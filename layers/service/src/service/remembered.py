@@ -4,10 +4,10 @@
 age of what we remember    what happens
 =========================  =========================================================================================
 below ``fresh``            nothing
-from ``fresh``             it is served at once, and read again beside the request
+from ``fresh``             it is served at once, and read again in the background
 from ``first``             it is read again first; the request waits for that, ``WAIT`` seconds at most
 nothing remembered         the request reads, within its own deadline
-a read fails or is slow    what is remembered goes on at once; reads keep a growing distance, and nobody waits for one
+a read fails or is slow    what is remembered goes on at once; reads keep a growing distance, no request waits for one
                            until one has succeeded in time
 =========================  =========================================================================================
 
@@ -39,7 +39,7 @@ LOST: Final = 10.0
 """Seconds after which a read is given up for lost."""
 
 _READING: Final = 6.0
-"""Seconds that a read beside requests may take: they cannot lend it their deadline."""
+"""Seconds that a background read may take: it has no request's deadline."""
 
 _LONGEST_PAUSE: Final = 30.0
 _MAX_THREADS: Final = 3
@@ -131,7 +131,7 @@ class Remembered(Generic[T]):
                 attempt.over.set()
 
     def _begin(self, now: float) -> _Attempt | None:
-        """Start a read beside the request, or join the one under way; ``None`` while reads pause."""
+        """Start a background read, or join the one under way; ``None`` while reads pause."""
         with self._lock:
             under_way = self._attempt
             if under_way is not None and not under_way.over.is_set() and under_way.began.age(now) < LOST:
@@ -164,7 +164,7 @@ class Remembered(Generic[T]):
         except Unavailable as error:
             log_unavailable(error.what)
             self._fail(attempt, error.what)
-        except Exception as error:  # nobody else would hear of it
+        except Exception as error:  # it would be lost with the thread
             log_unexpected(error)
             self._fail(attempt, type(error).__name__)
         finally:

@@ -199,7 +199,7 @@ class JudgingSettings:
                 "environment variable DEVELOPMENT_TRUST_ANCHORS must not hold the OpenHarmony simulator's root, which "
                 "has its own: OPENHARMONY_SIMULATOR_ROOT"
             )
-        # The simulator's CA keys are published: whoever likes mints its keys.
+        # The simulator's CA keys are published: anyone can mint its keys.
         if self.openharmony_simulator_root and self.stage != "dev":
             raise SettingsError("environment variable OPENHARMONY_SIMULATOR_ROOT must be empty unless STAGE is dev")
 

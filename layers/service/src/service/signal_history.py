@@ -12,7 +12,7 @@ from service.telemetry.decisions import count, log_unavailable, log_unexpected, 
 def note_best_effort(attested_keys: AttestedKeys, key: EnrolledKey, noted: SignalHistory, request_id: str) -> bool:
     """Write ``noted`` on ``key``; a write that is lost is logged and counted, and never changes the answer.
 
-    False when the key changed meanwhile: whoever reads it again may try again.
+    False when the key changed meanwhile: a caller that reads it again may try again.
     """
     try:
         if attested_keys.note(key, noted):

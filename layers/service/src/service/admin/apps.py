@@ -41,7 +41,7 @@ class OneRegistration(RequestModel):
 
 
 class RegisterApp(RequestModel):
-    """PUT /admin/apps/{app}. It replaces what stands of the app; ``revision`` is the one that it was made from, 0 for
+    """PUT /admin/apps/{app}. It replaces the app's registration; ``revision`` is the one that it was made from, 0 for
     an app that is new."""
 
     app: App
@@ -75,7 +75,7 @@ def show_app(request: OneRegistration, call: StackCall) -> dict[str, object]:
 
 
 def register_app(request: RegisterApp, call: StackCall) -> dict[str, object]:
-    """Register an app, or replace what stands of one, unless somebody changed it since it was read."""
+    """Register an app, or replace its registration, unless it has changed since it was read."""
     wanted = Registration.from_record(request.model_dump(exclude={"revision", "why"}))
     details = {
         name: _told(value)

@@ -1,4 +1,4 @@
-"""Finding keys that are blocked, and letting in again those that one rule blocked.
+"""Listing blocked keys, and unblocking those that one rule blocked.
 
 The table of attested keys has no index of blocks, which every renewal would pay for; so these are scans, in pages that
 end with the request's time. Each page says where to go on. A page that was begun again does no harm: a key that is let
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_LISTED: Final = 500
 MOST_UNBLOCKED: Final = 200
-"""Most keys that one call lets in: each is a transaction of its own."""
+"""Most keys that one call unblocks: each is a transaction of its own."""
 
 _MOST_READ: Final = 20
 """Pages of a scan for one call: 20 MB at most."""
@@ -81,8 +81,8 @@ class BlockedKeyPages:
     def unblock_rule(
         self, rule: str, *, who: str, now: float, why: str, app: str | None = None, after: str | None = None
     ) -> Unblocked:
-        """Let in again the keys that ``rule`` blocked, whatever version of the policy it stood in, each with an audit
-        entry in its transaction. A block that a person placed stays, also one that comes at this moment."""
+        """Unblock the keys that ``rule`` blocked, in whatever version of the policy, each with an audit entry in its
+        transaction. A block that a person placed stays, also one that comes at this moment."""
         page = self.page(now=now, app=app, rule=rule, after=after, limit=MOST_UNBLOCKED)
         done = Unblocked(after=page.after, examined=page.examined)
         place = after

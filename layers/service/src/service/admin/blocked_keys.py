@@ -1,4 +1,4 @@
-"""Use cases of the Admin API: which keys are blocked, and letting in again all that one rule blocked."""
+"""Use cases of the Admin API: which keys are blocked, and unblocking all that one rule blocked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def list_blocked_keys(request: ListBlockedKeys, call: StackCall) -> dict[str, ob
 
 
 def unblock_rule(request: UnblockRule, call: StackCall) -> dict[str, object]:
-    """Let in again keys that one rule blocked, as many as one call can: call again while ``after`` is not null."""
+    """Unblock keys that one rule blocked, as many as one call can: call again while ``after`` is not null."""
     if request.after is None:
         # Before anything is done: what was begun is known, however it ends. Each key has an entry of its own besides.
         details = {} if request.app is None else {"app": request.app}

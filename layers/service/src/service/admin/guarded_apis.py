@@ -80,7 +80,7 @@ class GuardedApis(Protocol):
 
     def put(self, api: GuardedApi, *, seen: int, entry: AuditEntry) -> bool:
         """Store an API over the revision ``seen``, together with its audit entry. False when that is not the one that
-        stands: somebody else was faster, and nothing was written."""
+        stands: another operator was faster, and nothing was written."""
         ...
 
 
@@ -127,7 +127,7 @@ class DynamoDBGuardedApis:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRoutes:
-    """The routes of the latest trust bundle of ``issuer``, verified like anybody would who relies on it."""
+    """The routes of the latest trust bundle of ``issuer``, verified as a relying party would."""
 
     trust_bundles: TrustBundles
     issuer: str

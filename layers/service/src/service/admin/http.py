@@ -119,7 +119,7 @@ class _AdminEdge(Edge[W]):
 def _signer(event: Mapping[str, Any]) -> str:
     """The ARN that API Gateway verified the signature of.
 
-    The attack: the route's authorization is switched off by mistake, or the function gets a second trigger, and anybody
+    The attack: the route's authorization is switched off by mistake, or the function gets a second trigger, and anyone
     publishes policies. Without a signer nothing is done.
     """
     identity = gateway_member(event, "identity")
@@ -145,7 +145,7 @@ def _path(event: Mapping[str, Any]) -> str:
 def _check_slashes(event: Mapping[str, Any], route: Route[W]) -> None:
     """A slash that was sent encoded is a part of a name, and never one between them.
 
-    The attack: somebody is denied ``policies/*/approve`` and sends ``policies/shop%2Fapprove``. Where IAM compares
+    The attack: a caller is denied ``policies/*/approve`` and sends ``policies/shop%2Fapprove``. Where IAM compares
     paths as they were sent, that is another one; decoded here, it would be the same.
     """
     parameters = event.get("pathParameters")
@@ -161,7 +161,7 @@ def _check_slashes(event: Mapping[str, Any], route: Route[W]) -> None:
 def _members(event: Mapping[str, Any], method: str, named: Mapping[str, str]) -> Mapping[str, object]:
     given = texts(event.get("queryStringParameters")) if method == "GET" else _body(event)
     if set(given) & set(named):
-        # Two names for one thing: whoever reviews the path must not overlook the body.
+        # Two values for one member: a reviewer of the path must not overlook the body.
         raise MalformedRequest("a member stands in the path and beside it")
     return {**given, **named}
 
@@ -225,5 +225,5 @@ def _problem_reply(
     document = problem.document(instance=request_id) | {"detail": detail}
     if messages:
         document["messages"] = list(messages)
-    # No CORS header: no web page has any business here.
+    # No CORS header: no web page should call this API.
     return reply(problem.status, json.dumps(document), problem_headers(problem))

@@ -1,4 +1,4 @@
-"""Use cases of the Admin API: taking back what was granted, one attested key or every token of an app."""
+"""Use cases of the Admin API: revoking one attested key, or every token of an app."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OneKey(RequestModel):
 
 
 class BlockKey(RequestModel):
-    """POST /admin/keys/{key_id}/block. For ``seconds``, or for good without them."""
+    """POST /admin/keys/{key_id}/block. For ``seconds``; without them, permanently."""
 
     key_id: KeyId
     reason: Annotated[str, Field(max_length=2000)] = ""  # how long one may be is said in the words of blocking
@@ -53,7 +53,7 @@ class RefuseOlderTokens(RequestModel):
 
 
 def show_key(request: OneKey, call: StackCall) -> dict[str, object]:
-    """One key: whose it is, and whether it is blocked."""
+    """One key: its app, and whether it is blocked."""
     try:
         return call.stack.blocking.show(request.key_id).to_record()
     except BlockingRefused as error:
@@ -75,7 +75,7 @@ def block_key(request: BlockKey, call: StackCall) -> dict[str, object]:
 
 
 def unblock_key(request: UnblockKey, call: StackCall) -> dict[str, object]:
-    """Let a blocked key in again."""
+    """Unblock a key."""
     entry = entry_of(call, key_subject(request.key_id), "unblock-key", request.why)
     try:
         with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):

@@ -151,7 +151,7 @@ def approve_policy(request: ApprovePolicy, call: StackCall) -> dict[str, object]
 
 
 def reject_policy(request: RejectPolicy, call: StackCall) -> dict[str, object]:
-    """Take a proposal from the table."""
+    """Withdraw a proposal."""
     return _carry_out(call, request, call.stack.publishing.reject, Effect.NEXT_RENEWAL)
 
 

@@ -40,7 +40,7 @@ class Published:
 
 
 class Publication(Protocol):
-    """Who publishes."""
+    """What publishes trust bundles."""
 
     def now(self) -> Published:
         """Publish what the tables say. Never raises: the change stands whether this works or not."""
@@ -49,9 +49,9 @@ class Publication(Protocol):
 
 @contextmanager
 def published_in_doubt(publication: Publication, look: str) -> Iterator[None]:
-    """Publish, too, when it is not known whether a change was made: it may stand, and its answer be lost. Whoever looks
-    then, by the command ``look``, finds it in the table, and does not see that relying parties know nothing of it. The
-    change gets the time of the request less :data:`KEPT_FOR_PUBLICATION`.
+    """Publish, too, when it is not known whether a change was made: it may stand, and its answer be lost. An operator
+    who looks then, by the command ``look``, finds it in the table, and does not see that relying parties know nothing
+    of it. The change gets the time of the request less :data:`KEPT_FOR_PUBLICATION`.
 
     Raises :class:`~service.errors.ChangeInDoubt`.
     """

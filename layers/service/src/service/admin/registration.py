@@ -42,7 +42,7 @@ class AppNotRegistered(RegistrationRefused):
 
 
 class RegistrationOvertaken(RegistrationRefused):
-    """Somebody else changed the same app at this moment, and nothing was written."""
+    """Another operator changed the same app at this moment, and nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class Registration:
                 "--android-package, a bundle with --harmony-bundle, or a built app with --from."
             )
         if bool(self.android_packages) != bool(self.android_signing_digests):
-            # A package's name is anybody's to use: without its signer every repackaged copy would be the app.
+            # Any app can use a package's name: without its signer every repackaged copy would be the app.
             raise RegistrationRefused("An Android app needs both --android-package and --android-signer.")
         if self.play_expected and not self.android_packages:
             raise RegistrationRefused(
@@ -227,7 +227,7 @@ class Registrations:
 
     def _update(self, registration: Registration, stood: dict[str, Any]) -> dict[str, Any]:
         registration.check()
-        # Whoever changed the row since it was read keeps the change: their command, or a build's registration.
+        # A change of the row since it was read is kept: another operator's, or a build's registration.
         seen = {f":was_{name}": stood[name] for name in _SEEN if name in stood}
         values: dict[str, object] = {
             ":audiences": _texts(registration.audiences),
@@ -278,7 +278,7 @@ def _revision(item: Mapping[str, Any]) -> int:
 
 
 def _overtaken(app: str) -> RegistrationOvertaken:
-    return RegistrationOvertaken(f"Somebody else changed {app} at this moment: try again.")
+    return RegistrationOvertaken(f"Another operator changed {app} at this moment: try again.")
 
 
 def _texts(values: Iterable[str]) -> dict[str, object]:

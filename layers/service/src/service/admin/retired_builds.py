@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_RETIRED: Final = 200
-"""Most retired builds of one app and platform: beyond, a minimum build says it better."""
+"""Most retired builds of one app and platform: beyond that, set a minimum build."""
 
 _BUILD: Final = re.compile(r"[!-~]{1,64}\Z", re.ASCII)
 

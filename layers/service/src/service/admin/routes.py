@@ -56,7 +56,7 @@ def show_api(request: OneApi, call: StackCall) -> dict[str, object]:
 
 
 def set_routes(request: SetRoutes, call: StackCall) -> dict[str, object]:
-    """Replace an API's routes, unless somebody changed them since they were read, and have it published."""
+    """Replace an API's routes, unless they have changed since they were read, and have them published."""
     routes = _routes(request.routes)
     _check_new(routes, call.stack.apis.find(request.audience))
     api = GuardedApi(

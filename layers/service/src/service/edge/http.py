@@ -48,9 +48,9 @@ class Call:
     """One REST proxy event, read: header names in lower case, ``body`` after base64, ``None`` when there is none.
 
     ``route`` is the route's path as the template names it, as in ``/v1/client-policies/{app}``, and ``path_members``
-    what stood in its braces; the path itself begins, behind a custom domain, with whatever maps to the API, so nothing
-    goes by it. ``query`` are the query string's members;
-    ``header_values`` has every value of a repeated header. ``domain`` and ``stage_path`` are of the URL called.
+    what stood in its braces; the path itself begins, behind a custom domain, with the base path mapping, so it is not
+    used. ``query`` are the query string's members; ``header_values`` has every value of a repeated header. ``domain``
+    and ``stage_path`` are of the URL called.
     """
 
     route: str
@@ -123,8 +123,8 @@ def endpoint(
     """A Lambda handler around a use case.
 
     ``use_case`` is called with the request, ``now`` (Unix seconds), ``wire``'s collaborators and, when ``action`` is
-    given, ``record``: a decision line is then written for every call. When ``wire`` runs, says
-    :class:`~service.edge.gateway.Edge`.
+    given, ``record``: a decision line is then written for every call. :class:`~service.edge.gateway.Edge` says when
+    ``wire`` runs.
     """
     edge = _VerifierEdge(
         model=model, use_case=use_case, wire=wire, success=success, action=action, members=members, clock=clock
@@ -251,7 +251,7 @@ def _read_call(event: Mapping[str, Any], request_id: str) -> Call:
 
 
 def _header_values(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """All values of every header. A client may spell one name in two ways to get two values past whoever looks up a
+    """All values of every header. A client may spell one name in two ways to get two values past code that looks up a
     single spelling."""
     several = event.get("multiValueHeaders")
     if not isinstance(several, Mapping):

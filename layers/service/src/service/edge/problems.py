@@ -246,4 +246,4 @@ def _of_service(reason: ServiceReason) -> Problem:
 
 
 ADVICE_OF: Final[Mapping[StrEnum, tuple[str, ...]]] = {EvidenceReason.BUILD_RETIRED: ("update-app",)}
-"""What an app is told to do where no policy is asked: the owner's own word stands behind it."""
+"""What an app is told to do where no policy is asked, because its owner decided so."""

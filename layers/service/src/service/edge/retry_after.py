@@ -2,7 +2,8 @@
 
 Every 503 and 429 that a function makes carries a Retry-After (RFC 9110 §10.2.3) of :data:`SOONEST` to :data:`LATEST`
 seconds, drawn anew for each answer. Those that API Gateway makes by itself carry :data:`SOONEST`, because a gateway
-response is fixed text. Clients add a jitter of their own to either (docs/api-errors.md): the fixed one spreads nobody.
+response is fixed text. Clients add a jitter of their own to either (docs/api-errors.md): the fixed one spreads no
+retries.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from service.telemetry.decisions import log_unavailable
 from service.telemetry.support_code import support_code, support_key
 
 REREAD: Final = 45.0
-"""Seconds after which the table is read again before anything is answered; beside requests from :data:`FRESH` on."""
+"""Seconds after which the table is read again before anything is answered; in the background from :data:`FRESH` on."""
 
 FRESH: Final = 30.0
 

@@ -15,8 +15,8 @@ from service.tables.trust_bundles import RememberedTrustBundles
 class OwnTrustBundle:
     """The latest bundle of ``issuer``, verified by ``root_key`` once per version.
 
-    Verified, although it comes from our own table: who can write the table, and not use the root key, must not be able
-    to add a key that tokens are verified with, nor to lift a block.
+    Verified, although it comes from our own table: an attacker who can write the table, but not use the root key, must
+    not be able to add a key that tokens are verified with, nor to lift a block.
     """
 
     trust_bundles: RememberedTrustBundles

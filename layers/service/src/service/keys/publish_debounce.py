@@ -1,7 +1,7 @@
-"""Asking for a publication: many wishes at once become one trust bundle.
+"""Requesting a publication: many requests at once become one trust bundle.
 
-Whoever changed a table that bundles are made of places a marker, and only the one who placed it invokes
-RotateSigningKeyFunction. That one removes the marker *before* it reads the tables. So whoever finds a marker knows that
+A process that changed a table that bundles are made of places a marker, and only the one that placed it invokes
+RotateSigningKeyFunction, which removes the marker *before* it reads the tables. So a process that finds one knows that
 a publication is still to come that will read what was written before: a hundred blocks in a second are a few bundles,
 and none is left out.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 STALE: Final = 5.0
-"""Seconds after which a marker counts as absent: whoever placed it died before anybody was invoked."""
+"""Seconds after which a marker counts as absent: the process that placed it died before it invoked the function."""
 
 INVOKING_TIMEOUT: Final = 2.0
 """Seconds to wait until Lambda has taken an asynchronous event."""
@@ -40,15 +40,16 @@ class PublishDebounce(Protocol):
     """The one marker of a stack. Every method raises :class:`~service.errors.Unavailable`."""
 
     def place(self, now: float) -> bool:
-        """Place it. False when one stands that is young enough to be heeded: somebody else has asked."""
+        """Place it. False when one stands that is young enough to count: another process has asked."""
         ...
 
     def withdraw(self, now: float) -> None:
-        """Take back the marker that was placed at ``now``: nobody could be asked. Another's is left alone."""
+        """Take back the marker that was placed at ``now``: the function could not be invoked. Another's is left
+        alone."""
         ...
 
     def remove(self) -> None:
-        """Remove it, whoever placed it: from here on, whoever wants a publication asks for another one."""
+        """Remove it, whichever process placed it: a publication wanted from here on is another one."""
         ...
 
 
@@ -98,11 +99,11 @@ class DynamoDBPublishDebounce:
 
 
 class PublicationRequests(Protocol):
-    """Whom use cases ask for a publication."""
+    """How use cases request a publication."""
 
     def ask(self, now: float) -> None:
-        """Have the tables published soon. Never raises: the change stands, the next wish and the hourly publication
-        carry it out."""
+        """Have the tables published soon. Never raises: the change stands, and the next request or the hourly
+        publication carries it out."""
         ...
 
 
@@ -119,7 +120,7 @@ class InvokedRequests:
             if not self.marker.place(now):
                 return
         except Unavailable as error:
-            # Whether anybody was asked is not known: better twice than not at all.
+            # Whether the function was invoked is not known: better twice than not at all.
             log_unavailable(error.what)
         what = self._invoke()
         if what is None:

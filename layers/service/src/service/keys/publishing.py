@@ -19,7 +19,7 @@ from service.tables.trust_bundles import TrustBundles
 from service.telemetry.decisions import count, logger
 
 ATTEMPTS: Final = 5
-"""How often publishing yields to somebody who took the version first."""
+"""How often publishing yields to a process that took the version first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Publisher:
         Raises :class:`~service.errors.Unavailable`; a caller then announces nothing.
         """
         for _ in range(ATTEMPTS):
-            # The version is read before everything else: whoever publishes in between takes the version, so a bundle
+            # The version is read before everything else: a publication in between takes the version, so a bundle
             # can never be newer by number and older by content.
             latest = self.trust_bundles.latest(self.issuer)
             rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
@@ -62,7 +62,7 @@ class Publisher:
         raise Unavailable(f"{ATTEMPTS} publishers were faster")
 
     def _fitting(self, bundle: TrustBundle, now: float) -> tuple[TrustBundle, str]:
-        """``bundle`` with what was revoked, signed: every blocked key, or as many as there is room for beside routes.
+        """``bundle`` with what was revoked, signed: every blocked key, or as many as there is room for besides routes.
 
         The attack: keys that are blocked by rules by the thousand, in a stack with many routes. A bundle that is too
         large is not published at all, and neither is what an operator does about it.
@@ -75,7 +75,7 @@ class Publisher:
                 return full, text
             most //= 2
             if not most or not any(status.blocked_keys for status in full.apps.values()):
-                # No authorizer would take it. The last one goes on; somebody has to remove routes.
+                # No authorizer would take it. The last one goes on; an operator has to remove routes.
                 raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
             logger().warning("too many blocked keys for a trust bundle", listed=most)
             count("BlocksNotListed")

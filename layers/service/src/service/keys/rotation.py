@@ -35,7 +35,7 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """Keeps a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one.
+    """Rotates a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one.
 
     ``routes`` are those of APIs that the apis table does not have.
     """

@@ -25,7 +25,7 @@ def block_by_rules(
     """Block ``key_id`` for the longest time that an enforced finding asks for, and have that published.
 
     Whether a block by these findings was placed. Raises :class:`~service.errors.Unavailable` when that cannot be done
-    now; a publication that nobody could be asked for is no reason.
+    now; a publication that could not be requested is no reason.
     """
     asking = [finding for finding in findings if finding.enforced and finding.block_seconds]
     if not asking:

@@ -120,14 +120,14 @@ class Detectors(_Part):
 
     debugger: Detector = _detector("debugger", "A debugger is attached to the app.")
     hooking: Detector = _detector("hooking", "The app's code is being rewired (Frida, Xposed, Substrate …).")
-    memory_dump: Detector = _detector("memory-dump", "Somebody reads the app's memory from outside.")
+    memory_dump: Detector = _detector("memory-dump", "Another process reads the app's memory.")
     root: Detector = _detector("root", "The device is rooted (Android, HarmonyOS).")
     jailbreak: Detector = _detector("jailbreak", "The device is jailbroken (iOS, HarmonyOS).")
     emulator: Detector = _detector("emulator", "The app runs on an emulator or simulator.")
     overlay: Detector = _detector("overlay", "Another app draws over this one.")
     screen_capture: Detector = _detector("screen-capture", "The screen is recorded, mirrored or captured.")
     accessibility_abuse: Detector = _detector(
-        "accessibility-abuse", "An accessibility service that is none reads or operates the app."
+        "accessibility-abuse", "A false accessibility service reads or operates the app."
     )
     app_clone: Detector = _detector("app-clone", "The app runs inside a cloning or virtualisation app.")
     repackaged: Detector = _detector("repackaged", "The app is not as it was signed, or not signed by its owner.")

@@ -1,4 +1,4 @@
-"""What is wrong with a ``client.json``, line by line, before anybody signs it."""
+"""What is wrong with a ``client.json``, line by line, before it is signed."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _last_comma(error: json.JSONDecodeError) -> int | None:
 
 
 def _repeated(path: Path, places: Places) -> LintMessage:
-    text = f"{path[-1]} stands there twice: two readers would believe two different ones."
+    text = f"{path[-1]} occurs twice: two readers would believe two different ones."
     return _message(places.line(path), "repeated-member", text, "keep one")
 
 

@@ -57,7 +57,7 @@ _ATTEMPTS: Final = 3
 
 
 class SecondPersonNeeded(PolicyConflict):
-    """The caller may not do this, because of who the caller is."""
+    """This caller may not do this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,7 +339,8 @@ class PolicyPublishing:
         must not. A renewal dates its token by a clock that it reads before it reads the head, and by ``tokens_from`` at
         the earliest (:mod:`service.keys.token_issuer`). So it is enough that ``not_before`` lies after the moment at
         which the head moved. Hence the clock is read as late as possible, the move is given some time, and when it took
-        longer the times are put off. All of that by more than our clocks may differ: the renewal's is another one.
+        longer the times are put off. All of that allows for more than our clocks may differ: the renewal's is another
+        one.
         """
         for _ in range(_ATTEMPTS):
             head = self.policies.head(app)

@@ -71,12 +71,12 @@ class PolicyVersion:
     approved_by: str = ""
 
     def holding(self, appraisal: str, client: str, client_jws: str = "") -> StoredPolicy:
-        """It with its documents."""
+        """This version with its documents."""
         facts: dict[str, Any] = {name: getattr(self, name) for name in FACTS}
         return StoredPolicy(**facts, appraisal=appraisal, client=client, client_jws=client_jws)
 
     def to_record(self) -> dict[str, object]:
-        """Its members, JSON-ready."""
+        """The members of this version, JSON-ready."""
         return {name: getattr(self, name) for name in FACTS} | {"effect": self.effect.value}
 
     @property

@@ -48,7 +48,7 @@ def api_subject(audience: str) -> str:
 
 
 def rule_subject(rule: str) -> str:
-    """The subject of letting in again all that one rule of a policy blocked."""
+    """The subject of unblocking all that one rule of a policy blocked."""
     return f"rule/{rule}"
 
 

@@ -1,4 +1,4 @@
-"""Blocking one attested key: taken back at once, for a time or for good.
+"""Blocking one attested key at once, for a time or permanently.
 
 A block is one transaction over two tables: the key's own row, which refuses its renewals from that moment, and the
 revocations table, which the next trust bundle is made from. Publishing that is the caller's next step.
@@ -51,7 +51,7 @@ class KeyChanging(BlockingRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyStatus:
-    """What an operator sees of one key. Times are Unix seconds; ``blocked_until`` is ``None`` for a block for good.
+    """What an operator sees of one key. Times are Unix seconds; ``blocked_until`` is ``None`` for a permanent block.
     ``reason`` is why, ``blocked_by`` who: a person's identity, or ``policy 12: hooking-tool`` for a rule."""
 
     key_id: str
@@ -88,12 +88,12 @@ class Blocking(Protocol):
         seconds: int | None = None,
         entry: AuditEntry | None = None,
     ) -> KeyStatus:
-        """Block a key on a person's word, for ``seconds`` or for good; a block that stands is replaced. ``entry`` is
+        """Block a key for a person, for ``seconds`` or permanently; an existing block is replaced. ``entry`` is
         written with it or not at all."""
         ...
 
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
-        """Block a key on a rule's word. False when a block stands already that lasts as long or longer."""
+        """Block a key for a rule. False when there is a block already that lasts as long or longer."""
         ...
 
     def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStatus:
@@ -218,7 +218,7 @@ class DynamoDBBlocking:
                 "TableName": self.attested_keys,
                 "Key": {"key_id": {"S": row["key_id"]}},
                 "UpdateExpression": expression,
-                "ConditionExpression": condition,  # as it was read: whoever was faster is looked at again
+                "ConditionExpression": condition,  # as it was read: after a faster change it is read again
                 "ExpressionAttributeNames": {"#state": "state", "#blocked": "blocked", "#expires": "expires_at"},
                 "ExpressionAttributeValues": to_item({**values, **seen}),
             }
@@ -242,7 +242,7 @@ class DynamoDBBlocking:
             what = "dynamodb:TransactWriteItems"
             if not transact(self.client, parts, what=what, written=written, sleep=self.sleep):
                 return True
-            self.sleep(0.05 * 2**attempt)  # it is renewing just now, or somebody else blocks it
+            self.sleep(0.05 * 2**attempt)  # it is renewing just now, or another operator blocks it
         raise KeyChanging("The key changed at this moment: try again.")
 
 

@@ -103,7 +103,7 @@ def read_build_expectations(members: object, where: str) -> BuildExpectations:
     ``retired``}.
 
     ``where`` is how an operator knows the row. Raises :class:`~service.errors.Unavailable` for one that says something
-    else: a minimum half understood would let in what its owner excluded.
+    else: a minimum read only in part would let in what its owner excluded.
     """
     try:
         known: Mapping[str, Any] = _of_type(members, Mapping)

@@ -50,7 +50,7 @@ class NotBefore:
                 failed = transact(self.client, parts, what=_WHAT)
             if not failed:
                 return moment
-            # Somebody refused older tokens at this moment: by a later time than ours, or an earlier one. Look again.
+            # Another change refused older tokens just now: by a later time than ours, or an earlier one. Look again.
         raise Unavailable("the app's not-before keeps changing")
 
 

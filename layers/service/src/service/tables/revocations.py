@@ -1,11 +1,11 @@
-"""The revocations table: what was taken back of each app, and must reach every relying party at once.
+"""The revocations table: what was revoked of each app, and must reach every relying party at once.
 
-The times before which apps' tokens are refused (:mod:`service.tables.not_before`), and each key that was blocked
-lately (:mod:`service.tables.blocked_keys`). (A third kind of row is :mod:`service.keys.publish_debounce`'s.) Renewals
-are refused by the key's own state in attested_keys, for as long as the block lasts; relying parties only need to hear
-of a key until the last token that it holds has expired. So these rows, and with them the trust bundle, forget a block
-after :data:`~service.tables.blocked_keys.LISTED`, however long it lasts, and one for a shorter time sooner. A token
-that was minted after a block ended is good, also while a bundle still names the key: the row says until when.
+The times before which apps' tokens are refused (:mod:`service.tables.not_before`), and each key that was blocked lately
+(:mod:`service.tables.blocked_keys`). (A third kind of row is :mod:`service.keys.publish_debounce`'s.) Renewals are
+refused by the key's own state in attested_keys, for as long as the block lasts; relying parties only need to know of a
+key until the last token that it holds has expired. So these rows, and with them the trust bundle, forget a block after
+:data:`~service.tables.blocked_keys.LISTED`, however long it lasts, and one for a shorter time sooner. A token that was
+minted after a block ended is good, also while a bundle still names the key: the row says until when.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PUBLICATION: Final = "publication"
 
 MAX_LISTED: Final = 12_000
 """Most blocked keys in one trust bundle, so that it stays within what authorizers read. Beyond, those that rules
-blocked longest ago are left out: their tokens have expired first. Whoever blocks more than that within minutes wants
-the app's not-before instead."""
+blocked longest ago are left out: their tokens have expired first. An operator who blocks more than that within minutes
+wants the app's not-before instead."""
 
 
 class Revocations(Protocol):
@@ -78,7 +78,7 @@ def statuses_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MA
     """The statuses that rows of the table amount to at ``now``; TTL deletes late, so dates are judged here.
 
     Of more than ``most`` blocked keys, those that persons blocked come first, then those blocked last. The attack:
-    somebody enrols thousands of keys and has each blocked by a rule, to push one that an operator blocked off the list.
+    a client enrols thousands of keys and has each blocked by a rule, to push one that an operator blocked off the list.
     """
     not_before: dict[str, float] = {}
     keys = []

@@ -31,12 +31,12 @@ class DynamoDBApis:
     table: str
 
     def all(self) -> Mapping[str, tuple[RouteRequirement, ...]]:
-        # Consistent: who changed a route publishes at once, and must find the change.
+        # Consistent: a change of a route is published at once, and the publisher must find it.
         with unavailable_on_failure("dynamodb:Scan apis"):
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
             rows = [from_item(item) for page in pages for item in page["Items"]]
         try:
             return {row["audience"]: routes_from_json(row["routes"]) for row in rows}
         except (KeyError, ValueError) as error:
-            # Leaving the row out would open or close routes that somebody set; the last bundle goes on instead.
+            # Leaving the row out would open or close routes that an operator set; the last bundle goes on instead.
             raise Unavailable("a row of the apis table has no readable routes") from error

@@ -78,14 +78,14 @@ class SigningKeys(Protocol):
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         """Store a new key and set ``retired_at`` of the ``retiring`` kids, all or nothing.
 
-        False when its kid is taken or an old key vanished: somebody else rotated.
+        False when its kid is taken or an old key vanished: another process rotated.
         """
         ...
 
     def activate(self, kid: str, active_from: int, *, retiring: Mapping[str, int]) -> bool:
         """Give an announced key its ``active_from`` and the ``retiring`` kids their ``retired_at``, all or nothing.
 
-        False when somebody else did.
+        False when another process did.
         """
         ...
 

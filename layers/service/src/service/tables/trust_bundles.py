@@ -46,7 +46,7 @@ class TrustBundles(Protocol):
         ...
 
     def add(self, bundle: TrustBundle, jws: str) -> bool:
-        """Store a new version. False when the version is taken: somebody else published."""
+        """Store a new version. False when the version is taken: another process published it."""
         ...
 
 
@@ -54,8 +54,9 @@ class TrustBundles(Protocol):
 class DynamoDBTrustBundles:
     """:class:`TrustBundles` in DynamoDB.
 
-    A bundle too large for one item lies in parts under a key of their own, written before the row that names them: who
-    sees the row finds the parts. Parts of a version that somebody else took are orphans, until TTL deletes them.
+    A bundle too large for one item lies in parts under a key of their own, written before the row that names them: a
+    reader that sees the row finds the parts. Parts of a version that another process took are orphans, until TTL
+    deletes them.
     """
 
     client: DynamoDBClient

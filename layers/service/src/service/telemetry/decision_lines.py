@@ -1,7 +1,7 @@
 """Lines of a file or object with decision records, plain or gzipped, whatever state it is in.
 
-What cannot be read is told as ``None`` and counted by whoever replays: one object that was cut off must not keep a
-million decisions from being judged. No line is held that is longer than any decision record can be.
+What cannot be read is told as ``None`` and counted by the replay: one truncated object must not keep a million
+decisions from being judged. No line is held that is longer than any decision record can be.
 """
 
 from __future__ import annotations

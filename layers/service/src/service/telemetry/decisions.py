@@ -26,7 +26,7 @@ _OBSERVED: Final = " (observed)"
 _COUNTRY: Final = re.compile("[A-Za-z]{2}", re.ASCII)
 _RULE: Final = re.compile("[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 # Every name is a metric of its own, which costs money each month. What one process names is bounded by the rules of the
-# policies that it meets; this is the bound for whoever publishes a policy with a thousand.
+# policies that it meets; this is the bound for a policy with a thousand.
 _MAX_COUNTED_RULES: Final = 200
 _MAX_COUNTED_FINDINGS: Final = 20
 _LOGGED_OCTETS: Final = 96

@@ -1,4 +1,4 @@
-"""Support codes: what a refused client may quote, and what tells only the operator why.
+"""Support codes: a refused client may quote them, and only the operator learns the reason from them.
 
 A code is an HMAC over (reason, key id, day), so the same refusal of the same key shows the same code all day and an
 operator finds it in the decision log. It is *keyed* because the reasons are few and public in the source: with a plain

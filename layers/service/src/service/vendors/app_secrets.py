@@ -72,7 +72,7 @@ class DynamoDBAppSecrets:
             return tuple(_secret_of(from_item(item)) for page in pages for item in page["Items"])
 
     def put(self, secret: AppSecret) -> None:
-        """Store a secret, in the place of one of the same name."""
+        """Store a secret, replacing one of the same name."""
         item = {
             "app": secret.app,
             "name": secret.name,

@@ -22,7 +22,7 @@ from service.telemetry.decisions import count
 from service.vendors.status_lists import StatusLists, StoredStatusList, unpacked
 
 MEMORY: Final = 20.0
-"""Seconds after which a process looks at the table again before it answers; beside requests from half of it on."""
+"""Seconds after which a process looks at the table again before it answers; in the background from half of it on."""
 
 PATIENCE: Final = 2.0
 """Seconds between two looks while there is no list at all."""
@@ -55,11 +55,11 @@ class VendorEndorsements:
         )
 
     def for_evidence(self, evidence: Evidence, now: float) -> Endorsements:
-        """What ``evidence`` is to be judged by. Raises :class:`~service.errors.Unavailable`."""
+        """The endorsements that ``evidence`` is judged by. Raises :class:`~service.errors.Unavailable`."""
         return self._with_list(now) if isinstance(evidence, AndroidKeyAttestation) else self.roots
 
     def for_claims(self, claims: Claims, now: float) -> Endorsements:
-        """What an enrolled key is to be judged by. Raises :class:`~service.errors.Unavailable`."""
+        """The endorsements that an enrolled key is judged by. Raises :class:`~service.errors.Unavailable`."""
         return self._with_list(now) if claims.android is not None else self.roots
 
     def _with_list(self, now: float) -> Endorsements:
@@ -83,5 +83,5 @@ class VendorEndorsements:
         try:
             return _Known(row, parse_status_list(unpacked(row.content), fetched_at=row.fetched_at))
         except (ValueError, EndorsementsUnavailable) as error:
-            # What the refresh stored was read before; this is damage, and no reason to go by nothing.
+            # What the refresh stored was read before; this is damage, and no reason to do without a list.
             raise Unavailable(f"endorsements row, revision {row.revision}: {error}") from error

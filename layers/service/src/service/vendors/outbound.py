@@ -1,4 +1,4 @@
-"""One bounded HTTP exchange with somebody else's server: a vendor's revocation list, a vendor's API.
+"""One bounded HTTP exchange with another party's server: a vendor's revocation list, a vendor's API.
 
 https, or http to the loopback for local stacks and tests. One deadline for everything but name resolution (which Python
 cannot bound), every size limited. No redirect is followed, not even to the same host: the addresses are settings, and
@@ -131,7 +131,7 @@ def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         raise Unreachable("the answer came in an encoding that was not asked for")
     declared = response.length  # None: chunked, or until the connection closes
     if declared is None and not response.chunked:
-        # Whole or cut off, and be it in the middle of the header: nobody could tell.
+        # Whole or cut off, even in the middle of the header: there is no telling.
         raise Unreachable("the answer does not say how long it is")
     if declared is not None and declared > max_bytes:
         raise Unreachable(f"the answer has more than {max_bytes} bytes")

@@ -1,7 +1,7 @@
 """Google's decodeIntegrityToken, asked with a service account of the app's owner.
 
-Sources: the discovery document of playintegrity.v1; RFC 7523 §2.1 (JWT bearer grant) for the access token. What cannot
-be had from Google is never trusted and never held against the device: it is :class:`PlayUnavailable`.
+Sources: the discovery document of playintegrity.v1; RFC 7523 §2.1 (JWT bearer grant) for the access token. What Google
+cannot answer is never trusted and never held against the device: it is :class:`PlayUnavailable`.
 """
 
 from __future__ import annotations

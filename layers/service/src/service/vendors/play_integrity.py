@@ -1,7 +1,7 @@
-"""Play Integrity tokens beside Android keys: opened with the app's own keys, or by Google, within the quota.
+"""Play Integrity tokens that come with Android keys: opened with the app's own keys, or by Google, within the quota.
 
-A phone without Google's services sends none, and is judged by its key attestation alone; so is one whose token could
-not be put before Google, with a finding. A token that was opened counts, whatever it says.
+A phone without Google's services sends none, and is judged by its key attestation alone; so is one whose token Google
+could not be asked about, with a finding. A token that was opened counts, whatever it says.
 """
 
 from __future__ import annotations
@@ -115,15 +115,16 @@ class PlayIntegrity:
         enrolling: bool,
         now: float,
     ) -> Claims:
-        """``claims`` beside the verdict in ``evidence`` over the same client data, or beside a note that nobody asked.
+        """``claims`` with the verdict in ``evidence`` over the same client data, or with a note that Google was not
+        asked.
 
         ``challenge`` is the one in that client data. Google is asked once for it: an app whose question came to nothing
-        (503) and sends the same again hears ``challenge-spent``, gets a new challenge and asks with a new token.
+        (503) and sends the same again is told ``challenge-spent``, gets a new challenge and asks with a new token.
         Raises :class:`~attestation.errors.AttestationError`, and :class:`~service.errors.Unavailable` when the token
         cannot be judged now.
         """
         if claims.android is None or expected is None:
-            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token beside a key of another platform")
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token with a key of another platform")
         access = self.secrets.of(app, now)
         if is_classic_token(evidence.integrity_token) and access.keys:
             ours = replace(expected, play_integrity=access.keys)
@@ -169,7 +170,7 @@ class PlayIntegrity:
         answer = self.requests.answer(digest_of(package, token), now)
         if answer is not None:
             return answer
-        # Before anything is claimed or counted: whether there is anybody to ask, and time to do so.
+        # Before anything is claimed or counted: whether Google can be asked, and time to do so.
         breaker = self.requests.breaker(package, now)
         if breaker is not None and breaker.is_open(now):
             raise _not_asked()
@@ -184,7 +185,7 @@ class PlayIntegrity:
                 key_subject(claims.key_id), limit=KEY_SHARE, now=now
             ) and self.requests.admit(package, limit=limit, now=now, breaker=breaker)
             if not admitted and _until(self.requests.breaker(package, now)) != _until(breaker):
-                raise _not_asked()  # it opened at this moment, or somebody else finds out
+                raise _not_asked()  # it opened at this moment, or another request finds out
         finally:
             if not admitted:  # nothing is asked: should this request fail for another reason, it is good once more
                 self._note(lambda: self.requests.release(challenge))

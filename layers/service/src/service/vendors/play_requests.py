@@ -2,14 +2,14 @@
 
 Google counts 10,000 requests a day and app. The governor spends them on enrolments first: renewals, which come every
 few minutes, may take all but a reserve, and when even that is gone an enrolment goes by its key attestation alone, with
-a finding. Nothing is refused for want of quota, or a competitor with one phone could shut an app's users out.
+a finding. Nothing is refused for lack of quota, or a competitor with one phone could shut an app's users out.
 
 Each challenge buys one question, whatever comes of it: a refused enrolment spends no challenge, and one phone could
 otherwise ask about as many invented tokens as it likes with a single one. A key asks :data:`KEY_SHARE` times a day.
 
-A question that Google did not answer costs no quota: it is given back. While Google fails, a breaker opens, and nobody
-asks: after :data:`FAILURES` in a row for :data:`OPEN` seconds, twice as long each time, :data:`LONGEST_OPEN` at most.
-Then one request is let through to find out (half open); the others go on as if it were open. All of it is in the
+A question that Google did not answer costs no quota: it is given back. While Google fails, a breaker opens, and no
+request asks: after :data:`FAILURES` in a row for :data:`OPEN` seconds, twice as long each time, :data:`LONGEST_OPEN` at
+most. Then one request is let through to find out (half open); the others go on as if it were open. All of it is in the
 table, by conditional writes, because one of a thousand processes knows little of what the others met.
 
 An answer is kept for a quarter of an hour. Google blanks the verdicts of a token that is decoded twice, so a request
@@ -37,14 +37,15 @@ KEPT: Final = 900
 """Seconds that an answer is of use: longer than a verdict is taken."""
 
 KEY_SHARE: Final = 24
-"""Questions a day about one key. The attack: one enrolled phone renews all day, and nobody else's verdicts are read."""
+"""Questions a day about one key. The attack: one enrolled phone renews all day, and no other phone's verdicts are
+read."""
 
 FAILURES: Final = 3
 OPEN: Final = 10
 LONGEST_OPEN: Final = 160
 
 PROBING: Final = 20
-"""Seconds that the one who finds out has for it, before the next one may."""
+"""Seconds that the one request that finds out has for it, before the next one may."""
 
 _DAY: Final = 86_400
 _PACIFIC: Final = 8 * 3600
@@ -53,14 +54,14 @@ _PACIFIC: Final = 8 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """The breaker of a package where Google failed lately. Open, nobody asks before ``until`` (Unix seconds), and then
+    """The breaker of a package where Google failed lately. Open, no request asks before ``until`` (Unix seconds), then
     one; 0 while it is closed. ``times`` is how often it opened since Google last answered."""
 
     until: int = 0
     times: int = 0
 
     def is_open(self, now: float) -> bool:
-        """Whether it is too early even for the one who finds out."""
+        """Whether it is too early even for the request that finds out."""
         return now < self.until
 
 

@@ -1,4 +1,5 @@
-"""Refreshing Google's attestation status list: fetch, read strictly, swap, or keep the last good one and say why.
+"""Refresh Google's attestation status list: fetch it, read it strictly, and store it, or keep the last good one and say
+why.
 
 A list is only taken when the library can read it; what it read past (entries named by no serial number) is told to the
 operator, and a list that lost most of its entries is not believed. The age that counts is since Google was last heard
@@ -119,7 +120,7 @@ def _newer(
     accept_shrunken: bool,
 ) -> StoredStatusList:
     fetched_at, fresh_until = _dates(answer.headers, max_age=max_age, now=now)
-    # Only to a question about changes: otherwise whoever answers 304 keeps an old list young for ever.
+    # Only to a question about changes: otherwise a server that answers 304 keeps an old list young for ever.
     if answer.status == 304 and stands is not None and asked_for_changes:
         return replace(
             stands,

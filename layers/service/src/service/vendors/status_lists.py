@@ -52,7 +52,7 @@ class StatusLists(Protocol):
         ...
 
     def replace(self, row: StoredStatusList) -> bool:
-        """Store ``row`` in the place of the revision before its own. False when somebody else was faster."""
+        """Store ``row`` in the place of the revision before its own. False when another process was faster."""
         ...
 
 

@@ -63,7 +63,7 @@ class Change:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless ``yes``. Raises :class:`OperatorError` where nobody can answer, and ends the command on a no."""
+    """Ask, unless ``yes``. Raises :class:`OperatorError` where no person can answer, and ends the command on a no."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -102,7 +102,7 @@ def _summary(told: Told, count: int) -> Iterator[tuple[str, str]]:
 
 
 def _public(reason: str) -> tuple[str, str, str]:
-    """What the client heard: title, when to try again, and advice where no rule gives it."""
+    """What the client was told: title, when to try again, and advice where no rule gives it."""
     from service.edge.problems import ADVICE_OF, problem_of, reason_named
 
     known = reason_named(reason)

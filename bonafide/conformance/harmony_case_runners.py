@@ -127,7 +127,7 @@ def harmony_reference_values(case: Case) -> HarmonyReferenceValues:
 
 
 def harmony_endorsements(case: Case) -> Endorsements:
-    """Pinned anchors or the case's own. A case that lists the OpenHarmony simulator's root throws its switch so."""
+    """Pinned anchors or the case's own. A case that lists the OpenHarmony simulator's root allows it that way."""
     if case.endorsements:
         raise CaseUnusable("HarmonyOS formats use no endorsements but trust anchors")
     endorsements = pinned_endorsements()

@@ -1,6 +1,6 @@
-"""What the default policy says of a vendor's verdict by itself, beside no key: for case files and `bonafide inspect`.
+"""What the default policy says of a vendor's verdict by itself, without a key: for case files and `bonafide inspect`.
 
-Policies judge keys. So the verdict is laid beside a made-up key to which no rule objects, and what is found is about
+Policies judge keys. So the verdict is judged with a made-up key to which no rule objects, and all findings are about
 the verdict.
 """
 

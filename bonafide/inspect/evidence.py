@@ -1,4 +1,4 @@
-"""What a piece of evidence says, as JSON-ready data for people: decoded as far as it goes, judged by nobody.
+"""What a piece of evidence says, as JSON-ready data for people: decoded as far as it goes, not judged.
 
 Each part is described on its own. A part that cannot be read becomes ``{"unreadable": why}`` and the others stand.
 """

@@ -1,4 +1,4 @@
-"""What HarmonyOS evidence says, as JSON-ready data for people: decoded as far as it goes, judged by nobody."""
+"""What HarmonyOS evidence says, as JSON-ready data for people: decoded as far as it goes, not judged."""
 
 from __future__ import annotations
 

@@ -327,7 +327,7 @@ def _grow(tree: Tree, value: object) -> None:
 
 
 def _printable(value: object) -> str:
-    """Text without control characters: evidence must not steer the terminal of whoever looks at it."""
+    """Text without control characters: evidence must not control the reader's terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
 
 

@@ -139,7 +139,7 @@ def problem_of(status: int, problem: Mapping[str, Any], path: str) -> AdminProbl
     if status == 404 and slug in ("", "no-such-route"):
         detail = f"The stack has no {path.split('?')[0]}: it may be older than this command."
     elif status == 403 and slug in ("", "access-denied", "signature-invalid"):
-        # IAM's own words name the action and the resource: what somebody who can change the permissions must know.
+        # IAM's own words name the action and the resource: what a person who can change the permissions must know.
         detail = f"Your AWS credentials may not do this. {detail}".strip()
     elif not detail:
         detail = str(problem.get("title") or f"The Admin API answered {status}.")

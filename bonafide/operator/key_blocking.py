@@ -35,7 +35,8 @@ class KeyBlocking:
         return status_of(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
 
     def block(self, key_id: str, *, reason: str = "", seconds: int | None = None) -> tuple[KeyStatus, Answer]:
-        """Block a key, for ``seconds`` or for good; a block that stands is replaced. With the answer as it came."""
+        """Block a key, for ``seconds`` or permanently; an existing block is replaced. Returns the key and the answer as
+        it came."""
         body = {"reason": reason, "seconds": seconds}
         answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/block", body)
         return status_of(answer), answer

@@ -211,7 +211,7 @@ class Ports:
         raise LocalStackError(f"No seven ports in a row are free on {LOOPBACK}: choose some with --port.")
 
     def require_free(self) -> None:
-        """Make sure that nobody listens on any of them.
+        """Make sure that no process listens on any of them.
 
         Raises:
             LocalStackError: names the first taken port.

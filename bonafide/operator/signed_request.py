@@ -68,7 +68,7 @@ def signer_of(request: SentRequest, *, region: str, now: float) -> str:
     signed = parameters["SignedHeaders"].split(";")
     must = {"host", *(line.lower() for line, _ in request.headers if line.lower().startswith("x-amz-"))}
     if not must <= set(signed):
-        # The attack: a header that changes the request's meaning is added to somebody else's signed request.
+        # The attack: a header that changes the request's meaning is added to another caller's signed request.
         raise InvalidSignature(f"'{min(must - set(signed))}' must be a 'SignedHeader' in the AWS Authorization.")
     canonical = _canonical(request, signed)
     expected = signature(canonical, stamp=stamp, region=region, secret=SECRET)

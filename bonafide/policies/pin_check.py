@@ -1,4 +1,4 @@
-"""Holds a client policy's pins against what their hosts show right now, before anybody publishes them.
+"""Holds a client policy's pins against what their hosts show right now, before they are published.
 
 A pin that matches nothing locks every app out of its own API, and no later policy can be fetched by an app that pins
 the verifier itself.
@@ -42,10 +42,10 @@ class SeenChain:
 def check_pins(
     document: ClientPolicyDocument | str, *, look: Callable[[str], SeenChain] | None = None
 ) -> tuple[LintMessage, ...]:
-    """What the hosts of a client policy (its text, or the document) say to its pins; nothing where a pin matches.
+    """What the hosts of a client policy (its text, or the document) say about its pins; nothing where a pin matches.
 
-    ``pins-match-nothing`` (error): no pin of a set is in the host's chain. ``host-unreachable`` (warning): nobody
-    knows. ``look`` fetches a host's chain. Raises :class:`ValueError` for a text that is no client policy.
+    ``pins-match-nothing`` (error): no pin of a set is in the host's chain. ``host-unreachable`` (warning): not
+    known. ``look`` fetches a host's chain. Raises :class:`ValueError` for a text that is no client policy.
     """
     if isinstance(document, str):
         lines: Mapping[Any, int] = places_of(document).lines

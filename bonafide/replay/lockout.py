@@ -1,4 +1,4 @@
-"""Whom a rule about builds would lock out, by the decisions that the stack recorded: before it does.
+"""Which keys a rule about builds would lock out, by recorded decisions, before it does.
 
 Counted is the newest decision of each key, by the build that its app named at the time.
 """
@@ -62,7 +62,7 @@ def below(minimums: Mapping[str, str]) -> Refuses:
 
 
 def lockout(app: str, decisions: Iterable[RecordedDecision], refuses: Refuses) -> Lockout:
-    """Whom a rule refuses of those that were let in."""
+    """The keys that a rule refuses, of those that were let in."""
     newest: dict[str, RecordedDecision] = {}
     for decision in decisions:
         known = newest.get(decision.key_id)

@@ -15,7 +15,7 @@ _WITHOUT_PROOFS = frozenset({Requirement.OFF, Requirement.MONITOR, Requirement.T
 
 
 def require_known_audience(deployment: Deployment, audience: str, apis: GuardedApis, apps: RegisteredApps) -> None:
-    """Raises :class:`OperatorError` for an audience that is nobody's: neither the stack's own, nor one that has routes,
+    """Raises :class:`OperatorError` for an unknown audience: neither the stack's own, nor one that has routes,
     nor one that tokens of a registered app are for."""
     if audience == deployment.audience or apis.find(audience) is not None:
         return
@@ -30,7 +30,8 @@ def require_known_audience(deployment: Deployment, audience: str, apis: GuardedA
 
 def require_table(deployment: Deployment, audience: str, requirement: str | None, *, said: bool) -> None:
     """Raises :class:`OperatorError` where a route is to ask for ``proof-once`` and its authorizer is known to have no
-    table to spend proofs in, or is not known to have one and nobody ``said`` so: it would refuse every request."""
+    table to spend proofs in, or is not known to have one and the operator has not ``said`` so: it would refuse every
+    request."""
     if requirement != Requirement.PROOF_ONCE:
         return
     gate = _gate_of(deployment, audience)

@@ -19,7 +19,7 @@ _LONGEST_LINE: Final = 16_384
 
 
 class DecisionLine(NamedTuple):
-    """What the report needs of one decision. ``moment`` is Unix seconds, ``None`` where nobody knows."""
+    """What the report needs of one decision. ``moment`` is Unix seconds, ``None`` where it is not known."""
 
     audience: str
     method: str
@@ -64,7 +64,7 @@ class RouteReport:
 
 def report(decisions: Iterable[DecisionLine], *, audience: str | None = None, since: float = 0) -> list[RouteReport]:
     """The decisions of ``audience`` (``None``: of all) since a moment, by audience, route and method. Those whose
-    moment nobody knows count."""
+    moment is not known count."""
     routes: dict[tuple[str, str, str], RouteReport] = {}
     for line in decisions:
         if (audience is not None and line.audience != audience) or (line.moment is not None and line.moment < since):

@@ -62,7 +62,7 @@ def new_route(method: str, path: str, mode: str, tier: str | None) -> RouteRequi
 
 
 def placed(routes: Sequence[RouteRequirement], route: RouteRequirement, place: Place = Place.FITTING) -> Routes:
-    """``routes`` with ``route`` among them, in the stead of one of the same method and path."""
+    """``routes`` with ``route`` among them, in place of one with the same method and path."""
     same = next((index for index, old in enumerate(routes) if is_same_place(old, route.method, route.path)), None)
     others = [old for index, old in enumerate(routes) if index != same]
     if place is Place.FIRST:

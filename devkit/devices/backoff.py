@@ -1,7 +1,7 @@
 """When an app that was asked to come back later does so: at a time of its own, later each time.
 
 A stack that has refused a million phones within a second must not meet them again within another. Retry-After alone
-spreads nobody where it is fixed text, as API Gateway's is; so an app waits what it was asked to, and then up to
+spreads no retries where it is fixed text, as API Gateway's is; so an app waits what it was asked to, and then up to
 :data:`FIRST` seconds more by full jitter, of which the limit triples with each refusal in a row.
 """
 

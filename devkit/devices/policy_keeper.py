@@ -1,7 +1,7 @@
 """Keeps an installation's client policy: fetches it, believes none of it before the root key has, and enforces it.
 
-What Bonafide's SDK does inside a real app, against a server that may be anybody: behind a stolen certificate, a proxy
-that its user trusts, or a device that answers itself. The worst such a server can do is to withhold what is new.
+What Bonafide's SDK does inside a real app, against a server that may be an attacker's: behind a stolen certificate, a
+proxy that its user trusts, or a device that answers itself. The worst such a server can do is to withhold what is new.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class PolicyKeeper:
             return self._take(body, etag)
         if status >= 500 or status == 429:
             return Refresh.UNREACHABLE
-        # A 304 to somebody who has nothing, "there is none" to somebody who has one, a redirect to elsewhere.
+        # A 304 to an app that has no policy, "there is none" to an app that has one, a redirect to elsewhere.
         return self._refuse(Reason.CLIENT_POLICY_INVALID)
 
     def saved(self) -> dict[str, object]:
@@ -112,7 +112,7 @@ class PolicyKeeper:
 
     def restore(self, record: Mapping[str, object]) -> None:
         """Take up what :meth:`saved` gave, or a policy that the app was shipped with ({"jws": …}). It is verified like
-        any other: storage may have been written by somebody else."""
+        any other: an attacker may have written to storage."""
         newest, confirmed, etag = record.get("newest", 0), record.get("confirmed_at", 0.0), record.get("etag", "")
         if isinstance(newest, int):
             self._newest_seen = max(self._newest_seen, newest)

@@ -93,7 +93,7 @@ def _known_on_ios(scene: Scene) -> Iterator[Answer]:
     yield scene.whoami(phone, answer.text("token"), tier="affirming")
 
 
-@genuine("SM-S921B, Android 14", "a build that nobody registered yet: a warning, no refusal", CREATED, OK)
+@genuine("SM-S921B, Android 14", "a build not yet registered: a warning, no refusal", CREATED, OK)
 def _unknown(scene: Scene) -> Iterator[Answer]:
     phone = _android(scene, 43)
     answer = _attest(scene, phone, "android", "43")

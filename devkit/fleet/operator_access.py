@@ -9,7 +9,7 @@ And a refusal has one face for all reasons: a stack that refused for the wrong o
 the answer tells only the operator why, so the fleet looks it up and judges the reason too.
 
 The keys are read as the functions read them: from the signing_keys table, unwrapped by KMS. A deployed stack's
-wrapping key gives them to nobody but its functions, so this works on the local stack alone.
+wrapping key gives them to its functions only, so this works on the local stack alone.
 """
 
 from __future__ import annotations

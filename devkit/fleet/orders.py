@@ -1,4 +1,4 @@
-"""At another team's door: the orders backend, a stack of its own with a REST API and an HTTP API.
+"""Another team's API: the orders backend, a stack of its own with a REST API and an HTTP API.
 
 Its APIs know nothing of the stack that mints tokens but one address and one key. A REST API says why it refuses; an
 HTTP API answers 403 whatever the authorizer said, so there the status is all that a client sees.
@@ -145,7 +145,7 @@ def _changed_body(scene: Scene) -> Iterator[Answer]:
         yield _pay(scene, f"{base}/payments", token, victim, _RAISED, _PAYMENT)
 
 
-@hostile("proxy", "a payment whose body nobody signed", NO_PROOF, NO_PROOF, needs_orders=True)
+@hostile("proxy", "a payment whose body is not signed", NO_PROOF, NO_PROOF, needs_orders=True)
 def _unsigned_body(scene: Scene) -> Iterator[Answer]:
     victim = scene.install(app=STOREFRONT_APP)
     token = scene.client.attest(victim).token

@@ -145,7 +145,7 @@ def _odd(scene: Scene) -> Iterator[Answer]:
     yield scene.client.report_signal(phone, token, 7)
 
 
-@hostile("fuzzer", "a report of 100 KB, and names that nobody knows", Expected(413, "too-large"), TAKEN, OK)
+@hostile("fuzzer", "a report of 100 KB, and unknown names", Expected(413, "too-large"), TAKEN, OK)
 def _oversized(scene: Scene) -> Iterator[Answer]:
     phone = scene.install()
     session = scene.client.attest(phone)

@@ -34,7 +34,7 @@ _TEXTUAL = ("text/", "application/json", "application/javascript", "application/
 
 
 class HttpApiAnswers:
-    """An HTTP API's own answers, which nobody can configure."""
+    """An HTTP API's own answers, which cannot be configured."""
 
     def render(self, refusal: Refusal, *, request_id: str) -> Answer:
         """The answer to one refused request."""

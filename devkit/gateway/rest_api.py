@@ -65,7 +65,7 @@ def log_error(text: str, *values: object) -> None:
 class RestApi:
     """What AWS would know of the API and the local service must be told.
 
-    ``iam_routes`` are the (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anybody call
+    ``iam_routes`` are the (method, path) pairs whose callers must sign with AWS credentials: SAM CLI lets anyone call
     them.
     """
 

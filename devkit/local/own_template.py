@@ -1,8 +1,8 @@
 """A template of one's own beside the local stack: what of it runs here, what is left out, and what to know.
 
 A project has more in its template than a laptop can have. What runs is rewritten into a smaller template, with paths in
-full and everything resolved that SAM CLI does not resolve; all else is named, with a reason, so that nobody takes a
-queue that is not there for one that is empty.
+full and everything resolved that SAM CLI does not resolve; all else is named, with a reason, so that no developer takes
+a queue that is not there for one that is empty.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class VendorServers:
         return self.url + STATUS_PATH
 
     def _revoke_what_is_always_revoked(self) -> None:
-        """Another test root has other serials; what somebody wrote into the file stays, a broken file too."""
+        """Another test root has other serials; what a developer wrote into the file stays, a broken file too."""
         try:
             listed = json.loads(self.status_list.read_bytes()) if self.status_list.exists() else {}
         except ValueError:

@@ -114,7 +114,7 @@ def command(layout: Layout, config: Path, stage: Stage, *, confirm: bool) -> lis
 def _require_a_person(stage: Stage) -> None:
     if not sys.stdin.isatty():
         raise LocalStackError(
-            f"{stage.name} shows its change set and asks before it changes anything, and there is nobody to ask: "
+            f"{stage.name} shows its change set and asks before it changes anything, and has no terminal to ask at: "
             f"run it in a terminal, or say CONFIRM=no."
         )
 

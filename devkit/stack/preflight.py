@@ -19,7 +19,7 @@ from bonafide.operator.layout import LocalStackError
 from devkit.local.template import read_template
 
 UNRESERVABLE = 100
-"""What Lambda keeps for all functions without a reservation, whatever anybody asks for."""
+"""What Lambda keeps for all functions without a reservation, whatever is asked for."""
 
 _PROPERTY = "ReservedConcurrentExecutions"
 _QUOTA = "Service Quotas, AWS Lambda, Concurrent executions (L-B99A9384)"
@@ -27,7 +27,7 @@ _QUOTA = "Service Quotas, AWS Lambda, Concurrent executions (L-B99A9384)"
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """An account's quota of concurrent executions in one region, and how much of it nobody reserved."""
+    """An account's quota of concurrent executions in one region, and how much of it is unreserved."""
 
     quota: int
     unreserved: int

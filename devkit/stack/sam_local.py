@@ -32,7 +32,7 @@ HOST_NAME = "host.docker.internal"
 def bridge_address() -> str:
     """The address of this machine that containers can reach: Docker's bridge on Linux, loopback behind Docker Desktop.
 
-    ministack, which asks nobody for a password, will listen there: never on an address that others could reach.
+    ministack, which asks for no password, will listen there: never on an address that others could reach.
 
     Raises:
         LocalStackError: when there is no Docker, it does not answer, or its bridge has no private IPv4 address.

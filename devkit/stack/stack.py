@@ -194,10 +194,10 @@ class LocalStack:
         self._start_schedules(template)
 
     def serve(self) -> None:
-        """Return when somebody stops the stack; raise when a part of it is gone, within a second.
+        """Return when the stack is stopped; raise when a part of it is gone, within a second.
 
         Nothing is restarted: the AWS stand-in keeps everything in memory, and a stack that has silently forgotten its
-        keys and devices answers riddles.
+        keys and devices gives answers that are hard to explain.
 
         Raises:
             LocalStackError: one sentence about what is gone.

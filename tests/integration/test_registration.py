@@ -179,6 +179,6 @@ def test_change_between_reading_and_writing_is_noticed(dynamodb: Any) -> None:
             registrations.put(Registration(app="demo", apple_app_ids=("OTHERTEAM1.org.example.demo",)))
             return item
 
-    with pytest.raises(RegistrationRefused, match="Somebody else changed demo"):
+    with pytest.raises(RegistrationRefused, match="Another operator changed demo"):
         Overtaken(dynamodb, TABLE, clock=lambda: 1_000.0).put(Registration(app="demo", apple_app_ids=(APP_ID,)))
     assert registrations.get("demo").apple_app_ids == ("OTHERTEAM1.org.example.demo",)

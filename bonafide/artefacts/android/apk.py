@@ -41,9 +41,9 @@ class _Manifest:
 def read_apk(path: Path) -> Artefact:
     """Read one APK: a whole app, its base, or one split. Raises :class:`ArtefactError`, ``OSError``.
 
-    Every signature that a supported device would check is verified, with the digests of the content: a package that
-    was changed after signing is refused, and so is one to which a signer was added. That the signer is the right one
-    only the operator can know.
+    Every signature that a supported device would check is verified, with the digests of the content: a package that was
+    changed after signing is refused, and so is one to which a signer was added. Only the operator can know that the
+    signer is the right one.
     """
     with open_archive(path) as archive:
         _check_kind(archive)

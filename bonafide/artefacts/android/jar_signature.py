@@ -1,4 +1,4 @@
-"""APK Signature Scheme v1: a signed JAR. All that Android before 7 knows, and all that some old APKs have.
+"""APK Signature Scheme v1: a signed JAR. Android before 7 knows no other scheme, and some old APKs have no other.
 
 The chain of digests: the signature (CMS) covers the signature file, that covers the manifest, that covers each entry.
 No device checks entries under META-INF/; where the manifest names them, we do.
@@ -59,7 +59,7 @@ def jar_signers(archive: Archive, newer: Collection[str]) -> JarSigners:
         if (schemes & {"v2", "v3"}) - set(newer):
             # The attack: strip scheme v2, then use what v1 leaves uncovered.
             raise ArtefactError(f"{archive.name} was signed by a newer scheme as well, and that signature was removed.")
-        # Android takes an entry for signed when the signature file names it; what its sections say of the manifest's
+        # Android takes an entry as signed when the signature file names it; what its sections say of the manifest's
         # sections follows from the digest of the whole.
         _check_all_named(archive, {section.get("Name", "") for section in signed})
     return JarSigners(tuple(certificates), _check_entries(archive, manifest))

@@ -1,11 +1,11 @@
 """Which of an APK's signers Android names: at every API level from the manifest's minimum on.
 
-Each scheme's signature covers the file, not the other schemes' signatures: whoever has the file can add a signer of
+Each scheme's signature covers the file, not the other schemes' signatures: anyone with the file can add a signer of
 their own beside the owner's, where only some releases look. So this walks through the releases as the platform does
 (``android.util.apk.ApkSignatureVerifier``): v3.1 before v3 before v2 before v1, each from the release that knows it,
 and within v3 and v3.1 the one signer whose range holds the release. All signers must be one owner: equal in v1 and v2,
-linked by lineage in v3 and v3.1. Scheme v4 (``.idsig``) names nobody else: a device refuses it unless its certificate
-is the one of v3 or v2.
+linked by lineage in v3 and v3.1. Scheme v4 (``.idsig``) names no other signer: a device refuses it unless its
+certificate is the one of v3 or v2.
 """
 
 from __future__ import annotations
@@ -92,17 +92,17 @@ def _one_owner(block: BlockSigners, v1: Sequence[bytes], name: str) -> tuple[byt
     what is there has been put there."""
     older = {"v1": set(v1), "v2": {signer.certificate for signer in block.get("v2", ())}}
     if older["v1"] and older["v2"] and older["v1"] != older["v2"]:
-        raise ArtefactError(f"{name} is signed by strangers to each other in schemes v1 and v2.")
+        raise ArtefactError(f"{name} has unrelated signers in schemes v1 and v2.")
     lineages = [(scheme, signer.lineage) for scheme in ("v3", "v3.1") for signer in block.get(scheme, ())]
     longest: tuple[bytes, ...] = max((lineage for _, lineage in lineages), key=len, default=())
     for scheme, lineage in lineages:
         for other, certificates in older.items():
             # Where a key was rotated, older releases are given the oldest certificate.
             if certificates and certificates != {lineage[0]}:
-                raise ArtefactError(f"{name} is signed by strangers to each other in schemes {other} and {scheme}.")
+                raise ArtefactError(f"{name} has unrelated signers in schemes {other} and {scheme}.")
         if lineage != longest[: len(lineage)]:
             schemes = " and ".join(dict.fromkeys(scheme for scheme, _ in lineages))
-            raise ArtefactError(f"{name} is signed by strangers to each other in scheme {schemes}.")
+            raise ArtefactError(f"{name} has unrelated signers in scheme {schemes}.")
     return longest
 
 

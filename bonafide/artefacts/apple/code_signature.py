@@ -105,7 +105,7 @@ def verify_code_signature(
         entitlements = blobs.get(ENTITLEMENTS)
         cms = blobs.get(_CMS_SLOT, b"")
         if len(cms) <= _BLOB_HEAD or cms[:4] != _CMS_BLOB.to_bytes(4, "big"):
-            raise SignatureBroken("it is signed ad hoc, by nobody")
+            raise SignatureBroken("it is signed ad hoc, without a certificate")
         # CMS signs the first directory; the others were held against the same content above.
         (signer,) = read_signed_data(cms[_BLOB_HEAD:]).verified_signers(directories[0].blob)
         return CodeSignature(

@@ -2,7 +2,7 @@
 
 The signature covers the list of resources (``_CodeSignature/CodeResources``), and that seals each file by its digest,
 and nested code by the digest of its code directory (``cdhash``), which covers the nested code and has a list of its
-own. A file that is on no list could be anybody's, so there may be none.
+own. A file that is on no list may have been added by anyone, so there must be none.
 """
 
 from __future__ import annotations

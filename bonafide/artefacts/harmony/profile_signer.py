@@ -1,6 +1,6 @@
 """Who may sign the provisioning profile of a HarmonyOS package: AppGallery, or a signer that the operator names.
 
-The profile binds a bundle's name and AppGallery's identifier to the developer's certificate, so whoever signs profiles
+The profile binds a bundle's name and AppGallery's identifier to the developer's certificate, so the signer of profiles
 says whose app it is. Names of the signers as in OpenHarmony's table of trusted sources (``app_verify.c``, "huawei app
 gallery"); the root is Huawei CBG Root CA G2, pinned by its key.
 """

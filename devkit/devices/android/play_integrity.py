@@ -1,7 +1,7 @@
 """A software Play service: integrity verdicts, and classic tokens around them, under response keys of our own.
 
 Every header and every layer is open to change, so that hostile tokens can be made: another algorithm, another key, a
-verdict that nobody signed.
+verdict without a signature.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from devkit.fleet.scenario import Scene
 from devkit.fleet.signal_policy import have_hooked_keys_blocked
 
 DRILL_APP: Final = "drill"
-"""An app of the drills' own: its not-before disturbs nobody else."""
+"""An app of the drills' own: its not-before disturbs no other app."""
 TYPICAL: Final = 5.0
 GUARANTEED: Final = 30.0
 _CALLERS: Final = 3
@@ -91,7 +91,7 @@ def not_before_drill(deployment: Deployment, scene: Scene, repetitions: int) -> 
 
 def signal_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iterator[Measurement]:
     """Enrol a phone that reports a hook where the policy blocks for it, and see its token refused; once per
-    repetition. Nobody waits for the publication: the report is answered before it."""
+    repetition. The phone does not wait for the publication: the report is answered before it."""
     have_hooked_keys_blocked(deployment, DRILL_APP)
     for _ in range(repetitions):
         phone = scene.install(app=DRILL_APP)

@@ -20,7 +20,7 @@ from devkit.fleet.drills.traffic import Call, Device, Fate, Traffic
 from devkit.fleet.scenario import REGISTRATIONS, Scene
 
 OUTBREAK_APP: Final = "outbreak"
-"""An app of the story's own: its policies and its not-before disturb nobody else."""
+"""An app of the story's own: its policies and its not-before disturb no other app."""
 TOOL: Final = "inline-hook"
 """What the app's own detector calls the tool. No rule of the default policy knows it: a warning, and no refusal."""
 GENUINE: Final = 97
@@ -110,7 +110,7 @@ class Told:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the replay named the hooked devices and nobody else, and no genuine device was harmed."""
+        """Whether the replay named the hooked devices and no others, and no genuine device was harmed."""
         named = len(self.replayed.refused) == self.hooked and self.genuine_in_replay == 0
         return named and self.published.unharmed and self.rolled_back.unharmed
 
@@ -181,7 +181,7 @@ class Outbreak:
         )
 
     def _devices(self) -> Iterator[Device]:
-        """A mixed fleet. Some genuine apps report something harmless: a signal alone condemns nobody."""
+        """A mixed fleet. Some genuine apps report something harmless: a signal alone condemns no device."""
         makers: tuple[Callable[[int], Any], ...] = (
             lambda n: self.scene.install(_IPHONES[n % len(_IPHONES)], app=OUTBREAK_APP),
             lambda n: self.scene.android(_ANDROIDS[n % len(_ANDROIDS)], app=OUTBREAK_APP),
@@ -195,12 +195,12 @@ class Outbreak:
 
     def _see_everybody_in(self, traffic: Traffic) -> None:
         begin = time.monotonic()
-        everybody = set(range(len(traffic.devices)))
+        everyone = set(range(len(traffic.devices)))
 
         def accepted() -> Iterator[bool]:
             while True:
                 calls = (*traffic.since(begin, hostile=False), *traffic.since(begin, hostile=True))
-                yield {call.device for call in calls if call.fate is Fate.ACCEPTED} == everybody
+                yield {call.device for call in calls if call.fate is Fate.ACCEPTED} == everyone
 
         if not traffic.wait_for(accepted(), seconds=_EFFECT):
             raise StoryBroke("Not every device got through under the first policy.")

@@ -59,7 +59,7 @@ class Device:
 
 @dataclass(slots=True)
 class Traffic:
-    """Everybody's requests. ``devices`` are named by their place in the sequence."""
+    """The requests of all devices. ``devices`` are named by their place in the sequence."""
 
     client: ApiClient
     devices: Sequence[Device]

@@ -41,7 +41,7 @@ def _unlocked(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.android(locked=False, boot_state=kd.UNVERIFIED))
 
 
-@hostile("relocked phone", "boots a system of somebody's own, under a key nobody lists", _CONTRAINDICATED)
+@hostile("relocked phone", "boots a self-signed system, under a key that is not listed", _CONTRAINDICATED)
 def _self_signed(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.android(boot_state=kd.SELF_SIGNED, boot_key=secrets.token_bytes(32)))
 
@@ -114,7 +114,7 @@ def _strongbox_claimed(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.android(level=kd.STRONGBOX))
 
 
-@hostile("re-signed app", "our package, signed by somebody else", REJECTED.because(Reason.SIGNER_MISMATCH))
+@hostile("re-signed app", "our package, another signer", REJECTED.because(Reason.SIGNER_MISMATCH))
 def _resigned(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.android(signer=secrets.token_bytes(32)))
 

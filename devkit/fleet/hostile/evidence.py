@@ -1,4 +1,4 @@
-"""Hostile devices, part one: evidence that is false, or true for somebody else."""
+"""Hostile devices, part one: evidence that is false, or true of another device or app."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _debug(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.harmony(app_mode="debug"))
 
 
-@hostile("re-signed app", "our bundle, signed by somebody else", REJECTED.because(Reason.SIGNER_MISMATCH))
+@hostile("re-signed app", "our bundle, another signer", REJECTED.because(Reason.SIGNER_MISMATCH))
 def _resigned(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.harmony(signer=ec.generate_private_key(ec.SECP256R1()).public_key()))
 
@@ -151,7 +151,7 @@ def _jailbroken(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.harmony(basic_integrity=False, details=("jailbreak",)))
 
 
-@hostile("odd device", "a good verdict with a detail that nobody knows", _CONTRAINDICATED)
+@hostile("odd device", "a good verdict with an unknown detail", _CONTRAINDICATED)
 def _unknown_detail(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.harmony(details=("something-new",)))
 

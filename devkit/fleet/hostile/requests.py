@@ -47,7 +47,7 @@ def _wrong_types(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/tokens", {"key_id": None, "client_data": "", "evidence": {}})
 
 
-@hostile("fuzzer", "a member nobody documented", MALFORMED_REQUEST)
+@hostile("fuzzer", "an undocumented member", MALFORMED_REQUEST)
 def _unknown_member(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/challenges", {"app": "demo", "admin": True})
 
@@ -79,7 +79,7 @@ def _client_data_of_noise(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/attestations", scene.install().attestation_body(secrets.token_bytes(200)))
 
 
-@hostile("confused app", "evidence of a format nobody speaks", MALFORMED_EVIDENCE)
+@hostile("confused app", "evidence of an unknown format", MALFORMED_EVIDENCE)
 def _unknown_format(scene: Scene) -> Iterator[Answer]:
     installation = scene.install()
     client_data = installation.client_data(scene.client.challenge(installation.app))
@@ -89,9 +89,9 @@ def _unknown_format(scene: Scene) -> Iterator[Answer]:
     )
 
 
-@hostile("stranger's app", "an app that nobody registered", Expected(404, "unknown-app"))
+@hostile("stranger's app", "an app that is not registered", Expected(404, "unknown-app"))
 def _unknown_app(scene: Scene) -> Iterator[Answer]:
-    yield scene.attest(scene.install(app="nobody"))
+    yield scene.attest(scene.install(app="unregistered"))
 
 
 @hostile("wanderer", "a route that does not exist", Expected(404))

@@ -1,4 +1,4 @@
-"""Hostile devices, part three: at the relying party's door, with a token that is missing, stolen, forged or old."""
+"""Hostile devices, part three: at the relying party, with a token that is missing, stolen, forged or old."""
 
 from __future__ import annotations
 

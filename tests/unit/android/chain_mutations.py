@@ -171,7 +171,7 @@ SIGNATURES = (
     rejected("root twice", Reason.CHAIN_LENGTH, with_chain(lambda chain: (*chain, chain[-1]))),
     rejected("issuer left out", Reason.CHAIN_ISSUER_MISMATCH, with_chain(lambda c: (*c[:2], c[-1]), _FACTORY)),
     rejected(
-        "leaf signed by somebody else",
+        "leaf signed by another issuer",
         Reason.CHAIN_SIGNATURE,
         lambda: Question.of(
             (

@@ -137,7 +137,7 @@ def test_algorithm_is_never_the_tokens_choice(token: str) -> None:
         "iv changed",
         "wrapped key changed",
         "header respelt",
-        "inner signed by somebody else",
+        "inner signed by another key",
         "inner signature changed",
     ],
 )

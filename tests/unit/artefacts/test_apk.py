@@ -221,11 +221,11 @@ MUTATIONS = {
     ),
     "stranger's v2 over our v1": (
         Apk(blocks={V2: (BlockSigner(identity=STRANGER),)}),
-        "is signed by strangers to each other in schemes v1 and v2",
+        "has unrelated signers in schemes v1 and v2",
     ),
     "stranger's v3 over our v2": (
         Apk(blocks={V2: (BlockSigner(),), V3: (BlockSigner(identity=STRANGER, sdk=ALL),)}),
-        "is signed by strangers to each other in schemes v1 and v3",
+        "has unrelated signers in schemes v1 and v3",
     ),
     "jar entry changed": (
         JAR_ONLY.with_(after_signing=_changed("classes.dex", b"evil")),

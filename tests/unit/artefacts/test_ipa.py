@@ -104,7 +104,7 @@ def test_profile_of_another_team_is_remarked_upon(read: Read) -> None:
 
 MUTATIONS = {
     "unsigned": (Ipa(signing=None), "is not signed."),
-    "signed ad hoc": (Ipa(signing=Signing(identity=None)), "it is signed ad hoc, by nobody"),
+    "signed ad hoc": (Ipa(signing=Signing(identity=None)), "it is signed ad hoc, without a certificate"),
     "code changed": (Ipa(signing=Signing(code=_flip)), "its code was changed after it was signed"),
     "directory changed": (
         Ipa(signing=Signing(directory=lambda blob: blob.replace(BUNDLE.encode(), BUNDLE.upper().encode()))),

@@ -65,48 +65,48 @@ POISONED = {
     # A second signer in the block.
     "v3 of a stranger for later releases": (
         _v3(replace(_V3, sdk=(28, 32)), _evil(33, LAST)),
-        "is signed by strangers to each other in schemes v1 and v3",
+        "has unrelated signers in schemes v1 and v3",
     ),
     "v3 of a stranger for releases that have no v3": (
         _v3(_V3, _evil(24, 27)),
-        "is signed by strangers to each other in schemes v1 and v3",
+        "has unrelated signers in schemes v1 and v3",
     ),
     "v3 of a stranger for releases to come": (
         _v3(replace(_V3, sdk=(28, 99)), _evil(100, LAST)),
-        "is signed by strangers to each other in schemes v1 and v3",
+        "has unrelated signers in schemes v1 and v3",
     ),
     "v3 of a stranger, where there is nothing older": (
         Apk(v1=None, min_sdk=28, blocks={V3: (replace(_V3, sdk=(28, 34)), _evil(35, LAST))}),
-        "is signed by strangers to each other in scheme v3",
+        "has unrelated signers in scheme v3",
     ),
     "v3 of a stranger alone, under our v2": (
         Apk(v1=None, min_sdk=24, blocks={V2: (_V2,), V3: (_evil(28, LAST),)}),
-        "is signed by strangers to each other in schemes v2 and v3",
+        "has unrelated signers in schemes v2 and v3",
     ),
     "v2 of a stranger that no release reads": (
         Apk(v1=None, min_sdk=28, blocks={V2: (_EVIL,), V3: (_V3,)}),
-        "is signed by strangers to each other in schemes v2 and v3",
+        "has unrelated signers in schemes v2 and v3",
     ),
     "second v2 signer": (Apk(v1=None, min_sdk=24, blocks={V2: (_V2, _EVIL)}), NOT_REGISTERED),
     "second v2 signer over v1": (
         Apk(blocks={V2: (_V2, _EVIL)}),
-        "is signed by strangers to each other in schemes v1 and v2",
+        "has unrelated signers in schemes v1 and v2",
     ),
     "second v1 signer under v2": (
         Apk(v1_beside=(JarSignature(identity=STRANGER, name="META-INF/EVIL.SF"),), blocks={V2: (_V2,)}),
-        "is signed by strangers to each other in schemes v1 and v2",
+        "has unrelated signers in schemes v1 and v2",
     ),
     "second v2 signer under v3": (
         Apk(v1=None, min_sdk=24, blocks={V2: (_V2, _EVIL), V3: (_V3,)}),
-        "is signed by strangers to each other in schemes v2 and v3",
+        "has unrelated signers in schemes v2 and v3",
     ),
     "v3.1 of owner and stranger": (
         _v31(replace(_NEW, sdk=(33, 34)), _evil(35, LAST)),
-        "is signed by strangers to each other in schemes v1 and v3.1",
+        "has unrelated signers in schemes v1 and v3.1",
     ),
     "v3.1 of owner and stranger for the same releases": (
         Apk(v1=None, min_sdk=28, blocks={V3: (_OLD,), V31: (_NEW, _evil(33, LAST))}),
-        "is signed by strangers to each other in scheme v3 and v3.1",
+        "has unrelated signers in scheme v3 and v3.1",
     ),
     "v3.1 of a stranger": (
         Apk(v1=None, min_sdk=28, blocks={V3: (_V3,), V31: (_evil(33, LAST),)}),
@@ -114,7 +114,7 @@ POISONED = {
     ),
     "v3.1 of a stranger in place of ours": (
         Apk(v1=None, min_sdk=28, blocks={V3: (_OLD,), V31: (_evil(33, LAST),)}),
-        "is signed by strangers to each other in scheme v3 and v3.1",
+        "has unrelated signers in scheme v3 and v3.1",
     ),
     "v3.1 of a stranger for releases before 13": (
         Apk(v1=None, min_sdk=28, blocks={V3: (_OLD,), V31: (_evil(28, 32), _NEW)}),
@@ -122,7 +122,7 @@ POISONED = {
     ),
     "v3.1 of a stranger for a preview": (
         Apk(v1=None, blocks={V3: (_OLD,), V31: (_evil(33, LAST, attributes={DEV_RELEASE: b""}),)}),
-        "is signed by strangers to each other in scheme v3 and v3.1",
+        "has unrelated signers in scheme v3 and v3.1",
     ),
     "v3.1 without v3": (
         Apk(v1=None, blocks={V2: (_V2,), V31: (_evil(33, LAST),)}),
@@ -180,7 +180,7 @@ POISONED = {
     ),
     "lineage of the stranger's own": (
         _v31(_evil(33, LAST, attributes={PROOF: lineage(ROTATED, STRANGER)})),
-        "is signed by strangers to each other in scheme v3 and v3.1",
+        "has unrelated signers in scheme v3 and v3.1",
     ),
     "lineage that leaves ours": (
         Apk(
@@ -191,7 +191,7 @@ POISONED = {
                 V31: (replace(_NEW, sdk=(33, 34)), _evil(35, LAST, attributes={PROOF: lineage(OWNER, STRANGER)})),
             },
         ),
-        "is signed by strangers to each other in scheme v3 and v3.1",
+        "has unrelated signers in scheme v3 and v3.1",
     ),
     "two lineages in one signer": (
         _v31(replace(_NEW, attributes=[(PROOF, lineage(OWNER, ROTATED)), (PROOF, lineage(STRANGER, ROTATED))])),
@@ -203,7 +203,7 @@ POISONED = {
     ),
     "new key in v2, which is the old one's place": (
         Apk(v1=None, blocks={V2: (BlockSigner(identity=ROTATED),), V3: (_OLD,), V31: (_NEW,)}),
-        "is signed by strangers to each other in schemes v2 and v3",
+        "has unrelated signers in schemes v2 and v3",
     ),
     # What else may lie in the block.
     "scheme v3.2 of a stranger": (Apk(beside={V32: b"x"}), "is signed by scheme v3.2"),

@@ -131,7 +131,7 @@ def test_invented_challenge_is_refused_without_a_read(stack: MemoryStack, log_li
 
 
 def test_other_team_is_rejected(stack: MemoryStack, log_lines: Lines) -> None:
-    """The attack: the app repackaged and signed by somebody else."""
+    """The attack: the app repackaged and signed with another key."""
     body = body_of(stack, stack.installation(app_id="EVIL123456.org.example.demo"))
     assert refused(stack, body, log_lines) == (403, "evidence-rejected", Reason.APP_MISMATCH)
 

@@ -202,7 +202,7 @@ class BundleKeeper:
                 raise Rejected(Reason.BUNDLE_ROLLBACK, f"version {fresh.version} offered where {held.version} is known")
             if fresh is not None:
                 self._bundle, self._text, self._etag = fresh, text, answer.etag
-            if attempt is self._attempt or attempt.began.since(self._known_at) > 0:
+            if attempt.began.since(self._known_at) > 0:
                 self._known_at = attempt.began
             self._failures = 0
         if fresh is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_body_that_is_not_the_signed_one_is_a_401_problem(
 ) -> None:
     """Changed on the way, dropped, or never signed: the handler is not called."""
     answer = handler(event(shape, body, signed))
-    assert answer["statusCode"] == 401
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (401, False)
     assert answer["headers"]["Content-Type"] == "application/problem+json"
     assert answer["headers"]["WWW-Authenticate"].startswith('DPoP error="invalid_dpop_proof"')
     problem = json.loads(answer["body"])
@@ -102,6 +103,22 @@ def test_body_that_is_not_the_signed_one_is_a_401_problem(
     written = json.dumps(line)
     assert "Ana" not in written
     assert "sha-" not in written
+
+
+def test_line_of_a_refusal_is_bounded(log_lines: Lines) -> None:
+    """A context's values are the authorizer's, but an event may come from anywhere."""
+    odd = event("rest", BODY, None)
+    odd["requestContext"]["authorizer"]["app"] = "a" * 300
+    handler(odd)
+    assert log_lines()[-1]["app"] == "a" * 256
+
+
+def test_line_of_a_refusal_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda freezes the process when the handler returns: what is buffered then may never be seen."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(written), write_through=False))
+    handler(event("rest", BODY, None))
+    assert b"proof-body" in written.getvalue()
 
 
 def test_empty_body_may_be_signed_too() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from bonafide_tokens.errors import Reason
@@ -326,3 +327,38 @@ def test_process_out_of_threads_keeps_its_bundle(keeping: Keeping, monkeypatch: 
     monkeypatch.setattr(threading.Thread, "start", no_more)
     assert keeping.version(NOW + 31) == 7
     assert keeping.notes[-1][0] is Reason.BUNDLE_UNAVAILABLE
+
+
+def test_refresh_for_an_unknown_key_makes_the_bundle_young_again(keeping: Keeping) -> None:
+    """Even half a second after another refresh: age counts from the last fetch that began."""
+    keeping.current(NOW)
+    keeping.now = NOW + 0.5
+    keeping.keeper.after_unknown_key(NOW + 0.5)
+    keeping.current(NOW + 5.4)
+    keeping.settle()
+    assert keeping.server.fetches == 2
+
+
+def test_server_that_says_unchanged_to_one_who_has_nothing_is_no_server(keeping: Keeping) -> None:
+    """A failure like others: noted, and asked again after a pause."""
+    keeping.server.says = None
+    for tenth in range(10):
+        assert keeping.current(NOW + tenth / 10) is None
+    assert keeping.server.fetches == 1
+    assert keeping.notes == [
+        (Reason.BUNDLE_UNAVAILABLE, "answered that nothing has changed, but we have nothing"),
+    ]
+
+
+def test_pauses_after_failures_double_up_to_half_a_minute(keeping: Keeping) -> None:
+    """Seconds from one attempt to the next."""
+    keeping.current(NOW)
+    keeping.server.says = BundleUnreachable("connection failed")
+    attempts: list[int] = []
+    for second in range(31, 200):
+        before = keeping.server.fetches
+        keeping.current(NOW + second)
+        keeping.settle()
+        if keeping.server.fetches > before:
+            attempts.append(second)
+    assert [after - before for before, after in pairwise(attempts)][:7] == [2, 4, 8, 16, 30, 30, 30]

@@ -184,6 +184,22 @@ def test_route_that_no_cached_answer_can_serve_says_that_first(log_lines: Lines)
     assert answer["context"]["action"] == "retry"
 
 
+def test_token_near_its_end_is_no_sign_that_all_tokens_end_too_soon() -> None:
+    """Its life is longer than answers are kept; only what is left of it is not."""
+    gate = Stand(bundle(apis={AUDIENCE: (RouteRequirement("*", "/*", Requirement.TOKEN),)}), cache_seconds=200)
+    assert effect(gate.call(Call(token=token(now=NOW - 250)))) == "Deny"
+    assert gate.warnings == []
+
+
+def test_unverified_wildcard_is_refused_where_every_route_can_be_cached(log_lines: Lines) -> None:
+    """A kept answer for ``/open/*`` would open its neighbours to the made-up token."""
+    routes = (RouteRequirement("GET", "/open/*", Requirement.OFF), RouteRequirement("*", "/*", Requirement.TOKEN))
+    gate = Stand(bundle(apis={AUDIENCE: routes}), cache_seconds=SECONDS)
+    assert effect(gate.call(Call(method="GET", path="/open/x", token="garbage"))) == "Allow"
+    assert effect(gate.call(Call(method="GET", path="/open/*", token="garbage"))) == "Deny"
+    assert log_lines()[-1]["reason"] == "proof-cached"
+
+
 def test_cache_that_outlives_every_token_is_said_once() -> None:
     """Every token is refused then, freshly renewed or not: an operator must not have to find that out."""
     gate = Stand(bundle(apis={AUDIENCE: (RouteRequirement("*", "/*", Requirement.TOKEN),)}), cache_seconds=300)

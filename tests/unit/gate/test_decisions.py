@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from bonafide_tokens.signing import SigningKey
 from bonafide_tokens.trust_bundle import AppStatus
 
 from tests.unit.gate.conftest import Lines
-from tests.unit.gate.stand import APP, KEY_ID, NOW, Call, Stand, blocked, bundle, effect, token
+from tests.unit.gate.stand import APP, KEY_ID, NOW, Call, Stand, blocked, bundle, effect, private_key, public_key, token
 
 WHOLE_API = "arn:aws:execute-api:eu-central-1:123456789012:abcdef123/prod/*/*"
 
@@ -175,6 +176,21 @@ def test_token_minted_after_a_block_ended_is_good_at_once(call: Call, until: flo
     """Also while the bundle still names the key; a token from before its end stays refused (minted at NOW - 10)."""
     status = {APP: AppStatus(0.0, frozenset({KEY_ID}), {KEY_ID: int(until)})}
     assert effect(Stand(bundle(apps=status)).call(call)) == decision
+
+
+def test_token_of_a_key_that_is_newer_than_the_bundle_passes_at_once() -> None:
+    """After a rotation: the bundle is fetched first, and decides."""
+    stand = Stand()
+    stand.gate.prepare(NOW)
+    stand.serve(bundle(version=8, keys={"k7": public_key("token"), "k8": public_key("next")}))
+    fresh = token(signing_key=SigningKey("k8", private_key("next")))
+    assert effect(stand.call(Call(token=fresh))) == "Allow"
+    assert stand.fetches == 2
+
+
+def test_path_of_a_kilobyte_can_be_signed(stand: Stand) -> None:
+    """Only a jti is short."""
+    assert effect(stand.call(Call(path=f"/v1/{'a' * 1000}"))) == "Allow"
 
 
 def test_custom_domain_with_base_path_compares_the_url_that_the_client_called(stand: Stand, call: Call) -> None:

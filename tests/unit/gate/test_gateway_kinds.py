@@ -83,11 +83,13 @@ def test_documented_event_with_an_expired_token_gets_the_documented_refusal(name
 @pytest.mark.parametrize("kind", KINDS)
 def test_call_with_token_and_proof_passes_on_every_kind(stand: Stand, call: Call, kind: str, log_lines: Lines) -> None:
     """The same decision and the same context, whatever the gateway."""
-    answer = stand.answer(KINDS[kind](call))
+    event = KINDS[kind](call)
+    answer = stand.answer(event)
     assert effect(answer) == "Allow"
     assert answer["context"]["key_id"] == KEY_ID
     line = log_lines()[-1]
     assert (line["kind"], line["proven"]) == (kind, True)
+    assert line["request_id"] == event["requestContext"]["requestId"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -177,6 +179,54 @@ def test_http_api_event_with_two_readings_gets_the_strictest(
     only_public = raw_path == "/public/x" and arn_path == "POST/public/x"
     assert effect(answer) == ("Allow" if only_public else "Deny")
     assert log_lines()[-1]["requirement"] == ("off" if only_public else "proof")
+
+
+def test_rest_request_is_compared_with_the_url_that_the_client_called(call: Call) -> None:
+    """The context's path is the client's own text; the ARN's may have been cleaned up by then."""
+    event = call.change(path="/v1/a%20b", signed_url=f"https://{DOMAIN}/prod/v1/a%2520b").event()
+    event["requestContext"]["path"] = "/prod/v1/a%2520b"
+    assert effect(Stand().answer(event)) == "Allow"
+
+
+def test_payload_1_on_a_custom_domain_is_compared_with_the_url_that_the_client_called(call: Call) -> None:
+    """The stage is no part of it, the base path is."""
+    event = http_1(call.change(signed_url="https://shop.example.com/base/v1/orders"))
+    event["requestContext"] |= {"domainName": "shop.example.com", "path": "/base/v1/orders"}
+    assert effect(Stand().answer(event)) == "Allow"
+
+
+def test_base_path_before_an_ordinary_path_is_no_second_reading() -> None:
+    """Routes are written for the API's own paths: ``/shop/beta/x`` there is no route of its own."""
+    event = Call(method="GET", path="/beta/x", token=None, proof=None).event() | {"path": "/shop/beta/x"}
+    assert effect(Stand().answer(event)) == "Allow"
+    assert effect(Stand().answer(event | {"path": "/shop/beta/..//x"})) == "Deny"
+
+
+@pytest.mark.parametrize(("raw_path", "decision"), [("/shop/beta/x", "Allow"), ("/shop/..;/beta/x", "Deny")])
+def test_http_apis_own_text_of_an_odd_path_is_a_reading_too(raw_path: str, decision: str) -> None:
+    """The ARN's may have been cleaned up; a backend that resolves ``rawPath`` once more sees the odd one."""
+    event = http_2(Call(method="GET", path="/beta/x", token=None, proof=None)) | {"rawPath": raw_path}
+    event["requestContext"]["domainName"] = "shop.example.com"
+    assert effect(Stand().answer(event)) == decision
+
+
+@pytest.mark.parametrize("kind", ["http-1.0", "http-2.0"])
+@pytest.mark.parametrize("header", ["OAuth-Client-Attestation", "DPoP"])
+def test_header_that_a_gateway_joined_is_said_to_be_there_twice(
+    call: Call, kind: str, header: str, log_lines: Lines
+) -> None:
+    """Not that it is no token: the operator looks for the proxy that repeats it."""
+    value = str(call.token) if header != "DPoP" else str(call.proof_text())
+    event = KINDS[kind](call.change(headers={header: [value, value]}))
+    assert effect(Stand().answer(event)) == "Deny"
+    assert log_lines()[-1]["detail"] == "the header is there more than once"
+
+
+def test_one_reading_that_is_ambiguous_is_said_to_be(log_lines: Lines) -> None:
+    """An operator sees why a monitored path was refused, whichever of its readings is the odd one."""
+    event = Call(method="GET", path="/beta/x", token=None, proof=None).event() | {"path": "/beta//x"}
+    assert effect(Stand().answer(event)) == "Deny"
+    assert "more than one way" in log_lines()[-1]["detail"]
 
 
 def test_http_api_behind_a_base_path_mapping_is_judged_by_its_own_path(call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,7 +123,8 @@ def test_no_bundle_means_deny_by_default(call: Call, log_lines: Lines) -> None:
     answer = down.call(call)
     assert effect(answer) == "Deny"
     assert (answer["context"]["error"], answer["context"]["action"]) == ("temporarily_unavailable", "retry")
-    assert log_lines()[-1]["reason"] == "bundle-unavailable"
+    line = log_lines()[-1]
+    assert (line["reason"], line["detail"]) == ("bundle-unavailable", "there is no valid trust bundle")
 
 
 def test_no_bundle_lets_pass_where_the_stack_chose_so(call: Call) -> None:
@@ -152,9 +154,23 @@ def test_surprise_inside_denies_and_logs_the_type_only(
     assert str(call.token) not in json.dumps(line)
 
 
-def test_log_that_cannot_be_written_refuses_nobody(stand: Stand, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+class _BrokenPipe(io.StringIO):
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def _closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [None, _BrokenPipe(), _closed()], ids=["none", "broken pipe", "closed"])
+def test_log_that_cannot_be_written_refuses_nobody(
+    stand: Stand, call: Call, monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None
+) -> None:
     """Logging is best effort."""
-    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stdout", stream)
     assert effect(stand.call(call)) == "Allow"
 
 

@@ -170,6 +170,10 @@ KEYED = (
         ("/x/admin", "/admin/users", PROOF_ONCE),
         ("//x/admin/users", "/admin/users", PROOF_ONCE),
         ("/docs/;x/users", "/admin/users", PROOF_ONCE),
+        ("/x;y/users", "/{area}/users", PROOF_ONCE),  # "admin" also, below which everything is guarded
+        # It is a route that an ordinary path cannot have come by: neither of the two may open the other.
+        ("/admin/users", "/docs/{page}", PROOF_ONCE),
+        ("/docs/intro", "/admin/{page}", PROOF_ONCE),
         # It says nothing of the path.
         ("/docs/a;b", "/{proxy+}", PROOF_ONCE),
         ("/docs/a;b", "/docs/{page+}", PROOF_ONCE),

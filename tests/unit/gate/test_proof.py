@@ -89,6 +89,18 @@ def test_root_of_a_host_needs_no_slash() -> None:
     assert same_target("https://api.example.com", "https://api.example.com/?x")
 
 
+@pytest.mark.parametrize("path", ["/v1/orders/.", "/v1/orders/x/..", "/v1/orders/%2e"])
+def test_dot_segment_at_the_end_leaves_its_slash(path: str) -> None:
+    """RFC 3986 §5.2.4: "/a/." is "/a/", which is another target than "/a"."""
+    assert same_target(f"https://api.example.com{path}", "https://api.example.com/v1/orders/")
+    assert not same_target(f"https://api.example.com{path}", "https://api.example.com/v1/orders")
+
+
+def test_lone_surrogate_is_in_no_url() -> None:
+    """No client can send it: what cannot be sent was not signed, however alike two texts are."""
+    assert not same_target(URL + "\ud800", URL + "\ud800")
+
+
 def test_raw_characters_and_their_escapes_are_the_same() -> None:
     """API Gateway decodes paths for its events; the client signed what it sent."""
     assert same_target("https://a.example/caf%C3%A9/a%20b", "https://a.example/café/a b")

@@ -152,16 +152,19 @@ def test_default_that_no_table_serves_is_announced_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "gate",
+    ("routes", "settings"),
     [
-        Stand(bundle(apis={AUDIENCE: ROUTES}), proof_nonces_table="nonces"),
-        Stand(bundle(apis={AUDIENCE: ROUTES}), spent=SpentProofs("nonces", NoncesTable())),
-        Stand(bundle(apis={AUDIENCE: ROUTES[1:]})),
-        Stand(bundle(apis={AUDIENCE: (RouteRequirement("*", "/*", Requirement.PROOF), *ROUTES)})),
+        (ROUTES, {"proof_nonces_table": "nonces"}),
+        (ROUTES, {"spent": SpentProofs("nonces", NoncesTable())}),
+        (ROUTES[1:], {}),
+        ((RouteRequirement("*", "/*", Requirement.PROOF), *ROUTES), {}),
     ],
 )
-def test_nothing_is_announced_where_nothing_is_impossible(gate: Stand) -> None:
+def test_nothing_is_announced_where_nothing_is_impossible(
+    routes: tuple[RouteRequirement, ...], settings: dict[str, Any]
+) -> None:
     """A table, no such route, or one that no request reaches."""
+    gate = Stand(bundle(apis={AUDIENCE: routes}), **settings)
     gate.gate.prepare(NOW)
     assert gate.warnings == []
 
@@ -195,3 +198,13 @@ def test_client_is_made_by_the_first_spending_alone(monkeypatch: pytest.MonkeyPa
     assert effect(gate.call(PAYMENT.change(jti="proof-2"))) == "Allow"
     assert made == [1]
     assert len(table.rows) == 1
+
+
+def test_spending_takes_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two attempts of a second to connect and a second to read, and a pause: the function's timeout has room for it."""
+    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "s"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    config = spent_proofs._dynamodb.__wrapped__().meta.config
+    assert (config.connect_timeout, config.read_timeout) == (1, 1)
+    assert config.retries["total_max_attempts"] == 2
+    assert spent_proofs.LONGEST == 2 * (1 + 1) + 1

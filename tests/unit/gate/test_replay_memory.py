@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -122,3 +123,32 @@ def test_gate_whose_clock_jumps_refuses_the_same_proof_afterwards(ahead: float, 
     gate.now = NOW + 1
     assert effect(gate.call(call)) == "Deny"
     assert log_lines()[-1]["reason"] == "proof-replayed"
+
+
+def test_device_that_holds_the_most_loses_its_oldest() -> None:
+    """And no other of its proofs."""
+    memory = ReplayMemory(capacity=3)
+    assert all(admitted(memory, proof(jti)) for jti in ("first", "second", "third", "fourth"))
+    assert not any(admitted(memory, proof(jti)) for jti in ("second", "third", "fourth"))
+    assert admitted(memory, proof("first"))
+
+
+def test_device_whose_proofs_are_over_is_forgotten_too() -> None:
+    """Or a process that lives long would remember every device it ever saw."""
+    memory = ReplayMemory()
+    for number in range(100):
+        assert admitted(memory, proof("x", key=f"key-{number}", made_at=NOW + 100 * number), now=NOW + 100 * number)
+    assert (len(memory._seen), len(memory._held), len(memory._holders)) == (1, 1, 1)
+
+
+def test_gate_counts_a_devices_proofs_by_its_attested_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many request keys it binds, they share one part."""
+    monkeypatch.setattr("gate.ReplayMemory", partial(ReplayMemory, capacity=10))
+    stand = Stand()
+    victim = [Call(jti=jti) for jti in ("pay", "pay too")]
+    assert [effect(stand.call(call)) for call in victim] == ["Allow", "Allow"]
+    for number in range(20):
+        name = f"flood-{number}"
+        text = token(key_id="Zmxvb2QtZmxvb2QtZmxvb2QtZmxvb2QtZmxvb2QtZmw", request_key=public_key(name), jti=name)
+        assert effect(stand.call(Call(token=text, signer=name, jti=name))) == "Allow"
+    assert [effect(stand.call(call)) for call in victim] == ["Deny", "Deny"]

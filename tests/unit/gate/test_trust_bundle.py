@@ -93,6 +93,8 @@ def test_signer_gets_the_digest_and_returns_der() -> None:
         ("an end too few", lambda: forged(claims={"apps": {"a": {"blocked_keys": ["b", "c"], "blocked_until": [1]}}})),
         ("an end as text", lambda: forged(claims={"apps": {"a": {"blocked_keys": ["b"], "blocked_until": ["1"]}}})),
         ("an end as true", lambda: forged(claims={"apps": {"a": {"blocked_keys": ["b"], "blocked_until": [True]}}})),
+        ("negative end", lambda: forged(claims={"apps": {"a": {"blocked_keys": ["b"], "blocked_until": [-1]}}})),
+        ("endless end", lambda: forged(claims={"apps": {"a": {"blocked_keys": ["b"], "blocked_until": [1 << 53]}}})),
         ("ends as a text", lambda: forged(claims={"apps": {"a": {"blocked_keys": ["b"], "blocked_until": "1"}}})),
         ("blocked key as number", lambda: forged(claims={"apps": {"a": {"blocked_keys": [1]}}})),
         ("apis as a list", lambda: forged(claims={"apis": []})),
@@ -112,6 +114,11 @@ def test_bundle_with_one_thing_wrong_is_refused(name: str, jws: Callable[[], str
     with pytest.raises(Rejected) as refusal:
         opened(jws())
     assert refusal.value.reason is Reason.BUNDLE_INVALID
+
+
+def test_status_that_says_nothing_blocks_nothing() -> None:
+    """Each of its members may be missing."""
+    assert opened(forged(claims={"apps": {"a": {}}})).apps["a"] == AppStatus()
 
 
 def test_nested_bombs_under_the_root_signature_are_refused() -> None:

@@ -46,7 +46,7 @@ _KIND: Final = JwsKind(
     embeds_key=True,
 )
 _URL: Final = re.compile(
-    r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?(/[^?#]*)?(?:[?#].*)?\Z", re.I | re.S
+    r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?(/[^?#\ud800-\udfff]*)?(?:[?#].*)?\Z", re.I | re.S
 )
 _ODD: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -153,10 +153,7 @@ def _normal(url: str) -> tuple[str, str, str, str] | None:
     scheme, host, port, path = match.groups()
     scheme = scheme.lower()
     port = (port or "").lstrip("0") or _DEFAULT_PORTS[scheme]
-    try:
-        return scheme, host.lower(), port, _without_dots(_ODD.sub(_escape, path or "/"))
-    except UnicodeEncodeError:
-        return None  # a lone surrogate: not text that any URL could carry
+    return scheme, host.lower(), port, _without_dots(_ODD.sub(_escape, path or "/"))
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -308,12 +308,12 @@ def routes_from_json(items: object) -> tuple[RouteRequirement, ...]:
 def _route_from_json(item: object) -> RouteRequirement:
     if not isinstance(item, list) or len(item) < 3 or not all(isinstance(part, str) for part in item[:3]):
         raise ValueError("a route is not [method, path, requirement]")
-    method, path, name = item[:3]
+    method, path, name, *more = item
     requirement = Requirement(name) if name in _STRICTNESS else Requirement.PROOF
     tier = None
-    if len(item) > 3:
-        known = isinstance(item[3], str) and item[3] in MINIMUM_TIERS
-        tier = item[3] if known else MINIMUM_TIERS[-1]
-        if len(item) > 4 or not known:
+    if more:
+        known = more[0] in MINIMUM_TIERS
+        tier = more[0] if known else MINIMUM_TIERS[-1]
+        if len(more) > 1 or not known:
             requirement = max(requirement, Requirement.PROOF, key=_STRICTNESS.__getitem__)
     return RouteRequirement(method, path, requirement, tier)

@@ -159,6 +159,13 @@ def test_point_off_the_curve_is_refused(point: bytes) -> None:
         public_key_from_point(point)
 
 
+def test_compressed_point_is_refused() -> None:
+    """It names a point of the curve, but a key has one spelling here."""
+    key = public_key("request")
+    with pytest.raises(Malformed, match="not an uncompressed"):
+        public_key_from_point(bytes([2 + key.y[-1] % 2]) + key.x)
+
+
 @given(st.integers(0, 10**9), st.binary(min_size=1, max_size=3))
 def test_jws_that_was_changed_anywhere_never_verifies(at: int, noise: bytes) -> None:
     """Split, decode, verify: only the exact text holds."""
@@ -182,9 +189,36 @@ def test_header_that_was_read_cannot_be_changed_by_its_reader() -> None:
 
 
 def test_size_limit_comes_before_any_work() -> None:
-    """A megabyte costs a length check."""
-    with pytest.raises(Malformed):
-        read_jws("A" * 2001, KIND)
+    """A megabyte costs a length check, whatever it holds."""
+    for text in ("A" * 2001, sign_jws(private_key("token"), HEADER, {"a": "a" * 2000})):
+        with pytest.raises(Malformed, match="more than 2000 characters"):
+            read_jws(text, KIND)
+
+
+def test_text_of_exactly_the_limit_is_read() -> None:
+    """One more is too many."""
+    text = sign_jws(private_key("token"), HEADER, {"a": 1})
+    for limit, fits in ((len(text), True), (len(text) - 1, False)):
+        kind = JwsKind("test+jwt", max_characters=limit, malformed=Reason.TOKEN_MALFORMED,
+                       algorithm=Reason.TOKEN_ALGORITHM, wrong_type=Reason.TOKEN_TYPE)  # fmt: skip
+        if fits:
+            assert read_jws(text, kind).signed_by(public_key("token"))
+        else:
+            with pytest.raises(Malformed, match="more than"):
+                read_jws(text, kind)
+
+
+def test_key_in_the_header_is_refused_unless_the_kind_has_it() -> None:
+    """Also the right key: what is looked at once may be believed once."""
+    header = HEADER | {"jwk": public_key("token").to_jwk()}
+    with pytest.raises(Rejected, match="brings its own key"):
+        read_jws(sign_jws(private_key("token"), header, {}), KIND)
+
+
+def test_error_tells_reason_and_detail() -> None:
+    """As tracebacks and logs of relying parties show it."""
+    assert str(Rejected(Reason.TOKEN_TYPE, "typ is not x")) == "token-type: typ is not x"
+    assert str(Rejected(Reason.TOKEN_TYPE)) == "token-type"
 
 
 def test_wrong_algorithm_is_rejected_not_malformed() -> None:

@@ -7,7 +7,9 @@ from bonafide_tokens.errors import Reason, TokenError
 from bonafide_tokens.proof import ReplayMemory, VerifiedProof, same_target, verify_proof
 from bonafide_tokens.signing import make_proof
 
-from tests.unit.gate.stand import NOW, private_key, public_key
+from tests.unit.gate.conftest import Lines
+from tests.unit.gate.forgery import TOKEN, forged_proof
+from tests.unit.gate.stand import NOW, Call, Stand, effect, private_key, public_key
 
 URL = "https://api.example.com/v1/orders"
 
@@ -193,3 +195,12 @@ def test_memory_is_bounded_and_forgets_the_oldest() -> None:
         assert not replayed(memory, proof(str(number)), now=NOW)
     assert len(memory) == 100
     assert replayed(memory, proof("999"), now=NOW)
+
+
+@pytest.mark.parametrize(("size", "decision"), [(4096, "Allow"), (4097, "Deny")])
+def test_proof_is_read_up_to_four_kilobytes(stand: Stand, size: int, decision: str, log_lines: Lines) -> None:
+    """A client may add claims of its own; where the room ends is exact."""
+    proofs = (forged_proof({"x": "a" * header}, {"x": "a" * body}) for header in range(4) for body in range(2600, 2640))
+    text = next(proof for proof in proofs if len(proof) == size)
+    assert effect(stand.call(Call(token=TOKEN, proof=text))) == decision
+    assert log_lines()[-1].get("detail") == ("more than 4096 characters" if decision == "Deny" else None)

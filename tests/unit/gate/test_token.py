@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from attestation.appraisal.result import AttestationResult, Tier
-from bonafide_tokens.errors import Reason, Rejected
+from bonafide_tokens.errors import Malformed, Reason, Rejected
 from bonafide_tokens.signing import SigningKey
 from bonafide_tokens.token import verify_token
 
+from tests.unit.gate.forgery import forged
 from tests.unit.gate.stand import AUDIENCE, ISSUER, KEY_ID, NOW, RESULT, parts, private_key, public_key, token
 
 KEYS = {"k7": public_key("token")}
@@ -98,7 +99,7 @@ def test_app_build_is_made_safe_for_headers_and_logs(build: str) -> None:
     seen = verified(token(app_build=build)).app_build
     assert seen is not None
     assert seen.isprintable()
-    assert len(seen) <= 64
+    assert len(seen) == min(64, len(build))
 
 
 def test_token_without_a_build_has_none() -> None:
@@ -123,6 +124,14 @@ def test_clock_skew_counts_on_both_ends_and_no_further(now: float, reason: Reaso
     with pytest.raises(Rejected) as refusal:
         verified(token(), now=now)
     assert refusal.value.reason is reason
+
+
+@pytest.mark.parametrize("claim", ["sub", "platform", "jti"])
+def test_text_of_a_token_is_short(claim: str) -> None:
+    """512 characters fit in a log line, and no more is read."""
+    assert verified(forged(claims={claim: "a" * 512}))
+    with pytest.raises(Malformed, match="short"):
+        verified(forged(claims={claim: "a" * 513}))
 
 
 def test_kid_names_the_only_key_that_is_tried() -> None:

@@ -40,17 +40,29 @@ def main() -> int:
         help="show mutants to these",
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant is shown at most")
+    parser.add_argument("--report", action="store_true", help="try none, tell what is known")
     parser.add_argument("--write", action="store_true", help="write tests/mutants/mutants.txt")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     tree = _copy()
     print(f"Choosing {arguments.number} mutants of {len(target_files())} modules, seed {arguments.seed}", flush=True)
-    taken = [m for m in _chosen(arguments.number, arguments.seed) if m.path.startswith(tuple(arguments.under))]
-    seen = _functions_run(tree, arguments.tests)
-    laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree, arguments.seconds))
-    laboratory.prepare(seen["imported"])
     results = Results.read(WORK / "results.jsonl")
-    todo = [mutant for mutant in taken if not results.killed(mutant)]
+    taken = [m for m in _chosen(arguments.number, arguments.seed) if m.path.startswith(tuple(arguments.under))]
+    if not arguments.report:
+        seen = _functions_run(tree, arguments.tests)
+        laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree, arguments.seconds))
+        laboratory.prepare(seen["imported"])
+        _try([mutant for mutant in taken if not results.killed(mutant)], laboratory, results)
+    report = results.report(taken, arguments.seed)
+    print(report.summary)
+    if arguments.write:
+        report.write()
+    return 0 if report.explained else 1
+
+
+def _try(todo: list[Mutant], laboratory: Laboratory, results: Results) -> None:
+    """In the warm process what can be tried there, the others in a process for each."""
+    tree = laboratory.tree
     WarmTrial(tree, laboratory.tests, results, list(swappable(todo, tree))).run()
     tried = results.refresh()
     for mutant in todo:
@@ -58,11 +70,6 @@ def main() -> int:
             verdict = laboratory.judge(mutant)
             results.add(Result.of(mutant, verdict))
             told(mutant, verdict)
-    report = results.report(taken, arguments.seed)
-    print(report.summary)
-    if arguments.write:
-        report.write()
-    return 0 if report.explained else 1
 
 
 def _copy() -> Path:

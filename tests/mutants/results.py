@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Final
 
-from tests.mutants.mutant import ROOT, Mutant
+from tests.mutants.mutant import Mutant
+from tests.mutants.recorded import LIST, LIVING, MOST_ALIVE, ROOT, UNTRIED, digest_of, reasons, summary_of
 from tests.mutants.trial import Outcome, Verdict
-
-LIST: Final = ROOT / "tests" / "mutants" / "mutants.txt"
-EQUIVALENT: Final = ROOT / "tests" / "mutants" / "equivalent.json"
-"""Mutants that live because no input tells them from the original: identity → reason."""
-MOST_ALIVE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +43,34 @@ class Report:
 
     @property
     def alive(self) -> list[Result]:
-        return [result for result in self.results if result.outcome in (Outcome.ALIVE, Outcome.NO_TEST)]
+        return [result for result in self.results if result.outcome in LIVING]
 
     @property
     def explained(self) -> bool:
-        """Whether few live, and each of them with a reason."""
+        """Whether all were tried, few live, and each of them with a reason."""
         few = len(self.alive) <= MOST_ALIVE * len(self.results)
-        return few and all(result.identity in self.reasons for result in self.alive)
+        whole = all(result.outcome != UNTRIED for result in self.results)
+        return few and whole and not self._unexplained
 
     @property
     def summary(self) -> str:
-        counts = Counter(result.outcome for result in self.results)
-        told = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
-        unexplained = sum(1 for result in self.alive if result.identity not in self.reasons)
-        share = len(self.alive) / max(1, len(self.results))
-        return (
-            f"{len(self.results)} mutants, seed {self.seed}: {told}; {share:.2%} alive, {unexplained} without a reason"
-        )
+        outcomes = Counter(result.outcome for result in self.results)
+        return summary_of(outcomes, seed=self.seed, unexplained=len(self._unexplained))
+
+    @property
+    def _unexplained(self) -> list[Result]:
+        return [result for result in self.alive if result.identity not in self.reasons]
 
     def write(self) -> None:
-        """The list: a line for each, the living ones first, with their reasons."""
-        lines = [f"# {self.summary}.", "# Written by `make mutants WRITE=1`. Reasons are in equivalent.json.", ""]
-        for result in sorted(self.results, key=lambda r: (r not in self.alive, r.path, r.line, r.operator)):
-            lines.append(f"{result.identity} {result.outcome}: {result.path} {result.operator}")
-            if result in self.alive:
-                lines += [f"    - {result.was}", f"    + {result.now}"]
-                lines.append(f"    {self.reasons.get(result.identity, 'NO REASON YET')}")
+        """The list, module by module."""
+        lines = [f"# {self.summary}", "# Written by `make mutants WRITE=1`; see recorded.py. Reasons: equivalent.json."]
+        ordered = sorted(self.results, key=lambda result: (result.path, result.line, result.operator, result.identity))
+        for path, results in groupby(ordered, key=lambda result: result.path):
+            lines += ["", f"{path} {digest_of(ROOT / path)}"]
+            for result in results:
+                lines.append(f"  {result.identity} {result.outcome} {result.operator}")
+                if result.outcome in LIVING:
+                    lines += [f"    - {result.was}", f"    + {result.now}"]
         LIST.write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -110,5 +108,6 @@ class Results:
         self._lines += 1
 
     def report(self, mutants: list[Mutant], seed: str) -> Report:
-        reasons = json.loads(EQUIVALENT.read_text("utf-8")) if EQUIVALENT.exists() else {}
-        return Report([self._results[mutant.identity] for mutant in mutants], reasons, seed)
+        untried = Verdict(Outcome.UNTRIED)
+        found = [self._results.get(mutant.identity) or Result.of(mutant, untried) for mutant in mutants]
+        return Report(found, reasons(), seed)

@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed out"
     ALIVE = "alive"
     NO_TEST = "no test"
+    UNTRIED = "not tried"
 
 
 @dataclass(frozen=True, slots=True)

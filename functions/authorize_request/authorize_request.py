@@ -15,7 +15,8 @@ from typing import Any
 
 from authorizer_settings import AuthorizerSettings, SettingsError
 from bonafide_tokens.errors import Reason
-from bundle_client import BundleAddress, BundleAnswer, fetch_bundle
+from bonafide_tokens.trust_bundle import open_trust_bundle
+from bundle_client import BundleAddress, fetch_bundle
 from bundle_keeper import BundleKeeper
 from decision_log import log_bundle, log_decision, log_fault, log_warning
 from gate import Decision, Gate
@@ -63,19 +64,14 @@ def wire(environment: Mapping[str, str]) -> Authorizer:
     except ValueError as error:
         raise SettingsError(f"TRUST_BUNDLE_URL: {error}") from None
     keeper = BundleKeeper(
-        fetch=partial(_fetch, address),
-        root_key=settings.root_key,
-        issuer=settings.token_issuer,
+        fetch=lambda etag, timeout: fetch_bundle(address, etag=etag, timeout=timeout),
+        open_bundle=partial(open_trust_bundle, root_key=settings.root_key, issuer=settings.token_issuer),
         skew=settings.clock_skew,
         clock=time,
         elapsed=monotonic,
         note=log_bundle,
     )
     return Authorizer(settings, Gate(settings, keeper, warn=partial(log_warning, "impossible settings")))
-
-
-def _fetch(address: BundleAddress, etag: str | None, timeout: float) -> BundleAnswer:
-    return fetch_bundle(address, etag=etag, timeout=timeout)
 
 
 @cache

@@ -62,9 +62,7 @@ class AuthorizerSettings(NamedTuple):
             root_key=_root_key(_required(environment, "ROOT_PUBLIC_KEY")),
             token_issuer=_required(environment, "TOKEN_ISSUER"),
             audience=_required(environment, "AUDIENCE"),
-            default_requirement=Requirement(
-                _one_of(environment, "DEFAULT_REQUIREMENT", Requirement.PROOF, tuple(Requirement))
-            ),
+            default_requirement=Requirement(_one_of(environment, "DEFAULT_REQUIREMENT", "proof", tuple(Requirement))),
             token_header=token_header,
             proof_header=proof_header,
             pop_header="" if pop_header == "off" else pop_header,

@@ -137,11 +137,9 @@ class _Reader:
         return bool(data)
 
     def until(self, end: bytes, limit: int) -> bytes:
-        while (at := self._buffer.find(end)) < 0:
-            if len(self._buffer) > limit or not self._more():
+        while not 0 <= (at := self._buffer.find(end)) <= limit:
+            if at > limit or len(self._buffer) > limit or not self._more():
                 raise BundleUnreachable("the answer's header is too long or cut off")
-        if at > limit:
-            raise BundleUnreachable("the answer's header is too long or cut off")
         return self._take(at + len(end))[:at]
 
     def exactly(self, size: int) -> bytes:

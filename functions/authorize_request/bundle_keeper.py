@@ -26,8 +26,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason, Rejected, TokenError
-from bonafide_tokens.jose import EcPublicKey
-from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
+from bonafide_tokens.trust_bundle import TrustBundle
 from bundle_client import BundleAnswer, BundleUnreachable
 
 REFRESH_BESIDE_AFTER: Final = 5.0
@@ -60,28 +59,25 @@ class _Moment(NamedTuple):
 _NEVER: Final = _Moment(float("-inf"), float("-inf"))
 
 
-class _Attempt:
+class _Attempt(NamedTuple):
     """One fetch: when it began, how long it is worth waiting for, a flag raised when it is over."""
 
-    __slots__ = ("began", "over", "wait")
-
-    def __init__(self, began: _Moment, wait: float) -> None:
-        self.began = began
-        self.wait = wait
-        self.over = threading.Event()
+    began: _Moment
+    wait: float
+    over: threading.Event
 
 
 class BundleKeeper:
-    """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` is called for every failed refresh
-    and every new bundle (``reason`` ``None``). ``clock`` is the wall clock (Unix seconds), ``elapsed`` one that is
-    never set; without one, the wall clock has to do."""
+    """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` is called for every failed
+    refresh and every new bundle (``reason`` ``None``). ``open_bundle`` is ``open_trust_bundle`` for one root key and
+    issuer. ``clock`` is the wall clock (Unix seconds), ``elapsed`` one that is never set; without one, the wall clock
+    has to do."""
 
     def __init__(
         self,
         *,
         fetch: Fetch,
-        root_key: EcPublicKey,
-        issuer: str,
+        open_bundle: Callable[..., TrustBundle],
         skew: float,
         clock: Callable[[], float],
         note: Callable[[Reason | None, str], None],
@@ -90,8 +86,7 @@ class BundleKeeper:
         elapsed: Callable[[], float] | None = None,
     ) -> None:
         self._fetch = fetch
-        self._root_key = root_key
-        self._issuer = issuer
+        self._open_bundle = open_bundle
         self._skew = skew
         self._clock = clock
         self._note = note
@@ -153,7 +148,7 @@ class BundleKeeper:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) >= _MAX_THREADS:  # all stuck, in name resolution perhaps
             return None
-        attempt = self._attempt = _Attempt(now, self._waits[self._valid_bundle(now.wall) is None])
+        attempt = self._attempt = _Attempt(now, self._waits[self._valid_bundle(now.wall) is None], threading.Event())
         thread = threading.Thread(target=self._run, args=(attempt,), name="trust-bundle", daemon=True)
         try:
             thread.start()
@@ -188,9 +183,7 @@ class BundleKeeper:
     def _take(self, answer: BundleAnswer, attempt: _Attempt) -> None:
         text, fresh = answer.text, None
         if text is not None and text != self._text:
-            fresh = open_trust_bundle(
-                text, root_key=self._root_key, issuer=self._issuer, now=self._clock(), skew=self._skew
-            )
+            fresh = self._open_bundle(text, now=self._clock(), skew=self._skew)
         elif self._bundle is None:
             raise BundleUnreachable("answered that nothing has changed, but we have nothing")
         with self._lock:

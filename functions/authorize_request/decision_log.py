@@ -13,7 +13,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
 from bonafide_tokens.errors import Reason
-from bonafide_tokens.request_code import request_code
+from bonafide_tokens.refusals import request_code
 from gate import Decision
 from gateway_event import GatewayRequest
 
@@ -38,32 +38,14 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
     if reason is not None:
         why = _REASON % (quoted(reason), quoted(decision.detail[:240]), quoted(request_code(request.request_id)))
     if token is not None:
-        who = _TOKEN % (
-            quoted(token.app),
-            quoted(token.platform),
-            quoted(token.key_id),
-            quoted(token.tier),
-            quoted(token.app_build or ""),
-            token.policy_version,
-        )
-    _write(
-        _DECISION
-        % (
-            '"accepted"' if decision.allowed else '"refused"',
-            quoted(decision.request_class),
-            quoted(decision.requirement or ""),
-            "true" if decision.proven else "false",
-            quoted(request.kind),
-            quoted(audience),
-            quoted(request.method[:16]),  # on an HTTP API's $default route, whatever a client calls a method
-            quoted(request.route),
-            quoted(decision.route_pattern),
-            quoted(request.request_id[:128]),
-            decision.bundle_version,
-            why,
-            who,
-        )
-    )
+        of_token = (token.app, token.platform, token.key_id, token.tier, token.app_build or "")
+        who = _TOKEN % (*map(quoted, of_token), token.policy_version)
+    outcome = "accepted" if decision.allowed else "refused"
+    proven = "true" if decision.proven else "false"
+    method = request.method[:16]  # on an HTTP API's $default route, whatever a client calls a method
+    place = (request.kind, audience, method, request.route, decision.route_pattern, request.request_id[:128])
+    judged = map(quoted, (outcome, decision.request_class, decision.requirement or ""))
+    _write(_DECISION % (*judged, proven, *map(quoted, place), decision.bundle_version, why, who))
 
 
 def log_bundle(reason: Reason | None, detail: str) -> None:
@@ -79,7 +61,7 @@ def log_warning(what: str, detail: str) -> None:
 
 def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: str = "") -> None:
     """A mistake of ours: the exception's type, never its text, which may quote what a client sent."""
-    line: dict[str, object] = {
+    line = {
         "level": "ERROR",
         "message": what,
         "error_type": type(error).__qualname__,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
+import cached_answers
 from authorizer_settings import AuthorizerSettings
 from bonafide_tokens.errors import Reason, Rejected, TokenError
 from bonafide_tokens.presented import PresentedRequest, verify_presented
@@ -22,14 +23,6 @@ from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import TrustBundle
 from bonafide_tokens.verified_tokens import VerifiedTokens
 from bundle_keeper import BundleKeeper
-from cached_answers import (
-    beyond_caching,
-    cannot_be_cached,
-    cannot_be_narrowed,
-    guards_anything,
-    named,
-    needs_each_request,
-)
 from gateway_event import GatewayRequest
 from spent_proofs import SpentProofs
 
@@ -107,15 +100,9 @@ class Gate:
         bundle = self._keeper.current(now)
         if bundle is None:
             # What is cached for other routes too would open them, also when there is a bundle again.
-            lasting = cannot_be_narrowed(request) if settings.cache_seconds else ""
-            return Decision(
-                allowed=settings.allow_when_unavailable and not lasting,
-                request_class=UNCHECKED,
-                requirement=None,
-                bundle_version=0,
-                reason=Reason.BUNDLE_UNAVAILABLE,
-                detail="there is no valid trust bundle",
-            )
+            lasting = cached_answers.cannot_be_narrowed(request) if settings.cache_seconds else ""
+            allowed, none = settings.allow_when_unavailable and not lasting, "there is no valid trust bundle"
+            return Decision(allowed, UNCHECKED, None, 0, reason=Reason.BUNDLE_UNAVAILABLE, detail=none)
         decision = self._decide(request, bundle, now)
         if decision.reason is Reason.TOKEN_KEY_UNKNOWN:  # minted by a key that is newer than our bundle?
             newer = self._keeper.after_unknown_key(now)
@@ -152,7 +139,7 @@ class Gate:
                     if requirement is Requirement.PROOF_ONCE:
                         self._spent.spend(shown)
                     proof = shown
-                if settings.cache_seconds and not needs_each_request(demand):
+                if settings.cache_seconds and not cached_answers.needs_each_request(demand):
                     self._check_outlives_the_cache(token, now)
                 request_class = VERIFIED
             except TokenError as error:
@@ -163,7 +150,7 @@ class Gate:
         allowed = reason is None or requirement is Requirement.MONITOR
         if allowed and settings.cache_seconds:
             presented = request.tokens[0] if request_class == VERIFIED else None
-            conflict = cannot_be_cached(request, demand, presented, mixed=mixed, guarded=self._guarded)
+            conflict = cached_answers.cannot_be_cached(request, demand, presented, mixed=mixed, guarded=self._guarded)
             if conflict:
                 allowed, reason, detail, request_class = False, Reason.PROOF_CACHED, conflict, UNCHECKED
         return Decision(
@@ -183,12 +170,9 @@ class Gate:
 
     def _demand(self, request: GatewayRequest, bundle: TrustBundle) -> Demand:
         routes, default = bundle.apis.get(self._settings.audience, ()), self._settings.default_requirement
-        method, gateway_route = request.method, request.gateway_route
-        demand = demand_for(routes, method, request.path, default, gateway_route)
-        if not request.other_paths:
-            return demand
-        others = (demand_for(routes, method, path, default, gateway_route) for path in request.other_paths)
-        return strictest([demand, *others])
+        method, gateway_route = request.method, request.route.rpartition(" ")[2]  # HTTP APIs name it with the method
+        paths = (request.path, *request.other_paths)
+        return strictest([demand_for(routes, method, path, default, gateway_route) for path in paths])
 
     def _look_at_routes(self, bundle: TrustBundle) -> None:
         if bundle is self._looked_at:
@@ -197,13 +181,13 @@ class Gate:
         settings = self._settings
         routes, default = bundle.apis.get(settings.audience, ()), settings.default_requirement
         if settings.cache_seconds:
-            before, self._beyond_caching = self._beyond_caching, beyond_caching(routes, default)
-            self._guarded = guards_anything(routes, default)
+            before, self._beyond_caching = self._beyond_caching, cached_answers.beyond_caching(routes, default)
+            self._guarded = cached_answers.guards_anything(routes, default)
             if self._beyond_caching and self._beyond_caching != before:
                 self._warn(f"AUTHORIZER_CACHE_SECONDS is {settings.cache_seconds:g}; refused: {self._beyond_caching}")
         elif not self._can_spend:
             once = [demand for demand in every_demand(routes, default) if demand.requirement is Requirement.PROOF_ONCE]
-            before, self._unspendable = self._unspendable, ", ".join(map(named, once))
+            before, self._unspendable = self._unspendable, ", ".join(map(cached_answers.named, once))
             if once and self._unspendable != before:
                 self._warn(f"proof-once needs PROOF_NONCES_TABLE, which is not set; refused: {self._unspendable}")
 

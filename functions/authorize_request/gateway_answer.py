@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bonafide_tokens.refusals import UNAVAILABLE, refusal_of
-from bonafide_tokens.request_code import request_code
+from bonafide_tokens.refusals import UNAVAILABLE, refusal_of, request_code
 from gate import Decision
 from gateway_event import GatewayRequest, Kind
 

@@ -60,11 +60,6 @@ class GatewayRequest(NamedTuple):
     other_paths: tuple[str, ...] = ()
     identity: str | list[str] | None = None
 
-    @property
-    def gateway_route(self) -> str:
-        """The path of the gateway's own route, as ``/orders/{order}``: HTTP APIs name it with the method."""
-        return self.route.rpartition(" ")[2]
-
 
 class UnreadableEvent(Exception):
     """Not an authorizer event of a kind that we know: a wiring mistake, nothing that a client can cause."""
@@ -122,22 +117,9 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
         full_path = path if stage == "$default" else f"/{stage}{path}"
     # What a backend resolves once more is event["path"]: the ARN's may have been cleaned up.
     raw = _text(event, "path")
-    tokens, proofs, pops = _header_values(event, settings)
-    return GatewayRequest(
-        kind=kind,
-        method=method,
-        path=path,
-        url=_url(settings, context, path, full_path),
-        tokens=tokens,
-        proofs=proofs,
-        request_id=_text(context, "requestId") or invocation_id,
-        route=_text(event, "resource"),
-        api_arn=api_arn,
-        method_arn=arn,
-        pops=pops,
-        other_paths=(raw,) if raw != path and raw and is_ambiguous(raw) else (),
-        identity=_identity(event),
-    )
+    others = (raw,) if raw != path and raw and is_ambiguous(raw) else ()
+    url, route = _url(settings, context, path, full_path), _text(event, "resource")
+    return _request(kind, event, settings, invocation_id, method, path, url, route, (api_arn, arn), others)
 
 
 def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
@@ -154,22 +136,9 @@ def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocatio
     path, *others = _readings(raw_path, arn_path, context)
     if raw_path != path and is_ambiguous(raw_path):
         others.append(raw_path)
-    tokens, proofs, pops = _header_values(event, settings)
-    return GatewayRequest(
-        kind=Kind.HTTP_2,
-        method=method,
-        path=path,
-        url=_url(settings, context, path, raw_path),
-        tokens=tokens,
-        proofs=proofs,
-        request_id=_text(context, "requestId") or invocation_id,
-        route=_text(event, "routeKey"),
-        api_arn=match[1] if match else "",
-        method_arn=match[0] if match else "",
-        pops=pops,
-        other_paths=tuple(others),
-        identity=_identity(event),
-    )
+    arns = (match[1], match[0]) if match else ("", "")
+    url, route = _url(settings, context, path, raw_path), _text(event, "routeKey")
+    return _request(Kind.HTTP_2, event, settings, invocation_id, method, path, url, route, arns, tuple(others))
 
 
 def _readings(raw_path: str, arn_path: str | None, context: Mapping[str, object]) -> list[str]:
@@ -194,19 +163,30 @@ def _websocket(
     context = _object(event, "requestContext")
     domain, stage = _text(context, "domainName"), _text(context, "stage")
     own = f"https://{domain}/{stage}" if stage and _OWN_DOMAIN.match(domain) else ""
+    url, route = settings.external_origin or own, _text(context, "routeKey")
+    return _request(Kind.WEBSOCKET, event, settings, invocation_id, "GET", CONNECT, url, route, (arn[1], arn[0]))
+
+
+def _request(
+    kind: Kind,
+    event: Mapping[str, object],
+    settings: AuthorizerSettings,
+    invocation_id: str,
+    method: str,
+    path: str,
+    url: str,
+    route: str,
+    arns: tuple[str, str],
+    other_paths: tuple[str, ...] = (),
+) -> GatewayRequest:
+    """What is read alike in every event that has headers and a request context."""
     tokens, proofs, pops = _header_values(event, settings)
+    request_id = _text(_object(event, "requestContext"), "requestId") or invocation_id
+    identity = event.get("identitySource")
+    if not isinstance(identity, (str, list)):
+        identity = None
     return GatewayRequest(
-        kind=Kind.WEBSOCKET,
-        method="GET",
-        path=CONNECT,
-        url=settings.external_origin or own,
-        tokens=tokens,
-        proofs=proofs,
-        request_id=_text(context, "requestId") or invocation_id,
-        route=_text(context, "routeKey"),
-        api_arn=arn[1],
-        method_arn=arn[0],
-        pops=pops,
+        kind, method, path, url, tokens, proofs, request_id, route, *arns, pops, other_paths, identity
     )
 
 
@@ -241,11 +221,6 @@ def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str,
         return settings.external_origin + path
     domain = _text(context, "domainName")
     return f"https://{domain}{full_path}" if domain and full_path else ""
-
-
-def _identity(event: Mapping[str, object]) -> str | list[str] | None:
-    identity = event.get("identitySource")
-    return identity if isinstance(identity, (str, list)) else None
 
 
 def _object(members: Mapping[str, object], name: str) -> Mapping[str, object]:

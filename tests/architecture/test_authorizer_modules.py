@@ -19,6 +19,7 @@ import cryptography
 import pytest
 from bonafide_tokens.jose import b64url_encode
 
+from tests.architecture.rooms import MAX_AUTHORIZER_LINES, authorizer_lines
 from tests.unit.gate.stand import AUDIENCE, ISSUER, Call, bundle, effect, public_key, signed, token
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,6 @@ OURS_OF_THE_LIBRARY = {
     "proof",
     "proof_nonce",
     "refusals",
-    "request_code",
     "routes",
     "token",
     "trust_bundle",
@@ -169,6 +169,11 @@ def test_init_in_lambda_with_wrong_settings_still_loads() -> None:
     """The first request is refused and the log says which setting it is; a crash at INIT would say so to nobody."""
     report = fresh_process(None, AWS_LAMBDA_INITIALIZATION_TYPE="on-demand")
     assert "authorize_request" in report["imported"]
+
+
+def test_own_code_is_small() -> None:
+    """What stands in front of every request of a team's API can be read in an hour: what signs is not in it."""
+    assert authorizer_lines() <= MAX_AUTHORIZER_LINES
 
 
 def test_third_party_code_is_cryptography_alone(bundle_server: tuple[str, list[bytes]]) -> None:

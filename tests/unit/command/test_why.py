@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bonafide_tokens.request_code import request_code
+from bonafide_tokens.refusals import request_code
 from typer.testing import Result
 
 from bonafide.operator.deployment import Deployment, from_outputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from attestation.appraisal.result import AttestationResult, Tier
@@ -17,7 +17,7 @@ from authorizer_settings import AuthorizerSettings
 from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signing import SigningKey, make_proof, mint_token, public_key_of, sign_trust_bundle
-from bonafide_tokens.trust_bundle import AppStatus, TrustBundle
+from bonafide_tokens.trust_bundle import AppStatus, TrustBundle, open_trust_bundle
 from bundle_client import BundleAnswer
 from bundle_keeper import BundleKeeper
 from cryptography.hazmat.primitives import hashes
@@ -230,8 +230,7 @@ class Stand:
         self.notes: list[tuple[object, str]] = []
         keeper = BundleKeeper(
             fetch=self._fetch,
-            root_key=self.settings.root_key,
-            issuer=self.settings.token_issuer,
+            open_bundle=partial(open_trust_bundle, root_key=self.settings.root_key, issuer=self.settings.token_issuer),
             skew=self.settings.clock_skew,
             clock=lambda: self.now,
             note=lambda reason, detail: self.notes.append((reason, detail)),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bonafide_tokens.request_code import request_code
+from bonafide_tokens.refusals import request_code
 from bonafide_tokens.signed_body import content_digest, requires_signed_body, unsigned_body
 
 from tests.unit.gate.conftest import Lines
@@ -188,4 +188,5 @@ def test_backend_needs_no_package_of_ours_but_this_module() -> None:
         "print([m for m in sys.modules if m.startswith(('bonafide_tokens.', 'attestation', 'cryptography'))])"
     )
     run = subprocess.run([sys.executable, "-I", "-S", "-c", probe], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['bonafide_tokens.request_code', 'bonafide_tokens.signed_body']"
+    loaded = "['bonafide_tokens.errors', 'bonafide_tokens.refusals', 'bonafide_tokens.signed_body']"
+    assert run.stdout.strip() == loaded

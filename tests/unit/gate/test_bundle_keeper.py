@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from bonafide_tokens.errors import Reason
-from bonafide_tokens.trust_bundle import TrustBundle
+from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
 from bundle_client import BundleAnswer, BundleUnreachable
 from bundle_keeper import BundleKeeper
 
@@ -46,8 +47,7 @@ class Keeping:
         self.notes: list[tuple[Reason | None, str]] = []
         self.keeper = BundleKeeper(
             fetch=server,
-            root_key=public_key("root"),
-            issuer=ISSUER,
+            open_bundle=partial(open_trust_bundle, root_key=public_key("root"), issuer=ISSUER),
             skew=5.0,
             clock=lambda: self.now,
             note=lambda reason, detail: self.notes.append((reason, detail)),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from bonafide_tokens.errors import Reason
-from bonafide_tokens.refusals import UNAVAILABLE, UNCHECKED, Refusal, refusal_of
-from bonafide_tokens.request_code import request_code
+from bonafide_tokens.refusals import UNAVAILABLE, UNCHECKED, Refusal, refusal_of, request_code
 
 ROOT = Path(__file__).parents[3]
 ANSWERS = sorted({refusal_of(reason) for reason in Reason})

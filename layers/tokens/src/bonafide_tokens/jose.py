@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, NoReturn
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bonafide_tokens.errors import Malformed, Reason, Rejected
 
@@ -73,6 +74,23 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _scan: Final = JSONDecoder(object_pairs_hook=_members_once, parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
+
+
+def object_member(members: Mapping[str, object], name: str, reason: Reason) -> Mapping[str, object]:
+    """A member that must be an object. Raises :class:`Malformed` with ``reason``."""
+    value = members.get(name)
+    if type(value) is not dict:
+        raise Malformed(reason, f"{name} is not an object")
+    return value
+
+
+def whole_member(members: Mapping[str, object], name: str, reason: Reason) -> int:
+    """A member that must be a whole number, no floating point: a version, or a time (RFC 9711 §7.2.2). Raises
+    :class:`Malformed` with ``reason``."""
+    value = members.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise Malformed(reason, f"{name} is not a whole number")
+    return value
 
 
 def read_json_object(data: bytes) -> dict[str, object]:
@@ -160,20 +178,13 @@ def _coordinates(jwk: Mapping[str, object]) -> tuple[str, str]:
 # --- ES256 -------------------------------------------------------------------------------------------------------
 
 
-def _der_integer(magnitude: bytes) -> bytes:
-    content = magnitude.lstrip(b"\x00") or b"\x00"
-    if content[0] & 0x80:
-        content = b"\x00" + content
-    return bytes((2, len(content))) + content
-
-
 def es256_matches(key: EcPublicKey, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` (r || s, exactly 64 bytes, RFC 7518 §3.4) is ``key``'s over ``message``."""
     if len(signature) != 64:  # a DER signature, or one padded to slip past a replay memory
         return False
-    content = _der_integer(signature[:32]) + _der_integer(signature[32:])
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
     try:
-        key.key.verify(bytes((0x30, len(content))) + content, message, _ECDSA)
+        key.key.verify(encode_dss_signature(r, s), message, _ECDSA)
     except InvalidSignature:
         return False
     return True
@@ -199,30 +210,19 @@ MAX_HEADER_CHARACTERS: Final = 4096
 """Longest header segment, whatever the kind: headers are remembered, and a bundle may have a megabyte."""
 
 
-class JwsKind:
-    """One kind of JWS we read: its ``typ``, its size limit, and the reasons to give when it is not that.
+class JwsKind(NamedTuple):
+    """One kind of JWS we read: its ``typ``, its size limit, and the reasons to give when it is not that; ``malformed``
+    serves for the other two where they are ``None``.
 
     ``embeds_key`` tells whether the header carries the signer's public ``jwk`` (proofs do, nothing else may).
     """
 
-    __slots__ = ("algorithm", "embeds_key", "malformed", "max_characters", "typ", "wrong_type")
-
-    def __init__(
-        self,
-        typ: str,
-        *,
-        max_characters: int,
-        malformed: Reason,
-        algorithm: Reason,
-        wrong_type: Reason,
-        embeds_key: bool = False,
-    ) -> None:
-        self.typ = typ
-        self.max_characters = max_characters
-        self.malformed = malformed
-        self.algorithm = algorithm
-        self.wrong_type = wrong_type
-        self.embeds_key = embeds_key
+    typ: str
+    max_characters: int
+    malformed: Reason
+    algorithm: Reason | None = None
+    wrong_type: Reason | None = None
+    embeds_key: bool = False
 
 
 def read_jws(text: str, kind: JwsKind) -> CompactJws:
@@ -256,10 +256,10 @@ def _read_header(segment: str, kind: JwsKind) -> Mapping[str, object]:
     if "crit" in header or "b64" in header:
         raise Malformed(kind.malformed, "the header has extensions that must be understood")
     if header.get("alg") != "ES256":
-        raise Rejected(kind.algorithm, "the algorithm is not ES256")
+        raise Rejected(kind.algorithm or kind.malformed, "the algorithm is not ES256")
     brought = _KEY_REFERENCES.intersection(header)
     if brought and not (kind.embeds_key and brought == {"jwk"}):
-        raise Rejected(kind.algorithm, "the header brings its own key")
+        raise Rejected(kind.algorithm or kind.malformed, "the header brings its own key")
     if header.get("typ") != kind.typ:
-        raise Rejected(kind.wrong_type, f"typ is not {kind.typ}")
+        raise Rejected(kind.wrong_type or kind.malformed, f"typ is not {kind.typ}")
     return MappingProxyType(header)

@@ -15,11 +15,7 @@ from bonafide_tokens.proof import MAX_PROOF_CHARACTERS, VerifiedProof, read_clai
 
 ATTESTATION_POP_TYPE: Final = "oauth-client-attestation-pop+jwt"
 _KIND: Final = JwsKind(
-    ATTESTATION_POP_TYPE,
-    max_characters=MAX_PROOF_CHARACTERS,
-    malformed=Reason.PROOF_MALFORMED,
-    algorithm=Reason.PROOF_ALGORITHM,
-    wrong_type=Reason.PROOF_MALFORMED,
+    ATTESTATION_POP_TYPE, MAX_PROOF_CHARACTERS, Reason.PROOF_MALFORMED, algorithm=Reason.PROOF_ALGORITHM
 )
 
 
@@ -42,11 +38,4 @@ def verify_attestation_pop(
         raise Rejected(Reason.PROOF_TIME, f"made {now - issued_at:.0f} s ago by the app's clock")
     if claims.get("aud") != audience:  # one text: a PoP for several audiences could be passed on between them
         raise Rejected(Reason.PROOF_REQUEST, "made for another audience")
-    return VerifiedProof(
-        jti=jti,
-        issued_at=issued_at,
-        expires_at=issued_at + window,
-        nonce=challenge,
-        request_key=request_key,
-        request_key_thumbprint=request_key.thumbprint(),
-    )
+    return VerifiedProof(jti, issued_at, issued_at + window, challenge, request_key, request_key.thumbprint())

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Malformed, Reason, Rejected
 from bonafide_tokens.proof import VerifiedProof, verify_proof
 from bonafide_tokens.proof_nonce import nonce_holds
 from bonafide_tokens.routes import tier_reaches
 from bonafide_tokens.token import VerifiedToken, request_key_of, verify_token
-from bonafide_tokens.trust_bundle import TrustBundle
+from bonafide_tokens.trust_bundle import AppStatus, TrustBundle
 from bonafide_tokens.verified_tokens import RememberedToken, VerifiedTokens
+
+_NOTHING_REVOKED: Final = AppStatus()
 
 
 class PresentedRequest(NamedTuple):
@@ -54,7 +56,7 @@ def verify_presented(
     minimum_tier: str | None = None,
     nonce_key: bytes | None = None,
     remembered: VerifiedTokens | None = None,
-    on_token: Callable[[VerifiedToken], object] | None = None,
+    on_token: Callable[[VerifiedToken], object] = lambda _: None,
 ) -> Presented:
     """Verify what ``request`` presents at ``now`` (Unix seconds), under an opened trust bundle.
 
@@ -67,13 +69,10 @@ def verify_presented(
     Raises :class:`Malformed` or :class:`Rejected`; :func:`~bonafide_tokens.refusals.refusal_of` says what to answer.
     """
     text = _only(request.tokens, Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED)
-    known = _token(text, bundle, audience, now, skew, remembered)
+    known = _token(text, bundle, audience, now, skew, VerifiedTokens() if remembered is None else remembered)
     token = known.token
-    if on_token is not None:
-        on_token(token)
-    app = bundle.apps.get(token.app)
-    if app is not None:
-        app.require(key_id=token.key_id, issued_at=token.issued_at)
+    on_token(token)
+    bundle.apps.get(token.app, _NOTHING_REVOKED).require(key_id=token.key_id, issued_at=token.issued_at)
     if not tier_reaches(token.tier, minimum_tier):
         raise Rejected(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
     if request.proofs is None:
@@ -91,7 +90,18 @@ def verify_presented(
         proof = verify_attestation_pop(pop, audience=recipient, request_key=request_key, now=now)
     elif proof_needed or request.proofs:
         stale = Reason.PROOF_NONCE
-        proof = _dpop(request, request.proofs, known, text, now)
+        proof_text = _only(request.proofs, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
+        if not request.url:
+            raise Rejected(Reason.PROOF_REQUEST, "the request's URL is unknown: set EXTERNAL_ORIGIN")
+        proof = verify_proof(
+            proof_text,
+            method=request.method,
+            url=request.url,
+            token=text,
+            request_key_thumbprint=token.request_key_thumbprint,
+            now=now,
+            request_key=known.request_key,
+        )
     else:
         return Presented(token, None)
     if nonce_key and not nonce_holds(proof.nonce or "", key=nonce_key, audience=recipient, now=now, skew=skew):
@@ -101,37 +111,16 @@ def verify_presented(
 
 
 def _token(
-    text: str, bundle: TrustBundle, audience: str | None, now: float, skew: float, memory: VerifiedTokens | None
+    text: str, bundle: TrustBundle, audience: str | None, now: float, skew: float, memory: VerifiedTokens
 ) -> RememberedToken:
     scope = (bundle.issuer, bundle.version, audience)
-    digest = b""
-    if memory is not None:
-        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
-        found = memory.recall(digest, scope=scope, now=now, skew=skew)
-        if found is not None:
-            return found
-    token = verify_token(text, keys=bundle.keys, issuer=bundle.issuer, audience=audience, now=now, skew=skew)
-    known = RememberedToken(token, scope, len(text))
-    if memory is not None:
+    digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+    known = memory.recall(digest, scope=scope, now=now, skew=skew)
+    if known is None:
+        token = verify_token(text, keys=bundle.keys, issuer=bundle.issuer, audience=audience, now=now, skew=skew)
+        known = RememberedToken(token, scope, len(text))
         memory.remember(digest, known)
     return known
-
-
-def _dpop(
-    request: PresentedRequest, values: Sequence[str], known: RememberedToken, token: str, now: float
-) -> VerifiedProof:
-    text = _only(values, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
-    if not request.url:
-        raise Rejected(Reason.PROOF_REQUEST, "the request's URL is unknown: set EXTERNAL_ORIGIN")
-    return verify_proof(
-        text,
-        method=request.method,
-        url=request.url,
-        token=token,
-        request_key_thumbprint=known.token.request_key_thumbprint,
-        now=now,
-        request_key=known.request_key,
-    )
 
 
 def _only(values: Sequence[str], missing: Reason, malformed: Reason) -> str:

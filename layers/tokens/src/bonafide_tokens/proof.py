@@ -8,21 +8,13 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from bonafide_tokens import jose
 from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
-from bonafide_tokens.jose import (
-    CompactJws,
-    EcPublicKey,
-    JwsKind,
-    b64url_encode,
-    jwk_thumbprint,
-    public_key_from_jwk,
-    read_json_object,
-    read_jws,
-)
 
 PROOF_TYPE: Final = "dpop+jwt"
 MAX_PROOF_CHARACTERS: Final = 4096
@@ -37,13 +29,8 @@ _MAX_TOLD: Final = 95
 _MAX_URL: Final = 2048
 # Query and fragment, also where a reader would decode them; a user's name; parameters of a segment (`;session=…`).
 _SECRET: Final = re.compile(r"(?:[?#]|%3f|%23|%25).*|[^/\\\\]*@|;[^/]*", re.IGNORECASE | re.DOTALL)
-_KIND: Final = JwsKind(
-    PROOF_TYPE,
-    max_characters=MAX_PROOF_CHARACTERS,
-    malformed=Reason.PROOF_MALFORMED,
-    algorithm=Reason.PROOF_ALGORITHM,
-    wrong_type=Reason.PROOF_MALFORMED,
-    embeds_key=True,
+_KIND: Final = jose.JwsKind(
+    PROOF_TYPE, MAX_PROOF_CHARACTERS, Reason.PROOF_MALFORMED, algorithm=Reason.PROOF_ALGORITHM, embeds_key=True
 )
 _URL: Final = re.compile(
     r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?(/[^?#\ud800-\udfff]*)?(?:[?#].*)?\Z", re.I | re.S
@@ -67,7 +54,7 @@ class VerifiedProof(NamedTuple):
     issued_at: float
     expires_at: float
     nonce: str | None
-    request_key: EcPublicKey
+    request_key: jose.EcPublicKey
     request_key_thumbprint: str
     content_digest: str | None = None
 
@@ -81,7 +68,7 @@ def verify_proof(
     request_key_thumbprint: str,
     now: float,
     window: float = 60.0,
-    request_key: EcPublicKey | None = None,
+    request_key: jose.EcPublicKey | None = None,
 ) -> VerifiedProof:
     """Verify that the holder of the request key made ``proof`` for this request and this token.
 
@@ -91,7 +78,7 @@ def verify_proof(
     """
     # RFC 9449 §4.3, in its order. 1: there is exactly one DPoP header: the caller's, it has the headers.
     # 2: it is a single, well-formed JWT. 4: typ is dpop+jwt. 5: alg is asymmetric, not none, and ours: ES256.
-    jws = read_jws(proof, _KIND)
+    jws = jose.read_jws(proof, _KIND)
     # 7: jwk holds no private key; and §4.3 check 12b, brought forward because it is cheaper than a signature:
     # the key is the one that the token is bound to.
     thumbprint, key = _proof_key(jws, request_key_thumbprint, request_key)
@@ -116,15 +103,8 @@ def verify_proof(
     # 12a: ath is the hash of the token presented with it.
     if not hmac.compare_digest(ath.encode("utf-8"), token_hash(token).encode("ascii")):
         raise Rejected(Reason.PROOF_TOKEN, "made for another token")
-    return VerifiedProof(
-        jti=jti,
-        issued_at=issued_at,
-        expires_at=issued_at + window,
-        nonce=nonce,
-        request_key=key,
-        request_key_thumbprint=thumbprint,
-        content_digest=_digest_claim(claims) if CONTENT_DIGEST in claims else None,
-    )
+    content_digest = _digest_claim(claims) if CONTENT_DIGEST in claims else None
+    return VerifiedProof(jti, issued_at, issued_at + window, nonce, key, thumbprint, content_digest)
 
 
 def _told(url: str) -> str:
@@ -179,26 +159,26 @@ def _without_dots(path: str) -> str:
 
 
 def token_hash(token: str) -> str:
-    return b64url_encode(sha256(token.encode("utf-8")).digest())
+    return jose.b64url_encode(sha256(token.encode("utf-8")).digest())
 
 
-def _proof_key(jws: CompactJws, thumbprint: str, known: EcPublicKey | None) -> tuple[str, EcPublicKey]:
+def _proof_key(jws: jose.CompactJws, thumbprint: str, known: jose.EcPublicKey | None) -> tuple[str, jose.EcPublicKey]:
     jwk = jws.header.get("jwk")
     if type(jwk) is not dict:
         raise _malformed("the header has no jwk")
     try:
-        presented = jwk_thumbprint(jwk)
+        presented = jose.jwk_thumbprint(jwk)
         if not hmac.compare_digest(presented.encode("ascii"), thumbprint.encode("utf-8")):
             raise Rejected(Reason.PROOF_KEY, "signed by another key than the token is bound to")
-        return presented, known or public_key_from_jwk(jwk)
+        return presented, known or jose.public_key_from_jwk(jwk)
     except Malformed as error:
         raise _malformed(error.detail) from error
 
 
-def read_claims(jws: CompactJws) -> Mapping[str, object]:
+def read_claims(jws: jose.CompactJws) -> Mapping[str, object]:
     """The claims of a proof whose signature holds. Raises :class:`Malformed` (``proof-malformed``)."""
     try:
-        return read_json_object(jws.payload)
+        return jose.read_json_object(jws.payload)
     except TokenError as error:
         raise _malformed(error.detail) from error
 
@@ -247,7 +227,7 @@ class ReplayMemory:
         self._capacity = capacity
         self._seen: dict[bytes, tuple[float, float, str]] = {}  # in order of arrival: wall and other time, holder
         self._held: dict[str, list[bytes]] = {}
-        self._holders: dict[int, dict[str, None]] = {}  # by how many proofs each holds
+        self._holders: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by how many proofs each holds
         self._most = 0
 
     def __len__(self) -> int:
@@ -293,12 +273,11 @@ class ReplayMemory:
     def _move(self, holder: str, before: int, after: int) -> None:
         if before:
             del self._holders[before][holder]
-            if not self._holders[before]:
-                del self._holders[before]
         if after:
-            self._holders.setdefault(after, {})[holder] = None
-        if after > self._most or self._most not in self._holders:
-            self._most = after
+            self._holders[after][holder] = None
+        self._most = max(self._most, after)
+        while self._most and not self._holders[self._most]:
+            self._most -= 1
 
 
 def _is_over(times: tuple[float, float, str], now: float, elapsed: float) -> bool:

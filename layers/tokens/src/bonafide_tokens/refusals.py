@@ -6,6 +6,7 @@ a bad signature or a bad algorithm) share one answer; reasons that an honest app
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason
@@ -29,7 +30,7 @@ class Refusal(NamedTuple):
     @property
     def retry(self) -> str:
         """``action`` in the words of the verifier's problems: whether the request may be tried again, and when."""
-        return _RETRY[self.action]
+        return {"sign": "now", "retry": "later"}.get(self.action, "after-challenge")
 
     @property
     def www_authenticate(self) -> str:
@@ -37,13 +38,6 @@ class Refusal(NamedTuple):
         return f'DPoP error="{self.error}", error_description="{self.title}", action="{self.action}", algs="ES256"'
 
 
-_RETRY: Final = {
-    "attest": "after-challenge",
-    "reattest": "after-challenge",
-    "renew": "after-challenge",
-    "sign": "now",
-    "retry": "later",
-}
 VERIFIED: Final = "verified"
 UNCHECKED: Final = "unchecked"
 """Request class of unchecked requests: a route that is ``off``, or a stack that allows without a trust bundle."""
@@ -53,25 +47,8 @@ _FRESH: Final = "use_fresh_attestation"
 _PROOF: Final = "invalid_dpop_proof"
 _OWN: Final = "temporarily_unavailable"
 
-_NO_TOKEN: Final = Refusal(_ATTESTATION, "attest", "This API needs an attestation token.", "no-token")
 _INVALID: Final = Refusal(_ATTESTATION, "attest", "The attestation token is not valid.", "invalid")
-_AUDIENCE: Final = Refusal(_ATTESTATION, "attest", "The attestation token is for another API.", "wrong-audience")
-_EXPIRED: Final = Refusal(_FRESH, "renew", "The attestation token has expired.", "expired")
-_ENDING: Final = Refusal(_FRESH, "renew", "The attestation token ends too soon.", "expired")
-_EARLY: Final = Refusal(_FRESH, "renew", "The attestation token is not valid yet.", "invalid")
-_SUPERSEDED: Final = Refusal(_FRESH, "reattest", "The attestation token must be renewed under a new policy.", "revoked")
-_BLOCKED: Final = Refusal(_ATTESTATION, "reattest", "The attestation token was revoked.", "revoked")
-_UNSIGNED: Final = Refusal(_PROOF, "sign", "This request needs a proof by the token's key.", "invalid")
 _BAD_PROOF: Final = Refusal(_PROOF, "sign", "The proof is not valid for this request.", "invalid")
-_LATE_PROOF: Final = Refusal(_PROOF, "sign", "The proof was not made just now.", "invalid")
-_REPLAYED: Final = Refusal(_PROOF, "sign", "The proof was used before.", "replayed")
-_LOW: Final = Refusal(_ATTESTATION, "reattest", "This route asks for a device of a higher trust tier.", "invalid")
-_OTHER_BODY: Final = Refusal(_PROOF, "sign", "The proof does not sign this body.", "invalid")
-_STALE_NONCE: Final = Refusal("use_dpop_nonce", "sign", "The proof needs the nonce given here.", "invalid")
-_STALE_CHALLENGE: Final = Refusal(
-    "use_attestation_challenge", "sign", "The proof needs the challenge given here.", "invalid"
-)
-_NOT_ONCE: Final = Refusal(_OWN, "retry", "This route cannot be served at the moment.", UNCHECKED)
 UNAVAILABLE: Final = Refusal(_OWN, "retry", "The request cannot be checked at the moment.", UNCHECKED)
 
 
@@ -79,58 +56,55 @@ def refusal_of(reason: Reason) -> Refusal:
     """The public answer for ``reason``. Exhaustive by type: a reason without an answer fails mypy."""
     match reason:
         case Reason.TOKEN_MISSING:
-            return _NO_TOKEN
-        case (
-            Reason.TOKEN_MALFORMED
-            | Reason.TOKEN_ALGORITHM
-            | Reason.TOKEN_TYPE
-            | Reason.TOKEN_KEY_UNKNOWN
-            | Reason.TOKEN_SIGNATURE
-            | Reason.TOKEN_ISSUER
-        ):
+            return Refusal(_ATTESTATION, "attest", "This API needs an attestation token.", "no-token")
+        case Reason.TOKEN_MALFORMED | Reason.TOKEN_ALGORITHM | Reason.TOKEN_TYPE:
+            return _INVALID
+        case Reason.TOKEN_KEY_UNKNOWN | Reason.TOKEN_SIGNATURE | Reason.TOKEN_ISSUER:
             return _INVALID
         case Reason.TOKEN_AUDIENCE:
-            return _AUDIENCE
+            return Refusal(_ATTESTATION, "attest", "The attestation token is for another API.", "wrong-audience")
         case Reason.TOKEN_EXPIRED:
-            return _EXPIRED
+            return Refusal(_FRESH, "renew", "The attestation token has expired.", "expired")
         case Reason.TOKEN_FROM_FUTURE:
-            return _EARLY
+            return Refusal(_FRESH, "renew", "The attestation token is not valid yet.", "invalid")
         case Reason.TOKEN_SUPERSEDED:
-            return _SUPERSEDED
+            return Refusal(_FRESH, "reattest", "The attestation token must be renewed under a new policy.", "revoked")
         case Reason.TOKEN_TIER:
-            return _LOW
+            return Refusal(_ATTESTATION, "reattest", "This route asks for a device of a higher trust tier.", "invalid")
         case Reason.TOKEN_ENDING:
-            return _ENDING
+            return Refusal(_FRESH, "renew", "The attestation token ends too soon.", "expired")
         case Reason.KEY_BLOCKED:
-            return _BLOCKED
+            return Refusal(_ATTESTATION, "reattest", "The attestation token was revoked.", "revoked")
         case Reason.PROOF_MISSING | Reason.PROOF_UNSEEN:
-            return _UNSIGNED
-        case (
-            Reason.PROOF_MALFORMED
-            | Reason.PROOF_ALGORITHM
-            | Reason.PROOF_KEY
-            | Reason.PROOF_SIGNATURE
-            | Reason.PROOF_REQUEST
-            | Reason.PROOF_TOKEN
-        ):
+            return Refusal(_PROOF, "sign", "This request needs a proof by the token's key.", "invalid")
+        case Reason.PROOF_MALFORMED | Reason.PROOF_ALGORITHM | Reason.PROOF_SIGNATURE:
+            return _BAD_PROOF
+        case Reason.PROOF_KEY | Reason.PROOF_REQUEST | Reason.PROOF_TOKEN:
             return _BAD_PROOF
         case Reason.PROOF_TIME:
-            return _LATE_PROOF
+            return Refusal(_PROOF, "sign", "The proof was not made just now.", "invalid")
         case Reason.PROOF_REPLAYED:
-            return _REPLAYED
+            return Refusal(_PROOF, "sign", "The proof was used before.", "replayed")
         case Reason.PROOF_BODY:
-            return _OTHER_BODY
+            return Refusal(_PROOF, "sign", "The proof does not sign this body.", "invalid")
         case Reason.PROOF_NONCE:
-            return _STALE_NONCE
+            return Refusal("use_dpop_nonce", "sign", "The proof needs the nonce given here.", "invalid")
         case Reason.PROOF_CHALLENGE:
-            return _STALE_CHALLENGE
+            return Refusal("use_attestation_challenge", "sign", "The proof needs the challenge given here.", "invalid")
         case Reason.PROOF_UNSPENT | Reason.PROOF_CACHED:
-            return _NOT_ONCE
-        case (
-            Reason.BUNDLE_INVALID
-            | Reason.BUNDLE_ROLLBACK
-            | Reason.BUNDLE_UNAVAILABLE
-            | Reason.ENCODING_INVALID  # of the readers below; a check says what it read
-            | Reason.KEY_UNREADABLE
-        ):
+            return Refusal(_OWN, "retry", "This route cannot be served at the moment.", UNCHECKED)
+        case Reason.BUNDLE_INVALID | Reason.BUNDLE_ROLLBACK | Reason.BUNDLE_UNAVAILABLE:
             return UNAVAILABLE
+        case Reason.ENCODING_INVALID | Reason.KEY_UNREADABLE:  # of the readers below; a check says what it read
+            return UNAVAILABLE
+
+
+def request_code(request_id: str) -> str:
+    """The support code of a request: what a refused client may quote, and an operator finds in the log.
+
+    Where there is no secret (an authorizer, a backend), a code derived from the reason could be computed for every
+    reason by anyone who reads this file, and would give the reason away. A code of the request id says nothing that
+    the client does not know already. Eight characters of Crockford's base32, as all our support codes.
+    """
+    number = int.from_bytes(sha256(request_id.encode("utf-8", "replace")).digest()[:5])
+    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(35, -1, -5))

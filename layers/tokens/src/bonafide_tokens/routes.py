@@ -108,16 +108,7 @@ class RouteRequirement(_Route):
             return False
         if self.open_ended:
             segments = segments[: len(own)]
-        if segments == own:
-            return True
-        if "*" not in own or len(segments) != len(own):
-            return False
-        return all(pattern in ("*", segment) for pattern, segment in zip(own, segments, strict=True))
-
-    @property
-    def covers_everything(self) -> bool:
-        """Whether no request is left for routes below this one."""
-        return self.method == "*" and self.open_ended and not self.segments
+        return segments == own or ("*" in own and _fits(own, segments))
 
 
 def pattern_of(segments: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
@@ -177,7 +168,7 @@ def every_demand(routes: Sequence[RouteRequirement], default: Requirement) -> li
     demands = []
     for route in routes:
         demands.append(route.demand)
-        if route.covers_everything:
+        if route.method == "*" and route.open_ended and not route.segments:  # no request is left for those below
             return demands
     return [*demands, Demand(default)]
 
@@ -227,6 +218,8 @@ def _reachable(
 
 def strictest(demands: Sequence[Demand]) -> Demand:
     """One demand that satisfies them all: the strictest requirement (and its route) with the highest tier."""
+    if len(demands) == 1:
+        return demands[0]
     first = max(demands, key=lambda demand: _STRICTNESS[demand.requirement])
     tier = max((demand.minimum_tier for demand in demands), key=_TIER_RANK.__getitem__)
     return first._replace(minimum_tier=tier)
@@ -266,7 +259,7 @@ def _readings(path: str) -> set[tuple[str, ...]] | None:
     forms = _forms(decoded)
     if any(_AMBIGUOUS.search(form) or form.count("/") != path.count("/") for form in forms):
         return None
-    return {_literal(form) for form in (path, *forms)}
+    return {tuple(filter(None, form.split("/"))) for form in (path, *forms)}
 
 
 def _forms(path: str) -> set[str]:
@@ -277,10 +270,6 @@ def _forms(path: str) -> set[str]:
     from unicodedata import normalize  # here: few paths need it
 
     return {path, normalize("NFC", path), normalize("NFKC", path)}
-
-
-def _literal(path: str) -> tuple[str, ...]:
-    return tuple(segment for segment in path.split("/") if segment)
 
 
 def _decoded(path: str) -> str | None:

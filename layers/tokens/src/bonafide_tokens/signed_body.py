@@ -23,7 +23,7 @@ from hashlib import sha256
 from json import dumps
 from typing import Any, Final
 
-from bonafide_tokens.request_code import request_code
+from bonafide_tokens.refusals import request_code
 
 CONTEXT_MEMBER: Final = "content_digest"
 """Where the authorizer's context has the digest that was signed."""

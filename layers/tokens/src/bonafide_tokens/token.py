@@ -9,10 +9,12 @@ It holds no evidence and no claims of the device, and stays within 1,024 charact
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
+from bonafide_tokens import jose
 from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
-from bonafide_tokens.jose import EcPublicKey, JwsKind, jwk_thumbprint, public_key_from_jwk, read_json_object, read_jws
+from bonafide_tokens.jose import EcPublicKey
 
 TOKEN_TYPE: Final = "oauth-client-attestation+jwt"
 
@@ -20,12 +22,10 @@ MAX_TOKEN_CHARACTERS: Final = 4096
 """Longest text that is looked at. A minted token has less than 1,024; an API Gateway takes 10,240 bytes of headers."""
 
 _MAX_TEXT: Final = 512
-_KIND: Final = JwsKind(
-    TOKEN_TYPE,
-    max_characters=MAX_TOKEN_CHARACTERS,
-    malformed=Reason.TOKEN_MALFORMED,
-    algorithm=Reason.TOKEN_ALGORITHM,
-    wrong_type=Reason.TOKEN_TYPE,
+_object: Final = partial(jose.object_member, reason=Reason.TOKEN_MALFORMED)
+_seconds: Final = partial(jose.whole_member, reason=Reason.TOKEN_MALFORMED)
+_KIND: Final = jose.JwsKind(
+    TOKEN_TYPE, MAX_TOKEN_CHARACTERS, Reason.TOKEN_MALFORMED, Reason.TOKEN_ALGORITHM, wrong_type=Reason.TOKEN_TYPE
 )
 
 
@@ -58,7 +58,7 @@ def verify_token(
     differ from the issuer's. Nothing of the payload is read before the signature holds. Raises
     :class:`Malformed` (``token-malformed``) or :class:`Rejected` (``token-…``).
     """
-    jws = read_jws(token, _KIND)
+    jws = jose.read_jws(token, _KIND)
     kid = jws.header.get("kid")
     key = keys.get(kid) if type(kid) is str else None
     if key is None:
@@ -66,7 +66,7 @@ def verify_token(
     if not jws.signed_by(key):
         raise Rejected(Reason.TOKEN_SIGNATURE, "the signature is not the key's")
     try:
-        claims = read_json_object(jws.payload)
+        claims = jose.read_json_object(jws.payload)
     except Malformed as error:
         raise _malformed(error.detail) from error
     if claims.get("iss") != issuer:
@@ -102,8 +102,8 @@ def request_key_of(token: str) -> EcPublicKey:
     Raises :class:`Malformed` (``token-malformed``) when it is no point of P-256.
     """
     try:
-        claims = read_json_object(read_jws(token, _KIND).payload)
-        return public_key_from_jwk(_object(_object(claims, "cnf"), "jwk"))
+        claims = jose.read_json_object(jose.read_jws(token, _KIND).payload)
+        return jose.public_key_from_jwk(_object(_object(claims, "cnf"), "jwk"))
     except TokenError as error:
         raise _malformed("cnf.jwk is not a public P-256 key") from error
 
@@ -119,13 +119,6 @@ def _malformed(detail: str) -> Malformed:
     return Malformed(Reason.TOKEN_MALFORMED, detail)
 
 
-def _seconds(claims: Mapping[str, object], name: str) -> int:
-    value = claims.get(name)
-    if type(value) is not int or not 0 <= value < 1 << 53:  # RFC 9711 §7.2.2: no floating point
-        raise _malformed(f"{name} is not a time in whole seconds")
-    return value
-
-
 def _text(claims: Mapping[str, object], name: str) -> str:
     value = claims.get(name)
     if type(value) is not str or not 0 < len(value) <= _MAX_TEXT or not value.isprintable():
@@ -133,15 +126,8 @@ def _text(claims: Mapping[str, object], name: str) -> str:
     return value
 
 
-def _object(claims: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = claims.get(name)
-    if type(value) is not dict:
-        raise _malformed(f"{name} is not an object")
-    return value
-
-
 def _request_key_thumbprint(claims: Mapping[str, object]) -> str:
     try:
-        return jwk_thumbprint(_object(_object(claims, "cnf"), "jwk"))
+        return jose.jwk_thumbprint(_object(_object(claims, "cnf"), "jwk"))
     except TokenError as error:
         raise _malformed("cnf.jwk is not a public P-256 key") from error

@@ -11,32 +11,22 @@ fourth text where a route has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from bonafide_tokens import jose
 from bonafide_tokens.errors import Reason, Rejected, TokenError
-from bonafide_tokens.jose import (
-    EcPublicKey,
-    JwsKind,
-    b64url_decode,
-    public_key_from_jwk,
-    public_key_from_point,
-    read_json_object,
-    read_jws,
-)
+from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
 
 TRUST_BUNDLE_TYPE: Final = "bonafide-trust-bundle+jwt"
 MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
 """Room for about twelve thousand blocked keys."""
 
-_KIND: Final = JwsKind(
-    TRUST_BUNDLE_TYPE,
-    max_characters=MAX_TRUST_BUNDLE_CHARACTERS,
-    malformed=Reason.BUNDLE_INVALID,
-    algorithm=Reason.BUNDLE_INVALID,
-    wrong_type=Reason.BUNDLE_INVALID,
-)
+_object: Final = partial(jose.object_member, reason=Reason.BUNDLE_INVALID)
+_whole: Final = partial(jose.whole_member, reason=Reason.BUNDLE_INVALID)
+_KIND: Final = jose.JwsKind(TRUST_BUNDLE_TYPE, MAX_TRUST_BUNDLE_CHARACTERS, Reason.BUNDLE_INVALID)
 
 
 class AppStatus(NamedTuple):
@@ -61,7 +51,7 @@ class AppStatus(NamedTuple):
             raise Rejected(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
 
 
-AppStanding = AppStatus
+AppStatus = AppStatus
 """The old name of :class:`AppStatus`, for one release."""
 
 
@@ -87,7 +77,7 @@ def root_public_key(text: str) -> EcPublicKey:
 
     Raises :class:`~bonafide_tokens.errors.Malformed`.
     """
-    return public_key_from_point(b64url_decode(text))
+    return jose.public_key_from_point(jose.b64url_decode(text))
 
 
 def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: float, skew: float = 5.0) -> TrustBundle:
@@ -97,10 +87,10 @@ def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: floa
     :class:`Rejected` (``bundle-invalid``) for everything that is wrong with it.
     """
     try:
-        parsed = read_jws(jws, _KIND)
+        parsed = jose.read_jws(jws, _KIND)
         if not parsed.signed_by(root_key):
             raise _invalid("not signed by the root key")
-        claims = read_json_object(parsed.payload)
+        claims = jose.read_json_object(parsed.payload)
         if claims.get("iss") != issuer:
             raise _invalid("another stack's bundle")
         bundle = TrustBundle(
@@ -127,20 +117,6 @@ def _invalid(detail: str) -> Rejected:
     return Rejected(Reason.BUNDLE_INVALID, detail)
 
 
-def _object(members: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = members.get(name)
-    if type(value) is not dict:
-        raise _invalid(f"{name} is not an object")
-    return value
-
-
-def _whole(members: Mapping[str, object], name: str) -> int:
-    value = members.get(name)
-    if type(value) is not int or not 0 <= value < 1 << 53:
-        raise _invalid(f"{name} is not a whole number")
-    return value
-
-
 def _keys(members: Mapping[str, object]) -> dict[str, EcPublicKey]:
     listed = members.get("keys")
     if type(listed) is not list or not listed:
@@ -150,7 +126,7 @@ def _keys(members: Mapping[str, object]) -> dict[str, EcPublicKey]:
         kid = jwk.get("kid") if type(jwk) is dict else None
         if type(kid) is not str or kid in keys:
             raise _invalid("a key without a kid of its own")
-        keys[kid] = public_key_from_jwk(jwk)
+        keys[kid] = jose.public_key_from_jwk(jwk)
     return keys
 
 

@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 from bonafide.operator.deployment import from_facts
 from bonafide.operator.layout import Layout
+from bonafide.operator.local_account import REGION
 from bonafide.operator.signed_request import SECRET
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.client import TOKEN_HEADER
@@ -66,7 +67,7 @@ class _Signed(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         told = AWSRequest(method=request.method, url=request.url, data=request.body or b"", headers={})
-        SigV4Auth(self._credentials, "execute-api", "us-east-1").add_auth(told)
+        SigV4Auth(self._credentials, "execute-api", REGION).add_auth(told)
         request.headers.update(dict(told.headers))
         return request
 
@@ -90,6 +91,8 @@ def asked(stack: LocalStack) -> Asked:
     register_apps(found)
     scene = make_scene(found, DeviceAuthority.load(stack.layout.authority))
     wake(scene)
+    # What the fuzzer signs must reach the function: a signature that is refused tests the gateway alone.
+    assert requests.get(f"{found.verifier_url}/admin/apps", auth=_Signed(), timeout=30).status_code == 200
     return Asked(found.verifier_url, found.guarded_url, scene.token()[1])
 
 

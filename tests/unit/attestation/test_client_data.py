@@ -71,3 +71,34 @@ def test_longest_build_fits_a_database_key() -> None:
 def test_empty_build_is_none() -> None:
     """Nothing was said."""
     assert parse_client_data(written(app_build="")).app_build is None
+
+
+def test_signals_have_a_bound() -> None:
+    """The most that is taken, and one more. (Measurements are bounded by the size of client data before.)"""
+    names = [f"signal-{number}" for number in range(65)]
+    assert len(parse_client_data(written(signals=names[:64])).signals) == 64
+    with pytest.raises(MalformedEvidence) as refusal:
+        parse_client_data(written(signals=names))
+    assert refusal.value.reason is Reason.CLIENT_DATA_INVALID
+
+
+@pytest.mark.parametrize("value", ["ab" * 31, "ab" * 33, "AB" * 32, "g" * 64, "", 5, None, ["ab" * 32]])
+def test_measurement_that_is_no_digest_is_refused(value: object) -> None:
+    """SHA-256 in lower-case hexadecimal: one spelling, so that builds can be compared."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        parse_client_data(written(measurements={"part": value}))
+    assert refusal.value.reason is Reason.CLIENT_DATA_INVALID
+
+
+@pytest.mark.parametrize("version", [-1, 2**53, True, 1.0, "1"])
+def test_policy_version_that_is_none_is_refused(version: object) -> None:
+    """A whole number that every JSON reader holds exactly."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        parse_client_data(written(client_policy_version=version))
+    assert refusal.value.reason is Reason.CLIENT_DATA_INVALID
+
+
+@pytest.mark.parametrize(("version", "read"), [(None, 0), (0, 0), (7, 7), (2**53 - 1, 2**53 - 1)])
+def test_policy_version_is_what_the_app_enforces(version: int | None, read: int) -> None:
+    """0 is none yet."""
+    assert parse_client_data(written(client_policy_version=version)).client_policy_version == read

@@ -7,15 +7,21 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from types import FunctionType
 from typing import Any
 
 import attestation
+from attestation.android.revocation import parse_status_list
 from attestation.appraisal.appraise import appraise
 from attestation.appraisal.cedar.engine import default_policy
 from attestation.appraisal.lint.lint import lint_appraisal
+from attestation.challenge import issue_challenge, open_challenge
+from attestation.evidence import AppleAttestation
 
 from tests.unit.android.scene import Question as AndroidQuestion
 from tests.unit.android.scene import Scene as AndroidScene
+from tests.unit.apple_mutations.assertion_mutations import default_question
+from tests.unit.apple_mutations.scene import Question, Scene
 from tests.unit.harmony.scene import NOW, KeyQuestion, chain_draft
 
 _CHANGEABLE = {"_Range", "_Facts"}
@@ -42,12 +48,28 @@ def _values() -> Iterator[type[Any]]:
                 yield value
 
 
+def _functions() -> Iterator[FunctionType]:
+    for found in pkgutil.walk_packages(attestation.__path__, "attestation."):
+        for value in vars(importlib.import_module(found.name)).values():
+            members = vars(value).values() if inspect.isclass(value) else [value]
+            for member in members:
+                function = inspect.unwrap(getattr(member, "__func__", member))
+                if isinstance(function, FunctionType) and function.__module__ == found.name:
+                    yield function
+
+
 def _verified() -> None:
     """What makes them, from evidence to a verdict."""
     claims = AndroidQuestion.of(AndroidScene.default().draft.chain()).ask()
     appraise(claims, client_data=None, policy=default_policy())
     KeyQuestion(chain=chain_draft().chain()).ask()
-    lint_appraisal("permit (principal, action, resource);", now=NOW)
+    for text in ("permit (principal, action, resource);", '@idea("x") forbid (principal, action, resource);'):
+        lint_appraisal(text, now=NOW)
+    for question in (default_question(), Question(evidence=AppleAttestation(Scene.default().attestation.seal()))):
+        question.ask()
+    parse_status_list(b'{"entries": {}}', fetched_at=NOW)
+    challenge = issue_challenge(app="demo", key=bytes(32), random=bytes(16), now=NOW)
+    open_challenge(challenge, app="demo", keys=(bytes(32),), lifetime=300, now=NOW)
 
 
 def test_values_are_frozen_and_have_only_their_members() -> None:
@@ -68,3 +90,17 @@ def test_values_of_many_members_of_one_type_are_built_by_name() -> None:
         if value.__module__ in _BUILT_BY_NAME and not all(member.kw_only for member in fields(value))
     }
     assert positional == {"attestation.client_data.Signal"}, "a name and its detail"
+
+
+def test_every_parameter_can_be_named() -> None:
+    """A call with two keys, two hashes or two times in a row is read by their names."""
+    _verified()
+    functions = list(_functions())
+    assert len(functions) > 400, "they were not found"
+    positional = {
+        f"{function.__module__}.{function.__qualname__}: {name}"
+        for function in functions
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+    }
+    assert positional == set()

@@ -47,12 +47,15 @@ def forged(draft: ChainDraft, index: int) -> tuple[bytes, ...]:
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 @pytest.mark.parametrize(("release", "index"), PLACES, ids=str)
 def test_forged_link_at_every_place_is_refused(release: str, index: int, warm: bool) -> None:
-    """Each certificate by the next one's key, also where the others were seen before."""
+    """Each certificate by the next one's key, also where the others were seen before; and the operator reads which."""
     draft = Scene.default(release).draft
     if warm:
         Question.of(draft.chain()).ask()
     top = index == len(draft.chain()) - 2
-    assert refusal(forged(draft, index)) is (Reason.ANCHOR_UNKNOWN if top else Reason.CHAIN_SIGNATURE)
+    with pytest.raises(AttestationError) as error:
+        Question.of(forged(draft, index)).ask()
+    assert error.value.reason is (Reason.ANCHOR_UNKNOWN if top else Reason.CHAIN_SIGNATURE)
+    assert error.value.__notes__[0] == f"certificate {index}"
 
 
 @pytest.mark.parametrize(("release", "index"), [place for place in PLACES if place[1]], ids=str)

@@ -26,6 +26,7 @@ from attestation.encoding.certificate import (
     EXTENDED_KEY_USAGE,
     KEY_CERT_SIGN,
     KEY_USAGE,
+    BasicConstraints,
     Certificate,
 )
 from attestation.encoding.certificate import read_certificate as _read_certificate
@@ -43,6 +44,7 @@ MAX_CHAIN_BYTES: Final = 24 * 1024
 PROVISIONING_INFO: Final = "1.3.6.1.4.1.11129.2.1.30"
 _CRL_DISTRIBUTION_POINTS: Final = "2.5.29.31"
 _UNDERSTOOD: Final = frozenset({BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE, key_description.EXTENSION})
+_NOT_A_CA: Final = BasicConstraints(False, None)
 _ECDSA_WITH_NULL: Final = re.compile(rb"\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03.\x05\x00\Z", re.DOTALL)
 _RKP_CA: Final = re.compile(r"Droid CA[0-9]{1,3}\Z")
 
@@ -218,18 +220,17 @@ def check_roles(path: Path) -> tuple[str, ...]:
                 raise RejectedEvidence(Reason.CHAIN_CRITICAL_EXTENSION, f"certificate {index}: critical {oid}")
         if index == 0:
             continue
-        constraints, usage = certificate.basic_constraints, certificate.key_usage
-        is_ca = constraints is not None and constraints.ca
+        constraints, usage = certificate.basic_constraints or _NOT_A_CA, certificate.key_usage
         may_sign = usage is None or bool(usage & KEY_CERT_SIGN)
         if index == 1 and path.provisioning is Provisioning.FACTORY:
-            if not (is_ca and may_sign):
+            if not (constraints.ca and may_sign):
                 findings.append(BATCH_NOT_CA)
             continue
-        if not is_ca:
+        if not constraints.ca:
             raise RejectedEvidence(Reason.CHAIN_CA_FLAG, f"certificate {index} is not a CA")
         if not may_sign:
             raise RejectedEvidence(Reason.CHAIN_KEY_USAGE, f"certificate {index} may not sign certificates")
-        if constraints and constraints.path_length is not None and index - 1 > constraints.path_length:
+        if constraints.path_length is not None and index - 1 > constraints.path_length:
             raise RejectedEvidence(Reason.CHAIN_PATH_LENGTH, f"certificate {index} allows fewer CAs below it")
     return tuple(findings)
 

@@ -125,8 +125,6 @@ def _sigma(share: float) -> float:
 
 
 def _tau(share: float) -> float:
-    if share in (0, 1):
-        return 0.0
     weight, total, before = 1.0, 1 - share, -1.0
     while total != before:
         share = sqrt(share)

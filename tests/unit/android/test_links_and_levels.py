@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from attestation.android.device_chain import TRAILING_OCTETS, Provisioning
+from attestation.android.device_chain import CRL_POINTER, TRAILING_OCTETS, Provisioning
 from attestation.android.key_attestation import CREATION_TIME
 from attestation.claims import Claims, KeyStorage
 from attestation.errors import AttestationError, Reason
@@ -14,7 +14,7 @@ from devkit.devices.android import key_description as kd
 from devkit.devices.android.device import ChainDraft
 from devkit.devices.authority.android import SigningCertificate
 from devkit.devices.authority.certificate_template import Extension, basic_constraints, name
-from devkit.devices.authority.der_writer import NULL, integer
+from devkit.devices.authority.der_writer import NULL, integer, sequence
 
 from .scene import FORGED_KEY, NOW, Question, Scene, with_software
 
@@ -141,6 +141,17 @@ def test_issuer_that_names_another_issuer_is_refused(release: str, index: int) -
     held = certificates[index - 1]
     certificates[index - 1] = SigningCertificate(held.key, replace(held.template, issuer=name(("CN", "Somebody"))))
     assert refusal(with_line(draft, certificates).chain()) is Reason.CHAIN_ISSUER_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("value", "findings"),
+    [(sequence(), ()), (sequence(integer(1)), ()), (b"\x00", (CRL_POINTER,)), (b"", (CRL_POINTER,))],
+)
+def test_crl_pointer_of_a_leaf_is_looked_at_for_its_form_alone(value: bytes, findings: tuple[str, ...]) -> None:
+    """Nobody follows it; Huawei's of one zero octet is remarkable."""
+    draft = Scene.default(RKP).draft
+    leaf = draft.leaf.with_extension(Extension("2.5.29.31", value))
+    assert Question.of(replace(draft, leaf=leaf).chain()).ask().findings == findings
 
 
 def test_batch_that_is_no_ca_is_let_in_below_a_factorys_name_alone() -> None:

@@ -214,6 +214,11 @@ def test_console_texts_become_keys() -> None:
     [
         {"decryption_key": "not base64!"},
         {"decryption_key": "AAAA"},
+        *(
+            {name: KEYS.console_texts[name][:9] + odd + KEYS.console_texts[name][9:]}
+            for name in ("decryption_key", "verification_key")
+            for odd in ("*", "\n", "=")
+        ),
         {"verification_key": "AAAA"},
         {"verification_key": KEYS.console_texts["decryption_key"]},
     ],

@@ -63,6 +63,16 @@ MINTED: dict[str, tuple[str, dict[str, str], int]] = {
         {KEYBOX: "REVOKED"},
         0,
     ),
+    "a serial taken back by a word that nobody knows": (
+        f'{{"{KEYBOX}": {{"status": "REVOKED"}}, "{KEYBOX}": {{"status": "ACTIVE"}}}}',
+        {KEYBOX: "REVOKED"},
+        0,
+    ),
+    "a serial twice, neither stricter": (
+        f'{{"{KEYBOX}": {{"status": "SUSPENDED"}}, "{KEYBOX}": {{"status": "EXPIRED"}}}}',
+        {KEYBOX: "SUSPENDED"},
+        0,
+    ),
     "a serial in two cases": (
         f'{{"{KEYBOX.upper()}": {{"status": "SUSPENDED"}}, "{KEYBOX}": {{"status": "SUSPENDED"}}}}',
         {KEYBOX: "SUSPENDED"},

@@ -107,3 +107,4 @@ def test_notes_come_back_from_their_record() -> None:
     note = SignalHistory(at=7, revision=3, findings=("a",), claims=claims(NOW), signals={"hooking": 7})
     for each in (note, replace(note, claims=None, signals={}), replace(note, details={"hooking": "frida"})):
         assert SignalHistory.from_record(each.to_record()) == each
+    assert SignalHistory(at=7).revision == 1, "they count from one"

@@ -63,11 +63,13 @@ def test_every_broken_rule_is_named_at_once() -> None:
     """Nobody wants to publish five times to learn of five mistakes."""
     with pytest.raises(PolicyInvalid) as refused:
         CedarPolicy.compile(PERMIT + BODY + BODY)
+    assert str(refused.value) == " ".join(refused.value.problems)
     assert [problem[:7] for problem in refused.value.problems] == ["Line 2:", "Line 3:"]
 
 
 def test_policy_of_the_greatest_size_compiles() -> None:
     """The bounds are the last that pass, not the first that fail."""
+    assert (MAX_TEXT_BYTES, MAX_RULES, MAX_ID) == (64 * 1024, 500, 64), "as docs/policies.md says"
     rules = "".join(f'@id("a{n}") {BODY}' for n in range(MAX_RULES - 1))
     text = PERMIT + rules
     policy = CedarPolicy.compile(text + f"//{'x' * (MAX_TEXT_BYTES - len(text) - 2)}", version=7)

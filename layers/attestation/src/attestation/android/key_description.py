@@ -111,11 +111,6 @@ class AuthorizationList:
         value = self.values.get(tag)
         return value if isinstance(value, int) else None
 
-    def octets(self, tag: int) -> bytes | None:
-        """The OCTET STRING of that tag, ``None`` when absent."""
-        value = self.values.get(tag)
-        return value if isinstance(value, bytes) else None
-
     @property
     def purposes(self) -> frozenset[int]:
         """What the key may do: 2 sign, 3 verify, 7 attest other keys … Empty when absent."""

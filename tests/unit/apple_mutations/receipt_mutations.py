@@ -158,6 +158,17 @@ def _receipt_ca(key: ec.EllipticCurvePrivateKey, signer: Issuer, **changes: Any)
     return Issuer(key, CertificateTemplate(**(arguments | changes)).signed_by(signer.key))
 
 
+def below_cas(count: int) -> ReceiptQuestion:
+    """The real signer's key, certified below so many CAs of the real root's."""
+    above, certificates = AUTHORITY.root, []
+    for number in range(count - 1):
+        key = new_private_key(ec.SECP256R1(), Drawn(f"CA {number}"))
+        above = _receipt_ca(key, above, subject=name(("CN", f"CA {number}")))
+        certificates.append(above.certificate)
+    last = _receipt_ca(_OTHER_KEY, above)
+    return _issued_by(last, *certificates)()
+
+
 def _attestation_leaf_signs() -> ReceiptQuestion:
     """A genuine attested key, certified by the same root, signing a receipt about itself."""
     scene = Scene.default()
@@ -305,6 +316,7 @@ CHAIN = (
         ),
     ),
     rejected("issuer_left_out", Reason.ANCHOR_UNKNOWN, _draft(lambda d: replace(d, certificates=d.certificates[:1]))),
+    rejected("four_cas_below_the_root", Reason.ANCHOR_UNKNOWN, lambda: below_cas(4)),
     rejected(
         "ca_of_another_root",
         Reason.ANCHOR_UNKNOWN,

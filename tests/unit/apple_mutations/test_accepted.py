@@ -25,6 +25,7 @@ from devkit.devices.apple.receipt import ReceiptForm
 from devkit.devices.authority.certificate_template import Extension
 from devkit.devices.authority.der_writer import object_identifier, sequence
 
+from .receipt_mutations import below_cas
 from .scene import APP_ID, AUTHORITY, CLIENT_DATA_HASH, ENDORSEMENTS, NOW, Question, Scene
 
 
@@ -205,6 +206,12 @@ def test_receipt_certificates_may_come_in_any_order() -> None:
             endorsements=ENDORSEMENTS,
             now=NOW,
         )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_receipt_below_up_to_three_cas_is_verified(count: int) -> None:
+    """Apple has one; a bound stands above."""
+    assert below_cas(count).ask().app_id == APP_ID
 
 
 def test_stored_receipt_is_verified_after_its_signer_has_expired() -> None:

@@ -48,6 +48,8 @@ PROOFS = (
     attack("no htm", "proof-malformed", proof=forged_proof(claims={"htm": None})),
     attack("no htu", "proof-malformed", proof=forged_proof(claims={"htu": None})),
     attack("no iat", "proof-malformed", proof=forged_proof(claims={"iat": None})),
+    attack("iat before time", "proof-malformed", proof=forged_proof(claims={"iat": -1})),
+    attack("iat beyond whole numbers", "proof-malformed", proof=forged_proof(claims={"iat": 1 << 53})),
     attack("iat infinite", "proof-malformed", proof=forged_proof(claims={"iat": float("inf")})),
     attack("no ath", "proof-malformed", proof=forged_proof(claims={"ath": None})),
     attack("non-ASCII ath", "proof-token", proof=forged_proof(claims={"ath": "\uff41"})),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from tests.unit.gate.conftest import Lines
 from tests.unit.gate.stand import AUDIENCE, NOW, Call, Stand, bundle, effect, token
 
 CONTEXT = SimpleNamespace(aws_request_id="22222222-aaaa-bbbb-cccc-000000000002")
+INIT = "AWS_LAMBDA_INITIALIZATION_TYPE"
 EVENTS = Path(__file__).parents[3] / "events" / "authorize_request"
 
 
@@ -196,6 +198,19 @@ def test_handler_is_wired_on_its_first_call(monkeypatch: pytest.MonkeyPatch, cal
         assert effect(authorize_request.handler(call.event(), CONTEXT)) == "Deny"
     finally:
         authorize_request._authorizer.cache_clear()
+
+
+@pytest.mark.parametrize(("phase", "messages"), [({}, []), ({INIT: "on-demand"}, ["wrong settings"])])
+def test_importing_looks_at_settings_in_lambda_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, phase: dict[str, str], messages: list[str], log_lines: Lines
+) -> None:
+    """There it is the INIT phase, which is not billed to a request; a wrong setting stops no import."""
+    for name in (*ENVIRONMENT, INIT):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in phase.items():
+        monkeypatch.setenv(name, value)
+    runpy.run_path(str(authorize_request.__file__))
+    assert [line["message"] for line in log_lines()] == messages
 
 
 EVENT_REASONS = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from attestation.appraisal.result import AttestationResult, Tier
 from bonafide_tokens.errors import Malformed, Reason, Rejected
+from bonafide_tokens.presented import PresentedRequest, verify_presented
 from bonafide_tokens.signing import SigningKey
 from bonafide_tokens.token import verify_token
 
 from tests.unit.gate.forgery import forged
-from tests.unit.gate.stand import AUDIENCE, ISSUER, KEY_ID, NOW, RESULT, parts, private_key, public_key, token
+from tests.unit.gate.stand import AUDIENCE, ISSUER, KEY_ID, NOW, RESULT, bundle, parts, private_key, public_key, token
 
 KEYS = {"k7": public_key("token")}
 
@@ -121,9 +124,21 @@ def test_clock_skew_counts_on_both_ends_and_no_further(now: float, reason: Reaso
     if reason is None:
         verified(token(), now=now)
         return
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(Rejected, match=r"issued 5 s ahead of our clock|expired 5 s ago") as refusal:
         verified(token(), now=now)
     assert refusal.value.reason is reason
+
+
+@pytest.mark.parametrize(("late", "holds"), [(4.9, True), (5.0, False)])
+def test_relying_party_that_names_no_skew_gets_five_seconds(late: float, holds: bool) -> None:
+    """As for everything else that has a clock."""
+    request = PresentedRequest("GET", "https://api.example.com/", [token()], [], [])
+    check = partial(verify_presented, request, bundle=bundle(), audience=AUDIENCE, proof_needed=False)
+    if holds:
+        assert check(now=NOW + 290 + late).token.key_id == KEY_ID
+        return
+    with pytest.raises(Rejected, match="expired"):
+        check(now=NOW + 290 + late)
 
 
 @pytest.mark.parametrize("claim", ["sub", "platform", "jti"])

@@ -129,7 +129,7 @@ paths: setup ## Half a million paths through real URL parsers: none resolves one
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive tests/properties/test_path_differential.py
 
 mutants: setup $(MUTANTS_STAMP) ## Which changes to verifiers and gate no test notices: NUMBER=1500 by SEED=7 (an hour; goes on where it ended)
-	@nice -n 15 .venv-mutants/bin/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
+	@nice -n 15 .venv-mutants/bin/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(UNDER),--under $(UNDER)) $(if $(REPORT),--report) $(if $(WRITE),--write)
 
 BENCH := $(if $(SHORT),BONAFIDE_BENCH_SHORT=1)
 

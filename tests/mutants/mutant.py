@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -98,7 +98,7 @@ def _mutant(place: _Place, root: Path) -> Mutant | None:
         return None
     source, changed = (root / place.path).read_text("utf-8"), place.make()
     try:
-        if changed is None or _program(changed) == _program(source):
+        if changed is None or _program(source) == _program(changed):
             return None
     except SyntaxError:
         return None
@@ -149,12 +149,28 @@ def _difference(source: str, changed: str, operator: str) -> tuple[int, str, str
     return at + 1, operator, before[at].strip(), after[at].strip() if at < len(after) else ""
 
 
+@lru_cache(maxsize=4)
 def _program(source: str) -> str:
-    return ast.dump(_WithoutAnnotations().visit(ast.parse(source)))
+    return ast.dump(_WhatRuns().visit(ast.parse(source)))
 
 
-class _WithoutAnnotations(ast.NodeTransformer):
-    """Annotations are never evaluated here (``from __future__ import annotations``)."""
+class _WhatRuns(ast.NodeTransformer):
+    """Without what makes no difference to a program: annotations, which are never evaluated here (``from __future__
+    import annotations``), what says how arguments may be passed, an argument that is the default anyway, and a
+    decorator that looks once at what is written there."""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.decorator_list = [
+            one for one in node.decorator_list if not (isinstance(one, ast.Name) and one.id == "unique")
+        ]
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """``zip`` is not strict unless told; the linter wants it said."""
+        node.keywords = [
+            one for one in node.keywords if not (one.arg == "strict" and ast.unparse(one.value) == "False")
+        ]
+        return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -163,6 +179,8 @@ class _WithoutAnnotations(ast.NodeTransformer):
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         """``*`` and ``/`` among parameters are no operators, whatever a tool takes them for."""
         node.args, node.posonlyargs, node.kwonlyargs = [*node.posonlyargs, *node.args, *node.kwonlyargs], [], []
+        node.defaults = [*node.defaults, *(value for value in node.kw_defaults if value is not None)]
+        node.kw_defaults = []
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:

@@ -168,14 +168,14 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The loopback ports of one local stack. `companion` are those of the example beside it: its Lambda endpoint, its
+    """The loopback ports of one local stack. `example` are those of the example stack: its Lambda endpoint, its
     REST API, its HTTP API; none, and the stack is alone."""
 
     verifier: int
     guarded: int
     aws: int
     functions: int
-    companion: tuple[int, ...] = ()
+    example: tuple[int, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Ports:
@@ -195,8 +195,8 @@ class Ports:
     @classmethod
     def in_a_row(cls, first: int) -> Ports:
         """Seven ports from `first` on."""
-        verifier, guarded, aws, functions, *companion = range(first, first + 7)
-        return cls(verifier, guarded, aws, functions, tuple(companion))
+        verifier, guarded, aws, functions, *example = range(first, first + 7)
+        return cls(verifier, guarded, aws, functions, tuple(example))
 
     @classmethod
     def next_free(cls) -> Ports:
@@ -216,7 +216,7 @@ class Ports:
         Raises:
             LocalStackError: names the first taken port.
         """
-        for port in (self.verifier, self.guarded, self.aws, self.functions, *self.companion):
+        for port in (self.verifier, self.guarded, self.aws, self.functions, *self.example):
             if not is_free(port):
                 raise LocalStackError(
                     f"Port {port} on {LOOPBACK} is taken: stop what uses it, or choose another with --port "

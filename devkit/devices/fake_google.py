@@ -28,7 +28,7 @@ _NONCE: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class SoftwareGoogle:
-    """Google, as far as attestation goes. ``decoded`` are the standard tokens that were put before its API."""
+    """Google, as far as attestation goes. ``decoded`` are the standard tokens that were sent to its API."""
 
     authority: AndroidAuthority
     decoded: set[bytes] = field(default_factory=set)

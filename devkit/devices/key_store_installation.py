@@ -32,7 +32,7 @@ Item = dict[str, Any]
 class KeyStoreInstallation(ABC):
     """``app`` (the registered name) with its two keys, which may be one: a key that attests itself may sign requests.
 
-    The platforms' own classes below say what proves the key, and what stands beside it.
+    The platforms' own classes below say what proves the key, and which additional evidence there is.
     """
 
     app: str
@@ -70,20 +70,21 @@ class KeyStoreInstallation(ABC):
         return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 
     def attestation_body(
-        self, client_data: bytes, chain: Sequence[bytes] | None = None, beside: Sequence[Item] | None = None
+        self, client_data: bytes, chain: Sequence[bytes] | None = None, additional: Sequence[Item] | None = None
     ) -> Item:
-        """The body of POST /v1/attestations. ``chain`` and ``beside`` take the place of what this device would send."""
+        """The body of POST /v1/attestations. ``chain`` and ``additional`` take the place of what this device would
+        send."""
         digest = sha256(client_data).digest()
         certificates = self.chain(digest) if chain is None else chain
         proof = {"format": self._format(), "certificate_chain": [b64url_encode(c) for c in certificates]}
         return {
             "app": self.app,
             "client_data": b64url_encode(client_data),
-            "evidence": [proof, *(self.beside(digest) if beside is None else beside)],
+            "evidence": [proof, *(self.additional(digest) if additional is None else additional)],
         }
 
     def renewal_body(
-        self, client_data: bytes, signature: bytes | None = None, beside: Sequence[Item] | None = None
+        self, client_data: bytes, signature: bytes | None = None, additional: Sequence[Item] | None = None
     ) -> Item:
         """The body of POST /v1/tokens."""
         signed = self.sign(client_data) if signature is None else signature
@@ -93,7 +94,7 @@ class KeyStoreInstallation(ABC):
             "client_data": b64url_encode(client_data),
             "evidence": [
                 {"format": "key-signature", "signature": b64url_encode(signed)},
-                *(self.beside(digest) if beside is None else beside),
+                *(self.additional(digest) if additional is None else additional),
             ],
         }
 
@@ -114,8 +115,8 @@ class KeyStoreInstallation(ABC):
         """The attested key's certificate chain over ``challenge``."""
 
     @abstractmethod
-    def beside(self, digest: bytes) -> list[Item]:
-        """Evidence that stands beside the key's, over the same client data."""
+    def additional(self, digest: bytes) -> list[Item]:
+        """Additional evidence, over the same client data."""
 
     @abstractmethod
     def sign(self, client_data: bytes) -> bytes:
@@ -172,7 +173,7 @@ class AndroidInstallation(KeyStoreInstallation):
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         return self.phone.attest_key(self.attested_key, challenge)
 
-    def beside(self, digest: bytes) -> list[Item]:
+    def additional(self, digest: bytes) -> list[Item]:
         if self.play is Play.NONE:
             return []
         return [{"format": "android-play-integrity", "integrity_token": self.play_token(digest)}]
@@ -206,7 +207,7 @@ class AndroidInstallation(KeyStoreInstallation):
 
 @dataclass(slots=True, kw_only=True)
 class HarmonyInstallation(KeyStoreInstallation):
-    """The app on a HarmonyOS device. ``integrity`` says whether it sends a SysIntegrity token beside; ``kind`` and
+    """The app on a HarmonyOS device. ``integrity`` says whether it sends a SysIntegrity token; ``kind`` and
     ``offline`` which of HUKS's chains it gets."""
 
     device: SoftwareHarmony
@@ -233,16 +234,16 @@ class HarmonyInstallation(KeyStoreInstallation):
         return "harmony"
 
     def attestation_body(
-        self, client_data: bytes, chain: Sequence[bytes] | None = None, beside: Sequence[Item] | None = None
+        self, client_data: bytes, chain: Sequence[bytes] | None = None, additional: Sequence[Item] | None = None
     ) -> Item:
-        body = KeyStoreInstallation.attestation_body(self, client_data, chain, beside)
+        body = KeyStoreInstallation.attestation_body(self, client_data, chain, additional)
         body["evidence"][0]["kind"] = self.kind.value
         return body
 
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         return self.device.draft(spki_of(self.attested_key), challenge, kind=self.kind, offline=self.offline).chain()
 
-    def beside(self, digest: bytes) -> list[Item]:
+    def additional(self, digest: bytes) -> list[Item]:
         return [self.integrity_item(self.device.check_integrity(digest))] if self.integrity else []
 
     def integrity_item(self, token: str) -> Item:

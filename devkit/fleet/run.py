@@ -18,7 +18,7 @@ from devkit.devices.client import Answer, ApiClient, StackUnreachable, Unexpecte
 from devkit.devices.demo_app import DEMO_PACKAGE
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.fleet import genuine, genuine_android, genuine_harmony, known_builds, orders, signals
-from devkit.fleet.hostile import additional_evidence as hostile_companions
+from devkit.fleet.hostile import additional_evidence as hostile_additional_evidence
 from devkit.fleet.hostile import android as hostile_android
 from devkit.fleet.hostile import evidence as hostile_evidence
 from devkit.fleet.hostile import harmony as hostile_harmony
@@ -38,7 +38,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *hostile_evidence.SCENARIOS,
     *hostile_android.SCENARIOS,
     *hostile_harmony.SCENARIOS,
-    *hostile_companions.SCENARIOS,
+    *hostile_additional_evidence.SCENARIOS,
     *hostile_replays.SCENARIOS,
     *hostile_tokens.SCENARIOS,
     *hostile_requests.SCENARIOS,
@@ -155,7 +155,7 @@ def run_fleet(
     progress: Callable[[Verdict], None] = lambda _: None,
     workers: int = WORKERS,
 ) -> Outcome:
-    """Run ``scenarios`` on at most ``workers`` threads. ``progress`` hears of each verdict as it falls."""
+    """Run ``scenarios`` on at most ``workers`` threads. ``progress`` is called for each verdict."""
     started = time.perf_counter()
     verdicts: dict[int, Verdict] = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="device") as pool:

@@ -1,7 +1,8 @@
 """Ends process sessions; as a program, ends those of a parent that is gone.
 
-Run by path with only the standard library (`python -I -S reaper.py`). Standard input names the sessions to watch,
-one line each, `+leader` or `-leader`; its end, which the kernel brings about however the parent dies, is the signal.
+Run by path with only the standard library (`python -I -S process_reaper.py`). Standard input names the sessions to
+watch, one line each, `+leader` or `-leader`; its end, which the kernel brings about however the parent dies, is the
+signal.
 """
 
 from __future__ import annotations

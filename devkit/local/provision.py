@@ -34,7 +34,7 @@ TABLES = {
     "app_secrets": "AppSecretsTable",
     "play_requests": "PlayRequestsTable",
 }
-"""What the tables are called in conversation, and their logical ids."""
+"""Short names of the tables, and their logical ids."""
 
 TABLE_PROPERTIES = frozenset(
     {

@@ -62,7 +62,7 @@ class LocalDeployment:
         if machine is None or platform.system() != "Linux":
             raise LocalStackError("deploy-local runs the built artefacts, so it needs Linux on x86_64 or arm64.")
         version = self._output([self._python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        # The operator's own environment: pip may need his index and his proxy.
+        # The operator's own environment: pip may need their index and proxy.
         environment = {**os.environ, "BONAFIDE_RUNTIME_PYTHON": version.strip(), "PATH": self._build_path()}
         self._sam("build", *self._template_arguments({"Architecture": machine}), environment=environment)
 

@@ -19,7 +19,7 @@ _KNOWN = ("AWS::Serverless::", "AWS::Lambda::Permission", "AWS::Logs::LogGroup")
 
 
 @dataclass(slots=True)
-class Companion:
+class ExampleStack:
     """One such stack. `ports` are free loopback ports: the Lambda endpoint's, then one for each API."""
 
     layout: Layout

@@ -41,12 +41,12 @@ class OwnStack:
             raise LocalStackError(f"{self.path} has no function that runs here{_reasons(self.own.skipped)}.")
 
     def ports(self, ports: Ports) -> dict[str, int]:
-        """Its ports: the Lambda endpoint's, then one for each API, from the first of the companion's on.
+        """Its ports: the Lambda endpoint's, then one for each API, from the example's first on.
 
         Raises:
             LocalStackError: when one of them is taken.
         """
-        first = ports.companion[0] if ports.companion else ports.functions + 1
+        first = ports.example[0] if ports.example else ports.functions + 1
         found = {name: first + index for index, name in enumerate(("functions", *self.own.apis))}
         for port in found.values():
             if not is_free(port):

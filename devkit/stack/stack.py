@@ -31,7 +31,7 @@ from devkit.local.decision_store import DecisionStore
 from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
 from devkit.local.template import Template
 from devkit.local.vendor_servers import VendorServers
-from devkit.stack.example_stack import Companion
+from devkit.stack.example_stack import ExampleStack
 from devkit.stack.own_stack import OwnStack
 
 _LOOK = 0.5
@@ -66,7 +66,7 @@ class LocalStack:
     _ministack: RunningMinistack | None = field(init=False, default=None)
     _gateway: GatewayProcess | None = field(init=False, default=None)
     _vendors: VendorServers | None = field(init=False, default=None)
-    _companion: Companion | None = field(init=False, default=None)
+    _example: ExampleStack | None = field(init=False, default=None)
     _decisions: DecisionStore | None = field(init=False, default=None)
     _folder: ExitStack = field(init=False, default_factory=ExitStack)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
@@ -134,9 +134,9 @@ class LocalStack:
         own_ports = {} if self.beside is None else self.beside.ports(self.ports)
         if self.beside is not None:
             self.beside.launch()
-        elif self.ports.companion:
-            self._companion = Companion(self.layout, self.layout.example, self.ports.companion)
-            self._companion.launch()
+        elif self.ports.example:
+            self._example = ExampleStack(self.layout, self.layout.example, self.ports.example)
+            self._example.launch()
         folder = self.layout.local / "ministack"
         log = self.layout.logs / "ministack.log"
         self._ministack = start_ministack(
@@ -170,17 +170,17 @@ class LocalStack:
         gateway.serve_apis(self.environments)
         self._decisions = DecisionStore(self.layout.logs, self.layout.decisions)
         self._decisions.start()
-        if self._companion is not None:
-            say(f"Starting the {self._companion.name} beside it")
-            self._companion.serve(
-                self._companion_parameters(),
+        if self._example is not None:
+            say(f"Starting the {self._example.name} beside it")
+            self._example.serve(
+                self._example_parameters(),
                 aws_endpoint_url=self.aws_endpoint_url,
                 worker_limit=self.worker_limit,
             )
         if self.beside is not None:
             say(f"Starting {self.beside.path}")
             self.beside.serve(
-                self._companion_parameters(),
+                self._example_parameters(),
                 ports=own_ports,
                 authorizer=self.environments["AuthorizeRequestFunction"],
                 aws_endpoint_url=self.aws_endpoint_url,
@@ -213,17 +213,17 @@ class LocalStack:
                     "The gateway process ended unexpectedly, and the functions with it: start the stack again. "
                     f"Its log is {self.layout.logs / 'gateway.log'}."
                 )
-            if self._companion is not None and self._companion.ended:
+            if self._example is not None and self._example.ended:
                 raise LocalStackError(
-                    f"The gateway process of {self._companion.name} ended unexpectedly: start the stack again."
+                    f"The gateway process of {self._example.name} ended unexpectedly: start the stack again."
                 )
 
     def stop(self) -> None:
         """End every process of the stack. May be called more than once."""
         self._stopping.set()
-        if self._companion is not None:
-            self._companion.stop()
-            self._companion = None
+        if self._example is not None:
+            self._example.stop()
+            self._example = None
         if self.beside is not None:
             self.beside.stop()
         if self._gateway is not None:
@@ -255,7 +255,7 @@ class LocalStack:
             **self.parameters,
         }
 
-    def _companion_parameters(self) -> dict[str, str]:
+    def _example_parameters(self) -> dict[str, str]:
         """What a team in another account has to be told, and no more."""
         authorizer = self.environments["AuthorizeRequestFunction"]
         return {
@@ -312,7 +312,7 @@ class LocalStack:
             "root_public_key": environment["ROOT_PUBLIC_KEY"],
             "root_key_id": made.root_key_id,
             "wrapping_key_id": made.wrapping_key_id,
-            "examples": {self._companion.name: self._companion.urls} if self._companion is not None else {},
+            "examples": {self._example.name: self._example.urls} if self._example is not None else {},
             "beside": self.beside.facts() if self.beside is not None else None,
             "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
         }

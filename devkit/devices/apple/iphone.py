@@ -91,7 +91,7 @@ class SoftwareIphone:
         return self.assertion_draft(key_id, client_data_hash).seal()
 
     def attestation_draft(self, key_id: str, client_data_hash: bytes) -> AttestationDraft:
-        """The attestation before it is sealed, for devices that mean harm."""
+        """The attestation before it is sealed, for hostile devices."""
         now, apple = self.clock(), self.authority.apple
         public_key = self.keys[key_id].private_key.public_key()
         data = self.authenticator_data(key_id).encode()

@@ -143,7 +143,7 @@ def registration() -> Registration:
 
 @dataclass(slots=True, kw_only=True)
 class Outbreak:
-    """One telling. ``tell`` hears each event as it happens, ``progress`` each device that enrolled."""
+    """One telling. ``tell`` is called for each event, ``progress`` for each device that enrolled."""
 
     scene: Scene
     console: Console

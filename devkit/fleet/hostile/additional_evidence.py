@@ -1,4 +1,4 @@
-"""Hostile devices on Android and HarmonyOS, part two: what stands beside a key, and renewals by key signature."""
+"""Hostile devices on Android and HarmonyOS, part two: additional evidence, and renewals by key signature."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CONTRAINDICATED = REJECTED.because(ServiceReason.APPRAISAL_CONTRAINDICATED)
 
 def _beside(scene: Scene, installation: KeyStoreInstallation, token: str, client_data: bytes) -> Answer:
     item = {"format": "android-play-integrity", "integrity_token": token}
-    return scene.client.post("/v1/attestations", installation.attestation_body(client_data, beside=[item]))
+    return scene.client.post("/v1/attestations", installation.attestation_body(client_data, additional=[item]))
 
 
 def _prepared(scene: Scene, play: Play = Play.CLASSIC) -> tuple[AndroidInstallation, bytes]:
@@ -87,7 +87,7 @@ def _verdict_beside_iphone(scene: Scene) -> Iterator[Answer]:
     iphone, android = scene.install(), scene.android(play=Play.CLASSIC)
     client_data = iphone.client_data(scene.client.challenge(iphone.app))
     body = iphone.attestation_body(client_data)
-    evidence = [body["evidence"], android.beside(sha256(client_data).digest())]
+    evidence = [body["evidence"], android.additional(sha256(client_data).digest())]
     yield scene.client.post("/v1/attestations", body | {"evidence": [item for items in evidence for item in items]})  # type: ignore[attr-defined]
 
 
@@ -95,7 +95,7 @@ def _verdict_beside_iphone(scene: Scene) -> Iterator[Answer]:
 def _two_keys(scene: Scene) -> Iterator[Answer]:
     installation, client_data = _prepared(scene, Play.NONE)
     other = scene.install().attestation_body(client_data)
-    body = installation.attestation_body(client_data, beside=list(other["evidence"]))  # type: ignore[call-overload]
+    body = installation.attestation_body(client_data, additional=list(other["evidence"]))  # type: ignore[call-overload]
     yield scene.client.post("/v1/attestations", body)
 
 

@@ -44,7 +44,7 @@ def _attest_beside(
     installation = scene.harmony(profile=profile)
     client_data = installation.client_data(scene.client.challenge(installation.app))
     token = forged_token(installation.device, sha256(client_data).digest()).seal()
-    body = installation.attestation_body(client_data, beside=[installation.integrity_item(token)])
+    body = installation.attestation_body(client_data, additional=[installation.integrity_item(token)])
     yield scene.client.post("/v1/attestations", body)
 
 
@@ -168,8 +168,8 @@ def _jailbroken_later(scene: Scene) -> Iterator[Answer]:
 def _two_verdicts(scene: Scene) -> Iterator[Answer]:
     installation = scene.harmony()
     client_data = installation.client_data(scene.client.challenge(installation.app))
-    items = installation.beside(sha256(client_data).digest()) * 2
-    yield scene.client.post("/v1/attestations", installation.attestation_body(client_data, beside=items))
+    items = installation.additional(sha256(client_data).digest()) * 2
+    yield scene.client.post("/v1/attestations", installation.attestation_body(client_data, additional=items))
 
 
 @hostile("recorder", "sends a recorded HarmonyOS enrolment after a renewal", CREATED, OK, KEY_ENROLLED)

@@ -1,4 +1,4 @@
-"""Hostile devices, part two: challenges, counters and renewals used twice, late, or by the wrong hand."""
+"""Hostile devices, part two: challenges, counters and renewals used twice, late, or by another device."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class EvidenceSet:
     """Parsed evidence: ``proof`` of a key, and additional evidence about the device."""
 
     proof: Evidence
-    beside: tuple[Evidence, ...]
+    additional: tuple[Evidence, ...]
 
     @classmethod
     def read(cls, items: Sequence[Mapping[str, object]], *, proving: tuple[type[Evidence], ...]) -> EvidenceSet:
@@ -58,7 +58,7 @@ class EvidenceSet:
         claims = self.prove(
             client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now, attested_key=attested_key
         )
-        for piece in self.beside:
+        for piece in self.additional:
             if isinstance(piece, PlayIntegrityToken):
                 claims = play.verify_additional_evidence(
                     claims,

@@ -1,4 +1,4 @@
-"""The tests' door to claims: facts of the test's own choice, as if a verifier had found them."""
+"""How tests make claims: facts of the test's own choice, as if a verifier had found them."""
 
 from __future__ import annotations
 

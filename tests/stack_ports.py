@@ -14,7 +14,7 @@ _FIRST, _END, _STEP = 20_000, 32_700, 10
 _locks: list[BinaryIO] = []
 
 
-def own_ports(*, companion: bool = True) -> Ports:
+def own_ports(*, example: bool = True) -> Ports:
     """Free ports that are this process's until it ends, each time others; without those of the example on request."""
     folder = Path(tempfile.gettempdir()) / "bonafide-test-ports"
     folder.mkdir(exist_ok=True)
@@ -30,5 +30,5 @@ def own_ports(*, companion: bool = True) -> Ports:
             continue
         _locks.append(lock)
         row = Ports.in_a_row(first)
-        return row if companion else Ports(row.verifier, row.guarded, row.aws, row.functions)
+        return row if example else Ports(row.verifier, row.guarded, row.aws, row.functions)
     raise AssertionError("no row of ten ports is free")

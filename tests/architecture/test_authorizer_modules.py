@@ -158,7 +158,7 @@ def test_importing_outside_lambda_does_nothing(bundle_server: tuple[str, list[by
 
 
 def test_init_in_lambda_fetches_the_bundle(bundle_server: tuple[str, list[bytes]]) -> None:
-    """INIT is paid by nobody; the first request finds the bundle there."""
+    """INIT is not billed; the first request finds the bundle there."""
     url, requests = bundle_server
     fresh_process(None, AWS_LAMBDA_INITIALIZATION_TYPE="on-demand", **environment(url))
     assert len(requests) == 1
@@ -166,7 +166,7 @@ def test_init_in_lambda_fetches_the_bundle(bundle_server: tuple[str, list[bytes]
 
 
 def test_init_in_lambda_with_wrong_settings_still_loads() -> None:
-    """The first request is refused and the log says which setting it is; a crash at INIT would say so to nobody."""
+    """The first request is refused and the log says which setting it is; a crash at INIT would tell no operator."""
     report = fresh_process(None, AWS_LAMBDA_INITIALIZATION_TYPE="on-demand")
     assert "authorize_request" in report["imported"]
 

@@ -67,7 +67,7 @@ def test_handler_exists_where_the_template_says(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted(SETTINGS))
 def test_template_sets_exactly_the_variables_that_are_read(function: str) -> None:
-    """A variable nobody reads is a promise nobody keeps; one nobody sets is an outage."""
+    """A variable that is not read is a promise not kept; one that is not set is an outage."""
     read = variables(SETTINGS[function])
     assert set(environment_of(function)) | {"STAGE", "STACK_NAME"} == read
     assert {"STAGE", "STACK_NAME"} <= GLOBAL
@@ -186,7 +186,7 @@ def test_guarded_routes_of_the_template_are_readable() -> None:
 
 
 def test_template_refuses_test_roots_in_production_as_settings_do() -> None:
-    """Two locks on one door."""
+    """The template's rule and the settings both refuse it."""
     rule = TEMPLATE["Rules"]["NoTestRootsInProduction"]
     assert "DevelopmentTrustAnchors" in str(rule)
     assert TEMPLATE["Parameters"]["DevelopmentTrustAnchors"]["Default"] == ""
@@ -282,7 +282,7 @@ def statements_of(function: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("function", sorted(DEPLOYED))
 def test_wrapped_keys_open_for_the_functions_that_use_them(function: str) -> None:
-    """The attack: a hole in the function that answers anybody, and with it every key that signs tokens."""
+    """The attack: a hole in the function that answers anyone, and with it every key that signs tokens."""
     conditions = [
         statement["Condition"]
         for statement in statements_of(function)
@@ -315,7 +315,7 @@ def test_administrators_of_a_key_cannot_hand_out_its_use(key: str) -> None:
 
 
 def test_every_alarm_goes_to_the_one_topic() -> None:
-    """An alarm that nobody hears is none."""
+    """An alarm that reaches no operator is none."""
     alarms = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
     assert set(alarms) >= {"EndorsementsAlarm", "UnexpectedErrorAlarm", "RotationErrorAlarm", "TrustBundleAlarm"}
     for name, alarm in alarms.items():

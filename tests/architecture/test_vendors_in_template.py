@@ -40,7 +40,7 @@ def test_simulator_is_for_stage_dev_alone() -> None:
             template(Stage=stage, OpenHarmonySimulatorRoot="AA==")
 
 
-def test_stale_lists_are_refused_unless_somebody_says_otherwise() -> None:
+def test_stale_lists_are_refused_unless_an_operator_says_otherwise() -> None:
     """Fail closed by default; what may be chosen is what the code knows."""
     parameters = template().data["Parameters"]
     assert parameters["OnEndorsementsStale"]["Default"] == OnStale.REFUSE
@@ -51,7 +51,7 @@ def test_stale_lists_are_refused_unless_somebody_says_otherwise() -> None:
 
 
 def test_alarm_looks_at_the_metric_that_the_function_reports() -> None:
-    """Namespace, name, dimensions and unit: one letter off, and nobody is ever called."""
+    """Namespace, name, dimensions and unit: one letter off, and no operator is ever called."""
     alarm = template().properties("EndorsementsAlarm")
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Unit"]) == (METRIC_NAMESPACE, "EndorsementsAge", "Seconds")
     service = template().data["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
@@ -63,7 +63,7 @@ def test_alarm_looks_at_the_metric_that_the_function_reports() -> None:
 
 
 def test_alarm_rings_well_before_the_limit() -> None:
-    """Somebody must have time to act before Android enrolments stop."""
+    """An operator must have time to act before Android enrolments stop."""
     parameters = template().data["Parameters"]
     rings = parameters["EndorsementsAlarmSeconds"]["Default"]
     assert rings * 2 <= parameters["EndorsementsMaxAgeSeconds"]["Default"]
@@ -71,7 +71,7 @@ def test_alarm_rings_well_before_the_limit() -> None:
 
 
 def test_alarm_goes_to_the_topic_that_is_named() -> None:
-    """And to nobody without one."""
+    """And to no topic without one."""
     assert "AlarmActions" not in template().properties("EndorsementsAlarm")
     alarm = template(AlarmTopicArn="arn:aws:sns:eu-central-1:1:ops").properties("EndorsementsAlarm")
     assert alarm["AlarmActions"] == alarm["OKActions"] == ["arn:aws:sns:eu-central-1:1:ops"]
@@ -110,7 +110,7 @@ def test_judging_functions_only_read_endorsements_and_secrets(function: str) -> 
 
 
 def test_no_other_function_reaches_the_secrets() -> None:
-    """Two functions open tokens; nobody else has a right to the table."""
+    """Two functions open tokens; no other has a right to the table."""
     loaded = template()
     reaching = {
         name
@@ -131,7 +131,7 @@ def test_operators_may_seal_secrets_and_nothing_else() -> None:
 
 
 def test_secrets_are_in_no_environment_variable() -> None:
-    """Whoever may see a function's configuration sees tables and addresses, no key."""
+    """A reader of a function's configuration sees tables and addresses, no key."""
     loaded = template()
     for name, resource in loaded.resources("AWS::Serverless::Function").items():
         variables = resource["Properties"].get("Environment", {}).get("Variables", {})

@@ -1,4 +1,4 @@
-"""Prints what Android evidence costs to verify, beside the raw signature checks that nobody can go below.
+"""Prints what Android evidence costs to verify, beside the raw signature checks that are the lower bound.
 
 ``python -m tests.benchmarks.bench_android``. Chains are minted: remotely provisioned under a P-384 root, as Google's of
 2026, and factory under an RSA-4096 root, as all before; where real cases are present, two of them are timed as well.

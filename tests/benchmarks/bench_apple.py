@@ -1,4 +1,4 @@
-"""Prints what App Attest evidence costs to verify, beside the raw signature checks that nobody can go below.
+"""Prints what App Attest evidence costs to verify, beside the raw signature checks that are the lower bound.
 
 ``python -m tests.benchmarks.bench_apple``. Evidence is minted; where real cases are present, one of them is timed as
 well. pyattest verifies the same minted evidence in the same run when an environment has it: this one, or

@@ -1,4 +1,4 @@
-"""Prints what HarmonyOS evidence costs to verify, beside the raw signature checks that nobody can go below.
+"""Prints what HarmonyOS evidence costs to verify, beside the raw signature checks that are the lower bound.
 
 ``python -m tests.benchmarks.bench_harmony``. Evidence is minted; where real cases are present, Huawei's own published
 chain is timed as well. "Seen" is a process that has verified the issuers before, "cold" one that has not. There is no

@@ -62,7 +62,7 @@ def aws() -> Iterator[str]:
 
 
 def make(checkout: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`make` with these arguments, credentials of the stand-in, and nobody at the keyboard."""
+    """`make` with these arguments, credentials of the stand-in, and no terminal."""
     version = subprocess.run(
         [str(PROJECT.sam_python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True,
@@ -177,7 +177,7 @@ def test_stage_that_is_not_there_is_said_before_anything_is_built(checkout: Path
 
 
 def test_production_asks_and_says_how_machines_answer(checkout: Path) -> None:
-    """Nobody is at the keyboard: better said at once than after the build."""
+    """There is no terminal: better said at once than after the build."""
     shutil.rmtree(checkout / ".aws-sam", ignore_errors=True)
     ended = make(checkout, "http://127.0.0.1:9", "deploy", "STAGE=prod")
     assert ended.returncode != 0

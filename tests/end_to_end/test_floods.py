@@ -144,7 +144,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack whose anonymous routes take next to nothing, so that a flood is a few requests."""
     parameters = {**SLOW, **{name.replace("Rate", "Burst"): str(BURST) for name in SLOW}}
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("slow"))
-    with LocalStack(layout=layout, ports=own_ports(companion=False), parameters=parameters) as running:
+    with LocalStack(layout=layout, ports=own_ports(example=False), parameters=parameters) as running:
         yield running
 
 

@@ -138,8 +138,8 @@ def test_interrupt_ends_with_exit_code_0(tmp_path: Path) -> None:
     [("-m ministack", "AWS stand-in"), ("-m devkit.gateway.gateway", "gateway process")],
 )
 def test_part_that_is_killed_ends_the_stack_with_a_sentence(tmp_path: Path, part: str, sentence: str) -> None:
-    """Red before: `kill -9` of the AWS stand-in went unnoticed, and the stack answered 503 until somebody wondered.
-    It ends within seconds, says what is lost, and leaves nothing behind."""
+    """Red before: `kill -9` of the AWS stand-in went unnoticed, and the stack answered 503 until the developer
+    wondered. It ends within seconds, says what is lost, and leaves nothing behind."""
     process = subprocess.Popen(
         stack_command(tmp_path),
         env={**os.environ, "BONAFIDE_PORT": str(own_ports().verifier)},

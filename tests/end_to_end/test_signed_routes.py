@@ -76,7 +76,7 @@ def test_signature_is_good_for_its_body_and_path_alone(probe: Probe) -> None:
 
 
 def test_route_that_asks_for_no_signature_names_no_signer(probe: Probe) -> None:
-    """A signature where none is asked for proves nothing, so the event does not say that somebody signed."""
+    """A signature where none is asked for proves nothing, so the event names no signer."""
     url = f"{probe.open_url}/act/echo"
     status, event = send(url, signed(url, secret="guess"))
     assert status == 200

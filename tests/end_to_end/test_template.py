@@ -69,7 +69,7 @@ def test_concurrency_is_reserved_for_one_group_where_it_is_said_and_nowhere_else
 
 
 def test_gateways_problems_are_those_of_the_service(template: Template) -> None:
-    """The same slug has the same status, title and retry advice, whoever answers."""
+    """The same slug has the same status, title and retry advice, from the function or the gateway."""
     known = {problem.slug: problem for problem in PROBLEM_TYPES}
     checked = set()
     for name, response in template.resolve(template.data["Globals"]["Api"]["GatewayResponses"]).items():

@@ -175,7 +175,7 @@ def test_other_package_is_not_taken_by_a_slip(folder: Path) -> None:
 
 
 def test_rotated_key_joins_by_its_lineage(folder: Path) -> None:
-    """The old key vouches for the new one, so nobody needs to be asked."""
+    """The old key vouches for the new one, so no confirmation is needed."""
     _json("register", "rotated", "--from", _file(folder, "app.apk", Apk()))
     registered = _json("register", "rotated", "--from", _file(folder, "next.apk", ROTATED_ONLY))
     assert registered["android_signing_digests"] == [OWNER.digest, ROTATED.digest]

@@ -18,7 +18,7 @@ GUARANTEED = 30.0
 
 
 def test_outbreak_is_answered_over_the_air(fleet_stack: FleetStack) -> None:
-    """The replay names the hooked devices and nobody else; then the gate does, until the rollback."""
+    """The replay names the hooked devices and no others; then the gate does, until the rollback."""
     heard: list[str] = []
     story = Outbreak(
         scene=make_scene(fleet_stack.deployment, fleet_stack.authority),

@@ -84,7 +84,7 @@ def test_draft_with_errors_is_refused_before_anything_is_sent(run: Run, draft: P
     assert json.loads(listed.stdout)["errors"] >= 1
 
 
-def test_nobody_to_ask_means_no(run: Run, draft: Path) -> None:
+def test_no_terminal_means_no(run: Run, draft: Path) -> None:
     """In a script without --yes nothing is published."""
     refused = run("policy", "publish", str(draft), "--app", "demo", "--reason", "x")
     assert refused.exit_code == 1

@@ -80,7 +80,7 @@ def test_policy_with_errors_is_refused_with_every_message(admin: AdminWorld) -> 
 
 @pytest.mark.parametrize("why", ["", "  ", "x" * 501], ids=["empty", "blank", "long"])
 def test_change_of_policy_without_a_reason_is_refused(admin: AdminWorld, why: str) -> None:
-    """Whoever looks later must find one."""
+    """An operator who looks later must find one."""
     assert refused(admin, "POST", POLICIES, {"appraisal": DRAFT, "why": why, "expected_version": 0}).status == 400
 
 

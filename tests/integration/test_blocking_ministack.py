@@ -1,4 +1,4 @@
-"""Blocks by a rule and blocks by a person meet in one row: the longer one stands, whoever comes first."""
+"""Blocks by a rule and blocks by a person meet in one row: the longer one stands, in either order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def by_rule(blocking: DynamoDBBlocking, key: EnrolledKey, now: float, seconds: i
 
 
 def test_automatic_block_names_its_rule(blocking: DynamoDBBlocking, key: EnrolledKey, now: int) -> None:
-    """Whoever looks later sees which rule of which policy did it, and when it ends."""
+    """An operator who looks later sees which rule of which policy did it, and when it ends."""
     assert by_rule(blocking, key, now)
     status = blocking.show(key.key_id)
     assert (status.blocked_by, status.reason) == ("policy 12: hooking-tool", "hooking-tool")
@@ -104,7 +104,7 @@ def test_key_renews_after_an_automatic_block_and_can_be_blocked_again(
 def test_person_and_rules_at_the_same_moment_leave_the_persons_block(
     blocking: DynamoDBBlocking, key: EnrolledKey, now: int
 ) -> None:
-    """Sixteen reports race with an operator who blocks for good: whoever is first, it is for good."""
+    """Sixteen reports race with an operator who blocks permanently: in either order, the block is permanent."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         reports = [pool.submit(by_rule, blocking, key, now + at % 4) for at in range(16)]
         blocking.block(key.key_id, by="somebody", now=now, reason="cloned")

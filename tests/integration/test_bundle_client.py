@@ -185,7 +185,7 @@ def test_request_is_plain_and_complete() -> None:
     ],
 )
 def test_answer_that_is_not_a_whole_200_is_refused(name: str, reason: str, answer: bytes) -> None:
-    """One error, without a quote of what came; nobody sends us elsewhere."""
+    """One error, without a quote of what came; no answer redirects us."""
     with pytest.raises(BundleUnreachable, match=re.escape(reason)) as refusal:
         fetched(saying(answer))
     assert "a.b.c" not in str(refusal.value)

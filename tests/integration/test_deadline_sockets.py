@@ -94,7 +94,7 @@ def test_hung_server_holds_a_request_no_longer_than_it_has(call: Any) -> None:
 
 @pytest.mark.parametrize("call", [read, write])
 def test_late_request_sends_nothing(call: Any) -> None:
-    """Its caller is gone: whatever this would do, nobody would hear of it."""
+    """Its caller is gone: whatever this would do, no caller would learn of it."""
     with calling(http(200, b"{}")) as (client, server), within(0), pytest.raises(Unavailable, match="OutOfTime"):
         call(client)
     assert server.requests == []

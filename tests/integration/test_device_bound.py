@@ -80,7 +80,7 @@ def refused(redemption: Redemption, key: EnrolledKey) -> Reason:
 
 
 def test_bound_is_of_one_certificate_app_and_day(world: World) -> None:
-    """The third is refused, and nobody else is."""
+    """The third is refused, and no other is."""
     redemption = world.bounded_redemption(2)
     for _ in range(2):
         assert redemption.enrol(challenge(), key_of())
@@ -132,7 +132,7 @@ def test_request_whose_answer_was_lost_is_answered_at_the_bound(world: World) ->
 
 @pytest.mark.ministack
 def test_of_racing_enrolments_no_more_than_the_bound_get_through(ministack: AwsWorld) -> None:
-    """The attack: a farm that enrols everything at once. Whoever met others too often may try again."""
+    """The attack: a farm that enrols everything at once. A request that met others too often may try again."""
     redemption, limit, racers = ministack.bounded_redemption(5), 5, 24
     line = Barrier(racers)
 

@@ -124,7 +124,7 @@ def test_every_key_with_a_living_token_is_named_while_there_is_room(ministack: A
 
 
 def test_block_for_a_time_that_a_person_shortens_or_lifts_leaves_no_row_behind(ministack: AwsWorld) -> None:
-    """The failure: a key is let in again, and the gate goes on refusing it by a row that nobody deletes."""
+    """The failure: a key is let in again, and the gate goes on refusing it by a row that is never deleted."""
     blocking, key = blocking_of(ministack), enrolled(ministack)
     blocking.block_automatically(key.key_id, by=RULE, now=NOW - 900, reason="x", seconds=3_600)
     blocking.block_automatically(key.key_id, by=RULE, now=NOW - 600, reason="x", seconds=7_200)
@@ -137,12 +137,12 @@ def test_block_for_a_time_that_a_person_shortens_or_lifts_leaves_no_row_behind(m
     assert revocations_of(ministack).statuses(NOW)["demo"].blocked_until[key.key_id] == NOW + 3_600
     blocking.unblock(key.key_id, now=NOW)
     left = revocations_of(ministack).statuses(NOW)
-    assert not left or left["demo"].blocked_until[key.key_id] <= NOW  # a row of a block that has ended harms nobody
+    assert not left or left["demo"].blocked_until[key.key_id] <= NOW  # a row of a block that has ended harms no key
 
 
 @pytest.mark.parametrize("by", [PERSON, RULE])
 def test_rows_of_an_older_release_are_honoured(ministack: AwsWorld, by: str) -> None:
-    """Also when nobody ever published before, and with their end."""
+    """Also when there was no publication before, and with their end."""
     moment = NOW + 500
     rows = [old_row("a" * 43, at=NOW - 60, by=by), old_row("b" * 43, at=NOW - 60, by=by, until=NOW + 60)]
     gone = old_row("c" * 43, at=NOW - 2 * LISTED, by=by)

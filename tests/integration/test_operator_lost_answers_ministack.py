@@ -92,7 +92,8 @@ def test_change_that_is_throttled_is_try_later_and_no_conflict(
     look: str,
     code: str,
 ) -> None:
-    """The failure: "somebody else changed this", and nobody did. Nothing is written, and the same call goes through."""
+    """The failure: "another operator changed this", and none did. Nothing is written, and the same call goes
+    through."""
     del look
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     key = enrolled_key()
@@ -108,7 +109,7 @@ def test_change_that_is_throttled_is_try_later_and_no_conflict(
     assert len(told_of(admin, key.key_id)) == 1
 
 
-def test_routes_that_somebody_else_set_alike_are_a_conflict(admin: AdminWorld) -> None:
+def test_routes_that_another_operator_set_alike_are_a_conflict(admin: AdminWorld) -> None:
     """Only one's own call again is no other change."""
     body = {"routes": [["*", "/*", "proof"]], "revision": 0}
     admin.call("PUT", "/admin/apis/orders", body)

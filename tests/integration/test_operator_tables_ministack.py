@@ -161,7 +161,7 @@ def test_block_that_meets_a_renewal_is_tried_again(ministack: AwsWorld, key: Enr
 
 
 @pytest.mark.parametrize("action", ["show", "block", "unblock"])
-def test_key_that_nobody_knows_is_said(ministack: AwsWorld, action: str) -> None:
+def test_unknown_key_is_said(ministack: AwsWorld, action: str) -> None:
     """And no row is made for it."""
     act: Callable[[str], object] = getattr(blocking_of(ministack), action)
     with pytest.raises(OperatorError):

@@ -47,7 +47,7 @@ def test_body_of_a_post_is_sent() -> None:
 
 @pytest.mark.parametrize("status", [204, 301, 302, 304, 307, 400, 404, 429, 500, 503])
 def test_status_is_the_callers_business(status: int) -> None:
-    """No redirect is followed: whoever asks decides what a 3xx means."""
+    """No redirect is followed: the caller decides what a 3xx means."""
     with serving(Scripted(b"")) as elsewhere:
         answer = asked(http(status, Location=f"{elsewhere.url}/list"))
         assert answer.status == status
@@ -86,7 +86,7 @@ def test_header_said_twice_is_a_list() -> None:
     ],
 )
 def test_answer_that_is_not_whole_is_unreachable(script: bytes, why: str) -> None:
-    """Truncated, garbled, too large, or in an encoding that nobody asked for."""
+    """Truncated, garbled, too large, or in an encoding that was not asked for."""
     with pytest.raises(Unreachable, match=why):
         asked(script)
 
@@ -108,7 +108,7 @@ def test_slow_server_gets_the_deadline_and_no_more(server: Scripted) -> None:
     assert time.monotonic() - begin < DEADLINE + 2
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_no_listener_is_unreachable() -> None:
     """A closed port."""
     with serving(Scripted(b"")) as server:
         url = server.url

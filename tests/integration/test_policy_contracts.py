@@ -49,7 +49,7 @@ def publish(world: World, number: int, **more: object) -> PolicyHead:
 
 
 def test_app_without_policies_has_the_built_in_one(world: World) -> None:
-    """Version 0, whoever asks for it."""
+    """Version 0, for every caller."""
     assert world.policies.head(APP) == PolicyHead(app=APP)
     assert world.policies.find(APP, 0) is None
     assert world.policies.find(APP, 1) is None
@@ -107,7 +107,7 @@ def test_not_before_never_goes_back(world: World) -> None:
 
 
 def test_times_that_are_put_off_reach_head_and_bundle(world: World) -> None:
-    """And never go back; whoever read the head before has lost."""
+    """And never go back; a change by an older head has lost."""
     old = publish(world, 1, not_before=NOW)
     world.policies.put_off(old, NOW + 3, who=AUTHOR)
     head = world.policies.head(APP)

@@ -118,8 +118,8 @@ def test_marker_is_placed_by_one_of_many(ministack: AwsWorld) -> None:
     assert not DynamoDBRevocations(ministack.dynamodb, ministack.tables["revocations"]).statuses(now)
 
 
-def test_marker_is_withdrawn_by_whoever_placed_it(ministack: AwsWorld) -> None:
-    """Not by somebody who is late."""
+def test_marker_is_withdrawn_by_the_process_that_placed_it(ministack: AwsWorld) -> None:
+    """Not by a process that is late."""
     marker, now = marker_of(ministack), time.time()
     marker.place(now)
     marker.withdraw(now - 1)
@@ -132,7 +132,8 @@ def test_marker_is_withdrawn_by_whoever_placed_it(ministack: AwsWorld) -> None:
 
 
 def test_marker_whose_answer_was_lost_is_ones_own(ministack: AwsWorld) -> None:
-    """The failure: placed, the answer lost, sent again by the SDK, "somebody else has asked", and nobody publishes."""
+    """The failure: placed, the answer lost, sent again by the SDK, "another process has asked", and no bundle is
+    published."""
     marker, now = marker_of(ministack), time.time()
     with injected(ministack.dynamodb, "PutItem", losing_the_answer()) as sent:
         assert marker.place(now)

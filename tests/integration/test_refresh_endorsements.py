@@ -177,7 +177,7 @@ def test_custom_resource_succeeds_whatever_google_does(
 def test_odd_event_is_refused(
     moto: AwsWorld, function: Load, monkeypatch: pytest.MonkeyPatch, event: dict[str, object]
 ) -> None:
-    """Whoever may invoke the function may not tell it where the list comes from."""
+    """An invoker of the function may not tell it where the list comes from."""
     monkeypatch.setenv("ANDROID_STATUS_LIST_URL", "https://android.googleapis.com/attestation/status")
     with pytest.raises(ValueError):
         function(moto, "refresh_endorsements").handler(event, None)
@@ -233,8 +233,8 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
 def test_revocation_drill(
     drill: Drill, function: Load, vendors: VendorServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Accepted; the batch's serial is published on the list; refused within one refresh, at both doors; taken off
-    again, accepted again."""
+    """Accepted; the batch's serial is published on the list; refused within one refresh, at enrolment and renewal;
+    taken off again, accepted again."""
     monkeypatch.setenv("ANDROID_STATUS_LIST_URL", vendors.status_list_url)
     refresh = function(drill.world, "refresh_endorsements").handler
     assert refresh({"action": "refresh"}, None)["outcome"] == "replaced"

@@ -1,4 +1,4 @@
-"""A proof is spent once, by whoever is first, in rows of its own kind."""
+"""A proof is spent once, by the first request, in rows of its own kind."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_proof_is_spent_by_one_of_many(ministack: AwsWorld) -> None:
 
 
 def test_another_keys_proof_of_the_same_name_is_another(ministack: AwsWorld) -> None:
-    """The attack: burn the names that somebody else's app will use."""
+    """The attack: burn the names that another app will use."""
     spent_proofs(ministack).spend(proof("a", "one"))
     spent_proofs(ministack).spend(proof("a", "two"))
     spent_proofs(ministack).spend(proof("b", "one"))

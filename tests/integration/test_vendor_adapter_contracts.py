@@ -104,7 +104,7 @@ def test_list_without_etag_is_stored(world: World) -> None:
 
 @pytest.mark.parametrize("revision", [1, 3, 4])
 def test_revision_that_is_not_the_next_changes_nothing(world: World, revision: int) -> None:
-    """Somebody else was faster, or the row vanished: the stored list stays."""
+    """Another process was faster, or the row vanished: the stored list stays."""
     world.status_lists.replace(a_list(1))
     world.status_lists.replace(a_list(2))
     if revision == 3:

@@ -62,7 +62,7 @@ def test_what_runs_at_import_is_not_exchanged(tmp_path: Path, change: tuple[str,
         Swap.between(tmp_path / "swapped.py", SOURCE, SOURCE.replace(*change))
 
 
-def test_module_that_nobody_imported_has_nothing_to_exchange(tmp_path: Path) -> None:
+def test_module_that_was_not_imported_has_nothing_to_exchange(tmp_path: Path) -> None:
     """To say that no test noticed would be false."""
     swap = Swap.between(tmp_path / "absent.py", SOURCE, SOURCE.replace("value > most", "value < most"))
     with pytest.raises(NotSwappable):

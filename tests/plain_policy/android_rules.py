@@ -74,7 +74,7 @@ def _play_findings(android: AndroidClaims, now: float | None, play_hours: int) -
 
 def _key_findings(android: AndroidClaims) -> Iterator[Finding]:
     if android.security_level != android.key_security_level:
-        # Software attesting for a TEE (Android 7), or a TEE for a StrongBox: whoever attests is the weaker side.
+        # Software attesting for a TEE (Android 7), or a TEE for a StrongBox: the attester is the weaker side.
         yield Finding("android-security-levels-differ", Tier.CONTRAINDICATED)
     if SecurityLevel.STRONGBOX in (android.security_level, android.key_security_level):
         if android.strongbox_certified is False:

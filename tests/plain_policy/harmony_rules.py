@@ -49,7 +49,8 @@ def harmony_findings(claims: Claims, *, now: float | None, integrity_hours: int)
 
 def _key_findings(harmony: HarmonyClaims) -> Iterator[Finding]:
     if harmony.key_algorithm != P256:
-        # RSA, SM2, X25519: genuine, but it signs neither renewals nor proofs, so nobody could show to hold it.
+        # RSA, SM2, X25519: genuine, but it signs neither renewals nor proofs, so no client could prove possession of
+        # it.
         yield Finding("harmony-key-cannot-sign", Tier.CONTRAINDICATED)
     if harmony.app_mode is None:
         yield Finding("harmony-app-mode-unknown", Tier.WARNING, advice="update-os")

@@ -10,7 +10,7 @@ from attestation.appraisal.facts import Facts
 from attestation.appraisal.result import Finding, Tier
 
 ALL = {"op": "All"}
-EVERYBODY = {"effect": "permit", "principal": ALL, "action": ALL, "resource": ALL, "conditions": []}
+EVERYONE = {"effect": "permit", "principal": ALL, "action": ALL, "resource": ALL, "conditions": []}
 
 
 class NaivePolicy:
@@ -19,7 +19,7 @@ class NaivePolicy:
     def __init__(self, text: str, now: float) -> None:
         self.rules = [read for read in read_rules(text) if read.rule.expires_at is None or now < read.rule.expires_at]
         forms = {str(index): dict(read.est) for index, read in enumerate(self.rules)}
-        self.forbids = _parsed({n: f for n, f in forms.items() if f["effect"] == "forbid"} | {"all": EVERYBODY})
+        self.forbids = _parsed({n: f for n, f in forms.items() if f["effect"] == "forbid"} | {"all": EVERYONE})
         self.permits = _parsed({n: f for n, f in forms.items() if f["effect"] == "permit"})
 
     def judge(self, facts: Facts) -> tuple[Finding, ...]:

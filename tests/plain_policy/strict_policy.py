@@ -31,8 +31,8 @@ class StrictPolicy:
 
     Version 0 marks "no policy published yet". ``android_patch_months`` is the age in months from which an Android patch
     level counts as old; ``play_hours`` that of a Play Integrity verdict, ``harmony_integrity_hours`` that of a
-    HarmonyOS device's integrity verdict: renewals keep the last one, and whoever stops sending them must not live off
-    it.
+    HarmonyOS device's integrity verdict: renewals keep the last one, and a device that stops sending them must not live
+    off it.
     """
 
     version: int = 0

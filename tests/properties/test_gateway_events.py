@@ -1,4 +1,4 @@
-"""Whatever an event looks like, the authorizer answers or says Unauthorized, and lets nobody in without a token."""
+"""Whatever an event looks like, the authorizer answers or says Unauthorized, and lets no request in without a token."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _codes(text: str) -> set[str]:
 
 @given(_conditions(_PLAIN), _conditions(_PLAIN))
 @settings(max_examples=60, deadline=None)
-def test_what_is_called_unreachable_lets_nobody_in(allowed: str, refused: str) -> None:
+def test_what_is_called_unreachable_lets_no_device_in(allowed: str, refused: str) -> None:
     """A permit under a condition, a forbid under another: the claim is checked in every world there is."""
     text = (
         f"permit (principal is Apple, action, resource) when {{ {allowed} }};\n"

@@ -128,7 +128,7 @@ def test_gate_asks_no_less_of_any_kind_of_event(node: Node, make: Callable[[Call
 
 
 def test_hundred_thousand_ordinary_paths_keep_their_requirement() -> None:
-    """Strictness costs nobody who calls the API as it is meant."""
+    """Strictness costs no client that calls the API as it is meant."""
     random, routes = Random(0), (*ROUTES, *CATCH_ALLS[0])
     kept: Counter[Requirement] = Counter()
     for _ in range(100_000):

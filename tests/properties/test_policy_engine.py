@@ -1,4 +1,4 @@
-"""The engine's cuts against evaluating everything, on policies that nobody would write."""
+"""The engine's cuts against evaluating everything, on policies that no author would write."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class FakePublication:
 
 @dataclass
 class AdminWorld:
-    """Calls the Admin API as the IAM user ``name``; without a name, as nobody who signed."""
+    """Calls the Admin API as the IAM user ``name``; without a name, unsigned."""
 
     stack: AdminStack
     publication: FakePublication

@@ -1,4 +1,4 @@
-"""Chains that nobody we trust vouches for, or that were added to (steps 1 to 10)."""
+"""Chains that no trusted issuer vouches for, or that were added to (steps 1 to 10)."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ ROLES = (
         _with_issuer(_CA2, lambda ca: ca.with_extension(basic_constraints(ca=True, path_length=1))),
     ),
     rejected(
-        "critical extension nobody knows",
+        "unknown critical extension",
         Reason.CHAIN_CRITICAL_EXTENSION,
         with_leaf(lambda leaf: leaf.with_extension(Extension("1.3.6.1.4.1.99999.1", NULL, critical=True))),
     ),

@@ -132,7 +132,7 @@ READING = (
     malformed("NULL with content", Reason.STRUCTURE_INVALID, with_hardware(t503=tlv(0x05, b"\0"))),
     malformed("purposes that are texts", Reason.STRUCTURE_INVALID, with_hardware(t1=set_of(octet_string(b"\2")))),
     malformed(
-        "boot state nobody knows",
+        "unknown boot state",
         Reason.STRUCTURE_INVALID,
         _with_root_of_trust(kd.root_of_trust(key=BOOT_KEY, state=4)),
     ),

@@ -117,7 +117,7 @@ def test_freedom_of_the_format_is_accepted_without_a_finding(quirk: Quirk) -> No
 
 
 def test_every_quirk_is_covered() -> None:
-    """A quirk that no test names might be refused, and nobody would know."""
+    """A quirk that no test names might be refused unnoticed."""
     assert {*_SAID, *_SILENT} == set(Quirk)
 
 

@@ -40,7 +40,7 @@ def test_renewal_keeps_enrolment_and_takes_the_newer_verdict() -> None:
 
 
 def test_device_ids_never_enter_the_claims() -> None:
-    """Serial number, IMEI and MEID may be in evidence; they are nobody's business here."""
+    """Serial number, IMEI and MEID may be in evidence; they are not our business."""
     ids = {713: b"R58M123ABCD", 714: b"490154203237518", 715: b"A10000009296F2", 723: b"490154203237519"}
     ask = with_draft(
         lambda draft: replace(
@@ -94,7 +94,7 @@ def test_os_version_is_told_as_people_write_it(number: int, text: str | None) ->
 
 @pytest.mark.parametrize(("packages", "digests", "read"), [(256, 64, True), (257, 1, False), (1, 65, False)])
 def test_application_id_has_bounds(packages: int, digests: int, read: bool) -> None:
-    """A shared user id of the system has thirteen packages; nobody has a thousand signers."""
+    """A shared user id of the system has thirteen packages; no app has a thousand signers."""
     held = kd.application_id(
         [(f"org.example.p{number}", 1) for number in range(packages)], [bytes([n]) * 32 for n in range(digests)]
     )

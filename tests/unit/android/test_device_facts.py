@@ -125,7 +125,7 @@ def test_user_authentication_is_told_by_the_hardware() -> None:
 
 
 def test_unused_octet_strings_of_the_schema_are_read_over() -> None:
-    """Device ids are nobody's business here: read as structure, never kept."""
+    """Device ids are not our business: read as structure, never kept."""
     ask = with_draft(
         lambda draft: replace(
             draft, description=draft.description.with_hardware({713: octet_string(b"serial"), 714: octet_string(b"1")})
@@ -135,7 +135,7 @@ def test_unused_octet_strings_of_the_schema_are_read_over() -> None:
 
 
 def test_huge_key_description_is_not_read() -> None:
-    """A bound of the reader's own, for whoever reads one outside a chain."""
+    """A bound of the reader's own, for a certificate outside a chain."""
     described = Scene.default().draft.description
     with pytest.raises(MalformedEvidence) as refusal:
         read_key_description(replace(described, unique_id=bytes(MAX_KEY_DESCRIPTION_BYTES)).encode())

@@ -33,7 +33,7 @@ def _reasons(module: str) -> set[Reason]:
 
 
 def test_every_reason_of_key_attestation_has_a_mutation() -> None:
-    """A check that no mutation reaches may be dead, or wrong, and nobody would know."""
+    """A check that no mutation reaches may be dead, or wrong, and no test would show it."""
     reachable = set[Reason]().union(*map(_reasons, _MODULES))
     provoked = {mutation.reason for mutation in (*CHAIN_MUTATIONS, *KEY_MUTATIONS)}
     missing = reachable - provoked

@@ -96,7 +96,7 @@ def test_pem_export_of_a_phone_is_recognised() -> None:
 
 
 def test_leaf_alone_is_described() -> None:
-    """The certificate somebody copied out of a log: its KeyDescription, and that the chain is missing."""
+    """A certificate copied out of a log: its KeyDescription, and that the chain is missing."""
     for count in (1, 2):
         chain = Scene.default().draft.chain()[:count]
         content = inspect_evidence(_case(chain)).content

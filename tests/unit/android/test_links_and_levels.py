@@ -60,7 +60,7 @@ def test_forged_link_at_every_place_is_refused(release: str, index: int, warm: b
 
 @pytest.mark.parametrize(("release", "index"), [place for place in PLACES if place[1]], ids=str)
 def test_critical_extension_in_an_issuer_is_refused(release: str, index: int) -> None:
-    """What nobody here understands may limit what the certificate issues."""
+    """An extension that is not understood may limit what the certificate issues."""
     draft = Scene.default(release).draft
     certificates = line_of(draft)
     held = certificates[index - 1]
@@ -119,7 +119,7 @@ LEVELS = (kd.SOFTWARE, kd.TRUSTED_ENVIRONMENT, kd.STRONGBOX)
 @pytest.mark.parametrize("attestation", LEVELS)
 @pytest.mark.parametrize("release", ["pixel-5", "pixel-3-strongbox"])
 def test_lower_level_says_where_the_key_is(release: str, attestation: int, keymint: int) -> None:
-    """A TEE that attests for a StrongBox, software for a TEE: whoever is weaker could have lied."""
+    """A TEE that attests for a StrongBox, software for a TEE: the weaker side could have lied."""
     draft = Scene.default(release).draft
     described = replace(draft.description, attestation_level=attestation, keymint_level=keymint)
     claims = Question.of(replace(draft, description=described).chain()).ask()

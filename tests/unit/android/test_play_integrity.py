@@ -140,7 +140,7 @@ def test_unevaluated_app_passes_without_its_package() -> None:
     ],
     ids=[
         "requested by another package",
-        "requested by nobody",
+        "requested by no package",
         "another app of our signer's, all through",
         "about another package",
         "evaluated, but no package",

@@ -33,7 +33,7 @@ _HS256_HEADER = b64url_encode(b'{"alg":"HS256"}')
 
 
 def _hs256(secret: bytes) -> bytes:
-    """The inner JWS by HMAC, keyed with what everybody may know: the public key's bytes."""
+    """The inner JWS by HMAC, keyed with what is public: the public key's bytes."""
     text = f"{_HS256_HEADER}.{b64url_encode(_PLAIN)}".encode("ascii")
     return text + b"." + b64url_encode(hmac.digest(secret, text, hashlib.sha256)).encode("ascii")
 
@@ -142,7 +142,7 @@ def test_algorithm_is_never_the_tokens_choice(token: str) -> None:
     ],
 )
 def test_token_not_made_for_our_keys_is_refused(token: str, reason: Reason) -> None:
-    """Whoever made it lacked one of the two keys."""
+    """Its maker lacked one of the two keys."""
     with pytest.raises(RejectedEvidence) as refusal:
         ask(token)
     assert refusal.value.reason is reason

@@ -1,4 +1,4 @@
-"""Google's status list: what it is read from, exact look-ups, and an age from which nobody goes by it."""
+"""Google's status list: what it is read from, exact look-ups, and an age from which it is not used."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_list_in_googles_shapes_is_read_as_decided(shape: str) -> None:
 
 
 def test_entries_in_two_members_are_one_list() -> None:
-    """Whoever merged two files by hand meant both."""
+    """An operator who merged two files by hand meant both."""
     data = b'{"entries": {"a1": {"status": "REVOKED"}}, "entries": {"a2": {"status": "REVOKED"}}}'
     assert parse_status_list(data, fetched_at=0).entries == {"a1": "REVOKED", "a2": "REVOKED"}
 
@@ -176,7 +176,7 @@ def test_serial_in_decimal_on_the_list_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["1", "google llc", "droid ca2", "tee", "strongbox"])
-def test_short_or_other_names_on_the_list_hit_nobody(name: str) -> None:
+def test_short_or_other_names_on_the_list_hit_no_device(name: str) -> None:
     """Only long serial numbers are looked up beside the hexadecimal one: no word in a name revokes a fleet."""
     for release in ("pixel-5", "galaxy-s24"):
         endorsements = ENDORSEMENTS.with_android_status(StatusList({name: "REVOKED"}, NOW))

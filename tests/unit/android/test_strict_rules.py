@@ -301,7 +301,7 @@ def test_play_verdict_of_yesterday_is_asked_for_again() -> None:
     ],
 )
 def test_verdict_that_is_kept_back_is_a_finding_where_it_is_expected(changes: dict[str, Any], rules: list[str]) -> None:
-    """Otherwise whoever would get a bad one sends none. The owner says which apps send it."""
+    """Otherwise a device that would get a bad one sends none. The owner says which apps send it."""
     assert _rules(_appraised(_android(**changes))) == rules
 
 

@@ -1,4 +1,4 @@
-"""Attestations that nobody we trust vouches for (steps 3 to 5 of A1)."""
+"""Attestations that no trusted issuer vouches for (steps 3 to 5 of A1)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _other_root() -> Question:
 
 
 def _ca_of_other_root() -> Question:
-    """The genuine CA's name and key, vouched for by somebody else's root of the same name."""
+    """The genuine CA's name and key, vouched for by another root of the same name."""
     draft = Scene.default().attestation
     template = CertificateTemplate(
         serial=79,

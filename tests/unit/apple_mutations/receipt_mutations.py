@@ -136,7 +136,7 @@ def _signer(change: Callable[[CertificateTemplate], CertificateTemplate]) -> Cal
 
 
 def _issued_by(ca: Issuer, *more: bytes) -> Callable[[], ReceiptQuestion]:
-    """The real signer's key, certified by somebody else who has the receipt CA's name."""
+    """The real signer's key, certified by another CA with the receipt CA's name."""
 
     def make(draft: ReceiptDraft) -> ReceiptDraft:
         certificate = APPLE.receipt_signer_template(NOW).signed_by(ca.key)

@@ -59,7 +59,7 @@ _MUTATIONS = (
 
 
 def test_every_reason_of_an_apple_verifier_has_a_mutation() -> None:
-    """A check that no mutation reaches may be dead, or wrong, and nobody would know."""
+    """A check that no mutation reaches may be dead, or wrong, and no test would show it."""
     missing = _reachable() - {mutation.reason for mutation in _MUTATIONS}
     assert not missing, f"no mutation provokes {sorted(reason.value for reason in missing)}"
 

@@ -327,7 +327,7 @@ def test_other_kinds_of_file_are_told_apart(
 
 
 def test_algorithms_of_the_tests_are_androids() -> None:
-    """ECDSA with SHA-256 is 0x0201; the mint and the reader share no constant."""
+    """ECDSA with SHA-256 is 0x0201; the writer and the reader share no constant."""
     from bonafide.artefacts.android.signers import ALGORITHMS
 
     assert {ECDSA_SHA256, ECDSA_SHA512, ECDSA_VERITY, RSA_PKCS1_SHA256, RSA_PSS_SHA256} <= ALGORITHMS.keys()

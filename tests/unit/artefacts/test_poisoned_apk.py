@@ -1,6 +1,6 @@
 """APKs of ours to which a stranger added a signer of their own: one construction, one named reason, none taken over.
 
-The signing block is covered by nobody's signature, and in a file with scheme v1 alone META-INF is not. Whoever has our
+No signature covers the signing block, and in a file with scheme v1 alone META-INF is not. Anyone with our
 file can put a second signer beside ours, where only some releases of Android look.
 """
 

@@ -1,4 +1,4 @@
-"""HarmonyOS packages with somebody else's profile or code: one construction, one named reason, none taken over.
+"""HarmonyOS packages with another developer's profile or code: one construction, one named reason, none taken over.
 
 The owner's certificate is public, and so is the profile in every package: what proves anything is that AppGallery
 signed the profile, and that the certificate in it signed the package.
@@ -145,7 +145,7 @@ def test_stated_signer_excuses_nothing_else(refused: Refused) -> None:
 
 
 def test_app_gallery_is_pinned_to_huaweis_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the tests' root: Huawei CBG Root CA G2, and nobody else."""
+    """Without the tests' root: Huawei CBG Root CA G2, and no other."""
     monkeypatch.undo()
     (anchor,) = app_gallery_roots()
     assert "Huawei CBG Root CA G2" in str(anchor.subject)

@@ -175,7 +175,7 @@ def test_any_other_credential_key_is_refused(cose: object) -> None:
 
 @pytest.mark.parametrize("at", range(5))
 def test_credential_key_in_another_order_is_the_same_key(at: int) -> None:
-    """Whoever relays an attestation can respell it; the usual spelling only needs no decoder."""
+    """A relay of an attestation can respell it; the usual spelling only needs no decoder."""
     members = list({1: 2, 3: -7, -1: 1, -2: X, -3: Y}.items())
     respelled = cbor2.dumps(dict([*members[at:], *members[:at]]))
     data = read_attestation_data(attested(cose=respelled, tail=b"\xa0"))

@@ -103,7 +103,7 @@ def test_broken_value_of_an_unrelated_extension_is_not_looked_at() -> None:
 
 
 def test_broken_role_is_malformed_when_it_is_asked_for() -> None:
-    """Nonsense in basic constraints is an error for whoever depends on them."""
+    """Nonsense in basic constraints is an error for code that depends on them."""
     certificate = minted(template(extensions=(Extension("2.5.29.19", b"\x00"), Extension("2.5.29.15", b"\x04\x00"))))
     for role in ("basic_constraints", "key_usage"):
         with pytest.raises(MalformedEvidence):

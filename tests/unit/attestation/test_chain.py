@@ -115,7 +115,7 @@ def test_issuer_without_key_usage_may_issue() -> None:
 
 
 def test_extended_key_usage_may_be_critical() -> None:
-    """It is understood, and judged by nobody here."""
+    """It is understood, and not judged here."""
     eku = Extension("2.5.29.37", sequence(object_identifier("1.2.3.4")), critical=True)
     assert path(minted(template().with_extension(eku)), CA) == ANCHOR
 
@@ -196,7 +196,7 @@ def test_leaf_cannot_issue() -> None:
 
 @pytest.mark.parametrize("level", [0, 1])
 @pytest.mark.parametrize("repeated", [False, True])
-def test_critical_extension_that_nobody_understands_is_refused(level: int, repeated: bool) -> None:
+def test_critical_extension_that_is_not_understood_is_refused(level: int, repeated: bool) -> None:
     """RFC 5280 §4.2, at the leaf and above; also when only the second of two copies is critical."""
     odd = Extension("1.2.3.4", b"", critical=True)
     extras = (replace(odd, critical=False), odd) if repeated else (odd,)
@@ -212,7 +212,7 @@ def test_ca_that_says_both_is_malformed() -> None:
 
 
 def test_no_anchor_is_an_error_of_ours_and_no_pass() -> None:
-    """An empty set of roots must never mean "trust anybody"."""
+    """An empty set of roots must never mean "trust any root"."""
     with pytest.raises(EndorsementsUnavailable):
         path(anchors=())
 
@@ -299,7 +299,7 @@ def test_dates_are_judged_again_on_every_call() -> None:
 
 
 def test_bad_link_is_not_remembered() -> None:
-    """Nobody without an issuer's key can fill the memory, nor turn a refusal into a pass."""
+    """No attacker without an issuer's key can fill the memory, nor turn a refusal into a pass."""
     links = LinkCache()
     forged = minted(ca_template(), key_of(6, ec.SECP384R1()))
     for _ in range(2):

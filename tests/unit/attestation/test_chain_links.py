@@ -73,7 +73,7 @@ def test_forged_link_at_every_place_is_refused(below_root: int, forged: int, roo
 
 
 def rsa_spki(bits: int) -> bytes:
-    """An RSA key of that size, as far as anybody can see without its factors."""
+    """An RSA key of that size, as far as can be seen without its factors."""
     numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
     return numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
@@ -97,7 +97,7 @@ def test_rsa_issuer_of_another_size_is_refused(bits: int) -> None:
 
 @pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1(), ec.BrainpoolP256R1()])
 def test_issuer_on_another_curve_is_refused(curve: ec.EllipticCurve) -> None:
-    """Weak, or nobody's root."""
+    """Weak, or no root at all."""
     spki = ec.derive_private_key(12345, curve).public_key()
     with pytest.raises(RejectedEvidence) as error:
         issuer_key(spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))

@@ -57,7 +57,7 @@ def test_challenge_after_its_lifetime_is_expired(age: float) -> None:
 
 
 def test_clocks_of_two_hosts_may_differ_a_little() -> None:
-    """Half a minute; beyond that somebody's clock, or the challenge, is wrong."""
+    """Half a minute; beyond that a clock, or the challenge, is wrong."""
     assert open_challenge(sealed(), app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW - 30)
     assert refusal(sealed(), now=NOW - 31) is Reason.CHALLENGE_FROM_FUTURE
 

@@ -103,7 +103,7 @@ def test_known_build_without_a_measurement_of_it_is_unmeasured(measurements: dic
     assert _matched(measurements) is BuildMatch.UNMEASURED
 
 
-def test_build_that_nobody_registered_is_unknown() -> None:
+def test_unregistered_build_is_unknown() -> None:
     """Also without any number at all."""
     known = KnownBuilds(registered=True)
     for build in ("43", "", None, "forty-two"):

@@ -33,7 +33,7 @@ def noted(
 
 @pytest.mark.parametrize(("stored_at", "sound"), [(None, False), (NOW - 60, False), (NOW, False), (NOW + 1, True)])
 def test_noted_verdict_stands_in_for_one_that_is_not_newer(stored_at: float | None, sound: bool) -> None:
-    """By its vendor's clock: whoever comes later decides, and in doubt the refusal."""
+    """By its vendor's clock: the later one decides, and in doubt the refusal."""
     note = noted(None, claims(None), claims(NOW, sound=False))
     assert note is not None
     harmony = note.recalled(claims(stored_at)).harmony

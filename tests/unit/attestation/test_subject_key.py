@@ -66,7 +66,7 @@ def test_rsa_modulus_of_any_size_is_measured(modulus: int, size: int) -> None:
 
 
 def test_p256_point_off_its_curve_is_malformed() -> None:
-    """Nobody could ever verify a renewal under it."""
+    """No renewal could ever be verified under it."""
     spki = spki_of(LEAF_KEY)
     with pytest.raises(MalformedEvidence) as refusal:
         read_subject_key(spki[:-1] + bytes([spki[-1] ^ 1]))

@@ -1,4 +1,4 @@
-"""The values that verifiers and policies hand on: nobody changes them on the way, adds to them, or mixes them up."""
+"""The values that verifiers and policies hand on: no code changes them on the way, adds to them, or mixes them up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.unit.apple_mutations.scene import Question, Scene
 from tests.unit.harmony.scene import NOW, KeyQuestion, chain_draft
 
 _CHANGEABLE = {"_Range", "_Facts"}
-"""What the lint reckons with, and hands to nobody."""
+"""What the lint uses, and does not hand out."""
 _CACHING = {"LintedRule"}
 """Keeps what it has worked out, and so has a dictionary."""
 _BUILT_BY_NAME = {

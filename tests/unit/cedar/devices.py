@@ -67,7 +67,7 @@ DEVICES = {
     "app from another store": _android({"app_recognition": "UNRECOGNIZED_VERSION", "licensing": "UNLICENSED"}),
     "Pixel, verdict of this morning": _android({"age_hours": 9}),
     "hooked Pixel": _facts("Android", _ANDROID, signals={"hooking": _REPORTED}),
-    "build that nobody registered": _facts("Android", _ANDROID, build={**_KNOWN_BUILD, "match": "unknown"}),
+    "unregistered build": _facts("Android", _ANDROID, build={**_KNOWN_BUILD, "match": "unknown"}),
     "HarmonyOS phone": _facts("Harmony", _HARMONY),
     "HarmonyOS phone without a verdict": _facts(
         "Harmony", {name: value for name, value in _HARMONY.items() if name != "integrity"}

@@ -60,7 +60,7 @@ def test_text_that_could_be_read_in_two_ways_is_refused(text: str, sentence: str
 
 
 def test_every_broken_rule_is_named_at_once() -> None:
-    """Nobody wants to publish five times to learn of five mistakes."""
+    """An author does not publish five times to learn of five mistakes."""
     with pytest.raises(PolicyInvalid) as refused:
         CedarPolicy.compile(PERMIT + BODY + BODY)
     assert str(refused.value) == " ".join(refused.value.problems)
@@ -78,7 +78,7 @@ def test_policy_of_the_greatest_size_compiles() -> None:
 
 @pytest.mark.parametrize("place", ["appraise_evidence", "renew_token", "report_signal"])
 def test_function_without_the_policy_engine_does_not_start(place: str) -> None:
-    """Nothing may be judged without it: a layer that lost cedarpy is an outage, and never an open door."""
+    """Nothing may be judged without it: a layer that lost cedarpy is an outage, and never an open gate."""
     path = [ROOT / "layers/attestation/src", ROOT / "layers/service/src", ROOT / "functions" / place]
     script = (
         f"import sys; sys.path[:0] = {[str(each) for each in path]!r}; sys.modules['cedarpy'] = None; import {place}"

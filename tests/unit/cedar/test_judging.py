@@ -85,7 +85,7 @@ def test_facts_that_cedar_cannot_read_refuse() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}])
-def test_mistake_of_our_own_surfaces_and_refuses_nobody(value: object) -> None:
+def test_mistake_of_our_own_surfaces_and_refuses_no_device(value: object) -> None:
     """Facts that are no JSON are a bug: an alarm and 503, not a refusal of genuine devices by the thousand."""
     with pytest.raises(TypeError):
         default_policy().judge(PIXEL._replace(claims={**PIXEL.claims, "security_level": value}), now=NOW)
@@ -107,8 +107,8 @@ def test_observed_rule_never_changes_a_tier() -> None:
         assert result.tier is Tier.AFFIRMING
 
 
-def test_observing_the_default_policy_affirms_everybody() -> None:
-    """The same rules, recorded: a policy can be tried out on real traffic and refuse nobody."""
+def test_observing_the_default_policy_affirms_every_device() -> None:
+    """The same rules, recorded: a policy can be tried out on real traffic and refuse no device."""
     text = (
         "\n".join(
             line if line.startswith("@mode") or not line.startswith("@id") else f'{line}\n@mode("observe")'
@@ -177,7 +177,7 @@ def test_patch_level_ages_with_the_month(moment: str, age: int) -> None:
 
 
 def test_vector_under_other_ids_says_what_the_facts_say() -> None:
-    """Rules may be called anything: the vector must not read affirming because nobody knows their names."""
+    """Rules may be called anything: the vector must not read affirming because their names are unknown."""
     refusing = CedarPolicy.compile(PERMIT + '@id("my-rule") forbid (principal is Android, action, resource);')
     lowering = CedarPolicy.compile(
         PERMIT + '@id("another") forbid (principal is Android, action == Action::"affirm", resource);'

@@ -25,7 +25,7 @@ def _codes(text: str) -> set[str]:
 @pytest.mark.parametrize(
     "attack",
     [
-        # Cedar's comments end at a carriage return. Whoever thinks that they go on sees none of these brackets.
+        # Cedar's comments end at a carriage return. A reader who thinks that they go on sees none of these brackets.
         f"// \r{FORBID} when {{ " + "(" * 20_000 + "true" + ")" * 20_000 + " };",
         FORBID + "when{true}" * 5_000 + ";",
         FORBID + "unless{false}" * 1_000 + ";",
@@ -53,7 +53,7 @@ CHAINS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("length", [*range(2, 50, 8), 48, 50, *range(51, 66), 80, 120, 140])
 def test_what_compiles_can_be_evaluated(chain: str, length: int) -> None:
-    """Cedar reads back less than it writes. A policy that nobody can evaluate refuses everybody, or fails."""
+    """Cedar reads back less than it writes. A policy that cannot be evaluated refuses every device, or fails."""
     text = f"{PERMIT}{FORBID} {CHAINS[chain](length)};"
     codes = _codes(text)
     if codes & {"too-deep", "refused"}:
@@ -96,8 +96,8 @@ def test_asking_that_something_else_was_reported_lowers_trust() -> None:
     assert _codes(f"{PERMIT}{FORBID} when {{ {condition} }};") == set()
 
 
-def test_policy_that_will_refuse_everybody_is_pointed_out() -> None:
-    """Fine today; and on the day when its last permit ends, nobody gets in."""
+def test_policy_that_will_refuse_every_device_is_pointed_out() -> None:
+    """Fine today; and on the day when its last permit ends, no device gets in."""
     ending = '@expires("2090-12-31") permit (principal, action, resource);\n'
     assert [(m.severity, m.code) for m in lint_appraisal(ending, now=NOW)] == [("warning", "permits-end")]
     assert "permits-end" not in _codes(ending + PERMIT)

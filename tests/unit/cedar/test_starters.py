@@ -26,7 +26,7 @@ VERDICTS = {
     "app from another store": "w - A A A -",
     "Pixel, verdict of this morning": "A A A A A -",
     "hooked Pixel": "- - - - - -",
-    "build that nobody registered": "w - A - - -",
+    "unregistered build": "w - A - - -",
     "HarmonyOS phone": "A A A A A A",
     "HarmonyOS phone without a verdict": "w - A w w -",
 }
@@ -63,7 +63,7 @@ def test_every_starter_differs_from_every_other_policy() -> None:
 
 
 def test_lockdown_ends_as_the_default() -> None:
-    """When its rules have expired, a lockdown judges as the default does: it neither stays nor lets everybody in."""
+    """When its rules have expired, a lockdown judges as the default does: it neither stays nor lets every device in."""
     after = CedarPolicy.compile(_text("lockdown").replace("2099-12-31T00:00:00Z", "2026-01-01T00:00:00Z"))
     for facts in DEVICES.values():
         assert after.judge(facts, now=NOW) == default_policy().judge(facts, now=NOW)

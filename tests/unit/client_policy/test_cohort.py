@@ -15,13 +15,13 @@ INSTALLS = [b64url_encode(sha256(str(number).encode()).digest()) for number in r
 
 @given(st.text(), st.text(), st.integers(0, 100), st.integers(0, 100))
 def test_smaller_rollout_is_part_of_the_larger(app: str, install: str, one: int, other: int) -> None:
-    """Raising the percentage never takes a version away from anybody."""
+    """Raising the percentage never takes a version away from an install."""
     lower, higher = sorted((one, other))
     assert in_rollout(app, install, higher) >= in_rollout(app, install, lower)
 
 
 @given(st.text(), st.text())
-def test_ends_are_nobody_and_everybody(app: str, install: str) -> None:
+def test_ends_are_none_and_all(app: str, install: str) -> None:
     """0 % reaches no install, 100 % every one."""
     assert not in_rollout(app, install, 0)
     assert in_rollout(app, install, 100)

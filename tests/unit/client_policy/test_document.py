@@ -64,7 +64,7 @@ def test_detectors_are_the_twelve_signals() -> None:
 
 @pytest.mark.parametrize("name", STARTERS)
 def test_starter_is_clean_and_says_what_every_detector_does(name: str) -> None:
-    """Somebody copies it, and it can be published."""
+    """An author copies it, and it can be published."""
     text = (ROOT / "policies" / name / "client.json").read_text("utf-8")
     assert lint_client(text, now=NOW) == ()
     assert json.loads(text)["detectors"].keys() == SIGNALS
@@ -95,7 +95,7 @@ def test_signed_form_keeps_what_was_written_and_adds_defaults() -> None:
     ("text", "seconds"), [("2027-01-15", 1_799_971_200.0), ("2027-01-15T08:00:00Z", 1_800_000_000.0)]
 )
 def test_times_are_utc(text: str, seconds: float) -> None:
-    """Whoever publishes, wherever: the same moment."""
+    """Wherever it is published: the same moment."""
     assert seconds_of(text) == seconds
 
 
@@ -118,7 +118,7 @@ def test_guide_explains_every_member_and_code() -> None:
     ],
 )
 def test_schema_refuses_pins_that_the_model_refuses(member: str, value: object) -> None:
-    """An editor that goes by the schema must object while somebody types, and not the publisher at night."""
+    """An editor that goes by the schema must object while the author types, and not the publisher at night."""
     validate = pytest.importorskip("jsonschema").Draft202012Validator(json_schema()).is_valid
     pins = {"host": "a.example", "spki_sha256": ["A" * 43 + "=", "B" * 42 + "A="], "expires": "2027-06-30"}
     assert validate({"format": 1, "pins": [pins]})

@@ -150,7 +150,7 @@ def test_missing_backup_pin_is_shown_with_its_place() -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    """In the order of the lines: nobody fixes, runs, fixes, runs."""
+    """In the order of the lines: an author sees all mistakes at once."""
     text = changed("refresh_seconds", to=1).replace('"hooking"', '"hookin"').replace("3.14.1", "three")
     assert [message.code for message in lint_client(text, now=NOW)] == [
         "refresh-too-small",

@@ -145,7 +145,7 @@ def test_rollback_is_refused_after_a_restart(device: AppInstance, server: Script
 
 
 def test_storage_is_believed_no_more_than_a_server(device: AppInstance, server: Scripted) -> None:
-    """A record that somebody wrote into the app's storage is verified like any answer."""
+    """A record that an attacker wrote into the app's storage is verified like any answer."""
     held = policy_of(device)
     held.restore({"jws": signed(policy(version=9), by="thief"), "newest": 0, "confirmed_at": 1e300, "etag": 5})
     assert (held.version, held.refused) == (0, [INVALID])

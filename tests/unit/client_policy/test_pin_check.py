@@ -144,7 +144,7 @@ def test_pins_that_match_nothing_are_an_error_that_says_what_is_there(
 
 
 def test_host_that_cannot_be_reached_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A laptop without network may publish; nobody pretends to have looked."""
+    """A laptop without network may publish; the command does not pretend to have looked."""
     monkeypatch.setattr(pin_check, "TIMEOUT", 0.3)
     closed = socket.create_server(("127.0.0.1", 0))
     nobody = closed.getsockname()[1]
@@ -171,7 +171,7 @@ def test_every_host_is_asked_and_named() -> None:
     assert "only its own certificate" in second.text
 
 
-def test_policy_without_pins_asks_nobody() -> None:
+def test_policy_without_pins_asks_no_host() -> None:
     """Nothing to check."""
 
     def look(host: str) -> SeenChain:

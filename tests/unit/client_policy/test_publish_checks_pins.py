@@ -1,4 +1,4 @@
-"""``bonafide policy publish`` asks the hosts before anybody else is asked."""
+"""``bonafide policy publish`` asks the hosts before it asks the operator."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_policy_that_the_install_has_is_304(stack: MemoryStack) -> None:
 
 
 def test_rollout_reaches_its_cohort_alone(stack: MemoryStack) -> None:
-    """Two installs, two documents: by arithmetic that anybody can check."""
+    """Two installs, two documents: by arithmetic that anyone can check."""
     stack.publish_client_policy()
     stack.publish_client_policy('{"format": 1, "refresh_seconds": 60}', rollout=30)
     for install in INSTALLS:
@@ -100,7 +100,7 @@ def test_refused_enrolment_tells_the_version_too(stack: MemoryStack) -> None:
 
 
 def test_challenge_tells_no_version_and_looks_nothing_up(stack: MemoryStack) -> None:
-    """A challenge is for whoever asks: issuing stays without I/O."""
+    """A challenge is for any caller: issuing stays without I/O."""
     stack.publish_client_policy()
     calls = stack.policies.calls
     answer = stack.send("POST", "/v1/challenges", {"app": APP})
@@ -119,7 +119,7 @@ def test_app_without_policy_and_unknown_app_are_told_apart(stack: MemoryStack) -
 
 @pytest.mark.parametrize("install", [None, "", "a" * 129, "a/b", "a b", "é"])
 def test_install_that_is_none_is_malformed(stack: MemoryStack, install: str | None) -> None:
-    """Nobody is served the cohort of nobody."""
+    """A caller without an install is served no cohort's document."""
     stack.publish_client_policy()
     answer = fetch(stack, install=install)
     assert (answer["statusCode"], slug_of(answer)) == (400, "malformed-request")

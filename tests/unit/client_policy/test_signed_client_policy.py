@@ -76,7 +76,7 @@ def test_policy_not_older_than_seen_is_taken(newest_seen: int) -> None:
 
 @pytest.mark.parametrize("ahead", [0.0, CLOCK_SKEW])
 def test_phone_with_a_slow_clock_still_takes_a_policy(ahead: float) -> None:
-    """Whoever sets the clock back a day must not get rid of the policy."""
+    """A user who sets the clock back a day must not get rid of the policy."""
     assert opened(signed(policy(issued_at=NOW + ahead))).version == 7
 
 
@@ -126,7 +126,7 @@ def test_policy_with_one_thing_wrong_is_refused(jws: Callable[[], str]) -> None:
 
 
 def test_older_policy_is_refused_as_a_rollback() -> None:
-    """Genuine once, and replayed: it has its own reason, because nobody but a liar offers it."""
+    """Genuine once, and replayed: it has its own reason, because only an attacker offers it."""
     with pytest.raises(RejectedEvidence) as refusal:
         opened(signed(policy(version=6)))
     assert refusal.value.reason is Reason.CLIENT_POLICY_ROLLBACK

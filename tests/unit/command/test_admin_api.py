@@ -70,7 +70,7 @@ def test_call_is_signed_by_the_named_operator(gateway: Gateway, monkeypatch: pyt
 
 
 def test_refusal_is_the_problems_sentence(gateway: Gateway) -> None:
-    """With the messages, for whoever prints them."""
+    """With the messages, for printing."""
     gateway.status = 422
     gateway.answer = {"type": "/problems/policy-invalid", "detail": "1 error.", "messages": [{"line": 3}, "x"]}
     with pytest.raises(AdminProblem, match="1 error") as caught:

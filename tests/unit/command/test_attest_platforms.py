@@ -167,7 +167,7 @@ def test_proof_signs_the_body_too(bonafide: Run, tmp_path: Path, platform: str) 
     ids=repr,
 )
 def test_odd_url_is_refused_with_a_sentence(bonafide: Run, url: str) -> None:
-    """A proof for it would be refused at the gate, and nobody would know why."""
+    """A proof for it would be refused at the gate without a visible cause."""
     body(bonafide)
     result = bonafide("proof", "--method", "GET", "--url", url, "--token", "a.b.c")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -88,7 +88,7 @@ def test_client_policy_that_raises_a_minimum_says_whom_it_locks_out(
 
 
 def test_without_decisions_it_says_so() -> None:
-    """None is not "nobody"."""
+    """None is not "no key"."""
     assert "cannot be said" in "".join(lockout("demo", [], below({"android": "42"})).lines())
 
 

@@ -58,7 +58,7 @@ def test_json_has_every_part_of_a_message(bonafide: Run, tmp_path: Path) -> None
 
 
 def test_starter_is_copied_once_and_never_over_a_draft(bonafide: Run, tmp_path: Path) -> None:
-    """A draft that somebody wrote is worth more than a starter."""
+    """A draft that an author wrote is worth more than a starter."""
     target = tmp_path / "draft"
     assert bonafide("policy", "init", "strict-bank", "--to", str(target)).exit_code == 0
     assert bonafide("policy", "lint", str(target / "appraisal.cedar")).exit_code == 0

@@ -54,7 +54,7 @@ def test_host_that_cannot_be_asked_is_a_warning(bonafide: Run, draft: str, monke
 
 
 def test_pin_check_can_be_skipped(bonafide: Run, draft: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a machine that reaches nothing: nobody is asked then."""
+    """For a machine without a network: no host is asked then."""
     asked: list[str] = []
 
     def look(host: str) -> SeenChain:

@@ -81,7 +81,7 @@ def test_other_lines_are_passed_over(other: str) -> None:
 
 
 def test_local_report_reads_all_logs_and_takes_moments_from_the_access_log(tmp_path: Path) -> None:
-    """--since works on a laptop, where lines have no time; what nobody knows the time of counts."""
+    """--since works on a laptop, where lines have no time; requests without a time count."""
     (tmp_path / "orders-backend").mkdir()
     (tmp_path / "AuthorizeRequestFunction.log").write_text(
         "\n".join((text(request_id="old"), "noise", text(request_id="new"), text(request_id="unknown"))) + "\n"

@@ -141,7 +141,7 @@ def test_route_in_another_spelling_is_the_same_route() -> None:
     assert len(removed(stood, "GET", "/orders/{id}")) == 1
 
 
-def test_audience_that_nobody_has_is_refused_unless_said_to_be_new(bonafide: Run, stack: Stack) -> None:
+def test_unknown_audience_is_refused_unless_said_to_be_new(bonafide: Run, stack: Stack) -> None:
     """`bnak` for `bank` guards nothing."""
     result = bonafide("route", "set", "bnak", "/*", "proof")
     assert (result.exit_code, stack.changes) == (1, 0)
@@ -167,7 +167,7 @@ def test_audience_that_nobody_has_is_refused_unless_said_to_be_new(bonafide: Run
 def test_proof_once_needs_a_gate_that_can_spend(
     bonafide: Run, stack: Stack, audience: str, enabled: str | None, flags: tuple[str, ...], code: int, said: str
 ) -> None:
-    """A gate without a table would answer 401 to everybody; where it is another stack's, somebody has to say so."""
+    """A gate without a table would answer 401 to everyone; where it is another stack's, the operator has to say so."""
     stack.gate = {} if enabled is None else {**stack.gate, "EnableProofOnce": enabled}
     stack.write()
     result = bonafide("route", "set", audience, "POST /pay", "proof-once", *flags)

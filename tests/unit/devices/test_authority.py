@@ -47,7 +47,7 @@ def test_authority_has_the_genuine_roles(authority: DeviceAuthority) -> None:
 
 
 def test_every_name_says_it_is_software(authority: DeviceAuthority) -> None:
-    """Nobody who reads one of these certificates can take it for a vendor's."""
+    """No reader of one of these certificates can take it for a vendor's."""
     apple = authority.apple
     certificates = (authority.root, apple.app_attestation_ca, apple.receipt_ca, apple.receipt_signer(NOW))
     for name in (_certificate(issuer.certificate).subject.rfc4514_string() for issuer in certificates):

@@ -71,7 +71,7 @@ DONE = Answer(200, {}, b"{}", 1.0)
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the client waited; nobody waits for it. The jitter is the most there can be."""
+    """What the client waited, without waiting in the test. The jitter is the most there can be."""
     waited: list[float] = []
     monkeypatch.setattr("devkit.devices.client.time.sleep", waited.append)
     monkeypatch.setattr("devkit.devices.client.jitter", lambda refusals: jitter(refusals, lambda: 1.0))

@@ -158,7 +158,7 @@ def test_authorizer_hands_the_signed_digest_on(call: Call, kind: str) -> None:
 
 @pytest.mark.parametrize("header", ["Content-Digest", "content_digest", "Repr-Digest"])
 def test_digest_in_a_header_counts_nothing(stand: Stand, call: Call, header: str) -> None:
-    """Whoever changes the body changes the header too; only what the request key signed counts."""
+    """An attacker who changes the body changes the header too; only what the request key signed counts."""
     assert "content_digest" not in stand.call(call.change(headers={header: [DIGEST]}))["context"]
 
 

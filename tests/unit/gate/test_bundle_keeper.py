@@ -126,7 +126,7 @@ def test_age_counts_from_the_beginning_of_a_fetch(keeping: Keeping) -> None:
     assert keeping.server.fetches == 3
 
 
-def test_nobody_waits_for_a_fetch_that_was_frozen(keeping: Keeping) -> None:
+def test_no_request_waits_for_a_fetch_that_was_frozen(keeping: Keeping) -> None:
     """A fetch that began long ago counts as lost, and a new one is made."""
     keeping.current(NOW)
     keeping.server.held = frozen = threading.Event()

@@ -134,7 +134,7 @@ def test_thief_with_the_token_alone_replays_no_signed_body(make: Any) -> None:
 
 @pytest.mark.parametrize("call", [Call(), Call(token="garbage"), Call(token=None, proof=None)])
 def test_cached_answer_gives_no_nonce_away(call: Call) -> None:
-    """Whoever has the token alone would get a nonce that is not theirs, again and again the same."""
+    """A thief with the token alone would get a nonce that is not theirs, again and again the same."""
     routes = (RouteRequirement("*", "/*", Requirement.TOKEN),)
     settings: dict[str, Any] = {"nonce_key": b"n" * 32}
     with_cache, without = (

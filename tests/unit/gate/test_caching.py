@@ -94,7 +94,7 @@ def test_cache_that_the_authorizer_is_not_told_of_would_open_routes() -> None:
 
 @pytest.mark.parametrize(("kind", "holder"), list(product(KINDS, HOLDERS)))
 def test_cached_answer_is_right_for_all_routes_of_an_api_of_tokens(kind: str, holder: str) -> None:
-    """Where every route asks for the same, the cache is exact: it refuses nobody either."""
+    """Where every route asks for the same, the cache is exact: it refuses no request either."""
     calls = [Call(method="GET", path=path, token=HOLDERS[holder], proof=None) for path in PATHS]
     right = [deserved(kind, TOKENS_ONLY, call) for call in calls]
     for first in calls:
@@ -197,7 +197,7 @@ def test_no_simple_answer_is_cached_while_there_is_no_bundle(call: Call) -> None
     assert (effect(answers[0.0]), effect(answers[200.0])) == ("Allow", "Deny")
 
 
-def test_monitored_api_refuses_nobody_with_a_cache_either() -> None:
+def test_monitored_api_refuses_no_request_with_a_cache_either() -> None:
     """Nothing is guarded, so nothing can be opened."""
     event: Callable[[Call], dict[str, Any]]
     for event in (rest, http_1, http_2):

@@ -240,7 +240,7 @@ def test_refusal_is_found_in_the_log_by_its_support_code(stand: Stand, call: Cal
 
 
 def test_support_code_is_the_requests_and_not_the_reasons(stand: Stand, call: Call) -> None:
-    """Whoever knows this source can compute the code of every reason, so it must not depend on it."""
+    """A reader of this source can compute the code of every reason, so it must not depend on it."""
     codes = {
         stand.call(changed)["context"]["support_code"]
         for changed in (call.change(token=None), call.change(token="garbage"), call.change(signer="thief"))

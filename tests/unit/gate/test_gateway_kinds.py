@@ -266,7 +266,7 @@ def test_websocket_handshake_is_a_route_of_its_own(call: Call, log_lines: Lines)
 
 
 def test_unverified_websocket_is_let_in_for_its_handshake_only(call: Call) -> None:
-    """As everywhere: what nobody checked opens nothing else."""
+    """As everywhere: an unchecked request opens nothing else."""
     routes = (RouteRequirement("GET", "/$connect", Requirement.MONITOR),)
     answer = Stand(bundle(apis={AUDIENCE: routes})).answer(websocket(call.change(token=None, proof=None)))
     assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{API}/prod/?connect"

@@ -64,7 +64,7 @@ def test_token_authorizer_on_a_route_that_needs_a_proof_denies_for_its_own_reaso
 
 
 def test_token_authorizer_on_a_monitored_route_lets_garbage_pass(stand: Stand, reader: Call) -> None:
-    """Monitoring refuses nobody, whatever the kind of authorizer."""
+    """Monitoring refuses no request, whatever the kind of authorizer."""
     answer = stand.answer(reader.change(path="/beta/x", token="garbage").token_event())
     assert answer["context"] == {"request_class": "invalid"}
 
@@ -130,7 +130,7 @@ def test_no_bundle_means_deny_by_default(call: Call, log_lines: Lines) -> None:
 
 
 def test_no_bundle_lets_pass_where_the_stack_chose_so(call: Call) -> None:
-    """An explicit choice: the backend sees that nobody looked."""
+    """An explicit choice: the backend sees that the request was not checked."""
     down = Stand(allow_when_unavailable=True)
     down.served = BundleUnreachable("connection failed")
     answer = down.call(call)
@@ -168,7 +168,7 @@ def _closed() -> io.StringIO:
 
 
 @pytest.mark.parametrize("stream", [None, _BrokenPipe(), _closed()], ids=["none", "broken pipe", "closed"])
-def test_log_that_cannot_be_written_refuses_nobody(
+def test_log_that_cannot_be_written_refuses_no_request(
     stand: Stand, call: Call, monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None
 ) -> None:
     """Logging is best effort."""

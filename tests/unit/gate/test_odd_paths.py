@@ -110,7 +110,8 @@ def test_ordinary_path_keeps_its_requirement(path: str) -> None:
     ],
 )
 def test_path_that_software_may_resolve_to_another_gets_the_strictest_demand_of_all(path: str) -> None:
-    """Nobody predicts which: the requirement and the tier may stand on routes that have nothing to do with the path."""
+    """Which one cannot be predicted: the requirement and the tier may stand on routes that have nothing to do with the
+    path."""
     routes = (
         RouteRequirement("DELETE", "/far/away", PROOF),
         RouteRequirement("*", "/open/*", TOKEN, "affirming"),
@@ -120,7 +121,7 @@ def test_path_that_software_may_resolve_to_another_gets_the_strictest_demand_of_
     assert demand_for(routes, "GET", path, PROOF_ONCE) == Demand(PROOF, "affirming", "DELETE /far/away")
 
 
-def test_api_that_refuses_nobody_refuses_no_odd_path_either() -> None:
+def test_api_that_refuses_no_request_refuses_no_odd_path_either() -> None:
     """What no path can reach, the default behind a route for everything, does not count."""
     routes = (
         RouteRequirement("GET", "/a", OFF),

@@ -109,7 +109,7 @@ def test_raw_characters_and_their_escapes_are_the_same() -> None:
 
 
 def test_server_nonce_is_returned_for_the_caller_to_compare() -> None:
-    """RFC 9449 §8: the verifier of the nonce is whoever gave it."""
+    """RFC 9449 §8: the issuer of the nonce verifies it."""
     token = "any token"
     for nonce in (None, "server-nonce"):
         proof = make_proof(

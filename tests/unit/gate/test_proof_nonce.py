@@ -80,7 +80,7 @@ def test_proof_with_our_nonce_passes(call: Call) -> None:
 def test_proof_without_a_young_nonce_of_ours_hears_use_dpop_nonce(
     call: Call, given: str | None, log_lines: Lines
 ) -> None:
-    """Made in advance, while someone had the key in his hands: RFC 9449 §9's challenge, and the nonce to use."""
+    """Made in advance, while an attacker held the key: RFC 9449 §9's challenge, and the nonce to use."""
     stand = Stand(nonce_key=KEY)
     answer = stand.call(call.change(nonce=given))
     assert effect(answer) == "Deny"

@@ -95,7 +95,7 @@ def test_one_apps_proof_does_not_burn_anothers() -> None:
     "change", [{"signer": "thief"}, {"token": "garbage"}, {"signed_method": "GET"}, {"made_at": NOW - 61}]
 )
 def test_proof_that_does_not_hold_spends_nothing(change: dict[str, Any]) -> None:
-    """Nobody can fill the table, or burn a proof, without the request key."""
+    """No attacker can fill the table, or burn a proof, without the request key."""
     table = NoncesTable()
     assert effect(stand(table).call(PAYMENT.change(**change))) == "Deny"
     assert table.rows == {}
@@ -112,7 +112,7 @@ def test_other_routes_write_nothing() -> None:
     "failure", [Refused("ProvisionedThroughputExceededException"), Refused("AccessDeniedException"), TimeoutError()]
 )
 def test_table_that_does_not_answer_refuses_for_its_own_reason(failure: Exception, log_lines: Lines) -> None:
-    """Nobody passes unspent; the client hears that nothing is wrong with its request, the log what failed."""
+    """No request passes unspent; the client is told that nothing is wrong with its request, the log what failed."""
     answer = stand(NoncesTable(failure)).call(PAYMENT)
     assert effect(answer) == "Deny"
     assert (answer["context"]["error"], answer["context"]["action"]) == ("temporarily_unavailable", "retry")
@@ -130,7 +130,7 @@ def test_stack_without_a_table_refuses_such_routes(log_lines: Lines) -> None:
 
 
 def test_routes_that_no_table_serves_are_announced_before_any_request() -> None:
-    """A 401 for everybody must not come unannounced: at startup, by name, and again only when the routes change."""
+    """A 401 for everyone must not come unannounced: at startup, by name, and again only when the routes change."""
     gate = Stand(bundle(apis={AUDIENCE: ROUTES}))
     gate.gate.prepare(NOW)
     assert gate.warnings == ["proof-once needs PROOF_NONCES_TABLE, which is not set; refused: POST /payments/*"]

@@ -82,7 +82,7 @@ def test_no_token_is_minted_for_a_result_that_was_not_accepted(tier: Tier) -> No
 
 
 def test_no_token_is_minted_without_an_audience() -> None:
-    """A token for nobody would be a token for anybody."""
+    """A token without an audience would be good for any API."""
     with pytest.raises(ValueError, match="audience"):
         token(audience=())
 

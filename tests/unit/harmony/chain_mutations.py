@@ -193,7 +193,7 @@ ROLES = (
     ),
     Mutation("a CA too many", Reason.CHAIN_PATH_LENGTH, with_a_ca_too_many),
     Mutation(
-        "a critical extension that nobody knows",
+        "an unknown critical extension",
         Reason.CHAIN_CRITICAL_EXTENSION,
         with_leaf_extension(Extension("1.2.3.4", NULL, critical=True)),
     ),

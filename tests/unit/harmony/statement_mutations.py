@@ -152,7 +152,7 @@ KEYS = (
     ),
     malformed("an origin that is an INTEGER", Reason.STRUCTURE_INVALID, with_claim(claim(huks.KEY_ORIGIN, integer(2)))),
     Mutation("a key of the secure camera", Reason.KEY_MANAGER, with_chain(hostile.other_component)),
-    Mutation("a key of nobody", Reason.KEY_MANAGER, without(huks.KEY_MANAGER)),
+    Mutation("a key of no component", Reason.KEY_MANAGER, without(huks.KEY_MANAGER)),
     Mutation("a second key manager", Reason.CLAIM_REPEATED, repeated(huks.key_manager(huks.TRUSTED_SENSORS))),
     malformed("a key manager that is cut", Reason.STRUCTURE_INVALID, with_claim(huks.key_manager(huks.HUKS[:-1]))),
     malformed(

@@ -117,7 +117,7 @@ def test_claims_pass_in_any_order() -> None:
     assert harmony_of(claims_of(turned)).key_origin == "generated"
 
 
-def test_claims_nobody_knows_are_ignored_even_twice() -> None:
+def test_unknown_claims_are_ignored_even_twice() -> None:
     """Huawei will invent more."""
     unknown = huks.Claim(1, f"{huks.ARC}.2.9.9", sequence(integer(7)))
     draft = chain_draft()
@@ -140,7 +140,7 @@ def test_identifier_vouches_for_a_build_with_a_new_signing_key() -> None:
 
 
 def test_app_that_pins_no_signer_is_told_apart() -> None:
-    """A bundle name alone is anybody's."""
+    """Any app can use a bundle name."""
     expected = replace(EXPECTED, app_ids=())
     assert KeyQuestion(chain=chain_draft().chain(), expected=expected).ask().findings == (ka.SIGNER_UNPINNED,)
 
@@ -322,7 +322,7 @@ def test_evidence_of_the_api_is_what_verifiers_take() -> None:
     ],
     ids=["kind", "profile"],
 )
-def test_kind_or_profile_that_nobody_knows_is_refused(item: dict[str, object]) -> None:
+def test_kind_or_profile_that_is_unknown_is_refused(item: dict[str, object]) -> None:
     """The unsigned local check, among others, is no evidence."""
     with pytest.raises(AttestationError) as refusal:
         parse_evidence(item)

@@ -39,7 +39,7 @@ def enrolled(device: SoftwareHarmony, key: ec.EllipticCurvePrivateKey) -> Claims
     )
 
 
-def beside(claims: Claims, evidence: Evidence, digest: bytes = DIGEST, *, now: float = NOW) -> Claims:
+def with_additional(claims: Claims, evidence: Evidence, digest: bytes = DIGEST, *, now: float = NOW) -> Claims:
     return verify_additional_evidence(
         claims,
         evidence,
@@ -56,7 +56,7 @@ def token_of(device: SoftwareHarmony, digest: bytes = DIGEST) -> HarmonyDeviceIn
 
 def refusal(claims: Claims, evidence: Evidence) -> Reason:
     with pytest.raises(AttestationError) as error:
-        beside(claims, evidence)
+        with_additional(claims, evidence)
     return error.value.reason
 
 
@@ -64,7 +64,7 @@ def test_verdict_is_laid_beside_the_key() -> None:
     """The key's own facts stay as they were, and the whole survives the store."""
     device = device_of()
     claims = enrolled(device, device.generate_key())
-    both = beside(claims, token_of(device))
+    both = with_additional(claims, token_of(device))
     assert both.harmony is not None
     assert both.harmony.integrity is not None
     assert changed_claims(both, harmony=replace(both.harmony, integrity=None)) == claims
@@ -72,7 +72,7 @@ def test_verdict_is_laid_beside_the_key() -> None:
 
 
 def test_verdict_alone_proves_no_key() -> None:
-    """Whoever holds a token holds nothing that could sign."""
+    """A holder of a token holds nothing that could sign."""
     with pytest.raises(MalformedEvidence) as error:
         verify(
             token_of(device_of()),
@@ -153,7 +153,7 @@ def test_harmony_key_renews_by_its_signature() -> None:
     """The enrolment's facts stand, the verdict among them."""
     device = device_of()
     key = device.generate_key()
-    claims = beside(enrolled(device, key), token_of(device))
+    claims = with_additional(enrolled(device, key), token_of(device))
     assert renewed(device, key, claims) == claims
 
 
@@ -161,9 +161,9 @@ def test_renewal_with_a_new_verdict_replaces_the_old() -> None:
     """A device that was sound at enrolment may not be now."""
     device = device_of()
     key = device.generate_key()
-    claims = beside(enrolled(device, key), token_of(device))
+    claims = with_additional(enrolled(device, key), token_of(device))
     broken = token_of(device_of(basic_integrity=False, details=("jailbreak",)))
-    after = claims.renewed(beside(renewed(device, key, claims), broken))
+    after = claims.renewed(with_additional(renewed(device, key, claims), broken))
     assert after.harmony is not None
     assert after.harmony.integrity is not None
     assert (after.harmony.integrity.basic_integrity, after.harmony.integrity.details) == (False, ("jailbreak",))

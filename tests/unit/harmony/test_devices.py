@@ -59,7 +59,7 @@ def test_anonymous_leaf_lives_seven_days_and_cannot_be_revoked() -> None:
 
 
 def test_names_of_issuers_say_that_they_are_software() -> None:
-    """Nobody takes one of these CAs for Huawei's."""
+    """No reader takes one of these CAs for Huawei's."""
     kinds: list[dict[str, Any]] = [{}, {"offline": True}, {"kind": AttestationKind.NON_ANONYMOUS}]
     for options in kinds:
         for certificate in certificates(chain_draft(**options).chain())[1:]:

@@ -77,7 +77,7 @@ def test_algorithm_is_the_profiles_and_not_the_tokens() -> None:
 
 
 def test_root_in_the_chain_is_not_trusted_for_being_there() -> None:
-    """``hks_verifier.c`` takes the last certificate of a chain for its root, whoever made it."""
+    """``hks_verifier.c`` takes the last certificate of a chain for its root, whatever its origin."""
     chain = chain_draft(device_of(authority=OTHER_AUTHORITY.harmony)).chain()
     assert refusal(KeyQuestion(chain=chain)) is Reason.ANCHOR_UNKNOWN
 
@@ -125,7 +125,7 @@ def test_chain_is_judged_by_the_roots_of_its_kind() -> None:
 
 
 def test_unsigned_local_check_is_no_evidence() -> None:
-    """``checkSysIntegrityOnLocal`` answers with JSON that anybody can write."""
+    """``checkSysIntegrityOnLocal`` answers with JSON that anyone can write."""
     item = {"format": "harmony-device-integrity", "profile": "next", "integrity_token": '{"basicIntegrity":true}'}
     evidence = parse_evidence(item)
     assert refusal(TokenQuestion(token=evidence.integrity_token, profile=NEXT)) is Reason.STRUCTURE_INVALID  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ from .verified_claims import claims_of, harmony_of
 
 
 @pytest.mark.parametrize("version", [1, 2, 127, -1, 70_000])
-def test_version_that_nobody_knows_is_a_finding(version: int) -> None:
+def test_unknown_version_is_a_finding(version: int) -> None:
     """A release that counts its version up and changes nothing else must not shut its devices out."""
     draft = chain_draft()
     claims = claims_of(replace(draft, statement=replace(draft.statement, version=version)))
@@ -64,8 +64,8 @@ def test_device_level_in_a_new_form_is_a_finding(value: bytes) -> None:
     assert claims.findings == (ka.REVOCATION_UNCHECKED, ka.CLAIMS_UNREAD)
 
 
-def test_device_level_of_an_in_chain_root_is_nobodys_word() -> None:
-    """Anybody can write another certificate for the root's key, with whatever extension they like."""
+def test_device_level_of_an_in_chain_root_is_unsigned() -> None:
+    """Anyone can write another certificate for the root's key, with whatever extension they like."""
     draft = chain_draft()
     root = read_certificate(AUTHORITY.root_certificate)
     template = CertificateTemplate(

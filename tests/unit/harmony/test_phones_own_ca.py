@@ -182,7 +182,7 @@ NAMES: dict[str, Callable[[CertificateTemplate], CertificateTemplate]] = {
 
 @pytest.mark.parametrize("form", NAMES)
 def test_name_of_the_host_is_exact(form: str) -> None:
-    """Near misses are names of somebody else's."""
+    """Near misses are names of others."""
     leaf = NAMES[form](HARMONY.host_signer().template)
     assert refusal(token(NEXT, HARMONY.integrity_line(), leaf, rsa_key("service"))) is Reason.INTEGRITY_TOKEN_SIGNER
 

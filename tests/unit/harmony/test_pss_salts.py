@@ -1,4 +1,4 @@
-"""PS256 has one length of salt (RFC 7518 §3.5): a signature with another is not PS256, whoever made it."""
+"""PS256 has one length of salt (RFC 7518 §3.5): a signature with another is not PS256, whatever made it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from .scene import (
 )
 
 SWITCHED = replace(pinned_endorsements(), harmony_simulator=(anchor_of(AUTHORITY),))
-"""As the switch leaves them, with our test root in the simulator's place: nobody here can sign under the real one."""
+"""As the switch leaves them, with our test root in the simulator's place: no test can sign under the real one."""
 
 
 def simulated() -> ChainDraft:
@@ -111,7 +111,7 @@ def test_simulators_root_signs_no_integrity_token() -> None:
 
 @pytest.mark.parametrize("purpose", ["harmony_anonymous", "harmony_enhanced"])
 def test_simulators_root_listed_as_an_anchor_is_passed_over(purpose: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even endorsements that someone put together by hand do not make an anchor of it."""
+    """Even endorsements that were put together by hand do not make an anchor of it."""
     anchor = anchor_of(AUTHORITY)
     for module in (ka, integrity_token):
         monkeypatch.setattr(module, "is_simulator_root", lambda spki: spki == anchor.spki)

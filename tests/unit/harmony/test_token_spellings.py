@@ -47,7 +47,7 @@ def test_signers_digest_is_read_in_every_spelling(spelling: object) -> None:
     ],
 )
 def test_optional_member_that_cannot_be_read_counts_as_absent(member: str, value: object) -> None:
-    """Nothing rests on it, so it refuses nobody; claims say which one it was."""
+    """Nothing rests on it, so it refuses no device; claims say which one it was."""
     verdict = with_payload(NEXT, **{member: value})().ask()
     assert verdict.unread == (member,)
     assert (verdict.signing_digests, verdict.advice, verdict.version) == (

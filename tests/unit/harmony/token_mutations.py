@@ -279,7 +279,7 @@ CERTIFICATES = (
         with_signer(NEXT, lambda leaf: replace(leaf, issuer=name(("CN", "Somebody")))),
     ),
     Mutation(
-        "token: a critical extension nobody knows",
+        "token: an unknown critical extension",
         Reason.CHAIN_CRITICAL_EXTENSION,
         with_signer(NEXT, lambda leaf: leaf.with_extension(Extension("1.2.3.4", NULL, critical=True))),
     ),

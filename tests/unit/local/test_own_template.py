@@ -37,7 +37,7 @@ def read(folder: Path, resources: dict[str, Any], parameters: dict[str, str] | N
 
 @pytest.mark.parametrize("kind", ["Api", "HttpApi"])
 def test_apis_that_sam_implies_are_there(tmp_path: Path, kind: str) -> None:
-    """An event that names no API belongs to one that nobody wrote down; no settings of any kind."""
+    """An event that names no API belongs to one that the template does not name; no settings of any kind."""
     own = read(tmp_path, {"Hello": function(Events={"E": event(kind)})})
     (api,) = own.apis
     assert api == {"Api": "ServerlessRestApi", "HttpApi": "ServerlessHttpApi"}[kind]
@@ -101,7 +101,7 @@ def test_events_that_never_happen_and_layers_that_are_not_here_are_said(tmp_path
     ],
 )
 def test_route_whose_authorizer_is_not_emulated_is_said_to_be_open(tmp_path: Path, auth: dict[str, Any]) -> None:
-    """The danger: somebody takes what passes here for what passes in AWS."""
+    """The danger: a developer takes what passes here for what passes in AWS."""
     api = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "s", "Auth": auth}}
     own = read(tmp_path, {"A": api, "Hello": function(Events={"E": event(RestApiId={"Ref": "A"})})})
     assert any("OPEN" in note for note in own.notes)
@@ -128,7 +128,7 @@ def test_template_that_names_the_authorizer_by_its_arn_gets_it(tmp_path: Path) -
 
 
 def test_authorizer_of_another_account_fails_closed(tmp_path: Path) -> None:
-    """What is not here lets nobody through, and is named."""
+    """What is not here lets no request through, and is named."""
     own = read(tmp_path, guarded("arn:aws:lambda:eu-west-1:123456789012:function:Gate"))
     assert any("500" in note and "Attested" in note for note in own.notes)
     assert "NotHere" in str(own.resources["A"]["Properties"]["Auth"])

@@ -100,7 +100,7 @@ def test_reservation_that_may_be_this_stacks_already_is_only_told(told: Any) -> 
     ],
 )
 def test_quota_that_cannot_be_read_is_said_and_stops_nothing(told: Any, error: Exception, said: str) -> None:
-    """Whoever may deploy need not be allowed to read quotas."""
+    """A deployer need not be allowed to read quotas."""
     text = told(Account(0, 0, error), {"FirstConcurrency": "5000"})
     assert f"could not be read ({said}); nothing was checked" in text
     assert "lambda:GetAccountSettings" in text

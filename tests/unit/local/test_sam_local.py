@@ -68,7 +68,7 @@ def test_missing_docker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
 def test_stand_in_listens_on_private_addresses_alone(
     monkeypatch: pytest.MonkeyPatch, answer: str, accepted: bool
 ) -> None:
-    """The attack: a bridge with an odd address, and everybody's machine can read the local stack's keys."""
+    """The attack: a bridge with an odd address, and any machine can read the local stack's keys."""
     monkeypatch.setattr("devkit.stack.sam_local.shutil.which", lambda _name: "/usr/bin/docker")
     monkeypatch.setattr("devkit.stack.sam_local.platform.system", lambda: "Linux")
     ended = subprocess.CompletedProcess([], 0, stdout=answer + "\n")

@@ -104,7 +104,7 @@ CHANGES: dict[str, tuple[Callable[[SentRequest], SentRequest], str]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_request_is_refused_in_aws_words(sign: Sign, change: str) -> None:
-    """The attack: somebody between operator and gateway alters what was signed."""
+    """The attack: an attacker between operator and gateway alters what was signed."""
     alter, message = CHANGES[change]
     with pytest.raises(InvalidSignature, match=message):
         signer_of(alter(sign()), region=REGION, now=NOW)

@@ -42,7 +42,7 @@ def test_route_with_a_setting_has_a_bucket_of_its_own() -> None:
     [[], [{}], [{"HttpMethod": "*", "ResourcePath": "/*", "LoggingLevel": "INFO"}], [{"ResourcePath": "/~1a"}]],
 )
 def test_api_without_throttles_has_what_an_account_has(settings: list[dict[str, Any]]) -> None:
-    """The failure: a template of somebody's own, which sets log levels or nothing at all, and the gateway dies."""
+    """The failure: a user's template, which sets log levels or nothing at all, and the gateway dies."""
     assert sizes(Throttles.of_rest_api(settings).of("GET", "/a")) == (ACCOUNT_RATE, ACCOUNT_BURST)
     assert sizes(Throttles.of_http_api({}, {}).of("GET", "/a")) == (ACCOUNT_RATE, ACCOUNT_BURST)
 

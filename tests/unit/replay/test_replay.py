@@ -196,7 +196,7 @@ def test_records_are_read_as_firehose_may_write_them(lines: list[str]) -> None:
 
 
 def test_texts_of_apps_are_fit_for_a_terminal(lines: list[str]) -> None:
-    """The attack: escape sequences in a model's name, for whoever looks at the table."""
+    """The attack: escape sequences in a model's name, for the reader of the table."""
     (decision,) = read_decisions(changed(lines[0], model="\x1b[2J\ud800 phone"))
     assert decision.model == "\ufffd[2J\ufffd phone"
 

@@ -165,7 +165,7 @@ def test_server_that_finds_a_version_missing_is_unavailable(stack: MemoryStack) 
         ServedClientPolicies(stack.policies).served(APP, "key", stack.now)
 
 
-def test_server_forgets_apps_that_nobody_asks_for(stack: MemoryStack) -> None:
+def test_server_forgets_apps_that_are_not_asked_for(stack: MemoryStack) -> None:
     """The attack: names that do not exist, by the million."""
     served = ServedClientPolicies(MemoryPolicies())
     for number in range(1_000):

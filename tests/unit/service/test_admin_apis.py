@@ -50,7 +50,7 @@ def test_route_that_would_never_match_as_meant_is_refused(row: list[str]) -> Non
 
 
 def test_route_that_stands_is_no_reason_to_refuse_a_change() -> None:
-    """Or whoever cleans up two bad routes could take neither away."""
+    """Or an operator who cleans up two bad routes could remove neither."""
     apis = Apis("GETT /a proof", "GET /b/{c proof")
     change(apis, ["GET", "/b/{c", "proof"], ["GET", "/orders/{order}", "proof"])
     assert [route.path for route in apis.stored[0].routes] == ["/b/{c", "/orders/{order}"]

@@ -1,4 +1,4 @@
-"""The edge of the Admin API: nobody unsigned gets in, and every answer says what an operator needs."""
+"""The edge of the Admin API: no unsigned request gets in, and every answer says what an operator needs."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_name_with_slashes_is_read_however_the_gateway_decodes(path: str) -> Non
     [("POST", "/admin/apps/shop%2Fchange"), ("POST", "/admin/apps/shop%252fchange"), ("GET", "/admin/things%2Fx")],
 )
 def test_encoded_slash_between_names_is_refused_wherever_it_shows(place: str, method: str, path: str) -> None:
-    """The attack: IAM denies somebody ``apps/*/change``, and compares paths as they were sent."""
+    """The attack: IAM denies a caller ``apps/*/change``, and compares paths as they were sent."""
     shelf = Shelf()
     made = event(
         method, path.replace("%25", "%").replace("%2F", "/").replace("%2f", "/"), {} if method == "POST" else None

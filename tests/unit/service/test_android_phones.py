@@ -81,7 +81,7 @@ def test_attested_key_becomes_the_request_key_at_a_renewal(stack: MemoryStack, e
 
 
 def test_tier_of_a_current_phone_is_affirming(stack: MemoryStack, log_lines: Lines) -> None:
-    """The default of the cases below: nothing to object to."""
+    """The default of the cases below: no findings."""
     status, _, decision = sent(stack, "/v1/attestations", enrolment(stack, stack.android()), log_lines)
     assert (status, decision["tier"], decision["findings"], decision["platform"]) == (201, "affirming", [], "android")
 
@@ -263,7 +263,7 @@ def test_request_key_slipped_in_is_rejected(stack: MemoryStack, log_lines: Lines
 
 
 def test_two_proofs_of_keys_are_malformed(stack: MemoryStack, log_lines: Lines) -> None:
-    """Which key would be enrolled? Nobody may have to guess."""
+    """Which key would be enrolled? No code may have to guess."""
     phone, iphone = stack.android(), stack.installation()
     client_data = phone.client_data(stack.challenge())
     body = phone.attestation_body(client_data)

@@ -107,7 +107,7 @@ def test_oversized_body_is_too_large(shared: MemoryStack, path: str, size: int, 
 
 @pytest.mark.parametrize("path", POSTS)
 def test_body_flagged_base64_that_is_not_is_malformed(shared: MemoryStack, path: str) -> None:
-    """The flag is API Gateway's; a body that contradicts it is nobody's request."""
+    """The flag is API Gateway's; a body that contradicts it is no request of its own."""
     for text in ('{"app": "demo"}', "e30", "e30=\n", "é===="):
         assert refusal(shared, path, text, base64_encoded=True) == (400, "malformed-request")
 

@@ -75,7 +75,7 @@ def test_work_that_fails_is_reported_as_failed(error: Exception) -> None:
 
 
 def test_work_that_takes_too_long_is_reported_as_failed() -> None:
-    """A function that Lambda kills tells nobody, and the stack hangs for an hour. Its work is given up in time."""
+    """A function that Lambda kills does not answer, and the stack hangs for an hour. Its work is given up in time."""
     release = threading.Event()
 
     def work() -> Mapping[str, object]:

@@ -56,7 +56,7 @@ def test_facts_are_on_the_line_once_noted(log_lines: Lines) -> None:
     assert with_facts["facts"] == {"context": {"app_build": "7"}}
 
 
-def test_facts_that_cannot_be_written_cost_nobody_a_token(log_lines: Lines) -> None:
+def test_facts_that_cannot_be_written_cost_no_device_a_token(log_lines: Lines) -> None:
     """Best effort, as everything that is only told."""
     record = DecisionRecord(action="renew")
     record.note_facts(Looked({}, broken=True))
@@ -78,7 +78,7 @@ def test_facts_that_cannot_be_written_cost_nobody_a_token(log_lines: Lines) -> N
     ],
 )
 def test_country_is_two_letters_of_the_one_header(headers: dict[str, str], header: str, country: str | None) -> None:
-    """The attack: a client that names its own country, in a header that nobody told us to believe."""
+    """The attack: a client that names its own country, in a header that is not configured."""
     assert country_of(headers, header) == country
 
 

@@ -31,7 +31,7 @@ def event_of(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("function", [*REST, "rotate_signing_key"])
 def test_every_function_has_events(function: str) -> None:
-    """Somebody who meets a function can invoke it at once."""
+    """A newcomer to a function can invoke it at once."""
     assert len(list((EVENTS / function).glob("*.json"))) >= 3
 
 

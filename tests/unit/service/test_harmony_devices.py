@@ -77,7 +77,7 @@ def test_key_without_integrity_is_a_warning(stack: MemoryStack, log_lines: Lines
 
 
 def test_integrity_beside_a_renewal_lifts_the_tier(stack: MemoryStack, log_lines: Lines) -> None:
-    """Corroboration may come later; it is kept with the key."""
+    """Additional evidence may come later; it is kept with the key."""
     device = stack.harmony(integrity=False)
     stack.enrol(device)
     device.integrity = True
@@ -143,7 +143,7 @@ def test_forged_verdict_is_rejected_beside_a_good_key(
     device = stack.harmony()
     client_data = device.client_data(stack.challenge())
     item = device.integrity_item(token(device.device, sha256(client_data).digest()).seal())
-    body = device.attestation_body(client_data, beside=[item])
+    body = device.attestation_body(client_data, additional=[item])
     assert refused(stack, "/v1/attestations", body, log_lines) == (403, "evidence-rejected", reason)
 
 
@@ -158,10 +158,10 @@ def test_attested_key_is_no_ca(stack: MemoryStack, log_lines: Lines, forged: Cal
 
 
 def test_verdict_of_another_platform_is_refused(stack: MemoryStack, log_lines: Lines) -> None:
-    """A HarmonyOS verdict beside an Android key: whoever sends that has taken it from somewhere."""
+    """A HarmonyOS verdict beside an Android key: its sender has taken it from another device."""
     device, phone = stack.harmony(), stack.android()
     client_data = phone.client_data(stack.challenge())
-    body = phone.attestation_body(client_data, beside=device.beside(sha256(client_data).digest()))
+    body = phone.attestation_body(client_data, additional=device.additional(sha256(client_data).digest()))
     assert refused(stack, "/v1/attestations", body, log_lines)[2] == Reason.KEY_OTHER_PLATFORM
 
 
@@ -169,7 +169,7 @@ def test_two_verdicts_are_malformed(stack: MemoryStack, log_lines: Lines) -> Non
     """The attack: of two verdicts, let the better one count."""
     device = stack.harmony()
     client_data = device.client_data(stack.challenge())
-    body = device.attestation_body(client_data, beside=device.beside(sha256(client_data).digest()) * 2)
+    body = device.attestation_body(client_data, additional=device.additional(sha256(client_data).digest()) * 2)
     assert refused(stack, "/v1/attestations", body, log_lines)[:2] == (400, "malformed-evidence")
 
 

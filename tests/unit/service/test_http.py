@@ -143,7 +143,7 @@ def test_client_policy_version_that_the_use_case_noted_is_told(version: int, err
 
 @pytest.mark.parametrize("error", [None, RejectedEvidence(Reason.APP_MISMATCH), KeyError("x"), Unavailable("y")])
 def test_answer_about_no_particular_install_tells_no_client_policy_version(error: Exception | None) -> None:
-    """A constant would be wrong for somebody: in a rollout, each install has its own version."""
+    """A constant would be wrong for some installs: in a rollout, each install has its own version."""
     answer = (handler_of(greet) if error is None else failing(error))(EVENT, None)
     assert CLIENT_POLICY_VERSION_HEADER not in answer["headers"]
 

@@ -126,7 +126,7 @@ def test_app_updated_since_its_enrolment_renews(known: MemoryStack) -> None:
 def test_unknown_build_is_judged_by_the_apps_dial(
     known: MemoryStack, log_lines: Lines, unknown: UnknownBuilds, status: int
 ) -> None:
-    """A build that nobody registered: let in and recorded, warned about, or refused."""
+    """An unregistered build: let in and recorded, warned about, or refused."""
     expect(known, unknown=unknown)
     log_lines()
     assert enrolled(known, known.android(version_code=44))["statusCode"] == status

@@ -162,7 +162,7 @@ def test_late_request_whose_key_never_enrolled_hears_of_its_challenge(stack: Mem
     assert told(stack.send("POST", ATTESTATIONS, body))[:3] == (409, "challenge-unusable", "after-challenge")
 
 
-def test_late_request_with_evidence_of_nobody_hears_of_its_challenge(stack: MemoryStack) -> None:
+def test_late_request_with_evidence_of_no_known_key_hears_of_its_challenge(stack: MemoryStack) -> None:
     """The attack: name a key that is enrolled, with evidence that proves nothing, and learn that it is."""
     victim, other = stack.installation(), stack.installation()
     stack.enrol(victim)

@@ -30,7 +30,7 @@ USER = "arn:aws:iam::111122223333:user"
         ("arn:aws:iam::111122223333:root", f"{USER}/root", False),
     ],
 )
-def test_session_names_make_nobody_another_person(one: str, other: str, same: bool) -> None:
+def test_session_names_make_no_one_another_person(one: str, other: str, same: bool) -> None:
     """The attacks: one operator who assumes one role twice, or signs in with two permission sets. Identity Center's
     names are not the operator's to choose."""
     assert (person_of(one) == person_of(other)) is same
@@ -86,5 +86,5 @@ def test_two_are_one_person_unless_aws_says_otherwise(one: str, other: str, one_
     ],
 )
 def test_principal_without_a_person_neither_proposes_nor_approves(arn: str, may: bool) -> None:
-    """Whoever makes a federated session chooses its name."""
+    """The maker of a federated session chooses its name."""
     assert may_propose_and_approve(arn) is may

@@ -47,7 +47,7 @@ def test_good_verdict_is_affirming_and_kept(keyed: MemoryStack, log_lines: Lines
 def test_verdict_without_a_known_label_rejects(
     keyed: MemoryStack, log_lines: Lines, play: Play, labels: tuple[str, ...]
 ) -> None:
-    """A rooted phone with a good chain; a label that nobody knows never helps."""
+    """A rooted phone with a good chain; an unknown label never helps."""
     body = enrolment(keyed, keyed.android(play=play, play_labels=labels))
     assert refused(keyed, "/v1/attestations", body, log_lines)[2] == "appraisal-contraindicated"
 
@@ -57,7 +57,7 @@ def test_verdict_over_other_client_data_rejects(keyed: MemoryStack, log_lines: L
     """The attack: a verdict bought from a clean phone."""
     phone = keyed.android(play=play)
     item = {"format": "android-play-integrity", "integrity_token": phone.play_token(bytes(32))}
-    body = enrolment(keyed, phone, beside=[item])
+    body = enrolment(keyed, phone, additional=[item])
     assert refused(keyed, "/v1/attestations", body, log_lines)[2] == Reason.CHALLENGE_MISMATCH
 
 
@@ -80,14 +80,18 @@ def test_bad_chain_costs_no_quota(keyed: MemoryStack, log_lines: Lines) -> None:
 
 def test_token_that_google_does_not_know_is_malformed(keyed: MemoryStack, log_lines: Lines) -> None:
     """Google's 400: the client's bytes are no token."""
-    body = enrolment(keyed, keyed.android(), beside=[{"format": "android-play-integrity", "integrity_token": "AAAA"}])
+    body = enrolment(
+        keyed, keyed.android(), additional=[{"format": "android-play-integrity", "integrity_token": "AAAA"}]
+    )
     assert refused(keyed, "/v1/attestations", body, log_lines)[:2] == (400, "malformed-evidence")
 
 
 @pytest.mark.parametrize("token", ["", "a token", "tök", "\n", "A" * 30_000])
 def test_token_that_is_no_text_of_bounded_size_is_never_sent(keyed: MemoryStack, log_lines: Lines, token: str) -> None:
     """What would go to Google is looked at first."""
-    body = enrolment(keyed, keyed.android(), beside=[{"format": "android-play-integrity", "integrity_token": token}])
+    body = enrolment(
+        keyed, keyed.android(), additional=[{"format": "android-play-integrity", "integrity_token": token}]
+    )
     assert refused(keyed, "/v1/attestations", body, log_lines)[:2] == (400, "malformed-evidence")
     assert keyed.play_decoder.asked == []
 
@@ -180,7 +184,7 @@ def test_cold_outage_of_secrets_is_try_later(keyed: MemoryStack, log_lines: Line
 
 
 def test_secret_moved_to_another_row_is_not_opened(keyed: MemoryStack) -> None:
-    """The attack: somebody who can write the table gives app A's account to app B. KMS binds the row's name."""
+    """The attack: a principal that can write the table gives app A's account to app B. KMS binds the row's name."""
     row = keyed.app_secrets.rows.pop((APP, "play-key-0"))
     keyed.register("shop", android=ANDROID)
     keyed.app_secrets.rows["shop", "play-key-0"] = row
@@ -218,7 +222,7 @@ def test_standard_token_costs_one_request_and_a_classic_one_none(keyed: MemorySt
 
 
 def test_spent_quota_falls_back_to_the_key_with_a_finding(keyed: MemoryStack, log_lines: Lines) -> None:
-    """Nobody is refused for want of quota; policy sees that Google was not asked, and lowers the tier."""
+    """No phone is refused for lack of quota; policy sees that Google was not asked, and lowers the tier."""
     governed(keyed, quota=2, reserve=0)
     for _ in range(2):
         assert enrolled(keyed, log_lines, play=Play.STANDARD)["tier"] == "affirming"
@@ -273,7 +277,8 @@ def test_later_verdict_clears_the_finding(keyed: MemoryStack, log_lines: Lines) 
 
 
 def test_bad_verdict_of_yesterday_is_not_washed_off_by_a_spent_quota(keyed: MemoryStack, log_lines: Lines) -> None:
-    """The attack: renew with a token that nobody opens any more. The stored verdict stays until a newer replaces it."""
+    """The attack: renew with a token that Google no longer opens. The stored verdict stays until a newer replaces
+    it."""
     governed(keyed, quota=1, reserve=0)
     phone = keyed.android(play=Play.STANDARD, play_labels=("MEETS_BASIC_INTEGRITY",))
     keyed.enrol(phone)
@@ -341,7 +346,7 @@ def test_stack_may_choose_to_go_on_without(keyed: MemoryStack, log_lines: Lines)
 
 
 def test_google_that_had_enough_is_left_alone(keyed: MemoryStack, log_lines: Lines) -> None:
-    """429 with Retry-After: the first hears 503; until then nobody asks, and enrolments go by their keys."""
+    """429 with Retry-After: the first is told 503; until then Google is not asked, and enrolments go by their keys."""
     keyed.play_decoder.trouble = PlayUnavailable("play integrity: quota (status 429)", pause=120)
     body = enrolment(keyed, keyed.android(play=Play.STANDARD))
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503
@@ -354,7 +359,7 @@ def test_google_that_had_enough_is_left_alone(keyed: MemoryStack, log_lines: Lin
 
 
 def test_table_of_requests_that_is_down_is_try_later(keyed: MemoryStack) -> None:
-    """Without the counter nobody knows what Google would say: 503, and Google is not asked uncounted."""
+    """Without the counter it is not known what Google would say: 503, and Google is not asked uncounted."""
     body = enrolment(keyed, keyed.android(play=Play.STANDARD))
     keyed.play_requests.down = True
     assert keyed.send("POST", "/v1/attestations", body)["statusCode"] == 503

@@ -1,4 +1,4 @@
-"""Who may ask Google how often: a challenge once, a key its share, and nobody all."""
+"""Who may ask Google how often: a challenge once, a key its share, and no caller all."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_outage_of_google_burns_no_quota(keyed: MemoryStack, log_lines: Lines) -
 
 
 def test_requests_do_not_hang_while_google_is_down(keyed: MemoryStack, log_lines: Lines) -> None:
-    """After three failures nobody asks; then one, and so on. The others hear 503 at once, and lose nothing: the same
-    request is good when Google is back."""
+    """After three failures no request asks; then one, and so on. The others hear 503 at once, and lose nothing: the
+    same request is good when Google is back."""
     failing(keyed)
     waiting = [enrolment(keyed, keyed.android(play=Play.STANDARD)) for _ in range(12)]
     answers = [sent(keyed, "/v1/attestations", body, log_lines) for body in waiting]
@@ -116,7 +116,7 @@ def test_challenge_is_given_back_where_google_cannot_have_decoded(keyed: MemoryS
 
 
 def test_failures_do_not_buy_a_key_more_than_its_share(keyed: MemoryStack, log_lines: Lines) -> None:
-    """The attack: a token that Google stumbles over, all day from one phone, to keep the breaker open for everybody.
+    """The attack: a token that Google stumbles over, all day from one phone, to keep the breaker open for all phones.
     What a key may ask is counted whatever comes of it."""
     phone = keyed.android()
     keyed.enrol(phone)
@@ -141,7 +141,7 @@ def test_answer_closes_the_breaker_whatever_it_says(keyed: MemoryStack, log_line
     assert keyed.play_requests.breaker(PACKAGE, keyed.now) is None
 
 
-def test_late_request_asks_nobody_and_claims_nothing(keyed: MemoryStack) -> None:
+def test_late_request_asks_google_nothing_and_claims_nothing(keyed: MemoryStack) -> None:
     """With less time than Google may take: 503, and the same request is good a moment later."""
     body = enrolment(keyed, keyed.android(play=Play.STANDARD))
     with within(ASKING - 1):
@@ -151,8 +151,8 @@ def test_late_request_asks_nobody_and_claims_nothing(keyed: MemoryStack) -> None
 
 
 def test_challenge_that_bought_no_question_is_good_once_more(keyed: MemoryStack) -> None:
-    """The share is spent, so nobody was asked; then settling fails. The 503 said that the same request may be sent
-    again. (Found by the fault matrix, after Google had asked for a pause.)"""
+    """The share is spent, so Google was not asked; then the redemption fails. The 503 said that the same request may be
+    sent again. (Found by the fault matrix, after Google had asked for a pause.)"""
     keyed.play_daily_quota = 0
     keyed.restart()
     body = enrolment(keyed, keyed.android(play=Play.STANDARD))

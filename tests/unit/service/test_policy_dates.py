@@ -19,7 +19,7 @@ from tests.service_stack.memory_stack import APP, MemoryStack
 
 ANNA = "arn:aws:iam::111122223333:user/anna"
 PERMIT = "permit (principal, action, resource);\n"
-Mint = Callable[[], dict[str, Any]]
+IssueToken = Callable[[], dict[str, Any]]
 
 
 def publish_now(stack: MemoryStack) -> PolicyChange:
@@ -46,7 +46,7 @@ def not_before(stack: MemoryStack) -> int:
 
 
 @pytest.fixture(params=["enrol", "renew"])
-def mint(request: pytest.FixtureRequest, stack: MemoryStack) -> Mint:
+def mint(request: pytest.FixtureRequest, stack: MemoryStack) -> IssueToken:
     """Asks for a token, by either function. What it sends is made before time goes on."""
     installation: Installation = stack.installation()
     if request.param == "enrol":
@@ -59,7 +59,7 @@ def mint(request: pytest.FixtureRequest, stack: MemoryStack) -> Mint:
 
 @pytest.mark.parametrize("into_the_second", [0.0, 0.3, 0.6, 0.999])
 def test_token_of_the_same_second_by_the_old_policy_is_refused(
-    stack: MemoryStack, mint: Mint, into_the_second: float
+    stack: MemoryStack, mint: IssueToken, into_the_second: float
 ) -> None:
     """Times of tokens are whole seconds, and publishing happens in between."""
     stack.now += into_the_second
@@ -71,7 +71,7 @@ def test_token_of_the_same_second_by_the_old_policy_is_refused(
 
 @pytest.mark.parametrize("into_the_second", [0.0, 0.3, 0.6, 0.999])
 def test_token_of_the_same_second_by_the_new_policy_is_good(
-    stack: MemoryStack, mint: Mint, into_the_second: float
+    stack: MemoryStack, mint: IssueToken, into_the_second: float
 ) -> None:
     """Its holder does not renew twice, and it is not dated into the future: minting waits for a moment."""
     stack.now += into_the_second
@@ -84,7 +84,7 @@ def test_token_of_the_same_second_by_the_new_policy_is_good(
 
 
 def test_request_that_read_the_old_policy_and_ends_after_publication_is_refused(
-    stack: MemoryStack, mint: Mint, monkeypatch: pytest.MonkeyPatch
+    stack: MemoryStack, mint: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attack: a renewal held open while the policy changes. Its token has the date of before the head was read."""
     read = stack.policies.head
@@ -104,10 +104,10 @@ def test_request_that_read_the_old_policy_and_ends_after_publication_is_refused(
 
 @pytest.mark.parametrize("held", [0.2, 0.6, 2.0, 9.0])
 def test_request_during_a_slow_publication_is_refused(
-    stack: MemoryStack, mint: Mint, monkeypatch: pytest.MonkeyPatch, held: float
+    stack: MemoryStack, mint: IssueToken, monkeypatch: pytest.MonkeyPatch, held: float
 ) -> None:
-    """The transaction takes longer than it should: whoever still read the old policy meanwhile has a token that is
-    dated after the not-before that was meant. So that is put off until after the end."""
+    """The transaction takes longer than it should: a renewal that still read the old policy meanwhile has a token that
+    is dated after the not-before that was meant. So that is put off until after the end."""
     move, minted = stack.policies.move, []
 
     def slow(change: PolicyChange) -> bool:
@@ -124,7 +124,7 @@ def test_request_during_a_slow_publication_is_refused(
 
 @pytest.mark.parametrize("held", [0.95, 1.95])
 def test_request_during_a_slow_publication_is_refused_by_a_clock_that_is_ahead(
-    stack: MemoryStack, mint: Mint, monkeypatch: pytest.MonkeyPatch, held: float
+    stack: MemoryStack, mint: IssueToken, monkeypatch: pytest.MonkeyPatch, held: float
 ) -> None:
     """The transaction ends a moment before the second that was meant; the function that still read the old policy has
     a clock that is a few milliseconds ahead, and dates its token into that second."""
@@ -144,7 +144,7 @@ def test_request_during_a_slow_publication_is_refused_by_a_clock_that_is_ahead(
 
 
 def test_request_that_began_before_publication_and_read_the_new_policy_is_good(
-    stack: MemoryStack, mint: Mint, monkeypatch: pytest.MonkeyPatch
+    stack: MemoryStack, mint: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It began long ago (a vendor was slow): its own date would be too old, and its holder have to renew again."""
     read = stack.policies.head
@@ -161,8 +161,8 @@ def test_request_that_began_before_publication_and_read_the_new_policy_is_good(
     assert not_before(stack) <= new["iat"] <= stack.now
 
 
-def test_policy_that_takes_effect_far_ahead_of_the_clock_is_unavailable(stack: MemoryStack, mint: Mint) -> None:
-    """A wrong clock: nothing is consumed, nobody waits for minutes."""
+def test_policy_that_takes_effect_far_ahead_of_the_clock_is_unavailable(stack: MemoryStack, mint: IssueToken) -> None:
+    """A wrong clock: nothing is consumed, no request waits for minutes."""
     publish_now(stack)
     stack.policies.put_off(stack.policies.head(APP), int(stack.now) + 60, who=ANNA)
     keys, spent = stack.attested_keys.unnoted(), set(stack.redemption.spent)
@@ -170,7 +170,7 @@ def test_policy_that_takes_effect_far_ahead_of_the_clock_is_unavailable(stack: M
     assert (stack.attested_keys.unnoted(), stack.redemption.spent) == (keys, spent)
 
 
-def test_policy_for_the_next_renewal_leaves_tokens_alone(stack: MemoryStack, mint: Mint) -> None:
+def test_policy_for_the_next_renewal_leaves_tokens_alone(stack: MemoryStack, mint: IssueToken) -> None:
     """No not-before, and no waiting."""
     stack.publishing.publish(APP, appraisal=PERMIT, why="w", expected_version=0, who=ANNA, now=stack.now)
     began = stack.now

@@ -114,7 +114,7 @@ def test_publisher_who_loses_the_race_hears_who_won(stack: MemoryStack) -> None:
     assert [row.who for row in stack.policies.audit.rows] == [BEN]
 
 
-def test_rollout_grows_until_everybody_is_reached(stack: MemoryStack) -> None:
+def test_rollout_grows_until_every_key_is_reached(stack: MemoryStack) -> None:
     """Publish for a few, promote, promote."""
     publish(stack)
     publish(stack, appraisal=LOCKED, rollout=10)
@@ -141,7 +141,7 @@ def test_second_rollout_waits_for_the_first_and_a_full_publication_does_not(stac
     assert (head.latest, head.stable, head.previous, head.canary) == (3, 3, 1, None)
 
 
-def test_full_publication_never_takes_a_canarys_document_to_everybody_unseen(stack: MemoryStack) -> None:
+def test_full_publication_never_takes_a_canarys_document_to_all_keys_unseen(stack: MemoryStack) -> None:
     """The draft lacks what differs between the two active versions: the author did not say which one is meant."""
     publish(stack, client=CLIENT)
     publish(stack, appraisal=None, client=STRICTER, rollout=10)
@@ -165,7 +165,7 @@ def test_rollback_is_the_old_content_as_a_new_version(stack: MemoryStack) -> Non
     assert documents(stack, 5) == (PERMIT, CLIENT)
 
 
-def test_rollback_of_a_canary_brings_everybody_what_the_others_have(stack: MemoryStack) -> None:
+def test_rollback_of_a_canary_brings_all_keys_what_the_others_have(stack: MemoryStack) -> None:
     """As a version that is newer than the canary, so that its devices take it. What was before stays before."""
     publish(stack, appraisal=LOCKED)
     publish(stack)
@@ -176,7 +176,7 @@ def test_rollback_of_a_canary_brings_everybody_what_the_others_have(stack: Memor
 
 
 def test_rollback_of_the_first_version_restores_the_built_in_one(stack: MemoryStack) -> None:
-    """Apps that have a client policy get the one that asks for nothing: silence could be anybody's."""
+    """Apps that have a client policy get the one that asks for nothing: silence could be an attacker's."""
     publish(stack, client=STRICTER)
     rollback(stack)
     assert documents(stack, 2) == (built_in().appraisal, EMPTY_CLIENT_POLICY)
@@ -210,7 +210,7 @@ def test_rollback_without_anything_behind_it_is_a_conflict(stack: MemoryStack) -
 
 
 def test_lost_version_is_repaired_by_publishing_both_documents(stack: MemoryStack) -> None:
-    """A row that somebody deleted by hand: the way out must not lead through it."""
+    """A row that was deleted by hand: the way out must not lead through it."""
     publish(stack, client=CLIENT)
     del stack.policies.versions[APP, 1]
     with pytest.raises(PolicyConflict, match="There is no version 1"):
@@ -244,7 +244,7 @@ def test_rollback_leads_away_from_a_version_that_cannot_be_read(
 
 @pytest.mark.parametrize("change", [{"why": " "}, {"why": "x" * 501}, {"who": ""}, {"rollout": 0}, {"rollout": 101}])
 def test_request_that_no_caller_may_pass_on_is_an_error(stack: MemoryStack, change: dict[str, Any]) -> None:
-    """Every change is somebody's, for a reason."""
+    """Every change has an author and a reason."""
     with pytest.raises(ValueError, match=r"percent|reason|author"):
         publish(stack, **change)
 

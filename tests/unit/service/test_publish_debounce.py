@@ -1,4 +1,4 @@
-"""Asking for a publication: one who asks is enough, and nobody is left without."""
+"""Requesting a publication: one request is enough, and no change is left out."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_only_the_first_who_asks_invokes() -> None:
 
 
 @pytest.mark.parametrize(("later", "invoked"), [(STALE - 0.01, 1), (STALE, 2)])
-def test_marker_of_somebody_who_died_is_heeded_for_five_seconds(later: float, invoked: int) -> None:
+def test_marker_of_a_process_that_died_is_heeded_for_five_seconds(later: float, invoked: int) -> None:
     """The failure: a process ends between placing the marker and invoking, and no key is ever published again."""
     scene = Scene()
     scene.ask()
@@ -111,8 +111,8 @@ def test_publication_goes_on_where_the_marker_cannot_be_removed(stack: MemorySta
 
 
 def test_gathering_that_could_not_remove_the_marker_is_repeated(stack: MemoryStack) -> None:
-    """The failure: a key is blocked after the tables were read; its report finds the marker still there, asks nobody,
-    and no bundle names it for an hour."""
+    """The failure: a key is blocked after the tables were read; its report finds the marker still there, invokes
+    nothing, and no bundle names it for an hour."""
     stack.marker.down = True
     with pytest.raises(Unavailable):
         rotate_signing_key.rotate_keys(

@@ -19,7 +19,7 @@ LIST = b'{"entries":{"abc":{"status":"REVOKED"}}}'
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
 def test_event_is_carried_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refresh honours what Google said; forced ones ask; a deployment reports; a deletion asks nobody."""
+    """A refresh honours what Google said; forced ones ask; a deployment reports; a deletion asks nothing."""
     table, asked, told = MemoryStatusLists(), [], []
     table.publish({"entries": {f"{n:x}": {"status": "REVOKED"} for n in range(1, 201)}}, NOW)
     assert table.row is not None

@@ -1,4 +1,4 @@
-"""What is remembered is served at once; tables that are down, slow or hung are somebody else's time."""
+"""What is remembered is served at once; tables that are down, slow or hung cost no request its time."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_slow_table_is_asked_again_only_after_its_value_has_aged(
     assert table.reads == 1
 
 
-def test_nobody_waits_for_a_table_that_was_slow(
+def test_no_request_waits_for_a_table_that_was_slow(
     value: Remembered[int], table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Old values too are served at once, until one read has come in time again."""

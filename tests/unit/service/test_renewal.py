@@ -146,7 +146,7 @@ def test_invented_challenge_is_refused_without_a_read(
 
 
 def test_signature_of_another_key_is_rejected(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
-    """The attack: somebody else's key_id with one's own signature."""
+    """The attack: another install's key_id with one's own signature."""
     other = stack.installation()
     stack.enrol(other)
     body = body_of(stack, other) | {"key_id": enrolled.bonafide_key_id}
@@ -164,7 +164,7 @@ def test_client_data_changed_after_signing_is_rejected(
 
 
 def test_app_no_longer_registered_is_unknown(stack: MemoryStack, enrolled: Installation, log_lines: Lines) -> None:
-    """Its keys stay; nobody renews them."""
+    """Its keys stay; none is renewed."""
     body = body_of(stack, enrolled)
     stack.apps.rows.pop(APP)
     assert refused(stack, body, log_lines) == (404, "unknown-app", ServiceReason.APP_UNKNOWN)

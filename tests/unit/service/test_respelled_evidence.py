@@ -1,6 +1,6 @@
 """Evidence has many spellings that all verify, so nothing may tell keys or replays apart by its bytes.
 
-Whoever relays an attestation can lengthen CBOR heads, turn maps round, and write for an ECDSA signature (r, s) its twin
+A relay of an attestation can lengthen CBOR heads, turn maps round, and write for an ECDSA signature (r, s) its twin
 (r, n - s). The key id and the challenge stay what they were.
 """
 
@@ -107,7 +107,7 @@ def test_respelled_evidence_is_of_the_same_key(stack: MemoryStack, form: str) ->
 @pytest.mark.parametrize("turned", [False, True], ids=["then respelled", "respelled first"])
 @pytest.mark.parametrize("form", RESPELLED)
 def test_respelled_evidence_is_no_second_enrolment(stack: MemoryStack, form: str, turned: bool) -> None:
-    """The attack: a recorded enrolment, sent again in a spelling that nobody has seen."""
+    """The attack: a recorded enrolment, sent again in a spelling that was never seen."""
     make, respell = RESPELLED[form]
     device = getattr(stack, make)()
     first, second = bodies(stack, device, respell)[:: -1 if turned else 1]

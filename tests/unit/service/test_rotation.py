@@ -26,7 +26,7 @@ def bundle_of(stack: MemoryStack, now: float) -> TrustBundle:
 
 
 def test_first_run_makes_both_keys_and_bundle_one(stack: MemoryStack) -> None:
-    """The first key is used at once: nobody waits for an announcement when there is nothing older."""
+    """The first key is used at once: there is no need to wait for an announcement when there is nothing older."""
     rows = stack.signing_keys.rows
     assert sorted(rows) == ["challenge-1", "token-1"]
     assert all(row.active_from == NOW and row.retired_at is None for row in rows.values())
@@ -121,7 +121,7 @@ def test_rotation_survives_a_faster_rival(stack: MemoryStack) -> None:
 
 @dataclass
 class BusyBundles:
-    """A table where somebody else publishes ``rivals`` times, each time just before us."""
+    """A table where another process publishes ``rivals`` times, each time just before us."""
 
     inner: TrustBundles
     rivals: int
@@ -143,7 +143,7 @@ def test_publisher_yields_and_takes_the_next_version(stack: MemoryStack) -> None
 
 
 def test_publisher_gives_up_after_a_few_rivals(stack: MemoryStack) -> None:
-    """Something is wrong when everybody publishes all the time."""
+    """Something is wrong when other processes publish all the time."""
     publisher = replace(stack.rotation.publisher, trust_bundles=BusyBundles(stack.trust_bundles, 99))
     with pytest.raises(Unavailable):
         publisher.publish({AUDIENCE: ROUTES}, now=NOW)

@@ -142,7 +142,7 @@ def test_test_root_is_taken_in_a_development_stage() -> None:
 
 @pytest.mark.parametrize("stage", ["prod", "Prod", "production"])
 def test_test_root_in_production_is_refused(stage: str) -> None:
-    """The attack: whoever holds the test root's key mints genuine-looking devices."""
+    """The attack: a holder of the test root's key mints genuine-looking devices."""
     with pytest.raises(SettingsError, match="DEVELOPMENT_TRUST_ANCHORS"):
         read_settings(AppraiseEvidenceSettings, {**COMPLETE, "STAGE": stage, "DEVELOPMENT_TRUST_ANCHORS": ROOT})
 
@@ -176,7 +176,8 @@ def test_unusable_choice_about_vendors_is_refused_by_name(variable: str, text: s
 
 @pytest.mark.parametrize("url", ["http://android.googleapis.com/attestation/status", "file:///etc/passwd", "", "x"])
 def test_status_list_comes_by_https_alone(url: str) -> None:
-    """A list that anybody on the way can write would un-revoke keys. Plain http is for the loopback of local stacks."""
+    """A list that an attacker on the way can write would un-revoke keys. Plain http is for the loopback of local
+    stacks."""
     with pytest.raises(SettingsError, match="ANDROID_STATUS_LIST_URL"):
         read_settings(RefreshEndorsementsSettings, {**COMPLETE, "ANDROID_STATUS_LIST_URL": url})
     local = {**COMPLETE, "ANDROID_STATUS_LIST_URL": "http://127.0.0.1:8704/attestation/status"}
@@ -187,7 +188,7 @@ def test_status_list_comes_by_https_alone(url: str) -> None:
 
 @pytest.mark.parametrize("stage", ["staging", "prod", "production", "Dev"])
 def test_simulator_is_let_into_development_alone(stage: str) -> None:
-    """The attack: its CA keys are published, so anybody mints its keys."""
+    """The attack: its CA keys are published, so anyone can mint its keys."""
     with pytest.raises(SettingsError, match="OPENHARMONY_SIMULATOR_ROOT"):
         read_settings(RenewTokenSettings, {**COMPLETE, "STAGE": stage, "OPENHARMONY_SIMULATOR_ROOT": ROOT})
 

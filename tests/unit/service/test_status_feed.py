@@ -203,9 +203,7 @@ def test_confirmation_of_nothing_is_unusable(table: MemoryStatusLists) -> None:
     assert refreshed(table, Google(Answer(304, {}, b""))).outcome is Outcome.KEPT
 
 
-def test_confirmation_that_nobody_asked_for_keeps_no_old_list_young(
-    table: MemoryStatusLists, good: StoredStatusList
-) -> None:
+def test_unrequested_confirmation_keeps_no_old_list_young(table: MemoryStatusLists, good: StoredStatusList) -> None:
     """The attack: 304 to every question, and a leaked keybox stays unlisted. An operator who forces a refresh asked for
     the whole list, and hears that none came; so it is with a list that has no etag to ask with."""
     assert refreshed(table, Google(Answer(304, {}, b"")), force=True).outcome is Outcome.KEPT

@@ -120,7 +120,7 @@ def test_places_name_functions_and_no_values() -> None:
 
 def test_decision_about_odd_text_is_logged(stack: MemoryStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: half a surrogate pair in app_build, which standard output cannot encode, and the refusal leaves no
-    line: fraud that nobody counts."""
+    line: fraud that is not counted."""
     written = io.BytesIO()
     monkeypatch.setattr(telemetry.logger().registered_handler, "stream", io.TextIOWrapper(written, "utf-8"))
     record = DecisionRecord(action="enrol", app="demo", app_build="\ud800 \u202e 7", key_id="ключ")

@@ -102,7 +102,7 @@ def test_proposal_is_judged_again_when_it_is_approved(stack: MemoryStack, two: P
 
 
 def test_second_proposal_waits_until_the_first_is_decided(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """Rejecting is for anybody, also for the author."""
+    """Anyone may reject, also the author."""
     publish(stack, two)
     with pytest.raises(PolicyConflict, match="Proposal 1 of demo waits already"):
         publish(stack, two, who=BEN)
@@ -117,7 +117,7 @@ def test_second_proposal_waits_until_the_first_is_decided(stack: MemoryStack, tw
 
 
 def test_one_person_may_go_back_one_step_and_no_further(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """In an emergency nobody waits for a second person, who approved that content once already."""
+    """An emergency does not wait for a second person, who approved that content once already."""
     for text in (PERMIT, LOCKED, PERMIT + "// again\n"):
         publish(stack, appraisal=text)
     assert rollback(stack, two, to=1).proposed is not None
@@ -202,7 +202,7 @@ def test_head_of_an_older_release_tells_by_its_version_whether_it_withdrew(
 
 
 def test_raising_a_rollout_needs_another_person_too(stack: MemoryStack, two: PolicyPublishing) -> None:
-    """The attack: have a policy approved for 1 %, then take it to everybody alone."""
+    """The attack: have a policy approved for 1 %, then take it to all keys alone."""
     publish(stack)
     publish(stack, two, appraisal=LOCKED, rollout=1)
     two.approve(APP, proposal=1, who=BEN, now=stack.now)

@@ -172,8 +172,10 @@ class MemoryRedemption(Switch):
 
     def _write(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
         self.spent.add(challenge.nonce)
-        # The receipt is no part of the claims' record.
-        self.attested_keys.rows[key.key_id] = replace(key, claims=changed_claims(key.claims, receipt=None))
+        # The receipt is part neither of the claims' record nor of the key's row.
+        self.attested_keys.rows[key.key_id] = replace(
+            key, claims=changed_claims(key.claims, receipt=None), receipt=None
+        )
 
 
 @dataclass

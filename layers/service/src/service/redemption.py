@@ -78,6 +78,9 @@ class DynamoDBRedemption:
             "nonce": self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
             "key": self.attested_keys.enrolling(key),
         }
+        receipt = self.attested_keys.keeping_receipt(key)
+        if receipt is not None:
+            parts["receipt"] = receipt
         counting = None if self.device_bound is None else self.device_bound.counting(key)
         if counting is not None:
             parts["count"] = counting

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -242,39 +241,52 @@ def test_row_counts_keys_of_a_change() -> None:
     assert (row.decisions(Change.LOWERED), row.keys(Change.LOWERED)) == (0, 0)
 
 
-def _counted(keys: Iterable[int], precision: int = 10) -> DistinctKeys:
-    counter = DistinctKeys(exact=64, precision=precision)
+def _counted(keys: Iterable[int], size: int = 1024) -> DistinctKeys:
+    counter = DistinctKeys(size)
     for key in keys:
         counter.add(key_hash(f"key {key}"))
     return counter
 
 
-@pytest.mark.parametrize("count", [65, 100, 500, 2_000, 10_000, 50_000])
+@pytest.mark.parametrize("count", [1025, 1279, 1280, 1281, 2_000, 10_000, 50_000])
 def test_estimate_is_close_at_every_size(count: int) -> None:
-    """Within four standard errors, from nearly empty registers to full ones."""
-    assert abs(_counted(range(count)).count() - count) < 4 * count * 1.04 / 32
+    """Within four standard errors, from the first hash that is dropped on."""
+    counter = _counted(range(count))
+    assert not counter.is_exact
+    assert 0 < abs(counter.count() - count) < 4 * count / 32
 
 
-def test_empty_registers_are_no_keys() -> None:
-    """The estimator has no number for them but nought."""
-    counter = DistinctKeys.from_state({"registers": base64.b64encode(bytes(1024)).decode()}, exact=64, precision=10)
-    assert (counter.count(), counter.is_exact) == (0, False)
+@pytest.mark.parametrize("count", [0, 1, 1023, 1024])
+def test_few_keys_are_counted_exactly(count: int) -> None:
+    """Up to the size itself."""
+    counter = _counted([*range(count), *range(count)])
+    assert (counter.count(), counter.is_exact) == (count, True)
 
 
-@pytest.mark.parametrize("precision", [9, 11])
-def test_counter_of_another_size_is_not_read(precision: int) -> None:
+def test_counter_is_bounded() -> None:
+    """Whatever comes: a quarter more than it keeps, until it drops."""
+    counter, most = DistinctKeys(64), 0
+    for key in range(5000):
+        counter.add(key_hash(f"key {key}"))
+        most = max(most, len(counter._kept))
+    assert most == 80
+    assert len(counter.to_state()[2]) == 64
+
+
+@pytest.mark.parametrize("size", [63, 65])
+def test_counter_of_another_size_is_not_read(size: int) -> None:
     """A state of another release would count nonsense."""
-    state = _counted(range(100)).to_state()
+    state = _counted(range(100), 64).to_state()
     with pytest.raises(ValueError, match="another size"):
-        DistinctKeys.from_state(state, exact=64, precision=precision)
-    assert DistinctKeys.from_state(state, exact=64, precision=10).count() == _counted(range(100)).count()
+        DistinctKeys.from_state(state, size=size)
+    assert DistinctKeys.from_state(state, size=64).count() == _counted(range(100), 64).count()
 
 
-@pytest.mark.parametrize("sizes", [{"exact": 63, "precision": 10}, {"exact": 64, "precision": 9}])
-def test_counters_of_different_sizes_do_not_merge(sizes: dict[str, int]) -> None:
-    """Either of both."""
+@pytest.mark.parametrize("size", [1023, 1025])
+def test_counters_of_different_sizes_do_not_merge(size: int) -> None:
+    """A sum of both would be an estimate of neither."""
     with pytest.raises(ValueError, match="different sizes"):
-        _counted(range(3)).merge(DistinctKeys(**sizes))
+        _counted(range(3)).merge(DistinctKeys(size))
 
 
 def _line(**members: Any) -> str:

@@ -1,19 +1,17 @@
-"""How many different keys were there: exact while they are few, an estimate in constant memory when they are many.
+"""How many different keys were there: exact up to a bound, and beyond it an estimate in the same memory.
 
 A device renews every five minutes, so a week of one device is two thousand decisions: shares of decisions are shares of
-its busiest devices. The estimate is HyperLogLog's (Flajolet et al. 2007) with the estimator of Ertl (arXiv 1702.01284,
-algorithm 6), which needs no correction tables. Counters of the same size merge without loss.
+the busiest devices. Kept are the smallest hashes, as in a :class:`~attestation.appraisal.replay.key_sample.KeySample`:
+hashes are uniform, so how closely they lie tells how many there are (Bar-Yossef et al. 2002). Counters merge without
+loss.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
 from hashlib import blake2b
-from math import inf, log, sqrt
 from typing import Any, Final
 
-_HASH_BITS: Final = 64
+_ALL: Final = 1 << 64
 
 
 def key_hash(key_id: str) -> int:
@@ -22,113 +20,57 @@ def key_hash(key_id: str) -> int:
 
 
 class DistinctKeys:
-    """A count of different hashes.
+    """A count of different hashes: exact up to ``size``, beyond with a standard error of 1 / sqrt(size)."""
 
-    Up to ``exact`` of them are counted exactly; beyond, by ``2 ** precision`` one-byte registers, with a standard error
-    of 1.04 / sqrt(2 ** precision): 3.3 % for precision 10, 0.8 % for 14.
-    """
+    __slots__ = ("_below", "_kept", "size")
 
-    __slots__ = ("_few", "_registers", "exact", "precision")
-
-    def __init__(self, *, exact: int, precision: int) -> None:
-        self.exact = exact
-        self.precision = precision
-        self._few: set[int] | None = set()
-        self._registers = bytearray()
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._kept: set[int] = set()
+        self._below = _ALL  # only smaller hashes are kept; `_ALL` as long as none was dropped
 
     def add(self, hashed: int) -> None:
         """Count a key by its :func:`key_hash`."""
-        few = self._few
-        if few is None:
-            self._register(hashed)
-        elif hashed not in few:
-            few.add(hashed)
-            if len(few) > self.exact:
-                self._spill()
+        if hashed < self._below:
+            self._kept.add(hashed)
+            if len(self._kept) > self.size + self.size // 4:  # not for each one: it sorts
+                self._drop()
 
     @property
     def is_exact(self) -> bool:
-        return self._few is not None
+        self._drop()
+        return self._below == _ALL
 
     def count(self) -> int:
         """The number of different keys; nearest whole number where it is an estimate."""
-        return len(self._few) if self._few is not None else round(_estimate(self._registers, self.precision))
+        self._drop()
+        return round(len(self._kept) * _ALL / self._below)
 
     def merge(self, other: DistinctKeys) -> None:
         """Count the other's keys as well. Raises :class:`ValueError` for a counter of another size."""
-        if other.precision != self.precision or other.exact != self.exact:
+        if other.size != self.size:
             raise ValueError("counters of different sizes do not merge")
-        if other._few is not None:
-            for hashed in other._few:
-                self.add(hashed)
-            return
-        if self._few is not None:
-            self._spill()
-        self._registers = bytearray(map(max, self._registers, other._registers))
+        self._below = min(self._below, other._below)
+        self._kept = {hashed for hashed in self._kept | other._kept if hashed < self._below}
+        self._drop()
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> list[Any]:
         """JSON-ready, without loss."""
-        if self._few is not None:
-            return {"few": sorted(self._few)}
-        return {"registers": base64.b64encode(self._registers).decode()}
+        self._drop()
+        return [self.size, self._below, sorted(self._kept)]
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], *, exact: int, precision: int) -> DistinctKeys:
+    def from_state(cls, state: list[Any], *, size: int) -> DistinctKeys:
         """The counter that :meth:`to_state` wrote. Raises :class:`ValueError` and the like for anything else."""
-        counter = cls(exact=exact, precision=precision)
-        if "few" in state:
-            for hashed in state["few"]:
-                counter.add(int(hashed))
-            return counter
-        registers = bytearray(base64.b64decode(state["registers"], validate=True))
-        if len(registers) != 1 << precision:
-            raise ValueError("the counter's registers are of another size")
-        counter._few, counter._registers = None, registers
+        counter = cls(size)
+        counted_by, counter._below, kept = state
+        counter._kept = {int(hashed) for hashed in kept}
+        if counted_by != size:
+            raise ValueError("the state of a counter of another size")
         return counter
 
-    def _spill(self) -> None:
-        few, self._few = self._few or set(), None
-        self._registers = bytearray(1 << self.precision)
-        for hashed in few:
-            self._register(hashed)
-
-    def _register(self, hashed: int) -> None:
-        rest = _HASH_BITS - self.precision
-        place = hashed >> rest
-        rank = rest - (hashed & ((1 << rest) - 1)).bit_length() + 1
-        if self._registers[place] < rank:
-            self._registers[place] = rank
-
-
-def _estimate(registers: bytearray, precision: int) -> float:
-    size, most = 1 << precision, _HASH_BITS - precision
-    counts = [0] * (most + 2)
-    for rank in registers:
-        counts[min(rank, most + 1)] += 1
-    total = size * _tau(1 - counts[most + 1] / size)
-    for rank in range(most, 0, -1):
-        total = 0.5 * (total + counts[rank])
-    total += size * _sigma(counts[0] / size)
-    return size * size / (2 * log(2) * total)
-
-
-def _sigma(share: float) -> float:
-    if share == 1:
-        return inf
-    weight, total, before = 1.0, share, -1.0
-    while total != before:
-        share *= share
-        before = total
-        total += share * weight
-        weight += weight
-    return total
-
-
-def _tau(share: float) -> float:
-    weight, total, before = 1.0, 1 - share, -1.0
-    while total != before:
-        share = sqrt(share)
-        before = total
-        weight *= 0.5
-        total -= (1 - share) ** 2 * weight
-    return total / 3
+    def _drop(self) -> None:
+        """Keep no more than ``size`` hashes, the smallest."""
+        if len(self._kept) > self.size:
+            *kept, self._below = sorted(self._kept)[: self.size + 1]
+            self._kept = set(kept)

@@ -14,8 +14,8 @@ MAX_VALUES: Final = 1000
 """Most rows of one table; beyond, the least affected go into one row of others."""
 OTHERS: Final = "(others)"
 
-_TOTAL: Final = {"exact": 4096, "precision": 14}
-_ROW: Final = {"exact": 64, "precision": 10}
+_TOTAL: Final = 16_384
+_ROW: Final = 256
 
 DIMENSIONS: Final = ("rule", "earlier-rule", "platform", "build", "model", "os", "country", "app")
 """The tables. ``rule`` is the draft's, ``earlier-rule`` that of the policy which decided at the time."""
@@ -40,9 +40,9 @@ class Count:
 
     __slots__ = ("decisions", "keys")
 
-    def __init__(self, size: Mapping[str, int] = _TOTAL) -> None:
+    def __init__(self, size: int = _TOTAL) -> None:
         self.decisions = 0
-        self.keys = DistinctKeys(**size)
+        self.keys = DistinctKeys(size)
 
     def add(self, hashed: int) -> None:
         self.decisions += 1
@@ -56,9 +56,9 @@ class Count:
         return [self.decisions, self.keys.to_state()]
 
     @classmethod
-    def from_state(cls, state: list[Any], size: Mapping[str, int] = _TOTAL) -> Count:
+    def from_state(cls, state: list[Any], size: int = _TOTAL) -> Count:
         count = cls(size)
-        count.decisions, count.keys = int(state[0]), DistinctKeys.from_state(state[1], **size)
+        count.decisions, count.keys = int(state[0]), DistinctKeys.from_state(state[1], size=size)
         return count
 
     def to_record(self) -> dict[str, object]:

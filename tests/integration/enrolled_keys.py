@@ -68,7 +68,8 @@ def refusal(world: World, verb: str, opened: OpenedChallenge, key: EnrolledKey) 
         getattr(world.redemption, verb)(opened, key)
     assert world.redemption.is_spent(opened) is was_spent
     assert world.attested_keys.find(key.key_id) == before
-    return refused.value.reason
+    reason: StrEnum = refused.value.reason
+    return reason
 
 
 def bundle(version: int, issuer: str = ISSUER) -> TrustBundle:

@@ -6,15 +6,17 @@ word: it can lower trust, never raise it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeVar
 
+from bonafide_tokens.errors import Malformed
+from bonafide_tokens.jose import read_json_object
+
 from attestation.encoding.jose import EcPublicKey, public_key_from_jwk
-from attestation.errors import AttestationError, MalformedEvidence, Reason
+from attestation.errors import MalformedEvidence, Reason
 
 MAX_CLIENT_DATA_BYTES: Final = 16 * 1024
 MAX_SIGNALS: Final = 64
@@ -69,13 +71,9 @@ def parse_client_data(data: bytes) -> ClientData:
     if len(data) > MAX_CLIENT_DATA_BYTES:
         raise MalformedEvidence(Reason.EVIDENCE_TOO_LARGE, f"client data over {MAX_CLIENT_DATA_BYTES} bytes")
     try:
-        members = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except AttestationError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise _invalid("client data is not JSON in UTF-8") from error
-    if not isinstance(members, dict):
-        raise _invalid("client data is not a JSON object")
+        members = read_json_object(data)
+    except Malformed as error:
+        raise _invalid(f"client data is {error.detail}") from error
     challenge = _member(members, "challenge", str)
     request_key = _member(members, "request_key", dict)
     if challenge is None or request_key is None:
@@ -98,17 +96,6 @@ def parse_client_data(data: bytes) -> ClientData:
 
 def _invalid(detail: str) -> MalformedEvidence:
     return MalformedEvidence(Reason.CLIENT_DATA_INVALID, detail)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _invalid("client data repeats a member")
-    return members
-
-
-def _no_constant(name: str) -> object:
-    raise _invalid(f"{name} is not JSON")
 
 
 def _member(members: Mapping[str, object], name: str, kind: type[_T]) -> _T | None:

@@ -110,15 +110,8 @@ class Reason(StrEnum):
     ENDORSEMENTS_STALE = "endorsements-stale"  # a list kept from being refreshed would hide new revocations
 
 
-class AttestationError(BonafideError):
+class AttestationError(BonafideError[Reason]):
     """Base of every error of this library; ``reason`` is a member of :class:`Reason`."""
-
-    reason: Reason
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
-        self.reason = reason
-        self.detail = detail
 
 
 class MalformedEvidence(AttestationError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from attestation.android.key_attestation import verify_key_attestation
 from attestation.android.play_integrity import verify_play_integrity
 from attestation.apple.assertion import verify_assertion
@@ -24,11 +26,10 @@ from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.key_attestation import verify_key_attestation as verify_huks_attestation
 from attestation.key_signature import verify_key_signature
 from attestation.reference_values import (
-    AndroidReferenceValues,
-    AppleReferenceValues,
-    HarmonyReferenceValues,
     ReferenceValues,
 )
+
+_T = TypeVar("_T")
 
 
 def verify(
@@ -51,7 +52,7 @@ def verify(
             return verify_attestation(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_apple(reference_values),
+                reference_values=_registered(reference_values.apple, "Apple platforms"),
                 endorsements=endorsements,
                 now=now,
             )
@@ -59,14 +60,14 @@ def verify(
             return verify_assertion(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_apple(reference_values),
+                reference_values=_registered(reference_values.apple, "Apple platforms"),
                 attested_key=_required(attested_key),
             )
         case AndroidKeyAttestation():
             return verify_key_attestation(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_android(reference_values),
+                reference_values=_registered(reference_values.android, "Android"),
                 endorsements=endorsements,
                 now=now,
             )
@@ -74,7 +75,7 @@ def verify(
             return verify_huks_attestation(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_harmony(reference_values),
+                reference_values=_registered(reference_values.harmony, "HarmonyOS"),
                 endorsements=endorsements,
                 now=now,
             )
@@ -103,14 +104,17 @@ def verify_additional_evidence(
     match evidence:
         case PlayIntegrityToken():
             play = verify_play_integrity(
-                evidence, client_data_hash=client_data_hash, reference_values=_android(reference_values), now=now
+                evidence,
+                client_data_hash=client_data_hash,
+                reference_values=_registered(reference_values.android, "Android"),
+                now=now,
             )
             return claims.with_play(play)
         case HarmonyDeviceIntegrity():
             integrity = verify_device_integrity(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_harmony(reference_values),
+                reference_values=_registered(reference_values.harmony, "HarmonyOS"),
                 endorsements=endorsements,
                 now=now,
             )
@@ -119,22 +123,10 @@ def verify_additional_evidence(
             raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "this evidence cannot accompany other evidence")
 
 
-def _apple(reference_values: ReferenceValues) -> AppleReferenceValues:
-    if reference_values.apple is None:
-        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for Apple platforms")
-    return reference_values.apple
-
-
-def _android(reference_values: ReferenceValues) -> AndroidReferenceValues:
-    if reference_values.android is None:
-        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for Android")
-    return reference_values.android
-
-
-def _harmony(reference_values: ReferenceValues) -> HarmonyReferenceValues:
-    if reference_values.harmony is None:
-        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, "the app is not registered for HarmonyOS")
-    return reference_values.harmony
+def _registered(values: _T | None, platform: str) -> _T:
+    if values is None:
+        raise RejectedEvidence(Reason.REFERENCE_VALUES_MISSING, f"the app is not registered for {platform}")
+    return values
 
 
 def _required(attested_key: AttestedKey | None) -> AttestedKey:

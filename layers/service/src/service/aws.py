@@ -7,18 +7,18 @@ requests behind a table that is down.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 import boto3
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from service.aws_attempts import keep_deadline
+from service.aws_attempts import ATTEMPTS, keep_deadline
 from service.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -33,43 +33,39 @@ _CONFIG: Final = Config(
     max_pool_connections=32,
 )
 
+_P = ParamSpec("_P")
 _SDK_LOGGERS: Final = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
     """The DynamoDB client of this process; region, credentials and endpoint from the environment."""
-    _keep_sdk_quiet()
-    client = boto3.client("dynamodb", config=_CONFIG)
-    keep_deadline(client)
-    return client
+    return cast("DynamoDBClient", _client("dynamodb", _CONFIG))
 
 
 @cache
 def kms() -> KMSClient:
     """The KMS client of this process; region, credentials and endpoint from the environment."""
-    _keep_sdk_quiet()
-    client = boto3.client("kms", config=_CONFIG)
-    keep_deadline(client)
-    return client
+    return cast("KMSClient", _client("kms", _CONFIG))
 
 
 @cache
 def s3() -> Any:
     """The S3 client of this process, with more patience than a request has: no caller waits for a replay."""
-    _keep_sdk_quiet()
-    client = boto3.client("s3", config=_CONFIG.merge(Config(read_timeout=30.0)))
-    keep_deadline(client)
-    return client
+    return _client("s3", _CONFIG.merge(Config(read_timeout=30.0)))
 
 
 @cache
 def functions(read_timeout: float) -> Any:
     """The Lambda client of this process. An answer is waited for ``read_timeout`` seconds, and nothing is repeated: the
     first invocation may still be at work."""
+    return _client("lambda", _CONFIG.merge(Config(read_timeout=read_timeout)), attempts=1)
+
+
+def _client(service: Any, config: Config, attempts: int = ATTEMPTS) -> Any:
     _keep_sdk_quiet()
-    client = boto3.client("lambda", config=_CONFIG.merge(Config(read_timeout=read_timeout)))
-    keep_deadline(client, attempts=1)
+    client = boto3.client(service, config=config)
+    keep_deadline(client, attempts=attempts)
     return client
 
 
@@ -100,6 +96,19 @@ def unavailable_on_failure(what: str) -> Iterator[None]:
         raise Unavailable(f"{what}: {error_code(error)}") from error
     except BotoCoreError as error:
         raise Unavailable(f"{what}: {type(error).__name__}") from error
+
+
+def write_conditionally(what: str, write: Callable[_P, object], *arguments: _P.args, **named: _P.kwargs) -> bool:
+    """Make one conditional write; ``what`` names it. False when its condition does not hold, and nothing was written.
+    Raises :class:`Unavailable`."""
+    with unavailable_on_failure(what):
+        try:
+            write(*arguments, **named)
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+    return True
 
 
 def to_item(members: Mapping[str, object]) -> dict[str, Any]:

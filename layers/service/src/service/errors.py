@@ -23,15 +23,8 @@ class Reason(StrEnum):
     APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
 
 
-class Rejected(BonafideError):
+class Rejected(BonafideError[Reason]):
     """The request was read, and is refused by what this stack knows."""
-
-    reason: Reason
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
-        self.reason = reason
-        self.detail = detail
 
 
 class Contraindicated(Rejected):

@@ -7,6 +7,7 @@ Nothing but :class:`TokenError` leaves this package's checks, whatever the bytes
 from __future__ import annotations
 
 from enum import StrEnum, unique
+from typing import Generic, TypeVar
 
 
 @unique
@@ -56,26 +57,24 @@ class Reason(StrEnum):
     BUNDLE_UNAVAILABLE = "bundle-unavailable"
 
 
-class BonafideError(Exception):
+R = TypeVar("R", bound=StrEnum)
+
+
+class BonafideError(Exception, Generic[R]):
     """Base of every refusal of Bonafide's, of this package and of those above it.
 
     ``reason`` is a member of the closed enum of its package; ``detail`` says in one sentence, for the operator, what
     was seen. ``detail`` never holds evidence, tokens or key material.
     """
 
-    reason: StrEnum
-    detail: str
-
-
-class TokenError(BonafideError):
-    """Base of every error of this package; ``reason`` is a member of :class:`Reason`."""
-
-    reason: Reason
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: R, detail: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
+
+
+class TokenError(BonafideError[Reason]):
+    """Base of every error of this package; ``reason`` is a member of :class:`Reason`."""
 
 
 class Malformed(TokenError):

@@ -30,7 +30,7 @@ from attestation.encoding.certificate import (
     Certificate,
 )
 from attestation.encoding.certificate import read_certificate as _read_certificate
-from attestation.encoding.chain import LinkCache, verify_signature
+from attestation.encoding.chain import LinkCache, signing_anchor, verify_signature
 from attestation.encoding.names import attributes, names_match
 from attestation.endorsements import TrustAnchor, require_anchors
 from attestation.errors import AttestationError, MalformedEvidence, Reason, RejectedEvidence
@@ -145,7 +145,7 @@ def find_path(chain: Sequence[Certificate], anchors: tuple[TrustAnchor, ...], li
         )
     index = len(path) - 1
     try:
-        anchor = _signing_anchor(top, named, links)
+        anchor = signing_anchor(top, named, links.verify_link)
         for index in range(len(path) - 2, 0, -1):
             links.verify_link(path[index], path[index + 1].spki)
         index = 0  # seen once: remembering the leaf would only push issuers out
@@ -154,20 +154,6 @@ def find_path(chain: Sequence[Certificate], anchors: tuple[TrustAnchor, ...], li
         error.add_note(f"certificate {index}")
         raise
     return Path(path, anchor, _provisioning(top.subject))
-
-
-def _signing_anchor(top: Certificate, anchors: Sequence[TrustAnchor], links: LinkCache) -> TrustAnchor:
-    """The first anchor whose key signed the topmost certificate. Several may share a name."""
-    failure = RejectedEvidence(Reason.ANCHOR_UNKNOWN, "issuer has the name of a trust anchor, but not its key")
-    for anchor in anchors:
-        try:
-            links.verify_link(top, anchor.spki)
-        except RejectedEvidence as error:
-            if error.reason is not Reason.CHAIN_SIGNATURE:
-                failure = error
-        else:
-            return anchor
-    raise failure
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ cache.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Final
@@ -186,7 +186,7 @@ def verify_path(
     if any(certificate.spki in pinned for certificate in path[1:]):
         raise RejectedEvidence(Reason.CHAIN_LENGTH, "a root below the top of the chain")  # no device repeats its root
     _check_rules(path, now)
-    anchor = _verify_top(path, candidates, links)
+    anchor = signing_anchor(path[-1], candidates, links.verify_link if len(path) > 1 else verify_signature)
     for index in range(len(path) - 2, -1, -1):
         if index:
             links.verify_link(path[index], path[index + 1].spki)
@@ -201,16 +201,15 @@ def below_anchor(certificates: Sequence[Certificate], anchor: TrustAnchor) -> Se
     return certificates[:-1] if len(certificates) > 1 and certificates[-1].spki == anchor.spki else certificates
 
 
-def _verify_top(path: list[Certificate], candidates: tuple[TrustAnchor, ...], links: LinkCache) -> TrustAnchor:
-    """The first candidate whose key signed the topmost certificate. Several anchors may share one name."""
-    top = path[-1]
+def signing_anchor(
+    top: Certificate, candidates: Iterable[TrustAnchor], verify: Callable[[Certificate, bytes], object]
+) -> TrustAnchor:
+    """The first candidate whose key signed the topmost certificate, as ``verify(certificate, spki)`` says by not
+    raising. Several anchors may share one name."""
     failure = RejectedEvidence(Reason.ANCHOR_UNKNOWN, "issuer has the name of a trust anchor, but not its key")
     for anchor in candidates:
         try:
-            if len(path) > 1:
-                links.verify_link(top, anchor.spki)
-            else:
-                verify_signature(top, anchor.spki)
+            verify(top, anchor.spki)
         except RejectedEvidence as error:
             if error.reason is not Reason.CHAIN_SIGNATURE:
                 failure = error

@@ -6,8 +6,10 @@ no ``NaN``, no byte order mark, UTF-8 only (RFC 8259 §8.1, RFC 8725 §2.4).
 
 from __future__ import annotations
 
-import json
 from typing import Final
+
+from bonafide_tokens.errors import Malformed
+from bonafide_tokens.jose import read_json_object
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """Largest request body, in bytes after base64."""
@@ -25,28 +27,19 @@ class RequestTooLarge(Exception):
     """The body is over :data:`MAX_BODY_BYTES`."""
 
 
-def read_json(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_containers: int = MAX_CONTAINERS) -> object:
-    """The JSON value in ``body``.
+def read_json(
+    body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_containers: int = MAX_CONTAINERS
+) -> dict[str, object]:
+    """The JSON object that ``body`` is.
 
-    Raises :class:`RequestTooLarge`, or :class:`MalformedRequest` for anything that is not exactly one JSON document.
+    Raises :class:`RequestTooLarge`, or :class:`MalformedRequest` for anything that is not exactly one JSON object.
     """
     if len(body) > max_bytes:
         raise RequestTooLarge
     if body.count(b"{") + body.count(b"[") > max_containers:
         raise MalformedRequest(f"more than {max_containers} JSON containers")
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        return read_json_object(body)
+    except Malformed as error:
         # `from None`: the decoder's error carries the whole document.
-        raise MalformedRequest("the body is not JSON in UTF-8") from None
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise MalformedRequest("the body repeats a member")
-    return members
-
-
-def _no_constant(name: str) -> object:
-    raise MalformedRequest(f"{name} is not JSON")
+        raise MalformedRequest(f"the body is {error.detail}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from service.aws import error_code, to_item, unavailable_on_failure
+from service.aws import error_code, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Unavailable
 from service.tables.revocations import PUBLICATION
 from service.telemetry.decisions import count, log_unavailable
@@ -64,34 +64,26 @@ class DynamoDBPublishDebounce:
         moment = _milliseconds(now)
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own marker
         row = {**_PLACE, "at": moment, "expires_at": int(now) + _KEPT, "placed_by": attempt}
-        with unavailable_on_failure("dynamodb:PutItem revocations"):
-            try:
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=to_item(row),
-                    ConditionExpression="attribute_not_exists(app) OR #at <= :stale OR placed_by = :attempt",
-                    ExpressionAttributeNames={"#at": "at"},
-                    ExpressionAttributeValues=to_item({":stale": moment - _milliseconds(STALE), ":attempt": attempt}),
-                )
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        return write_conditionally(
+            "dynamodb:PutItem revocations",
+            self.client.put_item,
+            TableName=self.table,
+            Item=to_item(row),
+            ConditionExpression="attribute_not_exists(app) OR #at <= :stale OR placed_by = :attempt",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues=to_item({":stale": moment - _milliseconds(STALE), ":attempt": attempt}),
+        )
 
     def withdraw(self, now: float) -> None:
-        with unavailable_on_failure("dynamodb:DeleteItem revocations"):
-            try:
-                self.client.delete_item(
-                    TableName=self.table,
-                    Key=to_item(_PLACE),
-                    ConditionExpression="#at = :at",
-                    ExpressionAttributeNames={"#at": "at"},
-                    ExpressionAttributeValues=to_item({":at": _milliseconds(now)}),
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
+        write_conditionally(
+            "dynamodb:DeleteItem revocations",
+            self.client.delete_item,
+            TableName=self.table,
+            Key=to_item(_PLACE),
+            ConditionExpression="#at = :at",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues=to_item({":at": _milliseconds(now)}),
+        )
 
     def remove(self) -> None:
         with unavailable_on_failure("dynamodb:DeleteItem revocations"):

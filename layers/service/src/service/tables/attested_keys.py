@@ -13,9 +13,8 @@ from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.errors import BonafideError
-from botocore.exceptions import ClientError
 
-from service.aws import error_code, from_item, to_item, unavailable_on_failure
+from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
 
@@ -129,25 +128,17 @@ class DynamoDBAttestedKeys:
         unchanged = "attribute_not_exists(#noted)" if key.noted is None else "#noted.#revision = :read"
         row = {"revision": noted.revision, "record": json.dumps(noted.to_record(), separators=(",", ":"))}
         values = {":noted": row, ":app": key.app, ":read": None if key.noted is None else key.noted.revision}
-        with unavailable_on_failure("dynamodb:UpdateItem attested_keys"):
-            try:
-                self.client.update_item(
-                    TableName=self.table,
-                    Key={"key_id": {"S": key.key_id}},
-                    UpdateExpression="SET #noted = :noted",
-                    ConditionExpression=f"#app = :app AND {unchanged}",
-                    ExpressionAttributeNames={
-                        "#app": "app",
-                        "#noted": "noted",
-                        **({} if key.noted is None else {"#revision": "revision"}),
-                    },
-                    ExpressionAttributeValues=to_item(values),
-                )
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        names = {"#app": "app", "#noted": "noted", **({} if key.noted is None else {"#revision": "revision"})}
+        return write_conditionally(
+            "dynamodb:UpdateItem attested_keys",
+            self.client.update_item,
+            TableName=self.table,
+            Key={"key_id": {"S": key.key_id}},
+            UpdateExpression="SET #noted = :noted",
+            ConditionExpression=f"#app = :app AND {unchanged}",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=to_item(values),
+        )
 
     def enrolling(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that adds ``key``, and fails it when the key is known: a key enrols once.
@@ -262,7 +253,7 @@ def require_same_request(key: EnrolledKey, found: Mapping[str, Any] | None) -> N
         raise Rejected(ServiceReason.KEY_ALREADY_ENROLLED, "this key was enrolled before, by another request")
 
 
-def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> BonafideError:
+def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> BonafideError[Any]:
     """Why DynamoDB refused to renew ``key``, by the row it ``found`` (as an item) instead."""
     if not found:
         return Rejected(ServiceReason.KEY_UNKNOWN, "the key vanished between reading and writing")

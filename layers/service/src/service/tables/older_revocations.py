@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
-
-from service.aws import error_code, from_item, to_item, unavailable_on_failure
+from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
 from service.tables.blocked_keys import KEY, LISTED, listed_row, place_of
 from service.telemetry.decisions import logger
 from service.transactions import transact
@@ -126,17 +124,14 @@ class OlderRevocations:
 
     def _copy(self, row: Mapping[str, Any]) -> None:
         copy = {**row, "app": NOT_BEFORES, "revoked": row["app"]}
-        with unavailable_on_failure("dynamodb:PutItem revocations"):
-            try:
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=to_item(copy),
-                    ConditionExpression="attribute_not_exists(app) OR not_before < :moment",
-                    ExpressionAttributeValues=to_item({":moment": row["not_before"]}),
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
+        write_conditionally(
+            "dynamodb:PutItem revocations",
+            self.client.put_item,
+            TableName=self.table,
+            Item=to_item(copy),
+            ConditionExpression="attribute_not_exists(app) OR not_before < :moment",
+            ExpressionAttributeValues=to_item({":moment": row["not_before"]}),
+        )
 
     def _put(self, row: Mapping[str, Any]) -> None:
         with unavailable_on_failure("dynamodb:PutItem revocations"):

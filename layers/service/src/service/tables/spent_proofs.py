@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from bonafide_tokens.errors import Reason, Rejected
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.proof import VerifiedProof
-from botocore.exceptions import ClientError
 
-from service.aws import error_code, to_item, unavailable_on_failure
+from service.aws import to_item, write_conditionally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,18 +45,15 @@ class DynamoDBSpentProofs:
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own row
         # Kept well beyond the proof's own life, as TTL deletes when it likes and another host's clock may lag.
         row = {"nonce": name_of(proof), "expires_at": int(proof.expires_at) + KEPT_AFTER_EXPIRY, "spent_by": attempt}
-        with unavailable_on_failure("dynamodb:PutItem nonces"):
-            try:
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=to_item(row),
-                    ConditionExpression="attribute_not_exists(nonce) OR spent_by = :attempt",
-                    ExpressionAttributeValues=to_item({":attempt": attempt}),
-                )
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    raise Rejected(Reason.PROOF_REPLAYED, "this proof was spent before") from None
-                raise
+        if not write_conditionally(
+            "dynamodb:PutItem nonces",
+            self.client.put_item,
+            TableName=self.table,
+            Item=to_item(row),
+            ConditionExpression="attribute_not_exists(nonce) OR spent_by = :attempt",
+            ExpressionAttributeValues=to_item({":attempt": attempt}),
+        ):
+            raise Rejected(Reason.PROOF_REPLAYED, "this proof was spent before")
 
 
 def name_of(proof: VerifiedProof) -> str:

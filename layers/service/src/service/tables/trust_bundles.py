@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bonafide_tokens.signing import jwks
 from bonafide_tokens.trust_bundle import TrustBundle
-from botocore.exceptions import ClientError
 
-from service.aws import error_code, from_item, to_item, unavailable_on_failure
+from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
 from service.remembered import Remembered, RememberedByName
 
 if TYPE_CHECKING:
@@ -109,16 +108,13 @@ class DynamoDBTrustBundles:
             return [from_item(item) for page in pages for item in page["Items"]]
 
     def _put(self, row: Mapping[str, object]) -> bool:
-        with unavailable_on_failure("dynamodb:PutItem trust_bundles"):
-            try:
-                self.client.put_item(
-                    TableName=self.table, Item=to_item(row), ConditionExpression="attribute_not_exists(issuer)"
-                )
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        return write_conditionally(
+            "dynamodb:PutItem trust_bundles",
+            self.client.put_item,
+            TableName=self.table,
+            Item=to_item(row),
+            ConditionExpression="attribute_not_exists(issuer)",
+        )
 
 
 MEMORY: Final = 1.0

@@ -19,16 +19,14 @@ that is sent again after a 503 would be refused; and a recorded request that is 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
-from botocore.exceptions import ClientError
 
-from service.aws import error_code, from_item, to_item, unavailable_on_failure
+from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -126,20 +124,17 @@ class DynamoDBPlayRequests:
     def claim(self, challenge: OpenedChallenge) -> bool:
         # Kept for longer than the challenge is good, so that no clock of ours makes room for a second question.
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own row
-        row = {
-            "request": f"asked/{challenge.nonce}",
-            "expires_at": int(challenge.expires_at) + KEPT,
-            "asked_by": attempt,
-        }
-        with unavailable_on_failure("dynamodb:PutItem play_requests"), _unless_refused() as written:
-            self.client.put_item(
-                TableName=self.table,
-                Item=to_item(row),
-                ConditionExpression="attribute_not_exists(#request) OR released = :yes OR asked_by = :attempt",
-                ExpressionAttributeNames={"#request": "request"},
-                ExpressionAttributeValues=to_item({":yes": True, ":attempt": attempt}),
-            )
-        return bool(written)
+        expires_at = int(challenge.expires_at) + KEPT
+        row = {"request": f"asked/{challenge.nonce}", "expires_at": expires_at, "asked_by": attempt}
+        return write_conditionally(
+            "dynamodb:PutItem play_requests",
+            self.client.put_item,
+            TableName=self.table,
+            Item=to_item(row),
+            ConditionExpression="attribute_not_exists(#request) OR released = :yes OR asked_by = :attempt",
+            ExpressionAttributeNames={"#request": "request"},
+            ExpressionAttributeValues=to_item({":yes": True, ":attempt": attempt}),
+        )
 
     def release(self, challenge: OpenedChallenge) -> None:
         self._update(
@@ -198,11 +193,15 @@ class DynamoDBPlayRequests:
     def _update(self, key: dict[str, Any], expression: str, condition: str, values: Mapping[str, object]) -> bool:
         """Whether the condition held, and the row was changed."""
         given: Any = {"ExpressionAttributeValues": to_item(values)} if values else {}
-        with unavailable_on_failure("dynamodb:UpdateItem play_requests"), _unless_refused() as written:
-            self.client.update_item(
-                TableName=self.table, Key=key, UpdateExpression=expression, ConditionExpression=condition, **given
-            )
-        return bool(written)
+        return write_conditionally(
+            "dynamodb:UpdateItem play_requests",
+            self.client.update_item,
+            TableName=self.table,
+            Key=key,
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            **given,
+        )
 
     def pause(self, package: str, *, until: float, now: float) -> None:
         with unavailable_on_failure("dynamodb:UpdateItem play_requests"):
@@ -226,18 +225,6 @@ class DynamoDBPlayRequests:
 
 
 _OPENING: Final = "SET broken_until = :until, broken_times = :times"
-
-
-@contextmanager
-def _unless_refused() -> Iterator[list[bool]]:
-    """Yields a list that has a member afterwards, unless the write inside was refused for its condition."""
-    written: list[bool] = []
-    try:
-        yield written
-        written.append(True)
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
 
 
 def day_of(now: float) -> int:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
-from botocore.exceptions import ClientError
 
-from service.aws import error_code, from_item, to_item, unavailable_on_failure
+from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -85,14 +84,8 @@ class DynamoDBStatusLists:
         if row.revision > 1:
             previous = to_item({":previous": row.revision - 1})
             condition = {"ConditionExpression": "revision = :previous", "ExpressionAttributeValues": previous}
-        with unavailable_on_failure("dynamodb:PutItem endorsements"):
-            try:
-                self.client.put_item(TableName=self.table, Item=item, **condition)
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        what = "dynamodb:PutItem endorsements"
+        return write_conditionally(what, self.client.put_item, TableName=self.table, Item=item, **condition)
 
 
 def packed(content: bytes) -> bytes:

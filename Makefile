@@ -109,7 +109,7 @@ template: setup ## Template checks: cfn-lint and sam validate
 	@for template in $(TEMPLATES); do $(SAM) validate --lint --region eu-central-1 --template $$template > /dev/null || exit 1; done
 
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=25 --durations-min=4 \
 		-m "not exhaustive and not deploy$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
 
 coverage: setup ## Which lines of each room the unit tests run; fails where a room is below its floor

@@ -34,7 +34,7 @@ def what_is_new(registration: Registration, artefact: Artefact) -> tuple[str, ..
 
 
 def with_artefact(registration: Registration, artefact: Artefact, *, new_identity: bool = False) -> Registration:
-    """``registration`` with the artefact's names and signers beside those that stand.
+    """``registration`` with the artefact's names and signers added to the registered ones.
 
     Raises :class:`OperatorError` when the artefact brings anything new (:func:`what_is_new`), unless ``new_identity``
     says that a person has seen what it is and means it: neither a repackaged copy in the wrong folder nor a signer that

@@ -150,7 +150,7 @@ def local_stack(layout: Layout) -> Deployment:
 def _not_running(layout: Layout) -> str:
     named = f" {layout.name}" if layout.name and layout.run_folder == layout.stacks / layout.name else ""
     others = [f"--name {name}" if name else "no --name" for name in layout.running()]
-    hint = f" Others of this checkout say that they run ({', '.join(others)})." if others else ""
+    hint = f" Other stacks of this checkout may be running ({', '.join(others)})." if others else ""
     return (
         f"The local stack{named} is not running: start it with `bonafide local up`, or name a deployed one with "
         f"--stack.{hint}"

@@ -63,7 +63,7 @@ class Builds:
     clock: Callable[[], float] = time.time
 
     def put(self, app: str, build: Build) -> Build:
-        """Register a build, or join another artefact to it. The app must be registered.
+        """Register a build, or add another artefact to it. The app must be registered.
 
         Raises :class:`OperatorError`. The row is written before the app says that it has builds, so that no renewal in
         between finds its build unknown.

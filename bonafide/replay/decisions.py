@@ -105,7 +105,7 @@ def batches(parts: Iterable[Part], size: int = RANGE) -> list[tuple[Part, ...]]:
 
 
 def read_part(part: Part, s3: Callable[[], Any], progress: Callable[[int], None]) -> Iterator[str | None]:
-    """The lines of a part, ``None`` for each that cannot be read. ``progress`` hears of bytes, as they are read."""
+    """The lines of a part, ``None`` for each that cannot be read. ``progress`` is called with the bytes read."""
     if part.bucket is not None:
         yield from _read_object(part, s3(), progress)
         return

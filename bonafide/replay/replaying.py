@@ -71,7 +71,7 @@ def replay(
     region: str | None = None,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> Replayed:
-    """Replay all parts. ``progress`` hears of the bytes read so far. With one process nothing is started."""
+    """Replay all parts. ``progress`` is called with the bytes read so far. With one process nothing is started."""
     compressed = any(part.end is None for part in parts)
     groups = batches(parts, RANGE // _GZIP_RATIO if compressed else RANGE)
     replayed = Replayed(order.begin().take_tally(), processes=min(processes, len(groups)) or 1)

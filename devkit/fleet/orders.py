@@ -128,7 +128,7 @@ def _stolen(scene: Scene) -> Iterator[Answer]:
 
 
 @hostile(
-    "thief", "a stolen token at the orders backend, a proof by his own key", NO_PROOF, FORBIDDEN, needs_orders=True
+    "thief", "a stolen token at the orders backend, a proof by another key", NO_PROOF, FORBIDDEN, needs_orders=True
 )
 def _own_key(scene: Scene) -> Iterator[Answer]:
     token = scene.client.attest(scene.install(app=STOREFRONT_APP)).token

@@ -88,7 +88,7 @@ class Context:
 
 def _serve_lines(handler: str) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # print() of a handler belongs into the log
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # print() of a handler belongs in the log
     sys.stdout = sys.stderr
     os.environ.pop("AWS_LAMBDA_FUNCTION_TIMEOUT", None)
     serve: Callable[[Any, Context], Any] | None = None

@@ -169,7 +169,7 @@ def _require_not_enrolled(
     endorsements: VendorEndorsements,
     now: float,
 ) -> None:
-    """Raise that the key is enrolled or blocked, if it is, in the place of "the challenge has expired".
+    """Raise that the key is enrolled or blocked, if it is, instead of "the challenge has expired".
 
     An app that never heard that its key enrolled comes back too late. With another challenge it could not do better,
     as an iPhone does not attest the same key again; it must renew.

@@ -120,7 +120,7 @@ class CertificateTemplate:
         return replace(self, extensions=tuple(e for e in self.extensions if e.oid != oid))
 
     def with_extension(self, extension: Extension) -> CertificateTemplate:
-        """The same template with ``extension`` in the place of the one with its OID, or added at the end."""
+        """The same template with ``extension`` in place of the one with its OID, or added at the end."""
         extensions = tuple(extension if e.oid == extension.oid else e for e in self.extensions)
         return replace(self, extensions=extensions if extension in extensions else (*extensions, extension))
 

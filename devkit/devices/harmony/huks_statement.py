@@ -61,7 +61,7 @@ class StatementDraft:
         return sequence(integer(self.version), *(claim.encode() for claim in self.claims))
 
     def with_claim(self, claim: Claim) -> StatementDraft:
-        """``claim`` in the place of the one of its kind, or added at the end."""
+        """``claim`` in place of the one of its kind, or added at the end."""
         claims = tuple(claim if held.oid == claim.oid else held for held in self.claims)
         return replace(self, claims=claims if claim in claims else (*claims, claim))
 

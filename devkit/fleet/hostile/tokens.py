@@ -47,7 +47,7 @@ def _stolen(scene: Scene) -> Iterator[Answer]:
     yield scene.client.call(*_WRITE, token=token)
 
 
-@hostile("thief", "a stolen token, a proof by his own key", NO_PROOF)
+@hostile("thief", "a stolen token, a proof by another key", NO_PROOF)
 def _own_key(scene: Scene) -> Iterator[Answer]:
     _, token = scene.token()
     yield scene.client.call_with_proof(*_WRITE, scene.install(), token)
@@ -89,7 +89,7 @@ def _old_proof(scene: Scene) -> Iterator[Answer]:
     yield scene.client.call(*_WRITE, token=token, proof=proof)
 
 
-@hostile("forger", "a token signed by his own key, under our kid", INVALID)
+@hostile("forger", "a token signed by another key, under our kid", INVALID)
 def _forged(scene: Scene) -> Iterator[Answer]:
     _, token = scene.token()
     header, payload = _parts(token)

@@ -93,7 +93,7 @@ class Reason(StrEnum):
 
     # Attested keys.
     KEY_UNKNOWN = "key-unknown"  # reinstalled, restored or expired: not fraud
-    KEY_OTHER_PLATFORM = "key-other-platform"  # renewal in a format that would get round the key's own rules
+    KEY_OTHER_PLATFORM = "key-other-platform"  # renewal in a format that would bypass the key's own rules
 
     # Client policies, as the app reads them.
     CLIENT_POLICY_INVALID = "client-policy-invalid"  # not signed by the root key: an attacker switches detectors off

@@ -63,8 +63,8 @@ def verify_presented(
     ``audience`` is the API that the token must be for; ``None`` for the token's issuer, who is in no audience and is
     addressed by its issuer name. ``skew`` is how many seconds clocks may differ; ``minimum_tier`` the lowest tier that
     will do; ``nonce_key`` the secret of the nonces that proofs must carry, if any. A proof that comes is checked, also
-    where none is needed. ``remembered`` saves verifying a token again; ``on_token`` hears a verified token at once,
-    so that what is refused afterwards can be logged with its key.
+    where none is needed. ``remembered`` saves verifying a token again; ``on_token`` is called with a verified token at
+    once, so that what is refused afterwards can be logged with its key.
 
     Raises :class:`Malformed` or :class:`Rejected`; :func:`~bonafide_tokens.refusals.refusal_of` says what to answer.
     """

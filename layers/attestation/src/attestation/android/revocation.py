@@ -76,7 +76,7 @@ def parse_status_list(data: bytes, *, fetched_at: float) -> StatusList:
 
     Serials are read in either case, padded or not. One that is listed twice is one entry, and the stricter status
     counts; one without a status is revoked. A name that is no serial number is kept and counted, unless most of them
-    are such: then it is another document. Members beside these are ignored. What is not JSON, or has no object of
+    are such: then it is another document. Other members are ignored. What is not JSON, or has no object of
     entries, is refused whole, and the caller keeps the last good list.
     Raises :class:`EndorsementsUnavailable` (``endorsements-malformed``).
     """

@@ -40,7 +40,7 @@ class SignalHistory:
     details: Mapping[str, str] = field(default_factory=dict)
 
     def recalled(self, claims: Claims) -> Claims:
-        """The stored ``claims``, with the noted verdict in the place of one that is not newer by its vendor's clock."""
+        """The stored ``claims``, with the noted verdict in place of one that is not newer by its vendor's clock."""
         return claims if self.claims is None else _with_verdict(claims, _later(_verdict(claims), _verdict(self.claims)))
 
     def reminded(self, client_data: ClientData, *, now: float, memory: float) -> ClientData:

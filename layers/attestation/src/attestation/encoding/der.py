@@ -87,7 +87,7 @@ def _tag(data: bytes, position: int, end: int) -> tuple[int, int]:
         position += 1
         tag = tag << 8 | octet
         if not octet & 0x80:
-            # Minimal form: no leading zero group, and low numbers belong into one octet.
+            # Minimal form: no leading zero group, and low numbers belong in one octet.
             if data[first] == 0x80 or (position - first == 1 and octet < 31):
                 break
             return tag, position

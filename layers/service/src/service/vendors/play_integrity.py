@@ -39,7 +39,7 @@ ASKING: Final = 4.0
 """Seconds that must be left to ask Google."""
 
 _SETTLING: Final = 2.0
-"""Seconds of them that stay for what comes after: noting how it ended, and settling."""
+"""Seconds of them kept for what comes after: noting how it ended, and the redemption."""
 
 _FRESH: Final = 240.0
 _MAX_APPS: Final = 256

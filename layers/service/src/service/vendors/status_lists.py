@@ -51,7 +51,7 @@ class StatusLists(Protocol):
         ...
 
     def replace(self, row: StoredStatusList) -> bool:
-        """Store ``row`` in the place of the revision before its own. False when another process was faster."""
+        """Store ``row`` in place of the revision before its own. False when another process was faster."""
         ...
 
 

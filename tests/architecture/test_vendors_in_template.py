@@ -36,7 +36,7 @@ def test_simulator_is_for_stage_dev_alone() -> None:
     """Its CA keys are public; the settings have the same lock."""
     template(Stage="dev", OpenHarmonySimulatorRoot="AA==")
     for stage in ("staging", "prod"):
-        with pytest.raises(TemplateError, match="anybody can attest"):
+        with pytest.raises(TemplateError, match="anyone can attest"):
             template(Stage=stage, OpenHarmonySimulatorRoot="AA==")
 
 

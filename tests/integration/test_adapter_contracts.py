@@ -48,7 +48,7 @@ def test_registered_app_is_found_as_it_was_registered(world: World) -> None:
 
 
 def test_app_without_audiences_has_none(world: World) -> None:
-    """It takes the stack's default, which the mint knows."""
+    """It takes the stack's default, which the token issuer knows."""
     world.register(Registration(app="shop", apple_app_ids=(APP_ID,)))
     found = world.apps.find("shop")
     assert found is not None

@@ -47,7 +47,7 @@ def test_identical_requests_at_once_enrol_one_key_and_all_get_its_token(race: Ra
 
 
 def test_of_requests_that_differ_by_a_byte_one_enrols(race: Race) -> None:
-    """The others are told to renew: their key is known, whoever of them was first."""
+    """The others are told to renew: their key is known, whichever of them was first."""
     for played in range(1, ROUNDS + 1):
         event = attestation(race, new_installation())
         answers = race.run(race.appraise, [changed(event, spaces) for spaces in range(RACERS)])

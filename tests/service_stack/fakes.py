@@ -282,7 +282,7 @@ class MemorySpentProofs(Switch):
 
 @dataclass
 class MemoryPublicationRequests:
-    """:class:`service.keys.publish_debounce.PublicationRequests`: when somebody asked."""
+    """:class:`service.keys.publish_debounce.PublicationRequests`: when a publication was requested."""
 
     asked: list[float] = field(default_factory=list)
 

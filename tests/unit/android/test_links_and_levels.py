@@ -148,7 +148,7 @@ def test_issuer_that_names_another_issuer_is_refused(release: str, index: int) -
     [(sequence(), ()), (sequence(integer(1)), ()), (b"\x00", (CRL_POINTER,)), (b"", (CRL_POINTER,))],
 )
 def test_crl_pointer_of_a_leaf_is_looked_at_for_its_form_alone(value: bytes, findings: tuple[str, ...]) -> None:
-    """Nobody follows it; Huawei's of one zero octet is remarkable."""
+    """No verifier follows it; Huawei's of one zero octet is remarkable."""
     draft = Scene.default(RKP).draft
     leaf = draft.leaf.with_extension(Extension("2.5.29.31", value))
     assert Question.of(replace(draft, leaf=leaf).chain()).ask().findings == findings

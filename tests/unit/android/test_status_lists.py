@@ -63,7 +63,7 @@ MINTED: dict[str, tuple[str, dict[str, str], int]] = {
         {KEYBOX: "REVOKED"},
         0,
     ),
-    "a serial taken back by a word that nobody knows": (
+    "a serial taken back by an unknown word": (
         f'{{"{KEYBOX}": {{"status": "REVOKED"}}, "{KEYBOX}": {{"status": "ACTIVE"}}}}',
         {KEYBOX: "REVOKED"},
         0,

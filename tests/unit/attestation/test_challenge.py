@@ -114,7 +114,7 @@ def test_wrong_amount_of_chance_is_our_own_mistake(size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "A" * 63, "A" * 65, "A" * 1_000_000])
 def test_text_of_another_length_costs_nothing(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody may send one, and a megabyte would have to be decoded and hashed."""
+    """Anyone may send one, and a megabyte would have to be decoded and hashed."""
 
     def decoded(_: str) -> bytes:
         raise AssertionError("decoded")

@@ -260,7 +260,7 @@ def _android(**changes: Any) -> Claims:
     ],
 )
 def test_hardware_that_booted_something_else_is_a_signal(changes: dict[str, Any], signals: dict[str, str]) -> None:
-    """Unlocked, or a system that nobody listed: root, says the hardware."""
+    """Unlocked, or a system that is not listed: root, says the hardware."""
     found = facts_of(context(_android(**changes))).context["signals"]
     assert found == {name: {"source": source, "reported": False} for name, source in signals.items()}
 

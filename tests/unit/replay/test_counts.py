@@ -164,7 +164,7 @@ def test_near_misses_are_counted_by_what_nearly_refused() -> None:
 def test_group_of_more_keys_is_nearer_then_that_of_more_decisions(
     heavier: list[tuple[str, int]], lighter: list[tuple[str, int]]
 ) -> None:
-    """Nobody is nearer for renewing more often."""
+    """No key is nearer for renewing more often."""
     misses = Misses(3)
     for name, keys in (("z", heavier), ("a", lighter)):
         group = misses.group(2, (name,))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS: Final = 5
-"""How often a transaction that met another one is tried. Beyond that the client hears ``try-later``."""
+"""How often a transaction that met another one is tried. Beyond that the client is told ``try-later``."""
 
 _WHAT: Final = "dynamodb:TransactWriteItems"
 
@@ -31,7 +31,7 @@ _WHAT: Final = "dynamodb:TransactWriteItems"
 class Redemption(Protocol):
     """Writes the outcome of a successful attestation or renewal.
 
-    Raises :class:`Rejected` when somebody else was faster or the key may not renew, and
+    Raises :class:`Rejected` when another request was faster or the key may not renew, and
     :class:`~service.errors.Unavailable` when it cannot be known now; in both cases nothing was written by us.
     """
 

@@ -105,7 +105,7 @@ class AttestedKeys(Protocol):
     def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         """Write ``noted`` on a key that was read as ``key``, and nothing else: no nonce, no counter, no date.
 
-        False when the key is gone or somebody else noted something since it was read. Raises
+        False when the key is gone or another request noted something since it was read. Raises
         :class:`~service.errors.Unavailable`.
         """
         ...

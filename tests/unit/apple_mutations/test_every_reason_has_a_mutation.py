@@ -25,7 +25,7 @@ _APPLE_MODULES = (
 _APPLE_FUNCTIONS = {
     "endorsements.py": {"require_anchors"},
     "encoding/jose.py": {"public_key_from_point"},
-    "verify.py": {"verify", "_apple", "_required"},
+    "verify.py": {"verify", "_registered", "_required"},
 }
 """Modules that serve other formats too: only these functions of theirs take part."""
 

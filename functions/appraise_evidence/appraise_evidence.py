@@ -16,7 +16,6 @@ from attestation.client_data import ClientData, parse_client_data
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
 from bonafide_tokens.jose import b64url_decode, b64url_encode
-from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
 from service.edge.http import Call, Wiring, endpoint, json_members
 from service.edge.request_fields import App, ClientDataText, EvidenceList
@@ -24,22 +23,18 @@ from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
 from service.keys.key_ring import KeyRing
-from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
-from service.policies.store import DynamoDBPolicies
-from service.redemption import DynamoDBRedemption, Redemption
+from service.redemption import Redemption
 from service.settings import AppraiseEvidenceSettings, read_settings
-from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
-from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, Enrolment
+from service.tables.apps import Apps, RegisteredApp
+from service.tables.attested_keys import AttestedKeys, EnrolledKey, Enrolment
 from service.tables.device_bound import DeviceBound
-from service.tables.known_builds import Builds, DynamoDBBuilds
-from service.tables.nonces import DynamoDBNonces
-from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord, count
 from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_integrity import PlayIntegrity
-from service.vendors.wiring import play_integrity, vendor_endorsements
+from service.wiring import judging, token_key_ring
 
 ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
 """Evidence that proves a new key."""
@@ -202,37 +197,10 @@ def _note_caller(record: DecisionRecord, app: str, evidence: EvidenceSet, client
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(AppraiseEvidenceSettings, env)
-    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table)
-    key_ring = KeyRing(
-        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
-        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
-        frozenset(Purpose),
-    )
+    key_ring = token_key_ring(settings)
+    device_bound = DeviceBound(settings.play_requests_table, settings.enrolments_per_device_day)
     return Wiring(
-        collaborators={
-            "apps": DynamoDBApps(dynamodb(), settings.apps_table),
-            "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
-            "key_ring": key_ring,
-            "attested_keys": attested_keys,
-            "redemption": DynamoDBRedemption(
-                dynamodb(),
-                DynamoDBNonces(dynamodb(), settings.nonces_table),
-                attested_keys,
-                device_bound=DeviceBound(settings.play_requests_table, settings.enrolments_per_device_day),
-            ),
-            "token_issuer": TokenIssuer(
-                key_ring=key_ring,
-                issuer=settings.token_issuer,
-                default_audience=settings.token_audience,
-                token_lifetime=settings.token_lifetime_seconds,
-                challenge_lifetime=settings.challenge_lifetime_seconds,
-            ),
-            "endorsements": vendor_endorsements(settings),
-            "play": play_integrity(settings),
-            "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
-            "challenge_lifetime": settings.challenge_lifetime_seconds,
-            "key_idle": settings.key_idle_days * 86_400,
-        },
+        collaborators=judging(settings, key_ring, device_bound),
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,

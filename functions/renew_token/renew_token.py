@@ -18,7 +18,7 @@ from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
 from attestation.reverify import reverify
 from bonafide_tokens.jose import b64url_decode
-from service.aws import dynamodb, functions, kms
+from service import wiring
 from service.edge.gateway import RequestModel
 from service.edge.http import Wiring, endpoint
 from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
@@ -26,30 +26,22 @@ from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
 from service.keys.key_ring import KeyRing
-from service.keys.kms import KmsWrappingKey
 from service.keys.publish_debounce import (
-    INVOKING_TIMEOUT,
-    DynamoDBPublishDebounce,
-    InvokedRequests,
     PublicationRequests,
 )
-from service.keys.rule_blocks import block_best_effort
+from service.keys.rule_blocks import block_best_effort, wire_blocking
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
-from service.policies.store import DynamoDBPolicies
-from service.redemption import DynamoDBRedemption, Redemption
+from service.redemption import Redemption
 from service.settings import RenewTokenSettings, read_settings
 from service.signal_history import note_best_effort
-from service.tables.apps import Apps, DynamoDBApps
-from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys
-from service.tables.blocking import Blocking, DynamoDBBlocking
-from service.tables.known_builds import Builds, DynamoDBBuilds
-from service.tables.nonces import DynamoDBNonces
-from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.apps import Apps
+from service.tables.attested_keys import AttestedKeys
+from service.tables.blocking import Blocking
+from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord
 from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_integrity import PlayIntegrity
-from service.vendors.wiring import play_integrity, vendor_endorsements
 
 RENEWING: Final = (AppleAssertion, KeySignature)
 """Evidence that proves possession of an enrolled key."""
@@ -187,41 +179,9 @@ def renew(
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(RenewTokenSettings, env)
-    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table)
-    key_ring = KeyRing(
-        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
-        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
-        frozenset(Purpose),
-    )
+    key_ring = wiring.token_key_ring(settings)
     return Wiring(
-        collaborators={
-            "apps": DynamoDBApps(dynamodb(), settings.apps_table),
-            "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
-            "attested_keys": attested_keys,
-            "key_ring": key_ring,
-            "redemption": DynamoDBRedemption(
-                dynamodb(), DynamoDBNonces(dynamodb(), settings.nonces_table), attested_keys
-            ),
-            "token_issuer": TokenIssuer(
-                key_ring=key_ring,
-                issuer=settings.token_issuer,
-                default_audience=settings.token_audience,
-                token_lifetime=settings.token_lifetime_seconds,
-                challenge_lifetime=settings.challenge_lifetime_seconds,
-            ),
-            "endorsements": vendor_endorsements(settings),
-            "play": play_integrity(settings),
-            "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
-            "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
-            "publication": InvokedRequests(
-                DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
-                functions(INVOKING_TIMEOUT),
-                settings.rotate_signing_key_function,
-            ),
-            "challenge_lifetime": settings.challenge_lifetime_seconds,
-            "key_idle": settings.key_idle_days * 86_400,
-            "signal_memory": settings.signal_memory_seconds,
-        },
+        collaborators={**wiring.judging(settings, key_ring), **wire_blocking(settings)},
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,

@@ -26,7 +26,7 @@ from bonafide_tokens.proof import VerifiedProof
 from bonafide_tokens.signed_body import content_digest
 from bonafide_tokens.token import VerifiedToken
 from pydantic import Field
-from service.aws import dynamodb, functions, kms
+from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
 from service.edge.http import Call, Wiring, endpoint
 from service.edge.json_body import MalformedRequest, read_json
@@ -36,18 +36,15 @@ from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.own_bundle import OwnTrustBundle
 from service.keys.publish_debounce import (
-    INVOKING_TIMEOUT,
-    DynamoDBPublishDebounce,
-    InvokedRequests,
     PublicationRequests,
 )
-from service.keys.rule_blocks import block_by_rules
+from service.keys.rule_blocks import block_by_rules, wire_blocking
 from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.settings import ReportSignalSettings, read_settings
 from service.signal_history import note_best_effort
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey
-from service.tables.blocking import Blocking, DynamoDBBlocking
+from service.tables.blocking import Blocking
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
@@ -224,16 +221,10 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
-            "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
-            "publication": InvokedRequests(
-                DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
-                functions(INVOKING_TIMEOUT),
-                settings.rotate_signing_key_function,
-            ),
+            **wire_blocking(settings),
             "token_header": settings.token_header,
             "proof_header": settings.proof_header,
             "external_origin": settings.external_origin,
-            "signal_memory": settings.signal_memory_seconds,
         },
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from attestation.appraisal.result import Finding
 
+from service.aws import dynamodb, functions
 from service.errors import Unavailable
-from service.keys.publish_debounce import PublicationRequests
+from service.keys.publish_debounce import (
+    INVOKING_TIMEOUT,
+    DynamoDBPublishDebounce,
+    InvokedRequests,
+    PublicationRequests,
+)
+from service.settings import RenewTokenSettings, ReportSignalSettings
 from service.tables.blocked_keys import BY_RULE
-from service.tables.blocking import Blocking, BlockingRefused, KeyNotKnown
+from service.tables.blocking import Blocking, BlockingRefused, DynamoDBBlocking, KeyNotKnown
 from service.telemetry.decisions import count, log_unavailable, log_unexpected, logger
 
 
@@ -77,3 +85,16 @@ def block_best_effort(
     except Exception as error:  # the client is owed its refusal
         log_unexpected(error, request_id)
         count("BlockLost")
+
+
+def wire_blocking(settings: RenewTokenSettings | ReportSignalSettings) -> dict[str, Any]:
+    """What blocks a key by a rule, has that published, and remembers signals."""
+    return {
+        "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
+        "publication": InvokedRequests(
+            DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
+            functions(INVOKING_TIMEOUT),
+            settings.rotate_signing_key_function,
+        ),
+        "signal_memory": settings.signal_memory_seconds,
+    }

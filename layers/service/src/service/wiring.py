@@ -1,0 +1,85 @@
+"""Wiring of what the two judging functions share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.aws import dynamodb, kms
+from service.keys.key_ring import KeyRing
+from service.keys.kms import KmsWrappingKey
+from service.keys.token_issuer import TokenIssuer
+from service.policies.active import ActivePolicies
+from service.policies.store import DynamoDBPolicies
+from service.redemption import DynamoDBRedemption
+from service.settings import JudgingSettings
+from service.tables.apps import DynamoDBApps
+from service.tables.attested_keys import DynamoDBAttestedKeys
+from service.tables.device_bound import DeviceBound
+from service.tables.known_builds import DynamoDBBuilds
+from service.tables.nonces import DynamoDBNonces
+from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.vendors.app_secrets import DynamoDBAppSecrets
+from service.vendors.endorsements import VendorEndorsements
+from service.vendors.play_decoder import GooglePlayDecoder
+from service.vendors.play_integrity import PlayIntegrity, PlaySecrets
+from service.vendors.play_requests import DynamoDBPlayRequests
+from service.vendors.status_lists import DynamoDBStatusLists
+
+
+def judging(settings: JudgingSettings, key_ring: KeyRing, device_bound: DeviceBound | None = None) -> dict[str, Any]:
+    """What enrolments and renewals have in common. Raises :class:`~service.settings.SettingsError`."""
+    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table)
+    nonces = DynamoDBNonces(dynamodb(), settings.nonces_table)
+    return {
+        "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+        "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
+        "key_ring": key_ring,
+        "attested_keys": attested_keys,
+        "redemption": DynamoDBRedemption(dynamodb(), nonces, attested_keys, device_bound=device_bound),
+        "token_issuer": TokenIssuer(
+            key_ring=key_ring,
+            issuer=settings.token_issuer,
+            default_audience=settings.token_audience,
+            token_lifetime=settings.token_lifetime_seconds,
+            challenge_lifetime=settings.challenge_lifetime_seconds,
+        ),
+        "endorsements": vendor_endorsements(settings),
+        "play": play_integrity(settings),
+        "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+        "challenge_lifetime": settings.challenge_lifetime_seconds,
+        "key_idle": settings.key_idle_days * 86_400,
+    }
+
+
+def token_key_ring(settings: JudgingSettings) -> KeyRing:
+    """The keys that open challenges and sign tokens."""
+    return KeyRing(
+        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
+        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        frozenset(Purpose),
+    )
+
+
+def vendor_endorsements(settings: JudgingSettings) -> VendorEndorsements:
+    """The roots of this stage, and the status list from the table. Raises :class:`~service.settings.SettingsError`."""
+    return VendorEndorsements(
+        roots=settings.trusted_roots(),
+        table=DynamoDBStatusLists(dynamodb(), settings.endorsements_table),
+        max_age=settings.endorsements_max_age_seconds,
+        on_stale=settings.on_endorsements_stale,
+    )
+
+
+def play_integrity(settings: JudgingSettings) -> PlayIntegrity:
+    """Play Integrity with the secrets of this stack's apps; nothing is read or unwrapped yet."""
+    return PlayIntegrity(
+        secrets=PlaySecrets(
+            DynamoDBAppSecrets(dynamodb(), settings.app_secrets_table),
+            KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        ),
+        decoder=GooglePlayDecoder(settings.play_decode_endpoint),
+        requests=DynamoDBPlayRequests(dynamodb(), settings.play_requests_table),
+        daily_quota=settings.play_daily_quota,
+        enrolment_reserve=settings.play_enrolment_reserve,
+        on_unavailable=settings.on_play_unavailable,
+    )

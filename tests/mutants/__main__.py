@@ -43,11 +43,12 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="try none, tell what is known")
     parser.add_argument("--write", action="store_true", help="write tests/mutants/mutants.txt")
     arguments = parser.parse_args()
-    WORK.mkdir(parents=True, exist_ok=True)
+    places = WORK / "places"
+    places.mkdir(parents=True, exist_ok=True)
     tree = _copy()
     print(f"Choosing {arguments.number} mutants of {len(target_files())} modules, seed {arguments.seed}", flush=True)
     results = Results.read(WORK / "results.jsonl")
-    taken = [m for m in _chosen(arguments.number, arguments.seed) if m.path.startswith(tuple(arguments.under))]
+    taken = [m for m in chosen(arguments.number, arguments.seed, places) if m.path.startswith(tuple(arguments.under))]
     if not arguments.report:
         seen = _functions_run(tree, arguments.tests)
         laboratory = Laboratory(tree, RelevantTests(seen["tests"], tree, arguments.seconds))
@@ -92,20 +93,6 @@ def _copy_if_new(source: Path, target: Path) -> None:
     if not target.exists() or target.read_bytes() != source.read_bytes():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-
-
-def _chosen(number: int, seed: str) -> list[Mutant]:
-    """Kept: choosing parses every module many times."""
-    here = Path(__file__).parent
-    content = b"".join(path.read_bytes() for path in [*target_files(), here / "mutant.py", here / "dropped_checks.py"])
-    key = hashlib.sha256(content + f"{number} {seed}".encode()).hexdigest()[:16]
-    kept = WORK / f"chosen-{key}.json"
-    if kept.exists():
-        return [Mutant(**members) for members in json.loads(kept.read_text("utf-8"))]
-    taken = chosen(number, seed)
-    members = [{name: getattr(mutant, name) for name in Mutant.__slots__} for mutant in taken]
-    kept.write_text(json.dumps(members), "utf-8")
-    return taken
 
 
 def _functions_run(tree: Path, tests: list[str]) -> dict[str, Any]:

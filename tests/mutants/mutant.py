@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-from tests.mutants.dropped_checks import applied, edits
+from tests.mutants.dropped_checks import Edit, applied, edits
 
 ROOT: Final = Path(__file__).parents[2]
 TARGETS: Final = (
@@ -50,14 +51,15 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an operator can change a module, and how: the mutant is made only if it is chosen."""
+    """Where an operator can change a module, and how: the mutant is made only if it is chosen. ``how`` is an edit's
+    span and text, or the number of the operator's occurrence."""
 
     path: str
     line: int
     operator: str
     text: str
     nth: int
-    make: Callable[[], str | None]
+    how: list[Any]
 
     @property
     def kind(self) -> str:
@@ -69,54 +71,94 @@ class _Place:
         told = "\n".join((seed, self.path, self.operator, self.text, str(self.nth)))
         return hashlib.sha256(told.encode("utf-8")).hexdigest()
 
+    def changed(self, source: str) -> str | None:
+        """The module's text with this change."""
+        if len(self.how) == 3:
+            begin, end, text = self.how
+            return applied(source, Edit(self.operator, tuple(begin), tuple(end), text))
+        try:
+            changed: str | None = mutate_code(source, get_operator(f"core/{self.operator}")(), self.how[0])
+        except AttributeError:  # its ExceptionReplacer does not know names with dots
+            return None
+        return changed
+
+
+class _Module:
+    """One module's places, and the mutants made of it. Both take minutes for all modules: they are kept in ``folder``
+    for as long as neither the module nor these tools change."""
+
+    def __init__(self, path: Path, root: Path, folder: Path) -> None:
+        self.source = path.read_text("utf-8")
+        tools = b"".join((Path(__file__).parent / name).read_bytes() for name in ("mutant.py", "dropped_checks.py"))
+        name = path.relative_to(root).as_posix()
+        digest = hashlib.sha256(tools + name.encode() + self.source.encode("utf-8")).hexdigest()[:16]
+        self._file = folder / f"{digest}.json"
+        kept = json.loads(self._file.read_text("utf-8")) if self._file.exists() else None
+        self.places = [_Place(*place) for place in kept["places"]] if kept else list(_places(name, self.source))
+        self._made: dict[str, list[Any] | None] = kept["made"] if kept else {}
+
+    def mutant(self, place: _Place) -> Mutant | None:
+        """The mutant, if its program differs when it runs: a change to an annotation, or to what only type checkers
+        see, makes none."""
+        key = place.rank("made")
+        if key not in self._made:
+            self._made[key] = self._make(place)
+        made = self._made[key]
+        return None if made is None else Mutant(*made)
+
+    def keep(self) -> None:
+        """For the next time."""
+        places = [[getattr(place, name) for name in _Place.__slots__] for place in self.places]
+        self._file.write_text(json.dumps({"places": places, "made": self._made}), "utf-8")
+
+    def _make(self, place: _Place) -> list[Any] | None:
+        if "TYPE_CHECKING" in place.text:
+            return None
+        changed = place.changed(self.source)
+        try:
+            if changed is None or _program(self.source) == _program(changed):
+                return None
+        except SyntaxError:
+            return None
+        return [place.path, *_difference(self.source, changed, place.operator), place.nth, changed]
+
 
 def target_files(root: Path = ROOT) -> list[Path]:
     """The modules that are mutated."""
     return sorted(path for pattern in TARGETS for path in root.glob(pattern) if path.name != "__init__.py")
 
 
-def chosen(number: int, seed: str, root: Path = ROOT) -> list[Mutant]:
+def chosen(number: int, seed: str, folder: Path, root: Path = ROOT) -> list[Mutant]:
     """``number`` mutants: at most one for each line and kind of change, so that an operator with many replacements does
-    not outweigh a dropped check; the seed decides which."""
+    not outweigh a dropped check; the seed decides which. ``folder`` keeps what was found for the next time."""
+    modules = {path.relative_to(root).as_posix(): _Module(path, root, folder) for path in target_files(root)}
     groups: dict[tuple[str, int, str], list[_Place]] = {}
-    for path in target_files(root):
-        for place in _places(path, root):
+    for module in modules.values():
+        for place in module.places:
             groups.setdefault((place.path, place.line, place.kind), []).append(place)
     taken: list[Mutant] = []
     for places in sorted(groups.values(), key=lambda group: group[0].rank(f"group {seed}")):
         if len(taken) == number:
             break
         ranked = sorted(places, key=lambda place: place.rank(seed))
-        taken += islice(filter(None, (_mutant(place, root) for place in ranked)), 1)
+        made = (modules[place.path].mutant(place) for place in ranked)
+        taken += islice(filter(None, made), 1)
+    for module in modules.values():
+        module.keep()
     return taken
 
 
-def _mutant(place: _Place, root: Path) -> Mutant | None:
-    """The mutant, if its program differs when it runs: a change to an annotation, or to what only type checkers see,
-    makes none."""
-    if "TYPE_CHECKING" in place.text:
-        return None
-    source, changed = (root / place.path).read_text("utf-8"), place.make()
-    try:
-        if changed is None or _program(source) == _program(changed):
-            return None
-    except SyntaxError:
-        return None
-    return Mutant(place.path, *_difference(source, changed, place.operator), place.nth, changed)
-
-
-def _places(path: Path, root: Path) -> Iterator[_Place]:
-    source = path.read_text("utf-8")
-    name, lines = path.relative_to(root).as_posix(), source.splitlines()
+def _places(name: str, source: str) -> Iterator[_Place]:
+    lines = source.splitlines()
     seen: Counter[tuple[str, str]] = Counter()
 
-    def place(line: int, operator: str, make: Callable[[], str | None]) -> _Place:
+    def place(line: int, operator: str, *how: object) -> _Place:
         text = lines[line - 1].strip()
         seen[operator, text] += 1
-        return _Place(name, line, operator, text, seen[operator, text], make)
+        return _Place(name, line, operator, text, seen[operator, text], list(how))
 
     for edit in edits(source):
-        yield place(edit.begin[0], edit.operator, partial(applied, source, edit))
+        yield place(edit.begin[0], edit.operator, edit.begin, edit.end, edit.text)
     nodes = list(ast_nodes(get_ast(source)))
     comparisons = [node for node in nodes if node.type == "comparison"]
     signs = [node for node in nodes if node.type == "operator"]
@@ -129,15 +171,7 @@ def _places(path: Path, root: Path) -> Iterator[_Place]:
             among = asked.get(operator.split("_")[0], nodes)
             positions = (at for node in among for at in asking.mutation_positions(node))
             for occurrence, (begin, _) in enumerate(positions):
-                yield place(begin[0], operator, partial(_by_cosmic_ray, source, full_name, occurrence))
-
-
-def _by_cosmic_ray(source: str, operator: str, occurrence: int) -> str | None:
-    try:
-        changed: str | None = mutate_code(source, get_operator(operator)(), occurrence)
-    except AttributeError:  # its ExceptionReplacer does not know names with dots
-        return None
-    return changed
+                yield place(begin[0], operator, occurrence)
 
 
 def _difference(source: str, changed: str, operator: str) -> tuple[int, str, str, str]:

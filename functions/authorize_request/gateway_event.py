@@ -117,7 +117,7 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
         full_path = path if stage == "$default" else f"/{stage}{path}"
     # What a backend resolves once more is event["path"]: the ARN's may have been cleaned up.
     raw = _text(event, "path")
-    others = (raw,) if raw != path and raw and is_ambiguous(raw) else ()
+    others = (raw,) if raw != path and is_ambiguous(raw) else ()
     url, route = _url(settings, context, path, full_path), _text(event, "resource")
     return _request(kind, event, settings, invocation_id, method, path, url, route, (api_arn, arn), others)
 

@@ -29,6 +29,10 @@ _LEFT_OUT: Final = ("VariableReplacer", "VariableInserter", "Eq_Is", "NotEq_IsNo
 """Operators that need a configuration, and those that ask whether Python interns a value."""
 
 
+_NOTHING: Final = {("strict", "False"), (None, "{}")}
+"""Arguments that say what would be so without them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """One changed module. ``line`` is where in the original; ``was`` and ``now`` are that line before and after, and
@@ -200,10 +204,8 @@ class _WhatRuns(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``zip`` is not strict unless told; the linter wants it said."""
-        node.keywords = [
-            one for one in node.keywords if not (one.arg == "strict" and ast.unparse(one.value) == "False")
-        ]
+        """``zip`` is not strict unless told; the linter wants it said. ``**{}`` is what stands for a lost argument."""
+        node.keywords = [one for one in node.keywords if (one.arg, ast.unparse(one.value)) not in _NOTHING]
         return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.arg:

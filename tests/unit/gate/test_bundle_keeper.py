@@ -362,3 +362,13 @@ def test_pauses_after_failures_double_up_to_half_a_minute(keeping: Keeping) -> N
         if keeping.server.fetches > before:
             attempts.append(second)
     assert [after - before for before, after in pairwise(attempts)][:7] == [2, 4, 8, 16, 30, 30, 30]
+
+
+def test_clock_set_back_between_two_refreshes_makes_no_bundle_older() -> None:
+    """No time has passed for the other clock, so the first moment counts on."""
+    clocks = Clocks()
+    clocks.current(NOW)
+    clocks.keeper.after_unknown_key(NOW - 10)
+    clocks.elapsed += 1
+    clocks.current(NOW - 4)
+    assert clocks.server.fetches == 2

@@ -188,6 +188,21 @@ def test_token_of_a_key_that_is_newer_than_the_bundle_passes_at_once() -> None:
     assert stand.fetches == 2
 
 
+@pytest.mark.parametrize(("build", "told"), [("3.14.1 (2718)", "3.14.1 (2718)"), (None, "")])
+def test_decision_line_says_whose_token_it_was(stand: Stand, build: str | None, told: str, log_lines: Lines) -> None:
+    """App, key, tier, build and policy version: what reports count and replays need."""
+    stand.call(Call(token=token(app_build=build)))
+    line = log_lines()[-1]
+    assert (line["app"], line["platform"], line["key_id"], line["tier"]) == (APP, "ios", KEY_ID, "affirming")
+    assert (line["app_build"], line["policy_version"]) == (told, 17)
+
+
+@pytest.mark.parametrize(("skew", "decision"), [(30.0, "Allow"), (5.0, "Deny")])
+def test_bundle_is_opened_with_the_skew_of_the_settings(call: Call, skew: float, decision: str) -> None:
+    """The verifier's clock may be ahead of ours by that much."""
+    assert effect(Stand(bundle(issued_at=NOW + 20), clock_skew=skew).call(call)) == decision
+
+
 def test_path_of_a_kilobyte_can_be_signed(stand: Stand) -> None:
     """Only a jti is short."""
     assert effect(stand.call(Call(path=f"/v1/{'a' * 1000}"))) == "Allow"

@@ -152,3 +152,14 @@ def test_gate_counts_a_devices_proofs_by_its_attested_key(monkeypatch: pytest.Mo
         text = token(key_id="Zmxvb2QtZmxvb2QtZmxvb2QtZmxvb2QtZmxvb2QtZmw", request_key=public_key(name), jti=name)
         assert effect(stand.call(Call(token=text, signer=name, jti=name))) == "Allow"
     assert [effect(stand.call(call)) for call in victim] == ["Deny", "Deny"]
+
+
+def test_memory_stays_bounded_when_the_device_that_held_the_most_is_gone() -> None:
+    """The device that holds the most by then makes room."""
+    memory = ReplayMemory(capacity=3)
+    assert all(admitted(memory, proof(jti, key="large")) for jti in ("1", "2", "3"))
+    later = NOW + 1000
+    for number in range(10):
+        assert admitted(memory, proof("x", key=f"small-{number}", made_at=later), now=later)
+    assert len(memory) == 3
+    assert not admitted(memory, proof("x", key="small-9", made_at=later), now=later)

@@ -108,7 +108,7 @@ class RouteRequirement(_Route):
             return False
         if self.open_ended:
             segments = segments[: len(own)]
-        return segments == own or ("*" in own and _fits(own, segments))
+        return _fits(own, segments)
 
 
 def pattern_of(segments: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:

@@ -89,7 +89,7 @@ IMPOSSIBLE = [
     'principal.key_storage == "tee" && principal.key_storage == "software"',
     'principal.key_storage == "tee" && principal.key_storage != "tee"',
     'principal.key_storage == "tee" && principal.key_storage like "s*"',
-    'principal.key_storage like "tee" && !(principal.key_storage like "te*")',
+    'principal.key_storage like "tee" && !(principal.key_storage like "t*e")',
     '["tee"].contains(principal.key_storage) && ["software"].contains(principal.key_storage)',
     '["tee", "software"].contains(principal.key_storage) && !["tee", "software"].contains(principal.key_storage)',
     'principal.app_id == "a" && principal.app_id == "b"',

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from hashlib import sha256
 from importlib.resources import files
 
 import pytest
 from attestation.encoding.certificate import certificates_from_pem
-from attestation.endorsements import pinned_endorsements
+from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 
 FOLDER = files("attestation").joinpath("trust_anchors")
 ROW = re.compile(r"^\| `([^`]+\.pem)`.*`([0-9a-f]{64})` \| `([0-9a-f]{64})` \|", re.MULTILINE)
@@ -34,3 +35,20 @@ def test_apple_roots_are_not_interchangeable() -> None:
     (attestation,), (receipt,) = endorsements.apple_attestation, endorsements.apple_receipt
     assert sha256(attestation.spki).hexdigest().startswith("1ae751fd")
     assert sha256(receipt.spki).hexdigest().startswith("9b219d0f")
+
+
+PURPOSES = [
+    member.name
+    for member in fields(Endorsements)
+    if not member.name.startswith("android_status") and member.name != "harmony_simulator"
+]
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_test_root_is_added_for_every_purpose(purpose: str) -> None:
+    """Behind the pinned ones, which stay; and not for the simulator, which has its own switch."""
+    pinned, extra = pinned_endorsements(), TrustAnchor(b"name", b"key")
+    developing = pinned.with_development_anchors([extra])
+    assert getattr(developing, purpose) == (*getattr(pinned, purpose), extra)
+    assert developing.harmony_simulator == ()
+    assert developing.android_status is None

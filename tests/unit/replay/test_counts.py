@@ -320,3 +320,9 @@ def test_event_without_a_message_is_damage(event: object) -> None:
 def test_other_lines_are_passed_over(line: str) -> None:
     """Logs hold more than decisions."""
     assert list(read_decisions(line)) == []
+
+
+def test_line_that_nests_without_end_is_damage() -> None:
+    """How deep a JSON reader goes depends on the Python; what escapes does not."""
+    with pytest.raises(DamagedRecord):
+        list(read_decisions("[" * 100_000 + '"decision"'))

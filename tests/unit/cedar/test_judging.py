@@ -261,7 +261,11 @@ def test_answer_is_remembered_by_what_is_read_and_not_by_the_key() -> None:
         policy.judge(PIXEL._replace(key_id=f"k{key}"), now=NOW)
     assert len(policy._judged) == 1
     other = PIXEL._replace(claims={**PIXEL.claims, "key_storage": "software"})
-    assert [finding.rule for finding in policy.judge(other, now=NOW)] == ["software-key"]
+    (finding,) = policy.judge(other, now=NOW)
+    assert finding.rule == "software-key"
+    older = other._replace(claims={**other.claims, "patch_age_months": 40})
+    assert finding in policy.judge(older, now=NOW)
+    assert any(again is finding for again in policy.judge(older, now=NOW)), "kept once for all answers"
     assert policy.judge(PIXEL, now=NOW) == ()
 
 

@@ -16,7 +16,7 @@ from devkit.devices.authority.android import SigningCertificate
 from devkit.devices.authority.certificate_template import Extension, basic_constraints, name
 from devkit.devices.authority.der_writer import NULL, integer, sequence
 
-from .scene import FORGED_KEY, NOW, Question, Scene, with_software
+from .scene import FORGED_KEY, NOW, Question, Scene, with_hardware, with_software
 
 FACTORY, RKP = "pixel-5", "galaxy-s24"
 PLACES = [(FACTORY, index) for index in range(3)] + [(RKP, index) for index in range(4)]
@@ -152,6 +152,20 @@ def test_crl_pointer_of_a_leaf_is_looked_at_for_its_form_alone(value: bytes, fin
     draft = Scene.default(RKP).draft
     leaf = draft.leaf.with_extension(Extension("2.5.29.31", value))
     assert Question.of(replace(draft, leaf=leaf).chain()).ask().findings == findings
+
+
+def test_device_that_says_no_creation_time_has_no_finding() -> None:
+    """The tag is optional in both lists."""
+    assert with_software(t701=None)().ask().findings == ()
+
+
+@pytest.mark.parametrize("algorithm", [kd.RSA, kd.ML_DSA])
+def test_description_of_another_algorithm_than_the_keys_is_refused(algorithm: int) -> None:
+    """Glued together, or a lying KeyMint."""
+    with pytest.raises(AttestationError) as error:
+        with_hardware(t2=integer(algorithm))().ask()
+    assert error.value.reason is Reason.KEY_MISMATCH
+    assert with_hardware(t2=integer(77))().ask().findings == (), "one that nobody knows says nothing"
 
 
 def test_batch_that_is_no_ca_is_let_in_below_a_factorys_name_alone() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from attestation.android.revocation import StatusList
@@ -21,9 +23,9 @@ PACKAGE, SIGNER = android_scene.PACKAGE, android_scene.SIGNER
 OTHER = "org.example.other"
 
 
-def _android(expected: AndroidReferenceValues | None, claims: Claims = ANDROID, **statuses: str) -> Claims:
+def _android(expected: AndroidReferenceValues | None, **statuses: str) -> Claims:
     return reverify(
-        claims,
+        ANDROID,
         reference_values=ReferenceValues(android=expected),
         endorsements=android_scene.ENDORSEMENTS.with_android_status(StatusList(statuses, android_scene.NOW)),
     )
@@ -104,9 +106,7 @@ def test_chain_is_looked_up_by_serials_and_names() -> None:
         ({"app_ids": ("old",), "app_identifiers": ("1",)}, Reason.SIGNER_MISMATCH),
     ],
 )
-def test_harmony_key_is_held_to_what_pins_its_app_today(
-    changes: dict[str, tuple[str, ...]], reason: Reason | None
-) -> None:
+def test_harmony_key_is_held_to_what_pins_its_app_today(changes: dict[str, Any], reason: Reason | None) -> None:
     """Bundle name, and app id or identifier where the owner lists any."""
     expected = replace(harmony_scene.EXPECTED, **changes)
     if reason is None:
@@ -158,11 +158,12 @@ def test_verdict_of_play_is_about_the_app_of_the_key(package: str | None, reques
 def test_verdict_beside_a_key_of_another_platform_is_refused() -> None:
     """Each verdict speaks of its own platform alone."""
     integrity = HarmonyIntegrityClaims(profile="next", checked_at=0.0, basic_integrity=True, bundle_name=KEY.app_id)
-    for refused in (
+    misplaced: tuple[Callable[[], Claims], ...] = (
         lambda: KEY.with_play(_play(None, None)),
         lambda: KEY.without_play("quota"),
         lambda: ANDROID.with_device_integrity(integrity),
-    ):
+    )
+    for refused in misplaced:
         with pytest.raises(AttestationError) as refusal:
             refused()
         assert refusal.value.reason is Reason.KEY_OTHER_PLATFORM

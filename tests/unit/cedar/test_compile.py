@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from attestation.appraisal.cedar.engine import CedarPolicy, PolicyInvalid
 from attestation.appraisal.cedar.rules import MAX_ID, MAX_RULES, MAX_TEXT_BYTES
+from attestation.appraisal.result import Tier
 
 ROOT = Path(__file__).parents[3]
 PERMIT = "permit (principal, action, resource);\n"
@@ -74,6 +75,45 @@ def test_policy_of_the_greatest_size_compiles() -> None:
     text = PERMIT + rules
     policy = CedarPolicy.compile(text + f"//{'x' * (MAX_TEXT_BYTES - len(text) - 2)}", version=7)
     assert (len(policy.rules), policy.version) == (MAX_RULES, 7)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("1m", 60), ("30m", 1800), ("90m", 5400), ("1h", 3600), ("24h", 86_400), ("1440m", 86_400)]
+)
+def test_block_is_in_minutes_or_hours(written: str, seconds: int) -> None:
+    """From a minute to a day."""
+    policy = CedarPolicy.compile(PERMIT + f'@id("a") @block("{written}") {BODY}')
+    assert policy.rules[1].block_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("action", "tier"),
+    [
+        ("action", Tier.CONTRAINDICATED),
+        ('action in [Action::"accept", Action::"affirm"]', Tier.CONTRAINDICATED),
+        ('action in [Action::"affirm"]', Tier.WARNING),
+        ('action in Action::"affirm"', Tier.WARNING),
+        ('action == Action::"affirm"', Tier.WARNING),
+    ],
+)
+def test_forbid_refuses_or_lowers_by_its_actions(action: str, tier: Tier) -> None:
+    """However they are written."""
+    assert CedarPolicy.compile(PERMIT + f'@id("a") forbid (principal, {action}, resource);').rules[1].tier is tier
+
+
+@pytest.mark.parametrize(
+    ("action", "tier"),
+    [
+        ("action", Tier.AFFIRMING),
+        ('action in [Action::"accept", Action::"affirm"]', Tier.AFFIRMING),
+        ('action == Action::"affirm"', Tier.AFFIRMING),
+        ('action in [Action::"accept"]', Tier.WARNING),
+        ('action == Action::"accept"', Tier.WARNING),
+    ],
+)
+def test_permit_lets_through_as_far_as_its_actions(action: str, tier: Tier) -> None:
+    """The best that it gives."""
+    assert CedarPolicy.compile(PERMIT + f"permit (principal, {action}, resource);").rules[1].tier is tier
 
 
 @pytest.mark.parametrize("place", ["appraise_evidence", "renew_token", "report_signal"])

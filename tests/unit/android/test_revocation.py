@@ -133,3 +133,13 @@ def test_batch_on_the_real_list_is_refused(serial: int) -> None:
     with pytest.raises(RejectedEvidence) as refusal:
         Question.of(chain, endorsements=ENDORSEMENTS.with_android_status(status_list)).ask()
     assert refusal.value.reason is Reason.CERTIFICATE_REVOKED
+
+
+@pytest.mark.parametrize(("digits", "found"), [(15, False), (16, True), (17, True)])
+def test_decimal_serial_is_looked_up_from_sixteen_digits_on(digits: int, found: bool) -> None:
+    """A shorter one could be another certificate's in hexadecimal."""
+    name = "123456789012345678"[:digits]
+    listed = StatusList({name: "REVOKED"}, NOW)
+    assert (listed.status_of(int(name)) is not None) is found
+    assert (listed.status_of_name(name) is not None) is found
+    assert listed.status_of(int(name, 16)) == "REVOKED"

@@ -16,6 +16,7 @@ from attestation.appraisal.builds import (
     build_of,
     build_order,
     compare_build,
+    require_not_retired,
 )
 from attestation.appraisal.cedar.engine import default_policy
 from attestation.appraisal.result import AttestationResult, Tier
@@ -29,6 +30,7 @@ from attestation.claims import (
     Platform,
 )
 from attestation.client_data import ClientData
+from attestation.errors import Reason, RejectedEvidence
 from attestation.reference_values import Environment
 from bonafide_tokens.jose import public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -285,3 +287,30 @@ def test_allowed_unknown_build_is_recorded_and_not_enforced(match: BuildMatch) -
 def test_known_build_and_no_builds_leave_the_result_alone(build: BuildComparison | None) -> None:
     """Nothing objects, and nothing is better for it."""
     assert (_appraised(build).tier, _appraised(build).findings) == (Tier.AFFIRMING, ())
+
+
+@pytest.mark.parametrize("unknown", UnknownBuilds)
+def test_comparison_carries_what_the_owner_thinks_of_unknown_builds(unknown: UnknownBuilds) -> None:
+    """Whatever it found."""
+    known = replace(KNOWN, unknown=unknown)
+    changed = dict.fromkeys(GENUINE, "00" * 32)
+    for build, measurements, asked in (
+        ("42", GENUINE, known),
+        ("42", changed, known),
+        ("42", {}, known),
+        ("7", {}, replace(known, minimum="8")),
+        ("43", {}, replace(known, build=None)),
+    ):
+        comparison = compare_build(build, measurements, asked)
+        assert comparison is not None
+        assert (comparison.unknown, comparison.build) == (unknown, build)
+
+
+def test_retired_build_is_named_up_to_64_characters() -> None:
+    """It is the app's own text."""
+    build = "1" * 70
+    with pytest.raises(RejectedEvidence, match=f"build {'1' * 64} was retired") as refusal:
+        require_not_retired(build, KnownBuilds(retired=(build,)))
+    assert refusal.value.reason is Reason.BUILD_RETIRED
+    require_not_retired(build, KnownBuilds(retired=("2",)))
+    require_not_retired(None, KnownBuilds(retired=(build,)))

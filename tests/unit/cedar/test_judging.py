@@ -254,6 +254,18 @@ def test_facts_whose_texts_run_together_are_told_apart() -> None:
     assert len({cedar_policy._digest(texts) for texts in [("ab", "c"), ("a", "bc"), ("abc",), ("ab", "", "c")]}) == 4
 
 
+@pytest.mark.parametrize("condition", ['when { context.event == "enrol" }', 'unless { context.event == "renew" }'])
+@pytest.mark.parametrize("action", ["action", 'action == Action::"affirm"'])
+def test_permit_with_a_condition_lets_in_only_what_it_says(condition: str, action: str) -> None:
+    """Also beside a forbid that matches: a warning is no way in."""
+    rule = f'@id("a") forbid (principal, {action}, resource);'
+    tier = Tier.CONTRAINDICATED if action == "action" else Tier.WARNING
+    asked = {event: IPHONE._replace(context={**IPHONE.context, "event": event}) for event in ("enrol", "renew")}
+    text = f"permit (principal, action, resource) {condition};\n{rule}"
+    assert _judge(text, asked["enrol"]) == (Finding("a", tier),)
+    assert _judge(text, asked["renew"]) == (Finding("a", tier), Finding("no-permit", Tier.CONTRAINDICATED))
+
+
 def test_answer_is_remembered_by_what_is_read_and_not_by_the_key() -> None:
     """A fleet of one model is one answer, and a fact that a rule reads makes another."""
     policy = CedarPolicy.compile(default_policy().text)

@@ -120,6 +120,13 @@ READING: list[tuple[str, Any, Any, bool, set[str]]] = [
         False,
         set(),
     ),
+    (
+        'context.signals == context.signals && context.signals.root.source == "app"',
+        {},
+        {"signals": WHOLE},
+        False,
+        set(),
+    ),
     ('!(context.event like "e*")', {}, {"event": WHOLE}, False, set()),
     (
         "context.signals has other && context.signals.other.isEmpty()",
@@ -141,6 +148,7 @@ def test_condition_reads_no_more_than_it_says(
 ) -> None:
     """And what it compares with literals alone may be stood for."""
     assert reading_of(forms(condition)) == (claims, context, identified)
+    assert WHOLE == {"*": {}}, "a mark, and nobody's tree"
     assert {".".join(path) for path in stands_for(forms(condition))} == compared
 
 

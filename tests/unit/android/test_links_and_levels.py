@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from attestation.android.device_chain import CRL_POINTER, TRAILING_OCTETS, Provisioning
 from attestation.android.key_attestation import CREATION_TIME
+from attestation.android.key_description import BER_TRUE
 from attestation.claims import Claims, KeyStorage
 from attestation.errors import AttestationError, Reason
 
@@ -152,6 +153,14 @@ def test_crl_pointer_of_a_leaf_is_looked_at_for_its_form_alone(value: bytes, fin
     draft = Scene.default(RKP).draft
     leaf = draft.leaf.with_extension(Extension("2.5.29.31", value))
     assert Question.of(replace(draft, leaf=leaf).chain()).ask().findings == findings
+
+
+def test_critical_flag_of_the_leaf_written_as_01_is_said() -> None:
+    """One extension is enough, whatever the description does."""
+    draft = Scene.default(RKP).draft
+    usage = Extension("2.5.29.15", b"\x03\x02\x07\x80", critical=True, true=1)
+    claims = Question.of(replace(draft, leaf=draft.leaf.with_extension(usage)).chain()).ask()
+    assert claims.findings == (BER_TRUE,)
 
 
 def test_device_that_says_no_creation_time_has_no_finding() -> None:

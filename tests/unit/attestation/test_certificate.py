@@ -179,6 +179,12 @@ def test_serial_numbers_of_every_kind_are_read() -> None:
         assert minted(template(serial=serial)).serial == serial
 
 
+def test_padded_serial_number_is_read() -> None:
+    """Old devices write a leading zero octet too many."""
+    data = rebuilt(lambda fields: [fields[0], tlv(0x02, b"\x00\x00\x01"), *fields[2:]])
+    assert read_certificate(data).serial == 1
+
+
 def test_differing_signature_algorithms_are_malformed() -> None:
     """The unsigned copy must be the signed one, byte for byte (RFC 5280 §4.1.1.2)."""
     with pytest.raises(MalformedEvidence) as refusal:

@@ -314,3 +314,7 @@ def test_retired_build_is_named_up_to_64_characters() -> None:
     assert refusal.value.reason is Reason.BUILD_RETIRED
     require_not_retired(build, KnownBuilds(retired=("2",)))
     require_not_retired(None, KnownBuilds(retired=(build,)))
+    for text, retired in (("beta", "beta"), ("041", "41"), ("1.10.0", "1.10")):
+        with pytest.raises(RejectedEvidence):
+            require_not_retired(text, KnownBuilds(retired=("7", retired)))
+    require_not_retired("Beta", KnownBuilds(retired=("beta",)))

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from attestation.appraisal.result import AttestationResult, Finding, Tier
 from attestation.appraisal.signal_history import MAX_OTHERS, SignalHistory, note_refusal, note_report
-from attestation.claims import Claims
+from attestation.claims import Claims, Platform
 from attestation.client_data import MAX_SIGNALS, Signal
 
 from tests.unit.attestation.reported_signals import NOW, claims, said
+from tests.unit.cedar.every_member import ANDROID, APPLE, claims_of
 
 DAY = 86_400.0
 REFUSED = AttestationResult(
@@ -108,3 +109,10 @@ def test_notes_come_back_from_their_record() -> None:
     for each in (note, replace(note, claims=None, signals={}), replace(note, details={"hooking": "frida"})):
         assert SignalHistory.from_record(each.to_record()) == each
     assert SignalHistory(at=7).revision == 1, "they count from one"
+
+
+def test_verdict_of_another_platform_changes_nothing() -> None:
+    """A row that says both is nobody's; it must not become a failure either."""
+    note = SignalHistory(at=7, claims=claims(NOW))
+    for other in (claims_of(Platform.ANDROID, android=ANDROID), claims_of(Platform.IOS, apple=APPLE)):
+        assert note.recalled(other) == other

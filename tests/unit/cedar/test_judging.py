@@ -266,6 +266,33 @@ def test_permit_with_a_condition_lets_in_only_what_it_says(condition: str, actio
     assert _judge(text, asked["renew"]) == (Finding("a", tier), Finding("no-permit", Tier.CONTRAINDICATED))
 
 
+@pytest.mark.parametrize(
+    "scope", ['principal, action, resource == App::"elsewhere"', 'principal == Apple::"x", action, resource']
+)
+@pytest.mark.parametrize("action", ["action", 'action == Action::"affirm"'])
+def test_permit_for_another_app_or_key_lets_nobody_else_in(scope: str, action: str) -> None:
+    """Also beside a forbid that matches."""
+    rule = f'@id("a") forbid (principal, {action}, resource);'
+    tier = Tier.CONTRAINDICATED if action == "action" else Tier.WARNING
+    found = _judge(f"permit ({scope});\n{rule}")
+    assert found == (Finding("a", tier), Finding("no-permit", Tier.CONTRAINDICATED))
+
+
+@pytest.mark.parametrize(
+    ("condition", "findings"),
+    [
+        ('action == Action::"accept" && context.event == "renew"', (Finding("a", Tier.CONTRAINDICATED),)),
+        ('context.event == "renew" && action == Action::"affirm"', (Finding("a", Tier.WARNING),)),
+        ('context.event == "enrol" && action == Action::"accept"', ()),
+        ('context.event == "renew"', (Finding("a", Tier.CONTRAINDICATED),)),
+    ],
+)
+def test_condition_on_the_action_is_asked_for_each(condition: str, findings: tuple[Finding, ...]) -> None:
+    """The linter refuses it, and what compiles is judged as it says."""
+    rule = f'@id("a") forbid (principal, action, resource) when {{ {condition} }};'
+    assert _judge(PERMIT + rule, IPHONE._replace(context={**IPHONE.context, "event": "renew"})) == findings
+
+
 def test_answer_is_remembered_by_what_is_read_and_not_by_the_key() -> None:
     """A fleet of one model is one answer, and a fact that a rule reads makes another."""
     policy = CedarPolicy.compile(default_policy().text)

@@ -50,6 +50,14 @@ def test_classic_token_is_opened() -> None:
     assert json.loads(open_classic_token(_TOKEN, [KEYS.ours])) == payload()
 
 
+@pytest.mark.parametrize("token", [_TOKEN.rpartition(".")[0], _TOKEN + ".", _TOKEN + ".AAAA", _TOKEN + ".A.A"])
+def test_token_has_five_segments(token: str) -> None:
+    """No fewer, no more, and nothing behind them."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        open_classic_token(token, [KEYS.ours])
+    assert refusal.value.reason is Reason.STRUCTURE_INVALID
+
+
 def test_key_that_is_being_rotated_out_still_opens() -> None:
     """Several pairs at a time; each decryption key goes with its own verification key."""
     assert ask(_TOKEN, keys=(OTHER_KEYS.ours, KEYS.ours)).package

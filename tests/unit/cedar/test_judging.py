@@ -284,6 +284,10 @@ def test_permit_for_another_app_or_key_lets_nobody_else_in(scope: str, action: s
         ('action == Action::"accept" && context.event == "renew"', (Finding("a", Tier.CONTRAINDICATED),)),
         ('context.event == "renew" && action == Action::"affirm"', (Finding("a", Tier.WARNING),)),
         ('context.event == "enrol" && action == Action::"accept"', ()),
+        ('if action == Action::"accept" then true else false', (Finding("a", Tier.CONTRAINDICATED),)),
+        ('if context.event == "renew" then action == Action::"affirm" else true', (Finding("a", Tier.WARNING),)),
+        ('[action].contains(Action::"affirm")', (Finding("a", Tier.WARNING),)),
+        ('{a: action}.a == Action::"affirm"', (Finding("a", Tier.WARNING),)),
         ('context.event == "renew"', (Finding("a", Tier.CONTRAINDICATED),)),
     ],
 )

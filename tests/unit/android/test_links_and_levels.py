@@ -163,6 +163,16 @@ def test_critical_flag_of_the_leaf_written_as_01_is_said() -> None:
     assert claims.findings == (BER_TRUE,)
 
 
+@pytest.mark.parametrize("boot_hash", [None, b"\x5a" * 32])
+def test_hash_of_what_booted_is_told_where_there_is_one(boot_hash: bytes | None) -> None:
+    """It came with version 3."""
+    root = kd.root_of_trust(key=b"\x11" * 32, boot_hash=boot_hash)
+    android = with_hardware(t704=root)().ask().android
+    assert android is not None
+    assert android.verified_boot_hash == (None if boot_hash is None else boot_hash.hex())
+    assert android.verified_boot_key == "11" * 32
+
+
 def test_device_that_says_no_creation_time_has_no_finding() -> None:
     """The tag is optional in both lists."""
     assert with_software(t701=None)().ask().findings == ()

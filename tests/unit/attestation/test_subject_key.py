@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from attestation.encoding.certificate import p256_point
 from attestation.encoding.subject_key import SubjectKey, read_subject_key
@@ -87,3 +89,11 @@ def test_structure_of_another_kind_is_malformed(spki: bytes) -> None:
     """Cut off, or something behind it."""
     with pytest.raises(MalformedEvidence):
         read_subject_key(spki)
+
+
+@pytest.mark.parametrize("change", [lambda spki: spki + b"\x00", lambda spki: spki[:-1]])
+def test_p256_key_of_another_length_is_no_encoding(change: Callable[[bytes], bytes]) -> None:
+    """Its usual beginning alone makes it no key."""
+    with pytest.raises(MalformedEvidence) as refusal:
+        read_subject_key(change(spki_of(LEAF_KEY)))
+    assert refusal.value.reason is Reason.ENCODING_INVALID

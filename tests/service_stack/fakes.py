@@ -82,6 +82,7 @@ class MemoryAttestedKeys(Switch):
     """:class:`service.tables.attested_keys.AttestedKeys`."""
 
     rows: dict[str, EnrolledKey] = field(default_factory=dict)
+    receipts: dict[str, bytes | None] = field(default_factory=dict)
 
     def find(self, key_id: str) -> EnrolledKey | None:
         self.touch()
@@ -173,6 +174,7 @@ class MemoryRedemption(Switch):
     def _write(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
         self.spent.add(challenge.nonce)
         # The receipt is part neither of the claims' record nor of the key's row.
+        self.attested_keys.receipts.setdefault(key.key_id, key.receipt)
         self.attested_keys.rows[key.key_id] = replace(
             key, claims=changed_claims(key.claims, receipt=None), receipt=None
         )

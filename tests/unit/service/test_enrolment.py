@@ -63,7 +63,8 @@ def test_enrolled_key_is_stored_with_its_claims_and_receipt(stack: MemoryStack) 
     row = stack.attested_keys.rows[installation.bonafide_key_id]
     assert (row.app, row.counter, row.claims.app_id) == (APP, 0, APP_ID)
     assert (row.enrolled_at, row.last_seen, row.expires_at) == (NOW, NOW, NOW + 90 * 86_400)
-    assert row.receipt
+    assert row.receipt is None, "every renewal would read and write it"
+    assert stack.attested_keys.receipts[installation.bonafide_key_id]
 
 
 def test_token_is_for_the_audiences_of_its_app(stack: MemoryStack) -> None:

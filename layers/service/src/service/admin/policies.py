@@ -108,18 +108,14 @@ def show_policy_version(request: OneVersion, call: StackCall) -> dict[str, objec
     if request.version == 0:
         return _built_in_record(request.app)
     stored = call.stack.policies.find(request.app, request.version)
-    if stored is None:
-        raise AdminRefusal(UNKNOWN_POLICY, f"{request.app} has no policy version {request.version}.")
-    return _stored_record(stored)
+    return _found_record(stored, f"{request.app} has no policy version {request.version}.")
 
 
 def show_policy_proposal(request: OneProposal, call: StackCall) -> dict[str, object]:
     """One proposal with its documents, whether it still waits or not."""
     require_app(call.stack.apps, request.app)
     stored = call.stack.policies.find_proposal(request.app, request.proposal)
-    if stored is None:
-        raise AdminRefusal(UNKNOWN_POLICY, f"{request.app} has no proposal {request.proposal}.")
-    return _stored_record(stored)
+    return _found_record(stored, f"{request.app} has no proposal {request.proposal}.")
 
 
 def list_policy_versions(request: VersionHistory, call: StackCall) -> dict[str, object]:
@@ -208,7 +204,9 @@ def _head_record(head: PolicyHead) -> dict[str, object]:
     }
 
 
-def _stored_record(stored: StoredPolicy) -> dict[str, object]:
+def _found_record(stored: StoredPolicy | None, otherwise: str) -> dict[str, object]:
+    if stored is None:
+        raise AdminRefusal(UNKNOWN_POLICY, otherwise)
     return {**stored.to_record(), "appraisal": stored.appraisal, "client": stored.client}
 
 
@@ -226,4 +224,4 @@ def _built_in_record(app: str) -> dict[str, object]:
         digest=digest_of(*documents),
         has_client=False,
     )
-    return _stored_record(facts.holding(*documents))
+    return _found_record(facts.holding(*documents), "")

@@ -47,3 +47,9 @@ def test_signals_are_found_by_what_they_change(
     context = AppraisalContext(claims=claims(None), client_data=said(*signals), now=NOW, app="demo")
     found = lowering_signals(context, CedarPolicy.compile(policy), refusing=refusing)
     assert [signal.name for signal in found] == lowering
+
+
+def test_request_without_client_data_has_no_signals() -> None:
+    """Nothing was said, so nothing lowers."""
+    context = AppraisalContext(claims=claims(None), client_data=None, now=NOW, app="demo")
+    assert lowering_signals(context, CedarPolicy.compile(PERMIT + HOOKED)) == ()

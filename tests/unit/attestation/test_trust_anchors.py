@@ -8,8 +8,10 @@ from hashlib import sha256
 from importlib.resources import files
 
 import pytest
+from attestation.android.revocation import StatusList
 from attestation.encoding.certificate import certificates_from_pem
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
+from attestation.errors import EndorsementsUnavailable, Reason
 
 FOLDER = files("attestation").joinpath("trust_anchors")
 ROW = re.compile(r"^\| `([^`]+\.pem)`.*`([0-9a-f]{64})` \| `([0-9a-f]{64})` \|", re.MULTILINE)
@@ -52,3 +54,16 @@ def test_test_root_is_added_for_every_purpose(purpose: str) -> None:
     assert getattr(developing, purpose) == (*getattr(pinned, purpose), extra)
     assert developing.harmony_simulator == ()
     assert developing.android_status is None
+
+
+@pytest.mark.parametrize(("age", "fresh"), [(-301, False), (-300, True), (0, True), (172_800, True), (172_801, False)])
+def test_status_list_is_fresh_for_two_days(age: float, fresh: bool) -> None:
+    """And five minutes before it was fetched, for a clock that lags."""
+    listed = StatusList({}, 1_780_000_000.0)
+    endorsements = pinned_endorsements().with_android_status(listed)
+    if fresh:
+        assert endorsements.fresh_android_status(listed.fetched_at + age) is listed
+        return
+    with pytest.raises(EndorsementsUnavailable) as refusal:
+        endorsements.fresh_android_status(listed.fetched_at + age)
+    assert refusal.value.reason is Reason.ENDORSEMENTS_STALE

@@ -7,6 +7,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from attestation.errors import MalformedEvidence, Reason
+from attestation.harmony.integrity_token import base64_decode
 
 from .scene import EXPECTED, HMS, NEXT, TokenQuestion, device_of, token_draft, with_payload
 from .token_content_mutations import ODD_SIGNERS
@@ -72,3 +74,12 @@ def test_verdict_shows_a_listed_identifier_where_nothing_else_is_listed() -> Non
     question = TokenQuestion(token=token_draft(NEXT).seal(), profile=NEXT)
     expected = replace(EXPECTED, app_ids=(), app_identifiers=(device_of().agc_app_id,))
     assert replace(question, expected=expected).ask().app_id == device_of().agc_app_id
+
+
+@pytest.mark.parametrize("text", ["QR==", "QUJ=", "QQ", "QQ=", "QQ==\n", "Q-==", "QQ==QQ==", "=QQ=", "ä"])
+def test_base64_has_one_spelling(text: str) -> None:
+    """Unused bits, missing padding, another alphabet: a certificate or a nonce would have two."""
+    assert base64_decode("QQ==") == b"A"
+    with pytest.raises(MalformedEvidence) as refusal:
+        base64_decode(text)
+    assert refusal.value.reason is Reason.ENCODING_INVALID

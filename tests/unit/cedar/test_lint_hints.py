@@ -104,6 +104,9 @@ FAULTS = [
     PERMIT + '@id("a")\n@block\nforbid (principal, action, resource) when { context.event == "enrol" };',
     f'@expires("2090-12-31")\n{PERMIT}@expires("2090-12-30")\npermit (principal is Apple, action, resource);',
     "permit (principal == ?principal, action, resource);\n" + PERMIT,
+    # What is no attribute of a key or of a request.
+    RULE.format('resource.name == "x"'),
+    RULE.format('context.signals has root && context.signals.root.source < "b"'),
     # Several at once.
     RULE.format('principal.zzzzzz == 1 &&\n  context.signals has zzzzzz ||\n  principal.key_storage == "tea"'),
     RULE.format('context.nosuch == 1 && context.nosuch == 2'),

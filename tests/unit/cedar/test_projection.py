@@ -97,6 +97,7 @@ READING: list[tuple[str, Any, Any, bool, set[str]]] = [
         {"context.client_policy_version"},
     ),
     ("context.client_policy_version + 1 < 3", {}, {"client_policy_version": WHOLE}, False, set()),
+    ("principal.security_level == 2", {"security_level": WHOLE}, {}, False, {"principal.security_level"}),
     ("principal.device_locked == true", {"device_locked": WHOLE}, {}, False, set()),
     ("principal.device_locked", {"device_locked": WHOLE}, {}, False, set()),
     (

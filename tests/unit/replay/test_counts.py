@@ -326,3 +326,10 @@ def test_line_that_nests_without_end_is_damage() -> None:
     """How deep a JSON reader goes depends on the Python; what escapes does not."""
     with pytest.raises(DamagedRecord):
         list(read_decisions("[" * 100_000 + '"decision"'))
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n", " \t\r\n "])
+def test_records_in_one_line_are_taken_apart(between: str) -> None:
+    """As Firehose may write them."""
+    text = between.join((_line(at=1), _line(at=2), _line(at=3))) + between
+    assert [read.at for read in read_decisions(text)] == [1.0, 2.0, 3.0]

@@ -55,7 +55,7 @@ def main() -> int:
         laboratory.prepare(seen["imported"])
         _try([mutant for mutant in taken if not results.killed(mutant)], laboratory, results)
     report = results.report(taken, arguments.seed)
-    print(report.summary)
+    print(f"{report.summary}, {len(report.unexplained)} without a reason")
     if arguments.write:
         report.write()
     return 0 if report.explained else 1

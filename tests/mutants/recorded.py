@@ -92,10 +92,10 @@ def reasons() -> dict[str, str]:
     return read
 
 
-def summary_of(outcomes: dict[str, int], *, seed: str, unexplained: int) -> str:
+def summary_of(outcomes: dict[str, int], *, seed: str) -> str:
     """The list's first line, of how many mutants had each outcome."""
     number, untried = sum(outcomes.values()), outcomes.get(UNTRIED, 0)
     alive = sum(count for outcome, count in outcomes.items() if outcome in LIVING)
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items(), key=lambda item: -item[1]))
     share = alive / max(1, number - untried)
-    return f"{number} mutants, seed {seed}: {told}; {share:.2%} of the tried alive, {unexplained} without a reason"
+    return f"{number} mutants, seed {seed}: {told}; {share:.2%} of the tried alive"

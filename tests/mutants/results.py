@@ -50,15 +50,15 @@ class Report:
         """Whether all were tried, few live, and each of them with a reason."""
         few = len(self.alive) <= MOST_ALIVE * len(self.results)
         whole = all(result.outcome != UNTRIED for result in self.results)
-        return few and whole and not self._unexplained
+        return few and whole and not self.unexplained
 
     @property
     def summary(self) -> str:
         outcomes = Counter(result.outcome for result in self.results)
-        return summary_of(outcomes, seed=self.seed, unexplained=len(self._unexplained))
+        return summary_of(outcomes, seed=self.seed)
 
     @property
-    def _unexplained(self) -> list[Result]:
+    def unexplained(self) -> list[Result]:
         return [result for result in self.alive if result.identity not in self.reasons]
 
     def write(self) -> None:

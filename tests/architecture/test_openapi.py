@@ -14,7 +14,7 @@ from attestation.errors import MalformedEvidence
 from attestation.evidence import FORMATS, parse_evidence
 from openapi_spec_validator import validate
 from service.admin.http import Route
-from service.edge.problems import MALFORMED_REQUEST, PROBLEM_TYPES, UNAUTHORIZED
+from service.edge.problems import GATEWAY_PROBLEM_TYPES, MALFORMED_REQUEST, PROBLEM_TYPES, UNAUTHORIZED
 
 ROOT = Path(__file__).parents[2]
 OPENAPI: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text("utf-8"))
@@ -163,7 +163,7 @@ def test_problem_slugs_are_in_the_prose() -> None:
     """The pages of errors and the document name every problem type, so that clients can rely on them."""
     pages = ("docs/api-errors.md", "docs/admin-api.md", "docs/openapi.yaml")
     prose = "".join((ROOT / page).read_text("utf-8") for page in pages)
-    missing = [problem.slug for problem in PROBLEM_TYPES if f"`{problem.slug}`" not in prose]
+    missing = [problem.slug for problem in (*PROBLEM_TYPES, *GATEWAY_PROBLEM_TYPES) if f"`{problem.slug}`" not in prose]
     assert not missing
 
 
@@ -171,7 +171,7 @@ def test_gateway_speaks_the_same_problem_types() -> None:
     """What API Gateway answers by itself carries the same kind of `type` as the functions."""
     templates = (ROOT / "template.yaml").read_text("utf-8")
     base = importlib.import_module("service.edge.problems").TYPE_BASE
-    types = re.findall(r'"type":"([^"]*)"', templates)
+    types = re.findall(r'"type": "([^"]*)"', templates)
     assert types
     assert all(kind.startswith(base) for kind in types)
     assert f"{base}{MALFORMED_REQUEST.slug}" in types

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Callable
 from dataclasses import MISSING
@@ -198,13 +199,11 @@ def test_gateway_answers_are_problems_of_the_same_table() -> None:
     seen = set()
     for response in TEMPLATE["Globals"]["Api"]["GatewayResponses"].values():
         (text,) = response["ResponseTemplates"].values()
-        kind = re.search(r'"type":"([^"]+)"', text)
-        assert kind is not None
-        problem = table.get(kind[1])
+        body = json.loads(text.replace("$context.error.messageString", '"..."'))
+        problem = table.get(body["type"])
         if problem is not None and int(response["StatusCode"]) == problem.status:
             seen.add(problem.slug)
-            assert f'"title":"{problem.title}"' in text
-            assert f'"retry":"{problem.retry.value}"' in text
+            assert (body["title"], body["retry"]) == (problem.title, problem.retry.value)
             retry_after = response["ResponseParameters"]["Headers"].get("Retry-After")
             assert retry_after == (f"'{SOONEST}'" if problem.retry is Retry.LATER else None)
         if int(response["StatusCode"]) in (429, 503):

@@ -10,6 +10,8 @@ import pytest
 from bonafide_tokens.errors import Reason
 from bonafide_tokens.refusals import UNAVAILABLE, UNCHECKED, Refusal, refusal_of, request_code
 
+from devkit.local.template import read_template
+
 ROOT = Path(__file__).parents[3]
 ANSWERS = sorted({refusal_of(reason) for reason in Reason})
 NOT_THE_REQUESTS = {
@@ -69,8 +71,11 @@ def test_retry_and_action_say_the_same(refusal: Refusal) -> None:
 @pytest.mark.parametrize("template", ["template.yaml", "examples/orders-backend/template.yaml"])
 def test_gateway_responses_take_both_from_the_authorizer(template: str) -> None:
     """A fixed word beside a changing one contradicts it sooner or later."""
-    text = (ROOT / template).read_text("utf-8")
-    bodies = [json.loads(found) for found in re.findall(r"application/json: '(\{.*\})' \}", text) if "action" in found]
+    data = read_template(ROOT / template)
+    apis = [one["Properties"] for one in data["Resources"].values() if one["Type"] == "AWS::Serverless::Api"]
+    answers = [api.get("GatewayResponses", {}) for api in (data["Globals"].get("Api", {}), *apis)]
+    written = [one["ResponseTemplates"]["application/json"] for some in answers for one in some.values()]
+    bodies = [json.loads(found) for found in written if "action" in found]
     assert bodies
     for body in bodies:
         fixed = (body["retry"], body["action"]) == ("after-challenge", "attest")

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from service.admin.problems import NO_SUCH_ROUTE, NOT_SIGNED, AdminRefusal
+from service.admin.problems import NOT_SIGNED, AdminRefusal
 from service.edge.gateway import (
     Edge,
     Handler,
@@ -31,7 +31,7 @@ from service.edge.gateway import (
     texts,
 )
 from service.edge.json_body import MalformedRequest, RequestTooLarge, read_json
-from service.edge.problems import MALFORMED_REQUEST, TOO_LARGE, TRY_LATER, Problem
+from service.edge.problems import MALFORMED_REQUEST, NO_SUCH_ROUTE, TOO_LARGE, TRY_LATER, Problem
 from service.errors import ChangeInDoubt, Unavailable
 from service.telemetry.decisions import count, logger
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from service.edge.problems import Problem, Retry
+from service.edge.problems import NO_SUCH_ROUTE, Problem, Retry
 
 NOT_SIGNED: Final = Problem("not-signed", 403, "The request names no signer.", Retry.NEVER)
 SECOND_PERSON: Final = Problem("second-person-needed", 403, "Another person must do this.", Retry.NEVER)
-NO_SUCH_ROUTE: Final = Problem("no-such-route", 404, "There is no such route.", Retry.NEVER)
 UNKNOWN_APP: Final = Problem("unknown-app", 404, "This app is not registered.", Retry.NEVER)
 UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not known.", Retry.NEVER)
 UNKNOWN_API: Final = Problem("unknown-api", 404, "No routes are set for this API.", Retry.NEVER)

@@ -18,8 +18,7 @@ from bonafide_tokens.refusals import refusal_of
 from service.errors import Reason as ServiceReason
 
 TYPE_BASE: Final = "/problems/"
-"""Prefix of every ``type``, a relative reference (RFC 9457 §3.1.1). API Gateway's own answers in template.yaml use the
-same types and titles; a test compares them."""
+"""Prefix of every ``type``, a relative reference (RFC 9457 §3.1.1)."""
 
 
 @unique
@@ -103,6 +102,16 @@ PROBLEM_TYPES: Final = (
     TRY_LATER,
 )
 """Every problem type of the verifier API."""
+
+NO_SUCH_ROUTE: Final = Problem("no-such-route", 404, "There is no such route.", Retry.NEVER)
+MEDIA_TYPE: Final = Problem("malformed-request", 415, "The media type is not supported.", Retry.NEVER)
+SIGNATURE_INVALID: Final = Problem("signature-invalid", 403, "The AWS signature is not valid.", Retry.NEVER)
+ACCESS_DENIED: Final = Problem("access-denied", 403, "Your AWS credentials may not do this.", Retry.NEVER)
+REFUSED: Final = Problem("refused", 403, "The request was refused.", Retry.NEVER)
+
+GATEWAY_PROBLEM_TYPES: Final = (NO_SUCH_ROUTE, MEDIA_TYPE, SIGNATURE_INVALID, ACCESS_DENIED, REFUSED)
+"""What API Gateway alone answers, beside problems of the table above: ``packaging/gateway_responses.py`` writes its
+answers into the templates from both."""
 
 
 def problem_of(reason: StrEnum) -> Problem:

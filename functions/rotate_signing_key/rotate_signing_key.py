@@ -1,9 +1,10 @@
 """Makes, announces and retires signing keys, and publishes the trust bundle.
 
-Invoked by CloudFormation (custom resource ``FirstSigningKey``), by the hourly schedule (``{"action": "tick"}``), by
-an operator: ``{"action": "rotate"}`` makes new keys now, ``{"action": "publish"}`` makes a change of routes or
-revocations known now; and by functions that blocked a key (``{"action": "gather"}``), which waits a moment for others
-who want the same. Every run does what is left to do, so any of them may be repeated.
+Invoked by CloudFormation (custom resource ``FirstSigningKey``; and ``FunctionSettings``, which only wants a hash of
+what it is told and touches no key), by the hourly schedule (``{"action": "tick"}``), by an operator:
+``{"action": "rotate"}`` makes new keys now, ``{"action": "publish"}`` makes a change of routes or revocations known
+now; and by functions that blocked a key (``{"action": "gather"}``), which waits a moment for others who want the same.
+Every run does what is left to do, so any of them may be repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bonafide_tokens.jose import b64url_encode
 from pydantic import BaseModel, ConfigDict
 from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
-from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left
+from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left, settings_hash
 from service.errors import Unavailable
 from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey
 from service.keys.publish_debounce import DynamoDBPublishDebounce, PublishDebounce
@@ -31,6 +32,8 @@ from service.tables.trust_bundles import DynamoDBTrustBundles
 from service.telemetry.decisions import count, log_unavailable, logger
 
 Action = Literal["tick", "rotate", "publish", "gather"]
+
+FUNCTION_SETTINGS: Final = "Custom::FunctionSettings"
 
 GATHERING: Final = 0.5
 """Seconds that ``gather`` waits: an outbreak blocks hundreds of keys in them, and one bundle names them all."""
@@ -107,7 +110,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
             return rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
 
     if "RequestType" in event:
-        return answer_custom_resource(
-            CustomResourceRequest.model_validate(event), lambda: run("tick"), seconds=seconds_left(context)
-        )
+        request = CustomResourceRequest.model_validate(event)
+
+        def work() -> dict[str, object]:
+            if request.resource_type == FUNCTION_SETTINGS:
+                return {"Hash": settings_hash(request.resource_properties)}
+            return run("tick")
+
+        return answer_custom_resource(request, work, seconds=seconds_left(context))
     return run(RotationRequest.model_validate(event).action)

@@ -1,4 +1,7 @@
-"""Prints, as JSON, a template as SAM translates it; run in SAM CLI's environment. Arguments: the template as JSON."""
+"""Prints, as JSON, templates as SAM translates them; run in SAM CLI's environment.
+
+Takes one file with a list of deployments, each {"template": ..., "parameters": {...}, "at": seconds}.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,28 @@ import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+_LOCATION = {"CodeUri", "ContentUri"}
+
 
 def located(template: dict[str, Any]) -> dict[str, Any]:
     """The template with its folders named as uploads are; nothing is read from them."""
     for resource in template["Resources"].values():
-        for name in {"CodeUri", "ContentUri"} & resource.get("Properties", {}).keys():
-            resource["Properties"][name] = "s3://bucket/key"
+        properties = resource.get("Properties", {})
+        for name in _LOCATION & properties.keys():
+            if not str(properties[name]).startswith("s3://"):
+                properties[name] = "s3://bucket/key"
     return template
 
 
 def main(path: str) -> None:
+    """Translate each deployment at its own time, by which SAM names what it makes anew every time."""
     with open(path, encoding="utf-8") as file:
-        template = located(json.load(file))
-    with patch.object(boto3, "session"):
-        translated = Translator({}, Parser()).translate(template, {})
+        deployments = json.load(file)
+    translated = []
+    for one in deployments:
+        with patch.object(boto3, "session"), patch("time.time", return_value=one["at"]):
+            template = located(one["template"])
+            translated.append(Translator({}, Parser()).translate(template, one["parameters"]))
     print(json.dumps(translated))
 
 

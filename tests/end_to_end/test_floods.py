@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from devkit.gateway.throttles import Throttles
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template, read_template
 from devkit.stack.stack import LocalStack
+from tests.sam_translator import Deployment, translate
 from tests.stack_ports import own_ports
 
 PROJECT = Layout.of_this_project()
@@ -39,20 +37,9 @@ ANONYMOUS = {
 @pytest.fixture(scope="module", params=TEMPLATES)
 def translated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A template after SAM, parameters and functions resolvable."""
-    folder = tmp_path_factory.mktemp("translation")
-    source = folder / "template.json"
-    source.write_text(json.dumps(read_template(TEMPLATES[request.param])), encoding="utf-8")
-    ended = subprocess.run(
-        [str(PROJECT.sam_python), str(Path(__file__).parent / "sam_translation.py"), str(source)],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_DEFAULT_REGION": "eu-central-1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    result = folder / "translated.json"
-    result.write_text(ended.stdout, encoding="utf-8")
+    result = tmp_path_factory.mktemp("translation") / "translated.json"
+    (translation,) = translate([Deployment(read_template(TEMPLATES[request.param]))])
+    result.write_text(json.dumps(translation), encoding="utf-8")
     return Template.load(result, parameters=PARAMETERS.get(request.param, {}), pseudo=pseudo_parameters("stack"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -13,7 +14,13 @@ import pytest
 import refresh_endorsements
 import rotate_signing_key
 from bonafide_tokens.jose import b64url_encode
-from service.edge.custom_resource import TELLING, CustomResourceRequest, answer_custom_resource, seconds_left
+from service.edge.custom_resource import (
+    TELLING,
+    CustomResourceRequest,
+    answer_custom_resource,
+    seconds_left,
+    settings_hash,
+)
 from service.errors import Unavailable
 from service.settings import SettingsError
 
@@ -199,3 +206,30 @@ def test_unknown_action_is_refused(event: dict[str, object]) -> None:
     """An operator's typing error does not rotate keys."""
     with pytest.raises(ValueError, match="RotationRequest"):
         rotate_signing_key.handler(event, None)
+
+
+def test_settings_of_functions_are_hashed_and_no_key_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a single variable, table or key: what is told is all that is needed."""
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr("service.edge.custom_resource._put", lambda _url, body: sent.append(json.loads(body)))
+    monkeypatch.setattr(rotate_signing_key, "wire", lambda _env: pytest.fail("no key is needed"))
+    properties = {"ServiceToken": "arn", "RenewToken": {"KEY_IDLE_DAYS": "90", "STAGE": "dev"}}
+    event = {**EVENT, "ResourceType": "Custom::FunctionSettings", "ResourceProperties": properties}
+    rotate_signing_key.handler(event, None)
+    assert sent[0]["Data"] == {"Hash": settings_hash(properties)}
+    assert re.fullmatch("[0-9a-f]{32}", sent[0]["Data"]["Hash"])
+
+
+def test_hash_differs_with_every_setting_and_with_nothing_else() -> None:
+    """The same settings, in any order, make no new version; one that moves to another name does."""
+    settings = {"A": {"X": "1", "Y": ""}, "B": {"X": "1"}}
+    same = {"B": {"X": "1"}, "A": {"Y": "", "X": "1"}}
+    others: list[dict[str, Any]] = [
+        {"A": {"X": "1", "Y": " "}, "B": {"X": "1"}},
+        {"A": {"X": "", "Y": "1"}, "B": {"X": "1"}},
+        {"A": {"X": "1", "Y": "", "B": {"X": "1"}}},
+        {"A": {"X": "1"}, "B": {"X": "1"}},
+        {},
+    ]
+    assert settings_hash(same) == settings_hash(settings)
+    assert len({settings_hash(settings), *map(settings_hash, others)}) == 1 + len(others)

@@ -6,6 +6,7 @@ the whole stack hanging. So the work gets the function's time less what telling 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -42,6 +43,8 @@ class CustomResourceRequest(BaseModel):
     stack_id: str = Field(alias="StackId")
     request_id: str = Field(alias="RequestId")
     logical_resource_id: str = Field(alias="LogicalResourceId")
+    resource_type: str = Field(default="", alias="ResourceType")
+    resource_properties: dict[str, Any] = Field(default={}, alias="ResourceProperties", repr=False)
     physical_resource_id: str | None = Field(default=None, alias="PhysicalResourceId")
 
 
@@ -74,6 +77,12 @@ def answer_custom_resource(
         answer |= {"Status": "FAILED", "Reason": f"{type(error).__name__}; see the function's log"}
     (put or _put)(request.response_url, json.dumps(answer).encode("utf-8"))
     return answer
+
+
+def settings_hash(properties: Mapping[str, Any]) -> str:
+    """A text of 32 hex digits that is another one whenever a property is: what makes a new version of a function."""
+    written = json.dumps(properties, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(written.encode("utf-8")).hexdigest()[:32]
 
 
 def seconds_left(context: Any) -> float | None:

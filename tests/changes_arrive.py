@@ -7,7 +7,8 @@ of each layer and function, other settings of the APIs. Then what CloudFormation
   or one of whose properties differ: all of them are replaced, never updated.
 - Lambda refuses a second version of a function that is the same as before, and the deployment fails.
 - A stage of a REST API serves its deployment, a copy of the API: it changes when the deployment is another resource.
-- Everything else is updated in place, or replaced where it is used.
+- Everything else is updated in place, or replaced where it is used; a part (stacks/) when its template or what it is
+  told differs. No part has versions of its own, which a test holds.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _OF_THE_FUNCTION_ITSELF: Final = ("ReservedConcurrentExecutions", "Tags")
 
 _VERSION, _ALIAS, _FUNCTION = "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::Function"
 _API, _STAGE = "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage"
-_LAYER, _SAM_FUNCTION, _SAM_API = (f"AWS::Serverless::{kind}" for kind in ("LayerVersion", "Function", "Api"))
+_LAYER, _SAM_FUNCTION, _SAM_API, _PART = (
+    f"AWS::Serverless::{kind}" for kind in ("LayerVersion", "Function", "Api", "Application")
+)
 
 _Resources: TypeAlias = dict[str, dict[str, Any]]
 
@@ -172,7 +175,11 @@ def changes(template: Mapping[str, Any]) -> Iterator[Change]:
         yield Change(
             f"parameter {name}", Deployment(template, {**DEPLOYED, name: other_value(name, parameter)}, SECOND)
         )
-    for kind, member, label in ((_LAYER, "ContentUri", "layer"), (_SAM_FUNCTION, "CodeUri", "function")):
+    for kind, member, label in (
+        (_LAYER, "ContentUri", "layer"),
+        (_SAM_FUNCTION, "CodeUri", "function"),
+        (_PART, "Location", "part"),  # its template names the code of its functions, so they change together
+    ):
         for name in [name for name, one in template["Resources"].items() if one["Type"] == kind]:
             yield _edited(template, f"{label} {name}", _set(name, member, "s3://bucket/other"))
     for kind in template["Globals"]["Api"]["GatewayResponses"]:

@@ -28,11 +28,15 @@ from tests.service_stack.fakes import SoftwareRootKey
 TEMPLATE = read_template(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 GLOBAL = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
-DEPLOYED = {
-    resource["Properties"]["Handler"].split(".")[0]: resource["Properties"]
-    for resource in RESOURCES.values()
+STACKS = {path: read_template(path) for path in [ROOT / "template.yaml", *sorted(ROOT.glob("stacks/*.yaml"))]}
+FOUND = [
+    (path, resource["Properties"])
+    for path, template in STACKS.items()
+    for resource in template["Resources"].values()
     if resource["Type"] == "AWS::Serverless::Function"
-}
+]
+DEPLOYED = {properties["Handler"].split(".")[0]: properties for _, properties in FOUND}
+FOLDERS = {properties["Handler"].split(".")[0]: path.parent / properties["CodeUri"] for path, properties in FOUND}
 SETTINGS: dict[str, type[object]] = {
     "issue_challenge": settings.IssueChallengeSettings,
     "appraise_evidence": settings.AppraiseEvidenceSettings,
@@ -48,8 +52,9 @@ ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_sign
 
 
 def environment_of(function: str) -> dict[str, Any]:
+    """What the function is told, but for what every function is told."""
     found: dict[str, Any] = DEPLOYED[function].get("Environment", {}).get("Variables", {})
-    return found
+    return {name: value for name, value in found.items() if name not in GLOBAL}
 
 
 def test_every_function_folder_is_deployed_and_the_other_way_round() -> None:
@@ -61,7 +66,7 @@ def test_every_function_folder_is_deployed_and_the_other_way_round() -> None:
 @pytest.mark.parametrize("function", sorted(DEPLOYED))
 def test_handler_exists_where_the_template_says(function: str) -> None:
     """`<verb>.handler` in functions/<verb>/."""
-    assert DEPLOYED[function]["CodeUri"] == f"functions/{function}/"
+    assert FOLDERS[function].resolve() == FUNCTIONS / function
     assert DEPLOYED[function]["Handler"] == f"{function}.handler"
     assert callable(importlib.import_module(function).handler)
 

@@ -14,16 +14,20 @@ import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-_LOCATION = {"CodeUri", "ContentUri"}
+_LOCATION = {
+    "CodeUri": "s3://bucket/key",
+    "ContentUri": "s3://bucket/key",
+    "Location": "https://bucket.s3.amazonaws.com/key",
+}
 
 
 def located(template: dict[str, Any]) -> dict[str, Any]:
     """The template with its folders named as uploads are; nothing is read from them."""
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
-        for name in _LOCATION & properties.keys():
-            if not str(properties[name]).startswith("s3://"):
-                properties[name] = "s3://bucket/key"
+        for name in _LOCATION.keys() & properties.keys():
+            if "://" not in str(properties[name]):
+                properties[name] = _LOCATION[name]
     return template
 
 

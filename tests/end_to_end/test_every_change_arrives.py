@@ -16,6 +16,7 @@ from devkit.local.template import read_template
 from tests.changes_arrive import Effect, changes, effect, effects
 
 TEMPLATE = read_template(Layout.of_this_project().template)
+LABELS = {"LayerVersion": "layer", "Function": "function", "Application": "part"}
 VERSIONED = ("AppraiseEvidenceFunction", "RenewTokenFunction")
 
 
@@ -42,7 +43,7 @@ def table() -> dict[str, Effect]:
 def test_every_change_reaches_what_runs(table: dict[str, Effect]) -> None:
     """No cell of the table is empty, and there is a row for each thing that people change."""
     names = [change.name for change in changes(TEMPLATE)]
-    kinds = {"AWS::Serverless::LayerVersion": "layer", "AWS::Serverless::Function": "function"}
+    kinds = {f"AWS::Serverless::{kind}": label for kind, label in LABELS.items()}
     made = [f"{kinds[one['Type']]} {name}" for name, one in TEMPLATE["Resources"].items() if one["Type"] in kinds]
     assert {*made, *(f"parameter {name}" for name in TEMPLATE["Parameters"])} <= set(names)
     assert sum(name.startswith("gateway response ") for name in names) > 10

@@ -1,8 +1,9 @@
 """`make deploy`: `sam deploy` of what was built, as samconfig.toml says for one stage.
 
-SAM CLI needs help with three things. It looks for samconfig.toml beside the *built* template, so the file is named in
+SAM CLI needs help with four things. It looks for samconfig.toml beside the *built* template, so the file is named in
 full. What is given on the command line takes the place of the file's whole list of parameters, so the architecture that
-was built goes beside the stage's own parameters. And it does not know what the account can take: the preflight does.
+was built goes beside the stage's own parameters. It does not know what the account can take: the preflight does.
+And it protects no stack against deletion: that comes after it, for every stage but dev.
 
     python -m devkit.stack.deploy_stage STAGE ARCHITECTURE [--confirm no] [--only-check]
 """
@@ -20,10 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
 from bonafide.operator.layout import Layout, LocalStackError
 from devkit.stack.preflight import preflight
 
 CONFIG = "samconfig.toml"
+UNPROTECTED = "dev"
+"""The template's stage whose stacks come and go."""
+
 _NEEDED = ("stack_name", "region")
 
 
@@ -111,6 +118,24 @@ def command(layout: Layout, config: Path, stage: Stage, *, confirm: bool) -> lis
     return [*line, "--parameter-overrides", *(f"{name}={value}" for name, value in stage.parameters.items())]
 
 
+def protect(client: Any, stage: Stage) -> str:
+    """Protect a stack against deletion, where its data is somebody's; a sentence for the operator, empty in dev.
+
+    Raises:
+        LocalStackError: when it could not be done. The stack is deployed all the same.
+    """
+    if stage.parameters.get("Stage", UNPROTECTED) == UNPROTECTED:
+        return ""
+    try:
+        client.update_termination_protection(StackName=stage.stack_name, EnableTerminationProtection=True)
+    except (BotoCoreError, ClientError) as error:
+        raise LocalStackError(
+            f"{stage.stack_name} is deployed, and NOT protected against deletion: {error} "
+            f"Allow cloudformation:UpdateTerminationProtection and run it again."
+        ) from error
+    return f"{stage.stack_name} is protected against deletion."
+
+
 def _require_a_person(stage: Stage) -> None:
     if not sys.stdin.isatty():
         raise LocalStackError(
@@ -144,7 +169,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print(f"{stage.name}: stack {stage.stack_name} in {stage.region}", flush=True)
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
-    return subprocess.run(line, env=environment, cwd=layout.root, check=False).returncode
+    status = subprocess.run(line, env=environment, cwd=layout.root, check=False).returncode
+    if status:
+        return status
+    try:
+        told = protect(boto3.client("cloudformation", region_name=stage.region), stage)
+    except LocalStackError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    if told:
+        print(told, flush=True)
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ STAGES = stages(PROJECT.root / "samconfig.toml")
 ARCHITECTURE = "arm64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
 ISSUE_CHALLENGE = "functions/issue_challenge/issue_challenge.py"
 ANSWER = '{"challenge": challenge, "expires_in": lifetime}'
+PROBLEMS = "layers/service/src/service/edge/problems.py"
+TITLE = "The request cannot be read."
+ORIGIN = "https://app.example"
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +136,7 @@ def test_stage_is_deployed_as_samconfig_says(checkout: Path, aws: str, stage: st
     wanted |= {**STAGES[stage].parameters, "Architecture": ARCHITECTURE}
     assert {name: found[name] for name in wanted} == wanted
     assert found["Stage"] == stage
+    assert stack["EnableTerminationProtection"] is (stage != "dev")
     assert {tag["Key"]: tag["Value"] for tag in stack["Tags"]} == {"project": "bonafide", "stage": stage}
     groups = client("logs", aws, stage).describe_log_groups(logGroupNamePrefix=f"/bonafide/bonafide-{stage}/")
     assert {group["retentionInDays"] for group in groups["logGroups"]} == {int(wanted["LogRetentionDays"])}
@@ -144,26 +149,62 @@ def test_stage_is_deployed_as_samconfig_says(checkout: Path, aws: str, stage: st
     assert challenge(aws, stage)["challenge"]
 
 
-def test_changed_function_answers_after_the_next_deploy_and_the_stack_can_be_deleted(checkout: Path, aws: str) -> None:
-    """Three steps of one life: deploy, change, delete."""
+def refused_attestation(endpoint: str, stage: str) -> tuple[str, str | None]:
+    """Title and allowed origin of what the deployed API answers to nonsense. The function runs behind an alias."""
+    api = physical_ids(client("cloudformation", endpoint, stage), STAGES[stage].stack_name)["VerifierApi"]
+    request = urllib.request.Request(f"{endpoint}/_aws/execute-api/{api}/{stage}/v1/attestations", data=b"{")
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request, timeout=60)
+    with refusal.value as answer:
+        return str(json.load(answer)["title"]), answer.headers["Access-Control-Allow-Origin"]
+
+
+def replaced(path: Path, old: str, new: str) -> Callable[[], object]:
+    """Change a file; the way back."""
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), "utf-8")
+    return lambda: path.write_text(text, "utf-8")
+
+
+def test_changes_answer_after_the_next_deploy_and_the_stack_can_be_deleted(checkout: Path, aws: str) -> None:
+    """Three steps of one life: deploy; change a function, a layer and a parameter; delete. What the template says is
+    kept is there afterwards."""
     deploy(checkout, aws, "dev")
     assert "release" not in challenge(aws, "dev")
-    source = checkout / ISSUE_CHALLENGE
-    text = source.read_text("utf-8")
-    assert text.count(ANSWER) == 1
-    source.write_text(text.replace(ANSWER, ANSWER.replace("}", ', "release": "second"}')), "utf-8")
-    try:
+    assert refused_attestation(aws, "dev") == (TITLE, "*")
+    with ExitStack() as back:
+        back.callback(replaced(checkout / ISSUE_CHALLENGE, ANSWER, ANSWER.replace("}", ', "release": "second"}')))
+        back.callback(replaced(checkout / PROBLEMS, f'400, "{TITLE}"', '400, "Cannot be read."'))
+        back.callback(
+            replaced(checkout / "samconfig.toml", '"Stage=dev", ', f'"Stage=dev", "AllowedOrigin={ORIGIN}", ')
+        )
         deploy(checkout, aws, "dev")
-    finally:
-        source.write_text(text, "utf-8")
     assert challenge(aws, "dev")["release"] == "second"
+    assert refused_attestation(aws, "dev") == ("Cannot be read.", ORIGIN)
     cloudformation = client("cloudformation", aws, "dev")
+    kept = kept_ids(cloudformation, "bonafide-dev")
     cloudformation.delete_stack(StackName="bonafide-dev")
     cloudformation.get_waiter("stack_delete_complete").wait(
         StackName="bonafide-dev", WaiterConfig={"Delay": 1, "MaxAttempts": 120}
     )
     with pytest.raises((urllib.error.HTTPError, KeyError, cloudformation.exceptions.ClientError)):
         challenge(aws, "dev")
+    tables = set(client("dynamodb", aws, "dev").list_tables()["TableNames"])
+    assert kept["AWS::DynamoDB::Table"] <= tables
+    for key in kept["AWS::KMS::Key"]:
+        assert client("kms", aws, "dev").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def kept_ids(cloudformation: Any, stack: str) -> dict[str, set[str]]:
+    """Physical ids of the tables and keys that the template says a deleted stack leaves behind, by type."""
+    ids = physical_ids(cloudformation, stack)
+    kept: dict[str, set[str]] = {"AWS::DynamoDB::Table": set(), "AWS::KMS::Key": set()}
+    for name, one in read_template(PROJECT.template)["Resources"].items():
+        if one["Type"] in kept and one["DeletionPolicy"] == "RetainExceptOnCreate":
+            kept[one["Type"]].add(ids[name])
+    assert all(kept.values())
+    return kept
 
 
 def test_stage_that_is_not_there_is_said_before_anything_is_built(checkout: Path) -> None:

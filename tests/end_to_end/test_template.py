@@ -159,15 +159,6 @@ def test_role_of_every_function_lies_where_the_key_policies_look(template: Templ
         assert properties["Handler"] == f"{verb}.handler"
 
 
-def test_data_outside_development_is_protected() -> None:
-    """Deletion protection by stage; a replaced table or key is always kept."""
-    for stage, protected in (("dev", False), ("staging", True), ("prod", True)):
-        template = Template.load(TEMPLATE, parameters={"Stage": stage}, pseudo=pseudo_parameters())
-        for name, resource in template.resources("AWS::DynamoDB::Table").items():
-            assert template.properties(name)["DeletionProtectionEnabled"] is protected
-            assert resource["UpdateReplacePolicy"] == "Retain"
-
-
 def test_guarded_api_can_be_left_out() -> None:
     """One parameter; the authorizer stays, for the team's own APIs."""
     template = Template.load(TEMPLATE, parameters={"EnableGuardedApi": "false"}, pseudo=pseudo_parameters())

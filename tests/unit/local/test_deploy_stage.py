@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from bonafide.operator.layout import Layout, LocalStackError
 from devkit.local.template import read_template
-from devkit.stack.deploy_stage import chosen, command, main, stages
+from devkit.stack.deploy_stage import chosen, command, main, protect, stages
 
 PROJECT = Layout.of_this_project()
 CONFIG = PROJECT.root / "samconfig.toml"
@@ -80,3 +81,40 @@ def test_unknown_stage_is_a_sentence(name: str, capsys: pytest.CaptureFixture[st
     """`make deploy STAGE=qa` says which there are."""
     assert main([name, "arm64", "--only-check"]) == 2
     assert "There are: dev, staging, prod." in capsys.readouterr().err
+
+
+class CloudFormation:
+    """Remembers what it is asked for, or refuses it."""
+
+    def __init__(self, *, allows: bool = True) -> None:
+        self.allows = allows
+        self.protected: dict[str, bool] = {}
+
+    def update_termination_protection(self, *, StackName: str, EnableTerminationProtection: bool) -> None:
+        if not self.allows:
+            answer = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+            raise ClientError(answer, "UpdateTerminationProtection")
+        self.protected[StackName] = EnableTerminationProtection
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_stack_whose_data_is_somebodys_is_protected(name: str) -> None:
+    """A stack that is deleted takes APIs and functions along, and every app with them."""
+    client = CloudFormation()
+    assert protect(client, chosen(CONFIG, name, "arm64")) == f"bonafide-{name} is protected against deletion."
+    assert client.protected == {f"bonafide-{name}": True}
+
+
+def test_stack_of_stage_dev_may_be_deleted(tmp_path: Path) -> None:
+    """It comes and goes. A block without a stage has the template's default."""
+    client = CloudFormation()
+    assert protect(client, chosen(CONFIG, "dev", "arm64")) == ""
+    assert protect(client, chosen(written(tmp_path, BLOCK), "qa", "arm64")) == ""
+    assert client.protected == {}
+    assert read_template(PROJECT.template)["Parameters"]["Stage"]["Default"] == "dev"
+
+
+def test_stack_that_could_not_be_protected_is_said() -> None:
+    """With what is missing; the exit code is not 0."""
+    with pytest.raises(LocalStackError, match=r"NOT protected.*AccessDenied.*UpdateTerminationProtection"):
+        protect(CloudFormation(allows=False), chosen(CONFIG, "prod", "arm64"))

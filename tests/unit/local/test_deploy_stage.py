@@ -92,8 +92,7 @@ class CloudFormation:
 
     def update_termination_protection(self, *, StackName: str, EnableTerminationProtection: bool) -> None:
         if not self.allows:
-            answer = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
-            raise ClientError(answer, "UpdateTerminationProtection")
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "UpdateTerminationProtection")
         self.protected[StackName] = EnableTerminationProtection
 
 

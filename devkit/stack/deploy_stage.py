@@ -119,7 +119,7 @@ def command(layout: Layout, config: Path, stage: Stage, *, confirm: bool) -> lis
 
 
 def protect(client: Any, stage: Stage) -> str:
-    """Protect a stack against deletion, where its data is somebody's; a sentence for the operator, empty in dev.
+    """Protect a stack against deletion, but for stage dev; a sentence for the operator, empty there.
 
     Raises:
         LocalStackError: when it could not be done. The stack is deployed all the same.

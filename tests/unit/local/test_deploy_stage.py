@@ -97,7 +97,7 @@ class CloudFormation:
 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
-def test_stack_whose_data_is_somebodys_is_protected(name: str) -> None:
+def test_stack_that_people_rely_on_is_protected(name: str) -> None:
     """A stack that is deleted takes APIs and functions along, and every app with them."""
     client = CloudFormation()
     assert protect(client, chosen(CONFIG, name, "arm64")) == f"bonafide-{name} is protected against deletion."

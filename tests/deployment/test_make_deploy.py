@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from bonafide.operator.layout import Layout
 from bonafide.operator.local_account import CREDENTIALS, client_arguments
@@ -95,8 +96,18 @@ def make(checkout: Path, endpoint: str, *arguments: str) -> subprocess.Completed
 
 def deploy(checkout: Path, endpoint: str, stage: str) -> str:
     ended = make(checkout, endpoint, "deploy", f"STAGE={stage}", f"ARCHITECTURE={ARCHITECTURE}", "CONFIRM=no")
-    assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
+    assert ended.returncode == 0, reasons(endpoint, stage) + ended.stdout[-2000:] + ended.stderr[-2000:]
     return ended.stdout
+
+
+def reasons(endpoint: str, stage: str) -> str:
+    """What CloudFormation says failed: a rollback buries it under the events of its deletions."""
+    try:
+        events = client("cloudformation", endpoint, stage).describe_stack_events(StackName=STAGES[stage].stack_name)
+    except ClientError as error:
+        return f"{error}\n"
+    failed = [one for one in events["StackEvents"] if one["ResourceStatus"].endswith("_FAILED")]
+    return "".join(f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', '')}\n" for one in failed)
 
 
 def client(service: str, endpoint: str, stage: str) -> Any:

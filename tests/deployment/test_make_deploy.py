@@ -51,9 +51,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
-        if (PROJECT.root / name).is_file():  # and not deleted without having been committed
+        source = PROJECT.root / name
+        if source.is_symlink() or source.is_file():  # and not deleted without having been committed
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT.root / name, copy / name)  # with its time: the environments are up to date with it
+            # With its time, by which the environments are up to date; a layer holds another's package by a link.
+            shutil.copy2(source, copy / name, follow_symlinks=False)
     for shared in (".venv", ".venv-sam", ".local/packages"):
         (copy / shared).parent.mkdir(exist_ok=True)
         (copy / shared).symlink_to(PROJECT.root / shared)

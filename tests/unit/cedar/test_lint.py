@@ -147,6 +147,18 @@ def test_message_names_line_rule_fault_and_remedy(row: tuple[str, str, str], sho
     assert (f"{told} | {message.hint}" if message.hint else told) == shown
 
 
+def test_forbid_of_one_key_takes_nothing_from_a_permit() -> None:
+    """Its scope names the key: all others still pass."""
+    permits = "permit (principal is Apple, action, resource);\npermit (principal is Android, action, resource);\n"
+    assert _lint(permits + '@id("x")\nforbid (principal == Android::"k", action, resource);\n') == ()
+
+
+def test_errors_come_before_warnings_of_the_same_line() -> None:
+    """Here the warning is found first."""
+    text = SOUND + RULE % 'context.client_policy_version + 1 < 3 && principal.key_storage == "tpm"'
+    assert [message.severity for message in _lint(text)] == ["error", "warning"]
+
+
 def test_messages_come_by_line() -> None:
     """A file is read from its top."""
     lines = [message.line for message in _lint(SOUND.replace("principal.", "principle.").replace("@advice", "@advise"))]

@@ -33,12 +33,12 @@ _LINE: Final = re.compile(r"Line (\d+): ")
 
 
 def lint_appraisal(text: str, *, now: float) -> tuple[LintMessage, ...]:
-    """Everything there is to say about the policy ``text``, by line. ``now`` (Unix seconds) decides what has expired.
+    """All there is to say about the policy ``text``, by line, errors first on each. ``now`` (Unix seconds) decides what
+    has expired.
 
     Never raises, whatever the text. A text without an error compiles.
     """
-    found = dict.fromkeys(_messages(text, now))
-    return tuple(sorted(found, key=lambda message: message.line))
+    return tuple(sorted(set(_messages(text, now))))
 
 
 def _messages(text: str, now: float) -> Iterator[LintMessage]:
@@ -88,9 +88,9 @@ def _objections(rule: LintedRule, now: float) -> Iterator[LintMessage]:
     named = list(name_messages(rule))
     yield from named
     said = {message.code for message in named if message.severity == "error"}
-    typed = list(type_messages(rule))
+    typed = set(type_messages(rule))
     if len(typed) > 1:
-        typed = [message for message in typed if message.code != _EMPTY]  # it follows from the others
+        typed = {message for message in typed if message.code != _EMPTY}  # it follows from the others
     # What was said by name is not said again by type; and a scope that is misspelt fits nothing.
     yield from (message for message in typed if message.code not in said and not (said and message.code == _EMPTY))
     signals = list(signal_messages(rule))

@@ -23,12 +23,10 @@ _STEP: Final = re.compile(r'\["(?P<quoted>[^"]+)"\]|(?P<plain>[^.\[\]]+)')
 
 
 def type_messages(rule: LintedRule) -> Iterator[LintMessage]:
-    """The type checker's objections to one rule, each once."""
-    said: set[LintMessage] = set()
+    """The type checker's objections to one rule; it may say one more than once."""
     for error in cedarpy.validate_policies(rule.statement.text, schema()).errors:
         message = _translated(rule, _PREFIX.sub("", error.error))
-        if message is not None and message not in said:
-            said.add(message)
+        if message is not None:
             yield message
 
 

@@ -98,6 +98,7 @@ READING = (
         Reason.ENCODING_INVALID,
         _with_extension(lambda d: b"\x30\x80" + d[4:] + b"\0\0"),
     ),
+    malformed("KeyDescription that is a set", Reason.STRUCTURE_INVALID, _with_extension(lambda d: tlv(0x31, d[4:]))),
     malformed("seven fields", Reason.STRUCTURE_INVALID, _with_extension(lambda d: sequence(integer(len(d)) * 7))),
     malformed("version that is no integer", Reason.STRUCTURE_INVALID, _with_fields(f0=octet_string(b"\1"))),
     malformed("version of nine octets", Reason.ENCODING_INVALID, _with_fields(f0=integer(1 << 64))),

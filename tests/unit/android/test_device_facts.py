@@ -100,6 +100,19 @@ def test_unknown_tag_may_hold_anything(content: bytes) -> None:
     assert claims.android.unknown_tags == (799,)
 
 
+@pytest.mark.parametrize(
+    "tag",
+    # The INTEGERs of AuthorizationList, source.android.com/docs/security/features/keystore/attestation
+    [2, 3, 8, 10, 11, 200, 400, 401, 402, 405, 502, 504, 505, 701, 702, 705, 706, 718, 719],
+)
+def test_number_that_comes_as_octets_is_malformed(tag: int) -> None:
+    """Each is known to be an INTEGER: another type in its place is no newer schema."""
+    described = Scene.default().draft.description.with_software({tag: octet_string(b"\0")})
+    with pytest.raises(MalformedEvidence) as refusal:
+        read_key_description(described.encode())
+    assert refusal.value.reason is Reason.STRUCTURE_INVALID
+
+
 def test_self_signed_boot_says_whether_its_key_is_listed() -> None:
     """The app's owner may list other systems; verification only tells."""
     scene = Scene.default(boot_state=kd.SELF_SIGNED, boot_key=bytes(31) + b"\1")

@@ -123,7 +123,7 @@ def _infos(make: Callable[[SignerInfo], tuple[SignerInfo, ...]]) -> Callable[[],
     return _draft(change)
 
 
-def _signer(change: Callable[[CertificateTemplate], CertificateTemplate]) -> Callable[[], ReceiptQuestion]:
+def with_signer(change: Callable[[CertificateTemplate], CertificateTemplate]) -> Callable[[], ReceiptQuestion]:
     """The signer's certificate changed, issued by the real receipt CA."""
 
     def make(draft: ReceiptDraft) -> ReceiptDraft:
@@ -289,12 +289,16 @@ SIGNER_IDENTITY = (
             lambda d: replace(d, certificates=(*d.certificates, _receipt_ca(_OTHER_KEY, AUTHORITY.root).certificate))
         ),
     ),
-    rejected("signer_without_the_marker", Reason.RECEIPT_SIGNER, _signer(lambda t: t.without_extension(MARKER_OID))),
+    rejected(
+        "signer_without_the_marker", Reason.RECEIPT_SIGNER, with_signer(lambda t: t.without_extension(MARKER_OID))
+    ),
     rejected("attested_key_signs_for_itself", Reason.RECEIPT_SIGNER, _attestation_leaf_signs),
     rejected(
-        "signer_that_is_a_ca", Reason.CHAIN_CA_FLAG, _signer(lambda t: t.with_extension(basic_constraints(ca=True)))
+        "signer_that_is_a_ca", Reason.CHAIN_CA_FLAG, with_signer(lambda t: t.with_extension(basic_constraints(ca=True)))
     ),
-    rejected("signer_not_for_signatures", Reason.CHAIN_KEY_USAGE, _signer(lambda t: t.with_extension(key_usage(0x08)))),
+    rejected(
+        "signer_not_for_signatures", Reason.CHAIN_KEY_USAGE, with_signer(lambda t: t.with_extension(key_usage(0x08)))
+    ),
 )
 
 CHAIN = (
@@ -342,14 +346,16 @@ CHAIN = (
         Reason.CHAIN_EXPIRED,
         _issued_by(_receipt_ca(_OTHER_KEY, AUTHORITY.root, not_after=NOW - 1)),
     ),
-    rejected("signer_expired_at_creation", Reason.CHAIN_EXPIRED, _signer(lambda t: replace(t, not_after=NOW - 1))),
+    rejected("signer_expired_at_creation", Reason.CHAIN_EXPIRED, with_signer(lambda t: replace(t, not_after=NOW - 1))),
     rejected(
-        "signer_not_valid_at_creation", Reason.CHAIN_NOT_YET_VALID, _signer(lambda t: replace(t, not_before=NOW + 1))
+        "signer_not_valid_at_creation",
+        Reason.CHAIN_NOT_YET_VALID,
+        with_signer(lambda t: replace(t, not_before=NOW + 1)),
     ),
     rejected(
         "signer_with_unknown_critical_extension",
         Reason.CHAIN_CRITICAL_EXTENSION,
-        _signer(lambda t: t.with_extension(Extension("1.2.3.4", NULL, critical=True))),
+        with_signer(lambda t: t.with_extension(Extension("1.2.3.4", NULL, critical=True))),
     ),
 )
 

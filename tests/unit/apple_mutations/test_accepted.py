@@ -10,6 +10,7 @@ from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.apple.receipt import ReceiptType, verify_receipt
 from attestation.attested_key import AttestedKey
 from attestation.claims import KeyStorage, Platform
+from attestation.encoding.certificate import BASIC_CONSTRAINTS
 from attestation.evidence import AppleAssertion, AppleAttestation, AppleReceipt
 from attestation.reference_values import AppleReferenceValues, Environment
 
@@ -25,7 +26,7 @@ from devkit.devices.apple.receipt import ReceiptForm
 from devkit.devices.authority.certificate_template import Extension
 from devkit.devices.authority.der_writer import object_identifier, sequence
 
-from .receipt_mutations import below_cas
+from .receipt_mutations import below_cas, with_signer
 from .scene import APP_ID, AUTHORITY, CLIENT_DATA_HASH, ENDORSEMENTS, NOW, Question, Scene
 
 
@@ -212,6 +213,12 @@ def test_receipt_certificates_may_come_in_any_order() -> None:
 def test_receipt_below_up_to_three_cas_is_verified(count: int) -> None:
     """Apple has one; a bound stands above."""
     assert below_cas(count).ask().app_id == APP_ID
+
+
+def test_receipt_signer_may_say_nothing_of_being_a_ca() -> None:
+    """RFC 5280 §4.2.1.9 lets an end entity leave its basic constraints out: that is no CA."""
+    question = with_signer(lambda template: template.without_extension(BASIC_CONSTRAINTS))()
+    assert question.ask().app_id == APP_ID
 
 
 def test_stored_receipt_is_verified_after_its_signer_has_expired() -> None:

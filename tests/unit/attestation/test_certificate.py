@@ -72,6 +72,12 @@ def test_ca_flag_written_as_01_is_read() -> None:
     assert certificate.basic_constraints == (True, None)
 
 
+def test_ca_flag_that_is_written_out_as_false_is_read() -> None:
+    """DER leaves a default out; who writes it still says that this is no CA."""
+    certificate = minted(template(extensions=(Extension("2.5.29.19", sequence(tlv(1, b"\x00"))),)))
+    assert certificate.basic_constraints == (False, None)
+
+
 def test_version_one_has_no_extensions() -> None:
     """Old roots: no version field, nothing after the key."""
     certificate = minted(template(version=0, extensions=()))

@@ -110,6 +110,15 @@ FAULTS = [
     # Several at once.
     RULE.format('principal.zzzzzz == 1 &&\n  context.signals has zzzzzz ||\n  principal.key_storage == "tea"'),
     RULE.format('context.nosuch == 1 && context.nosuch == 2'),
+    ANDROID.format('principal.key_algorithm == "zzzzzz" &&\n  principal.key_storage == "tee" && '
+                   'principal.key_storage == "software"'),
+    # What stands elsewhere than usual.
+    RULE.format('((context)).zzzzzz == "DE" ||\n  ((context)).zzzzzz == "FR"'),
+    ANDROID.format('principal.zzzzzz like "a*"'),
+    RULE.format("resource is Android"),
+    PERMIT + ")\nforbid (principal, action, resource);",
+    ANDROID.format("principal has play &&\n  principal.play.testing ==\n  (context.signals has root)"),
+    '@id("all")\n@expires("2090-12-31")\n' + PERMIT,
 ]  # fmt: skip
 SHOWN = (Path(__file__).parent / "lint_hints.txt").read_text("utf-8").split("\n\n")
 """For each fault the messages, a line each; ``(nothing)`` where there is nothing to say."""

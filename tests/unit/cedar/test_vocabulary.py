@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from attestation.android.key_attestation import _BOOT_STATES
+from attestation.appraisal.cedar.engine import schema
 from attestation.appraisal.facts import SIGNALS
 from attestation.appraisal.lint import vocabulary as words
 from attestation.claims import KeyStorage, Platform
@@ -35,6 +36,15 @@ def test_closed_values_are_those_of_the_enums() -> None:
 def test_signals_of_the_schema_are_those_of_the_facts() -> None:
     """A signal that facts never have would be a rule that never fires."""
     assert set(words.vocabulary().context.members["signals"].shape.members) == {*SIGNALS, "other"}
+
+
+def test_record_written_where_it_is_used_is_read_as_one_with_a_name() -> None:
+    """Cedar allows both, and the attributes behind it are its owner's."""
+    named = str(schema())
+    start = named.index("type Signal = {") + len("type Signal = ")
+    inline = named.replace("root?: Signal,", f"root?: {named[start : named.index(';', start)]},")
+    assert inline != named
+    assert words._SchemaReader(inline).context == words._SchemaReader(named).context
 
 
 def test_guide_lists_every_fact_with_its_type() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from hashlib import sha256
 
 import pytest
 from attestation.errors import MalformedEvidence, Reason
-from attestation.harmony.integrity_token import base64_decode
+from attestation.harmony.integrity_token import base64_decode, read_token
 
 from .scene import EXPECTED, HMS, NEXT, TokenQuestion, device_of, token_draft, with_payload
 from .token_content_mutations import ODD_SIGNERS
@@ -61,6 +61,13 @@ def test_optional_member_that_cannot_be_read_counts_as_absent(member: str, value
 
 def token_signers() -> tuple[str, ...]:
     return TokenQuestion(token=token_draft(NEXT).seal(), profile=NEXT).ask().signing_digests
+
+
+def test_token_that_was_taken_apart_stays_as_it_was() -> None:
+    """Between its checks and its reading nothing can put another payload there."""
+    token = read_token(token_draft(NEXT).seal(), NEXT)
+    with pytest.raises(FrozenInstanceError):
+        token.payload = b"{}"  # type: ignore[misc]
 
 
 def test_empty_advice_is_none() -> None:

@@ -61,6 +61,7 @@ def main(template: str) -> None:
                 "layers": [layer.codeuri for layer in function.layers],
             }
             for function in functions.get_all()
+            if not function.stack_path  # of the template itself: test_stacks.py has its parts
         },
         "routes": {
             name: sorted(

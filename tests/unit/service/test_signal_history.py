@@ -43,7 +43,7 @@ def renew(stack: MemoryStack, log_lines: Lines) -> Renew:
 
     def renewing(installation: Any, *, verdict: bool = True, signals: tuple[str, ...] = ()) -> tuple[int, list[str]]:
         body = installation.renewal_body(
-            installation.client_data(stack.challenge(), signals=signals), **({} if verdict else {"beside": []})
+            installation.client_data(stack.challenge(), signals=signals), **({} if verdict else {"additional": []})
         )
         spent = set(stack.redemption.spent)
         status, _, decision = sent(stack, "/v1/tokens", body, log_lines)

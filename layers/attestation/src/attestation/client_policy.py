@@ -35,9 +35,7 @@ the root key writes it."""
 _KIND: Final = JwsKind(
     CLIENT_POLICY_TYPE,
     max_characters=MAX_CLIENT_POLICY_CHARACTERS,
-    malformed=TokenReason.ENCODING_INVALID,
-    algorithm=TokenReason.ENCODING_INVALID,
-    wrong_type=TokenReason.ENCODING_INVALID,  # replaced by client-policy-invalid below
+    malformed=TokenReason.ENCODING_INVALID,  # replaced by client-policy-invalid below
 )
 _HEADER: Final[Mapping[str, object]] = {"alg": "ES256", "typ": CLIENT_POLICY_TYPE}
 _CLAIMS: Final = frozenset({"iss", "app", "version", "iat", "document"})

@@ -348,7 +348,7 @@ def _key_storage(described: KeyDescription, chain: DeviceChain) -> KeyStorage:
 
 def _os_version(number: int | None) -> str | None:
     """``130000`` is 13, ``80100`` is 8.1; 0 (pre-production devices) is unknown."""
-    if not number or number < 0:
+    if number is None or number <= 0:
         return None
     parts = [number // 10_000, number // 100 % 100, number % 100]
     while len(parts) > 1 and not parts[-1]:

@@ -68,8 +68,6 @@ class _Reader:
                     self.read(list(inner.values()))
                 elif operator in _COMPARING:
                     self._compare(inner)
-                elif isinstance(inner, Mapping):
-                    self.read(list(inner.values()))
                 else:
                     self.read(inner)
 
@@ -127,7 +125,7 @@ def projected(record: Mapping[str, Any], members: tuple[Member, ...] | None) -> 
             value = record[name]
             if stand is not None:
                 value = stand(value)
-            kept[name] = projected(value, below) if below is not None and isinstance(value, dict) else value
+            kept[name] = projected(value, below) if isinstance(value, dict) else value
     return kept
 
 

@@ -126,3 +126,8 @@ def test_function_without_the_policy_engine_does_not_start(place: str) -> None:
     started = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert started.returncode != 0
     assert "cedarpy" in started.stderr.splitlines()[-1]
+
+
+def test_text_that_was_not_published_has_version_0() -> None:
+    """Drafts, and the policies that ship: published versions count from 1."""
+    assert CedarPolicy.compile(PERMIT).version == 0

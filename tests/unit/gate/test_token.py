@@ -87,6 +87,13 @@ def test_no_token_is_minted_without_an_audience() -> None:
         token(audience=())
 
 
+def test_one_audience_is_a_text_and_several_are_a_list() -> None:
+    """RFC 7519 §4.1.3; a list of one would be longer, and some libraries compare the member as it is."""
+    assert parts(token(audience=("https://a.example",)))[1]["aud"] == "https://a.example"
+    both = ("https://a.example", "https://b.example")
+    assert parts(token(audience=both))[1]["aud"] == list(both)
+
+
 def test_token_for_several_audiences_serves_each_of_them() -> None:
     """RFC 7519 §4.1.3: a list when there are several."""
     text = token(audience=("https://a.example", "https://b.example"))

@@ -273,6 +273,14 @@ def test_counter_is_bounded() -> None:
     assert len(counter.to_state()[2]) == 64
 
 
+def test_merged_counter_is_bounded() -> None:
+    """However many parts are merged before it is read."""
+    counter = DistinctKeys(64)
+    for part in range(10):
+        counter.merge(_counted(range(part * 60, part * 60 + 60), 64))
+        assert len(counter._kept) <= 64
+
+
 @pytest.mark.parametrize("size", [63, 65])
 def test_counter_of_another_size_is_not_read(size: int) -> None:
     """A state of another release would count nonsense."""

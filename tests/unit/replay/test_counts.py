@@ -12,7 +12,7 @@ from attestation.appraisal.replay.distinct_keys import DistinctKeys, key_hash
 from attestation.appraisal.replay.key_sample import KeySample, SampledKey, to_record
 from attestation.appraisal.replay.recorded_decision import DamagedRecord, RecordedDecision, read_decisions
 from attestation.appraisal.replay.replay import Replay
-from attestation.appraisal.replay.tally import OTHERS, Change, Misses, Row, Table, Tally
+from attestation.appraisal.replay.tally import OTHERS, Change, Count, Misses, Row, Table, Tally
 from attestation.appraisal.result import Finding, Tier
 
 REFUSING = Finding("refuses", Tier.CONTRAINDICATED)
@@ -261,6 +261,16 @@ def test_few_keys_are_counted_exactly(count: int) -> None:
     """Up to the size itself."""
     counter = _counted([*range(count), *range(count)])
     assert (counter.count(), counter.is_exact) == (count, True)
+
+
+def test_total_is_exact_up_to_the_number_that_the_guide_names() -> None:
+    """docs/replay.md: beyond 16,384 keys it is shown with ``~``."""
+    total = Count()
+    for key in range(16_384):
+        total.add(key_hash(f"key {key}"))
+    assert (total.keys.count(), total.keys.is_exact) == (16_384, True)
+    total.add(key_hash("one more"))
+    assert not total.keys.is_exact
 
 
 def test_counter_is_bounded() -> None:

@@ -18,10 +18,11 @@ from tests.stack_ports import own_ports
 PROJECT = Layout.of_this_project()
 OPEN_THROTTLES = {
     f"{route}{size}": "100000"
-    for route in ("Challenge", "Enrolment", "Renewal", "Throttle")
+    for route in ("Admin", "Challenge", "Enrolment", "Renewal", "Throttle")
     for size in ("Rate", "Burst")
 }
-"""Parameters for races of hundreds of callers, who shall all reach the functions; test_floods.py has the throttles."""
+"""Parameters for races of hundreds of callers, and a fuzzer, who shall all reach the functions; test_floods.py has the
+throttles."""
 PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
 
 

@@ -110,9 +110,11 @@ def bundle_server() -> Iterator[tuple[str, list[bytes]]]:
 def fresh_process(event: dict[str, Any] | None, **environment: str) -> dict[str, Any]:
     """What a new interpreter reports that sees the function and its two layers, and no other package."""
     probe = PROBE.format(path=[str(FUNCTION), str(TOKENS), str(CRYPTOGRAPHY)], event=event)
+    # Where the clock is turned (faketime), it is turned for that process too.
+    told = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_PRELOAD") or "FAKE" in name}
     outcome = subprocess.run(
         [sys.executable, "-I", "-c", probe],
-        env={"PATH": os.environ.get("PATH", "")} | environment,
+        env=told | environment,
         capture_output=True,
         text=True,
         timeout=60,

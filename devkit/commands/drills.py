@@ -38,6 +38,7 @@ DRILLS: Final[dict[str, Drill]] = {
 
 
 _ENOUGH_FOR_TYPICAL: Final = 10
+"""Repetitions from which on a median is judged."""
 
 
 def drills(

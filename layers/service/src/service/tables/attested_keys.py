@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RECEIPT_OF: Final = "receipt/"
 """Before a key's id: the row that keeps its receipt. No id of a key has a slash."""
 RECEIPT_SECONDS: Final = 90 * 24 * 3600
+"""How long a receipt is kept: what its own field 21 (expiration) says of every real one, 90 days after creation."""
 
 
 @unique

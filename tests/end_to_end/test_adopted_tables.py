@@ -1,0 +1,87 @@
+"""Every table can be one that is there already: restored, or left behind by a deleted stack."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bonafide.operator.layout import Layout
+from devkit.local.provision import TABLES, pseudo_parameters
+from devkit.local.template import Template, read_template
+from tests.changes_arrive import resources_of
+from tests.sam_translator import Deployment, translate
+
+TEMPLATE = read_template(Layout.of_this_project().template)
+TABLE = "AWS::DynamoDB::Table"
+NAMES = sorted(name for name, one in TEMPLATE["Resources"].items() if one["Type"] == TABLE)
+FULL = {"EnableProofOnce": "true", "EnableDecisionReplay": "true"}
+
+
+def given(name: str) -> str:
+    return f"restored-{name.lower()}"
+
+
+@pytest.fixture(scope="module")
+def translated() -> dict[str, Any]:
+    (template,) = translate([Deployment(TEMPLATE, FULL)])
+    return template
+
+
+def uses(resources: dict[str, dict[str, Any]], *spellings: str) -> int:
+    """How often a table is named by what is made of it: its variables in functions, its ARN in policies."""
+    text = json.dumps([one for one in resources.values() if one["Type"] != TABLE])
+    return sum(text.count(f'"{spelling}"') for spelling in spellings)
+
+
+def arn(name: str) -> str:
+    pseudo = pseudo_parameters("stack")
+    return f"arn:aws:dynamodb:{pseudo['AWS::Region']}:{pseudo['AWS::AccountId']}:table/{given(name)}"
+
+
+def test_every_table_has_its_parameter() -> None:
+    """A table that is added later cannot be restored without one."""
+    assert set(TABLES.values()) == set(NAMES)
+    for name in NAMES:
+        assert TEMPLATE["Parameters"][f"Existing{name}"]["Default"] == ""
+        assert TEMPLATE["Resources"][name]["Condition"] == f"Makes{name}"
+        assert TEMPLATE["Conditions"][f"Makes{name}"] == {"Fn::Equals": [{"Ref": f"Existing{name}"}, ""]}
+
+
+def test_stack_makes_no_table_of_its_own_where_all_are_given(translated: dict[str, Any]) -> None:
+    """Functions and roles name the given ones, as often as they had named the stack's own; nothing names those."""
+    own = resources_of(translated, FULL)
+    adopting = resources_of(translated, {**FULL, **{f"Existing{name}": given(name) for name in NAMES}})
+    assert own.keys() - adopting.keys() == set(NAMES)
+    for name in NAMES:
+        assert uses(own, name) > 0
+        assert uses(own, f"{name}.Arn") > 0
+        assert uses(adopting, name, f"{name}.Arn") == 0
+        assert uses(adopting, given(name)) == uses(own, name)
+        assert uses(adopting, arn(name)) == uses(own, f"{name}.Arn")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_table_alone_is_given(translated: dict[str, Any], name: str) -> None:
+    """The others stay the stack's own."""
+    own = resources_of(translated, FULL)
+    adopting = resources_of(translated, {**FULL, f"Existing{name}": given(name)})
+    assert own.keys() - adopting.keys() == {name}
+    assert uses(adopting, given(name)) == uses(own, name)
+    others = [other for other in NAMES if other != name]
+    assert [uses(adopting, other, f"{other}.Arn") for other in others] == [
+        uses(own, other, f"{other}.Arn") for other in others
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_tell_which_table_it_is(name: str) -> None:
+    """Commands go by the outputs."""
+    template = Template.load(
+        Layout.of_this_project().template,
+        parameters={f"Existing{name}": given(name)},
+        pseudo=pseudo_parameters("stack"),
+    )
+    assert template.resolve(TEMPLATE["Outputs"][f"{name}Name"]["Value"]) == given(name)
+    assert template.resolve(TEMPLATE["Outputs"][f"{name}Arn"]["Value"]) == arn(name)

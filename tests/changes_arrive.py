@@ -95,10 +95,13 @@ class _Attributes(dict[tuple[str, str], str]):
         return f"{logical_id}.{attribute}"
 
 
-def resources_of(translated: Mapping[str, Any], parameters: Mapping[str, str]) -> _Resources:
-    """The resources that a translated template makes, functions of the template worked out."""
+def resources_of(
+    translated: Mapping[str, Any], parameters: Mapping[str, str], pseudo: Mapping[str, str] | None = None
+) -> _Resources:
+    """The resources that a translated template makes, functions of the template worked out; ``pseudo`` parameters are
+    those of the local stack where none are given."""
     defaults = {name: str(one.get("Default", "")) for name, one in translated.get("Parameters", {}).items()}
-    template = Template(translated, {**defaults, **parameters}, pseudo_parameters("stack"))
+    template = Template(translated, {**defaults, **parameters}, pseudo or pseudo_parameters("stack"))
     template.attributes = _Attributes(template)
     template.physical_ids.update({name: name for name in translated["Resources"]})
     return {

@@ -18,11 +18,12 @@ SCRIPT = Path(__file__).parent / "end_to_end" / "sam_translation.py"
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is given to SAM: a template as plain data, parameters, and the second in which it is deployed."""
+    """What is given to SAM: a template as plain data, parameters, and the second and region in which it is deployed."""
 
     template: Mapping[str, Any]
     parameters: Mapping[str, str] = field(default_factory=dict)
     at: int = 1_800_000_000
+    region: str = "eu-central-1"
 
 
 def translate(deployments: Sequence[Deployment]) -> list[dict[str, Any]]:
@@ -31,7 +32,10 @@ def translate(deployments: Sequence[Deployment]) -> list[dict[str, Any]]:
     Raises:
         RuntimeError: with SAM's words, when one cannot be translated.
     """
-    given = [{"template": one.template, "parameters": dict(one.parameters), "at": one.at} for one in deployments]
+    given = [
+        {"template": one.template, "parameters": dict(one.parameters), "at": one.at, "region": one.region}
+        for one in deployments
+    ]
     with TemporaryDirectory() as folder:
         source = Path(folder) / "deployments.json"
         source.write_text(json.dumps(given), encoding="utf-8")

@@ -116,9 +116,11 @@ def test_origin_of_answers_is_the_templates(function: str) -> None:
 
 
 def test_log_level_of_the_runtime_is_never_debug() -> None:
-    """The attack: under a root logger at DEBUG the AWS SDK writes unwrapped keys to the log."""
+    """The attack: under a root logger at DEBUG the AWS SDK writes unwrapped keys to the log. Where logs are text, there
+    is no level: the root logger has Python's own, which is WARNING."""
+    level = {"Fn::If": ["LogsDebug", "INFO", {"Ref": "LogLevel"}]}
     assert TEMPLATE["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"] == {
-        "Fn::If": ["LogsDebug", "INFO", {"Ref": "LogLevel"}]
+        "Fn::If": ["LogsAreJson", level, {"Ref": "AWS::NoValue"}]
     }
     assert TEMPLATE["Conditions"]["LogsDebug"] == {"Fn::Equals": [{"Ref": "LogLevel"}, "DEBUG"]}
 

@@ -1,6 +1,6 @@
 """Prints, as JSON, templates as SAM translates them; run in SAM CLI's environment.
 
-Takes one file with a list of deployments, each {"template": ..., "parameters": {...}, "at": seconds}.
+Takes one file with a list of deployments, each {"template": ..., "parameters": {...}, "at": seconds, "region": name}.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import boto3
 from samtranslator.parser.parser import Parser
+from samtranslator.translator import arn_generator
 from samtranslator.translator.translator import Translator
 
 _LOCATION = {
@@ -32,12 +33,15 @@ def located(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(path: str) -> None:
-    """Translate each deployment at its own time, by which SAM names what it makes anew every time."""
+    """Translate each deployment in its own region, and at its own time, by which SAM names what it makes every time."""
     with open(path, encoding="utf-8") as file:
         deployments = json.load(file)
     translated = []
     for one in deployments:
-        with patch.object(boto3, "session"), patch("time.time", return_value=one["at"]):
+        with patch.object(boto3, "session") as boto3_session, patch("time.time", return_value=one["at"]):
+            boto3_session.Session.return_value.region_name = one["region"]
+            arn_generator._get_region_from_session.cache_clear()
+            arn_generator._region_to_partition.cache_clear()
             template = located(one["template"])
             translated.append(Translator({}, Parser()).translate(template, one["parameters"]))
     print(json.dumps(translated))

@@ -7,9 +7,9 @@ token: a proof, or a higher tier than another route asks for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from bonafide_tokens.routes import Demand, Requirement, RouteRequirement, every_demand
+from bonafide_tokens.routes import Demand, Requirement
 from gateway_event import GatewayRequest, Kind
 
 _PROOFS = frozenset({Requirement.PROOF, Requirement.PROOF_ONCE})
@@ -17,14 +17,9 @@ _OPEN = frozenset({Requirement.OFF, Requirement.MONITOR})
 _WILDCARDS = frozenset("*?$")
 
 
-def beyond_caching(routes: Sequence[RouteRequirement], default: Requirement) -> str:
-    """Which routes of an API a cached answer cannot serve, for the operator; empty when there are none."""
-    return ", ".join(named(demand) for demand in every_demand(routes, default) if needs_each_request(demand))
-
-
-def guards_anything(routes: Sequence[RouteRequirement], default: Requirement) -> bool:
-    """Whether any route of an API can refuse a request."""
-    return any(demand.requirement not in _OPEN for demand in every_demand(routes, default))
+def guards_anything(demands: Iterable[Demand]) -> bool:
+    """Whether any of an API's routes can refuse a request."""
+    return any(demand.requirement not in _OPEN for demand in demands)
 
 
 def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None, *, mixed: bool, guarded: bool) -> str:

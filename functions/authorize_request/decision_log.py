@@ -42,7 +42,7 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
         who = _TOKEN % (*map(quoted, of_token), token.policy_version)
     outcome = "accepted" if decision.allowed else "refused"
     proven = "true" if decision.proven else "false"
-    method = request.method[:16]  # on an HTTP API's $default route, whatever a client calls a method
+    method = request.presented.method[:16]  # on an HTTP API's $default route, whatever a client calls a method
     place = (request.kind, audience, method, request.route, decision.route_pattern, request.request_id[:128])
     judged = map(quoted, (outcome, decision.request_class, decision.requirement or ""))
     _write(_DECISION % (*judged, proven, *map(quoted, place), decision.bundle_version, why, who))

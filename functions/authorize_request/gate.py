@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import cached_answers
 from authorizer_settings import AuthorizerSettings
-from bonafide_tokens.errors import Reason, Rejected, TokenError
-from bonafide_tokens.presented import PresentedRequest, verify_presented
+from bonafide_tokens.errors import UNCHECKED, VERIFIED, Reason, Rejected, TokenError
+from bonafide_tokens.presented import verify_presented
 from bonafide_tokens.proof import ReplayMemory, VerifiedProof
 from bonafide_tokens.proof_nonce import make_nonce
-from bonafide_tokens.refusals import UNCHECKED, VERIFIED, refusal_of
 from bonafide_tokens.routes import Demand, Requirement, demand_for, every_demand, is_ambiguous, strictest
 from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import TrustBundle
@@ -74,8 +73,7 @@ class Gate:
         self._tokens = VerifiedTokens()
         self._proofs = ReplayMemory()
         self._looked_at: TrustBundle | None = None
-        self._beyond_caching = ""
-        self._unspendable = ""
+        self._unserved = ""
         self._guarded = True
         self._said_that_tokens_end = False
 
@@ -115,7 +113,7 @@ class Gate:
         demand = self._demand(request, bundle)
         requirement, minimum_tier, pattern = demand
         self._look_at_routes(bundle)
-        mixed = bool(settings.cache_seconds and self._beyond_caching)
+        mixed = bool(settings.cache_seconds and self._unserved)
         verified: list[VerifiedToken] = []
         proof: VerifiedProof | None = None
         reason, detail = None, ""
@@ -123,7 +121,7 @@ class Gate:
         if requirement is not Requirement.OFF:
             try:
                 token, shown = verify_presented(
-                    PresentedRequest(request.method, request.url, request.tokens, request.proofs, request.pops),
+                    request.presented,
                     bundle=bundle,
                     audience=settings.audience,
                     now=now,
@@ -144,12 +142,12 @@ class Gate:
                 request_class = VERIFIED
             except TokenError as error:
                 reason, detail = error.reason, error.detail
-                request_class = refusal_of(reason).request_class
+                request_class = reason.refusal.request_class
                 if any(map(is_ambiguous, (request.path, *request.other_paths))):
                     detail += "; the path can be resolved in more than one way, so the strictest route counts"
         allowed = reason is None or requirement is Requirement.MONITOR
         if allowed and settings.cache_seconds:
-            presented = request.tokens[0] if request_class == VERIFIED else None
+            presented = request.presented.tokens[0] if request_class == VERIFIED else None
             conflict = cached_answers.cannot_be_cached(request, demand, presented, mixed=mixed, guarded=self._guarded)
             if conflict:
                 allowed, reason, detail, request_class = False, Reason.PROOF_CACHED, conflict, UNCHECKED
@@ -170,7 +168,10 @@ class Gate:
 
     def _demand(self, request: GatewayRequest, bundle: TrustBundle) -> Demand:
         routes, default = bundle.apis.get(self._settings.audience, ()), self._settings.default_requirement
-        method, gateway_route = request.method, request.route.rpartition(" ")[2]  # HTTP APIs name it with the method
+        method, gateway_route = (
+            request.presented.method,
+            request.route.rpartition(" ")[2],
+        )  # HTTP APIs name it with the method
         paths = (request.path, *request.other_paths)
         return strictest([demand_for(routes, method, path, default, gateway_route) for path in paths])
 
@@ -179,17 +180,18 @@ class Gate:
             return
         self._looked_at = bundle
         settings = self._settings
-        routes, default = bundle.apis.get(settings.audience, ()), settings.default_requirement
+        demands = every_demand(bundle.apis.get(settings.audience, ()), settings.default_requirement)
         if settings.cache_seconds:
-            before, self._beyond_caching = self._beyond_caching, cached_answers.beyond_caching(routes, default)
-            self._guarded = cached_answers.guards_anything(routes, default)
-            if self._beyond_caching and self._beyond_caching != before:
-                self._warn(f"AUTHORIZER_CACHE_SECONDS is {settings.cache_seconds:g}; refused: {self._beyond_caching}")
-        elif not self._can_spend:
-            once = [demand for demand in every_demand(routes, default) if demand.requirement is Requirement.PROOF_ONCE]
-            before, self._unspendable = self._unspendable, ", ".join(map(cached_answers.named, once))
-            if once and self._unspendable != before:
-                self._warn(f"proof-once needs PROOF_NONCES_TABLE, which is not set; refused: {self._unspendable}")
+            why = f"AUTHORIZER_CACHE_SECONDS is {settings.cache_seconds:g}"
+            refused = [demand for demand in demands if cached_answers.needs_each_request(demand)]
+            self._guarded = cached_answers.guards_anything(demands)
+        else:
+            why = "proof-once needs PROOF_NONCES_TABLE, which is not set"
+            once = [demand for demand in demands if demand.requirement is Requirement.PROOF_ONCE]
+            refused = [] if self._can_spend else once
+        before, self._unserved = self._unserved, ", ".join(map(cached_answers.named, refused))
+        if self._unserved and self._unserved != before:
+            self._warn(f"{why}; refused: {self._unserved}")
 
     def _check_outlives_the_cache(self, token: VerifiedToken, now: float) -> None:
         """An answer that is kept longer than its token lives would let an expired token in."""

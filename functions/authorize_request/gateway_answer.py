@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bonafide_tokens.refusals import UNAVAILABLE, refusal_of, request_code
+from bonafide_tokens.errors import UNAVAILABLE
+from bonafide_tokens.refusals import request_code
 from gate import Decision
 from gateway_event import GatewayRequest, Kind
 
@@ -53,7 +54,7 @@ def denial(request: GatewayRequest, decision: Decision) -> Answer:
     REST APIs show it as a 401 through the ``ACCESS_DENIED`` gateway response. HTTP and WebSocket APIs answer 403 with
     a body of their own whatever is said here, and keep the context for their access log.
     """
-    refusal = UNAVAILABLE if decision.reason is None else refusal_of(decision.reason)
+    refusal = UNAVAILABLE if decision.reason is None else decision.reason.refusal
     context = {
         "error": refusal.error,
         "action": refusal.action,

@@ -13,6 +13,7 @@ from enum import StrEnum, unique
 from typing import Final, NamedTuple
 
 from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.presented import PresentedRequest
 from bonafide_tokens.routes import is_ambiguous
 
 _METHOD_ARN: Final = re.compile(
@@ -38,27 +39,34 @@ class Kind(StrEnum):
 class GatewayRequest(NamedTuple):
     """One request as the gate sees it.
 
-    ``path`` is the API's own path, as routes are written: no stage, no base path of a custom domain. ``url`` is the
-    URL as the client called it, without query; empty when unknown. ``tokens``, ``proofs`` and ``pops`` are the values
-    of those headers, all of them, as the event has them; ``proofs`` is ``None`` where the event cannot carry a proof.
-    ``route`` is the gateway's own name of the route; ``api_arn`` and ``method_arn`` are what policies are written for.
-    ``other_paths`` are further readings of the path, where the event leaves more than one open, and ``identity`` what
-    the gateway says it would cache an answer under, where it says so.
+    ``presented`` is what it shows: its URL is the one that the client called, without query, empty when unknown, and
+    its proofs are ``None`` where the event cannot carry any. ``path`` is the API's own path, as routes are written: no
+    stage, no base path of a custom domain. ``route`` is the gateway's own name of the route; ``api_arn`` and
+    ``method_arn`` are what policies are written for. ``other_paths`` are further readings of the path, where the event
+    leaves more than one open, and ``identity`` what the gateway says it would cache an answer under, where it says so.
     """
+
+    kind: Kind
+    presented: PresentedRequest
+    path: str
+    request_id: str
+    route: str
+    api_arn: str
+    method_arn: str
+    other_paths: tuple[str, ...] = ()
+    identity: str | list[str] | None = None
+
+
+class _Place(NamedTuple):
+    """Where a request goes, as each kind of event says it in its own way; ``arns`` are the API's and the method's."""
 
     kind: Kind
     method: str
     path: str
     url: str
-    tokens: list[str]
-    proofs: list[str] | None
-    request_id: str
     route: str
-    api_arn: str
-    method_arn: str
-    pops: list[str]
+    arns: tuple[str, str]
     other_paths: tuple[str, ...] = ()
-    identity: str | list[str] | None = None
 
 
 class UnreadableEvent(Exception):
@@ -73,37 +81,41 @@ def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: st
     if not isinstance(event, dict):
         raise UnreadableEvent("not an authorizer event")
     kind = event.get("type")
-    if kind == "REQUEST":
-        if event.get("version") == "2.0":
-            return _http_2(event, settings, invocation_id)
-        arn = event.get("methodArn")
-        if isinstance(arn, str) and arn.endswith(CONNECT) and (connect := _CONNECT_ARN.match(arn)):
-            return _websocket(event, settings, invocation_id, connect)
-        return _rest_request(event, settings, invocation_id)
     if kind == "TOKEN":
         return _rest_token(event, invocation_id)
-    raise UnreadableEvent("not an authorizer event of a known kind")
+    if kind != "REQUEST":
+        raise UnreadableEvent("not an authorizer event of a known kind")
+    place = _place(event, settings)
+    identity = event.get("identitySource")
+    return GatewayRequest(
+        place.kind,
+        PresentedRequest(place.method, place.url, *_header_values(event, settings)),
+        place.path,
+        _text(_object(event, "requestContext"), "requestId") or invocation_id,
+        place.route,
+        *place.arns,
+        place.other_paths,
+        identity if isinstance(identity, (str, list)) else None,
+    )
 
 
 def _rest_token(event: Mapping[str, object], invocation_id: str) -> GatewayRequest:
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
     token = event.get("authorizationToken")
-    return GatewayRequest(
-        kind=Kind.REST_TOKEN,
-        method=method,
-        path=path,
-        url="",
-        tokens=[token] if isinstance(token, str) else [],
-        proofs=None,
-        request_id=invocation_id,
-        route="",
-        api_arn=api_arn,
-        method_arn=arn,
-        pops=[],
-    )
+    presented = PresentedRequest(method, "", [token] if isinstance(token, str) else [], None)
+    return GatewayRequest(Kind.REST_TOKEN, presented, path, invocation_id, "", api_arn, arn)
 
 
-def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
+def _place(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
+    if event.get("version") == "2.0":
+        return _http_2(event, settings)
+    arn = event.get("methodArn")
+    if isinstance(arn, str) and arn.endswith(CONNECT) and (connect := _CONNECT_ARN.match(arn)):
+        return _websocket(event, settings, connect)
+    return _rest_request(event, settings)
+
+
+def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
     # The ARN's path, not event["path"]: behind a custom domain the latter begins with the base path (and, where the
     # mapping names no stage, the stage), while routes are written for the API's own paths.
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
@@ -119,10 +131,10 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings, inv
     raw = _text(event, "path")
     others = (raw,) if raw != path and is_ambiguous(raw) else ()
     url, route = _url(settings, context, path, full_path), _text(event, "resource")
-    return _request(kind, event, settings, invocation_id, method, path, url, route, (api_arn, arn), others)
+    return _Place(kind, method, path, url, route, (api_arn, arn), others)
 
 
-def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
+def _http_2(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
     context = _object(event, "requestContext")
     method = _text(_object(context, "http"), "method")
     raw_path = _text(event, "rawPath")
@@ -138,7 +150,7 @@ def _http_2(event: Mapping[str, object], settings: AuthorizerSettings, invocatio
         others.append(raw_path)
     arns = (match[1], match[0]) if match else ("", "")
     url, route = _url(settings, context, path, raw_path), _text(event, "routeKey")
-    return _request(Kind.HTTP_2, event, settings, invocation_id, method, path, url, route, arns, tuple(others))
+    return _Place(Kind.HTTP_2, method, path, url, route, arns, tuple(others))
 
 
 def _readings(raw_path: str, arn_path: str | None, context: Mapping[str, object]) -> list[str]:
@@ -155,39 +167,14 @@ def _readings(raw_path: str, arn_path: str | None, context: Mapping[str, object]
     return readings
 
 
-def _websocket(
-    event: Mapping[str, object], settings: AuthorizerSettings, invocation_id: str, arn: re.Match[str]
-) -> GatewayRequest:
+def _websocket(event: Mapping[str, object], settings: AuthorizerSettings, arn: re.Match[str]) -> _Place:
     # The handshake is an HTTP GET (RFC 6455 §4.1) of the stage, or of whatever a custom domain maps to it, which the
     # event does not say: there, EXTERNAL_ORIGIN is the whole URL that clients connect to, with https for wss.
     context = _object(event, "requestContext")
     domain, stage = _text(context, "domainName"), _text(context, "stage")
     own = f"https://{domain}/{stage}" if stage and _OWN_DOMAIN.match(domain) else ""
     url, route = settings.external_origin or own, _text(context, "routeKey")
-    return _request(Kind.WEBSOCKET, event, settings, invocation_id, "GET", CONNECT, url, route, (arn[1], arn[0]))
-
-
-def _request(
-    kind: Kind,
-    event: Mapping[str, object],
-    settings: AuthorizerSettings,
-    invocation_id: str,
-    method: str,
-    path: str,
-    url: str,
-    route: str,
-    arns: tuple[str, str],
-    other_paths: tuple[str, ...] = (),
-) -> GatewayRequest:
-    """What is read alike in every event that has headers and a request context."""
-    tokens, proofs, pops = _header_values(event, settings)
-    request_id = _text(_object(event, "requestContext"), "requestId") or invocation_id
-    identity = event.get("identitySource")
-    if not isinstance(identity, (str, list)):
-        identity = None
-    return GatewayRequest(
-        kind, method, path, url, tokens, proofs, request_id, route, *arns, pops, other_paths, identity
-    )
+    return _Place(Kind.WEBSOCKET, "GET", CONNECT, url, route, (arn[1], arn[0]))
 
 
 def _method_arn(arn: object) -> tuple[str, str, str, str]:

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from bonafide_tokens.errors import Reason
-from bonafide_tokens.refusals import UNAVAILABLE, UNCHECKED, Refusal, refusal_of, request_code
+from bonafide_tokens.errors import UNAVAILABLE, UNCHECKED, Reason, Refusal
+from bonafide_tokens.refusals import refusal_of, request_code
 
 from devkit.local.template import read_template
 

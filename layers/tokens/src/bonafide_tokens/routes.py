@@ -104,11 +104,7 @@ class RouteRequirement(_Route):
     def covers(self, method: str, segments: tuple[str, ...]) -> bool:
         """Whether this route is the one for ``method`` and the path of ``segments``."""
         own = self.segments
-        if self.method != "*" and self.method != method:
-            return False
-        if self.open_ended:
-            segments = segments[: len(own)]
-        return _fits(own, segments)
+        return self.method in ("*", method) and _fits(own, segments[: len(own)] if self.open_ended else segments)
 
 
 def pattern_of(segments: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:

@@ -51,10 +51,6 @@ class AppStatus(NamedTuple):
             raise Rejected(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
 
 
-AppStatus = AppStatus
-"""The old name of :class:`AppStatus`, for one release."""
-
-
 class TrustBundle(NamedTuple):
     """An opened trust bundle.
 

@@ -218,7 +218,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
                 settings.root_public_key,
                 settings.token_issuer,
             ),
-            "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
+            "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             **wire_blocking(settings),

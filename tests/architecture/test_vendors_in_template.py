@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from service.fallback_modes import OnPlayUnavailable, OnStale
+from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale
 from service.settings import PLAY_ENDPOINT
 from service.telemetry.decisions import METRIC_NAMESPACE
 from service.vendors.app_secrets import secret_kid
@@ -48,6 +48,13 @@ def test_stale_lists_are_refused_unless_an_operator_says_otherwise() -> None:
     assert parameters["OnPlayUnavailable"]["Default"] == OnPlayUnavailable.REFUSE
     assert set(parameters["OnPlayUnavailable"]["AllowedValues"]) == set(OnPlayUnavailable)
     assert parameters["PlayDecodeEndpoint"]["Default"] == PLAY_ENDPOINT
+
+
+def test_rows_of_keys_are_packed_unless_an_update_says_otherwise() -> None:
+    """Either form is read whatever is written."""
+    parameters = template().data["Parameters"]
+    assert parameters["KeyRows"]["Default"] == KeyRows.PACKED
+    assert set(parameters["KeyRows"]["AllowedValues"]) == set(KeyRows)
 
 
 def test_alarm_looks_at_the_metric_that_the_function_reports() -> None:

@@ -60,6 +60,7 @@ COMPLETE = {
     "SIGNING_KEY_DAYS": "30",
     "ALLOWED_ORIGIN": "https://app.example",
     "SIGNAL_MEMORY_SECONDS": "3600",
+    "KEY_ROWS": "text",
     "COUNTRY_HEADER": "",
 }
 KINDS = (
@@ -160,6 +161,7 @@ def test_unreadable_test_root_is_refused(text: str) -> None:
         ("ON_ENDORSEMENTS_STALE", "ignore"),
         ("ON_ENDORSEMENTS_STALE", ""),
         ("ON_PLAY_UNAVAILABLE", "accept"),
+        ("KEY_ROWS", "json"),
         ("PLAY_DAILY_QUOTA", "-1"),
         ("PLAY_ENROLMENT_RESERVE", "half"),
         ("PLAY_DECODE_ENDPOINT", "http://playintegrity.googleapis.com"),

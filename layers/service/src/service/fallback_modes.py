@@ -1,4 +1,4 @@
-"""What an operator decides for the case that a vendor cannot be reached: parameters of the stack."""
+"""What an operator decides for the time that something is missing, a vendor or newer code: parameters of the stack."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ class PolicyApproval(StrEnum):
 
     OFF = "off"
     TWO_PERSON = "two-person"
+
+
+@unique
+class KeyRows(StrEnum):
+    """In which form claims are written into the rows of keys; both are read. ``TEXT`` is what code before packed rows
+    reads: for the update that brings them, as long as it may be rolled back."""
+
+    PACKED = "packed"
+    TEXT = "text"

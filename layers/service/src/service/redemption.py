@@ -78,12 +78,12 @@ class DynamoDBRedemption:
             "nonce": self.nonces.spending(challenge.nonce, expires_at=challenge.expires_at),
             "key": self.attested_keys.enrolling(key),
         }
-        receipt = self.attested_keys.keeping_receipt(key)
-        if receipt is not None:
-            parts["receipt"] = receipt
-        counting = None if self.device_bound is None else self.device_bound.counting(key)
-        if counting is not None:
-            parts["count"] = counting
+        more = {
+            "receipt": self.attested_keys.keeping_receipt(key),
+            "public key": self.attested_keys.keeping_public_key(key),
+            "count": None if self.device_bound is None else self.device_bound.counting(key),
+        }
+        parts |= {name: part for name, part in more.items() if part is not None}
         failed = transact(
             self.client,
             parts,

@@ -22,7 +22,7 @@ from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.trust_bundle import root_public_key
 
-from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
+from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PolicyApproval
 from service.vendors.outbound import check_url
 
 _S = TypeVar("_S")
@@ -157,7 +157,8 @@ class JudgingSettings:
     the certificate of the simulator whose keys are public, for development stages alone.
     ``endorsements_max_age_seconds`` is how old Google's status list may be, ``on_endorsements_stale`` what is done with
     an older one. The Play settings are those of :class:`~service.vendors.play_integrity.PlayIntegrity`.
-    ``country_header`` is the header in which a CDN names the caller's country; empty for none.
+    ``country_header`` is the header in which a CDN names the caller's country; empty for none. ``key_rows`` is the form
+    in which claims are written.
     """
 
     stage: str
@@ -187,6 +188,7 @@ class JudgingSettings:
     on_play_unavailable: OnPlayUnavailable = field(
         default=OnPlayUnavailable.REFUSE, metadata={_PARSER: _one_of(OnPlayUnavailable)}
     )
+    key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     allowed_origin: str = "*"
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
 
@@ -237,7 +239,8 @@ class RenewTokenSettings(JudgingSettings):
 class ReportSignalSettings:
     """``report_signal``. ``root_public_key`` is the one key that trust bundles are verified with; ``external_origin``
     what clients see before the verifier API's own paths, empty for the API's own domain;
-    ``rotate_signing_key_function`` who is invoked when a key was blocked."""
+    ``rotate_signing_key_function`` who is invoked when a key was blocked; ``key_rows`` the form in which notes are
+    written."""
 
     stage: str
     stack_name: str
@@ -255,6 +258,7 @@ class ReportSignalSettings:
     proof_header: str = field(default="DPoP", metadata={_PARSER: _header})
     external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
     signal_memory_seconds: int = field(default=_DAY, metadata={_PARSER: _natural})
+    key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     allowed_origin: str = "*"
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
 

@@ -28,7 +28,7 @@ from service.vendors.status_lists import DynamoDBStatusLists
 
 def judging(settings: JudgingSettings, key_ring: KeyRing, device_bound: DeviceBound | None = None) -> dict[str, Any]:
     """What enrolments and renewals have in common. Raises :class:`~service.settings.SettingsError`."""
-    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table)
+    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows)
     nonces = DynamoDBNonces(dynamodb(), settings.nonces_table)
     return {
         "apps": DynamoDBApps(dynamodb(), settings.apps_table),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
@@ -16,7 +15,9 @@ from bonafide_tokens.errors import BonafideError
 
 from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Reason as ServiceReason
-from service.errors import Rejected
+from service.errors import Rejected, Unreadable
+from service.fallback_modes import KeyRows
+from service.items.packed_record import pack, text_of, unpack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,6 +28,12 @@ RECEIPT_OF: Final = "receipt/"
 """Before a key's id: the row that keeps its receipt. No id of a key has a slash."""
 RECEIPT_SECONDS: Final = 90 * 24 * 3600
 """How long a receipt is kept: what its own field 21 (expiration) says of every real one, 90 days after creation."""
+
+PUBLIC_KEY_OF: Final = "public-key/"
+"""Before a key's id: the row that keeps a public key that is no P-256 point."""
+PUBLIC_KEY_SECONDS: Final = 10 * 365 * 24 * 3600
+"""How long such a row is kept: longer than a phone lives. Without it the key is not known."""
+_POINT_BYTES: Final = 65
 
 
 @unique
@@ -118,16 +125,39 @@ class DynamoDBAttestedKeys:
 
     client: DynamoDBClient
     table: str
+    rows: KeyRows = KeyRows.PACKED
 
     def find(self, key_id: str) -> EnrolledKey | None:
+        return self.read(self._get(key_id))
+
+    def read(self, item: Mapping[str, Any] | None) -> EnrolledKey | None:
+        """The key in a row of the table, whichever release wrote it. Raises :class:`~service.errors.Unavailable`, also
+        for a row that is damaged."""
+        if item is None:
+            return None
+        row = from_item(item)
+        try:
+            claims = unpack(row["claims"])
+            if "public_key" not in row | claims:
+                kept = self._get(PUBLIC_KEY_OF + row["key_id"])
+                if kept is None:
+                    return None
+                row["public_key"] = kept["public_key"]["B"]
+            if "public_key" not in claims:
+                claims["public_key"] = row["public_key"].hex()
+            return _key_of(row, Claims.of_stored_key(claims))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreadable("a row of attested_keys cannot be read") from error
+
+    def _get(self, key_id: str) -> Mapping[str, Any] | None:
         # Consistent: a renewal right after enrolment must find the key, and the newest counter refuses a replay early.
         with unavailable_on_failure("dynamodb:GetItem attested_keys"):
             answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key_id}}, ConsistentRead=True)
-        return _key_of(from_item(answer["Item"])) if "Item" in answer else None
+        return answer.get("Item")
 
     def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         unchanged = "attribute_not_exists(#noted)" if key.noted is None else "#noted.#revision = :read"
-        row = {"revision": noted.revision, "record": json.dumps(noted.to_record(), separators=(",", ":"))}
+        row = {"revision": noted.revision, "record": self._stored(noted.to_record())}
         values = {":noted": row, ":app": key.app, ":read": None if key.noted is None else key.noted.revision}
         names = {"#app": "app", "#noted": "noted", **({} if key.noted is None else {"#revision": "revision"})}
         return write_conditionally(
@@ -155,11 +185,10 @@ class DynamoDBAttestedKeys:
                     {
                         "key_id": key.key_id,
                         "app": key.app,
-                        "public_key": key.claims.public_key,
+                        "public_key": None if self._keeps_apart(key) else key.claims.public_key,
                         "counter": key.counter,
-                        "apple_app_id": key.claims.app_id if key.claims.apple is not None else None,
                         "state": key.state.value,
-                        "claims": _text_of(key.claims),
+                        "claims": self._claims(key),
                         "enrolled_at": key.enrolled_at,
                         "last_seen": key.last_seen,
                         "expires_at": key.expires_at,
@@ -188,18 +217,43 @@ class DynamoDBAttestedKeys:
         }
         return {"Put": {"TableName": self.table, "Item": to_item(row)}}
 
+    def keeping_public_key(self, key: EnrolledKey) -> TransactWriteItemTypeDef | None:
+        """The part of a transaction that keeps the public key of ``key`` in a row of its own, if it is no P-256 point.
+
+        Such keys sign no renewals, so these bytes (two kilobytes for ML-DSA) are hardly ever read.
+        """
+        if not self._keeps_apart(key):
+            return None
+        row = {
+            "key_id": f"{PUBLIC_KEY_OF}{key.key_id}",
+            "public_key": key.claims.public_key,
+            "expires_at": key.enrolled_at + PUBLIC_KEY_SECONDS,
+        }
+        return {"Put": {"TableName": self.table, "Item": to_item(row)}}
+
+    def _keeps_apart(self, key: EnrolledKey) -> bool:
+        return self.rows is KeyRows.PACKED and len(key.claims.public_key) > _POINT_BYTES
+
+    def _claims(self, key: EnrolledKey) -> str | bytes:
+        record = key.claims.to_record()
+        if self.rows is KeyRows.PACKED:
+            del record["public_key"]  # an attribute of its own
+        return self._stored(record)
+
+    def _stored(self, record: Mapping[str, object]) -> str | bytes:
+        return pack(record) if self.rows is KeyRows.PACKED else text_of(record)
+
     def find_row(self, key: EnrolledKey) -> Mapping[str, Any] | None:
         """The row of ``key`` as DynamoDB has it, if there is one that has not expired."""
-        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
-            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key.key_id}}, ConsistentRead=True)
-        found = answer.get("Item")
+        found = self._get(key.key_id)
         return found if found and int(found["expires_at"]["N"]) > key.enrolled_at else None
 
     def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that moves the key's counter on, and fails it unless the counter grows.
 
         A row that failed comes back with the refusal: see :func:`renewal_refusal`. A block that has ended is cleared,
-        and so is a receipt that an older release kept here: it made every renewal three times as expensive.
+        and so is what older releases kept here: the receipt, which made every renewal three times as expensive, and
+        the app id a second time.
         """
         counter = "attribute_not_exists(#counter)" if key.counter is None else "#counter < :counter"
         setting = "" if key.counter is None else "#counter = :counter, "
@@ -208,7 +262,7 @@ class DynamoDBAttestedKeys:
                 "TableName": self.table,
                 "Key": {"key_id": {"S": key.key_id}},
                 "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires, "
-                "#state = :active REMOVE #blocked, #enrolment, #receipt",
+                "#state = :active REMOVE #blocked, #enrolment, #receipt, #again",
                 "ConditionExpression": f"{counter} AND (#state = :active OR #blocked.#until <= :seen) AND #app = :app "
                 "AND #expires > :seen",
                 "ExpressionAttributeNames": {
@@ -222,11 +276,12 @@ class DynamoDBAttestedKeys:
                     "#app": "app",
                     "#enrolment": "enrolment",
                     "#receipt": "receipt",
+                    "#again": "apple_app_id",
                 },
                 "ExpressionAttributeValues": to_item(
                     {
                         ":counter": key.counter,
-                        ":claims": _text_of(key.claims),
+                        ":claims": self._claims(key),
                         ":seen": key.last_seen,
                         ":expires": key.expires_at,
                         ":active": KeyState.ACTIVE.value,
@@ -280,21 +335,17 @@ def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
     return row.get("state") == KeyState.BLOCKED.value and (until is None or until > now)
 
 
-def _text_of(claims: Claims) -> str:
-    return json.dumps(claims.to_record(), separators=(",", ":"))
-
-
-def _key_of(row: Mapping[str, Any]) -> EnrolledKey:
+def _key_of(row: Mapping[str, Any], claims: Claims) -> EnrolledKey:
     return EnrolledKey(
         key_id=row["key_id"],
         app=row["app"],
-        claims=Claims.of_stored_key(json.loads(row["claims"])),
+        claims=claims,
         counter=row.get("counter"),
         state=KeyState(row["state"]),
         blocked_until=_blocked_until(row),
         enrolled_at=row["enrolled_at"],
         last_seen=row["last_seen"],
         expires_at=row["expires_at"],
-        noted=SignalHistory.from_record(json.loads(row["noted"]["record"])) if "noted" in row else None,
+        noted=SignalHistory.from_record(unpack(row["noted"]["record"])) if "noted" in row else None,
         enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
     )

@@ -1,0 +1,1 @@
+"""DynamoDB items: how large they are, what they cost, and records packed into them."""

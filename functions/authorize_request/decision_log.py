@@ -7,9 +7,11 @@ own. ``print`` is not used because it writes a line in two parts, which another 
 
 from __future__ import annotations
 
+import os
 import sys
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
+from time import gmtime, strftime, time
 from typing import Final
 
 from bonafide_tokens.errors import Reason
@@ -19,11 +21,13 @@ from gateway_event import GatewayRequest
 
 # Every request writes a decision line: filling in a text costs half of what building and encoding a dict does.
 _DECISION: Final = (
-    '{"level":"INFO","message":"decision","action":"authorize","outcome":%s,"request_class":%s,"requirement":%s,'
+    '{"level":"%s","message":"decision","action":"authorize","outcome":%s,"request_class":%s,"requirement":%s,'
     '"proven":%s,"kind":%s,"audience":%s,"method":%s,"route":%s,"route_pattern":%s,"request_id":%s,'
-    '"bundle_version":%d%s%s}'
+    '"bundle_version":%d%s%s%s}'
 )
 _REASON: Final = ',"reason":%s,"detail":%s,"support_code":%s'
+_OURS: Final = frozenset({Reason.BUNDLE_UNAVAILABLE, Reason.PROOF_UNSPENT, Reason.PROOF_CACHED})
+"""Why a request is refused that may be a good one: for what is broken or set wrongly on this side."""
 _TOKEN: Final = ',"app":%s,"platform":%s,"key_id":%s,"tier":%s,"app_build":%s,"policy_version":%d'
 
 
@@ -45,18 +49,21 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
     method = request.presented.method[:16]  # on an HTTP API's $default route, whatever a client calls a method
     place = (request.kind, audience, method, request.route, decision.route_pattern, request.request_id[:128])
     judged = map(quoted, (outcome, decision.request_class, decision.requirement or ""))
-    _write(_DECISION % (*judged, proven, *map(quoted, place), decision.bundle_version, why, who))
+    level, fault = ("ERROR", "," + dumps(_counting("AuthorizerFault"))[1:-1]) if reason in _OURS else ("INFO", "")
+    _write(_DECISION % (level, *judged, proven, *map(quoted, place), decision.bundle_version, why, who, fault))
 
 
 def log_bundle(reason: Reason | None, detail: str) -> None:
     """A new trust bundle (no ``reason``), or why one was not taken."""
-    level, outcome = ("INFO", "accepted") if reason is None else ("WARNING", "refused")
-    _write(dumps({"level": level, "message": "trust bundle", "outcome": outcome, "reason": reason, "detail": detail}))
+    level, outcome = ("INFO", "accepted") if reason is None else ("WARN", "refused")
+    line = {"level": level, "message": "trust bundle", "outcome": outcome, "reason": reason, "detail": detail}
+    _write(dumps({**line, **({} if reason is None else _counting("BundleNotRefreshed"))}))
 
 
 def log_warning(what: str, detail: str) -> None:
     """Settings that do not go together, seen while serving: said once, loudly, for the operator."""
-    _write(dumps({"level": "ERROR", "message": what, "outcome": "refused", "detail": detail}))
+    line = {"level": "ERROR", "message": what, "outcome": "refused", "detail": detail}
+    _write(dumps({**line, **_counting("AuthorizerFault")}))
 
 
 def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: str = "") -> None:
@@ -69,7 +76,25 @@ def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: 
         "request_id": request_id,
         "support_code": request_code(request_id),
     }
-    _write(dumps(line))
+    _write(dumps({**line, **_counting("AuthorizerFault")}))
+
+
+def _counting(metric: str) -> dict[str, object]:
+    """Members that make a line one of a metric as well (CloudWatch embedded metric format), with the dimensions of the
+    service's own, and the time (RFC 3339) without which Lambda takes a line for one of INFO, whatever its level."""
+    now = time()
+    directive = {
+        "Namespace": "Bonafide",
+        "Dimensions": [["stack", "service"]],
+        "Metrics": [{"Name": metric, "Unit": "Count"}],
+    }
+    return {
+        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        "stack": os.environ.get("STACK_NAME") or "none",
+        "service": "bonafide",
+        metric: 1,
+        "timestamp": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(now)),
+    }
 
 
 def _write(line: str) -> None:

@@ -20,17 +20,17 @@ WRITTEN = sorted(
 LONGEST = 140
 
 
-def _script() -> ModuleType:
-    """packaging/gateway_responses.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("gateway_responses", ROOT / "packaging/gateway_responses.py")
+def _script(name: str) -> ModuleType:
+    """A script of packaging/, which is in no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"packaging/{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules["gateway_responses"] = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-SCRIPT = _script()
+SCRIPT, ALARMS = _script("gateway_responses"), _script("alarms")
 TEMPLATES = sorted({template for template, _ in SCRIPT.PARTS})
 
 
@@ -83,3 +83,14 @@ def test_no_line_is_too_long_to_read(path: Path) -> None:
     """140 characters: two versions fit beside each other in a review."""
     long = [number for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if len(line) > LONGEST]
     assert not long
+
+
+def test_generated_alarms_are_current_and_their_markers_are_needed() -> None:
+    """Else run: .venv/bin/python packaging/alarms.py"""
+    text = (ROOT / "template.yaml").read_text("utf-8")
+    assert ALARMS.with_alarms(text) == text
+    edited = text.replace("      EvaluationPeriods: 3\n      DatapointsToAlarm: 2", "      EvaluationPeriods: 9")
+    assert edited != text
+    assert ALARMS.with_alarms(edited) == text
+    with pytest.raises(ValueError, match="once each"):
+        ALARMS.with_alarms("")

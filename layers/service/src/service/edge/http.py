@@ -38,7 +38,14 @@ from service.edge.problems import (
     problem_of,
 )
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
-from service.telemetry.decisions import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
+from service.telemetry.decisions import (
+    DecisionRecord,
+    count,
+    country_of,
+    log_decision,
+    log_unavailable,
+    log_unexpected,
+)
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
 
@@ -199,9 +206,10 @@ class _VerifierEdge(Edge[Wiring]):
             return _reply(304, "", headers, wiring)
         return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)
 
-    def _decided(self, record: DecisionRecord, **facts: str) -> None:
+    def _decided(self, record: DecisionRecord, *, outcome: str, **facts: str) -> None:
         if self.action is not None:
-            log_decision(record, **facts)
+            log_decision(record, outcome=outcome, **facts)
+            count(f"{self.action.capitalize()}{outcome.capitalize()}")  # EnrolAccepted, RenewRefused, ...
 
 
 def _problem_of(error: Exception) -> tuple[Problem, str, str]:

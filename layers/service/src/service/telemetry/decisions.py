@@ -6,7 +6,6 @@ Nothing here may fail a request, and nothing here takes evidence, tokens, challe
 from __future__ import annotations
 
 import json
-import os
 import re
 import traceback
 from collections.abc import Callable, Mapping
@@ -18,9 +17,10 @@ from attestation.appraisal.builds import BuildComparison
 from attestation.appraisal.result import AttestationResult
 from attestation.client_data import ClientData
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
-METRIC_NAMESPACE: Final = "Bonafide"
+from service.telemetry.metrics import METRIC_NAMESPACE as METRIC_NAMESPACE
+from service.telemetry.metrics import emit, kept_level
 
 _OBSERVED: Final = " (observed)"
 _COUNTRY: Final = re.compile("[A-Za-z]{2}", re.ASCII)
@@ -97,12 +97,15 @@ class DecisionRecord:
 @cache
 def logger() -> Logger:
     """The function's logger; level and service name come from the POWERTOOLS_ variables."""
-    return Logger(location=None, json_serializer=_line)
+    return Logger(location=None, json_serializer=_line, use_rfc3339=True)
 
 
 def _line(fields: Mapping[str, Any]) -> str:
     """One line of pure ASCII. The attack: half a surrogate pair in a text that the app chose, which standard output
-    cannot encode, and the decision about that app is in no log."""
+    cannot encode, and the decision about that app is in no log. Levels have the names that
+    Lambda knows: it takes others for INFO."""
+    if fields.get("level") == "WARNING":
+        fields = {**fields, "level": "WARN"}
     return json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -123,9 +126,9 @@ def _beginning(text: str) -> str:
 def log_decision(
     record: DecisionRecord, *, outcome: str, reason: str, detail: str = "", support_code: str = ""
 ) -> None:
-    """Write the decision line. ``outcome`` is ``accepted``, ``refused`` or ``unavailable``."""
+    """Write the decision line, whatever the level. ``outcome`` is ``accepted``, ``refused`` or ``unavailable``."""
     _best_effort(
-        lambda: logger().info(
+        lambda: _write_kept(
             "decision",
             action=record.action,
             outcome=outcome,
@@ -181,13 +184,12 @@ def count(name: str, **dimensions: str) -> None:
     """Add one to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack``,
     ``service`` and those given; their values must come from a small, closed set."""
 
-    def write() -> None:
-        with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE) as metric:
-            metric.add_dimension(name="stack", value=os.environ.get("STACK_NAME") or "none")
-            for dimension, value in dimensions.items():
-                metric.add_dimension(name=dimension, value=value)
+    _best_effort(lambda: emit(name, MetricUnit.Count, 1, **dimensions))
 
-    _best_effort(write)
+
+def _write_kept(message: str, **fields: Any) -> None:
+    write = {"INFO": logger().info, "WARN": logger().warning, "ERROR": logger().error, "FATAL": logger().critical}
+    write[kept_level()](message, **fields)
 
 
 def _judged(record: DecisionRecord) -> dict[str, Any]:
@@ -217,12 +219,7 @@ def country_of(headers: Mapping[str, str], header: str) -> str | None:
 
 def measure_seconds(name: str, value: float, *, stack: str) -> None:
     """Report a time for alarms: metric ``name`` with the dimensions ``stack`` and ``service``."""
-
-    def write() -> None:
-        with single_metric(name=name, unit=MetricUnit.Seconds, value=value, namespace=METRIC_NAMESPACE) as metric:
-            metric.add_dimension(name="stack", value=stack)
-
-    _best_effort(write)
+    _best_effort(lambda: emit(name, MetricUnit.Seconds, value, stack=stack))
 
 
 def _best_effort(write: Callable[[], Any]) -> None:

@@ -72,9 +72,9 @@ class Deployment:
 
     ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The two endpoint
     URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url``, ``decision_bucket`` and
-    ``replay_machine`` (an ARN) are empty where they are not deployed. ``log_groups`` have the decisions of verifier and
-    authorizer; none for the local stack, which has files. ``gate`` is how its own authorizer is set up, ``None`` where
-    that cannot be known.
+    ``replay_machine`` (an ARN) are empty where they are not deployed. ``log_groups`` have the decisions of the
+    functions that judge and, last, of the authorizer; none for the local stack, which has files. ``gate`` is how its
+    own authorizer is set up, ``None`` where that cannot be known.
     """
 
     verifier_url: str
@@ -215,11 +215,16 @@ def from_outputs(
             root_public_key=outputs["RootPublicKey"],
             decision_bucket=outputs.get("DecisionBucketName", ""),
             replay_machine=outputs.get("ReplayStateMachineArn", ""),
-            log_groups=tuple(
-                outputs.get(output) or f"/bonafide/{name}/{kind}"
-                for output, kind in (("VerifierLogGroup", "verifier"), ("GuardLogGroup", "guard"))
-            ),
+            log_groups=(*_decision_logs(name, outputs), outputs.get("GuardLogGroup") or f"/bonafide/{name}/guard"),
             gate=GateSettings.from_parameters(parameters or {}),
         )
     except KeyError as error:
         raise OperatorError(f"Stack {name} is not a Bonafide stack: it has no output {error.args[0]}.") from error
+
+
+def _decision_logs(name: str, outputs: Mapping[str, str]) -> tuple[str, ...]:
+    """One group per function that judges; in stacks of earlier releases one for all, which the first had no output
+    for."""
+    if "DecisionLogGroups" in outputs:
+        return tuple(outputs["DecisionLogGroups"].split(","))
+    return (outputs.get("VerifierLogGroup") or f"/bonafide/{name}/verifier",)

@@ -94,6 +94,8 @@ def create_tables_and_keys(
         arn = create_table(dynamodb, name, template.properties(logical_id))
         template.physical_ids[logical_id] = name
         template.attributes[logical_id, "Arn"] = arn
+    for logical_id in template.resources("AWS::IAM::Role"):  # is not made: nothing here asks IAM; key policies name it
+        template.attributes[logical_id, "Arn"] = f"arn:aws:iam::{ACCOUNT_ID}:role/{stack_name}-{logical_id}"
     kms = boto3.client("kms", **arguments)
     for logical_id in template.resources("AWS::KMS::Key"):
         key_id, arn = _create_key(kms, template.properties(logical_id))

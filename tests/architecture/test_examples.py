@@ -40,12 +40,26 @@ def test_authorizer_of_ones_own_reads_the_variables_it_is_given() -> None:
 
 
 def test_authorizer_of_ones_own_is_the_one_of_a_bonafide_stack() -> None:
-    """The same folder, handler and layers, and no permission."""
+    """The same folder, handler and layers, and no permission but to write its log."""
     own = functions(template(**OWN))["AuthorizeRequestFunction"]
     ours = read_template(ROOT / "template.yaml")["Resources"]["AuthorizeRequestFunction"]["Properties"]
     assert (EXAMPLE.parent / own["CodeUri"]).resolve() == (ROOT / ours["CodeUri"]).resolve()
     assert all(own[name] == ours[name] for name in ("Handler", "Layers", "Timeout"))
-    assert "Policies" not in own
+    for stack, granted in roles_of_functions(template(**OWN)).items():
+        assert granted == {"logs:CreateLogStream", "logs:PutLogEvents"}, stack
+
+
+def roles_of_functions(stack: Template) -> dict[str, set[str]]:
+    """What each function's role may do. Each writes to a log group of its own."""
+    resources, found, groups = stack.data["Resources"], {}, set()
+    for name, properties in functions(stack).items():
+        (policy,) = resources[properties["Role"]["Fn::GetAtt"][0]]["Properties"]["Policies"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Resource"] == {"Fn::GetAtt": [properties["LoggingConfig"]["LogGroup"]["Ref"], "Arn"]}, name
+        groups.add(properties["LoggingConfig"]["LogGroup"]["Ref"])
+        found[name] = set(statement["Action"])
+    assert len(groups) == len(found)
+    return found
 
 
 def test_authorizer_by_arn_deploys_none() -> None:

@@ -23,6 +23,9 @@ from service.vendors.app_secrets import secret_kid
 
 from devkit.local.template import read_template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
+from tests.permissions.granted import actions_of
+from tests.permissions.granted import functions as granted_functions
+from tests.permissions.granted import statements_of as granted_to
 from tests.service_stack.fakes import SoftwareRootKey
 
 TEMPLATE = read_template(ROOT / "template.yaml")
@@ -272,18 +275,25 @@ CALLS = {
 def test_role_allows_what_the_function_calls_and_no_more(function: str) -> None:
     """Least privilege, action by action; the authorizer has none at all (ARCHITECTURE §8)."""
     allowed: set[str] = set()
-    for policy in DEPLOYED[function].get("Policies", []):
-        for statement in policy["Statement"]:
-            assert statement["Effect"] == "Allow"
-            assert "*" not in str(statement["Action"])
-            assert statement["Resource"] != "*"
-            actions = statement["Action"]
-            allowed |= {actions} if isinstance(actions, str) else set(actions)
+    for statement in statements_of(function):
+        assert statement["Effect"] == "Allow"
+        assert "*" not in str(statement["Action"])
+        assert statement["Resource"] != "*"
+        allowed |= actions_of(statement)
     assert allowed == CALLS[function]
 
 
 def statements_of(function: str) -> list[dict[str, Any]]:
-    return [statement for policy in DEPLOYED[function].get("Policies", []) for statement in policy["Statement"]]
+    """But for log and traces, which are no calls of the function's code."""
+    (resources,) = (one["Resources"] for one in STACKS.values() if logical_id(one, function))
+    granted = granted_to(resources, str(logical_id({"Resources": resources}, function)))
+    return [one for one in granted if one["Sid"] not in ("WriteOwnLog", "SendTraces")]
+
+
+def logical_id(stack: dict[str, Any], function: str) -> str | None:
+    """Of the function of this folder, where the stack has it."""
+    handlers = {one["Handler"]: name for name, one in granted_functions(stack["Resources"]).items()}
+    return handlers.get(f"{function}.handler")
 
 
 @pytest.mark.parametrize("function", sorted(DEPLOYED))

@@ -13,6 +13,7 @@ from service.vendors.app_secrets import secret_kid
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template, TemplateError
 from tests.architecture.source_tree import ROOT
+from tests.permissions.granted import statements_of
 
 PATH = ROOT / "template.yaml"
 STACK = "stack"
@@ -28,8 +29,8 @@ def template(**parameters: str) -> Template:
 
 
 def statements(loaded: Template, function: str) -> list[dict[str, Any]]:
-    properties = loaded.data["Resources"][function]["Properties"]
-    return [s for policy in loaded.resolve(properties["Policies"]) for s in policy["Statement"]]
+    granted = loaded.resolve(statements_of(loaded.data["Resources"], function))
+    return [one for one in granted if one["Sid"] not in ("WriteOwnLog", "SendTraces")]
 
 
 def test_simulator_is_for_stage_dev_alone() -> None:
@@ -121,8 +122,8 @@ def test_no_other_function_reaches_the_secrets() -> None:
     loaded = template()
     reaching = {
         name
-        for name, resource in loaded.resources("AWS::Serverless::Function").items()
-        if "AppSecretsTable" in str(loaded.resolve(resource["Properties"].get("Policies", [])))
+        for name in loaded.resources("AWS::Serverless::Function")
+        if "AppSecretsTable" in str(statements_of(loaded.data["Resources"], name))
     }
     assert reaching == {"AppraiseEvidenceFunction", "RenewTokenFunction"}
 

@@ -38,6 +38,7 @@ ANSWER = '{"challenge": challenge, "expires_in": lifetime}'
 PROBLEMS = "layers/service/src/service/edge/problems.py"
 TITLE = "The request cannot be read."
 ORIGIN = "https://app.example"
+DECLARED = read_template(PROJECT.template)["Resources"]
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +152,12 @@ def test_stage_is_deployed_as_samconfig_says(checkout: Path, aws: str, stage: st
     assert found["Stage"] == stage
     assert stack["EnableTerminationProtection"] is (stage != "dev")
     assert {tag["Key"]: tag["Value"] for tag in stack["Tags"]} == {"project": "bonafide", "stage": stage}
-    groups = client("logs", aws, stage).describe_log_groups(logGroupNamePrefix=f"/bonafide/bonafide-{stage}/")
-    assert {group["retentionInDays"] for group in groups["logGroups"]} == {int(wanted["LogRetentionDays"])}
     ids = physical_ids(cloudformation, f"bonafide-{stage}")
+    pages = client("logs", aws, stage).get_paginator("describe_log_groups").paginate()
+    kept = {group["logGroupName"]: group.get("retentionInDays") for page in pages for group in page["logGroups"]}
+    groups = [ids[name] for name, one in DECLARED.items() if one["Type"] == "AWS::Logs::LogGroup" and name in ids]
+    assert len(groups) > 8
+    assert {kept[group] for group in groups} == {int(wanted["LogRetentionDays"])}
     assert ("GuardedApi" in ids) is (wanted["EnableGuardedApi"] == "true")
     names = [
         one["stageName"] for one in client("apigateway", aws, stage).get_stages(restApiId=ids["VerifierApi"])["item"]
@@ -205,16 +209,18 @@ def test_changes_answer_after_the_next_deploy_and_the_stack_can_be_deleted(check
         challenge(aws, "dev")
     tables = set(client("dynamodb", aws, "dev").list_tables()["TableNames"])
     assert kept["AWS::DynamoDB::Table"] <= tables
+    pages = client("logs", aws, "dev").get_paginator("describe_log_groups").paginate()
+    assert kept["AWS::Logs::LogGroup"] <= {group["logGroupName"] for page in pages for group in page["logGroups"]}
     for key in kept["AWS::KMS::Key"]:
         assert client("kms", aws, "dev").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
 def kept_ids(cloudformation: Any, stack: str) -> dict[str, set[str]]:
-    """Physical ids of the tables and keys that the template says a deleted stack leaves behind, by type."""
+    """Physical ids of the tables, keys and log groups that the template says a deleted stack leaves behind, by type."""
     ids = physical_ids(cloudformation, stack)
-    kept: dict[str, set[str]] = {"AWS::DynamoDB::Table": set(), "AWS::KMS::Key": set()}
-    for name, one in read_template(PROJECT.template)["Resources"].items():
-        if one["Type"] in kept and one["DeletionPolicy"] == "RetainExceptOnCreate":
+    kept: dict[str, set[str]] = {f"AWS::{kind}": set() for kind in ("DynamoDB::Table", "KMS::Key", "Logs::LogGroup")}
+    for name, one in DECLARED.items():
+        if one["Type"] in kept and one["DeletionPolicy"] == "RetainExceptOnCreate" and name in ids:
             kept[one["Type"]].add(ids[name])
     assert all(kept.values())
     return kept

@@ -46,12 +46,23 @@ def test_no_table_stops_a_deletion_or_a_rollback_half_way() -> None:
         assert recovery == {"PointInTimeRecoveryEnabled": True}, name
 
 
-def test_log_groups_outlive_a_replacement() -> None:
-    """Their names are the stack's own, so they go with it: else no stack of that name could be made again."""
+def test_log_groups_outlive_their_stack_and_never_stop_its_next_one() -> None:
+    """They have no names of their own: CloudFormation makes one up for each, so the next stack of the name meets none
+    that an earlier one left, or that a late line made anew. The ids of earlier releases stay: a group whose resource is
+    gone from the template is deleted, one that gets another name is kept."""
     groups = of_type("AWS::Logs::LogGroup")
-    assert set(groups) == {"VerifierLogs", "GuardLogs", "AccessLogs"}
+    assert groups.keys() >= {"VerifierLogs", "GuardLogs", "AccessLogs"}
     for name, group in groups.items():
-        assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("Delete", "Retain"), name
+        assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), name
+        assert group["Properties"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}, name
+
+
+def test_every_subscription_has_a_place_in_its_group() -> None:
+    """A group takes two: the archive has one where decisions are, the other is an operator's."""
+    found = [one["Properties"]["LogGroupName"]["Ref"] for one in of_type("AWS::Logs::SubscriptionFilter").values()]
+    assert sorted(found) == ["RenewTokenLogs", "ReportSignalLogs", "VerifierLogs"]
+    named = TEMPLATE["Outputs"]["DecisionLogGroups"]["Value"]["Fn::Join"]
+    assert named == [",", [{"Ref": name} for name in ("VerifierLogs", "RenewTokenLogs", "ReportSignalLogs")]]
 
 
 def test_accounts_log_role_is_never_taken_away() -> None:

@@ -10,6 +10,7 @@ import pytest
 from bonafide.operator.layout import Layout
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template, read_template
+from tests.permissions.granted import role_of, statements_of
 
 ROOT = Layout.of_this_project().root
 MAIN = read_template(ROOT / "template.yaml")
@@ -62,14 +63,15 @@ def test_part_is_told_exactly_what_it_declares(path: Path) -> None:
 def test_functions_of_a_part_are_as_all_functions(path: Path) -> None:
     """A part has no Globals of its stack: runtime, tracing, log settings and variables are said again."""
     shared = Template(MAIN, part(path).parameters, _PSEUDO)
-    shared.physical_ids["VerifierLogs"] = "VerifierLogs"
     wanted = shared.data["Globals"]["Function"]
     for name, properties in functions(part(path)).items():
         assert properties["Runtime"] == wanted["Runtime"], name
-        assert properties["Tracing"] == wanted["Tracing"], name
         resolved = part(path).resolve(properties)
+        assert resolved["Tracing"] == shared.resolve(wanted["Tracing"]), name
         assert resolved["Architectures"] == shared.resolve(wanted["Architectures"]), name
+        group = resolved["LoggingConfig"].pop("LogGroup")
         assert resolved["LoggingConfig"] == shared.resolve(wanted["LoggingConfig"]), name
+        assert part(path).data["Resources"][group]["Properties"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
         told = shared.resolve(wanted["Environment"]["Variables"])
         assert resolved["Environment"]["Variables"].items() >= told.items(), name
 
@@ -82,19 +84,22 @@ def test_what_a_part_is_told_reaches_its_functions(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=names)
-def test_roles_of_a_part_lie_in_the_path_of_the_stack_and_name_what_they_may(path: Path) -> None:
-    """A nested stack has a name of its own; what is named after the stack takes the stack's."""
+def test_roles_of_a_part_are_as_all_roles_and_name_what_they_may(path: Path) -> None:
+    """The same trust, their own log group, nothing by a wildcard but objects of a folder."""
     loaded = part(path)
-    for name, properties in functions(loaded).items():
-        verb = properties["Handler"].split(".")[0]
-        assert loaded.resolve(properties["RolePath"]) == f"/stack/{verb}/", name
-        for policy in loaded.resolve(properties.get("Policies", [])):
-            for statement in policy["Statement"]:
-                actions, resources = statement["Action"], statement["Resource"]
-                assert "*" not in str(actions), (name, statement["Sid"])
-                for resource in [resources] if isinstance(resources, str) else resources:
-                    assert resource.startswith("arn:"), (name, statement["Sid"])
-                    assert "*" not in resource or resource.endswith(("/*", "/result.json.gz")), (name, statement["Sid"])
+    for name in functions(loaded):
+        role = loaded.data["Resources"][role_of(loaded.data["Resources"], name)]
+        assert role["Properties"] == MAIN["Resources"]["IssueChallengeRole"]["Properties"]
+        granted = loaded.resolve(statements_of(loaded.data["Resources"], name))
+        assert [one["Sid"] for one in granted[:2]] == ["WriteOwnLog", "SendTraces"]
+        for statement in granted:
+            actions, resources = statement["Action"], statement["Resource"]
+            assert "*" not in str(actions), (name, statement["Sid"])
+            for resource in [resources] if isinstance(resources, str) else resources:
+                if statement["Sid"] == "SendTraces":
+                    continue
+                assert resource.startswith("arn:"), (name, statement["Sid"])
+                assert "*" not in resource or resource.endswith(("/*", "/result.json.gz")), (name, statement["Sid"])
 
 
 def test_replay_is_started_by_the_output_that_the_command_reads() -> None:

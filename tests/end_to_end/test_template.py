@@ -14,6 +14,7 @@ from service.edge.retry_after import SOONEST
 from bonafide.operator.layout import Layout
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template, TemplateError
+from tests.permissions.granted import policies_of, role_of, statements_of
 
 TEMPLATE = Layout.of_this_project().template
 
@@ -32,8 +33,7 @@ def functions(template: Template) -> dict[str, dict[str, Any]]:
 
 
 def statements(template: Template, function: str) -> list[dict[str, Any]]:
-    policies = template.resolve(functions(template)[function].get("Policies", []))
-    return [statement for policy in policies for statement in policy["Statement"]]
+    return [dict(template.resolve(one)) for one in statements_of(template.data["Resources"], function)]
 
 
 @pytest.mark.parametrize("parameters", [{"DevelopmentTrustAnchors": "AA=="}, {"OnBundleUnavailable": "allow"}])
@@ -89,10 +89,10 @@ def test_gateways_problems_are_those_of_the_service(template: Template) -> None:
     assert checked >= {"malformed-request", "too-large", "quota", "try-later"}
 
 
-def test_authorizer_has_no_permission_and_few_packages(template: Template) -> None:
+def test_authorizer_may_only_write_its_log_and_has_few_packages(template: Template) -> None:
     """It works in any account, and a hole in it opens nothing."""
     properties = functions(template)["AuthorizeRequestFunction"]
-    assert "Policies" not in properties
+    assert [one["Sid"] for one in statements(template, "AuthorizeRequestFunction")] == ["WriteOwnLog"]
     assert properties["Tracing"] == "Disabled"  # tracing would add a permission to its role
     assert template.resolve(properties["Layers"]) == ["CryptographyLayer", "TokensLayer"]
 
@@ -104,15 +104,64 @@ def test_authorizer_has_time_for_its_longest_waits(template: Template) -> None:
 
 
 def test_permissions_name_actions_and_resources(template: Template) -> None:
-    """No wildcard in any statement of any function."""
+    """No wildcard in any statement of any function, but for X-Ray, which knows no narrower resource."""
     seen = 0
     for name in functions(template):
         for statement in statements(template, name):
             actions, resources = statement["Action"], statement["Resource"]
             for text in [*([actions] if isinstance(actions, str) else actions), str(resources)]:
-                assert "*" not in text, (name, statement["Sid"])
+                assert "*" not in text or (statement["Sid"], text) == ("SendTraces", "*"), (name, statement["Sid"])
             seen += 1
     assert seen > 10
+
+
+def test_each_function_writes_to_a_log_group_of_its_own_and_to_no_other(template: Template) -> None:
+    """The attack: the demo, or a hole in the authorizer, forges decisions of the functions that judge."""
+    groups = {}
+    for name, properties in functions(template).items():
+        (reference,) = properties["LoggingConfig"].values()
+        groups[name] = template.resolve(reference)
+        writing = [one for one in statements(template, name) if any(a.startswith("logs:") for a in one["Action"])]
+        assert writing == [
+            {
+                "Sid": "WriteOwnLog",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": f"arn:{groups[name]}",
+            }
+        ], name
+    assert len(set(groups.values())) == len(groups) == len(template.resources("AWS::Logs::LogGroup")) - 1
+    assert "LogGroup" not in template.data["Globals"]["Function"]["LoggingConfig"]
+
+
+def test_roles_are_all_the_same_and_have_nothing_but_the_policies_of_their_function(template: Template) -> None:
+    """The attack: a managed policy writes to every log group of the account. And a function that runs before its
+    permissions are there fails the first deployment."""
+    resources, taken = template.data["Resources"], set()
+    for name, one in template.resources("AWS::Serverless::Function").items():
+        assert not {"Policies", "RolePath", "PermissionsBoundary"} & one["Properties"].keys(), name
+        role = role_of(resources, name)
+        taken.add(role)
+        assert resources[role]["Properties"] == resources["IssueChallengeRole"]["Properties"], name
+        assert not {"Policies", "ManagedPolicyArns", "Path", "RoleName"} & resources[role]["Properties"].keys(), name
+        policies = policies_of(resources, name)
+        assert one["DependsOn"] in policies, name
+        for policy in policies.values():
+            assert policy["Properties"]["Roles"] == [{"Ref": role}], name
+    assert len(taken) == len(functions(template))
+
+
+def test_traces_are_sent_where_tracing_is_on() -> None:
+    """And no right to send any is left where it is off."""
+    for value, sends in (("true", True), ("false", False)):
+        loaded = Template.load(TEMPLATE, parameters={"EnableTracing": value}, pseudo=pseudo_parameters("stack"))
+        for logical_id in loaded.data["Resources"]:
+            loaded.physical_ids[logical_id] = logical_id
+            loaded.attributes[logical_id, "Arn"] = f"arn:{logical_id}"
+        policies = loaded.resolve([one["Properties"] for one in loaded.resources("AWS::IAM::Policy").values()])
+        assert ("xray:" in str(policies)) is sends
+        assert loaded.resolve(loaded.data["Globals"]["Function"]["Tracing"]) == ("Active" if sends else "PassThrough")
+        assert loaded.resolve(loaded.data["Globals"]["Api"]["TracingEnabled"]) is sends
 
 
 def test_use_of_keys_is_bound_to_stack_and_purpose(template: Template) -> None:
@@ -142,20 +191,44 @@ def test_key_policy_gives_use_to_the_stacks_roles_only(template: Template, key: 
         if not actions & used:
             continue
         condition = statement["Condition"]
-        if actions == {"kms:Encrypt"} and "StringLike" in condition:
+        if statement["Sid"] == "OperatorsSealAppSecrets":
             # Operators seal secrets of apps; what they seal can never be opened as a signing key.
             assert condition["StringLike"] == {"kms:EncryptionContext:kid": "app/*"}
             continue
-        named = condition["ArnLike"]["aws:PrincipalArn"]
+        named = condition["ArnEquals"]["aws:PrincipalArn"]
+        assert named
         for role in [named] if isinstance(named, str) else named:
-            assert role.startswith("arn:aws:iam::000000000000:role/stack/")
+            assert template.data["Resources"][role.removeprefix("arn:")]["Type"] == "AWS::IAM::Role"
 
 
-def test_role_of_every_function_lies_where_the_key_policies_look(template: Template) -> None:
-    """The path of a role is what the key policies go by."""
-    for name, properties in functions(template).items():
+@pytest.mark.parametrize("key", ["RootKey", "WrappingKey"])
+def test_key_policy_names_the_roles_that_may_use_the_key_and_no_other(template: Template, key: str) -> None:
+    """Action by action, with the same conditions: what a role may and the key does not allow fails, and the other way
+    round is a right that waits for a role to take it."""
+    resources, granted, allowed = template.data["Resources"], set(), set()
+    for name in functions(template):
+        for statement in statements(template, name):
+            if statement["Resource"] == f"arn:{key}" and statement["Action"] != "kms:GetPublicKey":
+                for purpose in purposes(statement["Condition"]):
+                    granted.add((statement["Action"], f"arn:{role_of(resources, name)}", purpose))
+    for statement in template.properties(key)["KeyPolicy"]["Statement"]:
+        roles = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:PrincipalArn", [])
+        for role in [roles] if isinstance(roles, str) else roles:
+            for purpose in purposes(statement["Condition"]):
+                allowed.add((statement["Action"], role, purpose))
+    assert granted == allowed != set()
+
+
+def purposes(condition: dict[str, Any]) -> list[str]:
+    """What a use of a key is bound to: one text for each kind of key name, or one for a signature."""
+    kids = condition.get("StringLike", {}).get("kms:EncryptionContext:kid", [""])
+    return [f"{condition['StringEquals']} {kid}" for kid in ([kids] if isinstance(kids, str) else kids)]
+
+
+def test_handler_of_every_function_is_named_after_its_folder(template: Template) -> None:
+    """As its settings and permissions are."""
+    for properties in functions(template).values():
         verb = properties["CodeUri"].removeprefix("functions/").strip("/")
-        assert template.resolve(properties["RolePath"]) == f"/stack/{verb}/", name
         assert properties["Handler"] == f"{verb}.handler"
 
 

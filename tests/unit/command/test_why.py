@@ -151,7 +151,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
     from bonafide.operator import deployment
 
     outputs = {**dict.fromkeys(names, "x"), **dict.fromkeys(deployment._TABLE_OUTPUTS.values(), "x")}
-    outputs |= {"VerifierLogGroup": "/mine/verifier", "GuardLogGroup": "/mine/guard"}
+    outputs |= {"DecisionLogGroups": "mine-verifier,mine-renew,mine-signal", "GuardLogGroup": "mine-guard"}
     monkeypatch.setattr(deployment, "deployed_stack", lambda name, region: from_outputs(name, region, outputs))
     monkeypatch.setattr(Deployment, "aws", lambda _self, _service: made)
     return made
@@ -161,10 +161,28 @@ def test_deployed_stack_is_searched_in_its_log_groups(bonafide: Run, logs: Logs)
     """Those of its outputs, and those of the team's own authorizers and backends that are named."""
     result = bonafide("why", CODE, "--stack", "prod", "--log-group", "/orders/backend", "--since", "2d", "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["decisions"][0]["log"] == "/mine/verifier"
-    assert [asked["logGroupName"] for asked in logs.asked] == ["/mine/verifier", "/mine/guard", "/orders/backend"]
+    assert json.loads(result.stdout)["decisions"][0]["log"] == "mine-verifier"
+    groups = ["mine-verifier", "mine-renew", "mine-signal", "mine-guard", "/orders/backend"]
+    assert [asked["logGroupName"] for asked in logs.asked] == groups
     assert {asked["filterPattern"] for asked in logs.asked} == {'{ $.support_code = "7K2M9QXA" }'}
     assert all(abs(asked["startTime"] / 1000 - (time.time() - 172_800)) < 600 for asked in logs.asked)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "groups"),
+    [
+        ({"DecisionLogGroups": "a,b", "GuardLogGroup": "g"}, ("a", "b", "g")),
+        ({"VerifierLogGroup": "/x/v", "GuardLogGroup": "/x/g"}, ("/x/v", "/x/g")),
+        ({}, ("/bonafide/old/verifier", "/bonafide/old/guard")),
+    ],
+)
+def test_log_groups_are_found_in_stacks_of_every_release(outputs: Mapping[str, str], groups: tuple[str, ...]) -> None:
+    """One for each function that judges, one for all of them, and none that is named: the authorizer's is the last."""
+    from bonafide.operator import deployment
+
+    names = ("VerifierApiUrl", "Issuer", "Audience", "WrappingKeyId", "RootPublicKey")
+    known = {**dict.fromkeys(names, "x"), **dict.fromkeys(deployment._TABLE_OUTPUTS.values(), "x")}
+    assert from_outputs("old", "eu-central-1", {**known, **outputs}).log_groups == groups
 
 
 def test_log_group_that_is_not_there_is_one_sentence(bonafide: Run, logs: Logs) -> None:

@@ -204,6 +204,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,
+        origin_secret_hashes=settings.origin_secret_hashes,
     )
 
 

@@ -60,11 +60,11 @@ def wire(environment: Mapping[str, str]) -> Authorizer:
     """The authorizer for these settings. No I/O. Raises :class:`SettingsError`."""
     settings = AuthorizerSettings.from_environment(environment)
     try:
-        address = BundleAddress.parse(settings.trust_bundle_url)
+        addresses = [BundleAddress.parse(url.strip()) for url in settings.trust_bundle_url.split(",")]
     except ValueError as error:
         raise SettingsError(f"TRUST_BUNDLE_URL: {error}") from None
     keeper = BundleKeeper(
-        fetch=lambda etag, timeout: fetch_bundle(address, etag=etag, timeout=timeout),
+        fetches=[(f"{address.host}:{address.port}", partial(fetch_bundle, address)) for address in addresses],
         open_bundle=partial(open_trust_bundle, root_key=settings.root_key, issuer=settings.token_issuer),
         skew=settings.clock_skew,
         clock=time,

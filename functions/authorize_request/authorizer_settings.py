@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import EcPublicKey, b64url_decode
+from bonafide_tokens.origin_secret import origin_secret_hashes
 from bonafide_tokens.proof_nonce import MIN_KEY_BYTES
 from bonafide_tokens.routes import Requirement
 from bonafide_tokens.trust_bundle import root_public_key
@@ -31,7 +32,9 @@ class AuthorizerSettings(NamedTuple):
     custom domain behind another proxy, or a stage prefix. Empty means the request's own domain and path.
     ``cache_seconds`` is for how long the API Gateway in front caches answers, which it does not tell: 0 where it does
     not. ``pop_header`` is empty where ``OAuth-Client-Attestation-PoP`` is not accepted (``off``);
-    ``proof_nonces_table`` where no route may ask for ``proof-once``; ``nonce_key`` where proofs need no nonce.
+    ``proof_nonces_table`` where no route may ask for ``proof-once``; ``nonce_key`` where proofs need no nonce;
+    ``origin_secret_hashes`` where requests need not come through the edge. ``trust_bundle_url`` may be several,
+    separated by commas, the first to be asked first.
     """
 
     trust_bundle_url: str
@@ -48,6 +51,7 @@ class AuthorizerSettings(NamedTuple):
     cache_seconds: float = 0.0
     proof_nonces_table: str = ""
     nonce_key: bytes = b""
+    origin_secret_hashes: tuple[bytes, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> AuthorizerSettings:
@@ -72,6 +76,7 @@ class AuthorizerSettings(NamedTuple):
             cache_seconds=_seconds(environment, "AUTHORIZER_CACHE_SECONDS", 0.0, at_most=3600.0),
             proof_nonces_table=environment.get("PROOF_NONCES_TABLE", ""),
             nonce_key=_nonce_key(environment),
+            origin_secret_hashes=_origin_secrets(environment),
         )
 
 
@@ -113,6 +118,13 @@ def _nonce_key(environment: Mapping[str, str]) -> bytes:
     if len(key) < MIN_KEY_BYTES:
         raise SettingsError(f"PROOF_NONCE_KEY must be the base64url of at least {MIN_KEY_BYTES} random bytes")
     return key
+
+
+def _origin_secrets(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    try:
+        return origin_secret_hashes(environment.get("ORIGIN_SECRET_HASHES", ""))
+    except ValueError:  # its own words would quote the value
+        raise SettingsError("ORIGIN_SECRET_HASHES must be one or two SHA-256 hashes in hexadecimal") from None
 
 
 def _origin(environment: Mapping[str, str]) -> str:

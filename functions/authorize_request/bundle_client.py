@@ -64,7 +64,7 @@ class BundleAnswer(NamedTuple):
     etag: str | None
 
 
-def fetch_bundle(address: BundleAddress, *, etag: str | None, timeout: float) -> BundleAnswer:
+def fetch_bundle(address: BundleAddress, etag: str | None, timeout: float) -> BundleAnswer:
     """GET the bundle within ``timeout`` seconds (name resolution apart, which Python cannot bound).
 
     Raises :class:`BundleUnreachable` for everything but a whole 200 answer, or a 304 to the ``etag`` that we sent.

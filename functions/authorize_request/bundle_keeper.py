@@ -7,8 +7,12 @@ up to 5 s                  nothing
 5 to 29 s                  a refresh in the background; the bundle at hand decides the request
 over 29 s                  a refresh first; the request waits for it, no longer than 2 s
 none valid                 the same, but up to 4 s: its server may be starting up as we are
-refresh fails              the last good bundle goes on until its ``exp``; further attempts keep a growing distance
+an address fails           the next one is asked at once, each for its share of the time; the one that works stays first
+refresh fails everywhere   the last good bundle goes on until its ``exp``; further attempts keep a growing distance
 =========================  =========================================================================================
+
+An address *fails* when it does not answer, and when its bundle is not ours or older than the one at hand: an edge whose
+copy lags, or an attacker in front of one address, costs nothing while another one is well.
 
 *Age* counts from the moment a fetch **began**. Lambda freezes the process between invocations, mid-fetch too: a thread
 that is thawed ten minutes later reads an answer that is ten minutes old, and must not pass it off as fresh. For the
@@ -22,7 +26,7 @@ a request waits for: only so is name resolution bounded.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason, Rejected, TokenError
@@ -68,15 +72,15 @@ class _Attempt(NamedTuple):
 
 
 class BundleKeeper:
-    """Holds the last good bundle and decides when to fetch. ``note(reason, detail)`` is called for every failed
-    refresh and every new bundle (``reason`` ``None``). ``open_bundle`` is ``open_trust_bundle`` for one root key and
-    issuer. ``clock`` is the wall clock (Unix seconds), ``elapsed`` one that is never set; without one, the wall clock
-    has to do."""
+    """Holds the last good bundle and decides when to fetch. ``fetches`` are its addresses by name, the first asked
+    first. ``note(reason, detail)`` is called for every address that failed and every new bundle (``reason`` ``None``).
+    ``open_bundle`` is ``open_trust_bundle`` for one root key and issuer. ``clock`` is the wall clock (Unix seconds),
+    ``elapsed`` one that is never set; without one, the wall clock has to do."""
 
     def __init__(
         self,
         *,
-        fetch: Fetch,
+        fetches: Sequence[tuple[str, Fetch]],
         open_bundle: Callable[..., TrustBundle],
         skew: float,
         clock: Callable[[], float],
@@ -85,7 +89,7 @@ class BundleKeeper:
         wait_without_bundle: float = WAIT_WITHOUT_BUNDLE,
         elapsed: Callable[[], float] | None = None,
     ) -> None:
-        self._fetch = fetch
+        self._fetches = fetches
         self._open_bundle = open_bundle
         self._skew = skew
         self._clock = clock
@@ -154,7 +158,8 @@ class BundleKeeper:
             thread.start()
         except RuntimeError as error:  # the process may have no more threads; the bundle at hand still serves
             attempt.over.set()
-            self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, str(error))
+            self._failures += 1
+            self._note(Reason.BUNDLE_UNAVAILABLE, str(error))
             return attempt
         self._threads.append(thread)
         return attempt
@@ -164,21 +169,29 @@ class BundleKeeper:
         return min(longest, _PAUSE * 2.0 ** min(self._failures, 8))
 
     def _run(self, attempt: _Attempt) -> None:
+        fetches = self._fetches
         try:
-            self._take(self._fetch(self._etag, attempt.wait * _FETCH_SHARE), attempt)
-        except BundleUnreachable as error:
-            self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, str(error))
-        except TokenError as error:
-            self._failed(attempt, error.reason, error.detail)
-        except Exception as error:
-            self._failed(attempt, Reason.BUNDLE_UNAVAILABLE, f"unexpected {type(error).__name__}")
+            for number, (name, fetch) in enumerate(fetches):
+                failure = self._failure_of(fetch, attempt, attempt.wait * _FETCH_SHARE / len(fetches))
+                if failure is None:
+                    self._fetches = [*fetches[number:], *fetches[:number]]
+                    return
+                if attempt is self._attempt:  # one that was given up for lost says nothing about now
+                    self._failures += not number
+                    self._note(failure[0], f"{name}: {failure[1]}")
         finally:
             attempt.over.set()
 
-    def _failed(self, attempt: _Attempt, reason: Reason, detail: str) -> None:
-        if attempt is self._attempt:  # what becomes of one that was given up for lost says nothing about now
-            self._failures += 1
-            self._note(reason, detail)
+    def _failure_of(self, fetch: Fetch, attempt: _Attempt, seconds: float) -> tuple[Reason, str] | None:
+        try:
+            self._take(fetch(self._etag, seconds), attempt)
+        except TokenError as error:
+            return error.reason, error.detail
+        except BundleUnreachable as error:
+            return Reason.BUNDLE_UNAVAILABLE, str(error)
+        except Exception as error:
+            return Reason.BUNDLE_UNAVAILABLE, f"unexpected {type(error).__name__}"
+        return None
 
     def _take(self, answer: BundleAnswer, attempt: _Attempt) -> None:
         text, fresh = answer.text, None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cached_answers
 from authorizer_settings import AuthorizerSettings
 from bonafide_tokens.errors import UNCHECKED, VERIFIED, Reason, Rejected, TokenError
+from bonafide_tokens.origin_secret import came_through_edge
 from bonafide_tokens.presented import verify_presented
 from bonafide_tokens.proof import ReplayMemory, VerifiedProof
 from bonafide_tokens.proof_nonce import make_nonce
@@ -94,7 +95,10 @@ class Gate:
         return decision
 
     def _decide_by_bundle(self, request: GatewayRequest, now: float) -> Decision:
-        settings = self._settings
+        settings, known = self._settings, self._settings.origin_secret_hashes
+        if known and not came_through_edge(request.origin_secrets, known):  # on every route, open ones too
+            around = "the request did not come through the edge, or its origin secret is not one of ours"
+            return Decision(False, UNCHECKED, None, 0, reason=Reason.ORIGIN_SECRET, detail=around)
         bundle = self._keeper.current(now)
         if bundle is None:
             # What is cached for other routes too would open them, also when there is a bundle again.

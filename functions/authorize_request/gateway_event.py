@@ -8,11 +8,12 @@ Gateway Lambda authorizer", "Control access to HTTP APIs with AWS Lambda authori
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum, unique
 from typing import Final, NamedTuple
 
 from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.origin_secret import HEADER as EDGE_HEADER
 from bonafide_tokens.presented import PresentedRequest
 from bonafide_tokens.routes import is_ambiguous
 
@@ -44,6 +45,7 @@ class GatewayRequest(NamedTuple):
     stage, no base path of a custom domain. ``route`` is the gateway's own name of the route; ``api_arn`` and
     ``method_arn`` are what policies are written for. ``other_paths`` are further readings of the path, where the event
     leaves more than one open, and ``identity`` what the gateway says it would cache an answer under, where it says so.
+    ``origin_secrets`` are the values of the edge's header.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class GatewayRequest(NamedTuple):
     method_arn: str
     other_paths: tuple[str, ...] = ()
     identity: str | list[str] | None = None
+    origin_secrets: Sequence[str] = ()
 
 
 class _Place(NamedTuple):
@@ -86,16 +89,18 @@ def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: st
     if kind != "REQUEST":
         raise UnreadableEvent("not an authorizer event of a known kind")
     place = _place(event, settings)
+    tokens, proofs, pops, secrets = _header_values(event, settings)
     identity = event.get("identitySource")
     return GatewayRequest(
         place.kind,
-        PresentedRequest(place.method, place.url, *_header_values(event, settings)),
+        PresentedRequest(place.method, place.url, tokens, proofs, pops),
         place.path,
         _text(_object(event, "requestContext"), "requestId") or invocation_id,
         place.route,
         *place.arns,
         place.other_paths,
         identity if isinstance(identity, (str, list)) else None,
+        secrets,
     )
 
 
@@ -184,22 +189,22 @@ def _method_arn(arn: object) -> tuple[str, str, str, str]:
     return match[1], match[2], "/" + (match[3] or ""), match[0]
 
 
-def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) -> tuple[list[str], list[str], list[str]]:
-    """All values of the token's, the proof's and the PoP's header, whatever the case of its name.
+def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) -> tuple[list[str], ...]:
+    """All values of the token's, the proof's, the PoP's and the edge's header, whatever the case of its name.
 
     ``multiValueHeaders`` has every value of a repeated header, ``headers`` only the last (REST, WebSocket) or all of
     them joined by commas (HTTP APIs); a client may also spell one name in two ways to get two values past code that
     looks up a single spelling.
     """
     first, second, third = settings.token_header, settings.proof_header, settings.pop_header
-    found: dict[str, list[str]] = {first: [], second: [], third: []}
-    lengths = (len(first), len(second), len(third))  # most headers are told apart by that alone
+    found: dict[str, list[str]] = {first: [], second: [], third: [], EDGE_HEADER: []}
+    lengths = [len(name) for name in found]  # most headers are told apart by that alone
     headers = event.get("multiValueHeaders") or event.get("headers")
     if isinstance(headers, dict):
         for name, values in headers.items():
             if len(name) in lengths and (known := found.get(name.lower())) is not None:
                 known.extend(values if isinstance(values, list) else (values,))
-    return found[first], found[second], found[third] if third else []
+    return found[first], found[second], found[third] if third else [], found[EDGE_HEADER]
 
 
 def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str, full_path: str) -> str:

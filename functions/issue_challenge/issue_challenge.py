@@ -50,6 +50,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "random": os.urandom,
         },
         allowed_origin=settings.allowed_origin,
+        origin_secret_hashes=settings.origin_secret_hashes,
     )
 
 

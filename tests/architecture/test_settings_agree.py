@@ -144,6 +144,7 @@ def test_wire_hands_the_use_case_what_it_asks_for(function: str, monkeypatch: py
     environment = {
         **dict.fromkeys(required_variables(SETTINGS[function]), "x"),
         "ROOT_PUBLIC_KEY": b64url_encode(SoftwareRootKey().public_key().point),
+        "ORIGIN_SECRET_HASHES": bytes(32).hex(),
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -163,6 +164,8 @@ def test_wire_hands_the_use_case_what_it_asks_for(function: str, monkeypatch: py
     asked.pop("now")
     asked.pop("record", None)
     assert wiring.collaborators.keys() == asked.keys()
+    # Documents are public and signed, and authorizers fetch them without a secret: those alone are for anyone.
+    assert (wiring.origin_secret_hashes == (bytes(32),)) is (function != "serve_policy")
     for name, kind in asked.items():
         value = wiring.collaborators[name]
         if getattr(kind, "_is_protocol", False):

@@ -229,7 +229,7 @@ class Stand:
         self.settings = usual._replace(**settings)
         self.notes: list[tuple[object, str]] = []
         keeper = BundleKeeper(
-            fetch=self._fetch,
+            fetches=[("verifier", self._fetch)],
             open_bundle=partial(open_trust_bundle, root_key=self.settings.root_key, issuer=self.settings.token_issuer),
             skew=self.settings.clock_skew,
             clock=lambda: self.now,

@@ -38,6 +38,7 @@ def test_every_setting_is_read() -> None:
             "PROOF_NONCES_TABLE": "nonces",
             "PROOF_NONCE": "require",
             "PROOF_NONCE_KEY": b64url_encode(bytes(32)),
+            "ORIGIN_SECRET_HASHES": f"{'0b' * 32}, {'C4' * 32}",
         }
     )
     assert settings == (
@@ -55,6 +56,7 @@ def test_every_setting_is_read() -> None:
         300.0,
         "nonces",
         bytes(32),
+        (b"\x0b" * 32, b"\xc4" * 32),
     )
 
 
@@ -74,6 +76,13 @@ def test_nonce_key_is_not_looked_at_while_nonces_are_off() -> None:
         ("TRUST_BUNDLE_URL", ""),
         ("TRUST_BUNDLE_URL", "http://verifier.example.com/v1/trust-bundle"),
         ("TRUST_BUNDLE_URL", "verifier.example.com"),
+        ("TRUST_BUNDLE_URL", "https://edge.example.com/v1/trust-bundle,"),
+        ("TRUST_BUNDLE_URL", "https://edge.example.com/v1/trust-bundle,http://verifier.example.com/v1/trust-bundle"),
+        ("ORIGIN_SECRET_HASHES", "secret"),
+        ("ORIGIN_SECRET_HASHES", ","),
+        ("ORIGIN_SECRET_HASHES", "0b" * 31),
+        ("ORIGIN_SECRET_HASHES", f"{'0b' * 32},"),
+        ("ORIGIN_SECRET_HASHES", ",".join(["0b" * 32] * 3)),
         ("ROOT_PUBLIC_KEY", ""),
         ("ROOT_PUBLIC_KEY", "not a key"),
         ("ROOT_PUBLIC_KEY", b64url_encode(b"\4" + b"\1" * 64)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import MISSING
+from typing import Any
 
 import pytest
 from attestation.encoding.certificate import read_certificate
@@ -62,6 +63,7 @@ COMPLETE = {
     "SIGNAL_MEMORY_SECONDS": "3600",
     "KEY_ROWS": "text",
     "COUNTRY_HEADER": "",
+    "ORIGIN_SECRET_HASHES": "",
 }
 KINDS = (
     IssueChallengeSettings,
@@ -214,6 +216,18 @@ def test_test_root_stands_for_every_vendor_in_development() -> None:
         assert any(anchor.spki == read_certificate(AUTHORITY.root_certificate).spki for anchor in purpose)
     assert roots.harmony_simulator == ()
     assert not any(is_simulator_root(anchor.spki) for anchor in roots.harmony_anonymous)
+
+
+@pytest.mark.parametrize("kind", [IssueChallengeSettings, AppraiseEvidenceSettings, RenewTokenSettings])
+def test_origin_secrets_are_one_or_two_hashes(kind: type[Any]) -> None:
+    """Text that holds none must not open the API, and no error quotes it: it may be the secret itself."""
+    hashes = f"{'0b' * 32},{'c4' * 32}"
+    read = read_settings(kind, {**COMPLETE, "ORIGIN_SECRET_HASHES": hashes}).origin_secret_hashes
+    assert read == (b"\x0b" * 32, b"\xc4" * 32)
+    for text in ("the-secret", ",,", f"{hashes},{hashes}"):
+        with pytest.raises(SettingsError, match="ORIGIN_SECRET_HASHES must be empty, or one or two") as caught:
+            read_settings(kind, {**COMPLETE, "ORIGIN_SECRET_HASHES": text})
+        assert text not in str(caught.value)
 
 
 def test_header_of_the_country_is_a_header_name() -> None:

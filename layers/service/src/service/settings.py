@@ -19,6 +19,7 @@ from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorseme
 from attestation.harmony.simulator import is_simulator_root
 from bonafide_tokens.errors import BonafideError, TokenError
 from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.origin_secret import origin_secret_hashes
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.trust_bundle import root_public_key
 
@@ -132,13 +133,21 @@ def _routes(text: str) -> tuple[RouteRequirement, ...]:
         raise ValueError('must be JSON like [["GET","/v1/whoami","token"],["*","/*","proof"]]') from None
 
 
+def _origin_secrets(text: str) -> tuple[bytes, ...]:
+    try:
+        return origin_secret_hashes(text)
+    except ValueError:  # its own words would quote the value
+        raise ValueError("must be empty, or one or two SHA-256 hashes in hexadecimal") from None
+
+
 _POSITIVE: Final = {_PARSER: _positive}
+_ORIGIN_SECRETS: Final = {_PARSER: _origin_secrets}
 _DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueChallengeSettings:
-    """``issue_challenge``: the sealing key, nothing else."""
+    """``issue_challenge``: the sealing key, and who may call (``origin_secret_hashes``)."""
 
     stage: str
     stack_name: str
@@ -146,6 +155,7 @@ class IssueChallengeSettings:
     wrapping_key_id: str
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     allowed_origin: str = "*"
+    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +167,9 @@ class JudgingSettings:
     the certificate of the simulator whose keys are public, for development stages alone.
     ``endorsements_max_age_seconds`` is how old Google's status list may be, ``on_endorsements_stale`` what is done with
     an older one. The Play settings are those of :class:`~service.vendors.play_integrity.PlayIntegrity`.
-    ``country_header`` is the header in which a CDN names the caller's country; empty for none. ``key_rows`` is the form
-    in which claims are written.
+    ``country_header`` is the header in which a CDN names the caller's country, empty for none, and
+    ``origin_secret_hashes`` what is known of the CDN's secret (:mod:`bonafide_tokens.origin_secret`). ``key_rows`` is
+    the form in which claims are written.
     """
 
     stage: str
@@ -191,6 +202,7 @@ class JudgingSettings:
     key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     allowed_origin: str = "*"
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
+    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
 
     def __post_init__(self) -> None:
         # The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules.
@@ -261,6 +273,7 @@ class ReportSignalSettings:
     key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     allowed_origin: str = "*"
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
+    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ _OWN: Final = "temporarily_unavailable"
 
 UNAVAILABLE: Final = Refusal(_OWN, "retry", "The request cannot be checked at the moment.", UNCHECKED)
 _UNSERVED: Final = Refusal(_OWN, "retry", "This route cannot be served at the moment.", UNCHECKED)
+_AROUND: Final = Refusal(_OWN, "retry", "The request was refused.", UNCHECKED)
 _NO_TOKEN: Final = Refusal(_ATTESTATION, "attest", "This API needs an attestation token.", "no-token")
 _INVALID: Final = Refusal(_ATTESTATION, "attest", "The attestation token is not valid.", "invalid")
 _OTHER_API: Final = Refusal(_ATTESTATION, "attest", "The attestation token is for another API.", "wrong-audience")
@@ -121,6 +122,9 @@ class Reason(StrEnum):
     BUNDLE_INVALID = "bundle-invalid", UNAVAILABLE  # not signed by the root key, or not ours
     BUNDLE_ROLLBACK = "bundle-rollback", UNAVAILABLE  # an old bundle replayed to revive a retired key
     BUNDLE_UNAVAILABLE = "bundle-unavailable", UNAVAILABLE
+
+    # The way.
+    ORIGIN_SECRET = "origin-secret", _AROUND  # a call around the edge: past its filters, from a country of its choice
 
 
 R = TypeVar("R", bound=StrEnum)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bonafide_tokens.errors import BonafideError
+from bonafide_tokens.errors import BonafideError, Rejected
+from bonafide_tokens.errors import Reason as TokenReason
+from bonafide_tokens.origin_secret import HEADER, came_through_edge
 from pydantic import ValidationError
 
 from service.edge.gateway import (
@@ -96,13 +98,15 @@ class Wiring:
     """What ``wire`` builds: the use case's collaborators by keyword, and what the edge itself needs.
 
     ``support_code`` takes (reason, key id, now); ``allowed_origin`` is the web origin that may read answers;
-    ``country_header`` the header in which whatever stands in front names the caller's country, empty for none.
+    ``country_header`` the header in which whatever stands in front names the caller's country, empty for none;
+    ``origin_secret_hashes`` those of :mod:`bonafide_tokens.origin_secret`, none where clients may call directly.
     """
 
     collaborators: Mapping[str, object]
     support_code: Callable[[str, str, float], str] = _no_code
     allowed_origin: str = "*"
     country_header: str = ""
+    origin_secret_hashes: tuple[bytes, ...] = ()
 
 
 def json_members(call: Call) -> object:
@@ -158,6 +162,7 @@ class _VerifierEdge(Edge[Wiring]):
         record = DecisionRecord(action=self.action or "", request_id=request_id, at=now)
         try:
             call = _read_call(event, request_id)
+            _require_edge(call, wiring.origin_secret_hashes)
             record.country = country_of(call.headers, wiring.country_header)
             request = self.model.model_validate(self.members(call))
             extra = {} if self.action is None else {"record": record}
@@ -210,6 +215,12 @@ class _VerifierEdge(Edge[Wiring]):
         if self.action is not None:
             log_decision(record, outcome=outcome, **facts)
             count(f"{self.action.capitalize()}{outcome.capitalize()}")  # EnrolAccepted, RenewRefused, ...
+
+
+def _require_edge(call: Call, hashes: tuple[bytes, ...]) -> None:
+    """The attack: a direct call, past the filters of the edge and with a country of the caller's choice."""
+    if hashes and not came_through_edge(call.header_values.get(HEADER, ()), hashes):
+        raise Rejected(TokenReason.ORIGIN_SECRET, "not through the edge, or by an old secret")
 
 
 def _problem_of(error: Exception) -> tuple[Problem, str, str]:

@@ -85,6 +85,7 @@ KEY_ENROLLED: Final = Problem("key-enrolled", 409, "This key is enrolled already
 TOO_LARGE: Final = Problem("too-large", 413, "The request is too large.", Retry.NEVER)
 QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER)
 TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER)
+REFUSED: Final = Problem("refused", 403, "The request was refused.", Retry.NEVER)
 
 PROBLEM_TYPES: Final = (
     MALFORMED_REQUEST,
@@ -100,6 +101,7 @@ PROBLEM_TYPES: Final = (
     TOO_LARGE,
     QUOTA,
     TRY_LATER,
+    REFUSED,
 )
 """Every problem type of the verifier API."""
 
@@ -107,9 +109,8 @@ NO_SUCH_ROUTE: Final = Problem("no-such-route", 404, "There is no such route.", 
 MEDIA_TYPE: Final = Problem("malformed-request", 415, "The media type is not supported.", Retry.NEVER)
 SIGNATURE_INVALID: Final = Problem("signature-invalid", 403, "The AWS signature is not valid.", Retry.NEVER)
 ACCESS_DENIED: Final = Problem("access-denied", 403, "Your AWS credentials may not do this.", Retry.NEVER)
-REFUSED: Final = Problem("refused", 403, "The request was refused.", Retry.NEVER)
 
-GATEWAY_PROBLEM_TYPES: Final = (NO_SUCH_ROUTE, MEDIA_TYPE, SIGNATURE_INVALID, ACCESS_DENIED, REFUSED)
+GATEWAY_PROBLEM_TYPES: Final = (NO_SUCH_ROUTE, MEDIA_TYPE, SIGNATURE_INVALID, ACCESS_DENIED)
 """What API Gateway alone answers, beside problems of the table above: ``packaging/gateway_responses.py`` writes its
 answers into the templates from both."""
 
@@ -226,6 +227,8 @@ def _of_token(reason: TokenReason) -> Problem:
         return MALFORMED_EVIDENCE
     if reason is TokenReason.KEY_BLOCKED:
         return BLOCKED
+    if reason is TokenReason.ORIGIN_SECRET:
+        return REFUSED
     refusal = refusal_of(reason)
     if refusal.action == "retry":
         return TRY_LATER

@@ -16,15 +16,19 @@ from typing import Any, Final, Literal
 
 from bonafide_tokens.jose import b64url_encode
 from pydantic import BaseModel, ConfigDict
-from service.aws import dynamodb, kms
+from service.aws import dynamodb, kms, s3
 from service.deadline import time_of_invocation, within
 from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left, settings_hash
 from service.errors import Unavailable
+from service.keys.edge_documents import EdgeDocuments
 from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey
 from service.keys.publish_debounce import DynamoDBPublishDebounce, PublishDebounce
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
+from service.policies.edge_copies import EdgeCopies
+from service.policies.store import DynamoDBPolicies
 from service.settings import RotateSigningKeySettings, read_settings
+from service.tables.apps import DynamoDBApps
 from service.tables.revocations import DynamoDBRevocations
 from service.tables.routes import DynamoDBApis
 from service.tables.signing_keys import DynamoDBSigningKeys
@@ -99,15 +103,39 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey]:
     return rotation, DynamoDBPublishDebounce(dynamodb(), settings.revocations_table), root_key
 
 
+def wire_edge(env: Mapping[str, str]) -> EdgeCopies | None:
+    """Who copies to the edge; ``None`` for a stack without one."""
+    settings = read_settings(RotateSigningKeySettings, env)
+    if not settings.edge_bucket:
+        return None
+    return EdgeCopies(
+        edge=EdgeDocuments(s3(), settings.edge_bucket),
+        issuer=settings.token_issuer,
+        trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
+        apps=DynamoDBApps(dynamodb(), settings.apps_table),
+        policies=DynamoDBPolicies(dynamodb(), settings.policies_table),
+    )
+
+
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
-    def run(action: Action) -> dict[str, object]:
+    def run(action: Action, *, deploying: bool = False) -> dict[str, object]:
         with within(time_of_invocation(context)):
             rotation, debounce, root_key = wire(os.environ)
             if action == "gather":
                 time.sleep(GATHERING)
-            return rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
+            done = rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
+            if edge := wire_edge(os.environ):
+                try:
+                    edge.copy_bundle()
+                    if action != "gather":  # which is about blocked keys, and in a hurry
+                        edge.copy_client_policies()
+                except Unavailable as error:
+                    if not deploying:  # else Lambda or the operator repeats it: the edge must not lag behind a block
+                        raise
+                    log_unavailable(error.what)  # a bucket or a right that is seconds old; the next run copies
+            return done
 
     if "RequestType" in event:
         request = CustomResourceRequest.model_validate(event)
@@ -115,7 +143,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
         def work() -> dict[str, object]:
             if request.resource_type == FUNCTION_SETTINGS:
                 return {"Hash": settings_hash(request.resource_properties)}
-            return run("tick")
+            return run("tick", deploying=True)
 
         return answer_custom_resource(request, work, seconds=seconds_left(context))
     return run(RotationRequest.model_validate(event).action)

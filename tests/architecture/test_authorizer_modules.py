@@ -58,6 +58,7 @@ OURS_OF_THE_LIBRARY = {
     "errors",
     "jose",
     "presented",
+    "origin_secret",
     "proof",
     "proof_nonce",
     "refusals",

@@ -57,13 +57,17 @@ class Switch:
 
 @dataclass
 class MemoryApps(Switch):
-    """:class:`service.tables.apps.Apps`."""
+    """:class:`service.tables.apps.Apps` and its ``AppNames``."""
 
     rows: dict[str, RegisteredApp] = field(default_factory=dict)
 
     def find(self, app: str) -> RegisteredApp | None:
         self.touch()
         return self.rows.get(app)
+
+    def names(self) -> tuple[str, ...]:
+        self.touch()
+        return tuple(sorted(self.rows))
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ from service.errors import Contraindicated, NoClientPolicy, Unavailable
 from service.telemetry.decisions import DecisionRecord
 
 from tests.service_stack.events import REQUEST_ID, json_of, rest_event, slug_of
-
-Lines = Callable[[], list[dict[str, Any]]]
 
 
 class Greeting(RequestModel):
@@ -389,36 +386,3 @@ def test_base64_of_a_body_at_the_limit_is_not_too_large() -> None:
     assert len(body) == 65_536
     assert len(base64.b64encode(body)) > 65_536
     assert handler_of(greet)(rest_event("POST", "/greetings", body), None)["statusCode"] == 200
-
-
-SECRET, NEXT_SECRET = "c2VjcmV0LW9uZQ", "c2VjcmV0LXR3bw"
-EDGE = Wiring(
-    collaborators={},
-    country_header="CloudFront-Viewer-Country",
-    origin_secret_hashes=(sha256(SECRET.encode()).digest(), sha256(NEXT_SECRET.encode()).digest()),
-)
-
-
-@pytest.mark.parametrize("secret", [SECRET, NEXT_SECRET])
-def test_call_through_the_edge_is_answered(secret: str) -> None:
-    """By either secret, while one replaces the other, and however the header is spelt."""
-    event = rest_event("POST", "/greetings", {"name": "Ada"}, headers={"BONAFIDE-Origin-Secret": secret})
-    assert handler_of(greet, wiring=EDGE)(event, None)["statusCode"] == 200
-
-
-@pytest.mark.parametrize("values", [[], [""], [SECRET + "x"], [SECRET, SECRET], [SECRET, "x"], [None]])
-@pytest.mark.parametrize("body", [{"name": "Ada"}, "no JSON"])
-def test_call_around_the_edge_is_refused(values: list[object], body: object, log_lines: Lines) -> None:
-    """Before anything else of it is believed, its country above all: one answer, whatever the body."""
-    told: list[DecisionRecord] = []
-
-    def use_case(_request: Greeting, *, now: float, record: DecisionRecord) -> Mapping[str, object]:
-        told.append(record)
-        return {}
-
-    event = rest_event("POST", "/greetings", body, headers={"CloudFront-Viewer-Country": "CH"})
-    event["multiValueHeaders"] = {"CloudFront-Viewer-Country": ["CH"], "bonafide-origin-secret": values}
-    answer = handler_of(use_case, wiring=EDGE, action="enrol")(event, None)
-    assert (answer["statusCode"], slug_of(answer), told) == (403, "refused", [])
-    (line,) = [line for line in log_lines() if line["message"] == "decision"]
-    assert (line["reason"], line["country"]) == ("origin-secret", "")

@@ -325,7 +325,8 @@ class AdministerSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSigningKeySettings:
     """``rotate_signing_key``. ``guarded_api_routes`` are the route requirements of the API ``token_audience``, as long
-    as the apis table has none for it."""
+    as the apis table has none for it. ``edge_bucket`` gets copies of what is published
+    (:mod:`service.keys.edge_documents`); empty for none."""
 
     stage: str
     stack_name: str
@@ -333,6 +334,8 @@ class RotateSigningKeySettings:
     trust_bundles_table: str
     apis_table: str
     revocations_table: str
+    apps_table: str
+    policies_table: str
     root_key_id: str
     wrapping_key_id: str
     token_issuer: str
@@ -342,6 +345,7 @@ class RotateSigningKeySettings:
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     bundle_lifetime_seconds: int = field(default=21_600, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
+    edge_bucket: str = field(default="", metadata={_PARSER: str})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

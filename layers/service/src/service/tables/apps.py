@@ -32,6 +32,14 @@ class RegisteredApp:
     builds: BuildExpectations = field(default_factory=BuildExpectations)
 
 
+class AppNames(Protocol):
+    """Which apps there are."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every registered app. Raises :class:`~service.errors.Unavailable`."""
+        ...
+
+
 class Apps(Protocol):
     """Where use cases look an app up."""
 
@@ -43,7 +51,7 @@ class Apps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBApps:
-    """:class:`Apps` in DynamoDB. ``bonafide app register`` writes the rows."""
+    """:class:`Apps` and :class:`AppNames` in DynamoDB. ``bonafide app register`` writes the rows."""
 
     client: DynamoDBClient
     table: str
@@ -52,6 +60,13 @@ class DynamoDBApps:
         with unavailable_on_failure("dynamodb:GetItem apps"):
             item = self.client.get_item(TableName=self.table, Key={"app": {"S": app}}).get("Item")
         return None if item is None else _app_of(from_item(item))
+
+    def names(self) -> tuple[str, ...]:
+        with unavailable_on_failure("dynamodb:Scan apps"):
+            pages = self.client.get_paginator("scan").paginate(
+                TableName=self.table, ProjectionExpression="app", ConsistentRead=True
+            )
+            return tuple(sorted(item["app"]["S"] for page in pages for item in page["Items"]))
 
 
 def _app_of(item: Mapping[str, Any]) -> RegisteredApp:

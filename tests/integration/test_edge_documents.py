@@ -210,7 +210,7 @@ def test_publication_writes_the_edge(
 def test_publication_that_misses_the_edge_fails(
     moto: AwsWorld, client: Any, function: Load, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    """So that Lambda repeats it, and an operator is told: a block is not in force where the edge is asked."""
+    """So that Lambda repeats it, and an operator is told: a block does not hold where the edge is asked."""
     with_edge(moto, function, monkeypatch, BUCKET)({"action": "tick"}, None)
     with pytest.raises(Unavailable, match="of the edge"):
         with_edge(moto, function, monkeypatch, "no-such-bucket")({"action": action}, None)
@@ -223,7 +223,12 @@ def test_deployment_does_not_fail_for_the_edge(
     handler = with_edge(moto, function, monkeypatch, "no-such-bucket")
     answers: list[object] = []
     module = __import__("rotate_signing_key")
-    monkeypatch.setattr(module, "answer_custom_resource", lambda _request, work, **_named: answers.append(work()) or {})
+
+    def answer(_request: object, work: Callable[[], object], **_named: object) -> dict[str, object]:
+        answers.append(work())
+        return {}
+
+    monkeypatch.setattr(module, "answer_custom_resource", answer)
     event = {
         "RequestType": "Create",
         "ResponseURL": "http://127.0.0.1:9/answer",

@@ -108,18 +108,13 @@ def _left(deadline: float) -> float:
 
 def _request(address: BundleAddress, etag: str | None) -> bytes:
     host = f"[{address.host}]" if ":" in address.host else address.host
-    usual = 443 if address.scheme == "https" else 80
-    lines = [
-        f"GET {address.target} HTTP/1.1",
-        f"Host: {host}" if address.port == usual else f"Host: {host}:{address.port}",
-        "User-Agent: bonafide-authorizer",
-        "Accept: application/jwt",
-        "Accept-Encoding: identity",
-        "Connection: close",
-    ]
-    if etag is not None:
-        lines.append(f"If-None-Match: {etag}")
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
+    if address.port != (443 if address.scheme == "https" else 80):
+        host += f":{address.port}"
+    condition = "" if etag is None else f"If-None-Match: {etag}\r\n"
+    return (
+        f"GET {address.target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bonafide-authorizer\r\n"
+        f"Accept: application/jwt\r\nAccept-Encoding: identity\r\nConnection: close\r\n{condition}\r\n"
+    ).encode("ascii")
 
 
 class _Reader:

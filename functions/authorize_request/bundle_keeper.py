@@ -73,7 +73,8 @@ class _Attempt(NamedTuple):
 
 class BundleKeeper:
     """Holds the last good bundle and decides when to fetch. ``fetches`` are its addresses by name, the first asked
-    first. ``note(reason, detail)`` is called for every address that failed and every new bundle (``reason`` ``None``).
+    first. ``note(reason, detail)`` is called for every failed refresh; without a reason, for every new bundle, and for
+    addresses that failed where the next one did not.
     ``open_bundle`` is ``open_trust_bundle`` for one root key and issuer. ``clock`` is the wall clock (Unix seconds),
     ``elapsed`` one that is never set; without one, the wall clock has to do."""
 
@@ -169,20 +170,21 @@ class BundleKeeper:
         return min(longest, _PAUSE * 2.0 ** min(self._failures, 8))
 
     def _run(self, attempt: _Attempt) -> None:
-        fetches = self._fetches
+        fetches, reason, failures = self._fetches, None, list[str]()
         try:
             for number, (name, fetch) in enumerate(fetches):
-                failure = self._failure_of(fetch, attempt, attempt.wait * _FETCH_SHARE / len(fetches))
-                if failure is None:
+                reason, detail = self._outcome(fetch, attempt, attempt.wait * _FETCH_SHARE / len(fetches))
+                if reason is None:
                     self._fetches = [*fetches[number:], *fetches[:number]]
-                    return
-                if attempt is self._attempt:  # one that was given up for lost says nothing about now
-                    self._failures += not number
-                    self._note(failure[0], f"{name}: {failure[1]}")
+                    break
+                failures.append(f"{name}: {detail}")
+            if failures and attempt is self._attempt:  # one that was given up for lost says nothing about now
+                self._failures += reason is not None
+                self._note(reason, "; ".join(failures))
         finally:
             attempt.over.set()
 
-    def _failure_of(self, fetch: Fetch, attempt: _Attempt, seconds: float) -> tuple[Reason, str] | None:
+    def _outcome(self, fetch: Fetch, attempt: _Attempt, seconds: float) -> tuple[Reason | None, str]:
         try:
             self._take(fetch(self._etag, seconds), attempt)
         except TokenError as error:
@@ -191,7 +193,7 @@ class BundleKeeper:
             return Reason.BUNDLE_UNAVAILABLE, str(error)
         except Exception as error:
             return Reason.BUNDLE_UNAVAILABLE, f"unexpected {type(error).__name__}"
-        return None
+        return None, ""
 
     def _take(self, answer: BundleAnswer, attempt: _Attempt) -> None:
         text, fresh = answer.text, None

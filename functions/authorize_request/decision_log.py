@@ -68,28 +68,18 @@ def log_warning(what: str, detail: str) -> None:
 
 def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: str = "") -> None:
     """A mistake of ours: the exception's type, never its text, which may quote what a client sent."""
-    line = {
-        "level": "ERROR",
-        "message": what,
-        "error_type": type(error).__qualname__,
-        "detail": detail,
-        "request_id": request_id,
-        "support_code": request_code(request_id),
-    }
-    _write(dumps({**line, **_counting("AuthorizerFault")}))
+    line = {"level": "ERROR", "message": what, "error_type": type(error).__qualname__, "detail": detail}
+    found_by = {"request_id": request_id, "support_code": request_code(request_id)}
+    _write(dumps({**line, **found_by, **_counting("AuthorizerFault")}))
 
 
 def _counting(metric: str) -> dict[str, object]:
     """Members that make a line one of a metric as well (CloudWatch embedded metric format), with the dimensions of the
     service's own, and the time (RFC 3339) without which Lambda takes a line for one of INFO, whatever its level."""
     now = time()
-    directive = {
-        "Namespace": "Bonafide",
-        "Dimensions": [["stack", "service"]],
-        "Metrics": [{"Name": metric, "Unit": "Count"}],
-    }
+    named = {"Dimensions": [["stack", "service"]], "Metrics": [{"Name": metric, "Unit": "Count"}]}
     return {
-        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [{"Namespace": "Bonafide", **named}]},
         "stack": os.environ.get("STACK_NAME") or "none",
         "service": "bonafide",
         metric: 1,

@@ -97,8 +97,7 @@ class Gate:
     def _decide_by_bundle(self, request: GatewayRequest, now: float) -> Decision:
         settings, known = self._settings, self._settings.origin_secret_hashes
         if known and not came_through_edge(request.origin_secrets, known):  # on every route, open ones too
-            around = "the request did not come through the edge, or its origin secret is not one of ours"
-            return Decision(False, UNCHECKED, None, 0, reason=Reason.ORIGIN_SECRET, detail=around)
+            return Decision(False, UNCHECKED, None, 0, reason=Reason.ORIGIN_SECRET, detail="not through the edge")
         bundle = self._keeper.current(now)
         if bundle is None:
             # What is cached for other routes too would open them, also when there is a bundle again.

@@ -52,5 +52,5 @@ def test_call_around_the_edge_is_refused(values: list[object], body: object, log
     event["multiValueHeaders"] = {"CloudFront-Viewer-Country": ["CH"], "bonafide-origin-secret": values}
     answer = endpoint(Greeting, use_case, lambda _env: EDGE, action="enrol")(event, None)
     assert (answer["statusCode"], slug_of(answer), told) == (403, "refused", [])
-    (line,) = [line for line in log_lines() if line["message"] == "decision"]
+    (line,) = [line for line in log_lines() if line.get("message") == "decision"]
     assert (line["reason"], line["country"]) == ("origin-secret", "")

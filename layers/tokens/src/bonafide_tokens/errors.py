@@ -49,7 +49,6 @@ _OWN: Final = "temporarily_unavailable"
 
 UNAVAILABLE: Final = Refusal(_OWN, "retry", "The request cannot be checked at the moment.", UNCHECKED)
 _UNSERVED: Final = Refusal(_OWN, "retry", "This route cannot be served at the moment.", UNCHECKED)
-_AROUND: Final = Refusal(_OWN, "retry", "The request was refused.", UNCHECKED)
 _NO_TOKEN: Final = Refusal(_ATTESTATION, "attest", "This API needs an attestation token.", "no-token")
 _INVALID: Final = Refusal(_ATTESTATION, "attest", "The attestation token is not valid.", "invalid")
 _OTHER_API: Final = Refusal(_ATTESTATION, "attest", "The attestation token is for another API.", "wrong-audience")
@@ -124,7 +123,7 @@ class Reason(StrEnum):
     BUNDLE_UNAVAILABLE = "bundle-unavailable", UNAVAILABLE
 
     # The way.
-    ORIGIN_SECRET = "origin-secret", _AROUND  # a call around the edge: past its filters, from a country of its choice
+    ORIGIN_SECRET = "origin-secret", _UNSERVED  # a call around the edge: past its filters, from a country of its choice
 
 
 R = TypeVar("R", bound=StrEnum)

@@ -13,15 +13,13 @@ from hmac import compare_digest
 from typing import Final
 
 HEADER: Final = "bonafide-origin-secret"
-MOST_SECRETS: Final = 2
-"""One, and the next one while it replaces the first."""
 
 
 def origin_secret_hashes(text: str) -> tuple[bytes, ...]:
     """The SHA-256 of each secret that is good, from hexadecimal, separated by commas; none from empty text, which lets
     every request pass. Raises :class:`ValueError`."""
     hashes = tuple(bytes.fromhex(part.strip()) for part in text.split(",")) if text else ()
-    if len(hashes) > MOST_SECRETS or any(len(one) != sha256().digest_size for one in hashes):
+    if len(hashes) > 2 or any(len(one) != sha256().digest_size for one in hashes):
         raise ValueError("must be one or two SHA-256 hashes in hexadecimal")
     return hashes
 

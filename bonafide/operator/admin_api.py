@@ -48,7 +48,6 @@ class AdminCalls(Protocol):
 
         Raises :class:`OperatorError`, :class:`AdminProblem` when the stack itself refuses.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

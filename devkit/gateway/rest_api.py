@@ -48,7 +48,6 @@ class OwnAnswers(Protocol):
 
     def render(self, refusal: Refusal, *, request_id: str) -> Answer:
         """The answer to one refused request."""
-        ...
 
 
 def remapped(header: str) -> str:

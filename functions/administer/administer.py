@@ -14,7 +14,7 @@ from service.admin.audit import ReadAudit, read_audit
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.blocked_keys import ListBlockedKeys, UnblockRule, list_blocked_keys, unblock_rule
 from service.admin.builds import RetireBuild, RetiredBuildsOfApp, list_retired_builds, retire_build
-from service.admin.guarded_apis import DynamoDBGuardedApis, PublishedRoutes
+from service.admin.guarded_apis import GuardedApis, PublishedRoutes
 from service.admin.http import Route, admin_endpoint
 from service.admin.keys import (
     BlockKey,
@@ -108,7 +108,7 @@ def wire(env: Mapping[str, str]) -> AdminStack:
     blocking = DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit)
     return AdminStack(
         apps=DynamoDBApps(client, settings.apps_table),
-        apis=DynamoDBGuardedApis(client, settings.apis_table, audit, published.routes),
+        apis=GuardedApis(client, settings.apis_table, audit, published.routes),
         audit=audit,
         blocking=blocking,
         blocked_keys=BlockedKeyPages(client, settings.attested_keys_table, blocking),

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 import administer
 from bonafide_tokens.routes import RouteRequirement
 from service.admin.blocked_key_pages import BlockedKeyPages
-from service.admin.guarded_apis import DynamoDBGuardedApis
+from service.admin.guarded_apis import GuardedApis
 from service.admin.http import admin_endpoint
 from service.admin.publication import Published
 from service.admin.registration import Registrations
@@ -93,7 +93,7 @@ def admin_world(
     )
     stack = AdminStack(
         apps=world.apps,
-        apis=DynamoDBGuardedApis(client, tables["apis"], audit, published),
+        apis=GuardedApis(client, tables["apis"], audit, published),
         audit=audit,
         blocking=blocking,
         blocked_keys=BlockedKeyPages(client, tables["attested_keys"], blocking),

@@ -32,7 +32,7 @@ from service.errors import Rejected, Unavailable
 from service.keys.publish_debounce import STALE
 from service.tables.apps import RegisteredApp
 from service.tables.attested_keys import EnrolledKey, KeyState
-from service.tables.blocking import KeyNotKnown, KeyStatus
+from service.tables.blocking import KeyNotKnown
 from service.tables.device_bound import bounded_subject
 from service.tables.revocations import KEY, MAX_LISTED, listed_until, statuses_of
 from service.tables.signing_keys import StoredKey
@@ -245,7 +245,7 @@ class MemoryRevocations(Switch):
 
 @dataclass
 class MemoryBlocking(Switch):
-    """What use cases need of :class:`~service.tables.blocking.Blocking`: blocks by rules, over keys and revocations."""
+    """:class:`service.tables.blocking.Blocking`, over keys and revocations."""
 
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
@@ -262,15 +262,6 @@ class MemoryBlocking(Switch):
         listed = {"app": row.app, "revoked": KEY + key_id, "expires_at": listed_until(at=int(now), until=until)}
         self.revocations.rows.append({**why, **listed})
         return True
-
-    def show(self, key_id: str) -> KeyStatus:
-        raise NotImplementedError(key_id)
-
-    def block(self, key_id: str, **_arguments: object) -> KeyStatus:
-        raise NotImplementedError(key_id)
-
-    def unblock(self, key_id: str, **_arguments: object) -> KeyStatus:
-        raise NotImplementedError(key_id)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from service.policies.store import DynamoDBPolicies, Policies
 from service.redemption import DynamoDBRedemption, Redemption
 from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
-from service.tables.audit import Audit, DynamoDBAudit
+from service.tables.audit import DynamoDBAudit
 from service.tables.device_bound import DeviceBound
 from service.tables.known_builds import Builds, DynamoDBBuilds
 from service.tables.nonces import DynamoDBNonces
@@ -55,7 +55,7 @@ from tests.service_stack.fakes import (
     SoftwareWrappingKey,
 )
 from tests.service_stack.memory_stack import AUDIENCE, ISSUER
-from tests.service_stack.policy_fakes import MemoryPolicies
+from tests.service_stack.policy_fakes import MemoryAudit, MemoryPolicies
 from tests.service_stack.vendor_fakes import MemoryAppSecrets, MemoryPlayRequests, MemoryStatusLists
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class World(Protocol):
     status_lists: StatusLists
     app_secrets: DynamoDBAppSecrets | MemoryAppSecrets
     play_requests: PlayRequests
-    audit: Audit
+    audit: DynamoDBAudit | MemoryAudit
     policies: Policies
 
     def not_before(self, app: str) -> int | None: ...
@@ -116,7 +116,7 @@ class MemoryWorld:
         self.play_requests: PlayRequests = MemoryPlayRequests()
         self.memory_policies = MemoryPolicies()
         self.policies: Policies = self.memory_policies
-        self.audit: Audit = self.memory_policies.audit
+        self.audit: DynamoDBAudit | MemoryAudit = self.memory_policies.audit
 
     def not_before(self, app: str) -> int | None:
         return self.memory_policies.not_before(app)
@@ -194,7 +194,7 @@ class AwsWorld:
         )
         self.play_requests: PlayRequests = DynamoDBPlayRequests(self.dynamodb, self.tables["play_requests"])
         audit = DynamoDBAudit(self.dynamodb, self.tables["audit"])
-        self.audit: Audit = audit
+        self.audit: DynamoDBAudit | MemoryAudit = audit
         self.policies: Policies = DynamoDBPolicies(
             self.dynamodb, self.tables["policies"], audit, self.tables["revocations"]
         )

@@ -46,15 +46,12 @@ class Console(Protocol):
 
     def publish(self, appraisal: str, *, why: str, now: bool) -> int:
         """Publish an appraisal policy of the story's app; its version."""
-        ...
 
     def rollback(self, *, why: str) -> int:
         """Roll the last publication back, with effect now; the version that this made."""
-        ...
 
     def replay(self, appraisal: str, *, since: float) -> Replayed:
         """Judge the decisions recorded since then (Unix seconds) under a draft."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

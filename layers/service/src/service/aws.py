@@ -111,6 +111,33 @@ def write_conditionally(what: str, write: Callable[_P, object], *arguments: _P.a
     return True
 
 
+def get_row(
+    client: DynamoDBClient, table: str, key: Mapping[str, object], *, called: str, consistent: bool = True, **more: Any
+) -> dict[str, Any] | None:
+    """The row of a primary key, or ``None``. ``called`` names the table for the operator, ``more`` are further members
+    of GetItem. Raises :class:`Unavailable`, as do the two below."""
+    with unavailable_on_failure(f"dynamodb:GetItem {called}"):
+        item = client.get_item(TableName=table, Key=to_item(key), ConsistentRead=consistent, **more).get("Item")
+    return None if item is None else from_item(item)
+
+
+def query_rows(
+    client: DynamoDBClient, table: str, condition: str, values: Mapping[str, object], *, called: str, **more: Any
+) -> list[dict[str, Any]]:
+    """The rows that meet a condition on the key, of all pages; a consistent read."""
+    more |= {"KeyConditionExpression": condition, "ExpressionAttributeValues": to_item(values)}
+    with unavailable_on_failure(f"dynamodb:Query {called}"):
+        pages = client.get_paginator("query").paginate(TableName=table, ConsistentRead=True, **more)
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+
+def scan_rows(client: DynamoDBClient, table: str, *, called: str) -> list[dict[str, Any]]:
+    """All rows of a small table; a consistent read."""
+    with unavailable_on_failure(f"dynamodb:Scan {called}"):
+        pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+
 def to_item(members: Mapping[str, object]) -> dict[str, Any]:
     """A DynamoDB item: str, int, bytes, bool, lists and maps; members that are ``None`` are left out."""
     serialize = TypeSerializer().serialize

@@ -41,16 +41,13 @@ class Redemption(Protocol):
 
         False when the same request, by ``key.enrolment``, did so before: its answer was lost, and nothing is written.
         """
-        ...
 
     def renew(self, challenge: OpenedChallenge, key: EnrolledKey) -> None:
         """Spend the challenge and move the key's counter on to ``key.counter``: ``challenge-spent``,
         ``counter-not-greater``, ``key-unknown``, ``key-blocked``, ``key-other-app``."""
-        ...
 
     def is_spent(self, challenge: OpenedChallenge) -> bool:
         """Whether the challenge was redeemed. Only to explain a refusal: nothing may be decided on it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,4 +40,3 @@ class AppraisalPolicy(Protocol):
 
     def findings(self, context: AppraisalContext) -> tuple[Finding, ...]:
         """The rules that object, in a stable order; none means ``affirming``."""
-        ...

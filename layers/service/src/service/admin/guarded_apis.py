@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import EcPublicKey
@@ -16,7 +16,7 @@ from bonafide_tokens.new_routes import routes_to_json
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
 from bonafide_tokens.trust_bundle import open_trust_bundle
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import get_row, scan_rows, to_item
 from service.errors import Unavailable
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.trust_bundles import TrustBundles
@@ -67,27 +67,10 @@ class GuardedApi:
         )
 
 
-class GuardedApis(Protocol):
-    """The table as the Admin API sees it. Every method raises :class:`~service.errors.Unavailable`."""
-
-    def list(self) -> list[GuardedApi]:
-        """Every API, by audience: those of the table, and those that are only in the trust bundle."""
-        ...
-
-    def find(self, audience: str) -> GuardedApi | None:
-        """One API, or ``None`` when neither the table nor the trust bundle has it."""
-        ...
-
-    def put(self, api: GuardedApi, *, seen: int, entry: AuditEntry) -> bool:
-        """Store an API over the revision ``seen``, together with its audit entry. False when that is not the one that
-        stands: another operator was faster, and nothing was written."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class DynamoDBGuardedApis:
-    """:class:`GuardedApis` in DynamoDB. ``published`` gives the routes of the latest trust bundle, by audience: what an
-    API without a row goes by until it is changed for the first time."""
+class GuardedApis:
+    """The table. Every method raises :class:`~service.errors.Unavailable`. ``published`` gives the routes of the latest
+    trust bundle, by audience: what an API without a row goes by until it is changed for the first time."""
 
     client: DynamoDBClient
     table: str
@@ -95,22 +78,22 @@ class DynamoDBGuardedApis:
     published: Callable[[], Mapping[str, Routes]]
 
     def list(self) -> list[GuardedApi]:
-        with unavailable_on_failure("dynamodb:Scan apis"):
-            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
-            items = [item for page in pages for item in page["Items"]]
-        rows = {api.audience: api for api in map(_api_of, items)}
+        """Every API, by audience: those of the table, and those that are only in the trust bundle."""
+        rows = {api.audience: api for api in map(_api_of, scan_rows(self.client, self.table, called="apis"))}
         others = {name: GuardedApi(audience=name, routes=tuple(routes)) for name, routes in self.published().items()}
         return [api for _, api in sorted((others | rows).items())]
 
     def find(self, audience: str) -> GuardedApi | None:
-        with unavailable_on_failure("dynamodb:GetItem apis"):
-            answer = self.client.get_item(TableName=self.table, Key={"audience": {"S": audience}}, ConsistentRead=True)
-        if "Item" in answer:
-            return _api_of(answer["Item"])
+        """One API, or ``None`` when neither the table nor the trust bundle has it."""
+        row = get_row(self.client, self.table, {"audience": audience}, called="apis")
+        if row is not None:
+            return _api_of(row)
         routes = self.published().get(audience)
         return None if routes is None else GuardedApi(audience=audience, routes=tuple(routes))
 
     def put(self, api: GuardedApi, *, seen: int, entry: AuditEntry) -> bool:
+        """Store an API over the revision ``seen``, together with its audit entry. False when that is not the one that
+        stands: another operator was faster, and nothing was written."""
         put: Any = {"TableName": self.table, "Item": to_item(api.to_record())}
         if seen:
             put |= {"ConditionExpression": "revision = :seen", "ExpressionAttributeValues": to_item({":seen": seen})}
@@ -167,8 +150,7 @@ def is_audience(text: str) -> bool:
     return re.match(AUDIENCE_PATTERN, text) is not None and not text.endswith("\n")
 
 
-def _api_of(item: Mapping[str, Any]) -> GuardedApi:
-    row = from_item(item)
+def _api_of(row: Mapping[str, Any]) -> GuardedApi:
     try:
         return GuardedApi.from_record(row)
     except (KeyError, TypeError, ValueError) as error:

@@ -44,7 +44,6 @@ class Publication(Protocol):
 
     def now(self) -> Published:
         """Publish what the tables say. Never raises: the change stands whether this works or not."""
-        ...
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from service.admin.retired_builds import RetiredBuilds
 from service.policies.publish import PolicyPublishing
 from service.policies.store import Policies
 from service.tables.apps import Apps
-from service.tables.audit import Audit, AuditEntry
-from service.tables.blocking import Blocking
+from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.tables.blocking import DynamoDBBlocking
 from service.tables.not_before import NotBefore
 
 
@@ -25,8 +25,8 @@ class AdminStack:
 
     apps: Apps
     apis: GuardedApis
-    audit: Audit
-    blocking: Blocking
+    audit: DynamoDBAudit
+    blocking: DynamoDBBlocking
     blocked_keys: BlockedKeyPages
     not_before: NotBefore
     policies: Policies

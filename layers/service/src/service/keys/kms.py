@@ -20,11 +20,9 @@ class RootKey(Protocol):
 
     def sign(self, digest: bytes) -> bytes:
         """DER ECDSA signature over a SHA-256 digest. Raises :class:`~service.errors.Unavailable`."""
-        ...
 
     def public_key(self) -> EcPublicKey:
         """The public half. Raises :class:`~service.errors.Unavailable`."""
-        ...
 
 
 class WrappingKey(Protocol):

@@ -41,16 +41,13 @@ class PublishDebounce(Protocol):
 
     def place(self, now: float) -> bool:
         """Place it. False when one stands that is young enough to count: another process has asked."""
-        ...
 
     def withdraw(self, now: float) -> None:
         """Take back the marker that was placed at ``now``: the function could not be invoked. Another's is left
         alone."""
-        ...
 
     def remove(self) -> None:
         """Remove it, whichever process placed it: a publication wanted from here on is another one."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,6 @@ class PublicationRequests(Protocol):
     def ask(self, now: float) -> None:
         """Have the tables published soon. Never raises: the change stands, and the next request or the hourly
         publication carries it out."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

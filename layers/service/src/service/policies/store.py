@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from attestation.appraisal.cohort import in_rollout
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import get_row, query_rows, to_item
 from service.errors import Unavailable, Unreadable
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.not_before import refusing_older_tokens
@@ -182,11 +182,9 @@ class PolicyHeads(Protocol):
 
     def head(self, app: str) -> PolicyHead:
         """Which versions are active at this moment (a consistent read); version 0 where nothing was published."""
-        ...
 
     def find(self, app: str, version: int) -> StoredPolicy | None:
         """A version with its documents."""
-        ...
 
 
 class Policies(PolicyHeads, Protocol):
@@ -194,20 +192,16 @@ class Policies(PolicyHeads, Protocol):
 
     def find_proposal(self, app: str, number: int) -> StoredPolicy | None:
         """A proposal with its documents, whether it still waits or not."""
-        ...
 
     def history(self, app: str, *, limit: int = 50, before: int | None = None) -> tuple[PolicyVersion, ...]:
         """The versions of an app, newest first, at most ``limit``; those below ``before``, to go on."""
-        ...
 
     def move(self, change: PolicyChange) -> bool:
         """Carry out a change. False when the head is no longer as it was read: nothing was written then."""
-        ...
 
     def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
         """Refuse tokens of the app that are older than ``not_before`` (Unix seconds), which is later than the one that
         came with ``head``; the head says so too, if it is still the current one."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,21 +230,18 @@ class DynamoDBPolicies:
 
     def history(self, app: str, *, limit: int = 50, before: int | None = None) -> tuple[PolicyVersion, ...]:
         limit = max(1, min(limit, MAX_HISTORY))
-        with unavailable_on_failure("dynamodb:Query policies"):
-            pages = self.client.get_paginator("query").paginate(
-                TableName=self.table,
-                KeyConditionExpression="app = :app AND version BETWEEN :first AND :last",
-                ExpressionAttributeValues=to_item(
-                    {":app": app, ":first": 1, ":last": 2**53 if before is None else max(1, before - 1)}
-                ),
-                # Without the documents: a page of them would be a megabyte.
-                ProjectionExpression=", ".join(f"#{name}" for name in FACTS),
-                ExpressionAttributeNames={f"#{name}": name for name in FACTS},
-                ScanIndexForward=False,
-                ConsistentRead=True,
-                PaginationConfig={"MaxItems": limit, "PageSize": limit},
-            )
-            rows = [from_item(item) for page in pages for item in page["Items"]]
+        rows = query_rows(
+            self.client,
+            self.table,
+            "app = :app AND version BETWEEN :first AND :last",
+            {":app": app, ":first": 1, ":last": 2**53 if before is None else max(1, before - 1)},
+            called="policies",
+            # Without the documents: a page of them would be a megabyte.
+            ProjectionExpression=", ".join(f"#{name}" for name in FACTS),
+            ExpressionAttributeNames={f"#{name}": name for name in FACTS},
+            ScanIndexForward=False,
+            PaginationConfig={"MaxItems": limit, "PageSize": limit},
+        )
         with _readable():
             return tuple(_version_of(PolicyVersion, row) for row in rows if before is None or row["version"] < before)
 
@@ -345,10 +336,7 @@ class DynamoDBPolicies:
             return _version_of(StoredPolicy, row)
 
     def _get(self, app: str, number: int) -> dict[str, Any] | None:
-        key = to_item({"app": app, "version": number})
-        with unavailable_on_failure("dynamodb:GetItem policies"):
-            item = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
-        return None if item is None else from_item(item)
+        return get_row(self.client, self.table, {"app": app, "version": number}, called="policies")
 
 
 def _head_row(head: PolicyHead) -> dict[str, object]:

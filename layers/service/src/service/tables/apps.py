@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.reference_values import ReferenceValues
 
-from service.aws import from_item, unavailable_on_failure
+from service.aws import get_row
 from service.reference_values import read_reference_values
 from service.tables.known_builds import BuildExpectations, read_build_expectations
 
@@ -46,7 +46,6 @@ class Apps(Protocol):
     def find(self, app: str) -> RegisteredApp | None:
         """The registered app, or ``None``. Raises :class:`~service.errors.Unavailable`, also for a row that is no
         registration: half of one must not pass for all that is expected."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,8 @@ class DynamoDBApps:
     table: str
 
     def find(self, app: str) -> RegisteredApp | None:
-        with unavailable_on_failure("dynamodb:GetItem apps"):
-            item = self.client.get_item(TableName=self.table, Key={"app": {"S": app}}).get("Item")
-        return None if item is None else _app_of(from_item(item))
+        row = get_row(self.client, self.table, {"app": app}, called="apps", consistent=False)
+        return None if row is None else _app_of(row)
 
     def names(self) -> tuple[str, ...]:
         with unavailable_on_failure("dynamodb:Scan apps"):

@@ -108,7 +108,6 @@ class AttestedKeys(Protocol):
 
     def find(self, key_id: str) -> EnrolledKey | None:
         """The key, whatever its state, or ``None``. Raises :class:`~service.errors.Unavailable`."""
-        ...
 
     def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         """Write ``noted`` on a key that was read as ``key``, and nothing else: no nonce, no counter, no date.
@@ -116,7 +115,6 @@ class AttestedKeys(Protocol):
         False when the key is gone or another request noted something since it was read. Raises
         :class:`~service.errors.Unavailable`.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import query_rows, to_item, unavailable_on_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -89,21 +89,9 @@ def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class Audit(Protocol):
-    """The entries. Both methods raise :class:`~service.errors.Unavailable`."""
-
-    def add(self, entry: AuditEntry) -> None:
-        """Write an entry by itself, for changes that are no transaction."""
-        ...
-
-    def newest(self, subject: str, *, limit: int = 50, before: str | None = None) -> tuple[AuditEntry, ...]:
-        """The entries of a subject, newest first, at most ``limit``; those before the entry ``before``, to go on."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class DynamoDBAudit:
-    """:class:`Audit` in DynamoDB."""
+    """The entries. Every method that reads or writes raises :class:`~service.errors.Unavailable`."""
 
     client: DynamoDBClient
     table: str
@@ -119,6 +107,7 @@ class DynamoDBAudit:
         }
 
     def add(self, entry: AuditEntry) -> None:
+        """Write an entry by itself, for changes that are no transaction."""
         with unavailable_on_failure("dynamodb:PutItem audit"):
             self.client.put_item(
                 TableName=self.table, Item=_item(entry), ConditionExpression="attribute_not_exists(subject)"
@@ -138,20 +127,21 @@ class DynamoDBAudit:
         return found["Count"] > 0
 
     def newest(self, subject: str, *, limit: int = 50, before: str | None = None) -> tuple[AuditEntry, ...]:
+        """The entries of a subject, newest first, at most ``limit``; those before the entry ``before``, to go on."""
         limit = max(1, min(limit, MAX_ENTRIES))
         condition = "subject = :subject" + (" AND #entry < :before" if before is not None else "")
         names: Any = {"ExpressionAttributeNames": {"#entry": "entry"}} if before is not None else {}
-        with unavailable_on_failure("dynamodb:Query audit"):
-            pages = self.client.get_paginator("query").paginate(
-                TableName=self.table,
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues=to_item({":subject": subject, ":before": before}),
-                ScanIndexForward=False,
-                ConsistentRead=True,
-                PaginationConfig={"MaxItems": limit, "PageSize": limit},
-                **names,
-            )
-            return tuple(_entry_of(from_item(item)) for page in pages for item in page["Items"])
+        rows = query_rows(
+            self.client,
+            self.table,
+            condition,
+            {":subject": subject, ":before": before},
+            called="audit",
+            ScanIndexForward=False,
+            PaginationConfig={"MaxItems": limit, "PageSize": limit},
+            **names,
+        )
+        return tuple(map(_entry_of, rows))
 
 
 def _item(entry: AuditEntry) -> dict[str, Any]:

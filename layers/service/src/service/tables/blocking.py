@@ -71,39 +71,20 @@ class KeyStatus:
 
 
 class Blocking(Protocol):
-    """What use cases ask for. Every method raises :class:`BlockingRefused` and
-    :class:`~service.errors.Unavailable`; ``now`` is Unix seconds."""
-
-    def show(self, key_id: str) -> KeyStatus:
-        """One key."""
-        ...
-
-    def block(
-        self,
-        key_id: str,
-        *,
-        by: str,
-        now: float,
-        reason: str = "",
-        seconds: int | None = None,
-        entry: AuditEntry | None = None,
-    ) -> KeyStatus:
-        """Block a key for a person, for ``seconds`` or permanently; an existing block is replaced. ``entry`` is
-        written with it or not at all."""
-        ...
+    """What a policy's rules ask for."""
 
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
-        """Block a key for a rule. False when there is a block already that lasts as long or longer."""
-        ...
-
-    def unblock(self, key_id: str, *, now: float, entry: AuditEntry | None = None) -> KeyStatus:
-        """Let a key renew again; it has a whole idle period to do so. ``entry`` is written with it or not at all."""
-        ...
+        """Block a key for a rule. False when there is a block already that lasts as long or longer. ``now`` is Unix
+        seconds. Raises :class:`BlockingRefused` and :class:`~service.errors.Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBBlocking:
-    """:class:`Blocking` in DynamoDB: the tables attested_keys and revocations, and the audit for a person's changes."""
+    """:class:`Blocking` in DynamoDB: the tables attested_keys and revocations, and the audit for a person's changes.
+
+    Every method raises :class:`BlockingRefused` and :class:`~service.errors.Unavailable`; ``now`` is Unix seconds. An
+    ``entry`` is written with its change or not at all.
+    """
 
     client: DynamoDBClient
     attested_keys: str
@@ -112,6 +93,7 @@ class DynamoDBBlocking:
     audit: DynamoDBAudit | None = None
 
     def show(self, key_id: str) -> KeyStatus:
+        """One key."""
         return status_of(self._row(key_id))
 
     def block(
@@ -124,6 +106,7 @@ class DynamoDBBlocking:
         seconds: int | None = None,
         entry: AuditEntry | None = None,
     ) -> KeyStatus:
+        """Block a key for a person, for ``seconds`` or permanently; an existing block is replaced."""
         if len(reason) > MAX_REASON:
             raise BlockingRefused(f"A reason of more than {MAX_REASON} characters is too long.")
 
@@ -147,7 +130,8 @@ class DynamoDBBlocking:
     def unblock(
         self, key_id: str, *, now: float, entry: AuditEntry | None = None, seen: KeyStatus | None = None
     ) -> KeyStatus:
-        """``seen`` is the block that is meant: another one, placed meanwhile, stays (:class:`KeyChanging`)."""
+        """Let a key renew again; it has a whole idle period to do so. ``seen`` is the block that is meant: another one,
+        placed meanwhile, stays (:class:`KeyChanging`)."""
 
         def parts(row: Mapping[str, Any]) -> dict[str, Any]:
             if seen is not None and status_of(row) != seen:

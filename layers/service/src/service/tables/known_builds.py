@@ -25,7 +25,7 @@ from attestation.appraisal.builds import (
 from attestation.claims import Claims
 from attestation.client_data import ClientData
 
-from service.aws import unavailable_on_failure
+from service.aws import get_row
 from service.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class Builds(Protocol):
 
     def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
         """The build of that number, or ``None``. Raises :class:`~service.errors.Unavailable`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,12 @@ class DynamoDBBuilds:
     def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
         if not _is_sort_key(f"{platform}#{build}"):
             return None
-        key = {"app": {"S": app}, "build": {"S": f"{platform}#{build}"}}
-        with unavailable_on_failure("dynamodb:GetItem builds"):
-            row = self.client.get_item(TableName=self.table, Key=key, ProjectionExpression="parts").get("Item")
+        key, read = {"app": app, "build": f"{platform}#{build}"}, "parts"
+        row = get_row(self.client, self.table, key, called="builds", consistent=False, ProjectionExpression=read)
         if row is None:
             return None
         try:
-            parts = {name: tuple(digests) for name, digests in json.loads(row["parts"]["S"]).items()}
+            parts = {name: tuple(digests) for name, digests in json.loads(row["parts"]).items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Unavailable(f"build {platform} {build} of app {app} is registered wrongly") from None
         return KnownBuild(build=build, parts=parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from service.aws import to_item, unavailable_on_failure
+from service.aws import get_row, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,6 +38,4 @@ class DynamoDBNonces:
 
     def is_spent(self, nonce: str) -> bool:
         """Whether ``nonce`` was spent. Explains a refusal, never decides: use cases spend, they do not ask."""
-        with unavailable_on_failure("dynamodb:GetItem nonces"):
-            answer = self.client.get_item(TableName=self.table, Key={"nonce": {"S": nonce}}, ConsistentRead=True)
-        return "Item" in answer
+        return get_row(self.client, self.table, {"nonce": nonce}, called="nonces") is not None

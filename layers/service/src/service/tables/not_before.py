@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import get_row, to_item
 from service.errors import Unavailable
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.revocations import NOT_BEFORES, TOKENS
@@ -80,8 +80,5 @@ def refusing_older_tokens(
 
 
 def _find(client: DynamoDBClient, table: str, app: str) -> int | None:
-    key = to_item({"app": app, "revoked": TOKENS})
-    with unavailable_on_failure("dynamodb:GetItem revocations"):
-        answer = client.get_item(TableName=table, Key=key, ConsistentRead=True)
-    moment: int | None = from_item(answer.get("Item", {})).get("not_before")
-    return moment
+    row = get_row(client, table, {"app": app, "revoked": TOKENS}, called="revocations")
+    return None if row is None else row["not_before"]

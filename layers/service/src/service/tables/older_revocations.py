@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
+from service.aws import from_item, get_row, to_item, unavailable_on_failure, write_conditionally
 from service.tables.blocked_keys import KEY, LISTED, listed_row, place_of
 from service.telemetry.decisions import logger
 from service.transactions import transact
@@ -74,9 +74,7 @@ class OlderRevocations:
         return found
 
     def _mark(self) -> dict[str, Any]:
-        with unavailable_on_failure("dynamodb:GetItem revocations"):
-            answer = self.client.get_item(TableName=self.table, Key=to_item(_MARK), ConsistentRead=True)
-        return from_item(answer.get("Item", {}))
+        return get_row(self.client, self.table, _MARK, called="revocations") or {}
 
     def _page(self, start: Mapping[str, Any] | None) -> Any:
         more: Any = {} if start is None else {"ExclusiveStartKey": to_item(start)}

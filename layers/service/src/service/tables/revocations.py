@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bonafide_tokens.trust_bundle import AppStatus
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import query_rows
 from service.errors import Unavailable
 from service.tables.blocked_keys import BY_RULE, KEY, LISTED, LONGEST_TOKEN_LIFE, BlockedKeys, listed_until
 from service.tables.older_revocations import NOT_BEFORES, TOKENS, OlderRevocations
@@ -40,7 +40,6 @@ class Revocations(Protocol):
     def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
         """The status of every app that has any revocation, with the ``most`` important blocked keys. Raises
         :class:`~service.errors.Unavailable`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,8 @@ class DynamoDBRevocations:
             raise Unavailable("a row of the revocations table cannot be read") from error
 
     def _not_befores(self) -> dict[str, int]:
-        with unavailable_on_failure("dynamodb:Query revocations"):
-            pages = self.client.get_paginator("query").paginate(
-                TableName=self.table,
-                KeyConditionExpression="app = :all",
-                ExpressionAttributeValues=to_item({":all": NOT_BEFORES}),
-                # Consistent: an index could be read before it knows of what is being published.
-                ConsistentRead=True,
-            )
-            rows = [from_item(item) for page in pages for item in page["Items"]]
+        # Consistent: an index could be read before it knows of what is being published.
+        rows = query_rows(self.client, self.table, "app = :all", {":all": NOT_BEFORES}, called="revocations")
         return {row["revoked"]: row["not_before"] for row in rows}
 
 

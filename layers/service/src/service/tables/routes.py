@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
 
-from service.aws import from_item, unavailable_on_failure
+from service.aws import scan_rows
 from service.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ class Apis(Protocol):
 
     def all(self) -> Mapping[str, tuple[RouteRequirement, ...]]:
         """The routes of every API, first match wins. Raises :class:`~service.errors.Unavailable`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,7 @@ class DynamoDBApis:
 
     def all(self) -> Mapping[str, tuple[RouteRequirement, ...]]:
         # Consistent: a change of a route is published at once, and the publisher must find it.
-        with unavailable_on_failure("dynamodb:Scan apis"):
-            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
-            rows = [from_item(item) for page in pages for item in page["Items"]]
+        rows = scan_rows(self.client, self.table, called="apis")
         try:
             return {row["audience"]: routes_from_json(row["routes"]) for row in rows}
         except (KeyError, ValueError) as error:

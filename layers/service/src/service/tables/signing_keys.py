@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import scan_rows, to_item, unavailable_on_failure
 from service.transactions import transact
 
 if TYPE_CHECKING:
@@ -73,25 +73,21 @@ class SigningKeys(Protocol):
 
     def all(self) -> tuple[StoredKey, ...]:
         """Every row, in no order."""
-        ...
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         """Store a new key and set ``retired_at`` of the ``retiring`` kids, all or nothing.
 
         False when its kid is taken or an old key vanished: another process rotated.
         """
-        ...
 
     def activate(self, kid: str, active_from: int, *, retiring: Mapping[str, int]) -> bool:
         """Give an announced key its ``active_from`` and the ``retiring`` kids their ``retired_at``, all or nothing.
 
         False when another process did.
         """
-        ...
 
     def remove(self, kid: str) -> None:
         """Forget a retired key."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +98,7 @@ class DynamoDBSigningKeys:
     table: str
 
     def all(self) -> tuple[StoredKey, ...]:
-        with unavailable_on_failure("dynamodb:Scan signing_keys"):
-            pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
-            return tuple(_key_of(from_item(item)) for page in pages for item in page["Items"])
+        return tuple(map(_key_of, scan_rows(self.client, self.table, called="signing_keys")))
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         put: TransactWriteItemTypeDef = {

@@ -31,7 +31,6 @@ class SpentProofs(Protocol):
     def spend(self, proof: VerifiedProof) -> None:
         """Raises :class:`Rejected` (``proof-replayed``) when it was spent before, and
         :class:`~service.errors.Unavailable`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

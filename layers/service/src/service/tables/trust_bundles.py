@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bonafide_tokens.signing import jwks
 from bonafide_tokens.trust_bundle import TrustBundle
 
-from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
+from service.aws import query_rows, to_item, write_conditionally
 from service.remembered import Remembered, RememberedByName
 
 if TYPE_CHECKING:
@@ -42,11 +42,9 @@ class TrustBundles(Protocol):
     def latest(self, issuer: str, *, above: int = 0) -> StoredBundle | None:
         """The bundle with the highest version, also when it expired; ``None`` when that is not ``above`` the one given,
         which costs next to nothing: what is unchanged is not read."""
-        ...
 
     def add(self, bundle: TrustBundle, jws: str) -> bool:
         """Store a new version. False when the version is taken: another process published it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +93,16 @@ class DynamoDBTrustBundles:
     def _query(
         self, issuer: str, *, above: int = -1, newest_first: bool = False, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        with unavailable_on_failure("dynamodb:Query trust_bundles"):
-            pages = self.client.get_paginator("query").paginate(
-                TableName=self.table,
-                # In the key's condition: a filter would have whole bundles read, and paid for, to throw them away.
-                KeyConditionExpression="issuer = :issuer AND version > :above",
-                ExpressionAttributeValues=to_item({":issuer": issuer, ":above": above}),
-                ScanIndexForward=not newest_first,
-                ConsistentRead=True,
-                PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
-            )
-            return [from_item(item) for page in pages for item in page["Items"]]
+        return query_rows(
+            self.client,
+            self.table,
+            # In the key's condition: a filter would have whole bundles read, and paid for, to throw them away.
+            "issuer = :issuer AND version > :above",
+            {":issuer": issuer, ":above": above},
+            called="trust_bundles",
+            ScanIndexForward=not newest_first,
+            PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
+        )
 
     def _put(self, row: Mapping[str, object]) -> bool:
         return write_conditionally(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, Protocol
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import query_rows, to_item, unavailable_on_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,7 +51,6 @@ class AppSecrets(Protocol):
 
     def of(self, app: str) -> tuple[AppSecret, ...]:
         """Every secret of ``app``, by name. Raises :class:`~service.errors.Unavailable`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +61,8 @@ class DynamoDBAppSecrets:
     table: str
 
     def of(self, app: str) -> tuple[AppSecret, ...]:
-        with unavailable_on_failure("dynamodb:Query app_secrets"):
-            pages = self.client.get_paginator("query").paginate(
-                TableName=self.table,
-                KeyConditionExpression="app = :app",
-                ExpressionAttributeValues=to_item({":app": app}),
-                ConsistentRead=True,
-            )
-            return tuple(_secret_of(from_item(item)) for page in pages for item in page["Items"])
+        rows = query_rows(self.client, self.table, "app = :app", {":app": app}, called="app_secrets")
+        return tuple(map(_secret_of, rows))
 
     def put(self, secret: AppSecret) -> None:
         """Store a secret, replacing one of the same name."""

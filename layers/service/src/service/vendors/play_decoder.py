@@ -108,7 +108,6 @@ class PlayDecoder(Protocol):
         Raises :class:`MalformedEvidence` or :class:`RejectedEvidence` (``integrity-token-key``) for a token that Google
         does not open, and :class:`PlayUnavailable`.
         """
-        ...
 
 
 @dataclass(slots=True)

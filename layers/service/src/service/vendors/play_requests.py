@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
 
-from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
+from service.aws import get_row, to_item, unavailable_on_failure, write_conditionally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,45 +73,35 @@ class PlayRequests(Protocol):
 
     def claim(self, challenge: OpenedChallenge) -> bool:
         """Take the one question that ``challenge`` buys. False when it was taken before."""
-        ...
 
     def release(self, challenge: OpenedChallenge) -> None:
         """Give the question back that :meth:`claim` took: nothing was asked."""
-        ...
 
     def breaker(self, package: str, now: float) -> Breaker | None:
         """The breaker of a package; ``None`` when Google answered last."""
-        ...
 
     def admit(self, subject: str, *, limit: int, now: float, breaker: Breaker | None = None) -> bool:
         """Count one request for ``subject``, a package or :func:`key_subject`, today, if fewer than ``limit`` were
         counted, nothing pauses them, and the subject's breaker is still as it was read. With a breaker that was open
         long enough, one request is admitted to find out."""
-        ...
 
     def give_back(self, subject: str, now: float) -> None:
         """Uncount a request that was not answered."""
-        ...
 
     def failed(self, package: str, *, now: float, breaker: Breaker | None) -> None:
         """Note that Google failed a request that was admitted with ``breaker``."""
-        ...
 
     def answered(self, package: str, now: float) -> None:
         """Note that Google answers again: the breaker closes."""
-        ...
 
     def pause(self, package: str, *, until: float, now: float) -> None:
         """Admit nothing for ``package`` until then, at most until the day ends: Google said it had enough."""
-        ...
 
     def answer(self, digest: str, now: float) -> bytes | None:
         """What Google answered to the token with this SHA-256 (hex), if it was asked within :data:`KEPT` seconds."""
-        ...
 
     def keep(self, digest: str, answer: bytes, now: float) -> None:
         """Remember an answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +128,14 @@ class DynamoDBPlayRequests:
 
     def release(self, challenge: OpenedChallenge) -> None:
         self._update(
-            to_item({"request": f"asked/{challenge.nonce}"}),
+            {"request": f"asked/{challenge.nonce}"},
             "SET released = :yes",
             "attribute_exists(expires_at)",
             {":yes": True},
         )
 
     def breaker(self, package: str, now: float) -> Breaker | None:
-        with unavailable_on_failure("dynamodb:GetItem play_requests"):
-            found = self.client.get_item(TableName=self.table, Key=_quota_key(package, now), ConsistentRead=True)
-        row = from_item(found.get("Item", {}))
+        row = self._find(_quota_key(package, now))
         if "failures" not in row:
             return None
         return Breaker(until=row.get("broken_until", 0), times=row.get("broken_times", 0))
@@ -190,14 +178,14 @@ class DynamoDBPlayRequests:
         removing = "REMOVE failures, broken_until, broken_times"
         self._update(_quota_key(package, now), removing, "attribute_exists(failures)", {})
 
-    def _update(self, key: dict[str, Any], expression: str, condition: str, values: Mapping[str, object]) -> bool:
+    def _update(self, key: Mapping[str, str], expression: str, condition: str, values: Mapping[str, object]) -> bool:
         """Whether the condition held, and the row was changed."""
         given: Any = {"ExpressionAttributeValues": to_item(values)} if values else {}
         return write_conditionally(
             "dynamodb:UpdateItem play_requests",
             self.client.update_item,
             TableName=self.table,
-            Key=key,
+            Key=to_item(key),
             UpdateExpression=expression,
             ConditionExpression=condition,
             **given,
@@ -207,21 +195,22 @@ class DynamoDBPlayRequests:
         with unavailable_on_failure("dynamodb:UpdateItem play_requests"):
             self.client.update_item(
                 TableName=self.table,
-                Key=_quota_key(package, now),
+                Key=to_item(_quota_key(package, now)),
                 UpdateExpression="SET paused_until = :until, expires_at = :expires",
                 ExpressionAttributeValues=to_item({":until": ceil(until), ":expires": int(now) + 3 * _DAY}),
             )
 
     def answer(self, digest: str, now: float) -> bytes | None:
-        with unavailable_on_failure("dynamodb:GetItem play_requests"):
-            found = self.client.get_item(TableName=self.table, Key=_answer_key(digest), ConsistentRead=True)
-        row = from_item(found.get("Item", {}))
+        row = self._find(_answer_key(digest))
         return row["answer"] if row and row["expires_at"] > now else None
 
     def keep(self, digest: str, answer: bytes, now: float) -> None:
-        item = {**_answer_key(digest), **to_item({"answer": answer, "expires_at": int(now) + KEPT})}
+        row = {**_answer_key(digest), "answer": answer, "expires_at": int(now) + KEPT}
         with unavailable_on_failure("dynamodb:PutItem play_requests"):
-            self.client.put_item(TableName=self.table, Item=item)
+            self.client.put_item(TableName=self.table, Item=to_item(row))
+
+    def _find(self, key: Mapping[str, str]) -> dict[str, Any]:
+        return get_row(self.client, self.table, key, called="play_requests") or {}
 
 
 _OPENING: Final = "SET broken_until = :until, broken_times = :times"
@@ -237,9 +226,9 @@ def key_subject(key_id: str) -> str:
     return f"key/{key_id}"
 
 
-def _quota_key(subject: str, now: float) -> dict[str, Any]:
-    return to_item({"request": f"quota/{subject}/{day_of(now)}"})
+def _quota_key(subject: str, now: float) -> dict[str, str]:
+    return {"request": f"quota/{subject}/{day_of(now)}"}
 
 
-def _answer_key(digest: str) -> dict[str, Any]:
-    return to_item({"request": f"answer/{digest}"})
+def _answer_key(digest: str) -> dict[str, str]:
+    return {"request": f"answer/{digest}"}

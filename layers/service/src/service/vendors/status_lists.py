@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 
-from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
+from service.aws import get_row, to_item, write_conditionally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,11 +48,9 @@ class StatusLists(Protocol):
 
     def find(self) -> StoredStatusList | None:
         """The row, or ``None`` before the first fetch."""
-        ...
 
     def replace(self, row: StoredStatusList) -> bool:
         """Store ``row`` in place of the revision before its own. False when another process was faster."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,8 @@ class DynamoDBStatusLists:
     feed: str = ANDROID_STATUS
 
     def find(self) -> StoredStatusList | None:
-        with unavailable_on_failure("dynamodb:GetItem endorsements"):
-            answer = self.client.get_item(TableName=self.table, Key={"feed": {"S": self.feed}}, ConsistentRead=True)
-        return _row_of(from_item(answer["Item"])) if "Item" in answer else None
+        row = get_row(self.client, self.table, {"feed": self.feed}, called="endorsements")
+        return None if row is None else _row_of(row)
 
     def replace(self, row: StoredStatusList) -> bool:
         item = to_item(

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Final, TypeVar
+from typing import Final, NamedTuple
 
 from attestation.encoding.jose import b64url_decode
 from attestation.errors import MalformedEvidence, Reason
 
-_Choice = TypeVar("_Choice", bound=StrEnum)
+_Reader = Callable[[Mapping[str, object], str], object]
+"""Reads a field of that name."""
 
 MAX_EVIDENCE_BYTES: Final = 48 * 1024
 """Largest single field, in bytes; a certificate chain counts whole. App Attest has 6 KB, an Android chain 5 KB."""
@@ -158,72 +159,47 @@ def _text(item: Mapping[str, object], name: str) -> str:
     return value
 
 
-def _choice(item: Mapping[str, object], name: str, choices: type[_Choice]) -> _Choice:
-    try:
-        return choices(_text(item, name))
-    except ValueError as error:
-        raise MalformedEvidence(Reason.FORMAT_UNKNOWN, f"evidence field {name} names nothing that is known") from error
+def _choice(choices: type[StrEnum]) -> _Reader:
+    def read(item: Mapping[str, object], name: str) -> StrEnum:
+        try:
+            return choices(_text(item, name))
+        except ValueError as error:
+            detail = f"evidence field {name} names nothing that is known"
+            raise MalformedEvidence(Reason.FORMAT_UNKNOWN, detail) from error
+
+    return read
 
 
-def _exactly(item: Mapping[str, object], *names: str) -> None:
-    unknown = item.keys() - {"format", *names}
-    if unknown:
-        raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"{len(unknown)} unknown evidence field(s)")
+class _Format(NamedTuple):
+    """A format's class, and the reader of each of its fields; those that are ``optional`` may be absent or null."""
+
+    kind: Callable[..., Evidence]
+    fields: Mapping[str, _Reader]
+    optional: str = ""
+
+    def read(self, item: Mapping[str, object]) -> Evidence:
+        unknown = item.keys() - {"format", *self.fields}
+        if unknown:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"{len(unknown)} unknown evidence field(s)")
+        given = [name for name in self.fields if name != self.optional or item.get(name) is not None]
+        return self.kind(**{name: self.fields[name](item, name) for name in given})
 
 
-def _apple_attestation(item: Mapping[str, object]) -> AppleAttestation:
-    _exactly(item, "attestation_object", "key_id")
-    key_id = _binary(item, "key_id") if item.get("key_id") is not None else None
-    return AppleAttestation(_binary(item, "attestation_object"), key_id)
-
-
-def _apple_assertion(item: Mapping[str, object]) -> AppleAssertion:
-    _exactly(item, "assertion")
-    return AppleAssertion(_binary(item, "assertion"))
-
-
-def _apple_receipt(item: Mapping[str, object]) -> AppleReceipt:
-    _exactly(item, "receipt")
-    return AppleReceipt(_binary(item, "receipt"))
-
-
-def _android_key_attestation(item: Mapping[str, object]) -> AndroidKeyAttestation:
-    _exactly(item, "certificate_chain")
-    return AndroidKeyAttestation(_binaries(item, "certificate_chain"))
-
-
-def _play_integrity_token(item: Mapping[str, object]) -> PlayIntegrityToken:
-    _exactly(item, "integrity_token")
-    return PlayIntegrityToken(_text(item, "integrity_token"))
-
-
-def _harmony_key_attestation(item: Mapping[str, object]) -> HarmonyKeyAttestation:
-    _exactly(item, "certificate_chain", "kind")
-    kind = _choice(item, "kind", AttestationKind) if item.get("kind") is not None else AttestationKind.ANONYMOUS
-    return HarmonyKeyAttestation(_binaries(item, "certificate_chain"), kind)
-
-
-def _harmony_device_integrity(item: Mapping[str, object]) -> HarmonyDeviceIntegrity:
-    _exactly(item, "profile", "integrity_token")
-    return HarmonyDeviceIntegrity(_choice(item, "profile", IntegrityProfile), _text(item, "integrity_token"))
-
-
-def _key_signature(item: Mapping[str, object]) -> KeySignature:
-    _exactly(item, "signature")
-    return KeySignature(_binary(item, "signature"))
-
-
-FORMATS: Final[Mapping[str, Callable[[Mapping[str, object]], Evidence]]] = {
-    "apple-app-attest": _apple_attestation,
-    "apple-app-attest-assertion": _apple_assertion,
-    "apple-app-attest-receipt": _apple_receipt,
-    "android-key-attestation": _android_key_attestation,
-    "android-play-integrity": _play_integrity_token,
-    "harmony-key-attestation": _harmony_key_attestation,
-    "harmony-device-integrity": _harmony_device_integrity,
-    "key-signature": _key_signature,
+FORMATS: Final[Mapping[str, _Format]] = {
+    "apple-app-attest": _Format(AppleAttestation, {"key_id": _binary, "attestation_object": _binary}, "key_id"),
+    "apple-app-attest-assertion": _Format(AppleAssertion, {"assertion": _binary}),
+    "apple-app-attest-receipt": _Format(AppleReceipt, {"receipt": _binary}),
+    "android-key-attestation": _Format(AndroidKeyAttestation, {"certificate_chain": _binaries}),
+    "android-play-integrity": _Format(PlayIntegrityToken, {"integrity_token": _text}),
+    "harmony-key-attestation": _Format(
+        HarmonyKeyAttestation, {"kind": _choice(AttestationKind), "certificate_chain": _binaries}, "kind"
+    ),
+    "harmony-device-integrity": _Format(
+        HarmonyDeviceIntegrity, {"profile": _choice(IntegrityProfile), "integrity_token": _text}
+    ),
+    "key-signature": _Format(KeySignature, {"signature": _binary}),
 }
-"""Every evidence format this library reads, with its reader."""
+"""Every evidence format this library reads."""
 
 
 def parse_evidence(item: Mapping[str, object]) -> Evidence:
@@ -233,7 +209,7 @@ def parse_evidence(item: Mapping[str, object]) -> Evidence:
     base64url, or a field over :data:`MAX_EVIDENCE_BYTES`.
     """
     name = item.get("format")
-    reader = FORMATS.get(name) if isinstance(name, str) else None
-    if reader is None:
+    known = FORMATS.get(name) if isinstance(name, str) else None
+    if known is None:
         raise MalformedEvidence(Reason.FORMAT_UNKNOWN, "unknown evidence format")
-    return reader(item)
+    return known.read(item)

@@ -25,9 +25,7 @@ from attestation.evidence import (
 from attestation.harmony.device_integrity import verify_device_integrity
 from attestation.harmony.key_attestation import verify_key_attestation as verify_huks_attestation
 from attestation.key_signature import verify_key_signature
-from attestation.reference_values import (
-    ReferenceValues,
-)
+from attestation.reference_values import ReferenceValues
 
 _T = TypeVar("_T")
 
@@ -49,33 +47,31 @@ def verify(
     """
     match evidence:
         case AppleAttestation():
+            apple = _registered(reference_values.apple, "Apple platforms")
             return verify_attestation(
-                evidence,
-                client_data_hash=client_data_hash,
-                reference_values=_registered(reference_values.apple, "Apple platforms"),
-                endorsements=endorsements,
-                now=now,
+                evidence, client_data_hash=client_data_hash, reference_values=apple, endorsements=endorsements, now=now
             )
         case AppleAssertion():
+            apple = _registered(reference_values.apple, "Apple platforms")
+            key = _required(attested_key)
             return verify_assertion(
-                evidence,
-                client_data_hash=client_data_hash,
-                reference_values=_registered(reference_values.apple, "Apple platforms"),
-                attested_key=_required(attested_key),
+                evidence, client_data_hash=client_data_hash, reference_values=apple, attested_key=key
             )
         case AndroidKeyAttestation():
+            android = _registered(reference_values.android, "Android")
             return verify_key_attestation(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_registered(reference_values.android, "Android"),
+                reference_values=android,
                 endorsements=endorsements,
                 now=now,
             )
         case HarmonyKeyAttestation():
+            harmony = _registered(reference_values.harmony, "HarmonyOS")
             return verify_huks_attestation(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_registered(reference_values.harmony, "HarmonyOS"),
+                reference_values=harmony,
                 endorsements=endorsements,
                 now=now,
             )
@@ -103,18 +99,16 @@ def verify_additional_evidence(
     """
     match evidence:
         case PlayIntegrityToken():
-            play = verify_play_integrity(
-                evidence,
-                client_data_hash=client_data_hash,
-                reference_values=_registered(reference_values.android, "Android"),
-                now=now,
+            android = _registered(reference_values.android, "Android")
+            return claims.with_play(
+                verify_play_integrity(evidence, client_data_hash=client_data_hash, reference_values=android, now=now)
             )
-            return claims.with_play(play)
         case HarmonyDeviceIntegrity():
+            harmony = _registered(reference_values.harmony, "HarmonyOS")
             integrity = verify_device_integrity(
                 evidence,
                 client_data_hash=client_data_hash,
-                reference_values=_registered(reference_values.harmony, "HarmonyOS"),
+                reference_values=harmony,
                 endorsements=endorsements,
                 now=now,
             )

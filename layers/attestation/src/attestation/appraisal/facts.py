@@ -62,6 +62,30 @@ _MOST: Final = 2**63 - 1
 _FIRST_PATCH_YEAR: Final = 2015  # Android's monthly patch levels began then
 _HIGH_RISK: Final = "HIGH_RISK"
 
+# What policies see of each kind of claims under its own name. Nothing else is: claims may identify a device.
+_APPLE: Final = (
+    "receipt_verified", "os_build", "validation_category", "bundle_version", "full_security", "risk_metric",
+)  # fmt: skip
+_ANDROID: Final = (
+    "attestation_version", "keymint_version", "security_level", "key_security_level", "provisioning",
+    "verified_boot_state", "device_locked", "verified_boot_key", "boot_key_listed", "origin", "purposes",
+    "key_algorithm", "user_authentication", "packages", "package_version", "signing_digests", "unknown_tags",
+    "play_expected", "strongbox_certified", "verified_boot_hash", "os_patch_level", "vendor_patch_level",
+    "boot_patch_level", "certificates_issued", "manufacturer", "play_skipped",
+)  # fmt: skip
+_PLAY: Final = (
+    "token", "signing_digests", "device_labels", "location_spoofing", "testing", "requested_by", "app_recognition",
+    "package", "version_code", "sdk_version", "device_activity", "licensing", "play_protect", "apps_detected",
+)  # fmt: skip
+_HARMONY: Final = (
+    "kind", "bundle_name", "key_algorithm", "boot_state", "simulator", "app_identifier", "app_mode", "key_origin",
+    "key_origin_level", "key_manager_level", "key_purposes", "model", "device_security_level",
+)  # fmt: skip
+_INTEGRITY: Final = (
+    "profile", "basic_integrity", "details", "bundle_name", "signing_digests", "unread", "app_id", "version",
+    "advice",
+)  # fmt: skip
+
 
 class Facts(NamedTuple):
     """One decision's facts. ``kind`` is the entity type of the key, ``app`` the registered app, ``claims`` the key's
@@ -103,9 +127,7 @@ def facts_of(context: AppraisalContext) -> Facts:
         "client_policy_version": 0 if client_data is None else client_data.client_policy_version,
     }
     if client_data is not None:
-        _put(request, "app_build", client_data.app_build)
-        _put(request, "os", client_data.os)
-        _put(request, "model", client_data.model)
+        request |= _members(client_data, ("app_build", "os", "model"))
     _put(request, "country", context.country)
     if context.build is not None:
         request["build"] = _build(context.build)
@@ -132,9 +154,7 @@ def _attributes(claims: Claims, now: float | None) -> dict[str, object]:
         "chain_profile": claims.chain_profile,
         "findings": [*claims.findings, *_of_verdicts(claims)],
     }
-    _put(facts, "anchor", claims.anchor)
-    _put_number(facts, "counter", claims.counter)
-    _put(facts, "os_version", claims.os_version)
+    facts |= _members(claims, ("anchor", "counter", "os_version"))
     kind = KINDS[claims.platform]
     # Claims of a platform without its own part prove nothing. Apple's part has defaults; the others' attributes are
     # missing then, and a policy that reads one refuses.
@@ -156,44 +176,13 @@ def _of_verdicts(claims: Claims) -> Iterable[str]:
 
 
 def _apple(facts: dict[str, object], apple: AppleClaims) -> None:
-    facts["receipt_verified"] = apple.receipt_verified
-    _put(facts, "os_build", apple.os_build)
-    _put_number(facts, "validation_category", apple.validation_category)
-    _put(facts, "bundle_version", apple.bundle_version)
-    _put(facts, "full_security", apple.full_security)
-    _put_number(facts, "risk_metric", apple.risk_metric)
+    facts |= _members(apple, _APPLE)
 
 
 def _android(facts: dict[str, object], android: AndroidClaims, now: float | None) -> None:
-    facts.update(
-        attestation_version=_number(android.attestation_version),
-        keymint_version=_number(android.keymint_version),
-        security_level=_number(android.security_level),
-        key_security_level=_number(android.key_security_level),
-        provisioning=android.provisioning,
-        verified_boot_state=android.verified_boot_state,
-        device_locked=android.device_locked,
-        verified_boot_key=android.verified_boot_key,
-        boot_key_listed=android.boot_key_listed,
-        origin=_number(android.origin),
-        purposes=[_number(purpose) for purpose in android.purposes],
-        key_algorithm=android.key_algorithm,
-        user_authentication=android.user_authentication,
-        packages=list(android.packages),
-        package_version=_number(android.package_version),
-        signing_digests=list(android.signing_digests),
-        unknown_tags=[_number(tag) for tag in android.unknown_tags],
-        play_expected=android.play_expected,
-    )
-    _put(facts, "strongbox_certified", android.strongbox_certified)
-    _put(facts, "verified_boot_hash", android.verified_boot_hash)
-    _put_number(facts, "os_version_number", android.os_version)
-    _put_number(facts, "os_patch_level", android.os_patch_level)
-    _put_number(facts, "vendor_patch_level", android.vendor_patch_level)
-    _put_number(facts, "boot_patch_level", android.boot_patch_level)
-    _put_number(facts, "certificates_issued", android.certificates_issued)
-    _put(facts, "manufacturer", android.manufacturer)
-    _put(facts, "play_skipped", android.play_skipped)
+    facts |= _members(android, _ANDROID)
+    if android.os_version is not None:
+        facts["os_version_number"] = _number(android.os_version)
     patched = patch_month(android.os_patch_level)
     facts["patch_known"] = patched is not None
     if patched is not None and now is not None:
@@ -203,65 +192,25 @@ def _android(facts: dict[str, object], android: AndroidClaims, now: float | None
 
 
 def _play(play: PlayClaims, now: float | None) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "token": play.token,
-        "signing_digests": list(play.signing_digests),
-        "device_labels": list(play.device_labels),
-        "location_spoofing": list(play.location_spoofing),
-        "location_high_risk": any(label.startswith(_HIGH_RISK) for label in play.location_spoofing),
-        "testing": play.testing,
-    }
+    facts = _members(play, _PLAY)
+    facts["location_high_risk"] = any(label.startswith(_HIGH_RISK) for label in play.location_spoofing)
     if now is not None:
         facts["age_hours"] = _hours(now - play.requested_at)
-    _put(facts, "requested_by", play.requested_by)
-    _put(facts, "app_recognition", play.app_recognition)
-    _put(facts, "package", play.package)
-    _put_number(facts, "version_code", play.version_code)
-    _put_number(facts, "sdk_version", play.sdk_version)
-    _put(facts, "device_activity", play.device_activity)
-    _put(facts, "licensing", play.licensing)
-    _put(facts, "play_protect", play.play_protect)
-    if play.apps_detected is not None:
-        facts["apps_detected"] = list(play.apps_detected)
     return facts
 
 
 def _harmony(facts: dict[str, object], harmony: HarmonyClaims, now: float | None) -> None:
-    facts.update(
-        kind=harmony.kind,
-        bundle_name=harmony.bundle_name,
-        signed_app_id=harmony.app_id,
-        key_algorithm=harmony.key_algorithm,
-        claim_levels=[f"{name}={level}" for name, level in harmony.claim_levels.items()],
-        boot_state=harmony.boot_state,
-        simulator=harmony.simulator,
-    )
-    _put(facts, "app_identifier", harmony.app_identifier)
-    _put(facts, "app_mode", harmony.app_mode)
-    _put(facts, "key_origin", harmony.key_origin)
-    _put_number(facts, "key_origin_level", harmony.key_origin_level)
-    _put_number(facts, "key_manager_level", harmony.key_manager_level)
-    _put_number(facts, "key_purposes", harmony.key_purposes)
-    _put(facts, "model", harmony.model)
-    _put_number(facts, "device_security_level", harmony.device_security_level)
+    facts |= _members(harmony, _HARMONY)
+    facts["signed_app_id"] = harmony.app_id
+    facts["claim_levels"] = [f"{name}={level}" for name, level in harmony.claim_levels.items()]
     if harmony.integrity is not None:
         facts["integrity"] = _integrity(harmony.integrity, now)
 
 
 def _integrity(integrity: HarmonyIntegrityClaims, now: float | None) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "profile": integrity.profile,
-        "basic_integrity": integrity.basic_integrity,
-        "details": list(integrity.details),
-        "bundle_name": integrity.bundle_name,
-        "signing_digests": list(integrity.signing_digests),
-        "unread": list(integrity.unread),
-    }
+    facts = _members(integrity, _INTEGRITY)
     if now is not None:
         facts["age_hours"] = _hours(now - integrity.checked_at)
-    _put(facts, "app_id", integrity.app_id)
-    _put_number(facts, "version", integrity.version)
-    _put(facts, "advice", integrity.advice)
     return facts
 
 
@@ -316,9 +265,16 @@ def _put(facts: dict[str, object], name: str, value: object) -> None:
         facts[name] = value
 
 
-def _put_number(facts: dict[str, object], name: str, value: int | None) -> None:
-    if value is not None:
-        facts[name] = _number(value)
+def _members(claims: object, names: Iterable[str]) -> dict[str, object]:
+    """The members of those names that are not ``None``, as Cedar has them."""
+    said = ((name, getattr(claims, name)) for name in names)
+    return {name: _plain(value) for name, value in said if value is not None}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(element) for element in value]
+    return _number(value) if isinstance(value, int) else value
 
 
 def _number(value: int) -> int:

@@ -131,10 +131,10 @@ def query_rows(
         return [from_item(item) for page in pages for item in page["Items"]]
 
 
-def scan_rows(client: DynamoDBClient, table: str, *, called: str) -> list[dict[str, Any]]:
+def scan_rows(client: DynamoDBClient, table: str, *, called: str, **more: Any) -> list[dict[str, Any]]:
     """All rows of a small table; a consistent read."""
     with unavailable_on_failure(f"dynamodb:Scan {called}"):
-        pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True, **more)
         return [from_item(item) for page in pages for item in page["Items"]]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.reference_values import ReferenceValues
 
-from service.aws import get_row
+from service.aws import get_row, scan_rows
 from service.reference_values import read_reference_values
 from service.tables.known_builds import BuildExpectations, read_build_expectations
 
@@ -60,11 +60,8 @@ class DynamoDBApps:
         return None if row is None else _app_of(row)
 
     def names(self) -> tuple[str, ...]:
-        with unavailable_on_failure("dynamodb:Scan apps"):
-            pages = self.client.get_paginator("scan").paginate(
-                TableName=self.table, ProjectionExpression="app", ConsistentRead=True
-            )
-            return tuple(sorted(item["app"]["S"] for page in pages for item in page["Items"]))
+        rows = scan_rows(self.client, self.table, called="apps", ProjectionExpression="app")
+        return tuple(sorted(row["app"] for row in rows))
 
 
 def _app_of(item: Mapping[str, Any]) -> RegisteredApp:

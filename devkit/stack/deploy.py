@@ -34,6 +34,7 @@ from devkit.fleet.run import SCENARIOS, Verdict, entrust_play_secrets, make_scen
 from devkit.local.aws import RunningMinistack, clean_environment, start_ministack
 from devkit.local.ministack_gaps import UNRENDERED, dropped_settings, physical_ids, restore_gateway_responses
 from devkit.local.vendor_servers import VendorServers
+from devkit.stack.stand_in import LEFT_OUT
 
 STACK_NAME = "bonafide-deploy"
 STAGE = "dev"
@@ -77,6 +78,7 @@ class LocalDeployment:
         every = {
             "Stage": STAGE,
             "Architecture": machine,
+            **LEFT_OUT,
             "DevelopmentTrustAnchors": anchors,
             "AndroidStatusListUrl": self.vendors.status_list_url,
             "PlayDecodeEndpoint": self.vendors.url,

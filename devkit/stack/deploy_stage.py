@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bonafide.operator.layout import Layout, LocalStackError
 from devkit.stack.preflight import preflight
+from devkit.stack.stand_in import left_out
 
 CONFIG = "samconfig.toml"
 UNPROTECTED = "dev"
@@ -161,6 +162,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _require_a_person(stage)
         if given.only_check:
             return 0
+        without = left_out(os.environ)
+        if without:
+            told = " ".join(f"{name}={value}" for name, value in without.items())
+            print(f"AWS_ENDPOINT_URL is a stand-in on this machine, which cannot take all: {told}", flush=True)
+            stage = replace(stage, parameters={**stage.parameters, **without})
         line = command(layout, config, stage, confirm=confirm)
         for told in preflight(layout.template, stage.parameters, stage.region):
             print(told, flush=True)

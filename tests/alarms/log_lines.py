@@ -22,8 +22,8 @@ _MOST_DIMENSIONS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value of a metric, at a time in Unix seconds. ``synthetic`` says that no line of ours is behind it: it is
-    what AWS's own service would report."""
+    """One value of a metric, at a time in Unix seconds, ``count`` times. ``synthetic`` says that no line of ours is
+    behind it: it is what AWS's own service would report."""
 
     namespace: str
     name: str
@@ -31,6 +31,7 @@ class Value:
     at: float
     value: float
     unit: str = "None"
+    count: int = 1
     synthetic: bool = False
 
 

@@ -20,9 +20,10 @@ WRITTEN = sorted(
 LONGEST = 140
 
 
-def _script(name: str) -> ModuleType:
+def _script(path: str) -> ModuleType:
     """A script of packaging/, which is in no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"packaging/{name}.py")
+    name = Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -30,7 +31,9 @@ def _script(name: str) -> ModuleType:
     return module
 
 
-SCRIPT, ALARMS = _script("gateway_responses"), _script("alarms")
+SCRIPT, _, ALARMS = (
+    _script(f"{name}.py") for name in ("gateway_responses", "monitoring/alarm_table", "monitoring/alarms")
+)
 TEMPLATES = sorted({template for template, _ in SCRIPT.PARTS})
 
 
@@ -86,9 +89,10 @@ def test_no_line_is_too_long_to_read(path: Path) -> None:
 
 
 def test_generated_alarms_are_current_and_their_markers_are_needed() -> None:
-    """Else run: .venv/bin/python packaging/alarms.py"""
+    """Else run: .venv/bin/python packaging/monitoring/alarms.py"""
     text = (ROOT / "template.yaml").read_text("utf-8")
     assert ALARMS.with_alarms(text) == text
+    assert (ROOT / "stacks/monitoring.yaml").read_text("utf-8") == ALARMS.monitoring()
     edited = text.replace("      EvaluationPeriods: 3\n      DatapointsToAlarm: 2", "      EvaluationPeriods: 9")
     assert edited != text
     assert ALARMS.with_alarms(edited) == text

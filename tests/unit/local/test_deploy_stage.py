@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from bonafide.operator.layout import Layout, LocalStackError
 from devkit.local.template import read_template
+from devkit.stack import stand_in
 from devkit.stack.deploy_stage import chosen, command, main, protect, stages
 
 PROJECT = Layout.of_this_project()
@@ -117,3 +118,20 @@ def test_stack_that_could_not_be_protected_is_said() -> None:
     """With what is missing; the exit code is not 0."""
     with pytest.raises(LocalStackError, match=r"NOT protected.*AccessDenied.*UpdateTerminationProtection"):
         protect(CloudFormation(allows=False), chosen(CONFIG, "prod", "arm64"))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "left_out"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, True),
+        ({"AWS_ENDPOINT_URL": "http://localhost:1"}, True),
+        ({"AWS_ENDPOINT_URL": "https://cloudformation.eu-central-1.amazonaws.com"}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_stand_in_cannot_take_is_left_out_there_alone(endpoint: dict[str, str], left_out: bool) -> None:
+    """And is a parameter with that value, or the deployment would end at once."""
+    without = stand_in.left_out(endpoint)
+    assert bool(without) is left_out
+    parameters = read_template(PROJECT.template)["Parameters"]
+    assert all(value in parameters[name]["AllowedValues"] for name, value in without.items())

@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws_attempts import ATTEMPTS, keep_deadline
 from service.errors import Unavailable
+from service.telemetry.decisions import count
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,6 +35,7 @@ _CONFIG: Final = Config(
 )
 
 _P = ParamSpec("_P")
+_KEY_UNUSABLE: Final = frozenset({"DisabledException", "KMSInvalidStateException", "NotFoundException"})
 _SDK_LOGGERS: Final = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
@@ -88,11 +90,14 @@ def error_code(error: ClientError) -> str:
 def unavailable_on_failure(what: str) -> Iterator[None]:
     """Turn any failure of an AWS call into :class:`Unavailable`: throttling, timeouts, and wrong permissions alike.
 
-    ``what`` names the operation. Conditional failures mean something and are for the caller to catch inside.
+    ``what`` names the operation. Conditional failures mean something and are for the caller to catch inside. A key of
+    KMS that is disabled, will be deleted or is gone is counted (``KeyUnusable``): waiting does not mend it.
     """
     try:
         yield
     except ClientError as error:
+        if what.startswith("kms:") and error_code(error) in _KEY_UNUSABLE:
+            count("KeyUnusable")
         raise Unavailable(f"{what}: {error_code(error)}") from error
     except BotoCoreError as error:
         raise Unavailable(f"{what}: {type(error).__name__}") from error

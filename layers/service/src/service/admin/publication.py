@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from service.aws import error_code
 from service.deadline import reserving
 from service.errors import ChangeInDoubt, Unavailable
-from service.telemetry.decisions import log_unavailable
+from service.telemetry.decisions import count, log_unavailable
 
 PUBLISHING_TIMEOUT: Final = 20.0
 """Seconds to wait for a publication, or what is left of the request."""
@@ -90,4 +90,5 @@ class InvokedPublication:
         except (BotoCoreError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             what = type(error).__name__
         log_unavailable(f"publication: {what}")
+        count("PublicationFailed")
         return Published(None)

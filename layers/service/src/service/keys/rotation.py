@@ -22,6 +22,8 @@ from service.errors import Unavailable
 from service.keys.kms import WrappingKey
 from service.keys.publishing import Publisher
 from service.tables.signing_keys import Purpose, SigningKeys, StoredKey, newest_first
+from service.telemetry.decisions import measure_seconds
+from service.telemetry.metrics import stack_name
 
 ANNOUNCEMENT: Final = 60
 """Seconds between announcing a key and using it: more than an authorizer's guaranteed 30 s and a key ring's 45 s."""
@@ -59,7 +61,9 @@ class Rotation:
         self._keep_token_key(moment, rotate)
         bundle = self.publisher.publish(self.routes, now=now)
         self._activate_announced(moment, frozenset(bundle.keys))
-        for row in self.signing_keys.all():
+        rows = self.signing_keys.all()
+        measure_seconds("SigningKeyOverdue", self._overdue(rows, now), stack=stack_name())
+        for row in rows:
             if row.retired_at is not None and row.retired_at + KEPT_AFTER_RETIREMENT <= now:
                 self.signing_keys.remove(row.kid)
         return bundle
@@ -111,6 +115,12 @@ class Rotation:
         if newest.active_from is None or newest.active_from > now:
             return False  # the next key is published already
         return rotate or newest.created_at + self.key_days * _DAY <= now
+
+    def _overdue(self, rows: tuple[StoredKey, ...], now: float) -> float:
+        """Seconds for which a key has been in use that should have been replaced; for an alarm. A key that is due is
+        replaced by this run and the next, so between two of them it is in use for a little longer than it should."""
+        used = [[row for row in newest_first(rows, purpose) if row.is_active(now)][:1] for purpose in Purpose]
+        return max([0.0, *(now - row.created_at - self.key_days * _DAY for newest in used for row in newest)])
 
     def _activate_announced(self, now: int, announced: frozenset[str]) -> None:
         rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)

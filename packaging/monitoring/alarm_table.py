@@ -1,0 +1,295 @@
+"""The table of alarms: what each watches, and from where on it rings. packaging/monitoring/alarms.py writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+_OWN: Final = {"stack": "!Ref {stack}", "service": "bonafide"}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: its dimensions' values are YAML. ``unit`` is for metrics that come with one."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    statistic: str = "Sum"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alarm: it rings when, in ``datapoints`` of the last ``periods`` (of ``period`` seconds), what is watched is at
+    the threshold or over it.
+
+    ``watched`` is one metric, or several by the names that ``expression`` calls them. Without data nothing is wrong.
+    ``section`` names the alarms that its section of the runbook is about, where it is not alone there.
+    ``condition`` is one of the template. ``few`` says what a percentile of few values is worth: nothing (``ignore``).
+    """
+
+    name: str
+    says: str
+    watched: Metric | Mapping[str, Metric]
+    expression: str = ""
+    threshold: float
+    period: int = 300
+    periods: int = 1
+    datapoints: int = 1
+    section: tuple[str, ...] = ()
+    condition: str = ""
+    few: bool = False
+
+    @property
+    def anchor(self) -> str:
+        """Of its section, as the documentation's site makes it of the heading."""
+        return "-".join(self.section or (self.name,)).lower()
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """All metrics that it looks at."""
+        return {"m": self.watched} if isinstance(self.watched, Metric) else self.watched
+
+
+def own(name: str, *, unit: str = "Count", statistic: str = "Sum") -> Metric:
+    """A metric of our own, from a line of a log."""
+    return Metric("Bonafide", name, _OWN, statistic, unit)
+
+
+def of_route(metric: str, method: str, path: str, statistic: str = "Sum") -> Metric:
+    """A metric of API Gateway for one route of the verifier API."""
+    return Metric("AWS/ApiGateway", metric, {**_API, "Resource": f'"{path}"', "Method": method}, statistic)
+
+
+def of_function(metric: str, function: str, statistic: str = "Sum") -> Metric:
+    """A metric of Lambda for a function, all its versions together."""
+    return Metric("AWS/Lambda", metric, {"FunctionName": f"!Ref {function}Function"}, statistic)
+
+
+def of_table(metric: str, table: str) -> Metric:
+    """A metric of DynamoDB for a table."""
+    return Metric("AWS/DynamoDB", metric, {"TableName": f"!Ref {table}Table"})
+
+
+def _share(of: str, enough: str) -> str:
+    """Per cent that ``part`` is of the sum ``of``, nothing while there is not ``enough`` of it to say so."""
+    total = " + ".join(f"FILL({name}, 0)" for name in of.split())
+    return f"IF({enough}, 100 * FILL(part, 0) / ({total}), 0)"
+
+
+_API: Final = {"ApiName": '!Sub "${{{stack}}}-verifier"', "Stage": "!Ref Stage"}
+_ROUTES: Final = (
+    ("AppraiseEvidence", "Enrolments", "POST", "/v1/attestations"),
+    ("RenewToken", "Renewals", "POST", "/v1/tokens"),
+    ("ReportSignal", "Reports of threats", "POST", "/v1/signals"),
+    ("IssueChallenge", "Requests for challenges", "POST", "/v1/challenges"),
+    ("ServePolicy", "Requests for the trust bundle", "GET", "/v1/trust-bundle"),
+)
+FUNCTIONS: Final = (*(route[0] for route in _ROUTES), "AuthorizeRequest", "Administer", "RotateSigningKey")
+READ: Final = ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles")
+WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests")
+
+STOPPING: Final = (
+    *(
+        Alarm(
+            name=f"{function}FailingAlarm",
+            says=f"{what} are answered 5xx.",
+            watched=of_route("5XXError", method, path),
+            threshold=5,
+            period=60,
+            periods=3,
+            datapoints=2,
+        )
+        for function, what, method, path in _ROUTES
+    ),
+    Alarm(
+        name="AuthorizerFaultAlarm",
+        says="The authorizer refuses requests that may be good ones.",
+        watched=own("AuthorizerFault"),
+        threshold=5,
+        period=60,
+        periods=3,
+        datapoints=2,
+    ),
+    Alarm(
+        name="AuthorizerErrorAlarm",
+        says="The authorizer crashes or runs out of time.",
+        watched=of_function("Errors", "AuthorizeRequest"),
+        threshold=5,
+        period=60,
+        periods=3,
+        datapoints=2,
+    ),
+)
+"""In template.yaml: what can stop a deployment as well."""
+
+
+REST: Final = (
+    Alarm(
+        name="ServerErrorAlarm",
+        says="The verifier API answers 5xx to more than one request in a hundred.",
+        watched={
+            "part": Metric("AWS/ApiGateway", "5XXError", _API),
+            "requests": Metric("AWS/ApiGateway", "Count", _API, "SampleCount"),
+        },
+        expression=_share("requests", "FILL(part, 0) >= 5"),
+        threshold=1,
+        periods=3,
+        datapoints=2,
+    ),
+    *(
+        Alarm(
+            name=f"{what}UnavailableAlarm",
+            section=("EnrolmentUnavailableAlarm", "RenewalUnavailableAlarm"),
+            says=f"{what}s are answered 503, because a service that they need does not answer.",
+            watched={
+                "part": own(f"{action}Unavailable"),
+                "accepted": own(f"{action}Accepted"),
+                "refused": own(f"{action}Refused"),
+            },
+            expression=_share("part accepted refused", "FILL(part, 0) >= 3"),
+            threshold=5,
+            period=900,
+        )
+        for what, action in (("Enrolment", "Enrol"), ("Renewal", "Renew"))
+    ),
+    *(
+        Alarm(
+            name=f"{what}RefusedAlarm",
+            section=("EnrolmentRefusedAlarm", "RenewalRefusedAlarm"),
+            says=f"More {what.lower()}s are refused than usual.",
+            watched={"part": own(f"{action}Refused"), "accepted": own(f"{action}Accepted")},
+            expression=_share("part accepted", f"FILL(part, 0) + FILL(accepted, 0) >= {few}"),
+            threshold=share,
+            period=900,
+            periods=2,
+            datapoints=2,
+        )
+        for what, action, few, share in (("Enrolment", "Enrol", 50, 60), ("Renewal", "Renew", 100, 30))
+    ),
+    Alarm(
+        name="BlockNotPublishedAlarm",
+        says="A blocked key may still pass: the block was lost, or is not in the trust bundle.",
+        watched={
+            "lost": own("BlockLost"),
+            "unlisted": own("BlocksNotListed"),
+            "unasked": own("PublicationNotAsked"),
+            "failed": own("PublicationFailed"),
+        },
+        expression="FILL(lost, 0) + FILL(unlisted, 0) + FILL(unasked, 0) + FILL(failed, 0)",
+        threshold=1,
+    ),
+    *(
+        Alarm(
+            name=f"{what}SlowAlarm",
+            section=("EnrolmentSlowAlarm", "RenewalSlowAlarm", "AuthorizerSlowAlarm"),
+            says=f"One in a hundred {told} takes {milliseconds / 1000:g} s or longer.",
+            watched=of_function("Duration", function, "p99"),
+            threshold=milliseconds,
+            periods=3,
+            datapoints=3,
+            few=True,
+        )
+        for what, told, function, milliseconds in (
+            ("Enrolment", "enrolments", "AppraiseEvidence", 3000),
+            ("Renewal", "renewals", "RenewToken", 1500),
+            ("Authorizer", "decisions of the authorizer", "AuthorizeRequest", 1000),
+        )
+    ),
+    Alarm(
+        name="FunctionThrottledAlarm",
+        says="Lambda turns calls away: the account or a function has no concurrency left.",
+        watched={f"f{number}": of_function("Throttles", name) for number, name in enumerate(FUNCTIONS)},
+        expression=" + ".join(f"FILL(f{number}, 0)" for number in range(len(FUNCTIONS))),
+        threshold=5,
+        periods=3,
+        datapoints=2,
+    ),
+    Alarm(
+        name="TableReadThrottledAlarm",
+        section=("TableReadThrottledAlarm", "TableWriteThrottledAlarm"),
+        says="DynamoDB turns reads away.",
+        watched={f"t{number}": of_table("ReadThrottleEvents", table) for number, table in enumerate(READ)},
+        expression=" + ".join(f"FILL(t{number}, 0)" for number in range(len(READ))),
+        threshold=10,
+        periods=3,
+        datapoints=2,
+    ),
+    Alarm(
+        name="TableWriteThrottledAlarm",
+        section=("TableReadThrottledAlarm", "TableWriteThrottledAlarm"),
+        says="DynamoDB turns writes away.",
+        watched={f"t{number}": of_table("WriteThrottleEvents", table) for number, table in enumerate(WRITTEN)},
+        expression=" + ".join(f"FILL(t{number}, 0)" for number in range(len(WRITTEN))),
+        threshold=10,
+        periods=3,
+        datapoints=2,
+    ),
+    Alarm(
+        name="BundleNotRefreshedAlarm",
+        says="Authorizers cannot fetch the trust bundle, or do not take the one that they get.",
+        watched=own("BundleNotRefreshed"),
+        threshold=10,
+        periods=3,
+        datapoints=3,
+    ),
+    Alarm(
+        name="RotationLateAlarm",
+        says="Tokens are signed with a key that should have been replaced.",
+        watched=own("SigningKeyOverdue", unit="Seconds", statistic="Maximum"),
+        threshold=7200,
+        period=3600,
+        periods=2,
+        datapoints=2,
+    ),
+    Alarm(
+        name="RootOrWrappingKeyAlarm",
+        says="A KMS key of the stack is disabled or will be deleted.",
+        watched=own("KeyUnusable"),
+        threshold=1,
+        period=3600,
+    ),
+    Alarm(
+        name="ArchiveLateAlarm",
+        says="Decisions reach the archive late.",
+        watched=Metric(
+            "AWS/Firehose", "DeliveryToS3.DataFreshness", {"DeliveryStreamName": "!Ref DecisionStream"}, "Maximum"
+        ),
+        threshold=1800,
+        periods=3,
+        datapoints=3,
+        condition="DecisionsAreArchived",
+    ),
+    Alarm(
+        name="AdminNotSignedAlarm",
+        says="The Admin API's function was called without a signer.",
+        watched=own("AdminNotSigned"),
+        threshold=1,
+    ),
+    Alarm(
+        name="AdminInvokedDirectlyAlarm",
+        says="The Admin API's function ran more often than API Gateway called it.",
+        watched={
+            "runs": of_function("Invocations", "Administer"),
+            **{
+                method.lower(): of_route("IntegrationLatency", method, "/admin/{{proxy+}}", "SampleCount")
+                for method in ("GET", "POST", "PUT")
+            },
+        },
+        # Summed over the periods: what one of the two services reports a minute later than the other is no alarm.
+        expression="RUNNING_SUM(FILL(runs, 0) - FILL(get, 0) - FILL(post, 0) - FILL(put, 0))",
+        threshold=1,
+        periods=3,
+        datapoints=3,
+    ),
+    Alarm(
+        name="PlayQuotaAlarm",
+        says="Play Integrity's quota of the day is spent: tokens that only Google can open are skipped.",
+        watched=own("PlayQuotaSpent"),
+        threshold=10,
+        period=900,
+    ),
+)
+"""In stacks/monitoring.yaml."""

@@ -1,0 +1,140 @@
+"""Every alarm rings for what it is for, not for a little less, and never on a quiet day."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+
+from tests.alarms.__main__ import main
+from tests.alarms.evaluator import Alarm, Metrics
+from tests.alarms.real_lines import PRODUCERS
+from tests.alarms.scenes import DAY, DEPLOYED, HOUR, MINUTE, Flow, Scene, first_deploy, idle, scenes
+from tests.alarms.templates import ROOT, alarms, created_after
+
+SCENES: Final = scenes()
+NAMES: Final = sorted(SCENES)
+ALARMS: Final = alarms()
+WAITING: Final = {"TrustBundleAlarm": "FirstSigningKey", "EndorsementsAlarm": "FirstEndorsements"}
+"""Alarms that ring without data, and what has given them some when they are made."""
+
+
+def rings(alarm: Alarm, scene: Scene, flow: Flow) -> bool:
+    return bool(alarm.run(Metrics.of(flow), scene.begin, scene.until))
+
+
+def changed(alarm: Alarm, threshold: float) -> Alarm:
+    return Alarm(alarm.name, {**alarm.properties, "Threshold": threshold})
+
+
+def test_every_alarm_has_a_scene_and_every_scene_an_alarm() -> None:
+    """One that was removed, or added without saying what for."""
+    assert sorted(ALARMS) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_alarm_rings_when_what_it_watches_breaks(name: str) -> None:
+    """Just enough of it."""
+    for number, flow in enumerate(SCENES[name].rings):
+        assert rings(ALARMS[name], SCENES[name], flow), f"case {number}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_alarm_does_not_ring_for_less(name: str) -> None:
+    """The failure: an operator is woken by what mends itself."""
+    for number, flow in enumerate([[], *SCENES[name].quiet][name in WAITING :]):
+        assert not rings(ALARMS[name], SCENES[name], flow), f"case {number}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_threshold_is_noticed(name: str) -> None:
+    """Scenes lie at the threshold: one that is a third higher rings for none of them, one of nothing at all always."""
+    alarm, scene = ALARMS[name], SCENES[name]
+    threshold = float(alarm.properties["Threshold"])
+    if alarm.properties["ComparisonOperator"].startswith("Less"):
+        assert rings(changed(alarm, threshold + 1), scene, idle(6 * HOUR))
+        deaf = Alarm(name, {**alarm.properties, "TreatMissingData": "notBreaching"})
+        assert not any(rings(deaf, scene, flow) for flow in scene.rings)
+        return
+    higher = changed(alarm, threshold * 4 / 3)
+    assert not all(rings(higher, scene, flow) for flow in scene.rings)
+    quiet = next(iter(scene.quiet), scene.rings[0])
+    assert rings(changed(alarm, 0), scene, quiet) or rings(changed(alarm, threshold * 0.7), scene, quiet)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quiet_through_an_idle_day(name: str) -> None:
+    """Schedules run, a little late each time, and no app calls."""
+    assert ALARMS[name].run(Metrics.of(idle(DAY)), 2 * HOUR, DAY) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quiet_through_a_first_deployment(name: str) -> None:
+    """From the minute in which it is made. Those that ring without data are made when there is some."""
+    begin = 0.0 if name not in WAITING else DEPLOYED + MINUTE
+    assert ALARMS[name].run(Metrics.of(first_deploy()), begin, 6 * HOUR) == []
+
+
+def test_alarm_that_rings_without_data_is_made_when_there_is_some() -> None:
+    """And no other does."""
+    breaching = {n for n, alarm in ALARMS.items() if alarm.properties["TreatMissingData"] == "breaching"}
+    assert breaching == set(WAITING)
+    assert {name: created_after()[name] for name in WAITING} == WAITING
+
+
+def test_what_alarms_watch_is_real_or_known_to_be_of_aws() -> None:
+    """Our own metrics are written by the product; there is none without an alarm or a reason."""
+    watched = {(one["Metric"]["Namespace"], one["Metric"]["MetricName"]) for a in ALARMS.values() for one in a.watched}
+    assert {name for namespace, name in watched if namespace == "Bonafide"} == set(PRODUCERS)
+    assert {namespace for namespace, _ in watched} == {
+        *("Bonafide", "AWS/ApiGateway", "AWS/Lambda", "AWS/DynamoDB", "AWS/Firehose"),
+    }
+
+
+def test_scenes_mark_what_is_synthetic() -> None:
+    """What no line of ours says is made up, and says so."""
+    values = [value for scene in SCENES.values() for flow in [*scene.rings, *scene.quiet] for value in flow]
+    assert {value.namespace == "Bonafide" for value in values if not value.synthetic} == {True}
+    assert {value.namespace == "Bonafide" for value in values if value.synthetic} == {False}
+
+
+def test_alarm_and_page_name_each_other() -> None:
+    """An alarm whose page is missing calls an operator who does not know what to do; a page without alarm is stale."""
+    linked = {}
+    for name, alarm in ALARMS.items():
+        told = re.search(r"See (docs/runbooks/[a-z-]+\.md)(?:#([a-z-]+))?\.$", alarm.properties["AlarmDescription"])
+        assert told, name
+        linked[name] = (told[1], told[2])
+    sections = {
+        (f"docs/runbooks/{page.name}", heading.lower().replace(",", "").replace(" ", "-")): heading
+        for page in (ROOT / "docs/runbooks").glob("*.md")
+        for heading in re.findall(r"^## ([A-Za-z, ]*Alarm)$", page.read_text("utf-8"), re.MULTILINE)
+    }
+    named = {alarm for heading in sections.values() for alarm in heading.split(", ")}
+    whole_pages = {name for name, (_, anchor) in linked.items() if anchor is None}
+    assert named | whole_pages == set(ALARMS)
+    for name, (page, anchor) in linked.items():
+        assert anchor is None or (page, anchor) in sections, f"{name}: {page}#{anchor}"
+        assert name in (ROOT / page).read_text("utf-8"), f"{page} does not say that it is about {name}"
+
+
+def test_each_page_says_what_to_look_at_what_to_do_and_when_it_is_over() -> None:
+    """For each alarm; a section may say it for several."""
+    text = (ROOT / "docs/runbooks/alarms.md").read_text("utf-8")
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        heading = section.partition("\n")[0]
+        if heading.endswith("Alarm"):
+            for word in ("**Look at**", "**Do.**", "**Over**"):
+                assert word in section or "[as above]" in section, f"{heading}: {word}"
+            assert "**Over**" in section, heading
+
+
+def test_table_is_printed_and_costs_what_the_runbook_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m tests.alarms` ends with 0, and with 1 when something is wrong."""
+    assert main() == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in NAMES)
+    (sum_of,) = re.findall(r"\$(\d+\.\d\d) a month", told)
+    page = (ROOT / "docs/runbooks/alarms.md").read_text("utf-8")
+    assert f"${sum_of} a month" in page

@@ -114,7 +114,7 @@ def wire(env: Mapping[str, str]) -> AdminStack:
         blocked_keys=BlockedKeyPages(client, settings.attested_keys_table, blocking),
         not_before=NotBefore(client, settings.revocations_table, audit),
         policies=policies,
-        publication=InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
+        publication=InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.publish_bundle_function),
         retired_builds=RetiredBuilds(client, settings.apps_table, audit),
         registrations=Registrations(client, settings.apps_table, audit=audit),
         publishing=PolicyPublishing(

@@ -1,10 +1,11 @@
 """Makes, announces and retires signing keys, and publishes the trust bundle.
 
 Invoked by CloudFormation (custom resource ``FirstSigningKey``; and ``FunctionSettings``, which only wants a hash of
-what it is told and touches no key), by the hourly schedule (``{"action": "tick"}``), by an operator:
-``{"action": "rotate"}`` makes new keys now, ``{"action": "publish"}`` makes a change of routes or revocations known
-now; and by functions that blocked a key (``{"action": "gather"}``), which waits a moment for others who want the same.
-Every run does what is left to do, so any of them may be repeated.
+what it is told and touches no key), by the hourly schedule (``{"action": "tick"}``), and by an operator:
+``{"action": "rotate"}`` makes new keys now. Every run does what is left to do, so any of them may be repeated.
+
+Other functions ask ``publish_bundle`` to publish. Those of the release before, which may run beside these for a while,
+ask this one: ``publish`` and ``gather`` still do the same here.
 """
 
 from __future__ import annotations
@@ -15,32 +16,23 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.trust_bundle import TrustBundle
 from pydantic import BaseModel, ConfigDict
-from service.aws import dynamodb, kms, s3
+from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
 from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left, settings_hash
 from service.errors import Unavailable
-from service.keys.edge_documents import EdgeDocuments
-from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey
-from service.keys.publish_debounce import DynamoDBPublishDebounce, PublishDebounce
-from service.keys.publishing import Publisher
+from service.keys.kms import KmsWrappingKey, RootKey
+from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, PublishDebounce, published
+from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
-from service.policies.edge_copies import EdgeCopies
-from service.policies.store import DynamoDBPolicies
+from service.policies.edge_copies import EdgeCopies, wire_edge
 from service.settings import RotateSigningKeySettings, read_settings
-from service.tables.apps import DynamoDBApps
-from service.tables.revocations import DynamoDBRevocations
-from service.tables.routes import DynamoDBApis
-from service.tables.signing_keys import DynamoDBSigningKeys
-from service.tables.trust_bundles import DynamoDBTrustBundles
-from service.telemetry.decisions import count, log_unavailable, logger
+from service.telemetry.decisions import log_unavailable
 
 Action = Literal["tick", "rotate", "publish", "gather"]
 
 FUNCTION_SETTINGS: Final = "Custom::FunctionSettings"
-
-GATHERING: Final = 0.5
-"""Seconds that ``gather`` waits: an outbreak blocks hundreds of keys in them, and one bundle names them all."""
 
 
 class RotationRequest(BaseModel):
@@ -56,21 +48,13 @@ def rotate_keys(
     *, action: Action, rotation: Rotation, debounce: PublishDebounce, root_key: RootKey, now: float
 ) -> dict[str, object]:
     """Run the rotation, or only publish, and say what every relying party must know."""
-    # Before the tables are read: who finds no marker asks for another publication, and this one need not know of it.
-    lingering: Unavailable | None = None
-    try:
-        debounce.remove()
-    except Unavailable as error:
-        log_unavailable(error.what)
-        lingering = error
-    publishing = action in ("publish", "gather")
-    bundle = rotation.publish(now=now) if publishing else rotation.run(now=now, rotate=action == "rotate")
-    logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
-    count("TrustBundlePublished")  # an alarm rings when this stays away
-    if lingering is not None and action == "gather":
-        # Until it counts as absent, a writer who finds it relies on a publication that read the tables before: so
-        # Lambda shall repeat this one, in a minute.
-        raise lingering
+
+    def run() -> TrustBundle:
+        if action in ("publish", "gather"):
+            return rotation.publisher.publish(now=now)
+        return rotation.run(now=now, rotate=action == "rotate")
+
+    bundle = published(run, debounce, gathering=action == "gather")
     return {
         "RootPublicKey": b64url_encode(root_key.public_key().point),
         "BundleVersion": bundle.version,
@@ -78,43 +62,20 @@ def rotate_keys(
     }
 
 
-def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey]:
+def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
-    signing_keys = DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table)
-    root_key = KmsRootKey(kms(), settings.root_key_id)
+    publisher = wire_publisher(settings, takes_over=True)
     rotation = Rotation(
-        signing_keys=signing_keys,
+        signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
-        publisher=Publisher(
-            issuer=settings.token_issuer,
-            lifetime=settings.bundle_lifetime_seconds,
-            signing_keys=signing_keys,
-            trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
-            apis=DynamoDBApis(dynamodb(), settings.apis_table),
-            revocations=DynamoDBRevocations(dynamodb(), settings.revocations_table),
-            root_key=root_key,
-        ),
-        routes={settings.token_audience: settings.guarded_api_routes},
+        publisher=publisher,
         token_lifetime=settings.token_lifetime_seconds,
         challenge_lifetime=settings.challenge_lifetime_seconds,
         key_days=settings.signing_key_days,
     )
-    return rotation, DynamoDBPublishDebounce(dynamodb(), settings.revocations_table), root_key
-
-
-def wire_edge(env: Mapping[str, str]) -> EdgeCopies | None:
-    """Who copies to the edge; ``None`` for a stack without one."""
-    settings = read_settings(RotateSigningKeySettings, env)
-    if not settings.edge_bucket:
-        return None
-    return EdgeCopies(
-        edge=EdgeDocuments(s3(), settings.edge_bucket),
-        issuer=settings.token_issuer,
-        trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
-        apps=DynamoDBApps(dynamodb(), settings.apps_table),
-        policies=DynamoDBPolicies(dynamodb(), settings.policies_table),
-    )
+    debounce = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table)
+    return rotation, debounce, publisher.root_key, wire_edge(settings)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
@@ -122,15 +83,13 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
 
     def run(action: Action, *, deploying: bool = False) -> dict[str, object]:
         with within(time_of_invocation(context)):
-            rotation, debounce, root_key = wire(os.environ)
+            rotation, debounce, root_key, edge = wire(os.environ)
             if action == "gather":
                 time.sleep(GATHERING)
             done = rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
-            if edge := wire_edge(os.environ):
+            if edge is not None:
                 try:
-                    edge.copy_bundle()
-                    if action != "gather":  # which is about blocked keys, and in a hurry
-                        edge.copy_client_policies()
+                    edge.copy(in_a_hurry=action == "gather")
                 except Unavailable as error:
                     if not deploying:  # else Lambda or the operator repeats it: the edge must not lag behind a block
                         raise

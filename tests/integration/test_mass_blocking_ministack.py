@@ -156,6 +156,24 @@ def test_rows_of_an_older_release_are_honoured(ministack: AwsWorld, by: str) -> 
     assert revocations_of(ministack).statuses(NOW)["demo"].tokens_not_before == moment
 
 
+@pytest.mark.parametrize("by", [PERSON, RULE])
+def test_publisher_honours_rows_of_an_older_release_and_writes_none(ministack: AwsWorld, by: str) -> None:
+    """The same statuses before and after rotation took the rows over, and also of a key that has a row of each form."""
+    moment, table = NOW + 500, ministack.tables["revocations"]
+    rows = [old_row("a" * 43, at=NOW - 60, by=by), old_row("b" * 43, at=NOW - 60, by=by, until=NOW + 60)]
+    both = [old_row("d" * 43, at=NOW - 60, by=by, until=NOW + 60)]
+    both.append(listed_row(place_of("d" * 43, at=NOW - 60, by=by), app="demo", at=NOW - 60, until=None))
+    write(ministack, [*rows, *both, {"app": "demo", "revoked": "tokens", "not_before": moment, "at": 1, "by": by}])
+    publisher = DynamoDBRevocations(ministack.dynamodb, table, takes_over=False)
+    stood = ministack.dynamodb.scan(TableName=table)["Items"]
+    found = publisher.statuses(NOW)
+    assert ministack.dynamodb.scan(TableName=table)["Items"] == stood
+    assert found["demo"].blocked_keys == {"a" * 43, "b" * 43, "d" * 43}
+    assert found["demo"].blocked_until == {"b" * 43: NOW + 60}
+    assert found["demo"].tokens_not_before == moment
+    assert revocations_of(ministack).statuses(NOW) == found == publisher.statuses(NOW)
+
+
 def test_key_that_an_older_release_blocked_can_be_unblocked(ministack: AwsWorld) -> None:
     """Before its row was taken over, and after."""
     blocking = blocking_of(ministack)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import publish_bundle
 import pytest
-import rotate_signing_key
 from bonafide_tokens.trust_bundle import open_trust_bundle
 from service.keys.publish_debounce import STALE, DynamoDBPublishDebounce, InvokedRequests
 from service.keys.publishing import Publisher
@@ -44,7 +44,6 @@ def rotation_of(world: AwsWorld) -> Rotation:
             revocations=DynamoDBRevocations(world.dynamodb, world.tables["revocations"]),
             root_key=world.root_key,
         ),
-        routes={},
         token_lifetime=300,
         challenge_lifetime=300,
         key_days=30,
@@ -53,7 +52,7 @@ def rotation_of(world: AwsWorld) -> Rotation:
 
 @dataclass
 class Publishers:
-    """RotateSigningKeyFunction, invoked asynchronously: each event in a thread of its own."""
+    """PublishBundleFunction, invoked asynchronously: each event in a thread of its own."""
 
     world: AwsWorld
     threads: list[threading.Thread] = field(default_factory=list)
@@ -65,11 +64,10 @@ class Publishers:
 
     def _publish(self) -> None:
         time.sleep(0.1)  # gathering, shortened
-        rotate_signing_key.rotate_keys(
-            action="gather",
-            rotation=rotation_of(self.world),
+        publish_bundle.publish_bundle(
+            gathering=True,
+            publisher=rotation_of(self.world).publisher,
             debounce=marker_of(self.world),
-            root_key=self.world.root_key,
             now=time.time(),
         )
 

@@ -121,8 +121,8 @@ class MatrixStack:
         return installation, json_of(answer)
 
     def publish(self, _function: str = "", _body: bytes = b"") -> dict[str, object]:
-        """What invoking rotate_signing_key does."""
-        return {"BundleVersion": self.rotation.publish(now=time.time()).version}
+        """What invoking publish_bundle does."""
+        return {"BundleVersion": self.rotation.publisher.publish(now=time.time()).version}
 
     def count(self, *tables: str) -> tuple[int, ...]:
         """How many rows those tables have; of the revocations, how many a bundle would name."""
@@ -274,7 +274,7 @@ CASES = (
     Case("routes", "administer", _routes, ("audit", "apis"), 29),
     Case("not-before", "administer", _not_before, ("audit", "revocations"), 29),
     Case("registration", "administer", _registration, ("audit", "apps"), 29),
-    Case("publication", "rotate_signing_key", lambda _stack: {"action": "publish"}, (), 60, False, bool),
+    Case("publication", "publish_bundle", lambda _stack: {"action": "publish"}, (), 60, False, bool),
     Case("rotation", "rotate_signing_key", lambda _stack: {"action": "tick"}, (), 60, False, bool),
     Case(
         "status list", "refresh_endorsements", lambda _stack: {"action": "refresh", "force": True}, (), 60, False, bool
@@ -350,12 +350,12 @@ def _rotation(world: AwsWorld) -> Rotation:
         apis=DynamoDBApis(world.dynamodb, world.tables["apis"]),
         revocations=DynamoDBRevocations(world.dynamodb, world.tables["revocations"]),
         root_key=world.root_key,
+        routes={AUDIENCE: (RouteRequirement("POST", "/orders", Requirement.PROOF_ONCE), *ROUTES)},
     )
     return Rotation(
         signing_keys=world.signing_keys,
         wrapping=world.wrapping,
         publisher=publisher,
-        routes={AUDIENCE: (RouteRequirement("POST", "/orders", Requirement.PROOF_ONCE), *ROUTES)},
         token_lifetime=300,
         challenge_lifetime=300,
         key_days=30,

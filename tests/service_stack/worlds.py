@@ -227,7 +227,7 @@ class AwsWorld:
             "STACK_NAME": self.stack_name,
             "ROOT_KEY_ID": self.root_key_id,
             "WRAPPING_KEY_ID": self.wrapping_key_id,
-            "ROTATE_SIGNING_KEY_FUNCTION": "rotate_signing_key",
+            "PUBLISH_BUNDLE_FUNCTION": "publish_bundle",
             "TOKEN_ISSUER": ISSUER,
             "TOKEN_AUDIENCE": AUDIENCE,
             "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',

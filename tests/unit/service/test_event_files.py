@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import describe_caller
+import publish_bundle
 import pytest
 import rotate_signing_key
+from pydantic import ValidationError
 
 from tests.service_stack.events import rest_event
 from tests.service_stack.memory_stack import MemoryStack
@@ -18,6 +20,7 @@ EVENTS = Path(__file__).parents[3] / "events"
 REST = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy", "describe_caller")
 FILES = sorted(path for function in REST for path in (EVENTS / function).glob("*.json"))
 ROTATIONS = sorted((EVENTS / "rotate_signing_key").glob("*.json"))
+PUBLICATIONS = sorted((EVENTS / "publish_bundle").glob("*.json"))
 
 
 def name_of(path: Path) -> str:
@@ -62,7 +65,7 @@ def test_event_is_answered_with_the_status_in_its_name(stack: MemoryStack, path:
 def test_rotation_event_is_carried_out(stack: MemoryStack, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick and a create publish, a rotation makes keys, a delete leaves everything."""
     sent: list[bytes] = []
-    monkeypatch.setattr(rotate_signing_key, "wire", lambda _env: (stack.rotation, stack.marker, stack.root_key))
+    monkeypatch.setattr(rotate_signing_key, "wire", lambda _env: (stack.rotation, stack.marker, stack.root_key, None))
     monkeypatch.setattr("rotate_signing_key.time.sleep", lambda _seconds: None)
     monkeypatch.setattr("service.edge.custom_resource._put", lambda _url, body: sent.append(body))
     monkeypatch.setattr("rotate_signing_key.time.time", lambda: stack.now + 3600)
@@ -74,3 +77,27 @@ def test_rotation_event_is_carried_out(stack: MemoryStack, path: Path, monkeypat
         assert len(sent) == 1
     else:
         assert answer["BundleVersion"] == 2
+
+
+@pytest.mark.parametrize("path", PUBLICATIONS, ids=name_of)
+def test_publication_event_publishes_and_touches_no_key(
+    stack: MemoryStack, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is due a rotation stays due: nothing but a bundle comes of it."""
+    assert {one.stem for one in PUBLICATIONS} == {"gather", "publish"}
+    keys, slept = dict(stack.signing_keys.rows), list[float]()
+    monkeypatch.setattr(publish_bundle, "wire", lambda _env: (stack.rotation.publisher, stack.marker, None))
+    monkeypatch.setattr("publish_bundle.time.sleep", slept.append)
+    monkeypatch.setattr("publish_bundle.time.time", lambda: stack.now + 40 * 86_400)
+    answer = publish_bundle.handler(event_of(path), None)
+    assert answer == {"BundleVersion": 2, "Kids": ["token-1"]}
+    assert stack.signing_keys.rows == keys
+    assert bool(slept) is (path.stem == "gather")
+
+
+@pytest.mark.parametrize("event", [{}, {"action": "tick"}, {"action": "rotate"}, {"action": "publish", "now": 1}])
+def test_publisher_does_nothing_else(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a hole in a function that may have bundles published makes signing keys come and go."""
+    monkeypatch.setattr(publish_bundle, "wire", lambda _env: pytest.fail("nothing is read for it"))
+    with pytest.raises(ValidationError):
+        publish_bundle.handler(event, None)

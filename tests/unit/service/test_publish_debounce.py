@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import publish_bundle
 import pytest
 import rotate_signing_key
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -95,18 +96,14 @@ def test_publication_removes_the_marker_before_it_reads(stack: MemoryStack, monk
         return statuses(now, **limits)
 
     monkeypatch.setattr(stack.revocations, "statuses", read)
-    rotate_signing_key.rotate_keys(
-        action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
-    )
+    publish_bundle.publish_bundle(gathering=True, publisher=stack.rotation.publisher, debounce=stack.marker, now=NOW)
     assert seen == [None]
 
 
 def test_publication_goes_on_where_the_marker_cannot_be_removed(stack: MemoryStack) -> None:
     """It counts as absent soon; a bundle that is not published counts for hours."""
     stack.marker.down = True
-    rotate_signing_key.rotate_keys(
-        action="publish", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
-    )
+    publish_bundle.publish_bundle(gathering=False, publisher=stack.rotation.publisher, debounce=stack.marker, now=NOW)
     assert len(stack.trust_bundles.rows) == 2
 
 
@@ -115,7 +112,17 @@ def test_gathering_that_could_not_remove_the_marker_is_repeated(stack: MemorySta
     nothing, and no bundle names it for an hour."""
     stack.marker.down = True
     with pytest.raises(Unavailable):
-        rotate_signing_key.rotate_keys(
-            action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
+        publish_bundle.publish_bundle(
+            gathering=True, publisher=stack.rotation.publisher, debounce=stack.marker, now=NOW
         )
+    assert len(stack.trust_bundles.rows) == 2
+
+
+def test_rotation_of_this_release_publishes_for_functions_of_the_last(stack: MemoryStack) -> None:
+    """Versions of both run beside each other while a deployment goes on, and the older ones ask it."""
+    stack.marker.place(NOW)
+    rotate_signing_key.rotate_keys(
+        action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
+    )
+    assert stack.marker.placed_at is None
     assert len(stack.trust_bundles.rows) == 2

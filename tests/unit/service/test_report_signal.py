@@ -135,7 +135,7 @@ def test_block_rule_takes_the_key_out_at_once(scene: Scene) -> None:
     assert stack.publication.asked == [stack.now]
     (row,) = stack.revocations.rows
     assert (row["by"], row["reason"]) == ("policy 1: hooking-tool", "hooking-tool")
-    status = stack.rotation.publish(now=stack.now).apps[APP]
+    status = stack.rotation.publisher.publish(now=stack.now).apps[APP]
     assert status == AppStatus(0.0, frozenset({key_id}), {key_id: int(stack.now) + 3_600})
     assert slug_of(scene.renew()) == "blocked"
 
@@ -297,7 +297,7 @@ def test_revocation_is_checked_as_at_the_gate(
 ) -> None:
     """By the newest bundle: a token that opens nothing any more reports nothing either."""
     scene.stack.revocations.rows.append({"app": APP, **revocation(scene)})
-    scene.stack.rotation.publish(now=scene.stack.now)
+    scene.stack.rotation.publisher.publish(now=scene.stack.now)
     scene.stack.now += 2
     assert scene.report("hooking")["statusCode"] == status
     assert scene.decision["reason"] == reason
@@ -352,7 +352,7 @@ def test_older_bundle_lifts_no_block(scene: Scene, restarted: bool) -> None:
     (old,) = rows.values()
     revoked = {"app": APP, "revoked": "tokens", "not_before": int(scene.stack.now) + 1}
     scene.stack.revocations.rows.append(revoked)
-    scene.stack.rotation.publish(now=scene.stack.now)
+    scene.stack.rotation.publisher.publish(now=scene.stack.now)
     scene.stack.now += 2
     assert scene.report("hooking")["statusCode"] == 401
     rows[ISSUER, old.version + 2] = replace(old, version=old.version + 2)

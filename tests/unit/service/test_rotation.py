@@ -139,14 +139,14 @@ class BusyBundles:
 def test_publisher_yields_and_takes_the_next_version(stack: MemoryStack) -> None:
     """Versions have no gaps and no doubles."""
     publisher = replace(stack.rotation.publisher, trust_bundles=BusyBundles(stack.trust_bundles, 3))
-    assert publisher.publish({AUDIENCE: ROUTES}, now=NOW).version == 5
+    assert publisher.publish(now=NOW).version == 5
 
 
 def test_publisher_gives_up_after_a_few_rivals(stack: MemoryStack) -> None:
     """Something is wrong when other processes publish all the time."""
     publisher = replace(stack.rotation.publisher, trust_bundles=BusyBundles(stack.trust_bundles, 99))
     with pytest.raises(Unavailable):
-        publisher.publish({AUDIENCE: ROUTES}, now=NOW)
+        publisher.publish(now=NOW)
 
 
 def test_revocations_and_routes_are_in_every_bundle(stack: MemoryStack) -> None:
@@ -155,7 +155,7 @@ def test_revocations_and_routes_are_in_every_bundle(stack: MemoryStack) -> None:
     stack.revocations.rows = [{"app": "demo", "revoked": "tokens", "not_before": int(NOW) - 5}, key]
     other = {"other-api": (RouteRequirement("*", "/*", Requirement.MONITOR),)}
     stack.apis.rows = dict(other)
-    for bundle in (stack.rotation.run(now=NOW + 3600), stack.rotation.publish(now=NOW + 3601)):
+    for bundle in (stack.rotation.run(now=NOW + 3600), stack.rotation.publisher.publish(now=NOW + 3601)):
         assert bundle.apps == {"demo": AppStatus(int(NOW) - 5, frozenset({"K" * 43}))}
         assert bundle.apis == {**other, AUDIENCE: ROUTES}
 
@@ -163,7 +163,7 @@ def test_revocations_and_routes_are_in_every_bundle(stack: MemoryStack) -> None:
 def test_routes_of_the_table_replace_the_defaults_of_the_own_audience(stack: MemoryStack) -> None:
     """Also an empty list: every route then asks for what the authorizer's default is."""
     stack.apis.rows = {AUDIENCE: ()}
-    assert stack.rotation.publish(now=NOW + 1).apis == {AUDIENCE: ()}
+    assert stack.rotation.publisher.publish(now=NOW + 1).apis == {AUDIENCE: ()}
 
 
 @pytest.mark.parametrize("part", ["apis", "revocations", "root_key", "trust_bundles"])
@@ -171,14 +171,14 @@ def test_publishing_without_a_part_publishes_nothing(stack: MemoryStack, part: s
     """The failure: a bundle without revocations, because their table was throttled for a moment."""
     getattr(stack, part).down = True
     with pytest.raises(Unavailable):
-        stack.rotation.publish(now=NOW + 1)
+        stack.rotation.publisher.publish(now=NOW + 1)
     assert len(stack.trust_bundles.rows) == 1
 
 
 def test_publishing_alone_touches_no_key(stack: MemoryStack) -> None:
     """An operator who blocks a key does not rotate, not even when rotation is due."""
     before = dict(stack.signing_keys.rows)
-    assert stack.rotation.publish(now=DUE).version == 2
+    assert stack.rotation.publisher.publish(now=DUE).version == 2
     assert stack.signing_keys.rows == before
 
 
@@ -186,7 +186,7 @@ def test_publishing_before_there_is_a_key_is_put_off(stack: MemoryStack) -> None
     """A bundle without keys would cut off every app."""
     stack.signing_keys.rows.clear()
     with pytest.raises(Unavailable):
-        stack.rotation.publish(now=NOW + 1)
+        stack.rotation.publisher.publish(now=NOW + 1)
 
 
 def blocked(number: int, at: float) -> dict[str, object]:
@@ -196,7 +196,7 @@ def blocked(number: int, at: float) -> dict[str, object]:
 def test_bundle_with_the_most_keys_is_one_that_authorizers_read(stack: MemoryStack) -> None:
     """Twelve thousand fit, each with the end of its block; of more, those blocked last, whose tokens live longest."""
     stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED + 5)]
-    bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
+    bundle = stack.rotation.publisher.publish(now=NOW + MAX_LISTED)
     (status,) = bundle.apps.values()
     assert len(status.blocked_keys) == MAX_LISTED
     assert f"{MAX_LISTED + 4:043d}" in status.blocked_keys
@@ -213,7 +213,7 @@ def test_bundle_that_no_authorizer_would_read_is_not_published(stack: MemoryStac
     """The failure: one row too many, and every relying party is stuck with what it has."""
     stack.apis.rows = {"huge": tuple(RouteRequirement("GET", "/" + "x" * 1000, Requirement.OFF) for _ in range(1000))}
     with pytest.raises(Unavailable):
-        stack.rotation.publish(now=NOW + 1)
+        stack.rotation.publisher.publish(now=NOW + 1)
     assert len(stack.trust_bundles.rows) == 1
 
 
@@ -222,7 +222,7 @@ def test_routes_make_room_by_leaving_out_the_oldest_blocks(stack: MemoryStack) -
     routes = tuple(RouteRequirement("GET", f"/{number:0100d}", Requirement.PROOF) for number in range(200))
     stack.apis.rows = {f"api-{number}": routes for number in range(10)}
     stack.revocations.rows = [blocked(number, NOW + number) for number in range(MAX_LISTED)]
-    bundle = stack.rotation.publish(now=NOW + MAX_LISTED)
+    bundle = stack.rotation.publisher.publish(now=NOW + MAX_LISTED)
     (status,) = bundle.apps.values()
     assert len(bundle.apis) == 11
     assert len(status.blocked_keys) == MAX_LISTED // 2
@@ -234,7 +234,7 @@ def test_blocks_by_rules_push_no_block_by_a_person_off_the_list(stack: MemorySta
     person = blocked(0, NOW) | {"by": "arn:aws:iam::111122223333:user/anna"}
     rules = [blocked(number, NOW + number) | {"by": "policy 3: hooked"} for number in range(1, MAX_LISTED + 5)]
     stack.revocations.rows = [*rules, person]
-    (status,) = stack.rotation.publish(now=NOW + MAX_LISTED).apps.values()
+    (status,) = stack.rotation.publisher.publish(now=NOW + MAX_LISTED).apps.values()
     assert f"{0:043d}" in status.blocked_keys
     assert len(status.blocked_keys) == MAX_LISTED
 
@@ -242,5 +242,5 @@ def test_blocks_by_rules_push_no_block_by_a_person_off_the_list(stack: MemorySta
 def test_block_is_no_longer_listed_when_every_token_of_the_key_has_expired(stack: MemoryStack) -> None:
     """TTL deletes late: the date is judged in code."""
     stack.revocations.rows = [blocked(1, NOW)]
-    assert stack.rotation.publish(now=NOW + DAY - 1).apps
-    assert not stack.rotation.publish(now=NOW + DAY).apps
+    assert stack.rotation.publisher.publish(now=NOW + DAY - 1).apps
+    assert not stack.rotation.publisher.publish(now=NOW + DAY).apps

@@ -36,7 +36,7 @@ COMPLETE = {
     "TRUST_BUNDLES_TABLE": "trust-bundles",
     "APIS_TABLE": "apis",
     "REVOCATIONS_TABLE": "revocations",
-    "ROTATE_SIGNING_KEY_FUNCTION": "rotate-signing-key",
+    "PUBLISH_BUNDLE_FUNCTION": "publish-bundle",
     "ROOT_KEY_ID": "root",
     "WRAPPING_KEY_ID": "wrapping",
     "TOKEN_ISSUER": "unit",

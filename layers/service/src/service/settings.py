@@ -240,10 +240,10 @@ class AppraiseEvidenceSettings(JudgingSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewTokenSettings(JudgingSettings):
     """``renew_token``. ``signal_memory_seconds`` is how long hostile signals of a refused renewal count against later
-    ones; 0 forgets them at once. ``rotate_signing_key_function`` is invoked when a rule blocked a key."""
+    ones; 0 forgets them at once. ``publish_bundle_function`` is invoked when a rule blocked a key."""
 
     revocations_table: str
-    rotate_signing_key_function: str
+    publish_bundle_function: str
     signal_memory_seconds: int = field(default=_DAY, metadata={_PARSER: _natural})
 
 
@@ -251,7 +251,7 @@ class RenewTokenSettings(JudgingSettings):
 class ReportSignalSettings:
     """``report_signal``. ``root_public_key`` is the one key that trust bundles are verified with; ``external_origin``
     what clients see before the verifier API's own paths, empty for the API's own domain;
-    ``rotate_signing_key_function`` who is invoked when a key was blocked; ``key_rows`` the form in which notes are
+    ``publish_bundle_function`` what is invoked when a key was blocked; ``key_rows`` the form in which notes are
     written."""
 
     stage: str
@@ -263,7 +263,7 @@ class ReportSignalSettings:
     signing_keys_table: str
     trust_bundles_table: str
     wrapping_key_id: str
-    rotate_signing_key_function: str
+    publish_bundle_function: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
     token_header: str = field(default="OAuth-Client-Attestation", metadata={_PARSER: _header})
@@ -303,7 +303,7 @@ class ServePolicySettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministerSettings:
     """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
-    bundles, ``rotate_signing_key_function`` is invoked to make a change known. ``policy_approval`` says whether
+    bundles, ``publish_bundle_function`` is invoked to make a change known. ``policy_approval`` says whether
     publishing a policy needs a second person."""
 
     stage: str
@@ -315,7 +315,7 @@ class AdministerSettings:
     audit_table: str
     policies_table: str
     trust_bundles_table: str
-    rotate_signing_key_function: str
+    publish_bundle_function: str
     root_key_id: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
@@ -323,9 +323,9 @@ class AdministerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RotateSigningKeySettings:
-    """``rotate_signing_key``. ``guarded_api_routes`` are the route requirements of the API ``token_audience``, as long
-    as the apis table has none for it. ``edge_bucket`` gets copies of what is published
+class PublishBundleSettings:
+    """``publish_bundle``: what trust bundles are made of. ``guarded_api_routes`` are the route requirements of the API
+    ``token_audience``, as long as the apis table has none for it. ``edge_bucket`` gets copies of what is published
     (:mod:`service.keys.edge_documents`); empty for none."""
 
     stage: str
@@ -337,15 +337,21 @@ class RotateSigningKeySettings:
     apps_table: str
     policies_table: str
     root_key_id: str
-    wrapping_key_id: str
     token_issuer: str
     token_audience: str
     guarded_api_routes: tuple[RouteRequirement, ...] = field(metadata={_PARSER: _routes})
+    bundle_lifetime_seconds: int = field(default=21_600, metadata=_POSITIVE)
+    edge_bucket: str = field(default="", metadata={_PARSER: str})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateSigningKeySettings(PublishBundleSettings):
+    """``rotate_signing_key``: the same, and what keys are made of."""
+
+    wrapping_key_id: str
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
-    bundle_lifetime_seconds: int = field(default=21_600, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
-    edge_bucket: str = field(default="", metadata={_PARSER: str})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Making a change known: RotateSigningKeyFunction publishes a trust bundle now, and the Admin API says which one."""
+"""Making a change known: PublishBundleFunction publishes a trust bundle now, and the Admin API says which one."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def shown_in_doubt(look: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class InvokedPublication:
-    """:class:`Publication` by invoking RotateSigningKeyFunction, through a boto3 Lambda client."""
+    """:class:`Publication` by invoking PublishBundleFunction, through a boto3 Lambda client."""
 
     client: Any
     function: str

@@ -1,7 +1,7 @@
 """Requesting a publication: many requests at once become one trust bundle.
 
 A process that changed a table that bundles are made of places a marker, and only the one that placed it invokes
-RotateSigningKeyFunction, which removes the marker *before* it reads the tables. So a process that finds one knows that
+PublishBundleFunction, which removes the marker *before* it reads the tables. So a process that finds one knows that
 a publication is still to come that will read what was written before: a hundred blocks in a second are a few bundles,
 and none is left out.
 """
@@ -9,15 +9,17 @@ and none is left out.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from bonafide_tokens.trust_bundle import TrustBundle
 from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws import error_code, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Unavailable
 from service.tables.revocations import PUBLICATION
-from service.telemetry.decisions import count, log_unavailable
+from service.telemetry.decisions import count, log_unavailable, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,7 +31,10 @@ INVOKING_TIMEOUT: Final = 2.0
 """Seconds to wait until Lambda has taken an asynchronous event."""
 
 ASKED: Final = b'{"action": "gather"}'
-"""The event that RotateSigningKeyFunction gets: wait a moment for more, then publish."""
+"""The event that PublishBundleFunction gets: wait a moment for more, then publish."""
+
+GATHERING: Final = 0.5
+"""Seconds that it waits: an outbreak blocks hundreds of keys in them, and one bundle names them all."""
 
 _ALL_APPS: Final = "*"
 _KEPT: Final = 3_600
@@ -85,6 +90,29 @@ class DynamoDBPublishDebounce:
     def remove(self) -> None:
         with unavailable_on_failure("dynamodb:DeleteItem revocations"):
             self.client.delete_item(TableName=self.table, Key=to_item(_PLACE))
+
+
+def published(publish: Callable[[], TrustBundle], debounce: PublishDebounce, *, gathering: bool) -> TrustBundle:
+    """``publish`` a trust bundle, without the marker.
+
+    Raises :class:`~service.errors.Unavailable`. One that was asked for (``gathering``) and could not remove the marker
+    fails after it has published.
+    """
+    # Before the tables are read: who finds no marker asks for another publication, and this one need not know of it.
+    lingering: Unavailable | None = None
+    try:
+        debounce.remove()
+    except Unavailable as error:
+        log_unavailable(error.what)
+        lingering = error
+    bundle = publish()
+    logger().info("trust bundle published", version=bundle.version, kids=sorted(bundle.keys))
+    count("TrustBundlePublished")  # an alarm rings when this stays away
+    if lingering is not None and gathering:
+        # Until it counts as absent, a writer who finds it relies on a publication that read the tables before: so
+        # Lambda shall repeat this one, in a minute.
+        raise lingering
+    return bundle
 
 
 class PublicationRequests(Protocol):

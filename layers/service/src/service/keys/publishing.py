@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bonafide_tokens.routes import RouteRequirement
 from bonafide_tokens.signing import sign_trust_bundle
 from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle
 
+from service.aws import dynamodb, kms
 from service.errors import Unavailable
-from service.keys.kms import RootKey
-from service.tables.revocations import MAX_LISTED, Revocations
-from service.tables.routes import Apis
-from service.tables.signing_keys import Purpose, SigningKeys, newest_first
-from service.tables.trust_bundles import TrustBundles
+from service.keys.kms import KmsRootKey, RootKey
+from service.settings import PublishBundleSettings
+from service.tables.revocations import MAX_LISTED, DynamoDBRevocations, Revocations
+from service.tables.routes import Apis, DynamoDBApis
+from service.tables.signing_keys import DynamoDBSigningKeys, Purpose, SigningKeys, newest_first
+from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
 from service.telemetry.decisions import count, logger
 
 ATTEMPTS: Final = 5
@@ -24,7 +26,10 @@ ATTEMPTS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Publishes trust bundles of one ``issuer``, each good for ``lifetime`` seconds."""
+    """Publishes trust bundles of one ``issuer``, each good for ``lifetime`` seconds.
+
+    ``routes`` are those of APIs, by audience, that the apis table does not have.
+    """
 
     issuer: str
     lifetime: float
@@ -33,18 +38,21 @@ class Publisher:
     apis: Apis
     revocations: Revocations
     root_key: RootKey
+    routes: Mapping[str, tuple[RouteRequirement, ...]] = field(default_factory=dict)
 
-    def publish(self, routes: Mapping[str, tuple[RouteRequirement, ...]], *, now: float) -> TrustBundle:
-        """Publish version + 1: all current token keys, what was revoked, and the routes of every API: those of the
-        apis table, and ``routes`` (by audience) where it has none.
+    def publish(self, *, now: float) -> TrustBundle:
+        """Publish version + 1: all current token keys, what was revoked, and the routes of every API.
 
-        Raises :class:`~service.errors.Unavailable`; a caller then announces nothing.
+        Raises :class:`~service.errors.Unavailable`, also for a stack that has no key yet; a caller then announces
+        nothing.
         """
         for _ in range(ATTEMPTS):
             # The version is read before everything else: a publication in between takes the version, so a bundle
             # can never be newer by number and older by content.
             latest = self.trust_bundles.latest(self.issuer)
             rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
+            if not rows:
+                raise Unavailable("there is no token key to publish yet")
             bundle, text = self._fitting(
                 TrustBundle(
                     issuer=self.issuer,
@@ -53,7 +61,7 @@ class Publisher:
                     expires_at=int(now + self.lifetime),
                     keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
                     apps={},
-                    apis={**routes, **self.apis.all()},
+                    apis={**self.routes, **self.apis.all()},
                 ),
                 now,
             )
@@ -79,3 +87,18 @@ class Publisher:
                 raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
             logger().warning("too many blocked keys for a trust bundle", listed=most)
             count("BlocksNotListed")
+
+
+def wire_publisher(settings: PublishBundleSettings, *, takes_over: bool) -> Publisher:
+    """The publisher of a stack. ``takes_over`` says that it may rewrite rows of an older release
+    (:mod:`service.tables.older_revocations`); else it reads them where they are."""
+    return Publisher(
+        issuer=settings.token_issuer,
+        lifetime=settings.bundle_lifetime_seconds,
+        signing_keys=DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
+        trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
+        apis=DynamoDBApis(dynamodb(), settings.apis_table),
+        revocations=DynamoDBRevocations(dynamodb(), settings.revocations_table, takes_over=takes_over),
+        root_key=KmsRootKey(kms(), settings.root_key_id),
+        routes={settings.token_audience: settings.guarded_api_routes},
+    )

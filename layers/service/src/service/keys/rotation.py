@@ -8,17 +8,15 @@ that stops half-way is finished by the next one. A token key signs only after a 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bonafide_tokens.routes import RouteRequirement
 from bonafide_tokens.signing import public_key_of
 from bonafide_tokens.trust_bundle import TrustBundle
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from service.errors import Unavailable
 from service.keys.kms import WrappingKey
 from service.keys.publishing import Publisher
 from service.tables.signing_keys import Purpose, SigningKeys, StoredKey, newest_first
@@ -37,15 +35,11 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """Rotates a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one.
-
-    ``routes`` are those of APIs that the apis table does not have.
-    """
+    """Rotates a stack's keys. Lifetimes in seconds; ``key_days`` is how long a key is used before the next one."""
 
     signing_keys: SigningKeys
     wrapping: WrappingKey
     publisher: Publisher
-    routes: Mapping[str, tuple[RouteRequirement, ...]]
     token_lifetime: int
     challenge_lifetime: int
     key_days: int
@@ -59,7 +53,7 @@ class Rotation:
         moment = int(now)
         self._keep_sealing_key(moment, rotate)
         self._keep_token_key(moment, rotate)
-        bundle = self.publisher.publish(self.routes, now=now)
+        bundle = self.publisher.publish(now=now)
         self._activate_announced(moment, frozenset(bundle.keys))
         rows = self.signing_keys.all()
         measure_seconds("SigningKeyOverdue", self._overdue(rows, now), stack=stack_name())
@@ -67,15 +61,6 @@ class Rotation:
             if row.retired_at is not None and row.retired_at + KEPT_AFTER_RETIREMENT <= now:
                 self.signing_keys.remove(row.kid)
         return bundle
-
-    def publish(self, *, now: float) -> TrustBundle:
-        """Publish a trust bundle with the keys there are: what an operator changed takes effect, and nothing else.
-
-        Raises :class:`~service.errors.Unavailable`, also for a stack that has no key yet.
-        """
-        if not newest_first(self.signing_keys.all(), Purpose.TOKEN):
-            raise Unavailable("there is no token key to publish yet")
-        return self.publisher.publish(self.routes, now=now)
 
     def _keep_sealing_key(self, now: int, rotate: bool) -> None:
         rows = newest_first(self.signing_keys.all(), Purpose.CHALLENGE)

@@ -94,7 +94,7 @@ def wire_blocking(settings: RenewTokenSettings | ReportSignalSettings) -> dict[s
         "publication": InvokedRequests(
             DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
             functions(INVOKING_TIMEOUT),
-            settings.rotate_signing_key_function,
+            settings.publish_bundle_function,
         ),
         "signal_memory": settings.signal_memory_seconds,
     }

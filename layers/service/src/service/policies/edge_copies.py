@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from service.aws import dynamodb, s3
 from service.keys.edge_documents import EdgeDocuments
-from service.policies.store import PolicyHeads
-from service.tables.apps import AppNames
-from service.tables.trust_bundles import TrustBundles
+from service.policies.store import DynamoDBPolicies, PolicyHeads
+from service.settings import PublishBundleSettings
+from service.tables.apps import AppNames, DynamoDBApps
+from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
 
 CLIENT_POLICIES: Final = "v1/client-policies"
 
@@ -23,6 +25,12 @@ class EdgeCopies:
     trust_bundles: TrustBundles
     apps: AppNames
     policies: PolicyHeads
+
+    def copy(self, *, in_a_hurry: bool = False) -> None:
+        """Copy what was published. A publication in a hurry is about blocked keys, which no client policy names."""
+        self.copy_bundle()
+        if not in_a_hurry:
+            self.copy_client_policies()
 
     def copy_bundle(self) -> None:
         """Copy the latest trust bundle: after each publication, or those who ask at the edge go by the one before."""
@@ -40,3 +48,16 @@ class EdgeCopies:
             stored = self.policies.find(app, version) if version else None
             if stored is not None and stored.has_client:
                 self.edge.put_version(f"{CLIENT_POLICIES}/{app}", stored.client_jws, version)
+
+
+def wire_edge(settings: PublishBundleSettings) -> EdgeCopies | None:
+    """What copies to the edge; ``None`` for a stack without one."""
+    if not settings.edge_bucket:
+        return None
+    return EdgeCopies(
+        edge=EdgeDocuments(s3(), settings.edge_bucket),
+        issuer=settings.token_issuer,
+        trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
+        apps=DynamoDBApps(dynamodb(), settings.apps_table),
+        policies=DynamoDBPolicies(dynamodb(), settings.policies_table),
+    )

@@ -73,6 +73,27 @@ class OlderRevocations:
             self._put({**_MARK, "since": since, "start": start, "done": done or None})
         return found
 
+    def read(self, now: float, not_befores: Mapping[str, int]) -> tuple[dict[str, int], list[Mapping[str, Any]]]:
+        """The same without a write, for a process that may make none: the times before which apps' tokens are refused,
+        and live rows of the older form that name a key. Raises :class:`~service.errors.Unavailable`."""
+        found, keys = dict(not_befores), list[Mapping[str, Any]]()
+        if self._mark().get("done"):
+            return found, keys
+        ends_at, start = self.monotonic() + PATIENCE, None
+        while True:
+            page = self._page(start)
+            for row in map(from_item, page["Items"]):
+                if row["revoked"] == TOKENS:
+                    found[row["app"]] = max(row["not_before"], found.get(row["app"], 0))
+                elif row["revoked"].startswith(KEY) and row["expires_at"] > now:
+                    keys.append(row)
+            start = from_item(page["LastEvaluatedKey"]) if "LastEvaluatedKey" in page else None
+            if start is None:
+                return found, keys
+            if self.monotonic() >= ends_at:
+                logger().warning("rows of an older release are left to take over")
+                return found, keys
+
     def _mark(self) -> dict[str, Any]:
         return get_row(self.client, self.table, _MARK, called="revocations") or {}
 

@@ -44,17 +44,24 @@ class Revocations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBRevocations:
-    """:class:`Revocations` in DynamoDB. ``bonafide device-key block`` and ``bonafide token revoke`` write the rows."""
+    """:class:`Revocations` in DynamoDB. ``bonafide device-key block`` and ``bonafide token revoke`` write the rows.
+
+    With ``takes_over``, rows of an older release are rewritten; else they are read where they are.
+    """
 
     client: DynamoDBClient
     table: str
+    takes_over: bool = True
 
     def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
         try:
-            moments = OlderRevocations(self.client, self.table).take_over(now, self._not_befores())
-            rows: list[Mapping[str, Any]] = [
-                {"app": app, "revoked": TOKENS, "not_before": moment} for app, moment in moments.items()
-            ]
+            older = OlderRevocations(self.client, self.table)
+            rows: list[Mapping[str, Any]] = []
+            if self.takes_over:
+                moments = older.take_over(now, self._not_befores())
+            else:
+                moments, rows = older.read(now, self._not_befores())
+            rows += [{"app": app, "revoked": TOKENS, "not_before": moment} for app, moment in moments.items()]
             rows += BlockedKeys(self.client, self.table).newest(now, most)
             return statuses_of(rows, now, most=most)
         except (KeyError, TypeError, ValueError) as error:

@@ -1,0 +1,61 @@
+"""Publishes the trust bundle: what operators changed and what rules blocked reaches relying parties now.
+
+Invoked by the Admin API (``{"action": "publish"}``), which waits for the answer, and by functions that blocked a key
+(``{"action": "gather"}``), which waits a moment for others who want the same. It makes, opens and retires no key, and
+changes no row that a bundle is made of: those who may invoke it can bring about nothing but the next bundle.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from service.aws import dynamodb
+from service.deadline import time_of_invocation, within
+from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, PublishDebounce, published
+from service.keys.publishing import Publisher, wire_publisher
+from service.policies.edge_copies import EdgeCopies, wire_edge
+from service.settings import PublishBundleSettings, read_settings
+
+
+class PublicationRequest(BaseModel):
+    """``publish`` at once, or ``gather`` requests of half a second first."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    action: Literal["publish", "gather"]
+
+
+def publish_bundle(
+    *, gathering: bool, publisher: Publisher, debounce: PublishDebounce, now: float
+) -> dict[str, object]:
+    """Publish the next bundle: its version, and the keys that it names. Raises :class:`~service.errors.Unavailable`."""
+    bundle = published(lambda: publisher.publish(now=now), debounce, gathering=gathering)
+    return {"BundleVersion": bundle.version, "Kids": sorted(bundle.keys)}
+
+
+def wire(env: Mapping[str, str]) -> tuple[Publisher, PublishDebounce, EdgeCopies | None]:
+    """The collaborators, from the environment."""
+    settings = read_settings(PublishBundleSettings, env)
+    return (
+        wire_publisher(settings, takes_over=False),
+        DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
+        wire_edge(settings),
+    )
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
+    """Lambda's entry."""
+    request = PublicationRequest.model_validate(event)
+    with within(time_of_invocation(context)):
+        publisher, debounce, edge = wire(os.environ)
+        gathering = request.action == "gather"
+        if gathering:
+            time.sleep(GATHERING)
+        done = publish_bundle(gathering=gathering, publisher=publisher, debounce=debounce, now=time.time())
+        if edge is not None:
+            edge.copy(in_a_hurry=gathering)  # Lambda or the operator repeats it: the edge must not lag behind a block
+        return done

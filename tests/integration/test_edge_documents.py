@@ -186,9 +186,15 @@ def test_names_are_those_of_all_apps(moto: AwsWorld) -> None:
     assert moto.apps.names() == names  # type: ignore[attr-defined]
 
 
-def with_edge(world: AwsWorld, function: Load, monkeypatch: pytest.MonkeyPatch, bucket: str) -> Any:
-    """rotate_signing_key's handler, in a stack with an edge."""
-    module = function(world, "rotate_signing_key")
+def with_edge(
+    world: AwsWorld,
+    function: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    bucket: str,
+    name: str = "rotate_signing_key",
+) -> Any:
+    """A publishing function's handler, in a stack with an edge."""
+    module = function(world, name)
     monkeypatch.setenv("EDGE_BUCKET", bucket)
     return module.handler
 
@@ -197,8 +203,9 @@ def test_publication_writes_the_edge(
     moto: AwsWorld, client: Any, function: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hourly run, an operator's, and that of functions which blocked a key."""
-    handler = with_edge(moto, function, monkeypatch, BUCKET)
-    for number, action in enumerate(("tick", "publish", "gather"), 1):
+    asked = (("rotate_signing_key", "tick"), ("publish_bundle", "publish"), ("publish_bundle", "gather"))
+    for number, (name, action) in enumerate(asked, 1):
+        handler = with_edge(moto, function, monkeypatch, BUCKET, name)
         assert handler({"action": action}, None)["BundleVersion"] == number
         latest = moto.trust_bundles.latest(ISSUER)
         assert latest is not None
@@ -206,14 +213,17 @@ def test_publication_writes_the_edge(
         assert found(client, JWKS)[0] == latest.jwks
 
 
-@pytest.mark.parametrize("action", ["tick", "publish", "gather"])
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [("rotate_signing_key", "tick"), ("publish_bundle", "publish"), ("publish_bundle", "gather")],
+)
 def test_publication_that_misses_the_edge_fails(
-    moto: AwsWorld, client: Any, function: Load, monkeypatch: pytest.MonkeyPatch, action: str
+    moto: AwsWorld, client: Any, function: Load, monkeypatch: pytest.MonkeyPatch, name: str, action: str
 ) -> None:
     """So that Lambda repeats it, and an operator is told: a block does not hold where the edge is asked."""
     with_edge(moto, function, monkeypatch, BUCKET)({"action": "tick"}, None)
     with pytest.raises(Unavailable, match="of the edge"):
-        with_edge(moto, function, monkeypatch, "no-such-bucket")({"action": action}, None)
+        with_edge(moto, function, monkeypatch, "no-such-bucket", name)({"action": action}, None)
 
 
 def test_deployment_does_not_fail_for_the_edge(
@@ -245,5 +255,5 @@ def test_deployment_does_not_fail_for_the_edge(
 
 def test_stack_without_an_edge_needs_no_s3(moto: AwsWorld, function: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     module = function(moto, "rotate_signing_key")
-    monkeypatch.setattr(module, "s3", lambda: pytest.fail("S3 was asked"))
+    monkeypatch.setattr("service.policies.edge_copies.s3", lambda: pytest.fail("S3 was asked"))
     assert isinstance(module.handler({"action": "tick"}, None), dict)

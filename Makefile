@@ -105,7 +105,8 @@ types: setup ## Static types, strict
 	@$(BIN)/mypy $(TYPED)
 
 template: setup ## Template checks: cfn-lint and sam validate
-	@.venv-sam/bin/cfn-lint $(TEMPLATES)
+	@.venv-sam/bin/cfn-lint $(filter-out stacks/edge.yaml,$(TEMPLATES))
+	@.venv-sam/bin/cfn-lint --regions us-east-1 -- stacks/edge.yaml
 	@for template in $(TEMPLATES); do $(SAM) validate --lint --region eu-central-1 --template $$template > /dev/null || exit 1; done
 
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
@@ -157,7 +158,7 @@ sbom: python $(DOCS_STAMP) ## Write what each environment consists of, as Cyclon
 			|| { cat .local/logs/sbom.log >&2; exit 1; }; echo "dist/sbom/$$name.cdx.json"; done
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
-.PHONY: build deploy deploy-local deploy-stages clean
+.PHONY: build deploy deploy-edge deploy-local deploy-stages clean
 build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
 	@mkdir -p .local/logs
 	@$(SAM) build --parallel --region eu-central-1 --build-dir .aws-sam/$(ARCHITECTURE) \
@@ -170,6 +171,9 @@ deploy: setup ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), wit
 	@$(DEPLOY) --only-check
 	@$(MAKE) --no-print-directory build ARCHITECTURE="$(ARCHITECTURE)"
 	@$(DEPLOY)
+
+deploy-edge: setup ## CloudFront and WAF in front of a deployed STAGE (docs/edge.md); CLOSE=yes, OPEN=yes: direct calls; ROTATE=yes
+	@$(BIN)/python -m devkit.stack.deploy_edge "$(STAGE)" $(if $(CLOSE),--close) $(if $(OPEN),--open) $(if $(ROTATE),--rotate)
 
 deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a smoke test through its API Gateway
 	@$(BIN)/python -m devkit.stack.deploy

@@ -25,9 +25,10 @@ from service.evidence_set import EvidenceSet
 from service.keys.key_ring import KeyRing
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
+from service.policies.app_states import AppStates
 from service.redemption import Redemption
 from service.settings import AppraiseEvidenceSettings, read_settings
-from service.tables.apps import Apps, RegisteredApp
+from service.tables.apps import RegisteredApp
 from service.tables.attested_keys import AttestedKeys, EnrolledKey, Enrolment
 from service.tables.device_bound import DeviceBound
 from service.tables.known_builds import Builds
@@ -58,7 +59,7 @@ class AttestationCall(RequestModel):
 def enrol(
     call: AttestationCall,
     *,
-    apps: Apps,
+    states: AppStates,
     builds: Builds,
     key_ring: KeyRing,
     attested_keys: AttestedKeys,
@@ -94,12 +95,12 @@ def enrol(
     except RejectedEvidence as refused:
         if refused.reason is Reason.CHALLENGE_EXPIRED:  # and its seal holds
             _note_caller(record, request.app, evidence, client_data)
-            _require_not_enrolled(
-                evidence, client_data.digest, apps.find(request.app), attested_keys, endorsements, now
-            )
+            app = states.of_app(request.app, now).registered
+            _require_not_enrolled(evidence, client_data.digest, app, attested_keys, endorsements, now)
         raise
     _note_caller(record, request.app, evidence, client_data)
-    app = apps.find(request.app)
+    state = states.of_app(request.app, now)
+    app = state.registered
     if app is None:
         raise Rejected(ServiceReason.APP_UNKNOWN, "no such app is registered")
 
@@ -115,7 +116,7 @@ def enrol(
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
     record.note_build(build)
 
-    active = policies.for_key(app.app, claims.key_id, now)
+    active = policies.of_head(state.head, claims.key_id)
     context = AppraisalContext(
         claims=claims,
         client_data=client_data,
@@ -129,7 +130,7 @@ def enrol(
     if not result.accepted:
         raise Contraindicated(result)
 
-    ready = token_issuer.ready(now, tokens_from=active.tokens_from)
+    ready = token_issuer.ready(min(now, state.as_of), tokens_from=active.tokens_from)
     moment = int(now)
     stored = redemption.enrol(
         challenge,

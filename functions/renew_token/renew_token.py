@@ -32,10 +32,10 @@ from service.keys.publish_debounce import (
 from service.keys.rule_blocks import block_best_effort, wire_blocking
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
+from service.policies.app_states import AppStates
 from service.redemption import Redemption
 from service.settings import RenewTokenSettings, read_settings
 from service.signal_history import note_best_effort
-from service.tables.apps import Apps
 from service.tables.attested_keys import AttestedKeys
 from service.tables.blocking import Blocking
 from service.tables.known_builds import Builds
@@ -58,7 +58,7 @@ class RenewalRequest(RequestModel):
 def renew(
     request: RenewalRequest,
     *,
-    apps: Apps,
+    states: AppStates,
     builds: Builds,
     attested_keys: AttestedKeys,
     key_ring: KeyRing,
@@ -91,13 +91,15 @@ def renew(
     )
     record.key_id = request.key_id
     record.note_client_data(client_data)
-    key = attested_keys.find(request.key_id)
+    found = states.of_key(request.key_id, challenge.app_tag, now)
+    key = found.key
     if key is None:
         raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
     record.app, record.platform = key.app, key.claims.platform.value
     challenge.require_app(key.app)
     key = key.require_usable(now).recalled()
-    app = apps.find(key.app)
+    state = found.state_of(key.app, now)
+    app = state.registered
     if app is None:
         raise Rejected(ServiceReason.APP_UNKNOWN, "the key's app is no longer registered")
 
@@ -125,7 +127,7 @@ def renew(
     record.note_build(build)
     judged = client_data if key.noted is None else key.noted.reminded(client_data, now=now, memory=signal_memory)
 
-    active = policies.for_key(app.app, claims.key_id, now)
+    active = policies.of_head(state.head, claims.key_id)
     context = AppraisalContext(
         claims=claims,
         client_data=judged,
@@ -161,7 +163,7 @@ def renew(
         )
         raise Contraindicated(result)
 
-    ready = token_issuer.ready(now, tokens_from=active.tokens_from)
+    ready = token_issuer.ready(min(now, state.as_of), tokens_from=active.tokens_from)
     moment = int(now)
     redemption.renew(
         challenge,

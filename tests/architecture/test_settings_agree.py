@@ -243,8 +243,8 @@ KIDS = {
 }
 CALLS = {
     "issue_challenge": {"dynamodb:Scan", "kms:Decrypt"},
-    "appraise_evidence": JUDGING,
-    "renew_token": JUDGING | BLOCKING,
+    "appraise_evidence": JUDGING | {"dynamodb:BatchGetItem"},
+    "renew_token": JUDGING | {"dynamodb:BatchGetItem"} | BLOCKING,
     "report_signal": JUDGING | BLOCKING,
     "refresh_endorsements": {"dynamodb:GetItem", "dynamodb:PutItem"},
     "replay_decisions": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},

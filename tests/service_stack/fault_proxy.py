@@ -146,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
             if "TransactItems" in members:
                 parts = [next(iter(part.values()))["TableName"] for part in members["TransactItems"]]
                 return f"dynamodb {operation} {'+'.join(part.removeprefix(self.owner.stack + '-') for part in parts)}"
+            if "RequestItems" in members:
+                tables = sorted(table.removeprefix(self.owner.stack + "-") for table in members["RequestItems"])
+                return f"dynamodb {operation} {'+'.join(tables)}"
             return f"dynamodb {operation} {members['TableName'].removeprefix(self.owner.stack + '-')}"
         if self.path.startswith("/2015-03-31/functions/"):
             return f"lambda Invoke {self.path.split('/')[3]}"

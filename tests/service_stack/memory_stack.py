@@ -33,6 +33,7 @@ from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
+from service.policies.app_states import AppStates
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.publish import PolicyPublishing
 from service.tables.apps import RegisteredApp
@@ -68,7 +69,7 @@ from tests.service_stack.fakes import (
     SoftwareRootKey,
     SoftwareWrappingKey,
 )
-from tests.service_stack.policy_fakes import MemoryPolicies
+from tests.service_stack.policy_fakes import MemoryPolicies, MemoryStateReader
 from tests.service_stack.vendor_fakes import (
     MemoryAppSecrets,
     MemoryPlayRequests,
@@ -120,7 +121,8 @@ class MemoryStack:
     """A stack whose first keys exist and where :data:`APP` is registered, on every platform. ``now`` is its clock.
 
     Google's status list was fetched at the start; how old it may be, how much is asked of Google, and what happens when
-    it cannot be asked, are as the template's defaults unless a test says otherwise and restarts.
+    it cannot be asked, are as the template's defaults unless a test says otherwise and restarts. Apps are remembered
+    for ``remembered`` seconds under load: not at all, as most tests are under load and their clock stands still.
     """
 
     now: float = NOW
@@ -148,6 +150,7 @@ class MemoryStack:
     play_enrolment_reserve: int = 5_000
     on_play_unavailable: OnPlayUnavailable = OnPlayUnavailable.REFUSE
     signal_memory: int = 86_400
+    remembered: float = 0.0
 
     def __post_init__(self) -> None:
         self.redemption = MemoryRedemption(attested_keys=self.attested_keys)
@@ -274,7 +277,9 @@ class MemoryStack:
         )
         return Wiring(
             collaborators={
-                "apps": self.apps,
+                "states": AppStates(
+                    MemoryStateReader(self.attested_keys, self.apps, self.policies), remembered=self.remembered
+                ),
                 "builds": self.builds,
                 "key_ring": key_ring,
                 "redemption": self.redemption,
@@ -313,6 +318,7 @@ class MemoryStack:
             issuer=ISSUER,
             approval=approval,
             clock=lambda: self.now,
+            sleep=self.pass_by,
         )
 
     def publish_client_policy(self, client: str = '{"format": 1}', *, rollout: int = 100, app: str = APP) -> int:

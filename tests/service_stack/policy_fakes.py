@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, replace
 
+from service.policies.app_states import AppRows, KeyAndApp
 from service.policies.store import FACTS, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
 from service.tables.audit import AuditEntry
 from service.tables.revocations import TOKENS
 
-from tests.service_stack.fakes import MemoryRevocations, Switch
+from tests.service_stack.fakes import MemoryApps, MemoryAttestedKeys, MemoryRevocations, Switch
 
 
 @dataclass
@@ -97,3 +98,19 @@ class MemoryPolicies(Switch):
         """The app's not-before."""
         rows = [row for row in self.revocations.rows if (row["app"], row["revoked"]) == (app, TOKENS)]
         return int(str(rows[0]["not_before"])) if rows else None
+
+
+@dataclass
+class MemoryStateReader:
+    """:class:`service.policies.app_states.StateReader` over the fakes of the three tables."""
+
+    attested_keys: MemoryAttestedKeys
+    apps: MemoryApps
+    policies: MemoryPolicies
+
+    def app(self, app: str) -> AppRows:
+        return AppRows(self.apps.find(app), self.policies.head(app))
+
+    def key(self, key_id: str, app: str | None) -> KeyAndApp:
+        key = self.attested_keys.find(key_id)
+        return KeyAndApp(key, None if key is None or app is None else self.app(app))

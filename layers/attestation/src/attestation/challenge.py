@@ -34,7 +34,7 @@ class OpenedChallenge:
 
     def require_app(self, app: str) -> None:
         """Raise :class:`RejectedEvidence` (``challenge-other-app``) unless the challenge was issued for ``app``."""
-        if not hmac.compare_digest(self.app_tag, _tag(app)):
+        if not hmac.compare_digest(self.app_tag, app_tag(app)):
             raise RejectedEvidence(Reason.CHALLENGE_OTHER_APP, "the challenge was issued for another app")
 
 
@@ -42,7 +42,7 @@ def issue_challenge(*, app: str, key: bytes, random: bytes, now: float) -> str:
     """Seal a challenge for ``app``. ``random`` must be 16 fresh bytes from the system's generator."""
     if len(random) != 16:
         raise ValueError("a challenge takes 16 random bytes")
-    sealed = _VERSION + int(now).to_bytes(5) + _tag(app) + random
+    sealed = _VERSION + int(now).to_bytes(5) + app_tag(app) + random
     return b64url_encode(sealed + _mac(key, sealed))
 
 
@@ -83,7 +83,8 @@ def open_any_challenge(challenge: str, *, keys: tuple[bytes, ...], lifetime: flo
     return OpenedChallenge(nonce=b64url_encode(sealed[16:]), expires_at=issued_at + lifetime, app_tag=sealed[6:16])
 
 
-def _tag(app: str) -> bytes:
+def app_tag(app: str) -> bytes:
+    """What stands for ``app`` in its challenges: 10 bytes."""
     return sha256(app.encode("utf-8")).digest()[:10]
 
 

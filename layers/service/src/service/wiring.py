@@ -9,6 +9,7 @@ from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
+from service.policies.app_states import AppStates, DynamoDBStateReader
 from service.policies.store import DynamoDBPolicies
 from service.redemption import DynamoDBRedemption
 from service.settings import JudgingSettings
@@ -30,8 +31,11 @@ def judging(settings: JudgingSettings, key_ring: KeyRing, device_bound: DeviceBo
     """What enrolments and renewals have in common. Raises :class:`~service.settings.SettingsError`."""
     attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows)
     nonces = DynamoDBNonces(dynamodb(), settings.nonces_table)
+    policies = DynamoDBPolicies(dynamodb(), settings.policies_table)
     return {
-        "apps": DynamoDBApps(dynamodb(), settings.apps_table),
+        "states": AppStates(
+            DynamoDBStateReader(dynamodb(), attested_keys, DynamoDBApps(dynamodb(), settings.apps_table), policies)
+        ),
         "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
         "key_ring": key_ring,
         "attested_keys": attested_keys,
@@ -45,7 +49,7 @@ def judging(settings: JudgingSettings, key_ring: KeyRing, device_bound: DeviceBo
         ),
         "endorsements": vendor_endorsements(settings),
         "play": play_integrity(settings),
-        "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+        "policies": ActivePolicies(policies),
         "challenge_lifetime": settings.challenge_lifetime_seconds,
         "key_idle": settings.key_idle_days * 86_400,
     }

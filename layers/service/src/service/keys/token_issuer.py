@@ -42,11 +42,11 @@ class TokenIssuer:
 
         Raises :class:`~service.errors.Unavailable`: then nothing was consumed.
 
-        ``now`` must have been read *before* the policy that judged: a token by an old policy is then older than the
-        not-before that came with the new one, however long verifying took (:mod:`service.policies.publish`). And one
-        by the new policy is dated ``tokens_from``, the same not-before, at the earliest, or its holder would have to
-        renew again. In the second in which a policy took effect that time is still ahead: it is waited for, as no token
-        is dated into the future.
+        ``now`` must have been read *before* the head of the policy that judged: a token by an old policy is then older
+        than the not-before that came with the new one, however long verifying took, or the head was remembered
+        (:mod:`service.policies.publish`). And one by the new policy is dated ``tokens_from``, the same not-before, at
+        the earliest, or its holder would have to renew again. In the second in which a policy took effect that time is
+        still ahead: it is waited for, as no token is dated into the future.
         """
         early = tokens_from - self.clock() if tokens_from > now else 0.0
         if early > MOST_WAITED:

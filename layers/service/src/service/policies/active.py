@@ -15,7 +15,7 @@ from attestation.appraisal.policy import AppraisalContext, AppraisalPolicy
 from attestation.appraisal.result import AttestationResult
 
 from service.errors import Unavailable
-from service.policies.store import PolicyHeads
+from service.policies.store import PolicyHead, PolicyHeads
 from service.telemetry.decisions import DecisionRecord, count
 
 MOST_COMPILED: Final = 64
@@ -50,7 +50,7 @@ class ActivePolicy:
 class ActivePolicies:
     """Compiled policies over the table. Safe to share between threads.
 
-    The head is read at every call, so that a renewal is judged by the policy active now; a version never changes and is
+    Which version is active is said by the head, which is read at every call or given; a version never changes and is
     read and compiled once. Nothing is judged by anything weaker: what cannot be read or compiled is ``Unavailable``.
     """
 
@@ -68,8 +68,11 @@ class ActivePolicies:
     def for_key(self, app: str, key_id: str, now: float) -> ActivePolicy:
         """The policy that judges ``key_id`` at ``now``. Raises :class:`~service.errors.Unavailable`."""
         del now  # the head says what holds at this moment; nothing in it expires
-        head = self.policies.head(app)
-        version = head.active_for(key_id)
+        return self.of_head(self.policies.head(app), key_id)
+
+    def of_head(self, head: PolicyHead, key_id: str) -> ActivePolicy:
+        """The policy that judges ``key_id`` by a head that was read. Raises :class:`~service.errors.Unavailable`."""
+        app, version = head.app, head.active_for(key_id)
         if version == 0:
             return ActivePolicy(
                 version=0, appraisal=self.default(), client_policy_version=0, tokens_from=head.tokens_from

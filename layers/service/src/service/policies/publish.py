@@ -18,6 +18,7 @@ from service.errors import Unavailable
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import RootKey
 from service.person import may_be_one_person, may_propose_and_approve
+from service.policies.app_states import REMEMBERED
 from service.policies.documents import (
     Documents,
     PolicyConflict,
@@ -74,6 +75,7 @@ class PolicyPublishing:
     issuer: str
     approval: PolicyApproval = PolicyApproval.OFF
     clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def publish(
         self,
@@ -340,7 +342,8 @@ class PolicyPublishing:
         the earliest (:mod:`service.keys.token_issuer`). So it is enough that ``not_before`` lies after the moment at
         which the head moved. Hence the clock is read as late as possible, the move is given some time, and when it took
         longer the times are put off. All of that allows for more than our clocks may differ: the renewal's is another
-        one.
+        one. A process under load goes by the old head, with dates from before, for ``REMEMBERED`` seconds more. Relying
+        parties hear of the change after that: an app that they refuse must not renew by the old head.
         """
         for _ in range(_ATTEMPTS):
             head = self.policies.head(app)
@@ -355,6 +358,8 @@ class PolicyPublishing:
             if not_before is not None and after + CLOCKS_AGREE >= not_before:
                 not_before = int(after + COMMIT_ALLOWANCE) + 1
                 self.policies.put_off(moved, not_before, who=who)
+            if not_before is not None:
+                self.sleep(max(0.0, after + REMEMBERED + CLOCKS_AGREE - self.clock()))
             return replace(change, not_before=not_before)
         raise Unavailable(f"the policy of {app} is being changed all the time")
 

@@ -216,7 +216,10 @@ class DynamoDBPolicies:
     sleep: Callable[[float], None] = time.sleep
 
     def head(self, app: str) -> PolicyHead:
-        row = self._get(app, HEAD)
+        return self.read_head(app, self._get(app, HEAD))
+
+    def read_head(self, app: str, row: Mapping[str, Any] | None) -> PolicyHead:
+        """The head in its row, if there is one. Raises :class:`~service.errors.Unavailable`."""
         if row is None:
             return PolicyHead(app=app)
         with _readable():

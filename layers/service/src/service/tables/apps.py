@@ -56,7 +56,10 @@ class DynamoDBApps:
     table: str
 
     def find(self, app: str) -> RegisteredApp | None:
-        row = get_row(self.client, self.table, {"app": app}, called="apps", consistent=False)
+        return self.read(get_row(self.client, self.table, {"app": app}, called="apps", consistent=False))
+
+    def read(self, row: Mapping[str, Any] | None) -> RegisteredApp | None:
+        """The app in a row of the table. Raises :class:`~service.errors.Unavailable` for one that is damaged."""
         return None if row is None else _app_of(row)
 
     def names(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from attestation.claims import Claims
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.errors import BonafideError
 
-from service.aws import from_item, to_item, unavailable_on_failure, write_conditionally
+from service.aws import from_item, get_row, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected, Unreadable
 from service.fallback_modes import KeyRows
@@ -128,30 +128,25 @@ class DynamoDBAttestedKeys:
     def find(self, key_id: str) -> EnrolledKey | None:
         return self.read(self._get(key_id))
 
-    def read(self, item: Mapping[str, Any] | None) -> EnrolledKey | None:
+    def read(self, row: Mapping[str, Any] | None) -> EnrolledKey | None:
         """The key in a row of the table, whichever release wrote it. Raises :class:`~service.errors.Unavailable`, also
         for a row that is damaged."""
-        if item is None:
+        if row is None:
             return None
-        row = from_item(item)
         try:
             claims = unpack(row["claims"])
-            if "public_key" not in row | claims:
-                kept = self._get(PUBLIC_KEY_OF + row["key_id"])
-                if kept is None:
+            if "public_key" not in claims:  # it has an attribute, or a row, of its own
+                own = row if "public_key" in row else self._get(PUBLIC_KEY_OF + row["key_id"])
+                if own is None:
                     return None
-                row["public_key"] = kept["public_key"]["B"]
-            if "public_key" not in claims:
-                claims["public_key"] = row["public_key"].hex()
+                claims["public_key"] = own["public_key"].hex()
             return _key_of(row, Claims.of_stored_key(claims))
         except (KeyError, TypeError, ValueError) as error:
             raise Unreadable("a row of attested_keys cannot be read") from error
 
-    def _get(self, key_id: str) -> Mapping[str, Any] | None:
+    def _get(self, key_id: str) -> dict[str, Any] | None:
         # Consistent: a renewal right after enrolment must find the key, and the newest counter refuses a replay early.
-        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
-            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key_id}}, ConsistentRead=True)
-        return answer.get("Item")
+        return get_row(self.client, self.table, {"key_id": key_id}, called="attested_keys")
 
     def note(self, key: EnrolledKey, noted: SignalHistory) -> bool:
         unchanged = "attribute_not_exists(#noted)" if key.noted is None else "#noted.#revision = :read"
@@ -243,7 +238,9 @@ class DynamoDBAttestedKeys:
 
     def find_row(self, key: EnrolledKey) -> Mapping[str, Any] | None:
         """The row of ``key`` as DynamoDB has it, if there is one that has not expired."""
-        found = self._get(key.key_id)
+        with unavailable_on_failure("dynamodb:GetItem attested_keys"):
+            answer = self.client.get_item(TableName=self.table, Key={"key_id": {"S": key.key_id}}, ConsistentRead=True)
+        found = answer.get("Item")
         return found if found and int(found["expires_at"]["N"]) > key.enrolled_at else None
 
     def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:

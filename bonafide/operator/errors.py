@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bonafide_tokens.errors import BonafideError
-from service.admin.registration import RegistrationRefused
+from service.errors import ChangeRefused
 
 from bonafide.operator.layout import LocalStackError
 
@@ -16,7 +16,7 @@ class WrongUsage(OperatorError):
     """Options that do not go together. The message is one sentence."""
 
 
-_SENTENCES = (OperatorError, RegistrationRefused, LocalStackError, BonafideError)
+_SENTENCES = (OperatorError, ChangeRefused, LocalStackError, BonafideError)
 
 
 def sentence_of(error: Exception) -> str | None:

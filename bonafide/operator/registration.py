@@ -12,7 +12,6 @@ from service.admin.registration import (
     PLATFORMS,
     UNKNOWN_BUILDS,
     Registration,
-    RegistrationRefused,
     Registrations,
     digest_text,
 )
@@ -27,7 +26,6 @@ __all__ = [
     "UNKNOWN_BUILDS",
     "RegisteredApps",
     "Registration",
-    "RegistrationRefused",
     "Registrations",
     "digest_text",
 ]

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 from bonafide_tokens.errors import BonafideError, Reason
-from service.errors import Unavailable
+from service.errors import NotKnown, Unavailable
 from service.tables.attested_keys import EnrolledKey
-from service.tables.blocking import DynamoDBBlocking, KeyNotKnown
+from service.tables.blocking import DynamoDBBlocking
 from service.tables.revocations import LONGEST_TOKEN_LIFE, DynamoDBRevocations
 
 from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
@@ -118,7 +118,7 @@ def test_key_that_is_gone_and_tables_that_are_down_are_told_apart(
     ministack: AwsWorld, blocking: DynamoDBBlocking, key: EnrolledKey, now: int
 ) -> None:
     """One is an answer, the other asks for another try."""
-    with pytest.raises(KeyNotKnown):
+    with pytest.raises(NotKnown):
         by_rule(blocking, replace(key, key_id="K" * 43), now)
     down = answering(500, "InternalServerError")
     with injected(ministack.dynamodb, "TransactWriteItems", down), pytest.raises(Unavailable):

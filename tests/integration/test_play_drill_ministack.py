@@ -13,12 +13,13 @@ import pytest
 from bonafide_tokens.jose import b64url_decode
 from botocore.exceptions import ClientError
 from service.edge.gateway import Handler
+from service.errors import ChangeRefused
 from service.keys.kms import KmsWrappingKey
 from service.vendors.status_lists import StoredStatusList, packed
 
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.play_secrets import PlaySecretsOfApps
-from bonafide.operator.registration import Registration, RegistrationRefused, Registrations
+from bonafide.operator.registration import Registration, Registrations
 from devkit.devices.android.device import SoftwareAndroid
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.key_store_installation import AndroidInstallation, Play
@@ -184,5 +185,5 @@ def test_keys_that_are_none_are_refused_before_anything_is_stored(
 
 def test_app_must_be_registered(secrets: PlaySecretsOfApps) -> None:
     """A typing error in its name does not hide a secret in the table."""
-    with pytest.raises(RegistrationRefused, match="No app called demmo"):
+    with pytest.raises(ChangeRefused, match="No app called demmo"):
         secrets.add_keys("demmo", **GOOGLE.response_keys(PACKAGE).console_texts)

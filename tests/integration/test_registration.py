@@ -10,9 +10,10 @@ import boto3
 import pytest
 from attestation.reference_values import Environment
 from moto import mock_aws
+from service.errors import ChangeRefused
 from service.tables.apps import DynamoDBApps
 
-from bonafide.operator.registration import Registration, RegistrationRefused, Registrations
+from bonafide.operator.registration import Registration, Registrations
 
 TABLE = "apps"
 APP_ID = "TEAMID1234.org.example.demo"
@@ -72,7 +73,7 @@ def test_play_dial_is_read_by_the_service(dynamodb: Any) -> None:
         assert app is not None
         assert app.reference_values.android is not None
         assert app.reference_values.android.play_expected is registration.play_expected
-    with pytest.raises(RegistrationRefused, match="--play-expected"):
+    with pytest.raises(ChangeRefused, match="--play-expected"):
         registrations.put(Registration(app="other", apple_app_ids=(APP_ID,), play_expected=True))
 
 
@@ -99,7 +100,7 @@ def test_list_is_sorted_and_complete(dynamodb: Any) -> None:
 
 def test_app_that_is_not_registered_is_one_sentence(dynamodb: Any) -> None:
     """`bonafide app show` of a typing error."""
-    with pytest.raises(RegistrationRefused, match="No app called nobody is registered"):
+    with pytest.raises(ChangeRefused, match="No app called nobody is registered"):
         Registrations(dynamodb, TABLE).get("nobody")
 
 
@@ -137,7 +138,7 @@ def test_incomplete_or_odd_registration_writes_nothing(
     dynamodb: Any, registration: Registration, sentence: str
 ) -> None:
     """A name without a signer would make every repackaged copy the app."""
-    with pytest.raises(RegistrationRefused, match=sentence):
+    with pytest.raises(ChangeRefused, match=sentence):
         Registrations(dynamodb, TABLE).put(registration)
     assert Registrations(dynamodb, TABLE).list() == []
 
@@ -179,6 +180,6 @@ def test_change_between_reading_and_writing_is_noticed(dynamodb: Any) -> None:
             registrations.put(Registration(app="demo", apple_app_ids=("OTHERTEAM1.org.example.demo",)))
             return item
 
-    with pytest.raises(RegistrationRefused, match="Another operator changed demo"):
+    with pytest.raises(ChangeRefused, match="Another operator changed demo"):
         Overtaken(dynamodb, TABLE, clock=lambda: 1_000.0).put(Registration(app="demo", apple_app_ids=(APP_ID,)))
     assert registrations.get("demo").apple_app_ids == ("OTHERTEAM1.org.example.demo",)

@@ -27,12 +27,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from service.errors import NotKnown, Rejected, Unavailable
 from service.errors import Reason as ServiceReason
-from service.errors import Rejected, Unavailable
 from service.keys.publish_debounce import STALE
 from service.tables.apps import RegisteredApp
 from service.tables.attested_keys import EnrolledKey, KeyState
-from service.tables.blocking import KeyNotKnown
 from service.tables.device_bound import bounded_subject
 from service.tables.revocations import KEY, MAX_LISTED, listed_until, statuses_of
 from service.tables.signing_keys import StoredKey
@@ -254,7 +253,7 @@ class MemoryBlocking(Switch):
         self.touch()
         row, until = self.attested_keys.rows.get(key_id), int(now) + seconds
         if row is None:
-            raise KeyNotKnown(key_id)
+            raise NotKnown(key_id)
         if row.state is KeyState.BLOCKED and (row.blocked_until is None or row.blocked_until >= until):
             return False
         self.attested_keys.rows[key_id] = replace(row, state=KeyState.BLOCKED, blocked_until=until)

@@ -116,6 +116,24 @@ def write_conditionally(what: str, write: Callable[_P, object], *arguments: _P.a
     return True
 
 
+def put_row_if(
+    client: DynamoDBClient,
+    table: str,
+    row: Mapping[str, object],
+    condition: str,
+    values: Mapping[str, object] | None = None,
+    *,
+    called: str,
+    **more: Any,
+) -> bool:
+    """Put a row where ``condition`` holds, which may use the values; false where it does not. ``called`` names the
+    table for the operator, ``more`` are further members of PutItem. Raises :class:`Unavailable`."""
+    if values:
+        more["ExpressionAttributeValues"] = to_item(values)
+    put, what = client.put_item, f"dynamodb:PutItem {called}"
+    return write_conditionally(what, put, TableName=table, Item=to_item(row), ConditionExpression=condition, **more)
+
+
 def get_row(
     client: DynamoDBClient, table: str, key: Mapping[str, object], *, called: str, consistent: bool = True, **more: Any
 ) -> dict[str, Any] | None:

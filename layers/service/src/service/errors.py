@@ -59,5 +59,17 @@ class ChangeInDoubt(Unavailable):
         self.look = look
 
 
+class ChangeRefused(Exception):
+    """A change of an operator's or a rule's that cannot be made. The message is one sentence for an operator."""
+
+
+class NotKnown(ChangeRefused):
+    """There is no such app or key."""
+
+
+class Overtaken(ChangeRefused):
+    """Another change was made at the same moment, and nothing was written: the same call may succeed now."""
+
+
 class NoClientPolicy(Exception):
     """The app is registered, and no client policy was ever published for it."""

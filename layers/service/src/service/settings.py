@@ -146,11 +146,17 @@ _DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueChallengeSettings:
-    """``issue_challenge``: the sealing key, and who may call (``origin_secret_hashes``)."""
+class StackSettings:
+    """What every function is told: its stack, and the stage that this is."""
 
     stage: str
     stack_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueChallengeSettings(StackSettings):
+    """``issue_challenge``: the sealing key, and who may call (``origin_secret_hashes``)."""
+
     signing_keys_table: str
     wrapping_key_id: str
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
@@ -159,7 +165,7 @@ class IssueChallengeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgingSettings:
+class JudgingSettings(StackSettings):
     """What both judging functions need. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an
     unused key; ``allowed_origin`` the web origin that may read answers (CORS).
 
@@ -172,8 +178,6 @@ class JudgingSettings:
     the form in which claims are written.
     """
 
-    stage: str
-    stack_name: str
     apps_table: str
     builds_table: str
     policies_table: str
@@ -248,14 +252,12 @@ class RenewTokenSettings(JudgingSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSignalSettings:
+class ReportSignalSettings(StackSettings):
     """``report_signal``. ``root_public_key`` is the one key that trust bundles are verified with; ``external_origin``
     what clients see before the verifier API's own paths, empty for the API's own domain;
     ``publish_bundle_function`` what is invoked when a key was blocked; ``key_rows`` the form in which notes are
     written."""
 
-    stage: str
-    stack_name: str
     attested_keys_table: str
     nonces_table: str
     policies_table: str
@@ -277,22 +279,18 @@ class ReportSignalSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshEndorsementsSettings:
+class RefreshEndorsementsSettings(StackSettings):
     """``refresh_endorsements``: where the list comes from, where it goes, and the limit on its age."""
 
-    stage: str
-    stack_name: str
     endorsements_table: str
     android_status_list_url: str = field(metadata={_PARSER: check_url})
     endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServePolicySettings:
+class ServePolicySettings(StackSettings):
     """``serve_policy``: the stored trust bundles of one issuer, and the apps' client policies."""
 
-    stage: str
-    stack_name: str
     apps_table: str
     policies_table: str
     trust_bundles_table: str
@@ -301,13 +299,11 @@ class ServePolicySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdministerSettings:
+class AdministerSettings(StackSettings):
     """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
     bundles, ``publish_bundle_function`` is invoked to make a change known. ``policy_approval`` says whether
     publishing a policy needs a second person."""
 
-    stage: str
-    stack_name: str
     apps_table: str
     apis_table: str
     attested_keys_table: str
@@ -323,13 +319,11 @@ class AdministerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishBundleSettings:
+class PublishBundleSettings(StackSettings):
     """``publish_bundle``: what trust bundles are made of. ``guarded_api_routes`` are the route requirements of the API
     ``token_audience``, as long as the apis table has none for it. ``edge_bucket`` gets copies of what is published
     (:mod:`service.keys.edge_documents`); empty for none."""
 
-    stage: str
-    stack_name: str
     signing_keys_table: str
     trust_bundles_table: str
     apis_table: str
@@ -355,9 +349,7 @@ class RotateSigningKeySettings(PublishBundleSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayDecisionsSettings:
+class ReplayDecisionsSettings(StackSettings):
     """``replay_decisions``: the bucket of decisions."""
 
-    stage: str
-    stack_name: str
     decision_bucket: str

@@ -8,14 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, AdminRefusal
+from service.admin.problems import UNKNOWN_APP, refused_as
 from service.admin.publication import shown_in_doubt
-from service.admin.registration import (
-    AppNotRegistered,
-    Registration,
-    RegistrationOvertaken,
-    RegistrationRefused,
-)
+from service.admin.registration import Registration
 from service.admin.stack import StackCall, entry_of
 from service.aws import unavailable_on_failure
 from service.edge.gateway import RequestModel
@@ -83,21 +78,18 @@ def register_app(request: RegisterApp, call: StackCall) -> dict[str, object]:
         if value and name not in ("app", "created_at", "updated_at", "revision")
     }
     entry = entry_of(call, app_subject(request.app), "register-app", request.why, details)
-    with shown_in_doubt(f"bonafide app show {request.app}"), _answered():
+    with (
+        shown_in_doubt(f"bonafide app show {request.app}"),
+        refused_as(UNKNOWN_APP),
+        unavailable_on_failure("dynamodb apps"),
+    ):
         return call.stack.registrations.put_and_record(wanted, entry, seen=request.revision).to_record()
 
 
 @contextmanager
 def _answered() -> Iterator[None]:
-    try:
-        with unavailable_on_failure("dynamodb apps"):
-            yield
-    except AppNotRegistered as error:
-        raise AdminRefusal(UNKNOWN_APP, str(error)) from None
-    except RegistrationOvertaken as error:
-        raise AdminRefusal(CONFLICT, str(error)) from None
-    except RegistrationRefused as error:
-        raise AdminRefusal(CHANGE_REFUSED, str(error)) from None
+    with refused_as(UNKNOWN_APP), unavailable_on_failure("dynamodb apps"):
+        yield
 
 
 def _told(value: object) -> str:

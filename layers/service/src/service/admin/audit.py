@@ -8,6 +8,7 @@ from pydantic import Field
 
 from service.admin.stack import StackCall
 from service.edge.gateway import RequestModel
+from service.items.rows import to_row
 from service.tables.audit import MAX_ENTRIES, AuditEntry
 
 
@@ -27,12 +28,4 @@ def read_audit(request: ReadAudit, call: StackCall) -> dict[str, object]:
 
 def record_of(entry: AuditEntry) -> dict[str, object]:
     """An entry, JSON-ready."""
-    return {
-        "subject": entry.subject,
-        "entry": entry.entry,
-        "at": entry.at,
-        "who": entry.who,
-        "action": entry.action,
-        "why": entry.why,
-        "details": dict(entry.details),
-    }
+    return to_row(entry)

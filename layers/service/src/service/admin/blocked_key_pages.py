@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from service.aws import from_item, to_item, unavailable_on_failure
 from service.deadline import require_time, seconds_left
-from service.errors import Unavailable
+from service.errors import NotKnown, Overtaken, Unavailable
 from service.tables.attested_keys import KeyState
 from service.tables.audit import AuditEntry, key_subject
 from service.tables.blocked_keys import BY_RULE
-from service.tables.blocking import SHOWN, DynamoDBBlocking, KeyChanging, KeyNotKnown, KeyStatus, status_of
+from service.tables.blocking import SHOWN, DynamoDBBlocking, KeyStatus, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -91,9 +91,9 @@ class BlockedKeyPages:
                 require_time("dynamodb:TransactWriteItems", _KEPT)
                 self._unblock(status, who=who, now=now, why=why, rule=rule)
                 done.keys.append(status.key_id)
-            except KeyChanging:
+            except Overtaken:
                 done.changing.append(status.key_id)
-            except KeyNotKnown:
+            except NotKnown:
                 pass  # forgotten meanwhile
             except Unavailable:
                 if place == after and not done.keys:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
 
-from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, AdminRefusal
+from service.admin.problems import UNKNOWN_APP, refused_as
 from service.admin.publication import shown_in_doubt
-from service.admin.retired_builds import AppChanging, AppUnknown, RetiredBuilds, RetiringRefused
+from service.admin.retired_builds import RetiredBuilds
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
@@ -35,7 +33,7 @@ class RetireBuild(RequestModel):
 
 def list_retired_builds(request: RetiredBuildsOfApp, call: StackCall) -> dict[str, object]:
     """The numbers of retired builds, by platform."""
-    with _answered():
+    with refused_as(UNKNOWN_APP):
         return _answer(request.app, call.stack.retired_builds)
 
 
@@ -44,7 +42,7 @@ def retire_build(request: RetireBuild, call: StackCall) -> dict[str, object]:
     action = "retire-build" if request.retired else "restore-build"
     details = {"platform": request.platform, "build": request.build}
     entry = entry_of(call, app_subject(request.app), action, request.why, details)
-    with shown_in_doubt(f"bonafide app builds {request.app}"), _answered():
+    with shown_in_doubt(f"bonafide app builds {request.app}"), refused_as(UNKNOWN_APP):
         changed = call.stack.retired_builds.change(
             request.app, request.platform, request.build, retired=request.retired, entry=entry
         )
@@ -53,15 +51,3 @@ def retire_build(request: RetireBuild, call: StackCall) -> dict[str, object]:
 
 def _answer(app: str, retired_builds: RetiredBuilds) -> dict[str, object]:
     return {"app": app, "retired": {platform: list(builds) for platform, builds in retired_builds.list(app).items()}}
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    try:
-        yield
-    except AppUnknown as error:
-        raise AdminRefusal(UNKNOWN_APP, str(error)) from None
-    except AppChanging as error:
-        raise AdminRefusal(CONFLICT, str(error)) from None
-    except RetiringRefused as error:
-        raise AdminRefusal(CHANGE_REFUSED, str(error)) from None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
 
-from service.admin.problems import CHANGE_REFUSED, CONFLICT, UNKNOWN_APP, UNKNOWN_KEY, AdminRefusal
+from service.admin.problems import UNKNOWN_APP, UNKNOWN_KEY, AdminRefusal, refused_as
 from service.admin.publication import published_in_doubt
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
 from service.tables.apps import Apps
 from service.tables.audit import app_subject, key_subject
-from service.tables.blocking import BlockingRefused, KeyChanging, KeyNotKnown
 
 _LONGEST_BLOCK = 10 * 366 * 86_400
 
@@ -54,35 +55,34 @@ class RefuseOlderTokens(RequestModel):
 
 def show_key(request: OneKey, call: StackCall) -> dict[str, object]:
     """One key: its app, and whether it is blocked."""
-    try:
+    with refused_as(UNKNOWN_KEY):
         return call.stack.blocking.show(request.key_id).to_record()
-    except BlockingRefused as error:
-        raise _refusal(error) from None
 
 
 def block_key(request: BlockKey, call: StackCall) -> dict[str, object]:
     """Block a key: it renews no token, and with the trust bundle that is published its tokens are refused."""
     details = {} if request.seconds is None else {"seconds": request.seconds}
     entry = entry_of(call, key_subject(request.key_id), "block-key", request.reason, details)
-    try:
-        with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):
-            status = call.stack.blocking.block(
-                request.key_id, by=call.who, now=call.now, reason=request.reason, seconds=request.seconds, entry=entry
-            )
-    except BlockingRefused as error:
-        raise _refusal(error) from None
+    with _changing(request.key_id, call):
+        status = call.stack.blocking.block(
+            request.key_id, by=call.who, now=call.now, reason=request.reason, seconds=request.seconds, entry=entry
+        )
     return {**status.to_record(), **call.stack.publication.now().to_record()}
 
 
 def unblock_key(request: UnblockKey, call: StackCall) -> dict[str, object]:
     """Unblock a key."""
     entry = entry_of(call, key_subject(request.key_id), "unblock-key", request.why)
-    try:
-        with published_in_doubt(call.stack.publication, f"bonafide device-key show {request.key_id}"):
-            status = call.stack.blocking.unblock(request.key_id, now=call.now, entry=entry)
-    except BlockingRefused as error:
-        raise _refusal(error) from None
+    with _changing(request.key_id, call):
+        status = call.stack.blocking.unblock(request.key_id, now=call.now, entry=entry)
     return {**status.to_record(), **call.stack.publication.now().to_record()}
+
+
+@contextmanager
+def _changing(key_id: str, call: StackCall) -> Iterator[None]:
+    look = f"bonafide device-key show {key_id}"
+    with refused_as(UNKNOWN_KEY), published_in_doubt(call.stack.publication, look):
+        yield
 
 
 def show_not_before(request: OneApp, call: StackCall) -> dict[str, object]:
@@ -104,13 +104,3 @@ def require_app(apps: Apps, app: str) -> None:
     """Raises the refusal for an app that is not registered."""
     if apps.find(app) is None:
         raise AdminRefusal(UNKNOWN_APP, f"No app called {app} is registered.")
-
-
-def _refusal(error: BlockingRefused) -> AdminRefusal:
-    match error:
-        case KeyNotKnown():
-            return AdminRefusal(UNKNOWN_KEY, str(error))
-        case KeyChanging():
-            return AdminRefusal(CONFLICT, str(error))
-        case _:
-            return AdminRefusal(CHANGE_REFUSED, str(error))

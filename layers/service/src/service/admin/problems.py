@@ -6,10 +6,12 @@ reaches a client of the verifier API.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
-from service.edge.problems import NO_SUCH_ROUTE, Problem, Retry
+from service.edge.problems import Problem, Retry
+from service.errors import ChangeRefused, NotKnown, Overtaken
 
 NOT_SIGNED: Final = Problem("not-signed", 403, "The request names no signer.", Retry.NEVER)
 SECOND_PERSON: Final = Problem("second-person-needed", 403, "Another person must do this.", Retry.NEVER)
@@ -23,22 +25,6 @@ POLICY_CONFLICT: Final = Problem("policy-conflict", 409, "The policies of this a
 POLICY_INVALID: Final = Problem("policy-invalid", 422, "The policy cannot be published.", Retry.NEVER)
 CHANGE_REFUSED: Final = Problem("change-refused", 422, "The change cannot be made.", Retry.NEVER)
 
-ADMIN_PROBLEM_TYPES: Final = (
-    NOT_SIGNED,
-    SECOND_PERSON,
-    NO_SUCH_ROUTE,
-    UNKNOWN_APP,
-    UNKNOWN_KEY,
-    UNKNOWN_API,
-    UNKNOWN_BUILD,
-    UNKNOWN_POLICY,
-    CONFLICT,
-    POLICY_CONFLICT,
-    POLICY_INVALID,
-    CHANGE_REFUSED,
-)
-"""Problem types that only the Admin API answers with; beside them stand malformed-request, too-large and try-later."""
-
 
 class AdminRefusal(Exception):
     """A use case says no. ``detail`` is one sentence for the operator; ``messages`` say what is wrong with a document,
@@ -49,3 +35,16 @@ class AdminRefusal(Exception):
         self.problem = problem
         self.detail = detail
         self.messages = tuple(messages)
+
+
+@contextmanager
+def refused_as(unknown: Problem) -> Iterator[None]:
+    """Answer a change that is refused with its problem: ``unknown`` where there is nothing to change."""
+    try:
+        yield
+    except NotKnown as error:
+        raise AdminRefusal(unknown, str(error)) from None
+    except Overtaken as error:
+        raise AdminRefusal(CONFLICT, str(error)) from None
+    except ChangeRefused as error:
+        raise AdminRefusal(CHANGE_REFUSED, str(error)) from None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from service.errors import ChangeRefused, NotKnown, Overtaken
 from service.transactions import transact
 
 if TYPE_CHECKING:
@@ -31,18 +32,6 @@ UNKNOWN_BUILDS: Final = ("allow", "warn", "refuse")
 
 DEMO_APP: Final = "demo"
 DEMO_APPLE_APP_ID: Final = "B0NAF1DE42.org.bonafide.demo"
-
-
-class RegistrationRefused(Exception):
-    """A registration that cannot be. The message is one sentence for an operator, in the words of the command."""
-
-
-class AppNotRegistered(RegistrationRefused):
-    """There is no such app."""
-
-
-class RegistrationOvertaken(RegistrationRefused):
-    """Another operator changed the same app at this moment, and nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,68 +69,64 @@ class Registration:
         return tuple(platform for platform, names in zip(PLATFORMS, there, strict=True) if names)
 
     def check(self) -> None:
-        """Raises :class:`RegistrationRefused` for the first thing that cannot be right."""
+        """Raises :class:`ChangeRefused` for the first thing that cannot be right."""
         self.check_values()
         self._check_platforms()
 
     def _check_platforms(self) -> None:
         if not self.platforms:
-            raise RegistrationRefused(
+            raise ChangeRefused(
                 "Name at least one app id with --apple-app-id TEAMID1234.com.example.app, a package with "
                 "--android-package, a bundle with --harmony-bundle, or a built app with --from."
             )
         if bool(self.android_packages) != bool(self.android_signing_digests):
             # Any app can use a package's name: without its signer every repackaged copy would be the app.
-            raise RegistrationRefused("An Android app needs both --android-package and --android-signer.")
+            raise ChangeRefused("An Android app needs both --android-package and --android-signer.")
         if self.play_expected and not self.android_packages:
-            raise RegistrationRefused(
+            raise ChangeRefused(
                 "--play-expected is for Android: name the app's --android-package and --android-signer."
             )
         if (self.harmony_app_ids or self.harmony_app_identifiers or self.harmony_signing_digests) and (
             not self.harmony_bundle_names
         ):
-            raise RegistrationRefused("A HarmonyOS app needs its bundle name: --harmony-bundle.")
+            raise ChangeRefused("A HarmonyOS app needs its bundle name: --harmony-bundle.")
         if self.harmony_bundle_names and not (self.harmony_app_ids or self.harmony_app_identifiers):
-            raise RegistrationRefused(
+            raise ChangeRefused(
                 "A HarmonyOS app needs --harmony-app-id or --harmony-app-identifier: they pin its signer."
             )
 
     def check_values(self) -> None:
         """The same for each value by itself, however incomplete the registration is."""
         if not _APP.match(self.app):
-            raise RegistrationRefused(
+            raise ChangeRefused(
                 f"{self.app!r} cannot be an app's name: use lower-case letters, digits, '.', '_' and '-', 64 at most."
             )
         for member in fields(self):
             if member.type == "tuple[str, ...]" and len(getattr(self, member.name)) > _MAX_LISTED:
-                raise RegistrationRefused(f"More than {_MAX_LISTED} {member.name.replace('_', ' ')} are too many.")
+                raise ChangeRefused(f"More than {_MAX_LISTED} {member.name.replace('_', ' ')} are too many.")
         for app_id in self.apple_app_ids:
             if not _APPLE_APP_ID.match(app_id) or len(app_id) > 166:
-                raise RegistrationRefused(f"{app_id!r} is not <team id>.<bundle id>, as in TEAMID1234.com.example.app.")
+                raise ChangeRefused(f"{app_id!r} is not <team id>.<bundle id>, as in TEAMID1234.com.example.app.")
         for environment in self.apple_environments:
             if environment not in ENVIRONMENTS:
-                raise RegistrationRefused(f"{environment!r} is not an environment: {' or '.join(ENVIRONMENTS)}.")
+                raise ChangeRefused(f"{environment!r} is not an environment: {' or '.join(ENVIRONMENTS)}.")
         for package in (*self.android_packages, *self.harmony_bundle_names):
             if not _PACKAGE.match(package) or len(package) > 255:
-                raise RegistrationRefused(f"{package!r} is not a package or bundle name, as in com.example.app.")
+                raise ChangeRefused(f"{package!r} is not a package or bundle name, as in com.example.app.")
         for digest in (*self.android_signing_digests, *self.android_verified_boot_keys, *self.harmony_signing_digests):
             if not _DIGEST.match(digest):
-                raise RegistrationRefused(
-                    f"{digest[:80]!r} is not a SHA-256 in hex: 64 digits, with or without colons."
-                )
+                raise ChangeRefused(f"{digest[:80]!r} is not a SHA-256 in hex: 64 digits, with or without colons.")
         for identifier in (*self.harmony_app_ids, *self.harmony_app_identifiers):
             if not _VISIBLE.match(identifier):
-                raise RegistrationRefused(f"{identifier[:80]!r} cannot be an app id: printable ASCII without spaces.")
+                raise ChangeRefused(f"{identifier[:80]!r} cannot be an app id: printable ASCII without spaces.")
         for audience in self.audiences:
             if not _VISIBLE.match(audience):
-                raise RegistrationRefused(f"{audience!r} cannot be an audience: printable ASCII without spaces.")
+                raise ChangeRefused(f"{audience!r} cannot be an audience: printable ASCII without spaces.")
         for platform, build in self.minimum_builds.items():
             if platform not in PLATFORMS or not _BUILD.match(build):
-                raise RegistrationRefused(
-                    f"{platform}={build} is not a minimum build, as in android=42 or apple=1.2.3."
-                )
+                raise ChangeRefused(f"{platform}={build} is not a minimum build, as in android=42 or apple=1.2.3.")
         if self.unknown_builds not in UNKNOWN_BUILDS:
-            raise RegistrationRefused(f"Unknown builds can be met with {', '.join(UNKNOWN_BUILDS)}.")
+            raise ChangeRefused(f"Unknown builds can be met with {', '.join(UNKNOWN_BUILDS)}.")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Registration:
@@ -197,7 +182,7 @@ class Registrations:
     audit: DynamoDBAudit | None = None
 
     def put(self, registration: Registration) -> Registration:
-        """Register an app, or replace what stands of one; what now stands. Raises :class:`RegistrationRefused`."""
+        """Register an app, or replace what stands of one; what now stands. Raises :class:`ChangeRefused`."""
         update = self._update(registration, self._item(registration.app) or {})
         try:
             answer = self.dynamodb.update_item(**update, ReturnValues="ALL_NEW")
@@ -254,10 +239,10 @@ class Registrations:
         return None if item is None else _registration(item)
 
     def get(self, app: str) -> Registration:
-        """One app. Raises :class:`RegistrationRefused` when it is not registered."""
+        """One app. Raises :class:`ChangeRefused` when it is not registered."""
         registration = self.find(app)
         if registration is None:
-            raise AppNotRegistered(f"No app called {app} is registered.")
+            raise NotKnown(f"No app called {app} is registered.")
         return registration
 
     def list(self) -> list[Registration]:
@@ -277,8 +262,8 @@ def _revision(item: Mapping[str, Any]) -> int:
     return int(item["revision"]["N"]) if "revision" in item else _FIRST
 
 
-def _overtaken(app: str) -> RegistrationOvertaken:
-    return RegistrationOvertaken(f"Another operator changed {app} at this moment: try again.")
+def _overtaken(app: str) -> Overtaken:
+    return Overtaken(f"Another operator changed {app} at this moment: try again.")
 
 
 def _texts(values: Iterable[str]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from attestation.appraisal.builds import same_build
 
 from service.admin.registration import PLATFORMS
 from service.aws import unavailable_on_failure
+from service.errors import ChangeRefused, NotKnown, Overtaken
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.transactions import transact
 
@@ -27,21 +28,9 @@ MAX_RETIRED: Final = 200
 _BUILD: Final = re.compile(r"[!-~]{1,64}\Z", re.ASCII)
 
 
-class RetiringRefused(Exception):
-    """A build that cannot be retired. The message is one sentence for an operator."""
-
-
-class AppUnknown(RetiringRefused):
-    """There is no such app."""
-
-
-class AppChanging(RetiringRefused):
-    """The app was changed at the same moment: the same call may succeed now."""
-
-
 @dataclass(frozen=True, slots=True)
 class RetiredBuilds:
-    """The retired builds of apps. Both methods raise :class:`RetiringRefused` and
+    """The retired builds of apps. Both methods raise :class:`ChangeRefused` and
     :class:`~service.errors.Unavailable`."""
 
     client: DynamoDBClient
@@ -56,7 +45,7 @@ class RetiredBuilds:
     def change(self, app: str, platform: str, build: str, *, retired: bool, entry: AuditEntry) -> bool:
         """Retire a build, or let it in again; ``entry`` is written with it. False when it stood so already."""
         if platform not in PLATFORMS or not _BUILD.match(build):
-            raise RetiringRefused(
+            raise ChangeRefused(
                 f"{platform} {build[:64]!r} is no build: a platform ({', '.join(PLATFORMS)}) and a number."
             )
         known = self._known_builds(app)
@@ -66,7 +55,7 @@ class RetiredBuilds:
             return False
         wanted = (*others, build) if retired else others
         if len(wanted) > MAX_RETIRED:
-            raise RetiringRefused(f"More than {MAX_RETIRED} builds of {app} are retired: set a minimum build instead.")
+            raise ChangeRefused(f"More than {MAX_RETIRED} builds of {app} are retired: set a minimum build instead.")
         facts = dict(known.get(platform, {}).get("M", {}))
         facts["retired"] = {"L": [{"S": one} for one in wanted]}
         self._write(app, known, {**known, platform: {"M": facts}}, entry)
@@ -76,7 +65,7 @@ class RetiredBuilds:
         with unavailable_on_failure("dynamodb:GetItem apps"):
             answer = self.client.get_item(TableName=self.apps_table, Key={"app": {"S": app}}, ConsistentRead=True)
         if "Item" not in answer:
-            raise AppUnknown(f"No app called {app} is registered.")
+            raise NotKnown(f"No app called {app} is registered.")
         return dict(answer["Item"].get("known_builds", {}).get("M", {}))
 
     def _write(self, app: str, stood: Mapping[str, Any], wanted: Mapping[str, Any], entry: AuditEntry) -> None:
@@ -92,7 +81,7 @@ class RetiredBuilds:
         parts: Any = {"app": {"Update": update}, "entry": self.audit.adding(entry)}
         what = "dynamodb:TransactWriteItems apps"
         if transact(self.client, parts, what=what, written=lambda: self.audit.has(entry)):
-            raise AppChanging(f"{app} was changed at this moment: try again.")
+            raise Overtaken(f"{app} was changed at this moment: try again.")
 
 
 def _retired(known: Mapping[str, Any], platform: str) -> tuple[str, ...]:

@@ -87,22 +87,7 @@ QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER)
 TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER)
 REFUSED: Final = Problem("refused", 403, "The request was refused.", Retry.NEVER)
 
-PROBLEM_TYPES: Final = (
-    MALFORMED_REQUEST,
-    MALFORMED_EVIDENCE,
-    UNAUTHORIZED,
-    EVIDENCE_REJECTED,
-    BLOCKED,
-    UNKNOWN_APP,
-    UNKNOWN_KEY,
-    NO_CLIENT_POLICY,
-    CHALLENGE_UNUSABLE,
-    KEY_ENROLLED,
-    TOO_LARGE,
-    QUOTA,
-    TRY_LATER,
-    REFUSED,
-)
+PROBLEM_TYPES: Final[tuple[Problem, ...]] = tuple(known for known in globals().values() if isinstance(known, Problem))
 """Every problem type of the verifier API."""
 
 NO_SUCH_ROUTE: Final = Problem("no-such-route", 404, "There is no such route.", Retry.NEVER)

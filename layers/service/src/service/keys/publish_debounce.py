@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bonafide_tokens.trust_bundle import TrustBundle
 from botocore.exceptions import BotoCoreError, ClientError
 
-from service.aws import error_code, to_item, unavailable_on_failure, write_conditionally
+from service.aws import error_code, put_row_if, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Unavailable
 from service.tables.revocations import PUBLICATION
 from service.telemetry.decisions import count, log_unavailable, logger
@@ -66,14 +66,14 @@ class DynamoDBPublishDebounce:
         moment = _milliseconds(now)
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own marker
         row = {**_PLACE, "at": moment, "expires_at": int(now) + _KEPT, "placed_by": attempt}
-        return write_conditionally(
-            "dynamodb:PutItem revocations",
-            self.client.put_item,
-            TableName=self.table,
-            Item=to_item(row),
-            ConditionExpression="attribute_not_exists(app) OR #at <= :stale OR placed_by = :attempt",
+        return put_row_if(
+            self.client,
+            self.table,
+            row,
+            "attribute_not_exists(app) OR #at <= :stale OR placed_by = :attempt",
+            {":stale": moment - _milliseconds(STALE), ":attempt": attempt},
+            called="revocations",
             ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues=to_item({":stale": moment - _milliseconds(STALE), ":attempt": attempt}),
         )
 
     def withdraw(self, now: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from attestation.appraisal.result import Finding
 
 from service.aws import dynamodb, functions
-from service.errors import Unavailable
+from service.errors import ChangeRefused, NotKnown, Unavailable
 from service.keys.publish_debounce import (
     INVOKING_TIMEOUT,
     DynamoDBPublishDebounce,
@@ -17,7 +17,7 @@ from service.keys.publish_debounce import (
 )
 from service.settings import RenewTokenSettings, ReportSignalSettings
 from service.tables.blocked_keys import BY_RULE
-from service.tables.blocking import Blocking, BlockingRefused, DynamoDBBlocking, KeyNotKnown
+from service.tables.blocking import Blocking, DynamoDBBlocking
 from service.telemetry.decisions import count, log_unavailable, log_unexpected, logger
 
 
@@ -47,9 +47,9 @@ def block_by_rules(
             reason=rule.rule,
             seconds=rule.block_seconds or 0,
         )
-    except KeyNotKnown:
+    except NotKnown:
         return False  # it is forgotten: it renews nothing any more
-    except BlockingRefused as error:
+    except ChangeRefused as error:
         raise Unavailable("the key changes too often to be blocked") from error
     if placed:
         count("KeyBlockedByRule")

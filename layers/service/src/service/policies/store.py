@@ -19,6 +19,7 @@ from attestation.appraisal.cohort import in_rollout
 
 from service.aws import get_row, query_rows, to_item
 from service.errors import Unavailable, Unreadable
+from service.items.rows import from_row, to_row
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.not_before import refusing_older_tokens
 from service.transactions import transact
@@ -343,8 +344,7 @@ class DynamoDBPolicies:
 
 
 def _head_row(head: PolicyHead) -> dict[str, object]:
-    members = {member.name: getattr(head, member.name) for member in fields(head)}
-    return {**members, "version": HEAD, "canary": None if head.canary is None else head.canary._asdict()}
+    return to_row(head, version=HEAD, canary=None if head.canary is None else head.canary._asdict())
 
 
 def _stored_row(policy: StoredPolicy, number: int) -> dict[str, object]:
@@ -352,21 +352,14 @@ def _stored_row(policy: StoredPolicy, number: int) -> dict[str, object]:
     return {**policy.to_record(), **documents, "version": number}
 
 
-def _members(kind: type[PolicyVersion | PolicyHead], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a row: only those whose default is ``None`` may be absent."""
-    return {
-        member.name: row.get(member.name) if member.default is None else row[member.name] for member in fields(kind)
-    }
-
-
 def _head_of(row: Mapping[str, Any]) -> PolicyHead:
     canary = row.get("canary")
     read = None if canary is None else Canary(canary["version"], canary["rollout"])
-    return PolicyHead(**_members(PolicyHead, row) | {"canary": read})
+    return from_row(PolicyHead, row, canary=read)
 
 
 def _version_of(kind: type[V], row: Mapping[str, Any]) -> V:
-    return kind(**_members(kind, row) | {"version": abs(row["version"]), "effect": Effect(row["effect"])})
+    return from_row(kind, row, version=abs(row["version"]), effect=Effect(row["effect"]))
 
 
 _HEAD: Final = "head"

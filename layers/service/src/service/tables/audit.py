@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from service.aws import query_rows, to_item, unavailable_on_failure
+from service.items.rows import from_row, to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,12 +63,12 @@ class AuditEntry:
     """
 
     subject: str
+    entry: str = ""
     at: float
     who: str
     action: str
     why: str = ""
     details: Mapping[str, str | int] = field(default_factory=dict)
-    entry: str = ""
 
     def __post_init__(self) -> None:
         details = {str(name)[:64]: _bounded(value) for name, value in list(self.details.items())[:MAX_DETAILS]}
@@ -145,26 +146,8 @@ class DynamoDBAudit:
 
 
 def _item(entry: AuditEntry) -> dict[str, Any]:
-    return to_item(
-        {
-            "subject": entry.subject,
-            "entry": entry.entry,
-            "at": int(entry.at * 1_000),
-            "who": entry.who,
-            "action": entry.action,
-            "why": entry.why,
-            "details": json.dumps(entry.details, separators=(",", ":")),
-        }
-    )
+    return to_item(to_row(entry, at=int(entry.at * 1_000), details=json.dumps(entry.details, separators=(",", ":"))))
 
 
 def _entry_of(row: Mapping[str, Any]) -> AuditEntry:
-    return AuditEntry(
-        subject=row["subject"],
-        entry=row["entry"],
-        at=row["at"] / 1_000,
-        who=row["who"],
-        action=row["action"],
-        why=row["why"],
-        details=json.loads(row["details"]),
-    )
+    return from_row(AuditEntry, row, at=row["at"] / 1_000, details=json.loads(row["details"]))

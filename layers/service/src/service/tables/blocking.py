@@ -16,6 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from service.aws import from_item, to_item, unavailable_on_failure
+from service.errors import ChangeRefused, NotKnown, Overtaken
+from service.items.rows import to_row
 from service.tables.attested_keys import KeyState
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.blocked_keys import BY_RULE, KEY, PERSONS, Place, listed_row, place_of
@@ -37,18 +39,6 @@ SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "
 _UNCHANGED: Final = "app = :app AND #expires = :seen_expires AND #state = :seen_state"
 
 
-class BlockingRefused(Exception):
-    """A block or unblock that cannot be done. The message is one sentence for an operator."""
-
-
-class KeyNotKnown(BlockingRefused):
-    """No such key."""
-
-
-class KeyChanging(BlockingRefused):
-    """The key was written at the same moment, again and again: the same call may succeed now."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyStatus:
     """What an operator sees of one key. Times are Unix seconds; ``blocked_until`` is ``None`` for a permanent block.
@@ -67,7 +57,7 @@ class KeyStatus:
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return to_row(self)
 
 
 class Blocking(Protocol):
@@ -75,14 +65,14 @@ class Blocking(Protocol):
 
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
         """Block a key for a rule. False when there is a block already that lasts as long or longer. ``now`` is Unix
-        seconds. Raises :class:`BlockingRefused` and :class:`~service.errors.Unavailable`."""
+        seconds. Raises :class:`ChangeRefused` and :class:`~service.errors.Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBBlocking:
     """:class:`Blocking` in DynamoDB: the tables attested_keys and revocations, and the audit for a person's changes.
 
-    Every method raises :class:`BlockingRefused` and :class:`~service.errors.Unavailable`; ``now`` is Unix seconds. An
+    Every method raises :class:`ChangeRefused` and :class:`~service.errors.Unavailable`; ``now`` is Unix seconds. An
     ``entry`` is written with its change or not at all.
     """
 
@@ -108,7 +98,7 @@ class DynamoDBBlocking:
     ) -> KeyStatus:
         """Block a key for a person, for ``seconds`` or permanently; an existing block is replaced."""
         if len(reason) > MAX_REASON:
-            raise BlockingRefused(f"A reason of more than {MAX_REASON} characters is too long.")
+            raise ChangeRefused(f"A reason of more than {MAX_REASON} characters is too long.")
 
         def parts(row: Mapping[str, Any]) -> dict[str, Any]:
             return self._blocking(row, by=by, now=now, reason=reason, seconds=seconds)
@@ -131,7 +121,7 @@ class DynamoDBBlocking:
         self, key_id: str, *, now: float, entry: AuditEntry | None = None, seen: KeyStatus | None = None
     ) -> KeyStatus:
         """Let a key renew again; it has a whole idle period to do so. ``seen`` is the block that is meant: another one,
-        placed meanwhile, stays (:class:`KeyChanging`)."""
+        placed meanwhile, stays (:class:`Overtaken`)."""
 
         def parts(row: Mapping[str, Any]) -> dict[str, Any]:
             if seen is not None and status_of(row) != seen:
@@ -145,7 +135,7 @@ class DynamoDBBlocking:
             return made if place is None else {**made, "listed": self._unlisting(place)}
 
         if not self._change(key_id, parts, entry):
-            raise KeyChanging("The key was blocked anew, or let in, at this moment.")
+            raise Overtaken("The key was blocked anew, or let in, at this moment.")
         return self.show(key_id)
 
     def _blocking(
@@ -188,7 +178,7 @@ class DynamoDBBlocking:
                 ExpressionAttributeNames={f"#{name}": name for name in SHOWN},
             )
         if not answer.get("Item"):
-            raise KeyNotKnown(f"No key {key_id[:64]} is known: it was never enrolled, or it was idle and forgotten.")
+            raise NotKnown(f"No key {key_id[:64]} is known: it was never enrolled, or it was idle and forgotten.")
         return from_item(answer["Item"])
 
     def _update(self, row: Mapping[str, Any], expression: str, values: Mapping[str, object]) -> dict[str, Any]:
@@ -227,7 +217,7 @@ class DynamoDBBlocking:
             if not transact(self.client, parts, what=what, written=written, sleep=self.sleep):
                 return True
             self.sleep(0.05 * 2**attempt)  # it is renewing just now, or another operator blocks it
-        raise KeyChanging("The key changed at this moment: try again.")
+        raise Overtaken("The key changed at this moment: try again.")
 
 
 def _place(row: Mapping[str, Any]) -> Place | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from service.aws import from_item, get_row, to_item, unavailable_on_failure, write_conditionally
+from service.aws import from_item, get_row, put_row_if, to_item, unavailable_on_failure
 from service.tables.blocked_keys import KEY, LISTED, listed_row, place_of
 from service.telemetry.decisions import logger
 from service.transactions import transact
@@ -143,14 +143,8 @@ class OlderRevocations:
 
     def _copy(self, row: Mapping[str, Any]) -> None:
         copy = {**row, "app": NOT_BEFORES, "revoked": row["app"]}
-        write_conditionally(
-            "dynamodb:PutItem revocations",
-            self.client.put_item,
-            TableName=self.table,
-            Item=to_item(copy),
-            ConditionExpression="attribute_not_exists(app) OR not_before < :moment",
-            ExpressionAttributeValues=to_item({":moment": row["not_before"]}),
-        )
+        earlier = "attribute_not_exists(app) OR not_before < :moment"
+        put_row_if(self.client, self.table, copy, earlier, {":moment": row["not_before"]}, called="revocations")
 
     def _put(self, row: Mapping[str, Any]) -> None:
         with unavailable_on_failure("dynamodb:PutItem revocations"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
 
 from service.aws import scan_rows, to_item, unavailable_on_failure
+from service.items.rows import from_row, to_row
 from service.transactions import transact
 
 if TYPE_CHECKING:
@@ -101,20 +102,11 @@ class DynamoDBSigningKeys:
         return tuple(map(_key_of, scan_rows(self.client, self.table, called="signing_keys")))
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
+        public = None if key.public_jwk is None else json.dumps(dict(key.public_jwk))
         put: TransactWriteItemTypeDef = {
             "Put": {
                 "TableName": self.table,
-                "Item": to_item(
-                    {
-                        "kid": key.kid,
-                        "purpose": key.purpose.value,
-                        "wrapped": key.wrapped,
-                        "public_jwk": None if key.public_jwk is None else json.dumps(dict(key.public_jwk)),
-                        "created_at": key.created_at,
-                        "active_from": key.active_from,
-                        "retired_at": key.retired_at,
-                    }
-                ),
+                "Item": to_item(to_row(key, purpose=key.purpose.value, public_jwk=public)),
                 "ConditionExpression": "attribute_not_exists(kid)",
             }
         }
@@ -156,12 +148,5 @@ class DynamoDBSigningKeys:
 
 
 def _key_of(row: Mapping[str, Any]) -> StoredKey:
-    return StoredKey(
-        kid=row["kid"],
-        purpose=Purpose(row["purpose"]),
-        wrapped=row["wrapped"],
-        public_jwk=json.loads(row["public_jwk"]) if "public_jwk" in row else None,
-        created_at=row["created_at"],
-        active_from=row.get("active_from"),
-        retired_at=row.get("retired_at"),
-    )
+    public = json.loads(row["public_jwk"]) if "public_jwk" in row else None
+    return from_row(StoredKey, row, purpose=Purpose(row["purpose"]), public_jwk=public)

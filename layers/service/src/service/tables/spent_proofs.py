@@ -14,7 +14,7 @@ from bonafide_tokens.errors import Reason, Rejected
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.proof import VerifiedProof
 
-from service.aws import to_item, write_conditionally
+from service.aws import put_row_if
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,14 +44,8 @@ class DynamoDBSpentProofs:
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own row
         # Kept well beyond the proof's own life, as TTL deletes when it likes and another host's clock may lag.
         row = {"nonce": name_of(proof), "expires_at": int(proof.expires_at) + KEPT_AFTER_EXPIRY, "spent_by": attempt}
-        if not write_conditionally(
-            "dynamodb:PutItem nonces",
-            self.client.put_item,
-            TableName=self.table,
-            Item=to_item(row),
-            ConditionExpression="attribute_not_exists(nonce) OR spent_by = :attempt",
-            ExpressionAttributeValues=to_item({":attempt": attempt}),
-        ):
+        unspent = "attribute_not_exists(nonce) OR spent_by = :attempt"
+        if not put_row_if(self.client, self.table, row, unspent, {":attempt": attempt}, called="nonces"):
             raise Rejected(Reason.PROOF_REPLAYED, "this proof was spent before")
 
 

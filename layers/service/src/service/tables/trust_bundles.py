@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bonafide_tokens.signing import jwks
 from bonafide_tokens.trust_bundle import TrustBundle
 
-from service.aws import query_rows, to_item, write_conditionally
+from service.aws import put_row_if, query_rows
 from service.remembered import Remembered, RememberedByName
 
 if TYPE_CHECKING:
@@ -105,13 +105,7 @@ class DynamoDBTrustBundles:
         )
 
     def _put(self, row: Mapping[str, object]) -> bool:
-        return write_conditionally(
-            "dynamodb:PutItem trust_bundles",
-            self.client.put_item,
-            TableName=self.table,
-            Item=to_item(row),
-            ConditionExpression="attribute_not_exists(issuer)",
-        )
+        return put_row_if(self.client, self.table, row, "attribute_not_exists(issuer)", called="trust_bundles")
 
 
 MEMORY: Final = 1.0

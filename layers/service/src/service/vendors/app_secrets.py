@@ -6,12 +6,12 @@ for it. ``bonafide app play-key`` and ``bonafide app play-account`` write the ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from service.aws import query_rows, to_item, unavailable_on_failure
+from service.items.rows import from_row, to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,19 +62,13 @@ class DynamoDBAppSecrets:
 
     def of(self, app: str) -> tuple[AppSecret, ...]:
         rows = query_rows(self.client, self.table, "app = :app", {":app": app}, called="app_secrets")
-        return tuple(map(_secret_of, rows))
+        return tuple(from_row(AppSecret, row, kind=SecretKind(row["kind"])) for row in rows)
 
     def put(self, secret: AppSecret) -> None:
         """Store a secret, replacing one of the same name."""
-        item = {
-            "app": secret.app,
-            "name": secret.name,
-            "kind": secret.kind.value,
-            "wrapped": secret.wrapped,
-            "created_at": secret.created_at,
-        }
+        row = to_row(secret, kind=secret.kind.value)
         with unavailable_on_failure("dynamodb:PutItem app_secrets"):
-            self.client.put_item(TableName=self.table, Item=to_item(item))
+            self.client.put_item(TableName=self.table, Item=to_item(row))
 
     def remove(self, app: str, name: str) -> bool:
         """Forget a secret. False when there was none of that name."""
@@ -83,13 +77,3 @@ class DynamoDBAppSecrets:
                 TableName=self.table, Key=to_item({"app": app, "name": name}), ReturnValues="ALL_OLD"
             )
         return "Attributes" in answer
-
-
-def _secret_of(row: Mapping[str, Any]) -> AppSecret:
-    return AppSecret(
-        app=row["app"],
-        name=row["name"],
-        kind=SecretKind(row["kind"]),
-        wrapped=row["wrapped"],
-        created_at=row["created_at"],
-    )

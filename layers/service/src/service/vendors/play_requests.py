@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
 
-from service.aws import get_row, to_item, unavailable_on_failure, write_conditionally
+from service.aws import get_row, put_row_if, to_item, unavailable_on_failure, write_conditionally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -116,14 +116,14 @@ class DynamoDBPlayRequests:
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own row
         expires_at = int(challenge.expires_at) + KEPT
         row = {"request": f"asked/{challenge.nonce}", "expires_at": expires_at, "asked_by": attempt}
-        return write_conditionally(
-            "dynamodb:PutItem play_requests",
-            self.client.put_item,
-            TableName=self.table,
-            Item=to_item(row),
-            ConditionExpression="attribute_not_exists(#request) OR released = :yes OR asked_by = :attempt",
+        return put_row_if(
+            self.client,
+            self.table,
+            row,
+            "attribute_not_exists(#request) OR released = :yes OR asked_by = :attempt",
+            {":yes": True, ":attempt": attempt},
+            called="play_requests",
             ExpressionAttributeNames={"#request": "request"},
-            ExpressionAttributeValues=to_item({":yes": True, ":attempt": attempt}),
         )
 
     def release(self, challenge: OpenedChallenge) -> None:

@@ -9,13 +9,13 @@ mixture. DynamoDB allows 400 KB for a row; the list is kept compressed (49 KB be
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 
-from service.aws import get_row, to_item, write_conditionally
+from service.aws import get_row, put_row_if
+from service.items.rows import from_row, to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -63,26 +63,14 @@ class DynamoDBStatusLists:
 
     def find(self) -> StoredStatusList | None:
         row = get_row(self.client, self.table, {"feed": self.feed}, called="endorsements")
-        return None if row is None else _row_of(row)
+        return None if row is None else from_row(StoredStatusList, row)
 
     def replace(self, row: StoredStatusList) -> bool:
-        item = to_item(
-            {
-                "feed": self.feed,
-                "content": row.content,
-                "entries": row.entries,
-                "etag": row.etag,
-                "fetched_at": row.fetched_at,
-                "fresh_until": row.fresh_until,
-                "revision": row.revision,
-            }
-        )
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(feed)"}
-        if row.revision > 1:
-            previous = to_item({":previous": row.revision - 1})
-            condition = {"ConditionExpression": "revision = :previous", "ExpressionAttributeValues": previous}
-        what = "dynamodb:PutItem endorsements"
-        return write_conditionally(what, self.client.put_item, TableName=self.table, Item=item, **condition)
+        stored = to_row(row) | {"feed": self.feed}
+        first, values = "attribute_not_exists(feed)", {":previous": row.revision - 1}
+        if row.revision <= 1:
+            return put_row_if(self.client, self.table, stored, first, called="endorsements")
+        return put_row_if(self.client, self.table, stored, "revision = :previous", values, called="endorsements")
 
 
 def packed(content: bytes) -> bytes:
@@ -101,14 +89,3 @@ def unpacked(content: bytes) -> bytes:
     if not reader.eof:
         raise ValueError("the stored status list is cut off or too large")
     return whole
-
-
-def _row_of(row: Mapping[str, Any]) -> StoredStatusList:
-    return StoredStatusList(
-        content=row["content"],
-        entries=row["entries"],
-        etag=row.get("etag"),
-        fetched_at=row["fetched_at"],
-        fresh_until=row["fresh_until"],
-        revision=row["revision"],
-    )

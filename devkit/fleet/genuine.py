@@ -8,7 +8,7 @@ from devkit.devices.apple.generations import GENERATIONS, AppleGeneration
 from devkit.devices.apple.iphone import CATEGORY_DEVELOPMENT, CATEGORY_TESTFLIGHT
 from devkit.devices.client import Answer
 from devkit.fleet.everyday import everyday
-from devkit.fleet.scenario import CREATED, DEVELOPMENT_APP, OK, Expected, Scenario, Scene, genuine
+from devkit.fleet.scenario import CREATED, DEVELOPMENT_APP, OK, Expected, Scenario, Scene, genuine, scenarios_in
 
 
 def _of(generation: AppleGeneration) -> Scenario:
@@ -48,8 +48,5 @@ def _restored(scene: Scene) -> Iterator[Answer]:
 
 SCENARIOS: tuple[Scenario, ...] = (
     *(_of(generation) for generation in GENERATIONS.values()),
-    _testflight,
-    _development,
-    _warned,
-    _restored,
+    *scenarios_in(globals()),
 )

@@ -10,7 +10,7 @@ from devkit.devices.client import Answer
 from devkit.devices.demo_app import DEMO_BOOT_KEY
 from devkit.devices.key_store_installation import Play
 from devkit.fleet.everyday import everyday
-from devkit.fleet.scenario import CREATED, OK, Scenario, Scene, genuine
+from devkit.fleet.scenario import CREATED, OK, Scenario, Scene, genuine, scenarios_in
 
 _FIVE = (CREATED, OK, OK, OK, OK)
 
@@ -77,11 +77,5 @@ def _basic_only(scene: Scene) -> Iterator[Answer]:
 
 SCENARIOS: tuple[Scenario, ...] = (
     *(_of(name, release) for name, release in RELEASES.items()),
-    _play_classic,
-    _play_standard,
-    _without_play,
-    _other_system,
-    _one_key,
-    _old_patch_level,
-    _basic_only,
+    *scenarios_in(globals()),
 )

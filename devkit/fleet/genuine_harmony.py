@@ -9,7 +9,7 @@ from attestation.evidence import AttestationKind, IntegrityProfile
 from devkit.devices.client import Answer
 from devkit.devices.harmony.device import RELEASES
 from devkit.fleet.everyday import everyday
-from devkit.fleet.scenario import CREATED, OK, Scenario, Scene, genuine
+from devkit.fleet.scenario import CREATED, OK, Scenario, Scene, genuine, scenarios_in
 
 _FIVE = (CREATED, OK, OK, OK, OK)
 _SERVICES = {
@@ -64,9 +64,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     _of("harmony-6", IntegrityProfile.HMS, "warning"),  # a service of Android and HarmonyOS 4 beside a newer key
     _of("harmony-6", IntegrityProfile.NEXT, "affirming"),
     _of("harmony-6", IntegrityProfile.ENHANCED, "affirming"),
-    _offline,
-    _non_anonymous,
-    _without_integrity,
-    _integrity_later,
-    _one_key,
+    *scenarios_in(globals()),
 )

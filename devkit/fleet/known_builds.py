@@ -14,7 +14,7 @@ from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import Answer
 from devkit.devices.demo_app import DEMO_AGC_APP_ID, DEMO_ANDROID_SIGNER, DEMO_PACKAGE, demo_harmony_app_id
-from devkit.fleet.scenario import CREATED, OK, REJECTED, Scenario, Scene, WrongContent, genuine, hostile
+from devkit.fleet.scenario import CREATED, OK, REJECTED, Scene, WrongContent, genuine, hostile, scenarios_in
 
 BUILDS_APP: Final = "demo-known-builds"
 """A registration of the demo app with known builds: 41 and 42 are known, 42 is the oldest still accepted."""
@@ -144,14 +144,4 @@ def _modified_on_harmony(scene: Scene) -> Iterator[Answer]:
     yield _told(_attest(scene, scene.harmony(app=BUILDS_APP), "harmony", measurements=changed), "reinstall-app")
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _known,
-    _known_on_ios,
-    _unknown,
-    _repackaged,
-    _modified_dex,
-    _added_library,
-    _downgraded,
-    _downgraded_on_ios,
-    _modified_on_harmony,
-)
+SCENARIOS = scenarios_in(globals())

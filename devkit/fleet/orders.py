@@ -17,7 +17,17 @@ from bonafide.operator.deployment import Deployment, OrdersBackend
 from bonafide.routes.guarded_apis import GuardedApis
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER, Answer
-from devkit.fleet.scenario import CREATED, OK, STOREFRONT_APP, Expected, Scenario, Scene, WrongContent, genuine, hostile
+from devkit.fleet.scenario import (
+    CREATED,
+    OK,
+    STOREFRONT_APP,
+    Expected,
+    Scene,
+    WrongContent,
+    genuine,
+    hostile,
+    scenarios_in,
+)
 
 FORBIDDEN = Expected(403)
 NO_TOKEN = Expected(401, "invalid_client_attestation")
@@ -169,5 +179,4 @@ def _other_api(scene: Scene) -> Iterator[Answer]:
         yield _call(scene, f"{here}/orders", token=token, signer=installation, signed_url=f"{there}/orders")
 
 
-GENUINE: tuple[Scenario, ...] = (_iphone, _android, _harmony, _monitored)
-HOSTILE: tuple[Scenario, ...] = (_stolen, _own_key, _changed_body, _unsigned_body, _other_audience, _other_api)
+GENUINE, HOSTILE = (scenarios_in(globals(), hostile=kind) for kind in (False, True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -209,6 +209,12 @@ def genuine(
 ) -> Callable[[Act], Scenario]:
     """Turns a function into a genuine scenario."""
     return _scenario(device, does, expected, hostile=False, needs_operator=needs_operator, needs_orders=needs_orders)
+
+
+def scenarios_in(module: Mapping[str, object], *, hostile: bool | None = None) -> tuple[Scenario, ...]:
+    """The scenarios of a module's ``globals()``, in the order in which they are written: all, or one kind."""
+    written = (value for value in module.values() if isinstance(value, Scenario))
+    return tuple(scenario for scenario in written if hostile in (None, scenario.hostile))
 
 
 def _scenario(device: str, does: str, expected: tuple[Expected, ...], **flags: bool) -> Callable[[Act], Scenario]:

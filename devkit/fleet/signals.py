@@ -17,10 +17,10 @@ from devkit.fleet.scenario import (
     REJECTED,
     SIGNALS_APP,
     Expected,
-    Scenario,
     Scene,
     genuine,
     hostile,
+    scenarios_in,
 )
 
 TAKEN: Final = Expected(202)
@@ -154,14 +154,4 @@ def _oversized(scene: Scene) -> Iterator[Answer]:
     yield scene.whoami(phone, scene.client.renew(phone, session.next_challenge).token, tier="warning")
 
 
-GENUINE: Final[tuple[Scenario, ...]] = (_harmless, _android, _harmony)
-HOSTILE: Final[tuple[Scenario, ...]] = (
-    _silent_later,
-    _blocked_at_once,
-    _blocked_by_renewal,
-    _replayed,
-    _altered,
-    _stolen,
-    _odd,
-    _oversized,
-)
+GENUINE, HOSTILE = (scenarios_in(globals(), hostile=kind) for kind in (False, True))

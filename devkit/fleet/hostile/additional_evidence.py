@@ -21,9 +21,9 @@ from devkit.fleet.scenario import (
     MALFORMED_EVIDENCE,
     OK,
     REJECTED,
-    Scenario,
     Scene,
     hostile,
+    scenarios_in,
 )
 
 _CONTRAINDICATED = REJECTED.because(ServiceReason.APPRAISAL_CONTRAINDICATED)
@@ -88,14 +88,14 @@ def _verdict_beside_iphone(scene: Scene) -> Iterator[Answer]:
     client_data = iphone.client_data(scene.client.challenge(iphone.app))
     body = iphone.attestation_body(client_data)
     evidence = [body["evidence"], android.additional(sha256(client_data).digest())]
-    yield scene.client.post("/v1/attestations", body | {"evidence": [item for items in evidence for item in items]})  # type: ignore[attr-defined]
+    yield scene.client.post("/v1/attestations", body | {"evidence": [item for items in evidence for item in items]})
 
 
 @hostile("chimera", "an iPhone's key and an Android's, in one request", MALFORMED_EVIDENCE)
 def _two_keys(scene: Scene) -> Iterator[Answer]:
     installation, client_data = _prepared(scene, Play.NONE)
     other = scene.install().attestation_body(client_data)
-    body = installation.attestation_body(client_data, additional=list(other["evidence"]))  # type: ignore[call-overload]
+    body = installation.attestation_body(client_data, additional=list(other["evidence"]))
     yield scene.client.post("/v1/attestations", body)
 
 
@@ -155,20 +155,4 @@ def _enrolled_twice(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(installation)
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _no_labels,
-    _no_labels_standard,
-    _unknown_label,
-    _moved_verdict,
-    _own_keys,
-    _invented_standard_token,
-    _verdict_alone,
-    _verdict_beside_iphone,
-    _two_keys,
-    _other_signer,
-    _replayed_renewal,
-    _moved_signature,
-    _raced_renewal,
-    _iphone_by_signature,
-    _enrolled_twice,
-)
+SCENARIOS = scenarios_in(globals())

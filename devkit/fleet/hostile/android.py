@@ -20,7 +20,7 @@ from devkit.devices.authority.der_writer import NULL, integer
 from devkit.devices.client import Answer
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.key_store_installation import AndroidInstallation
-from devkit.fleet.scenario import CREATED, KEY_ENROLLED, OK, REJECTED, Scenario, Scene, hostile
+from devkit.fleet.scenario import CREATED, KEY_ENROLLED, OK, REJECTED, Scene, hostile, scenarios_in
 
 _CONTRAINDICATED = REJECTED.because(ServiceReason.APPRAISAL_CONTRAINDICATED)
 
@@ -158,23 +158,4 @@ def _with_hardware(draft: ChainDraft, changes: Mapping[int, bytes]) -> tuple[byt
     return replace(draft, description=draft.description.with_hardware(changes)).chain()
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _unlocked,
-    _self_signed,
-    _software_key,
-    _imported,
-    _extended_by_attestation,
-    _extended_by_certificate,
-    _two_descriptions,
-    _attestation_key,
-    _all_applications,
-    _revoked,
-    _suspended,
-    _strongbox_claimed,
-    _resigned,
-    _other_package,
-    _emulator,
-    _replayed,
-    _moved_chain,
-    _hooked_later,
-)
+SCENARIOS = scenarios_in(globals())

@@ -14,7 +14,7 @@ from service.errors import Reason as ServiceReason
 from bonafide.operator.registration import DEMO_APPLE_APP_ID
 from devkit.devices.apple.generations import DAY, GENERATIONS, MAC_REDUCED_SECURITY_ACCESS_CONTROL
 from devkit.devices.client import Answer
-from devkit.fleet.scenario import CREATED, KEY_ENROLLED, REJECTED, Scenario, Scene, hostile
+from devkit.fleet.scenario import CREATED, KEY_ENROLLED, REJECTED, Scene, hostile, scenarios_in
 
 _TEAM, _BUNDLE = DEMO_APPLE_APP_ID.split(".", 1)
 
@@ -103,17 +103,4 @@ def _reduced_mac(scene: Scene) -> Iterator[Answer]:
     yield scene.attest(scene.install(release))
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _other_team,
-    _repackaged,
-    _other_root,
-    _development,
-    _tampered,
-    _swapped_request_key,
-    _other_key_id,
-    _expired_leaf,
-    _enrolled_twice,
-    _debugger,
-    _hooked_later,
-    _reduced_mac,
-)
+SCENARIOS = scenarios_in(globals())

@@ -17,7 +17,17 @@ from devkit.devices.harmony import hostile as forge
 from devkit.devices.harmony.device import ChainDraft, SoftwareHarmony
 from devkit.devices.harmony.integrity_draft import TokenDraft
 from devkit.devices.key_store_installation import HarmonyInstallation
-from devkit.fleet.scenario import CREATED, KEY_ENROLLED, MALFORMED_EVIDENCE, OK, REJECTED, Scenario, Scene, hostile
+from devkit.fleet.scenario import (
+    CREATED,
+    KEY_ENROLLED,
+    MALFORMED_EVIDENCE,
+    OK,
+    REJECTED,
+    Scenario,
+    Scene,
+    hostile,
+    scenarios_in,
+)
 
 _CONTRAINDICATED = REJECTED.because(ServiceReason.APPRAISAL_CONTRAINDICATED)
 _SIGNER = REJECTED.because(Reason.INTEGRITY_TOKEN_SIGNER)
@@ -106,6 +116,9 @@ def _other_root(profile: IntegrityProfile) -> Scenario:
     return scenario
 
 
+_other_hms, _other_next, _other_enhanced = map(_other_root, IntegrityProfile)
+
+
 @hostile("verdict forger", "a certificate for a host whose name holds the right one", _SIGNER)
 def _host_suffix(scene: Scene) -> Iterator[Answer]:
     yield from _attest_beside(scene, forge.token_by_host, _NEXT)
@@ -181,27 +194,4 @@ def _replayed(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/attestations", body)
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _leaf_signs_leaf,
-    _leaf_signs_plain_leaf,
-    _imported,
-    _other_component,
-    _expired,
-    _debug,
-    _resigned,
-    _other_bundle,
-    _emulator,
-    *(_other_root(profile) for profile in IntegrityProfile),
-    _host_suffix,
-    _developer,
-    _below_developer,
-    _huks_key_signs,
-    _below_huks_key,
-    _other_profile,
-    _moved_verdict,
-    _jailbroken,
-    _unknown_detail,
-    _jailbroken_later,
-    _two_verdicts,
-    _replayed,
-)
+SCENARIOS = scenarios_in(globals())

@@ -22,10 +22,10 @@ from devkit.fleet.scenario import (
     OK,
     REJECTED,
     Expected,
-    Scenario,
     Scene,
     WrongContent,
     hostile,
+    scenarios_in,
 )
 
 
@@ -139,18 +139,4 @@ def _other_app_renews(scene: Scene) -> Iterator[Answer]:
     yield scene.renew(installation)
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _replayed_evidence,
-    _replayed_challenge,
-    _raced_challenge,
-    _expired_challenge,
-    _forged_challenge,
-    _foreign_challenge,
-    _no_challenge,
-    _counter_rollback,
-    _replayed_renewal,
-    _moved_assertion,
-    _other_signer,
-    _unknown_key,
-    _other_app_renews,
-)
+SCENARIOS = scenarios_in(globals())

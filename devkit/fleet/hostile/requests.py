@@ -10,7 +10,14 @@ from bonafide_tokens.jose import b64url_encode
 
 from devkit.devices.client import Answer
 from devkit.devices.installation import encode_body
-from devkit.fleet.scenario import MALFORMED_EVIDENCE, MALFORMED_REQUEST, Expected, Scenario, Scene, hostile
+from devkit.fleet.scenario import (
+    MALFORMED_EVIDENCE,
+    MALFORMED_REQUEST,
+    Expected,
+    Scene,
+    hostile,
+    scenarios_in,
+)
 
 TOO_LARGE = Expected(413, "too-large")
 _ROUTES = ("/v1/challenges", "/v1/attestations", "/v1/tokens")
@@ -99,18 +106,4 @@ def _unknown_route(scene: Scene) -> Iterator[Answer]:
     yield scene.client.send("POST", scene.client.verifier_url + "/v1/admin", body=encode_body({}))
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _noise,
-    _empty,
-    _brackets,
-    _nested,
-    _wrong_types,
-    _unknown_member,
-    _oversized,
-    _noise_as_evidence,
-    _truncated,
-    _client_data_of_noise,
-    _unknown_format,
-    _unknown_app,
-    _unknown_route,
-)
+SCENARIOS = scenarios_in(globals())

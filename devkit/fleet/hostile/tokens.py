@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from devkit.devices.client import Answer
 from devkit.devices.installation import Installation
 from devkit.fleet.operator_access import OperatorAccess
-from devkit.fleet.scenario import OK, Expected, Scenario, Scene, WrongContent, hostile
+from devkit.fleet.scenario import OK, Expected, Scene, WrongContent, hostile, scenarios_in
 
 NO_TOKEN = Expected(401, "invalid_client_attestation")
 INVALID = Expected(401, "invalid_client_attestation")
@@ -148,20 +148,4 @@ def _operated(scene: Scene) -> tuple[Installation, OperatorAccess]:
     return scene.install(), scene.operator
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    _without_token,
-    _stolen,
-    _own_key,
-    _proof_of_another_request,
-    _proof_of_another_host,
-    _proof_of_another_token,
-    _old_proof,
-    _forged,
-    _unsigned,
-    _altered,
-    _bundle_as_token,
-    _noise,
-    _expired,
-    _other_audience,
-    _control,
-)
+SCENARIOS = scenarios_in(globals())

@@ -16,6 +16,7 @@ from typing import Final
 from attestation.android.revocation import StatusList
 from attestation.encoding.certificate import Certificate, certificates_from_pem, read_certificate
 from attestation.errors import EndorsementsUnavailable, Reason
+from attestation.evidence import AttestationKind, IntegrityProfile
 from attestation.harmony.simulator import ROOT_DIGEST, is_simulator_root
 
 ANDROID_STATUS_MAX_AGE: Final = 48 * 3600.0
@@ -69,6 +70,21 @@ class Endorsements:
     harmony_next: tuple[TrustAnchor, ...] = ()
     harmony_enhanced: tuple[TrustAnchor, ...] = ()
     harmony_simulator: tuple[TrustAnchor, ...] = ()
+
+    def harmony(self, purpose: AttestationKind | IntegrityProfile) -> tuple[TrustAnchor, ...]:
+        """The roots of one purpose. The simulator's is never among them: it comes through its switch alone."""
+        match purpose:
+            case AttestationKind.ANONYMOUS:
+                anchors = self.harmony_anonymous
+            case AttestationKind.NON_ANONYMOUS:
+                anchors = self.harmony_non_anonymous
+            case IntegrityProfile.HMS:
+                anchors = self.harmony_hms
+            case IntegrityProfile.NEXT:
+                anchors = self.harmony_next
+            case IntegrityProfile.ENHANCED:
+                anchors = self.harmony_enhanced
+        return tuple(anchor for anchor in anchors if not is_simulator_root(anchor.spki))
 
     def with_development_anchors(self, anchors: Iterable[TrustAnchor]) -> Endorsements:
         """These endorsements plus test roots for every purpose. For development stages and tests only.

@@ -30,11 +30,10 @@ from attestation.encoding.certificate import DIGITAL_SIGNATURE, KEY_CERT_SIGN, C
 from attestation.encoding.chain import LINKS, LinkCache, below_anchor, issuer_key, verify_path
 from attestation.encoding.jose import b64url_decode, es256_matches, public_key_from_point, read_json_object
 from attestation.encoding.names import attributes
-from attestation.endorsements import Endorsements, TrustAnchor
+from attestation.endorsements import Endorsements
 from attestation.errors import MalformedEvidence, Reason, RejectedEvidence
 from attestation.evidence import IntegrityProfile
 from attestation.harmony.attestation_extension import DEVICE_EXTENSIONS
-from attestation.harmony.simulator import is_simulator_root
 
 MAX_TOKEN_CHARACTERS: Final = 32 * 1024
 """Longest token that is opened. Ones of the documented shape have 3 to 6 KB."""
@@ -128,7 +127,7 @@ def authenticate(
     """
     # 4. A root in x5c is trusted for being pinned, never for being there.
     anchor = verify_path(
-        token.certificates, anchors=_anchors(profile, endorsements), now=now, links=links, max_length=MAX_CERTIFICATES
+        token.certificates, anchors=endorsements.harmony(profile), now=now, links=links, max_length=MAX_CERTIFICATES
     )
     issuers = len(below_anchor(token.certificates, anchor)) - 1
     if issuers != 1:
@@ -148,17 +147,6 @@ def base64_decode(text: str) -> bytes:
     if binascii.b2a_base64(data, newline=False).decode("ascii") != text:
         raise MalformedEvidence(Reason.ENCODING_INVALID, "base64 with unused bits set")
     return data
-
-
-def _anchors(profile: IntegrityProfile, endorsements: Endorsements) -> tuple[TrustAnchor, ...]:
-    match profile:
-        case IntegrityProfile.HMS:
-            anchors = endorsements.harmony_hms
-        case IntegrityProfile.NEXT:
-            anchors = endorsements.harmony_next
-        case IntegrityProfile.ENHANCED:
-            anchors = endorsements.harmony_enhanced
-    return tuple(anchor for anchor in anchors if not is_simulator_root(anchor.spki))
 
 
 def _check_signer(token: IntegrityToken, profile: IntegrityProfile) -> None:

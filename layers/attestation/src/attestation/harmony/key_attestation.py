@@ -41,7 +41,6 @@ from attestation.harmony.attestation_extension import (
     read_device_security_level,
     read_statement,
 )
-from attestation.harmony.simulator import is_simulator_root
 from attestation.reference_values import Environment, HarmonyReferenceValues
 from attestation.seal import Seal
 
@@ -111,7 +110,7 @@ def verify_key_attestation(
         raise RejectedEvidence(Reason.CHAIN_LENGTH, f"{len(evidence.certificate_chain)} certificates")
     leaf = read_certificate(evidence.certificate_chain[0])
     certificates = [leaf, *map(links.read_issuer, evidence.certificate_chain[1:])]
-    anchors = _anchors(evidence.kind, endorsements)
+    anchors = require_anchors(endorsements.harmony(evidence.kind)) + endorsements.harmony_simulator
     # 2. Roles. Before any signature, because a misplaced attestation names the attack: an app's key playing CA.
     _check_roles(certificates)
     # 3. A valid path, now. Sub-CAs are not pinned, because Huawei rotates them.
@@ -164,17 +163,6 @@ def verify_key_attestation(
             simulator=simulator,
         ),
     )
-
-
-def _anchors(kind: AttestationKind, endorsements: Endorsements) -> tuple[TrustAnchor, ...]:
-    """The roots of one kind. The simulator's is among them only if it came through its switch."""
-    match kind:
-        case AttestationKind.ANONYMOUS:
-            anchors = endorsements.harmony_anonymous
-        case AttestationKind.NON_ANONYMOUS:
-            anchors = endorsements.harmony_non_anonymous
-    genuine = tuple(anchor for anchor in anchors if not is_simulator_root(anchor.spki))
-    return require_anchors(genuine) + endorsements.harmony_simulator
 
 
 def _check_roles(certificates: Sequence[Certificate]) -> None:

@@ -11,12 +11,20 @@ from attestation.android.play_token import play_integrity_keys
 from attestation.android.revocation import StatusList, parse_status_list
 from attestation.claims import Claims, PlayClaims
 from attestation.endorsements import Endorsements, pinned_endorsements
-from attestation.evidence import PlayIntegrityToken, parse_evidence
+from attestation.evidence import PlayIntegrityToken
 from attestation.reference_values import AndroidReferenceValues, PlayIntegrityKeys, ReferenceValues
 from attestation.verify import verify
 
 from bonafide.conformance.case_file import Case, CaseUnusable
-from bonafide.conformance.case_runners import Runner, Verified, anchors_for
+from bonafide.conformance.case_runners import (
+    Runner,
+    Verified,
+    anchors_for,
+    evidence_as,
+    evidence_of,
+    facts_named,
+    hash_of,
+)
 from bonafide.conformance.verdicts_alone import play_findings
 
 _BOOT_STATES: Final = {"verified": 0, "self-signed": 1, "unverified": 2, "failed": 3}
@@ -24,8 +32,8 @@ _BOOT_STATES: Final = {"verified": 0, "self-signed": 1, "unverified": 2, "failed
 
 def _key_attestation(case: Case) -> Verified:
     claims = verify(
-        parse_evidence({**case.evidence, "format": case.format}),
-        client_data_hash=_client_data_hash(case),
+        evidence_of(case),
+        client_data_hash=hash_of(case),
         reference_values=ReferenceValues(android=android_reference_values(case)),
         endorsements=android_endorsements(case),
         now=case.at,
@@ -34,12 +42,9 @@ def _key_attestation(case: Case) -> Verified:
 
 
 def _play_integrity(case: Case) -> Verified:
-    evidence = parse_evidence({**case.evidence, "format": case.format})
-    if not isinstance(evidence, PlayIntegrityToken):
-        raise CaseUnusable("the evidence is no integrity token")
     play = play_integrity.verify_play_integrity(
-        evidence,
-        client_data_hash=_client_data_hash(case),
+        evidence_as(case, PlayIntegrityToken, "integrity token"),
+        client_data_hash=hash_of(case),
         reference_values=android_reference_values(case),
         now=case.at,
     )
@@ -53,37 +58,26 @@ ANDROID_RUNNERS: Final[dict[str, Runner]] = {
 """The runner of each Android format."""
 
 
+_ANDROID_FACTS: Final = (
+    "attestation_version", "keymint_version", "security_level", "key_security_level", "os_version", "os_patch_level",
+    "vendor_patch_level", "boot_patch_level", "device_locked", "verified_boot_key", "verified_boot_hash", "origin",
+    "purposes", "packages", "signing_digests", "key_algorithm",
+)  # fmt: skip
+
+
 def key_facts(claims: Claims) -> dict[str, object]:
     """The claims of a key attestation, under the names of case files."""
     android = claims.android
     if android is None:
         return {}
     return {
-        "attestation_version": android.attestation_version,
-        "keymint_version": android.keymint_version,
-        "security_level": android.security_level,
-        "key_security_level": android.key_security_level,
+        **facts_named(android, *_ANDROID_FACTS),
         "provisioning": "software/unknown" if android.provisioning == "unknown" else android.provisioning,
-        "os_version": android.os_version,
-        "os_patch_level": android.os_patch_level,
-        "vendor_patch_level": android.vendor_patch_level,
-        "boot_patch_level": android.boot_patch_level,
         "verified_boot_state": _BOOT_STATES[android.verified_boot_state],
-        "device_locked": android.device_locked,
-        "verified_boot_key": android.verified_boot_key,
-        "verified_boot_hash": android.verified_boot_hash,
-        "origin": android.origin,
-        "purposes": list(android.purposes),
-        "packages": list(android.packages),
-        "signing_digests": list(android.signing_digests),
-        "key_algorithm": android.key_algorithm,
         "key_storage": claims.key_storage.value,
-        "chain_profile": claims.chain_profile,
-        "app_id": claims.app_id,
         "public_key": claims.public_key.hex(),
-        "key_id": claims.key_id,
         "platform": claims.platform.value,
-        "findings": list(claims.findings),
+        **facts_named(claims, "chain_profile", "app_id", "key_id", "findings"),
     }
 
 
@@ -145,9 +139,3 @@ def _status_list(case: Case) -> StatusList:
     if listed is None:
         return StatusList({}, case.at)
     return parse_status_list(json.dumps(listed).encode("utf-8"), fetched_at=case.at)
-
-
-def _client_data_hash(case: Case) -> bytes:
-    if case.client_data_hash is None:
-        raise CaseUnusable("client_data_hash is missing")
-    return case.client_data_hash

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attestation.apple.receipt import Receipt, verify_receipt
 from attestation.appraisal.result import Finding
@@ -43,6 +43,35 @@ Runner = Callable[[Case], Verified]
 """Verifies one case. Raises :class:`AttestationError`, or :class:`CaseUnusable`."""
 
 
+_E = TypeVar("_E", bound=Evidence)
+
+
+def evidence_of(case: Case) -> Evidence:
+    """The case's evidence. Raises :class:`AttestationError`."""
+    return parse_evidence({**case.evidence, "format": case.format})
+
+
+def evidence_as(case: Case, kind: type[_E], what: str) -> _E:
+    """The same where it must be of one kind. Raises :class:`CaseUnusable`, which says that it is no ``what``."""
+    evidence = evidence_of(case)
+    if not isinstance(evidence, kind):
+        raise CaseUnusable(f"the evidence is no {what}")
+    return evidence
+
+
+def hash_of(case: Case) -> bytes:
+    """The client data hash that the evidence must bind. Raises :class:`CaseUnusable` where the case has none."""
+    if case.client_data_hash is None:
+        raise CaseUnusable("client_data_hash is missing")
+    return case.client_data_hash
+
+
+def facts_named(claims: object, *names: str) -> dict[str, object]:
+    """The members of those names, with lists for tuples, as case files have them."""
+    values = {name: getattr(claims, name) for name in names}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
 def _attestation(case: Case) -> Verified:
     return _verified_claims(case, None)
 
@@ -59,11 +88,9 @@ def _assertion(case: Case) -> Verified:
 
 
 def _verified_claims(case: Case, key: AttestedKey | None) -> Verified:
-    if case.client_data_hash is None:
-        raise CaseUnusable("client_data_hash is missing")
     claims = verify(
-        _evidence(case),
-        client_data_hash=case.client_data_hash,
+        evidence_of(case),
+        client_data_hash=hash_of(case),
         reference_values=ReferenceValues(apple=_apple_reference_values(case)),
         endorsements=_apple_endorsements(case),
         now=case.at,
@@ -73,11 +100,8 @@ def _verified_claims(case: Case, key: AttestedKey | None) -> Verified:
 
 
 def _receipt(case: Case) -> Verified:
-    evidence = _evidence(case)
-    if not isinstance(evidence, AppleReceipt):
-        raise CaseUnusable("the evidence is no receipt")
     receipt = verify_receipt(
-        evidence,
+        evidence_as(case, AppleReceipt, "receipt"),
         attested_public_key=_public_key(case) if case.attested_key else None,
         reference_values=_apple_reference_values(case),
         endorsements=_apple_endorsements(case),
@@ -118,20 +142,10 @@ def _claim_facts(claims: Claims, *, assertion: bool) -> dict[str, object]:
 
 def _receipt_facts(receipt: Receipt) -> dict[str, object]:
     return {
-        "app_id": receipt.app_id,
+        **facts_named(receipt, "app_id", "environment", *sorted(TIMES), "risk_metric", "token"),
         "type": receipt.type.value,
-        "environment": receipt.environment,
-        "creation_time": receipt.creation_time,
-        "expiration_time": receipt.expiration_time,
-        "not_before": receipt.not_before,
-        "risk_metric": receipt.risk_metric,
-        "token": receipt.token,
         "client_hash": receipt.client_hash and b64url_encode(receipt.client_hash),
     }
-
-
-def _evidence(case: Case) -> Evidence:
-    return parse_evidence({**case.evidence, "format": case.format})
 
 
 def _apple_reference_values(case: Case) -> AppleReferenceValues:

@@ -8,14 +8,22 @@ from typing import Any, Final
 from attestation.claims import Claims, HarmonyIntegrityClaims
 from attestation.encoding.certificate import certificates_from_pem
 from attestation.endorsements import Endorsements, pinned_endorsements
-from attestation.evidence import AttestationKind, HarmonyDeviceIntegrity, IntegrityProfile, parse_evidence
+from attestation.evidence import AttestationKind, HarmonyDeviceIntegrity, IntegrityProfile
 from attestation.harmony import device_integrity, key_attestation
 from attestation.harmony.simulator import is_simulator_root
 from attestation.reference_values import HarmonyReferenceValues, ReferenceValues
 from attestation.verify import verify
 
 from bonafide.conformance.case_file import Case, CaseUnusable
-from bonafide.conformance.case_runners import Runner, Verified, anchors_for
+from bonafide.conformance.case_runners import (
+    Runner,
+    Verified,
+    anchors_for,
+    evidence_as,
+    evidence_of,
+    facts_named,
+    hash_of,
+)
 from bonafide.conformance.verdicts_alone import integrity_findings
 
 # What a case's trust_anchors may name, and the anchors they take the place of. A format alone means all of it.
@@ -32,8 +40,8 @@ _PURPOSES: Final = {
 
 def _key_attestation(case: Case) -> Verified:
     claims = verify(
-        parse_evidence({**case.evidence, "format": case.format}),
-        client_data_hash=_client_data_hash(case),
+        evidence_of(case),
+        client_data_hash=hash_of(case),
         reference_values=ReferenceValues(harmony=harmony_reference_values(case)),
         endorsements=harmony_endorsements(case),
         now=case.at,
@@ -43,12 +51,9 @@ def _key_attestation(case: Case) -> Verified:
 
 def _device_integrity(case: Case) -> Verified:
     """A verdict is judged by its own rules: the key that would stand beside it is not in the case."""
-    evidence = parse_evidence({**case.evidence, "format": case.format})
-    if not isinstance(evidence, HarmonyDeviceIntegrity):
-        raise CaseUnusable("the evidence is no integrity token")
     integrity = device_integrity.verify_device_integrity(
-        evidence,
-        client_data_hash=_client_data_hash(case),
+        evidence_as(case, HarmonyDeviceIntegrity, "integrity token"),
+        client_data_hash=hash_of(case),
         reference_values=harmony_reference_values(case),
         endorsements=harmony_endorsements(case),
         now=case.at,
@@ -63,48 +68,37 @@ HARMONY_RUNNERS: Final[dict[str, Runner]] = {
 """The runner of each HarmonyOS format."""
 
 
+_HARMONY_FACTS: Final = (
+    "kind", "bundle_name", "app_id", "app_identifier", "app_mode", "key_origin", "key_origin_level",
+    "key_manager_level", "key_algorithm", "model", "device_security_level", "simulator",
+)  # fmt: skip
+_INTEGRITY_FACTS: Final = (
+    "profile", "basic_integrity", "details", "bundle_name", "app_id", "signing_digests", "version", "advice",
+)  # fmt: skip
+
+
 def key_facts(claims: Claims) -> dict[str, object]:
     """The claims of a HUKS attestation, under the names of case files. ``None`` is absent."""
     harmony = claims.harmony
     if harmony is None:
         return {}
     return {
-        "kind": harmony.kind,
-        "bundle_name": harmony.bundle_name,
-        "app_id": harmony.app_id,
-        "app_identifier": harmony.app_identifier,
-        "app_mode": harmony.app_mode,
-        "key_origin": harmony.key_origin,
-        "key_origin_level": harmony.key_origin_level,
+        **facts_named(harmony, *_HARMONY_FACTS),
         "key_manager_id": None if harmony.key_manager_level is None else key_attestation.KEY_MANAGER_ID.hex(),
-        "key_manager_level": harmony.key_manager_level,
-        "key_algorithm": harmony.key_algorithm,
         "key_storage": claims.key_storage.value,
-        "model": harmony.model,
         "boot_state": None,  # no HUKS attestation has one
-        "device_security_level": harmony.device_security_level,
-        "simulator": harmony.simulator,
-        "chain_profile": claims.chain_profile,
         "platform": claims.platform.value,
         "environment": claims.environment.value,
         "public_key": claims.public_key.hex(),
-        "key_id": claims.key_id,
-        "findings": list(claims.findings),
+        **facts_named(claims, "chain_profile", "key_id", "findings"),
     }
 
 
 def integrity_facts(integrity: HarmonyIntegrityClaims) -> dict[str, object]:
     """The claims of a SysIntegrity verdict, under Huawei's names in snake case."""
     return {
-        "profile": integrity.profile,
-        "basic_integrity": integrity.basic_integrity,
+        **facts_named(integrity, *_INTEGRITY_FACTS),
         "detail": list(integrity.details),
-        "details": list(integrity.details),
-        "bundle_name": integrity.bundle_name,
-        "app_id": integrity.app_id,
-        "signing_digests": list(integrity.signing_digests),
-        "version": integrity.version,
-        "advice": integrity.advice,
         "timestamp": round(integrity.checked_at * 1000),
     }
 
@@ -150,9 +144,3 @@ def _simulator_root(case: Case, purpose: str) -> bytes:
             if is_simulator_root(certificate.spki):
                 return certificate.raw
     raise CaseUnusable("the simulator's root is not among the trust anchors")
-
-
-def _client_data_hash(case: Case) -> bytes:
-    if case.client_data_hash is None:
-        raise CaseUnusable("client_data_hash is missing")
-    return case.client_data_hash

@@ -2,44 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import json
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.jose import EcPublicKey, b64url_encode
+from bonafide_tokens.signing import make_proof, public_key_of
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.policy_keeper import PolicyKeeper
 
 
-class AppInstance(Protocol):
-    """One installation. Bodies are complete: anything that speaks HTTP can send them."""
+@dataclass(slots=True, kw_only=True)
+class AppInstance(ABC):
+    """One installation of ``app`` (the registered name). Bodies are complete: anything that speaks HTTP can send them.
+
+    ``policy`` is its client policy; ``None`` for an app that was built without.
+    """
 
     app: str
-    policy: PolicyKeeper | None
-    """Its client policy; ``None`` for an app that was built without."""
+    request_key: ec.EllipticCurvePrivateKey
+    policy: PolicyKeeper | None = None
 
     @property
+    @abstractmethod
     def bonafide_key_id(self) -> str:
         """The attested key's name in Bonafide."""
 
     @property
-    def request_public_key(self) -> EcPublicKey: ...
+    def request_public_key(self) -> EcPublicKey:
+        return public_key_of(self.request_key)
 
     @property
     def app_build(self) -> str | None:
         """The build that the app says it is."""
+        return self._facts()["app_build"]
 
     @property
+    @abstractmethod
     def platform(self) -> str:
-        """The platform as tokens name it."""
+        """The platform that claims and tokens name."""
 
     def client_data(self, challenge: str, *, signals: Sequence[object] = (), **more: object) -> bytes:
         """The exact bytes that evidence binds. ``more`` adds or replaces members."""
+        members: dict[str, object] = {
+            "challenge": challenge,
+            "request_key": self.request_public_key.to_jwk(),
+            **self._facts(),
+            "measurements": self._measurements(),
+            "signals": list(signals),
+            "client_policy_version": 0 if self.policy is None else self.policy.version,
+        }
+        return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 
+    @abstractmethod
     def attestation_body(self, client_data: bytes) -> dict[str, Any]:
         """The body of POST /v1/attestations."""
 
+    @abstractmethod
     def renewal_body(self, client_data: bytes) -> dict[str, Any]:
         """The body of POST /v1/tokens."""
 
     def proof(self, *, method: str, url: str, token: str, content_digest: str | None = None) -> str:
         """A proof (RFC 9449) for one request, signed by the request key; with its body's digest, for the body too."""
+        return make_proof(
+            self.request_key,
+            method=method,
+            url=url,
+            token=token,
+            jti=b64url_encode(secrets.token_bytes(16)),
+            now=self._now(),
+            content_digest=content_digest,
+        )
+
+    @abstractmethod
+    def _facts(self) -> Mapping[str, str | None]:
+        """Client data's ``app_build``, ``os`` and ``model``."""
+
+    def _measurements(self) -> dict[str, str]:
+        """Client data's ``measurements``."""
+        return {}
+
+    @abstractmethod
+    def _now(self) -> float:
+        """The device's clock, Unix seconds."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -13,61 +11,33 @@ from typing import Any, Self
 
 from attestation.claims import key_id_of
 from attestation.evidence import AttestationKind
-from bonafide_tokens.jose import EcPublicKey, b64url_encode
-from bonafide_tokens.signing import make_proof, public_key_of
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.android.device import SoftwareAndroid
 from devkit.devices.android.play_integrity import verdict
+from devkit.devices.app_instance import AppInstance
 from devkit.devices.authority.certificate_template import spki_of
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.harmony.device import SoftwareHarmony
-from devkit.devices.policy_keeper import PolicyKeeper
 
 Item = dict[str, Any]
 """One element of a request's ``evidence``."""
 
 
 @dataclass(slots=True, kw_only=True)
-class KeyStoreInstallation(ABC):
-    """``app`` (the registered name) with its two keys, which may be one: a key that attests itself may sign requests.
+class KeyStoreInstallation(AppInstance):
+    """An app with its two keys, which may be one: a key that attests itself may sign requests.
 
     The platforms' own classes below say what proves the key, and which additional evidence there is.
     """
 
-    app: str
     attested_key: ec.EllipticCurvePrivateKey
-    request_key: ec.EllipticCurvePrivateKey
-    policy: PolicyKeeper | None = None
 
     @property
     def bonafide_key_id(self) -> str:
         return key_id_of(public_key_of(self.attested_key).point)
-
-    @property
-    def request_public_key(self) -> EcPublicKey:
-        return public_key_of(self.request_key)
-
-    @property
-    def app_build(self) -> str | None:
-        return self._facts()["app_build"]
-
-    @property
-    @abstractmethod
-    def platform(self) -> str:
-        """The platform that claims and tokens name."""
-
-    def client_data(self, challenge: str, *, signals: Sequence[object] = (), **more: object) -> bytes:
-        """The exact bytes that evidence binds. ``more`` adds or replaces members."""
-        members: dict[str, object] = {
-            "challenge": challenge,
-            "request_key": self.request_public_key.to_jwk(),
-            **self._facts(),
-            "measurements": {},
-            "signals": list(signals),
-            "client_policy_version": 0 if self.policy is None else self.policy.version,
-        }
-        return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 
     def attestation_body(
         self, client_data: bytes, chain: Sequence[bytes] | None = None, additional: Sequence[Item] | None = None
@@ -98,18 +68,6 @@ class KeyStoreInstallation(ABC):
             ],
         }
 
-    def proof(self, *, method: str, url: str, token: str, content_digest: str | None = None) -> str:
-        """A proof (RFC 9449) for one request, signed by the request key; with its body's digest, for the body too."""
-        return make_proof(
-            self.request_key,
-            method=method,
-            url=url,
-            token=token,
-            jti=b64url_encode(secrets.token_bytes(16)),
-            now=self._now(),
-            content_digest=content_digest,
-        )
-
     @abstractmethod
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         """The attested key's certificate chain over ``challenge``."""
@@ -125,14 +83,6 @@ class KeyStoreInstallation(ABC):
     @abstractmethod
     def _format(self) -> str:
         """The evidence format of the key's chain."""
-
-    @abstractmethod
-    def _facts(self) -> dict[str, str]:
-        """Client data's ``app_build``, ``os`` and ``model``."""
-
-    @abstractmethod
-    def _now(self) -> float:
-        """The device's clock, Unix seconds."""
 
 
 @unique
@@ -197,7 +147,7 @@ class AndroidInstallation(KeyStoreInstallation):
     def _format(self) -> str:
         return "android-key-attestation"
 
-    def _facts(self) -> dict[str, str]:
+    def _facts(self) -> dict[str, str | None]:
         release = self.phone.release
         return {"app_build": str(self.phone.version_code), "os": release.os, "model": release.model}
 
@@ -260,7 +210,7 @@ class HarmonyInstallation(KeyStoreInstallation):
     def _format(self) -> str:
         return "harmony-key-attestation"
 
-    def _facts(self) -> dict[str, str]:
+    def _facts(self) -> dict[str, str | None]:
         release = self.device.release
         return {"app_build": self.build, "os": release.os, "model": release.model}
 

@@ -14,13 +14,12 @@ from typing import Any
 from flask import Request, Response, request
 from samcli.lib.providers.provider import Cors
 from samcli.local.apigw.authorizers.lambda_authorizer import LambdaAuthorizer
-from samcli.local.apigw.exceptions import LambdaResponseParseException
 from samcli.local.apigw.local_apigw_service import LocalApigwService
 from samcli.local.apigw.route import Route
 
 from devkit.gateway.authorizer_policy import InvalidPolicy, authorizer_context, is_allowed
 from devkit.gateway.responses import Answer, Refusal
-from devkit.gateway.rest_api import FunctionFailed, RestApiService, log_error, remapped
+from devkit.gateway.rest_api import FunctionFailed, RestApiService, log_error
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html, and as observed.
 _ANSWERS = {
@@ -93,15 +92,8 @@ class HttpApiService(RestApiService):
         return headers
 
     def _authorize(self, route: Route) -> dict[str, Any]:
-        authorizer = route.authorizer_object
-        if not self._valid_identity_sources(request, route):
-            raise Refusal("UNAUTHORIZED")
-        event = self._generate_lambda_authorizer_event(request, route, authorizer)
-        for name in ("body", "isBase64Encoded"):  # an authorizer never sees the body
-            event.pop(name, None)
         try:
-            answer = json.loads(self._invoke(authorizer.lambda_name, event))
-            allowed, context = self._read(authorizer, answer, route)
+            allowed, context = self._read(route.authorizer_object, self._asked(route), route)
         except (FunctionFailed, ValueError, InvalidPolicy) as error:
             if str(error) == "Unauthorized":
                 raise Refusal("UNAUTHORIZED") from None
@@ -124,15 +116,5 @@ class HttpApiService(RestApiService):
             raise InvalidPolicy("the context is not an object")
         return answer["isAuthorized"], named
 
-    def _integrate(self, route: Route, event: dict[str, Any]) -> Response:
-        try:
-            output = self._invoke(route.function_name, event)
-            status, headers, body = self._parse_v2_payload_format_lambda_output(output, [], request)
-        except (FunctionFailed, LambdaResponseParseException) as error:
-            log_error("%s gave no usable answer: %s", route.function_name, error)
-            raise Refusal("INTEGRATION_FAILURE") from None
-        response = Response(body, status=status)
-        response.headers.clear()
-        for name, value in headers.items():
-            response.headers.add(remapped(name), value)
-        return response
+    def _parsed(self, output: str, _route: Route) -> Any:
+        return self._parse_v2_payload_format_lambda_output(output, [], request)

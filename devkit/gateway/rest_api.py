@@ -222,14 +222,8 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
 
     def _authorize(self, route: Route) -> dict[str, Any]:
         """Ask the Lambda authorizer; when it allows the method, what the backend sees of it."""
-        authorizer = route.authorizer_object
-        if not self._valid_identity_sources(request, route):
-            raise Refusal("UNAUTHORIZED")
-        event = self._generate_lambda_authorizer_event(request, route, authorizer)
-        for name in ("body", "isBase64Encoded"):  # an authorizer never sees the body
-            event.pop(name, None)
         try:
-            answer = json.loads(self._invoke(authorizer.lambda_name, event))
+            answer = self._asked(route)
             allowed = is_allowed(answer, self._create_method_arn(request, route.event_type))
             context = authorizer_context(answer)
         except FunctionFailed as error:
@@ -243,12 +237,24 @@ class RestApiService(LocalApigwService):  # type: ignore[misc]
         request.environ["bonafide.class"] = context.get("request_class", "")
         return context
 
+    def _asked(self, route: Route) -> Any:
+        """The authorizer's answer for this request."""
+        if not self._valid_identity_sources(request, route):
+            raise Refusal("UNAUTHORIZED")
+        event = self._generate_lambda_authorizer_event(request, route, route.authorizer_object)
+        for name in ("body", "isBase64Encoded"):  # an authorizer never sees the body
+            event.pop(name, None)
+        return json.loads(self._invoke(route.authorizer_object.lambda_name, event))
+
+    def _parsed(self, output: str, route: Route) -> Any:
+        """Status, headers and body of a function's answer, as SAM CLI reads it."""
+        return self._parse_v1_payload_format_lambda_output(
+            output, self.api.binary_media_types, request, route.event_type
+        )
+
     def _integrate(self, route: Route, event: dict[str, Any]) -> Response:
         try:
-            output = self._invoke(route.function_name, event)
-            status, headers, body = self._parse_v1_payload_format_lambda_output(
-                output, self.api.binary_media_types, request, route.event_type
-            )
+            status, headers, body = self._parsed(self._invoke(route.function_name, event), route)
         except (FunctionFailed, LambdaResponseParseException) as error:
             log_error("%s gave no usable answer: %s", route.function_name, error)
             raise Refusal("INTEGRATION_FAILURE") from None

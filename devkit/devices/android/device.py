@@ -27,13 +27,13 @@ from devkit.devices.authority.android import (
     STRONGBOX,
     AndroidAuthority,
     Line,
-    SigningCertificate,
 )
 from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     CertificateTemplate,
     Extension,
     RandomBytes,
+    SigningCertificate,
     key_usage,
     name,
     new_private_key,

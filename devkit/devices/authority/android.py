@@ -24,13 +24,13 @@ from devkit.devices.authority.certificate_template import (
     Extension,
     IssuerKey,
     RandomBytes,
-    authority_key_identifier,
+    SigningCertificate,
     basic_constraints,
+    identifiers,
     key_usage,
     name,
     new_private_key,
     spki_of,
-    subject_key_identifier,
 )
 
 DAY: Final = 86_400.0
@@ -41,18 +41,6 @@ TEE, STRONGBOX = "TEE", "StrongBox"
 _MADE: Final = datetime(2018, 5, 25, tzinfo=UTC).timestamp()
 _TEN_YEARS: Final = 3652 * DAY
 _ALWAYS: Final = (datetime(2014, 1, 1, tzinfo=UTC).timestamp(), datetime(2049, 12, 31, tzinfo=UTC).timestamp())
-
-
-@dataclass(frozen=True, slots=True)
-class SigningCertificate:
-    """A certificate that issues others: its key, its name, and the template it was signed from."""
-
-    key: IssuerKey
-    template: CertificateTemplate
-
-    @property
-    def name(self) -> bytes:
-        return self.template.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +172,6 @@ def _issuer_template(
     path_length: int | None = None,
 ) -> CertificateTemplate:
     spki = spki_of(key)
-    identifiers: tuple[Extension, ...] = ()
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(issuer_key, ec.EllipticCurvePrivateKey):
-        identifiers = (subject_key_identifier(spki), authority_key_identifier(spki_of(issuer_key)))
     return CertificateTemplate(
         serial=serial,
         issuer=issuer,
@@ -196,7 +181,7 @@ def _issuer_template(
         spki=spki,
         digest="sha256",
         extensions=(
-            *identifiers,
+            *identifiers(key, issuer_key),
             basic_constraints(ca=True, path_length=path_length),
             key_usage(KEY_CERT_SIGN | CRL_SIGN if path_length is not None else KEY_CERT_SIGN),
         ),

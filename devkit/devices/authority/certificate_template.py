@@ -138,6 +138,18 @@ class Issuer:
         return load_der_x509_certificate(self.certificate).subject.public_bytes()
 
 
+@dataclass(frozen=True, slots=True)
+class SigningCertificate:
+    """A certificate that issues others or signs tokens: its key, and the template that it is signed from."""
+
+    key: IssuerKey
+    template: CertificateTemplate
+
+    @property
+    def name(self) -> bytes:
+        return self.template.subject
+
+
 def basic_constraints(*, ca: bool, path_length: int | None = None) -> Extension:
     length = integer(path_length) if path_length is not None else b""
     return Extension("2.5.29.19", sequence(boolean(True) if ca else b"", length), critical=True)
@@ -156,6 +168,13 @@ def subject_key_identifier(spki: bytes) -> Extension:
 
 def authority_key_identifier(issuer_spki: bytes) -> Extension:
     return Extension("2.5.29.35", sequence(b"\x80\x14" + _key_identifier(issuer_spki)))
+
+
+def identifiers(key: IssuerKey, issuer_key: IssuerKey) -> tuple[Extension, ...]:
+    """Both key identifiers; none where a key is RSA."""
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
+        return ()
+    return (subject_key_identifier(spki_of(key)), authority_key_identifier(spki_of(issuer_key)))
 
 
 def name(*attributes: tuple[str, str]) -> bytes:

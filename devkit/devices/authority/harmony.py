@@ -25,13 +25,13 @@ from devkit.devices.authority.certificate_template import (
     Extension,
     IssuerKey,
     RandomBytes,
-    authority_key_identifier,
+    SigningCertificate,
     basic_constraints,
+    identifiers,
     key_usage,
     name,
     new_private_key,
     spki_of,
-    subject_key_identifier,
 )
 from devkit.devices.authority.der_writer import enumerated, integer, sequence, tlv
 
@@ -42,18 +42,6 @@ DEVICE_SECURITY_LEVEL: Final = "1.3.6.1.4.1.2011.2.376.1.1"
 
 _SOFTWARE: Final = ("O", "Bonafide Software Devices, not Huawei")
 _VALIDITY: Final = (datetime(2014, 1, 1, tzinfo=UTC).timestamp(), datetime(2049, 12, 31, tzinfo=UTC).timestamp())
-
-
-@dataclass(frozen=True, slots=True)
-class SigningCertificate:
-    """A certificate that issues others or signs tokens: its key, and the template it is signed from."""
-
-    key: IssuerKey
-    template: CertificateTemplate
-
-    @property
-    def name(self) -> bytes:
-        return self.template.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +141,7 @@ class HarmonyAuthority:
             spki=spki_of(key),
             digest="sha384" if above is None else "sha256",
             extensions=(
-                *_identifiers(key, issuer_key),
+                *identifiers(key, issuer_key),
                 basic_constraints(ca=True, path_length=path_length),
                 key_usage(usage),
             ),
@@ -191,9 +179,3 @@ def rsa_key(holder: str) -> rsa.RSAPrivateKey:
     """The RSA key of ``holder`` (``service``, ``developer``) in this process."""
     del holder  # one key to each
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _identifiers(key: IssuerKey, issuer_key: IssuerKey) -> tuple[Extension, ...]:
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
-        return ()
-    return (subject_key_identifier(spki_of(key)), authority_key_identifier(spki_of(issuer_key)))

@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     CertificateTemplate,
+    SigningCertificate,
     basic_constraints,
     key_usage,
     name,
     spki_of,
 )
-from devkit.devices.authority.harmony import DAY, ENHANCED_SIGNER, SIGNING_HOST, SigningCertificate
+from devkit.devices.authority.harmony import DAY, ENHANCED_SIGNER, SIGNING_HOST
 from devkit.devices.harmony import huks_statement as huks
 from devkit.devices.harmony.device import ChainDraft, SoftwareHarmony
 from devkit.devices.harmony.integrity_draft import TokenDraft

@@ -19,11 +19,12 @@ from devkit.devices.android.hostile import (
     extended_by_certificate,
     two_descriptions,
 )
-from devkit.devices.authority.android import DAY, PROVISIONING_INFO, SigningCertificate
+from devkit.devices.authority.android import DAY, PROVISIONING_INFO
 from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     CertificateTemplate,
     Extension,
+    SigningCertificate,
     basic_constraints,
     key_usage,
     name,

@@ -10,8 +10,8 @@ from attestation.claims import Claims, KeyStorage
 from attestation.errors import MalformedEvidence, Reason
 
 from devkit.devices.android import key_description as kd
-from devkit.devices.authority.android import PROVISIONING_INFO, SigningCertificate
-from devkit.devices.authority.certificate_template import Extension, name
+from devkit.devices.authority.android import PROVISIONING_INFO
+from devkit.devices.authority.certificate_template import Extension, SigningCertificate, name
 from devkit.devices.authority.der_writer import NULL, integer, octet_string
 
 from .scene import AUTHORITY, NOW, Question, Scene, claims_of, with_draft

@@ -13,8 +13,7 @@ from attestation.errors import AttestationError, Reason
 
 from devkit.devices.android import key_description as kd
 from devkit.devices.android.device import ChainDraft
-from devkit.devices.authority.android import SigningCertificate
-from devkit.devices.authority.certificate_template import Extension, basic_constraints, name
+from devkit.devices.authority.certificate_template import Extension, SigningCertificate, basic_constraints, name
 from devkit.devices.authority.der_writer import NULL, integer, sequence
 
 from .scene import FORGED_KEY, NOW, Question, Scene, with_hardware, with_software

@@ -11,7 +11,7 @@ from attestation.android.revocation import MAX_STATUS_LIST_BYTES, StatusList, pa
 from attestation.endorsements import ANDROID_STATUS_MAX_AGE, pinned_endorsements
 from attestation.errors import EndorsementsUnavailable, Reason, RejectedEvidence
 
-from devkit.devices.authority.android import SigningCertificate
+from devkit.devices.authority.certificate_template import SigningCertificate
 
 from .recorded_status_list import real_list
 from .scene import AUTHORITY, ENDORSEMENTS, NOW, Question, Scene

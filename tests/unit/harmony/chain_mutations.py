@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     Extension,
+    SigningCertificate,
     basic_constraints,
     key_usage,
     name,
@@ -20,7 +21,7 @@ from devkit.devices.authority.certificate_template import (
     spki_of,
 )
 from devkit.devices.authority.der_writer import NULL, octet_string, sequence, tlv
-from devkit.devices.authority.harmony import DAY, SigningCertificate
+from devkit.devices.authority.harmony import DAY
 from devkit.devices.harmony import hostile
 from devkit.devices.harmony.device import ChainDraft
 from devkit.devices.harmony.huks_statement import OID, challenge

@@ -13,8 +13,8 @@ import pytest
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import AttestationKind, parse_evidence
 
-from devkit.devices.authority.certificate_template import spki_of
-from devkit.devices.authority.harmony import DAY, SIGNING_HOST, SigningCertificate
+from devkit.devices.authority.certificate_template import SigningCertificate, spki_of
+from devkit.devices.authority.harmony import DAY, SIGNING_HOST
 from devkit.devices.harmony import hostile
 from devkit.devices.harmony import huks_statement as huks
 

@@ -10,9 +10,14 @@ from attestation.encoding.certificate import read_certificate
 from attestation.evidence import AttestationKind
 from attestation.harmony import key_attestation as ka
 
-from devkit.devices.authority.certificate_template import CertificateTemplate, Extension, basic_constraints
+from devkit.devices.authority.certificate_template import (
+    CertificateTemplate,
+    Extension,
+    SigningCertificate,
+    basic_constraints,
+)
 from devkit.devices.authority.der_writer import boolean, enumerated, integer, sequence, utf8_string
-from devkit.devices.authority.harmony import DEVICE_SECURITY_LEVEL, SigningCertificate
+from devkit.devices.authority.harmony import DEVICE_SECURITY_LEVEL
 from devkit.devices.harmony import huks_statement as huks
 
 from .scene import AUTHORITY, BUNDLE, FORGED_KEY, NOW, KeyQuestion, chain_draft, device_of

@@ -22,6 +22,7 @@ from devkit.devices.authority.certificate_template import (
     KEY_CERT_SIGN,
     CertificateTemplate,
     Extension,
+    SigningCertificate,
     basic_constraints,
     key_usage,
     name,
@@ -33,7 +34,6 @@ from devkit.devices.authority.harmony import (
     ENHANCED_SIGNER,
     SIGNING_HOST,
     IssuerLine,
-    SigningCertificate,
     rsa_key,
 )
 from devkit.devices.harmony.huks_statement import ARC, OID

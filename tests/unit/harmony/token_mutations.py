@@ -15,13 +15,14 @@ from bonafide_tokens.jose import b64url_encode
 from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
     Extension,
+    SigningCertificate,
     basic_constraints,
     key_usage,
     name,
     spki_of,
 )
 from devkit.devices.authority.der_writer import NULL, sequence, tlv
-from devkit.devices.authority.harmony import DAY, ENHANCED_SIGNER, SIGNING_HOST, SigningCertificate, rsa_key
+from devkit.devices.authority.harmony import DAY, ENHANCED_SIGNER, SIGNING_HOST, rsa_key
 from devkit.devices.harmony import hostile
 from devkit.devices.harmony.huks_statement import OID
 from devkit.devices.harmony.integrity_draft import TokenDraft

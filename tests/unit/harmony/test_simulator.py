@@ -12,7 +12,6 @@ from attestation.claims import Claims, KeyStorage
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.errors import AttestationError, Reason
 from attestation.evidence import HarmonyKeyAttestation
-from attestation.harmony import integrity_token
 from attestation.harmony import key_attestation as ka
 from attestation.reference_values import Environment, HarmonyReferenceValues, ReferenceValues
 from attestation.verify import verify
@@ -113,8 +112,7 @@ def test_simulators_root_signs_no_integrity_token() -> None:
 def test_simulators_root_listed_as_an_anchor_is_passed_over(purpose: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even endorsements that were put together by hand do not make an anchor of it."""
     anchor = anchor_of(AUTHORITY)
-    for module in (ka, integrity_token):
-        monkeypatch.setattr(module, "is_simulator_root", lambda spki: spki == anchor.spki)
+    monkeypatch.setattr("attestation.endorsements.is_simulator_root", lambda spki: spki == anchor.spki)
     endorsements = replace(pinned_endorsements(), **{purpose: (*SWITCHED.harmony_simulator,)})  # type: ignore[arg-type]
     question: KeyQuestion | TokenQuestion = KeyQuestion(chain=chain_draft().chain(), endorsements=endorsements)
     if purpose == "harmony_enhanced":

@@ -14,7 +14,7 @@ CONFIRM ?= yes
 BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$(PATH)" .venv-sam/bin/python -m samcli
 LINTED := bonafide devkit examples functions layers packaging tests
-TYPED := bonafide devkit packaging/monitoring/*.py packaging/gateway_responses.py packaging/package.py packaging/report.py packaging/site/*.py layers/tokens/src layers/attestation/src/attestation layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
+TYPED := bonafide devkit packaging/*.py packaging/*/*.py layers/tokens/src layers/attestation/src/attestation layers/service/src functions/*/*.py examples/*/functions/*/*.py tests
 SPELLED := $(LINTED) policies stacks docs requirements *.md *.cff *.toml *.yaml *.yml Makefile .ci .github
 TEMPLATES := template.yaml $(wildcard stacks/*.yaml) $(wildcard examples/*/template.yaml)
 THIRD_PARTY_LAYERS := cryptography dependencies

@@ -6,6 +6,7 @@ import tomllib
 
 import yaml
 
+from devkit.local.template import read_template
 from tests.architecture.source_tree import ROOT
 
 
@@ -14,5 +15,8 @@ def test_every_file_names_the_same_version() -> None:
     packages = ("pyproject.toml", "layers/tokens/pyproject.toml")
     versions = {tomllib.loads((ROOT / file).read_text("utf-8"))["project"]["version"] for file in packages}
     versions.add(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
+    versions.add(
+        read_template(ROOT / "template.yaml")["Metadata"]["AWS::ServerlessRepo::Application"]["SemanticVersion"]
+    )
     assert len(versions) == 1
     assert "`CITATION.cff`" in (ROOT / "docs/releasing.md").read_text("utf-8")

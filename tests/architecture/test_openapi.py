@@ -17,7 +17,7 @@ from service.admin.http import Route
 from service.edge.problems import GATEWAY_PROBLEM_TYPES, MALFORMED_REQUEST, PROBLEM_TYPES, UNAUTHORIZED
 
 ROOT = Path(__file__).parents[2]
-OPENAPI: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text("utf-8"))
+OPENAPI: dict[str, Any] = yaml.load((ROOT / "docs/openapi.yaml").read_text("utf-8"), yaml.CSafeLoader)
 
 MODELS = {
     "ChallengeRequest": ("issue_challenge", "ChallengeRequest"),
@@ -27,7 +27,7 @@ MODELS = {
 }
 
 
-class _TemplateLoader(yaml.SafeLoader):
+class _TemplateLoader(yaml.CSafeLoader):
     """YAML with CloudFormation's tags, each kept as its plain value."""
 
 

@@ -15,7 +15,7 @@ from bonafide_tokens.refusals import refusal_of
 from service.edge.problems import EVIDENCE_REJECTED, PROBLEM_TYPES, TOO_LARGE, Problem, Retry, problem_of
 from service.errors import Reason as ServiceReason
 
-OPENAPI = yaml.safe_load((Path(__file__).parents[3] / "docs" / "openapi.yaml").read_text("utf-8"))
+OPENAPI = yaml.load((Path(__file__).parents[3] / "docs" / "openapi.yaml").read_text("utf-8"), yaml.CSafeLoader)
 
 
 @pytest.mark.parametrize("reason", [*Reason, *TokenReason, *ServiceReason])

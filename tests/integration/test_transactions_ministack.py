@@ -15,9 +15,11 @@ from service.errors import Unavailable
 from service.redemption import ATTEMPTS, DynamoDBRedemption
 from service.tables.attested_keys import Enrolment
 
+from devkit.local.provision import TABLES
+from devkit.local.template import read_template
 from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
 from tests.service_stack.faults import answering, error_answer, first, injected, losing_the_answer
-from tests.service_stack.worlds import AwsWorld
+from tests.service_stack.worlds import TEMPLATE, AwsWorld
 
 pytestmark = pytest.mark.ministack
 
@@ -167,13 +169,10 @@ def test_rows_carry_what_time_to_live_needs(ministack: AwsWorld) -> None:
     assert sorted(int(row["expires_at"]["N"]) for row in rows) == sorted(
         (key.expires_at, key.enrolled_at + 90 * 86_400)
     )
-    for table, attribute in (
-        ("nonces", "expires_at"),
-        ("attested_keys", "expires_at"),
-        ("trust_bundles", "expires_at"),
-    ):
-        ttl = ministack.dynamodb.describe_time_to_live(TableName=ministack.tables[table])["TimeToLiveDescription"]
-        assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", attribute)
+    resources = read_template(TEMPLATE)["Resources"]
+    for table in ("nonces", "attested_keys", "trust_bundles"):
+        properties = resources[TABLES[table]]["Properties"]
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 def test_receipt_has_a_row_of_its_own(ministack: AwsWorld) -> None:

@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from unittest.mock import patch
 
 import boto3
 from attestation.appraisal.builds import KnownBuild
@@ -22,6 +24,7 @@ from attestation.reference_values import (
     ReferenceValues,
 )
 from moto import mock_aws
+from moto.kms.utils import AbstractPrivateKey, generate_private_key
 from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
 from service.policies.store import DynamoDBPolicies, Policies
 from service.redemption import DynamoDBRedemption, Redemption
@@ -42,7 +45,7 @@ from bonafide.operator import known_builds
 from bonafide.operator.known_builds import Build
 from bonafide.operator.local_account import REGION, client_arguments
 from bonafide.operator.registration import Registration, Registrations
-from devkit.local.provision import TABLES, create_tables_and_keys, pseudo_parameters
+from devkit.local.provision import TABLES, pseudo_parameters
 from devkit.local.template import Template
 from tests.service_stack.fakes import (
     MemoryApps,
@@ -242,42 +245,50 @@ class AwsWorld:
 
 
 def ministack_world(endpoint_url: str) -> AwsWorld:
-    """Fresh tables and keys on a running ministack, from the template's own definitions."""
-    stack_name = f"test-{uuid.uuid4().hex[:12]}"
-    made = create_tables_and_keys(TEMPLATE, endpoint_url, stack_name=stack_name)
-    arguments = client_arguments(endpoint_url)
-    return AwsWorld(
-        dynamodb=boto3.client("dynamodb", **arguments),
-        kms=boto3.client("kms", **arguments),
-        tables=made.tables,
-        root_key_id=made.root_key_id,
-        wrapping_key_id=made.wrapping_key_id,
-        stack_name=stack_name,
-        endpoint_url=endpoint_url,
-    )
+    """Fresh tables and keys on a running ministack."""
+    return _fresh_world(f"test-{uuid.uuid4().hex[:12]}", client_arguments(endpoint_url), endpoint_url)
 
 
 @contextmanager
 def moto_world() -> Iterator[AwsWorld]:
-    """Tables with the template's keys and indexes, inside this process. Not atomic: one thread only."""
-    stack_name = "moto"
+    """Fresh tables and keys inside this process. Not atomic: one thread only."""
+    credentials = {"region_name": REGION, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    # With boto3's default session stays what it has read of the services: half a second for each test.
+    with (
+        mock_aws(config={"core": {"reset_boto3_session": False}}),
+        patch("moto.kms.models.generate_private_key", _private_key),
+    ):
+        yield _fresh_world("moto", credentials)
+
+
+@cache
+def _unused_key() -> AbstractPrivateKey:
+    return generate_private_key("SYMMETRIC_DEFAULT")
+
+
+def _private_key(key_spec: str) -> AbstractPrivateKey:
+    """What moto makes for every key: for a symmetric one an RSA key, which takes its time and is never used."""
+    return _unused_key() if key_spec == "SYMMETRIC_DEFAULT" else generate_private_key(key_spec)
+
+
+def _fresh_world(stack_name: str, arguments: Mapping[str, Any], endpoint_url: str | None = None) -> AwsWorld:
+    """Tables with the template's keys and indexes. What it says beyond that is looked at on a whole local stack, by
+    tests/end_to_end/test_stack.py: it would be twenty calls more for each test."""
     template = Template.load(TEMPLATE, parameters={}, pseudo=pseudo_parameters(stack_name))
-    credentials: Any = {"region_name": REGION, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    with mock_aws():
-        dynamodb = boto3.client("dynamodb", **credentials)
-        kms = boto3.client("kms", **credentials)
-        for logical_id in TABLES.values():
-            properties = template.properties(logical_id)
-            kept = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-            dynamodb.create_table(
-                TableName=f"{stack_name}-{logical_id}",
-                **{name: properties[name] for name in kept if name in properties},
-            )
-        yield AwsWorld(
-            dynamodb=dynamodb,
-            kms=kms,
-            tables={short: f"{stack_name}-{logical_id}" for short, logical_id in TABLES.items()},
-            root_key_id=kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"],
-            wrapping_key_id=kms.create_key()["KeyMetadata"]["KeyId"],
-            stack_name=stack_name,
+    dynamodb, kms = boto3.client("dynamodb", **arguments), boto3.client("kms", **arguments)
+    tables = {short: f"{stack_name}-{logical_id}" for short, logical_id in TABLES.items()}
+    for short, logical_id in TABLES.items():
+        properties = template.properties(logical_id)
+        kept = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+        dynamodb.create_table(
+            TableName=tables[short], **{name: properties[name] for name in kept if name in properties}
         )
+    return AwsWorld(
+        dynamodb=dynamodb,
+        kms=kms,
+        tables=tables,
+        root_key_id=kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"],
+        wrapping_key_id=kms.create_key()["KeyMetadata"]["KeyId"],
+        stack_name=stack_name,
+        endpoint_url=endpoint_url,
+    )

@@ -11,6 +11,7 @@ leaves. :data:`EXCEPTIONS` are the rows where that does not hold, each with its 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import sys
@@ -173,6 +174,18 @@ def _let_google_recover(stack: MatrixStack) -> None:
     from tests.service_stack.memory_stack import PACKAGE
 
     stack.world.play_requests.answered(PACKAGE, time.time())
+
+
+def covering(rows: Sequence[Row], seed: int) -> list[Row]:
+    """A row of each function, by seed, with the faults in turn; where a call hangs, it does so once. And one row where
+    every attempt hangs until the function gives up."""
+    chance = random.Random(seed)
+    functions = dict.fromkeys(row.case for row in rows)
+    chosen = []
+    for case, fault in zip(functions, itertools.cycle(Fault), strict=False):
+        fitting = [row for row in rows if row.case is case and row.fault is fault]
+        chosen.append(chance.choice([row for row in fitting if row.once or fault is not Fault.HUNG]))
+    return [*chosen, chance.choice([row for row in rows if row.fault is Fault.HUNG and not row.once])]
 
 
 def sampled(rows: Sequence[Row], number: int, seed: int) -> list[Row]:

@@ -23,7 +23,7 @@ from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.memory_stack import APP, APP_ID, AUTHORITY
 from tests.service_stack.worlds import AwsWorld
 
-ROUNDS = int(os.environ.get("BONAFIDE_RACE_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("BONAFIDE_RACE_ROUNDS", "1"))
 
 RACERS = int(os.environ.get("BONAFIDE_RACERS", "200"))
 

@@ -1,7 +1,7 @@
 """Races, through the functions as wired in Lambda: of many who redeem one challenge or one counter, exactly one wins.
 
-ministack's transactions are atomic, moto's are not. BONAFIDE_RACE_ROUNDS (default 3) and BONAFIDE_RACERS (default 200)
-set the size; the end-to-end tests repeat this over HTTP.
+ministack's transactions are atomic, moto's are not. BONAFIDE_RACE_ROUNDS (default 1, in `make races` 3) and
+BONAFIDE_RACERS (default 200) set the size; the end-to-end tests repeat this over HTTP.
 """
 
 from __future__ import annotations

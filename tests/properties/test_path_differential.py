@@ -1,6 +1,6 @@
 """No path that real URL parsers resolve to a guarded route gets less than that route asks for.
 
-Fifty thousand paths in every run, half a million by ``make paths``; each round has a seed of its own.
+Ten thousand paths in every run, half a million by ``make paths``; each round has a seed of its own.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ FLASK: Final = werkzeug(
 )
 BATCH: Final = 1_000
 PER_ROUND: Final = 50_000
+SAMPLE: Final = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +65,14 @@ def asked(path: str, method: str) -> int:
     return best
 
 
-def findings(seed: int, node: Node, resolved: Counter[str], tricked: Counter[str]) -> Iterator[str]:
-    """Every path of a round that the gate asks less for than what some parser makes of it needs.
+def findings(seed: int, number: int, node: Node, resolved: Counter[str], tricked: Counter[str]) -> Iterator[str]:
+    """Every path of ``number`` that the gate asks less for than what some parser makes of it needs.
 
     ``resolved`` counts, by parser, what ends at a guarded route; ``tricked`` those of them that do not show it.
     """
     random = Random(seed)
-    for _ in range(PER_ROUND // BATCH):
-        paths = [hostile(random) if number % 5 < 3 else ordinary(random) for number in range(BATCH)]
+    for _ in range(number // BATCH):
+        paths = [hostile(random) if one % 5 < 3 else ordinary(random) for one in range(BATCH)]
         for path, by_node in zip(paths, node.resolve(paths), strict=True):
             method = random.choice(("GET", "GET", "HEAD", "POST"))
             readings: dict[str, Resolved] = {name: parser(path) for name, parser in PARSERS.items()}
@@ -88,18 +89,18 @@ def findings(seed: int, node: Node, resolved: Counter[str], tricked: Counter[str
                     yield f"{method} {path!r} gets {given.requirement}: {needs}"
 
 
-def check(seed: int, node: Node) -> None:
+def check(seed: int, node: Node, number: int = PER_ROUND) -> None:
     resolved: Counter[str] = Counter()
     tricked: Counter[str] = Counter()
-    assert list(findings(seed, node, resolved, tricked)) == []
+    assert list(findings(seed, number, node, resolved, tricked)) == []
     for name in (*PARSERS, "node", "werkzeug"):
-        assert resolved[name] >= PER_ROUND / 10, (name, resolved)  # guards against a parser that is never fooled
-        assert tricked[name] >= PER_ROUND / 50, (name, tricked)  # and against tricks that are none
+        assert resolved[name] >= number / 10, (name, resolved)  # guards against a parser that is never fooled
+        assert tricked[name] >= number / 50, (name, tricked)  # and against tricks that are none
 
 
-def test_fifty_thousand_paths_get_no_less_than_any_parser_resolves_them_to(node: Node) -> None:
+def test_ten_thousand_paths_get_no_less_than_any_parser_resolves_them_to(node: Node) -> None:
     """Node's URL, ada-url, urllib, werkzeug's routing, and servlet containers' path parameters."""
-    check(1, node)
+    check(1, node, SAMPLE)
 
 
 @pytest.mark.exhaustive
@@ -127,13 +128,13 @@ def test_gate_asks_no_less_of_any_kind_of_event(node: Node, make: Callable[[Call
     assert found > BATCH
 
 
-def test_hundred_thousand_ordinary_paths_keep_their_requirement() -> None:
+def test_ordinary_paths_keep_their_requirement() -> None:
     """Strictness costs no client that calls the API as it is meant."""
     random, routes = Random(0), (*ROUTES, *CATCH_ALLS[0])
     kept: Counter[Requirement] = Counter()
-    for _ in range(100_000):
+    for _ in range(20_000):
         path, method = ordinary(random), random.choice(("GET", "POST", "HEAD"))
         given = demand_for(routes, method, path, Requirement.PROOF).requirement
         assert RANK[given] == (asked(path, method) or RANK[Requirement.MONITOR]), (method, path, given)
         kept[given] += 1
-    assert all(kept[requirement] > 5_000 for requirement in Requirement if requirement is not Requirement.OFF), kept
+    assert all(kept[requirement] > 1_000 for requirement in Requirement if requirement is not Requirement.OFF), kept

@@ -101,12 +101,3 @@ def test_software_device_of_each_platform_enrols_renews_and_signs_a_body(
         told = _json("why", code)
         assert isinstance(told, dict)
         assert told["decisions"][0]["decision"]["support_code"] == code
-
-
-@pytest.mark.usefixtures("run_folder")
-def test_demo_against_the_running_stack_is_green_and_machine_readable() -> None:
-    """`demo --running --json`: the fleet once more, without starting a second stack."""
-    record = _json("demo", "--running")
-    assert isinstance(record, dict)
-    assert record["wrong"] == 0
-    assert len(record["verdicts"]) > 50

@@ -106,14 +106,14 @@ def _block_lost() -> None:
 def _blocks_not_listed() -> None:
     stack = MemoryStack()
     publisher = stack.rotation.publisher
-    publisher.publish({}, now=NOW)
+    publisher.publish(now=NOW)
     latest = publisher.trust_bundles.latest(publisher.issuer)
     assert latest is not None
     stack.revocations.rows += [
         {"app": APP, "revoked": f"{KEY}{number:043}", "expires_at": int(NOW) + 999, "at": number} for number in range(9)
     ]
     with patch("service.keys.publishing.MAX_TRUST_BUNDLE_CHARACTERS", len(latest.jws) + 300):
-        publisher.publish({}, now=NOW)
+        publisher.publish(now=NOW)
 
 
 def _rotation() -> None:

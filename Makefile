@@ -92,6 +92,9 @@ bench-revocation: setup ## Seconds from blocking a key, or an app's not-before, 
 sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m devkit.stack.sam_local
 
+# Where Python may keep no bytecode, each of the suite's many processes compiles all it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
+
 # --- Check ------------------------------------------------------------------------------------------------------------
 .PHONY: check lint types template test coverage mutants races test-exhaustive faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
@@ -109,22 +112,26 @@ template: setup ## Template checks: cfn-lint and sam validate
 	@.venv-sam/bin/cfn-lint --regions us-east-1 -- stacks/edge.yaml
 	@for template in $(TEMPLATES); do $(SAM) validate --lint --region eu-central-1 --template $$template > /dev/null || exit 1; done
 
+# One worker more than the processors of a small machine: tests of stacks wait for other processes.
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=25 --durations-min=4 \
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --durations=25 --durations-min=4 \
 		-m "not exhaustive and not deploy$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
 
 coverage: setup ## Which lines of each room the unit tests run; fails where a room is below its floor
 	@$(BIN)/python -m tests.covered_rooms
 
-races: setup ## Twenty rounds of races for one challenge and for one counter
+RACES_OF_TABLES := tests/integration/test_races_ministack.py tests/integration/test_enrolment_races_ministack.py
+
+races: setup ## Twenty rounds of races for one challenge and for one counter; three of those that go past the gateway
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
+	@BONAFIDE_RACE_ROUNDS=3 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(RACES_OF_TABLES)
 
 test-exhaustive: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive
 
-faults: setup ## The fault matrix: each function, each call that it makes, five faults; prints the table (many minutes)
+faults: setup ## The fault matrix: each function, each call that it makes, five faults; many minutes (SAMPLE=32: so many rows)
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" \
-		nice -n 5 $(BIN)/python -m tests.fault_matrix
+		nice -n 5 $(BIN)/python -m tests.fault_matrix $(if $(SAMPLE),--sample $(SAMPLE))
 
 paths: setup ## Half a million paths through real URL parsers: none resolves one to a route that the gate asks less for
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive tests/properties/test_path_differential.py

@@ -49,7 +49,7 @@ class Probe:
         return ApiClient(verifier_url=self.open_url, guarded_url=self.guarded_url)
 
 
-@pytest.fixture(scope="module", params=["emulated", "plain"])
+@pytest.fixture(scope="session", params=["emulated", "plain"])
 def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
     """The gateway over the probe template, once with emulated workers and once with plain ones."""
     layout = Layout(PROJECT.root, tmp_path_factory.mktemp("probe"))
@@ -79,8 +79,9 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test of this folder runs processes of the local stack."""
+    here = Path(__file__).parent
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.path.parent == here:
             item.add_marker("stack")
 
 

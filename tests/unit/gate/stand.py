@@ -58,6 +58,7 @@ def private_key(name: str) -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+@cache
 def public_key(name: str) -> EcPublicKey:
     """The public half of :func:`private_key`."""
     return public_key_of(private_key(name))

@@ -216,6 +216,10 @@ class Template:
         for known in (self.parameters, self.pseudo, self.physical_ids):
             if name in known:
                 return known[name]
+        function, _, made = name.partition(".")  # SAM's own: what AutoPublishAlias makes of a function
+        if made in ("Alias", "Version"):
+            alias = self.data["Resources"].get(function, {}).get("Properties", {}).get("AutoPublishAlias")
+            return f"{self._get_attribute([function, 'Arn'])}:{alias if made == 'Alias' else 1}"
         raise TemplateError(f"The template refers to {name}, which the local stack does not have.")
 
     def _get_attribute(self, argument: list[str]) -> str:

@@ -1,9 +1,10 @@
 """`make deploy`: `sam deploy` of what was built, as samconfig.toml says for one stage.
 
-SAM CLI needs help with four things. It looks for samconfig.toml beside the *built* template, so the file is named in
+SAM CLI needs help with five things. It looks for samconfig.toml beside the *built* template, so the file is named in
 full. What is given on the command line takes the place of the file's whole list of parameters, so the architecture that
 was built goes beside the stage's own parameters. It does not know what the account can take: the preflight does.
-And it protects no stack against deletion: that comes after it, for every stage but dev.
+It protects no stack against deletion: that comes after it, for every stage but dev. And of a deployment that was taken
+back it says that an alias could not be updated, not why: that is looked for.
 
     python -m devkit.stack.deploy_stage STAGE ARCHITECTURE [--confirm no] [--only-check]
 """
@@ -15,6 +16,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +27,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bonafide.operator.layout import Layout, LocalStackError
+from devkit.local.template import read_template
+from devkit.stack import rollout
 from devkit.stack.preflight import preflight
 from devkit.stack.stand_in import left_out
 
@@ -33,6 +37,7 @@ UNPROTECTED = "dev"
 """The template's stage whose stacks come and go."""
 
 _NEEDED = ("stack_name", "region")
+_SHOWN = ("VerifierApiUrl", "GuardedApiUrl", "AuthorizerArn", "RootPublicKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,24 @@ def protect(client: Any, stage: Stage) -> str:
     return f"{stage.stack_name} is protected against deletion."
 
 
+def next_steps(client: Any, stage: Stage) -> list[str]:
+    """What a deployed stack answers to, and what comes next; sentences for the operator."""
+    try:
+        (stack,) = client.describe_stacks(StackName=stage.stack_name)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        return [f"Its outputs could not be read: {error}"]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    shown = [f"  {name:16} {outputs[name]}" for name in _SHOWN if name in outputs]
+    return [
+        f"{stage.stack_name} is deployed.",
+        *shown,
+        "Next:",
+        f"  bonafide app register APP --help           register an app, with --stack {stage.stack_name}",
+        "  docs/authorizer.md                         guard your own APIs with AuthorizerArn",
+        "  docs/runbooks/alarms.md                    have alarms sent: AlarmTopicArn",
+    ]
+
+
 def _require_a_person(stage: Stage) -> None:
     if not sys.stdin.isatty():
         raise LocalStackError(
@@ -167,7 +190,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told = " ".join(f"{name}={value}" for name, value in without.items())
             print(f"AWS_ENDPOINT_URL is a stand-in on this machine, which cannot take all: {told}", flush=True)
             stage = replace(stage, parameters={**stage.parameters, **without})
+        default = str(read_template(layout.template)["Parameters"][rollout.PARAMETER]["Default"])
+        more, canary = rollout.canary(stage.parameters, default, stage.region)
+        stage = replace(stage, parameters={**stage.parameters, **more})
         line = command(layout, config, stage, confirm=confirm)
+        print(canary, flush=True)
         for told in preflight(layout.template, stage.parameters, stage.region):
             print(told, flush=True)
     except LocalStackError as problem:
@@ -175,16 +202,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print(f"{stage.name}: stack {stage.stack_name} in {stage.region}", flush=True)
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    begin = time.time()
     status = subprocess.run(line, env=environment, cwd=layout.root, check=False).returncode
     if status:
+        print(f"{stage.stack_name} was NOT deployed:", file=sys.stderr)
+        for reason in rollout.reasons(stage.stack_name, stage.region, begin):
+            print(reason, file=sys.stderr)
         return status
+    cloudformation = boto3.client("cloudformation", region_name=stage.region)
     try:
-        told = protect(boto3.client("cloudformation", region_name=stage.region), stage)
+        told = protect(cloudformation, stage)
     except LocalStackError as problem:
         print(problem, file=sys.stderr)
         return 1
     if told:
         print(told, flush=True)
+    for sentence in next_steps(cloudformation, stage):
+        print(sentence, flush=True)
     return 0
 
 

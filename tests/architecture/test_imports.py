@@ -38,10 +38,11 @@ NOTHING_OF_OURS = {"describe_caller"}
 TOKENS_ONLY = {"authorize_request"}
 OF_THE_RUNTIME = {
     "functions.authorize_request.spent_proofs": {"botocore"},
+    "functions.check_new_version": {"botocore"},
     "service.aws_attempts": {"urllib3"},
 }
 """No layer brings it, the runtime does, with boto3: imported inside a function by the first route that asks for
-proof-once, and for the timeouts of botocore's own connections."""
+proof-once, for what went wrong when a version was invoked, and for the timeouts of botocore's own connections."""
 
 IMPURE = {
     "os", "sys", "time", "socket", "ssl", "logging", "subprocess", "asyncio", "random", "secrets", "tempfile", "shutil",

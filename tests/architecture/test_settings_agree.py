@@ -51,6 +51,7 @@ SETTINGS: dict[str, type[object]] = {
     "administer": settings.AdministerSettings,
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
+    "check_new_version": settings.CheckNewVersionSettings,
 }
 ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy")
 

@@ -27,6 +27,7 @@ from devkit.local.aws import running_ministack
 from devkit.local.ministack_gaps import physical_ids
 from devkit.local.template import read_template
 from devkit.stack.deploy_stage import stages
+from devkit.stack.stand_in import LEFT_OUT
 
 pytestmark = pytest.mark.deploy
 
@@ -141,13 +142,17 @@ def test_stage_is_deployed_as_samconfig_says(checkout: Path, aws: str, stage: st
     told = deploy(checkout, aws, stage)
     assert f"{stage}: stack bonafide-{stage} in {STAGES[stage].region}" in told
     assert "Preflight: " in told
+    off = "Canary: off (EnableCanary=false)" if stage == "dev" else "Canary: off, since this stand-in"
+    assert off in told
+    assert f"bonafide-{stage} is deployed." in told
+    assert f"with --stack bonafide-{stage}" in told
     cloudformation = client("cloudformation", aws, stage)
     (stack,) = cloudformation.describe_stacks(StackName=f"bonafide-{stage}")["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     found = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
     declared = read_template(PROJECT.template)["Parameters"]
     wanted = {name: str(one["Default"]) for name, one in declared.items() if not one.get("NoEcho")}
-    wanted |= {**STAGES[stage].parameters, "Architecture": ARCHITECTURE}
+    wanted |= {**STAGES[stage].parameters, "Architecture": ARCHITECTURE, **LEFT_OUT, "EnableCanary": "false"}
     assert {name: found[name] for name in wanted} == wanted
     assert found["Stage"] == stage
     assert stack["EnableTerminationProtection"] is (stage != "dev")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -31,8 +31,20 @@ def translated() -> dict[str, Any]:
 
 def uses(resources: dict[str, dict[str, Any]], *spellings: str) -> int:
     """How often a table is named by what is made of it: its variables in functions, its ARN in policies."""
-    text = json.dumps([one for one in resources.values() if one["Type"] != TABLE])
-    return sum(text.count(f'"{spelling}"') for spelling in spellings)
+    found = [text for one in resources.values() if one["Type"] != TABLE for text in texts(one)]
+    return sum(found.count(spelling) for spelling in spellings)
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text that a part of a template says; not what its members are called."""
+    if isinstance(value, Mapping):
+        for member in value.values():
+            yield from texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from texts(member)
+    elif isinstance(value, str):
+        yield value
 
 
 def arn(name: str) -> str:

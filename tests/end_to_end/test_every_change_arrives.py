@@ -17,7 +17,12 @@ from tests.changes_arrive import Effect, changes, effect, effects
 
 TEMPLATE = read_template(Layout.of_this_project().template)
 LABELS = {"LayerVersion": "layer", "Function": "function", "Application": "part"}
-VERSIONED = ("AppraiseEvidenceFunction", "RenewTokenFunction")
+VERSIONED = tuple(
+    name for name, one in TEMPLATE["Resources"].items() if "AutoPublishAlias" in one.get("Properties", {})
+)
+"""Functions that are called by an alias."""
+VERIFIER = set(VERSIONED) - {"AuthorizeRequestFunction"}
+"""Those that share their settings' hash."""
 
 
 def without(*places: tuple[str, ...]) -> dict[str, Any]:
@@ -52,25 +57,33 @@ def test_every_change_reaches_what_runs(table: dict[str, Effect]) -> None:
 
 
 def test_without_publishing_a_changed_layer_stays_behind(table: dict[str, Effect]) -> None:
-    """What PublishLambdaVersion is for: both aliases would go on with the old layer."""
-    layers = ("layer CryptographyLayer", "layer ServiceLayer")
+    """What PublishLambdaVersion is for: aliases would go on with the old layer."""
+    layers = {
+        "layer CryptographyLayer": set(VERSIONED),
+        "layer ServiceLayer": set(VERSIONED) - {"AuthorizeRequestFunction"},
+    }
     for change, old in found(without(("Globals", "LayerVersion")), *layers).items():
-        assert old.stuck == set(VERSIONED)
-        assert set(VERSIONED) <= table[change].functions
+        assert old.stuck == layers[change]
+        assert layers[change] <= table[change].functions
 
 
 def test_without_settings_in_a_version_a_parameter_stays_behind(table: dict[str, Effect]) -> None:
-    """What FunctionSettings is for."""
+    """What FunctionSettings and AuthorizerSettings are for."""
     places = [("Resources", name, "Properties", "VersionDescription") for name in VERSIONED]
-    parameters = ("parameter TokenLifetimeSeconds", "parameter LogLevel", "parameter CountryHeader")
+    parameters = {
+        "parameter TokenLifetimeSeconds": VERIFIER,
+        "parameter CountryHeader": VERIFIER,
+        "parameter LogLevel": set(VERSIONED),
+        "parameter ProofNonceKey": {"AuthorizeRequestFunction"},
+    }
     for change, old in found(without(*places), *parameters).items():
-        assert old.stuck == set(VERSIONED)
-        assert set(VERSIONED) <= table[change].functions
+        assert old.stuck == parameters[change]
+        assert parameters[change] <= table[change].functions
 
 
 def test_version_of_an_unchanged_function_would_be_refused(table: dict[str, Effect]) -> None:
-    """SignalMemorySeconds is told to one of the two functions, and both have the hash in their versions. Lambda finds
-    nothing new in the other one, unless it is in the function's own description too."""
+    """SignalMemorySeconds is told to some of the functions, and all have the hash in their versions. Lambda finds
+    nothing new in the others, unless it is in the function's own description too."""
     change = "parameter SignalMemorySeconds"
     old = found(without(("Resources", "AppraiseEvidenceFunction", "Properties", "Description")), change)
     assert old[change].refused == {"AppraiseEvidenceFunction"}

@@ -64,6 +64,12 @@ def functions(read_timeout: float) -> Any:
     return _client("lambda", _CONFIG.merge(Config(read_timeout=read_timeout)), attempts=1)
 
 
+@cache
+def code_deploy() -> Any:
+    """The CodeDeploy client of this process."""
+    return _client("codedeploy", _CONFIG.merge(Config(read_timeout=10.0)))
+
+
 def _client(service: Any, config: Config, attempts: int = ATTEMPTS) -> Any:
     _keep_sdk_quiet()
     client = boto3.client(service, config=config)

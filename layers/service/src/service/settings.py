@@ -353,3 +353,39 @@ class ReplayDecisionsSettings(StackSettings):
     """``replay_decisions``: the bucket of decisions."""
 
     decision_bucket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckNewVersionSettings:
+    """``check_new_version``: the versions that are about to take traffic, and ``alias``, by which functions are called.
+
+    With ``authorize_request_version`` the authorizer is looked at, else the verifier; ``external_origin`` is that of
+    its API. ``canary_app`` is a registered app, ``canary_device`` a software device of one, for stages other than
+    production; both may be empty. ``canary_origin_secret`` is what the edge sends: without it, functions that refuse
+    direct calls are only seen to refuse.
+    """
+
+    stage: str
+    stack_name: str
+    token_issuer: str
+    audience: str
+    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    token_header: str = field(metadata={_PARSER: _header})
+    proof_header: str = field(metadata={_PARSER: _header})
+    alias: str
+    issue_challenge_version: str
+    appraise_evidence_version: str
+    renew_token_version: str
+    report_signal_version: str
+    serve_policy_version: str
+    authorize_request_version: str = field(default="", metadata={_PARSER: str})
+    external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
+    canary_app: str = field(default="", metadata={_PARSER: str})
+    canary_device: str = field(default="", repr=False, metadata={_PARSER: str})
+    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
+    canary_origin_secret: str = field(default="", repr=False, metadata={_PARSER: str})
+
+    def __post_init__(self) -> None:
+        """Raises :class:`SettingsError` for a software device in production."""
+        if self.canary_device and self.stage.lower().startswith("prod"):
+            raise SettingsError("environment variable CANARY_DEVICE must be empty in production")

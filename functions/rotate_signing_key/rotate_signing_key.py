@@ -28,6 +28,7 @@ from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
 from service.policies.edge_copies import EdgeCopies, wire_edge
 from service.settings import RotateSigningKeySettings, read_settings
+from service.tables.revocations import DynamoDBRevocations
 from service.telemetry.decisions import log_unavailable
 
 Action = Literal["tick", "rotate", "publish", "gather"]
@@ -65,7 +66,7 @@ def rotate_keys(
 def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
-    publisher = wire_publisher(settings, takes_over=True)
+    publisher = wire_publisher(settings, DynamoDBRevocations(dynamodb(), settings.revocations_table))
     rotation = Rotation(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),

@@ -16,7 +16,7 @@ from service.tables.attested_keys import EnrolledKey
 from service.tables.blocked_keys import LISTED, LONGEST_TOKEN_LIFE, SHARDS, listed_row, listed_until, place_of
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.older_revocations import OlderRevocations
-from service.tables.revocations import MAX_LISTED, DynamoDBRevocations
+from service.tables.revocations import MAX_LISTED, DynamoDBRevocations, ReadRevocations
 
 from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.faults import injected
@@ -164,7 +164,7 @@ def test_publisher_honours_rows_of_an_older_release_and_writes_none(ministack: A
     both = [old_row("d" * 43, at=NOW - 60, by=by, until=NOW + 60)]
     both.append(listed_row(place_of("d" * 43, at=NOW - 60, by=by), app="demo", at=NOW - 60, until=None))
     write(ministack, [*rows, *both, {"app": "demo", "revoked": "tokens", "not_before": moment, "at": 1, "by": by}])
-    publisher = DynamoDBRevocations(ministack.dynamodb, table, takes_over=False)
+    publisher = ReadRevocations(ministack.dynamodb, table)
     stood = ministack.dynamodb.scan(TableName=table)["Items"]
     found = publisher.statuses(NOW)
     assert ministack.dynamodb.scan(TableName=table)["Items"] == stood

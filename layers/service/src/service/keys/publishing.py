@@ -14,7 +14,7 @@ from service.aws import dynamodb, kms
 from service.errors import Unavailable
 from service.keys.kms import KmsRootKey, RootKey
 from service.settings import PublishBundleSettings
-from service.tables.revocations import MAX_LISTED, DynamoDBRevocations, Revocations
+from service.tables.revocations import MAX_LISTED, Revocations
 from service.tables.routes import Apis, DynamoDBApis
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose, SigningKeys, newest_first
 from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
@@ -89,16 +89,15 @@ class Publisher:
             count("BlocksNotListed")
 
 
-def wire_publisher(settings: PublishBundleSettings, *, takes_over: bool) -> Publisher:
-    """The publisher of a stack. ``takes_over`` says that it may rewrite rows of an older release
-    (:mod:`service.tables.older_revocations`); else it reads them where they are."""
+def wire_publisher(settings: PublishBundleSettings, revocations: Revocations) -> Publisher:
+    """The publisher of a stack."""
     return Publisher(
         issuer=settings.token_issuer,
         lifetime=settings.bundle_lifetime_seconds,
         signing_keys=DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
         trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
         apis=DynamoDBApis(dynamodb(), settings.apis_table),
-        revocations=DynamoDBRevocations(dynamodb(), settings.revocations_table, takes_over=takes_over),
+        revocations=revocations,
         root_key=KmsRootKey(kms(), settings.root_key_id),
         routes={settings.token_audience: settings.guarded_api_routes},
     )

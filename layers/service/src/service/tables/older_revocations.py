@@ -38,44 +38,16 @@ _WHAT: Final = "dynamodb:TransactWriteItems revocations"
 
 
 @dataclass(frozen=True, slots=True)
-class OlderRevocations:
-    """Takes rows over, by one pass after the other."""
+class OlderRows:
+    """Reads rows of the older form where they are, as long as there may be any."""
 
     client: DynamoDBClient
     table: str
     monotonic: Callable[[], float] = time.monotonic
 
-    def take_over(self, now: float, not_befores: Mapping[str, int]) -> dict[str, int]:
-        """Rewrite live rows of the older form; the times before which apps' tokens are refused, those of
-        ``not_befores`` and later ones that were found. Raises :class:`~service.errors.Unavailable`."""
-        found = dict(not_befores)
-        mark = self._mark()
-        if mark.get("done"):
-            return found
-        since, start = int(mark.get("since", now)), mark.get("start")
-        ends_at = self.monotonic() + PATIENCE
-        while True:
-            page = self._page(start)
-            rows = [from_item(item) for item in page["Items"]]
-            self._move([row for row in rows if row["revoked"].startswith(KEY) and row["expires_at"] > now])
-            for row in rows:
-                if row["revoked"] == TOKENS and row["not_before"] > found.get(row["app"], 0):
-                    found[row["app"]] = row["not_before"]
-                    self._copy(row)
-            start = from_item(page["LastEvaluatedKey"]) if "LastEvaluatedKey" in page else None
-            if start is None or self.monotonic() >= ends_at:
-                break
-        if start is not None:
-            logger().warning("rows of an older release are left to take over")
-        # A pass that ends now began before; it counts as the last one when nothing can have been written behind it.
-        done = start is None and now >= since + LISTED + _OVERLAP
-        if done or start != mark.get("start") or not mark:
-            self._put({**_MARK, "since": since, "start": start, "done": done or None})
-        return found
-
     def read(self, now: float, not_befores: Mapping[str, int]) -> tuple[dict[str, int], list[Mapping[str, Any]]]:
-        """The same without a write, for a process that may make none: the times before which apps' tokens are refused,
-        and live rows of the older form that name a key. Raises :class:`~service.errors.Unavailable`."""
+        """The times before which apps' tokens are refused, those of ``not_befores`` and later ones that were found; and
+        live rows of the older form that name a key. Raises :class:`~service.errors.Unavailable`."""
         found, keys = dict(not_befores), list[Mapping[str, Any]]()
         if self._mark().get("done"):
             return found, keys
@@ -107,6 +79,40 @@ class OlderRevocations:
                 ExpressionAttributeValues=to_item({":ours": "*"}),
                 **more,
             )
+
+
+class OlderRevocations(OlderRows):
+    """Takes rows over, by one pass after the other."""
+
+    __slots__ = ()
+
+    def take_over(self, now: float, not_befores: Mapping[str, int]) -> dict[str, int]:
+        """Rewrite live rows of the older form; the times before which apps' tokens are refused, those of
+        ``not_befores`` and later ones that were found. Raises :class:`~service.errors.Unavailable`."""
+        found = dict(not_befores)
+        mark = self._mark()
+        if mark.get("done"):
+            return found
+        since, start = int(mark.get("since", now)), mark.get("start")
+        ends_at = self.monotonic() + PATIENCE
+        while True:
+            page = self._page(start)
+            rows = [from_item(item) for item in page["Items"]]
+            self._move([row for row in rows if row["revoked"].startswith(KEY) and row["expires_at"] > now])
+            for row in rows:
+                if row["revoked"] == TOKENS and row["not_before"] > found.get(row["app"], 0):
+                    found[row["app"]] = row["not_before"]
+                    self._copy(row)
+            start = from_item(page["LastEvaluatedKey"]) if "LastEvaluatedKey" in page else None
+            if start is None or self.monotonic() >= ends_at:
+                break
+        if start is not None:
+            logger().warning("rows of an older release are left to take over")
+        # A pass that ends now began before; it counts as the last one when nothing can have been written behind it.
+        done = start is None and now >= since + LISTED + _OVERLAP
+        if done or start != mark.get("start") or not mark:
+            self._put({**_MARK, "since": since, "start": start, "done": done or None})
+        return found
 
     def _move(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Each row into its new place, unless it is gone: then the key was unblocked at this moment."""

@@ -19,7 +19,7 @@ from bonafide_tokens.trust_bundle import AppStatus
 from service.aws import query_rows
 from service.errors import Unavailable
 from service.tables.blocked_keys import BY_RULE, KEY, LISTED, LONGEST_TOKEN_LIFE, BlockedKeys, listed_until
-from service.tables.older_revocations import NOT_BEFORES, TOKENS, OlderRevocations
+from service.tables.older_revocations import NOT_BEFORES, TOKENS, OlderRevocations, OlderRows
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,33 +44,36 @@ class Revocations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBRevocations:
-    """:class:`Revocations` in DynamoDB. ``bonafide device-key block`` and ``bonafide token revoke`` write the rows.
-
-    With ``takes_over``, rows of an older release are rewritten; else they are read where they are.
-    """
+    """:class:`Revocations` in DynamoDB. ``bonafide device-key block`` and ``bonafide token revoke`` write the rows;
+    those of an older release are rewritten when they are read."""
 
     client: DynamoDBClient
     table: str
-    takes_over: bool = True
 
     def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
         try:
-            older = OlderRevocations(self.client, self.table)
-            rows: list[Mapping[str, Any]] = []
-            if self.takes_over:
-                moments = older.take_over(now, self._not_befores())
-            else:
-                moments, rows = older.read(now, self._not_befores())
+            moments, rows = self._older(now)
             rows += [{"app": app, "revoked": TOKENS, "not_before": moment} for app, moment in moments.items()]
             rows += BlockedKeys(self.client, self.table).newest(now, most)
             return statuses_of(rows, now, most=most)
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable("a row of the revocations table cannot be read") from error
 
+    def _older(self, now: float) -> tuple[dict[str, int], list[Mapping[str, Any]]]:
+        """The times before which apps' tokens are refused, and rows of keys in the older form."""
+        return OlderRevocations(self.client, self.table).take_over(now, self._not_befores()), []
+
     def _not_befores(self) -> dict[str, int]:
         # Consistent: an index could be read before it knows of what is being published.
         rows = query_rows(self.client, self.table, "app = :all", {":all": NOT_BEFORES}, called="revocations")
         return {row["revoked"]: row["not_before"] for row in rows}
+
+
+class ReadRevocations(DynamoDBRevocations):
+    """The same for a function that may write none of the rows: those of an older release are read where they are."""
+
+    def _older(self, now: float) -> tuple[dict[str, int], list[Mapping[str, Any]]]:
+        return OlderRows(self.client, self.table).read(now, self._not_befores())
 
 
 def statuses_of(rows: Iterable[Mapping[str, Any]], now: float, *, most: int = MAX_LISTED) -> dict[str, AppStatus]:

@@ -30,9 +30,6 @@ PARTS: Final = {
     "Delete": "DeleteItem",
     "ConditionCheck": "ConditionCheckItem",
 }
-HELPERS: Final = {"get_row": "GetItem", "query_rows": "Query", "scan_rows": "Scan"}
-"""Functions of `service.aws` that make a call on the table that they are given, second."""
-
 ACTIONS: Final = {
     "dynamodb:TransactWriteItems": (),  # each part needs its own
     "lambda:Invoke": ("lambda:InvokeFunction",),
@@ -81,8 +78,6 @@ class Unknown(AssertionError):
 
 def calls_of(reach: Reach, routine: Routine) -> Iterator[Call]:
     """The calls that a routine makes or hands on."""
-    if (routine.module.name, routine.name) in {("service.aws", name) for name in HELPERS}:
-        return  # counted where it is called
     parents = {child: node for node in routine.body for child in ast.iter_child_nodes(node)}
     for node in routine.body:
         if isinstance(node, ast.Attribute) and _is_client(node.value):
@@ -100,8 +95,6 @@ def calls_of(reach: Reach, routine: Routine) -> Iterator[Call]:
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value in PARTS:
                     yield Call(routine, "dynamodb", PARTS[str(key.value)], tuple(_request(reach, routine, value)))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in HELPERS:
-            yield Call(routine, "dynamodb", HELPERS[node.func.id], ((routine, node.args[1]),))
 
 
 def _request(reach: Reach, routine: Routine, node: ast.AST) -> Iterator[tuple[Routine, ast.AST]]:
@@ -137,18 +130,34 @@ def _about(
     around = parents.get(node)
     while around is not None and not isinstance(around, ast.stmt):
         if isinstance(around, ast.Call):
-            found: list[tuple[Routine, ast.AST]] = [
-                (routine, one.value) for one in around.keywords if one.arg in TARGETS
-            ]
+            found = [(routine, value) for value in _named(around)]
             for one in around.keywords:
                 if one.arg is None:
                     found += _request(reach, routine, one.value)
+                elif one.arg == "RequestItems" and isinstance(one.value, ast.Name):
+                    found += ((routine, key) for key in _keys(routine, one.value.id))
             if isinstance(node, ast.Attribute) and node.attr in TRANSFERS and around.func is node:
                 found.append((routine, around.args[0]))
             if found:
                 yield from found
                 return
         around = parents.get(around)
+    for other in routine.body:  # an operation that is bound to a name first
+        if isinstance(other, ast.Call):
+            yield from ((routine, value) for value in _named(other))
+
+
+def _named(call: ast.Call) -> Iterator[ast.AST]:
+    return (one.value for one in call.keywords if one.arg in TARGETS)
+
+
+def _keys(routine: Routine, name: str) -> Iterator[ast.AST]:
+    """What a request for rows of several tables is put together under."""
+    for node in routine.body:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{name}.setdefault":
+            yield node.args[0]
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == name:
+            yield node.slice
 
 
 @dataclass

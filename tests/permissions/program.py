@@ -223,5 +223,10 @@ class Program:
 
 
 def _has(other: Class, protocol: Class) -> bool:
-    wanted = {name for one in protocol.lineage for name in one.methods}
-    return bool(wanted) and all(other.method(name) or name in other.fields for name in wanted)
+    """Whether a class has each method of a protocol, with as many parameters; or a field in its place."""
+    wanted = {name: method for one in protocol.lineage for name, method in one.methods.items()}
+    return bool(wanted) and all(
+        name in other.fields
+        or ((own := other.method(name)) is not None and len(own.parameters) >= len(method.parameters))
+        for name, method in wanted.items()
+    )

@@ -149,11 +149,7 @@ def enrol(
     if not stored:
         count("EnrolmentAnsweredAgain")
     return ready.answer(
-        app,
-        claims=claims,
-        client_data=client_data,
-        result=result,
-        client_policy_version=active.client_policy_version,
+        app, claims=claims, client_data=client_data, result=result, client_policy_version=active.client_policy_version
     )
 
 

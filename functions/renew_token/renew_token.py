@@ -26,10 +26,7 @@ from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
 from service.keys.key_ring import KeyRing
-from service.keys.publish_debounce import (
-    PublicationRequests,
-)
-from service.keys.rule_blocks import block_best_effort, wire_blocking
+from service.keys.rule_blocks import RuleBlocks, wire_blocking
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates
@@ -37,7 +34,6 @@ from service.redemption import Redemption
 from service.settings import RenewTokenSettings, read_settings
 from service.signal_history import note_best_effort
 from service.tables.attested_keys import AttestedKeys
-from service.tables.blocking import Blocking
 from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord
 from service.vendors.endorsements import VendorEndorsements
@@ -67,8 +63,7 @@ def renew(
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
     policies: ActivePolicies,
-    blocking: Blocking,
-    publication: PublicationRequests,
+    rule_blocks: RuleBlocks,
     challenge_lifetime: int,
     key_idle: int,
     signal_memory: int,
@@ -152,12 +147,10 @@ def renew(
         )
         if noted is not None:
             note_best_effort(attested_keys, key, noted, record.request_id)
-        block_best_effort(
+        rule_blocks.place_best_effort(
             result.findings if key.noted is None else active.appraisal.findings(own),
             key_id=key.key_id,
             policy_version=active.version,
-            blocking=blocking,
-            publication=publication,
             now=now,
             request_id=record.request_id,
         )
@@ -170,11 +163,7 @@ def renew(
         replace(key, claims=claims, counter=claims.counter, last_seen=moment, expires_at=moment + key_idle),
     )
     return ready.answer(
-        app,
-        claims=claims,
-        client_data=client_data,
-        result=result,
-        client_policy_version=active.client_policy_version,
+        app, claims=claims, client_data=client_data, result=result, client_policy_version=active.client_policy_version
     )
 
 

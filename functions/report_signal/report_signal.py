@@ -35,16 +35,12 @@ from service.errors import Rejected
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.own_bundle import OwnTrustBundle
-from service.keys.publish_debounce import (
-    PublicationRequests,
-)
-from service.keys.rule_blocks import block_by_rules, wire_blocking
+from service.keys.rule_blocks import RuleBlocks, wire_blocking
 from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.settings import ReportSignalSettings, read_settings
 from service.signal_history import note_best_effort
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey
-from service.tables.blocking import Blocking
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
@@ -80,8 +76,7 @@ def report(
     attested_keys: AttestedKeys,
     spent_proofs: SpentProofs,
     policies: ActivePolicies,
-    blocking: Blocking,
-    publication: PublicationRequests,
+    rule_blocks: RuleBlocks,
     token_header: str,
     proof_header: str,
     external_origin: str,
@@ -149,12 +144,10 @@ def report(
     raised = lowering_signals(own, active.appraisal)
     _note(attested_keys, key, raised, result, memory=signal_memory, request_id=record.request_id, now=now)
     # By what it says now, not by what it was reminded of: a block that ended does not begin again by itself.
-    block_by_rules(
+    rule_blocks.place(
         result.findings if key.noted is None else active.appraisal.findings(own),
         key_id=key.key_id,
         policy_version=active.version,
-        blocking=blocking,
-        publication=publication,
         now=now,
     )
     return {"client_policy_version": active.client_policy_version, "advice": list(result.advice)}

@@ -31,6 +31,7 @@ from service.keys.key_ring import KeyRing
 from service.keys.own_bundle import OwnTrustBundle
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
+from service.keys.rule_blocks import RuleBlocks
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates
@@ -204,8 +205,7 @@ class MemoryStack:
                 lambda _env: self._judging(
                     attested_keys=self.attested_keys,
                     signal_memory=self.signal_memory,
-                    blocking=self.blocking,
-                    publication=self.publication,
+                    rule_blocks=RuleBlocks(self.blocking, self.publication),
                 ),
                 action="renew",
                 clock=lambda: self.now,
@@ -254,8 +254,7 @@ class MemoryStack:
                 "attested_keys": self.attested_keys,
                 "spent_proofs": self.spent_proofs,
                 "policies": ActivePolicies(self.policies),
-                "blocking": self.blocking,
-                "publication": self.publication,
+                "rule_blocks": RuleBlocks(self.blocking, self.publication),
                 "token_header": TOKEN_HEADER,
                 "proof_header": PROOF_HEADER,
                 "external_origin": VERIFIER_ORIGIN,

@@ -20,14 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from devkit.devices.android import key_description as kd
 from devkit.devices.android.releases import RELEASES, AndroidRelease, Quirk
-from devkit.devices.authority.android import (
-    DAY,
-    FACTORY,
-    NOT_A_CA,
-    STRONGBOX,
-    AndroidAuthority,
-    Line,
-)
+from devkit.devices.authority.android import DAY, FACTORY, NOT_A_CA, STRONGBOX, AndroidAuthority, Line
 from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     CertificateTemplate,

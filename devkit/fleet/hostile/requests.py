@@ -10,14 +10,7 @@ from bonafide_tokens.jose import b64url_encode
 
 from devkit.devices.client import Answer
 from devkit.devices.installation import encode_body
-from devkit.fleet.scenario import (
-    MALFORMED_EVIDENCE,
-    MALFORMED_REQUEST,
-    Expected,
-    Scene,
-    hostile,
-    scenarios_in,
-)
+from devkit.fleet.scenario import MALFORMED_EVIDENCE, MALFORMED_REQUEST, Expected, Scene, hostile, scenarios_in
 
 TOO_LARGE = Expected(413, "too-large")
 _ROUTES = ("/v1/challenges", "/v1/attestations", "/v1/tokens")

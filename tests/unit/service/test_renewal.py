@@ -14,6 +14,7 @@ from attestation.errors import Reason
 from bonafide_tokens.jose import b64url_encode
 from service.edge.http import Wiring, endpoint
 from service.errors import Reason as ServiceReason
+from service.keys.rule_blocks import RuleBlocks
 from service.policies.active import ActivePolicies
 from service.tables.attested_keys import KeyState
 
@@ -198,9 +199,8 @@ def test_stored_claims_are_appraised_again(stack: MemoryStack, enrolled: Install
             assert context.claims.counter == 1  # and one of the assertion
             return (Finding("test-rule", Tier.CONTRAINDICATED, advice="update-app"),)
 
-    wiring = stack._judging(
-        attested_keys=stack.attested_keys, signal_memory=0, blocking=stack.blocking, publication=stack.publication
-    )
+    blocks = RuleBlocks(stack.blocking, stack.publication)
+    wiring = stack._judging(attested_keys=stack.attested_keys, signal_memory=0, rule_blocks=blocks)
     policies = ActivePolicies(stack.policies, default=NoOldKeys)
     changed = Wiring(collaborators={**wiring.collaborators, "policies": policies}, support_code=wiring.support_code)
     stack.handlers["POST", "/v1/tokens"] = endpoint(

@@ -40,14 +40,7 @@ from service.edge.problems import (
     problem_of,
 )
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
-from service.telemetry.decisions import (
-    DecisionRecord,
-    count,
-    country_of,
-    log_decision,
-    log_unavailable,
-    log_unexpected,
-)
+from service.telemetry.decisions import DecisionRecord, count, country_of, log_decision, log_unavailable, log_unexpected
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
 

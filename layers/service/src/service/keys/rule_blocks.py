@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from attestation.appraisal.result import Finding
@@ -21,80 +22,58 @@ from service.tables.blocking import Blocking, DynamoDBBlocking
 from service.telemetry.decisions import count, log_unavailable, log_unexpected, logger
 
 
-def block_by_rules(
-    findings: Iterable[Finding],
-    *,
-    key_id: str,
-    policy_version: int,
-    blocking: Blocking,
-    publication: PublicationRequests,
-    now: float,
-) -> bool:
-    """Block ``key_id`` for the longest time that an enforced finding asks for, and have that published.
+@dataclass(frozen=True, slots=True)
+class RuleBlocks:
+    """Blocks the keys of one stack by rules, and has that published."""
 
-    Whether a block by these findings was placed. Raises :class:`~service.errors.Unavailable` when that cannot be done
-    now; a publication that could not be requested is no reason.
-    """
-    asking = [finding for finding in findings if finding.enforced and finding.block_seconds]
-    if not asking:
-        return False
-    rule = max(asking, key=lambda finding: finding.block_seconds or 0)
-    try:
-        placed = blocking.block_automatically(
-            key_id,
-            by=f"{BY_RULE}{policy_version}: {rule.rule}",
-            now=now,
-            reason=rule.rule,
-            seconds=rule.block_seconds or 0,
-        )
-    except NotKnown:
-        return False  # it is forgotten: it renews nothing any more
-    except ChangeRefused as error:
-        raise Unavailable("the key changes too often to be blocked") from error
-    if placed:
-        count("KeyBlockedByRule")
-        logger().info("key blocked by rule", key_id=key_id, rule=rule.rule, policy_version=policy_version)
-        publication.ask(now)
-    return placed
+    blocking: Blocking
+    publication: PublicationRequests
 
+    def place(self, findings: Iterable[Finding], *, key_id: str, policy_version: int, now: float) -> bool:
+        """Block ``key_id`` for the longest time that an enforced finding asks for, and have that published.
 
-def block_best_effort(
-    findings: Iterable[Finding],
-    *,
-    key_id: str,
-    policy_version: int,
-    blocking: Blocking,
-    publication: PublicationRequests,
-    now: float,
-    request_id: str,
-) -> None:
-    """The same for a renewal that is refused anyway: a block that is lost is logged and counted (``BlockLost``), and
-    what remains are the tokens that the key holds, for minutes."""
-    try:
-        block_by_rules(
-            findings,
-            key_id=key_id,
-            policy_version=policy_version,
-            blocking=blocking,
-            publication=publication,
-            now=now,
-        )
-    except Unavailable as error:
-        log_unavailable(error.what, request_id)
-        count("BlockLost")
-    except Exception as error:  # the client is owed its refusal
-        log_unexpected(error, request_id)
-        count("BlockLost")
+        Whether a block by these findings was placed. Raises :class:`~service.errors.Unavailable` when that cannot be
+        done now; a publication that could not be requested is no reason.
+        """
+        asking = [finding for finding in findings if finding.enforced and finding.block_seconds]
+        if not asking:
+            return False
+        rule = max(asking, key=lambda finding: finding.block_seconds or 0)
+        by, seconds = f"{BY_RULE}{policy_version}: {rule.rule}", rule.block_seconds or 0
+        try:
+            placed = self.blocking.block_automatically(key_id, by=by, now=now, reason=rule.rule, seconds=seconds)
+        except NotKnown:
+            return False  # it is forgotten: it renews nothing any more
+        except ChangeRefused as error:
+            raise Unavailable("the key changes too often to be blocked") from error
+        if placed:
+            count("KeyBlockedByRule")
+            logger().info("key blocked by rule", key_id=key_id, rule=rule.rule, policy_version=policy_version)
+            self.publication.ask(now)
+        return placed
+
+    def place_best_effort(
+        self, findings: Iterable[Finding], *, key_id: str, policy_version: int, now: float, request_id: str
+    ) -> None:
+        """The same for a renewal that is refused anyway: a block that is lost is logged and counted (``BlockLost``),
+        and what remains are the tokens that the key holds, for minutes."""
+        try:
+            self.place(findings, key_id=key_id, policy_version=policy_version, now=now)
+        except Unavailable as error:
+            log_unavailable(error.what, request_id)
+            count("BlockLost")
+        except Exception as error:  # the client is owed its refusal
+            log_unexpected(error, request_id)
+            count("BlockLost")
 
 
 def wire_blocking(settings: RenewTokenSettings | ReportSignalSettings) -> dict[str, Any]:
     """What blocks a key by a rule, has that published, and remembers signals."""
+    marker = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table)
     return {
-        "blocking": DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
-        "publication": InvokedRequests(
-            DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
-            functions(INVOKING_TIMEOUT),
-            settings.publish_bundle_function,
+        "rule_blocks": RuleBlocks(
+            DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),
+            InvokedRequests(marker, functions(INVOKING_TIMEOUT), settings.publish_bundle_function),
         ),
         "signal_memory": settings.signal_memory_seconds,
     }

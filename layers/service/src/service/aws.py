@@ -23,8 +23,11 @@ from service.errors import Unavailable
 from service.telemetry.decisions import count
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_dynamodb import DynamoDBClient as DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef as TransactWriteItemTypeDef
+    from mypy_boto3_kms import KMSClient as KMSClient
+else:  # for annotations alone: a function's package has no stubs
+    DynamoDBClient = KMSClient = TransactWriteItemTypeDef = Any
 
 _CONFIG: Final = Config(
     connect_timeout=1.0,

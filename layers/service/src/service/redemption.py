@@ -8,19 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from attestation.challenge import OpenedChallenge
 
+from service.aws import DynamoDBClient
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
 from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal, require_same_request
 from service.tables.device_bound import DeviceBound
 from service.tables.nonces import DynamoDBNonces
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS: Final = 5
 """How often a transaction that met another one is tried. Beyond that the client is told ``try-later``."""

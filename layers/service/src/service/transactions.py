@@ -11,16 +11,12 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from service.aws import error_code
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, error_code
 from service.errors import Unavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 ATTEMPTS: Final = 8
 """How often a transaction is tried that met another one, or a throttle."""

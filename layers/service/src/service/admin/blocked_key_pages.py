@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, from_item, to_item, unavailable_on_failure
 from service.deadline import require_time, seconds_left
 from service.errors import NotKnown, Overtaken, Unavailable
 from service.tables.attested_keys import KeyState
 from service.tables.audit import AuditEntry, key_subject
 from service.tables.blocked_keys import BY_RULE
 from service.tables.blocking import SHOWN, DynamoDBBlocking, KeyStatus, status_of
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 MOST_LISTED: Final = 500
 MOST_UNBLOCKED: Final = 200

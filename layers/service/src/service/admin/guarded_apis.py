@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import EcPublicKey
@@ -16,14 +16,11 @@ from bonafide_tokens.new_routes import routes_to_json
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
 from bonafide_tokens.trust_bundle import open_trust_bundle
 
-from service.aws import get_row, scan_rows, to_item
+from service.aws import DynamoDBClient, get_row, scan_rows, to_item
 from service.errors import Unavailable
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.trust_bundles import TrustBundles
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 Routes = tuple[RouteRequirement, ...]
 

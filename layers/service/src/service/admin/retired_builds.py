@@ -9,18 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from attestation.appraisal.builds import same_build
 
 from service.admin.registration import PLATFORMS
-from service.aws import unavailable_on_failure
+from service.aws import DynamoDBClient, unavailable_on_failure
 from service.errors import ChangeRefused, NotKnown, Overtaken
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_RETIRED: Final = 200
 """Most retired builds of one app and platform: beyond that, set a minimum build."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, from_item, to_item, unavailable_on_failure
 from service.deadline import seconds_left
 from service.errors import Unavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS: Final = 4
 """How often rows are asked for that DynamoDB left out, as it does when a table is throttled."""

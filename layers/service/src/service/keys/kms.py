@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from bonafide_tokens.jose import EcPublicKey, public_key_from_point
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from service.aws import unavailable_on_failure
-
-if TYPE_CHECKING:
-    from mypy_boto3_kms import KMSClient
+from service.aws import KMSClient, unavailable_on_failure
 
 
 class RootKey(Protocol):

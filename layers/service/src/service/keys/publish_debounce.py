@@ -11,18 +11,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from bonafide_tokens.trust_bundle import TrustBundle
 from botocore.exceptions import BotoCoreError, ClientError
 
-from service.aws import error_code, put_row_if, to_item, unavailable_on_failure, write_conditionally
+from service.aws import DynamoDBClient, error_code, put_row_if, to_item, unavailable_on_failure, write_conditionally
 from service.errors import Unavailable
 from service.tables.revocations import PUBLICATION
 from service.telemetry.decisions import count, log_unavailable, logger
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 STALE: Final = 5.0
 """Seconds after which a marker counts as absent: the process that placed it died before it invoked the function."""

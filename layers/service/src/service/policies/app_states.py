@@ -15,18 +15,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from attestation.challenge import app_tag
 
+from service.aws import DynamoDBClient
 from service.items.batch_read import Place, read_rows
 from service.policies.store import HEAD, DynamoDBPolicies, PolicyHead
 from service.remembered import Moment
 from service.tables.apps import DynamoDBApps, RegisteredApp
 from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 REMEMBERED: Final = 0.5
 """Seconds that a process under load goes by what it read. Publications with effect now wait as long before relying

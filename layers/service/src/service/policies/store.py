@@ -13,20 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from attestation.appraisal.cohort import in_rollout
 
-from service.aws import get_row, query_rows, to_item
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, get_row, query_rows, to_item
 from service.errors import Unavailable, Unreadable
 from service.items.rows import from_row, to_row
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.not_before import refusing_older_tokens
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 HEAD: Final = 0
 """The number of the head's row; no version has it."""

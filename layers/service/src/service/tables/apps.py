@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from attestation.reference_values import ReferenceValues
 
-from service.aws import get_row, scan_rows
+from service.aws import DynamoDBClient, get_row, scan_rows
 from service.reference_values import read_reference_values
 from service.tables.known_builds import BuildExpectations, read_build_expectations
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 APP_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 """A registered app's name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from attestation.appraisal.signal_history import SignalHistory
 from attestation.attested_key import AttestedKey
@@ -13,16 +13,19 @@ from attestation.claims import Claims
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.errors import BonafideError
 
-from service.aws import from_item, get_row, to_item, unavailable_on_failure, write_conditionally
+from service.aws import (
+    DynamoDBClient,
+    TransactWriteItemTypeDef,
+    from_item,
+    get_row,
+    to_item,
+    unavailable_on_failure,
+    write_conditionally,
+)
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected, Unreadable
 from service.fallback_modes import KeyRows
 from service.items.packed_record import pack, text_of, unpack
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
 
 RECEIPT_OF: Final = "receipt/"
 """Before a key's id: the row that keeps its receipt. No id of a key has a slash."""

@@ -11,14 +11,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from service.aws import query_rows, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, query_rows, to_item, unavailable_on_failure
 from service.items.rows import from_row, to_row
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 MAX_DETAIL: Final = 24_000
 """Most characters of one detail; what is longer is cut, and says so."""

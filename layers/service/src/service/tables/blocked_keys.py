@@ -12,12 +12,9 @@ import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from service.aws import to_item, unavailable_on_failure
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from service.aws import DynamoDBClient, to_item, unavailable_on_failure
 
 KEY: Final = "key:"
 """Begins the name of a row as older releases wrote it, under its app."""

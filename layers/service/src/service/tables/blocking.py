@@ -13,18 +13,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from service.aws import from_item, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, from_item, to_item, unavailable_on_failure
 from service.errors import ChangeRefused, NotKnown, Overtaken
 from service.items.rows import to_row
 from service.tables.attested_keys import KeyState
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.blocked_keys import BY_RULE, KEY, PERSONS, Place, listed_row, place_of
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 NEVER: Final = 253_402_300_799
 """The end of the year 9999, in Unix seconds: when the row of a key that is blocked for good expires. TTL must not

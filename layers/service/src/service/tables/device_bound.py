@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from service.aws import to_item
+from service.aws import TransactWriteItemTypeDef, to_item
 from service.tables.attested_keys import EnrolledKey
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _DAY: Final = 86_400
 _KEPT: Final = 2 * _DAY

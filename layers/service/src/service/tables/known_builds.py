@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from attestation.appraisal.builds import (
     PLATFORM_NAMES,
@@ -25,12 +25,8 @@ from attestation.appraisal.builds import (
 from attestation.claims import Claims
 from attestation.client_data import ClientData
 
-from service.aws import get_row
+from service.aws import DynamoDBClient, get_row
 from service.errors import Unavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
 
 _MAX_SORT_KEY: Final = 1024
 """Bytes of a DynamoDB sort key ("Quotas in Amazon DynamoDB")."""

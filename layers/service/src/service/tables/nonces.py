@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from service.aws import get_row, to_item
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, get_row, to_item
 
 KEPT_AFTER_EXPIRY: Final = 3600
 """Seconds a row outlives its challenge before TTL may delete it. A host whose clock lags still takes the challenge for

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from service.aws import get_row, to_item
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, get_row, to_item
 from service.errors import Unavailable
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.revocations import NOT_BEFORES, TOKENS
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
 
 _ATTEMPTS: Final = 5
 _WHAT: Final = "dynamodb:TransactWriteItems revocations"

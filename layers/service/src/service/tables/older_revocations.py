@@ -10,15 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from service.aws import from_item, get_row, put_row_if, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, from_item, get_row, put_row_if, to_item, unavailable_on_failure
 from service.tables.blocked_keys import KEY, LISTED, listed_row, place_of
 from service.telemetry.decisions import logger
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 TOKENS: Final = "tokens"
 """The name of the row that has an app's not-before, under the app."""

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from bonafide_tokens.trust_bundle import AppStatus
 
-from service.aws import query_rows
+from service.aws import DynamoDBClient, query_rows
 from service.errors import Unavailable
 from service.tables.blocked_keys import BY_RULE, KEY, LISTED, LONGEST_TOKEN_LIFE, BlockedKeys, listed_until
 from service.tables.older_revocations import NOT_BEFORES, TOKENS, OlderRevocations, OlderRows
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["KEY", "LISTED", "LONGEST_TOKEN_LIFE", "NOT_BEFORES", "TOKENS", "listed_until"]
 

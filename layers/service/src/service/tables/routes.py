@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
 
-from service.aws import scan_rows
+from service.aws import DynamoDBClient, scan_rows
 from service.errors import Unavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 class Apis(Protocol):

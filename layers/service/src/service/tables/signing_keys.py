@@ -11,17 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
 
-from service.aws import scan_rows, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, scan_rows, to_item, unavailable_on_failure
 from service.items.rows import from_row, to_row
 from service.transactions import transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 
 @unique

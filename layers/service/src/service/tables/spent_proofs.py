@@ -8,16 +8,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from bonafide_tokens.errors import Reason, Rejected
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.proof import VerifiedProof
 
-from service.aws import put_row_if
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from service.aws import DynamoDBClient, put_row_if
 
 PREFIX: Final = "proof."
 """Begins the key of every row; the function's role may write no others, so it can spend no challenge."""

@@ -6,16 +6,13 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from bonafide_tokens.signing import jwks
 from bonafide_tokens.trust_bundle import TrustBundle
 
-from service.aws import put_row_if, query_rows
+from service.aws import DynamoDBClient, put_row_if, query_rows
 from service.remembered import Remembered, RememberedByName
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT_AFTER_EXPIRY: Final = 400 * 86_400
 """Seconds a row outlives its bundle: an audit trail, and the memory of the last version. Were the last row deleted,

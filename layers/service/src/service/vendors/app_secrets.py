@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from service.aws import query_rows, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, query_rows, to_item, unavailable_on_failure
 from service.items.rows import from_row, to_row
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 @unique

@@ -22,14 +22,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
 
-from service.aws import get_row, put_row_if, to_item, unavailable_on_failure, write_conditionally
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from service.aws import DynamoDBClient, get_row, put_row_if, to_item, unavailable_on_failure, write_conditionally
 
 KEPT: Final = 900
 """Seconds that an answer is of use: longer than a verdict is taken."""

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from attestation.android.revocation import MAX_STATUS_LIST_BYTES
 
-from service.aws import get_row, put_row_if
+from service.aws import DynamoDBClient, get_row, put_row_if
 from service.items.rows import from_row, to_row
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 ANDROID_STATUS: Final = "android-status"
 """The feed's name: Google's attestation status list."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from devkit.devices.android.device import SoftwareAndroid
 from devkit.devices.android.releases import RELEASES as ANDROID_RELEASES
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.apple.generations import GENERATIONS
 from devkit.devices.apple.iphone import AppAttestKey, SoftwareIphone
-from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.authority.authority import DeviceAuthority, key_from_pem, key_to_pem
 from devkit.devices.demo_app import DEMO_AGC_APP_ID, demo_harmony_signer
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.harmony.device import RELEASES as HARMONY_RELEASES
@@ -36,8 +33,8 @@ def record_of(device: AppInstance) -> dict[str, Any]:
                 "development": device.phone.development,
                 "category": device.phone.category,
                 "bundle_version": device.phone.bundle_version,
-                "attested_key": {"private_key": _to_pem(key.private_key), "counter": key.counter},
-                "request_key": _to_pem(device.request_key),
+                "attested_key": {"private_key": key_to_pem(key.private_key), "counter": key.counter},
+                "request_key": key_to_pem(device.request_key),
             }
         case AndroidInstallation():
             return {
@@ -47,8 +44,8 @@ def record_of(device: AppInstance) -> dict[str, Any]:
                 "signer": device.phone.signer.hex(),
                 "version_code": device.phone.version_code,
                 "release": _android_name(device.phone),
-                "attested_key": _to_pem(device.attested_key),
-                "request_key": _to_pem(device.request_key),
+                "attested_key": key_to_pem(device.attested_key),
+                "request_key": key_to_pem(device.request_key),
             }
         case HarmonyInstallation():
             return {
@@ -57,8 +54,8 @@ def record_of(device: AppInstance) -> dict[str, Any]:
                 "bundle_name": device.device.bundle_name,
                 "build": device.build,
                 "release": device.device.release.name,
-                "attested_key": _to_pem(device.attested_key),
-                "request_key": _to_pem(device.request_key),
+                "attested_key": key_to_pem(device.attested_key),
+                "request_key": key_to_pem(device.request_key),
             }
         case _:
             raise TypeError(f"a {type(device).__name__} is not kept")
@@ -104,27 +101,16 @@ def _iphone(record: Record, authority: DeviceAuthority) -> Installation:
         category=record["category"],
         bundle_version=record["bundle_version"],
     )
-    key = AppAttestKey(_from_pem(record["attested_key"]["private_key"]), record["attested_key"]["counter"])
+    key = AppAttestKey(key_from_pem(record["attested_key"]["private_key"]), record["attested_key"]["counter"])
     phone.keys[key.key_id] = key
-    return Installation(app=record["app"], phone=phone, key_id=key.key_id, request_key=_from_pem(record["request_key"]))
+    return Installation(
+        app=record["app"], phone=phone, key_id=key.key_id, request_key=key_from_pem(record["request_key"])
+    )
 
 
 def _keys(record: Record) -> dict[str, Any]:
     return {
         "app": record["app"],
-        "attested_key": _from_pem(record["attested_key"]),
-        "request_key": _from_pem(record["request_key"]),
+        "attested_key": key_from_pem(record["attested_key"]),
+        "request_key": key_from_pem(record["request_key"]),
     }
-
-
-def _to_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode("ascii")
-
-
-def _from_pem(text: str) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(text.encode("ascii"), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("not an elliptic curve key")
-    return key

@@ -118,13 +118,7 @@ def enrol(
 
     active = policies.of_head(state.head, claims.key_id)
     context = AppraisalContext(
-        claims=claims,
-        client_data=client_data,
-        now=now,
-        build=build,
-        app=app.app,
-        event="enrol",
-        country=record.country,
+        claims=claims, client_data=client_data, now=now, build=build, app=app.app, event="enrol", country=record.country
     )
     result = active.appraise(context, record)
     if not result.accepted:

@@ -124,13 +124,7 @@ def renew(
 
     active = policies.of_head(state.head, claims.key_id)
     context = AppraisalContext(
-        claims=claims,
-        client_data=judged,
-        now=now,
-        build=build,
-        app=app.app,
-        event="renew",
-        country=record.country,
+        claims=claims, client_data=judged, now=now, build=build, app=app.app, event="renew", country=record.country
     )
     result = active.appraise(context, record)
     if not result.accepted:

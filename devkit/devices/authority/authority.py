@@ -170,7 +170,7 @@ class DeviceAuthority:
         draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
         try:
             for entry, key, certificate in self._entries():
-                _write_private(draft / f"{entry}.key.pem", _key_to_pem(key))
+                _write_private(draft / f"{entry}.key.pem", key_to_pem(key))
                 if certificate is not None:
                     _write_private(draft / f"{entry}.pem", _to_pem(certificate))
             try:
@@ -254,17 +254,23 @@ def _to_pem(certificate: bytes) -> str:
     return load_der_x509_certificate(certificate).public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def _key_to_pem(key: ec.EllipticCurvePrivateKey) -> str:
+def key_to_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    """A private key as PEM, unencrypted (PKCS #8)."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode("ascii")
 
 
-def _read_key(directory: Path, entry: str) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key((directory / f"{entry}.key.pem").read_bytes(), password=None)
+def key_from_pem(text: str) -> ec.EllipticCurvePrivateKey:
+    """Inverse of :func:`key_to_pem`. Raises :class:`ValueError` and :class:`TypeError` for anything else."""
+    key = serialization.load_pem_private_key(text.encode("ascii"), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{entry} is not an elliptic curve key")
+        raise TypeError("not an elliptic curve key")
     return key
+
+
+def _read_key(directory: Path, entry: str) -> ec.EllipticCurvePrivateKey:
+    return key_from_pem((directory / f"{entry}.key.pem").read_text("ascii"))
 
 
 def _read_issuer(directory: Path, entry: str) -> Issuer:

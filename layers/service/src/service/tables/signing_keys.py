@@ -109,15 +109,8 @@ class DynamoDBSigningKeys:
         return self._transact([put, *self._retiring(retiring or {})])
 
     def activate(self, kid: str, active_from: int, *, retiring: Mapping[str, int]) -> bool:
-        update: TransactWriteItemTypeDef = {
-            "Update": {
-                "TableName": self.table,
-                "Key": {"kid": {"S": kid}},
-                "UpdateExpression": "SET active_from = :moment",
-                "ConditionExpression": "attribute_exists(kid) AND attribute_not_exists(active_from)",
-                "ExpressionAttributeValues": to_item({":moment": active_from}),
-            }
-        }
+        unannounced = "attribute_exists(kid) AND attribute_not_exists(active_from)"
+        update = self._update(kid, "SET active_from = :moment", unannounced, active_from)
         return self._transact([update, *self._retiring(retiring)])
 
     def remove(self, kid: str) -> None:
@@ -125,18 +118,19 @@ class DynamoDBSigningKeys:
             self.client.delete_item(TableName=self.table, Key={"kid": {"S": kid}})
 
     def _retiring(self, retiring: Mapping[str, int]) -> list[TransactWriteItemTypeDef]:
-        return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": {"kid": {"S": kid}},
-                    "UpdateExpression": "SET retired_at = if_not_exists(retired_at, :moment)",
-                    "ConditionExpression": "attribute_exists(kid)",
-                    "ExpressionAttributeValues": to_item({":moment": moment}),
-                }
+        setting = "SET retired_at = if_not_exists(retired_at, :moment)"
+        return [self._update(kid, setting, "attribute_exists(kid)", moment) for kid, moment in retiring.items()]
+
+    def _update(self, kid: str, setting: str, condition: str, moment: int) -> TransactWriteItemTypeDef:
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {"kid": {"S": kid}},
+                "UpdateExpression": setting,
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": to_item({":moment": moment}),
             }
-            for kid, moment in retiring.items()
-        ]
+        }
 
     def _transact(self, items: list[TransactWriteItemTypeDef]) -> bool:
         parts = {str(number): item for number, item in enumerate(items)}

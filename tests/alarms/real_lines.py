@@ -27,7 +27,7 @@ from service.admin.publication import InvokedPublication
 from service.errors import Unavailable
 from service.keys.kms import KmsRootKey
 from service.keys.publish_debounce import InvokedRequests
-from service.keys.rule_blocks import block_best_effort
+from service.keys.rule_blocks import RuleBlocks
 from service.tables.revocations import KEY
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
@@ -91,16 +91,8 @@ def _policy_unreadable() -> None:
 
 def _block_lost() -> None:
     finding = Finding("hooked", Tier.CONTRAINDICATED, block_seconds=60)
-    lost = SimpleNamespace(block_automatically=_fails)
-    block_best_effort(
-        [finding],
-        key_id="k",
-        policy_version=1,
-        blocking=lost,
-        publication=MemoryStack().publication,
-        now=NOW,
-        request_id="r",
-    )
+    lost = RuleBlocks(SimpleNamespace(block_automatically=_fails), MemoryStack().publication)
+    lost.place_best_effort([finding], key_id="k", policy_version=1, now=NOW, request_id="r")
 
 
 def _blocks_not_listed() -> None:

@@ -115,6 +115,8 @@ def _beginning(text: str) -> str:
     The attack: texts whose every character is twelve octets in ASCII, from callers who prove nothing yet, to fill logs
     and archive at twice the size of what was sent.
     """
+    if len(json.dumps(text)) - 2 <= _LOGGED_OCTETS:
+        return text
     size = 0
     for index, character in enumerate(text):
         size += len(json.dumps(character)) - 2

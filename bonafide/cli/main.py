@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from bonafide.cli import audit, conformance, endorsements, inspect, route, token, why
+from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, why
 from bonafide.cli.app import app, play
 from bonafide.cli.keys import device_key, signing_key
 from bonafide.cli.old_names import current
@@ -112,6 +112,7 @@ cli.command("audit", no_args_is_help=True)(audit.audit)
 cli.command("why", no_args_is_help=True)(why.why)
 cli.command("inspect")(inspect.inspect)
 cli.command("conformance")(conformance.conformance)
+cli.command("cost")(cost.cost)
 for _more in entry_points(group="bonafide.commands"):  # what an installed devkit adds: local, demo, drills, attest
     _more.load()(cli)
 

@@ -41,7 +41,7 @@ class StubbedTables:
         operation = _text(request.headers["X-Amz-Target"]).rpartition(".")[2]
         self.calls[operation] += 1
         members = json.loads(request.body)
-        answer = getattr(self, f"_{operation}", lambda _members: {})(members)
+        answer: dict[str, Any] = getattr(self, f"_{operation}", lambda _members: {})(members)
         content = json.dumps(answer, default=lambda binary: base64.b64encode(binary).decode("ascii")).encode("utf-8")
         headers = HTTPHeaders.from_dict({"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "stub"})
         return AWSResponse("http://stub.test/", 200, headers, _Body(content))

@@ -1,0 +1,56 @@
+"""``bonafide cost``: what requests cost, by measured amounts and list prices."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bonafide.cli.terminal import AsJson, out, print_json, table
+from bonafide.cost.costing import PARTS, Prices, measured_paths, measured_rows, page, per_million, stored_per_million
+
+
+def cost(
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="Prices of your region, in the form of prices.json.")
+    ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Show what rows of the tables take instead.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print all tables as docs/costs.md has them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a million requests cost, per path: measured amounts, times AWS's list prices."""
+    found = Prices.read(prices)
+    if as_json:
+        print_json(
+            {
+                "region": found.region,
+                "as_of": found.as_of,
+                "source": found.source,
+                "assumed": dict(found.assumed),
+                "paths": {
+                    name: {"per_million": per_million(amounts, found), "amounts": asdict(amounts)}
+                    for name, amounts in measured_paths().items()
+                },
+                "rows": measured_rows(),
+            }
+        )
+    elif markdown:
+        typer.echo(page(found), nl=False)
+    elif rows:
+        sizes = measured_rows().items()
+        table(
+            ("row", "bytes", "$ a month for a million"),
+            [(kind, f"{size:,}", f"{stored_per_million(size, found):.2f}") for kind, size in sizes],
+        )
+    else:
+        costs = {name: per_million(amounts, found) for name, amounts in measured_paths().items()}
+        table(
+            ("a million of", *PARTS, "$"),
+            [
+                (name, *(f"{each[part]:.2f}" for part in PARTS), f"{sum(each.values()):.2f}")
+                for name, each in costs.items()
+            ],
+        )
+        out().print(f"List prices of {found.region} as of {found.as_of}, without free tiers.")

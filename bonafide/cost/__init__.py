@@ -1,0 +1,1 @@
+"""What requests cost in AWS: measured amounts times list prices."""

@@ -19,9 +19,14 @@ from botocore import xform_name
 from tests.permissions.program import Class, Routine
 from tests.permissions.reach import Reach
 
-SERVICES: Final = ("dynamodb", "kms", "lambda", "s3")
-CLIENTS: Final = frozenset({"client", "_client", "_dynamodb", "dynamodb", "functions", "kms", "s3", "_s3"})
+SERVICES: Final = ("dynamodb", "kms", "lambda", "s3", "codedeploy")
+CLIENTS: Final = frozenset(
+    {"client", "_client", "_dynamodb", "code_deploy", "dynamodb", "functions", "kms", "s3", "_s3"}
+)
 """What clients are called. A test finds one with another name."""
+
+UNNAMED: Final = frozenset({"codedeploy"})
+"""Services whose calls are about something that no setting names."""
 
 TARGETS: Final = ("TableName", "KeyId", "FunctionName", "Bucket")
 PARTS: Final = {
@@ -186,6 +191,12 @@ class Follower:
                 return self._of_name(routine, node)
             case ast.IfExp():
                 return self.settings(routine, node.body) | self.settings(routine, node.orelse)
+            case ast.Subscript():
+                return self.settings(routine, node.value)
+            case ast.Dict():
+                return {name for value in node.values for name in self.settings(routine, value)}
+            case ast.JoinedStr():
+                return set()  # put together: a test names what comes of it
         raise Unknown(f"{routine}: {ast.unparse(node)}")
 
     def _of_member(self, routine: Routine, node: ast.Attribute) -> set[str]:
@@ -243,6 +254,9 @@ def needs_of(reach: Reach) -> dict[tuple[str, str], set[str]]:
     for routine in reach.routines:
         for call in calls_of(reach, routine):
             actions = actions_of(call.service, call.operation)
+            if actions and call.service in UNNAMED:
+                found.setdefault((actions[0], ""), set()).add(str(call))
+                continue
             if actions and not call.about:
                 raise Unknown(f"{call}: names nothing that it is about")
             for place, about in call.about if actions else ():

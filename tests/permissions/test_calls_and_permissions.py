@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +26,12 @@ from tests.permissions.granted import Statement, actions_of, functions, policies
 from tests.permissions.program import Program
 from tests.permissions.reach import Reach
 
-EVERYTHING = {"EnableProofOnce": "true", "EnableEdgeBucket": "true", "EnableDecisionReplay": "true"}
+EVERYTHING = {
+    "EnableCanary": "true",
+    "EnableProofOnce": "true",
+    "EnableEdgeBucket": "true",
+    "EnableDecisionReplay": "true",
+}
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
 STACK = {"kms:EncryptionContext:stack": "stack"}
 DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
@@ -74,11 +80,23 @@ OBJECTS = {
 }
 """The objects of a bucket that a function may read or write."""
 
+DEPLOYMENTS = (
+    f"aws:codedeploy:{pseudo_parameters()['AWS::Region']}:{pseudo_parameters()['AWS::AccountId']}:"
+    "deploymentgroup:*-ServerlessDeploymentApplication-*"
+)
 NOT_CALLED = {
-    (name, "s3:ListBucket", "EdgeBucket"): "S3 calls an absent object forbidden for readers that may not list"
-    for name in ("rotate_signing_key", "publish_bundle")
+    **{
+        (name, "s3:ListBucket", "EdgeBucket"): "S3 calls an absent object forbidden for readers that may not list"
+        for name in ("rotate_signing_key", "publish_bundle")
+    },
+    ("check_verifier", "lambda:InvokeFunction", "RenewTokenFunction:live"): "by the alias, whose ARN is put together",
 }
 """Permissions that no call of the code names, each with its reason. Log and traces come on top: Lambda writes them."""
+
+
+def verb_of(function: str) -> str:
+    """What a function does, by its logical id: ``renew_token`` of ``RenewTokenFunction``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", function.removesuffix("Function")).lower()
 
 
 @dataclass(frozen=True)
@@ -94,12 +112,16 @@ class Stack:
 
     def function(self, verb: str) -> str:
         """The logical id of a function."""
-        return next(name for name, one in functions(self.resources).items() if one["Handler"] == f"{verb}.handler")
+        return next(name for name in functions(self.resources) if verb_of(name) == verb)
 
-    def variable(self, verb: str, name: str) -> str:
-        """What a variable of a function names: a resource."""
+    def module(self, verb: str) -> str:
+        """The module of its handler, which two functions may share."""
+        return str(self.resources[self.function(verb)]["Properties"]["Handler"]).split(".")[0]
+
+    def variable(self, verb: str, name: str) -> str | None:
+        """What a variable of a function names, a resource; nothing where the function is not told it."""
         variables = self.resources[self.function(verb)]["Properties"]["Environment"]["Variables"]
-        return str(self.template.resolve(variables[name]))
+        return str(self.template.resolve(variables[name])).removeprefix("arn:") if name in variables else None
 
     def statements(self, verb: str) -> Iterator[Statement]:
         """Those of its role, with every option on."""
@@ -132,7 +154,7 @@ def stacks() -> dict[str, Stack]:
     found: dict[str, Stack] = {}
     for template in (main, *(_part(main, one) for one in main.resources("AWS::Serverless::Application").values())):
         stack = Stack(template)
-        found |= {one["Handler"].split(".")[0]: stack for one in functions(stack.resources).values()}
+        found |= {verb_of(name): stack for name in functions(stack.resources)}
     return found
 
 
@@ -146,16 +168,26 @@ def program() -> Program:
     return Program([*(ROOT / f"layers/{name}/src" for name in ("tokens", "attestation", "service")), *FOLDERS])
 
 
-@cache
 def reach(verb: str) -> Reach:
-    return Reach(program(), program().modules[verb])
+    return reach_of(stacks()[verb].module(verb))
+
+
+@cache
+def reach_of(module: str) -> Reach:
+    return Reach(program(), program().modules[module])
 
 
 @cache
 def needed(verb: str) -> frozenset[tuple[str, str]]:
     """Actions and resources that the function's code needs, by logical id."""
     stack = stacks()[verb]
-    return frozenset((action, stack.variable(verb, setting.upper())) for action, setting in needs_of(reach(verb)))
+    found = ((action, named(stack, verb, setting)) for action, setting in needs_of(reach(verb)))
+    return frozenset((action, resource) for action, resource in found if resource)
+
+
+def named(stack: Stack, verb: str, setting: str) -> str | None:
+    """The resource that a setting names. CodeDeploy says itself which of its deployments it means."""
+    return stack.variable(verb, setting.upper()) if setting else DEPLOYMENTS
 
 
 def faults(stack: Stack, verb: str) -> list[str]:
@@ -191,7 +223,7 @@ def faults(stack: Stack, verb: str) -> list[str]:
     return found
 
 
-VERBS = sorted(path.name for path in FOLDERS)
+VERBS = sorted(stacks())
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -336,6 +368,8 @@ def reference() -> dict[str, Any]:
     return known
 
 
+DOCUMENTED_ELSEWHERE = {"codedeploy:PutLifecycleEventHookExecutionStatus"}
+"""The list has no resource for it; SAM's documentation of hooks grants it on the deployment group."""
 KINDS = {"Table": "table", "Key": "key", "Function": "function", "Bucket": "bucket"}
 
 
@@ -353,8 +387,9 @@ def test_iam_knows_every_action_for_the_kind_of_resource_that_it_is_granted_on(r
                     if resource == "*":
                         assert not known.get("Resources"), action  # else it could be narrower
                         continue
-                    kind = next((kind for end, kind in KINDS.items() if str(resource).endswith(end)), "")
+                    kind = next((kind for end, kind in KINDS.items() if str(resource).split(":")[1].endswith(end)), "")
                     kind = kind or ("object" if "/" in str(resource) else "log-stream")
-                    assert kind in known["Resources"], (action, resource)
+                    if action not in DOCUMENTED_ELSEWHERE:
+                        assert kind in known["Resources"], (action, resource)
     assert len(seen) > 15
     assert "transactwriteitems" not in reference["dynamodb"]["Actions"]  # each of its parts needs its own

@@ -93,7 +93,7 @@ $(GUARD_STAMP): packaging/cfn-guard/package-lock.json
 		else echo "npm is not here: cfn-guard is left out." >&2; fi
 
 # --- Run --------------------------------------------------------------------------------------------------------------
-.PHONY: run demo-outbreak bench-revocation sam-local
+.PHONY: run demo-outbreak bench-revocation edge-drill flood-drill sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
 	@$(BIN)/bonafide demo $(if $(ONCE),--once)
 
@@ -102,6 +102,12 @@ demo-outbreak: setup ## An outbreak, five times: replay a draft, publish it with
 
 bench-revocation: setup ## Seconds from blocking a key, or an app's not-before, to the first refusal: 20 times each
 	@$(BIN)/bonafide drills $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+
+edge-drill: setup ## Spoofed countries, calls around the edge, an hour without documents, blocks through it (REPETITIONS=n)
+	@$(BIN)/bonafide edge-drill $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+
+flood-drill: setup ## Strangers by the thousand at the edge, and who still gets through (RATE=requests a second, SECONDS=n)
+	@$(BIN)/bonafide flood-drill $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
 
 sam-local: setup ## The same template under `sam local start-api`; needs Docker
 	@$(BIN)/python -m devkit.stack.sam_local

@@ -177,6 +177,11 @@ class Ports:
     functions: int
     example: tuple[int, ...] = ()
 
+    @property
+    def edge(self) -> int:
+        """The port of the edge, for a stack that has one: the eighth in the row."""
+        return self.verifier + 7
+
     @classmethod
     def from_environment(cls) -> Ports:
         """Seven ports in a row from `BONAFIDE_PORT`; without it from 8700, or for a stack with a name the next that

@@ -15,6 +15,7 @@ import typer
 from bonafide.cli.project import mean_local_stack, project_layout
 from bonafide.cli.terminal import AsJson, command_group, err, out, print_json
 from devkit.devices.authority.authority import DeviceAuthority
+from devkit.edge.local_edge import LocalEdge
 from devkit.stack.own_stack import OwnStack
 from devkit.stack.stack import LocalStack
 
@@ -44,6 +45,9 @@ def up(
         list[str] | None,
         typer.Option("--with-parameter", metavar="NAME=VALUE", help="A parameter of that template; may repeat."),
     ] = None,
+    edge: Annotated[
+        bool, typer.Option("--edge", help="Put the edge in front, and refuse what does not come through it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the stack on 127.0.0.1 and serve until Ctrl-C. No Docker, no AWS account.
@@ -58,6 +62,8 @@ def up(
         raise typer.BadParameter("there is no template that it could be for.", param_hint="--with-parameter")
     own = None if beside is None else OwnStack(layout, beside, own_parameters)
     stack = LocalStack(layout=layout, parameters=parameters, beside=own)
+    if edge:
+        stack.edge = LocalEdge(layout.root, stack.ports.edge)
     try:
         start(stack)
         if as_json:
@@ -65,6 +71,8 @@ def up(
         else:
             out().print(f"Verifier API  {stack.verifier_url}")
             out().print(f"Guarded API   {stack.guarded_url}/v1/whoami")
+            if stack.edge is not None:
+                out().print(f"Edge          {stack.edge.url}, in front of both: call them here")
             for name, urls in stack.facts["examples"].items():
                 out().print(f"{name}: {', '.join(f'{api} {url}' for api, url in urls.items())}")
             if stack.facts["beside"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from devkit.commands import attest, demo, drills, local
+from devkit.commands import attest, demo, drills, edge_drills, local
 
 
 def register(cli: typer.Typer) -> None:
@@ -12,5 +12,7 @@ def register(cli: typer.Typer) -> None:
     cli.add_typer(local.commands, name="local")
     cli.command("demo")(demo.demo)
     cli.command("drills")(drills.drills)
+    cli.command("edge-drill")(edge_drills.edge_drill)
+    cli.command("flood-drill")(edge_drills.flood_drill)
     cli.command("attest")(attest.attest)
     cli.command("proof")(attest.proof)

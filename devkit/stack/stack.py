@@ -23,6 +23,7 @@ from bonafide.operator.layout import LOOPBACK, Layout, LocalStackError, Ports
 from bonafide.operator.local_account import ACCOUNT_ID, REGION
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.fake_google import SoftwareGoogle
+from devkit.edge.local_edge import LocalEdge
 from devkit.gateway.layer_path import RUNTIME_PACKAGES
 from devkit.gateway.process import GatewayProcess
 from devkit.local.aws import RunningMinistack, start_ministack
@@ -59,6 +60,8 @@ class LocalStack:
     """Address that ministack listens on; `make sam-local` needs one that containers reach."""
     beside: OwnStack | None = None
     """A stack of the user's own, which takes the example's place and ports."""
+    edge: LocalEdge | None = None
+    """An edge in front of both APIs (docs/edge.md); what does not come through it is refused then."""
     environments: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     """The functions' environment variables, by logical id; empty until started."""
     facts: dict[str, Any] = field(init=False, default_factory=dict)
@@ -150,6 +153,8 @@ class LocalStack:
         for logical_id in template.resources("AWS::Serverless::Function"):
             template.physical_ids[logical_id] = logical_id
             template.attributes[logical_id, "Arn"] = logical_id
+        if self.edge is not None:
+            self.edge.provision(template, self.aws_endpoint_url)
         gateway.serve_functions(
             template=self.layout.template,
             parameters=parameters,
@@ -168,6 +173,10 @@ class LocalStack:
             self._create(template, logical_id, resource["Type"])
         self.environments = template.function_environments()
         gateway.serve_apis(self.environments)
+        if self.edge is not None:
+            self.edge.start(
+                verifier_url=self.verifier_url, guarded_url=self.guarded_url, aws_endpoint_url=self.aws_endpoint_url
+            )
         self._decisions = DecisionStore(self.layout.logs, self.layout.decisions)
         self._decisions.start()
         if self._example is not None:
@@ -221,6 +230,8 @@ class LocalStack:
     def stop(self) -> None:
         """End every process of the stack. May be called more than once."""
         self._stopping.set()
+        if self.edge is not None:
+            self.edge.stop()
         if self._example is not None:
             self._example.stop()
             self._example = None
@@ -252,6 +263,7 @@ class LocalStack:
             "VerifierOrigin": self.verifier_url,
             "AndroidStatusListUrl": vendors.status_list_url,
             "PlayDecodeEndpoint": vendors.url,
+            **({} if self.edge is None else self.edge.stack_parameters(self.verifier_url)),
             **self.parameters,
         }
 
@@ -289,7 +301,8 @@ class LocalStack:
     def _warm_up(self) -> None:
         """Call the guarded API once: its authorizer starts and fetches the trust bundle, before devices hurry it."""
         try:
-            urllib.request.urlopen(f"{self.guarded_url}/v1/whoami", timeout=30).close()
+            url = self.guarded_url if self.edge is None else self.edge.url
+            urllib.request.urlopen(f"{url}/v1/whoami", timeout=30).close()
         except urllib.error.HTTPError as refusal:
             refusal.close()
         except OSError as error:
@@ -302,6 +315,7 @@ class LocalStack:
             "guarded_url": self.guarded_url,
             "aws_endpoint_url": self.aws_endpoint_url,
             "lambda_endpoint_url": self.lambda_endpoint_url,
+            "edge_url": None if self.edge is None else self.edge.url,
             "region": REGION,
             "stage": made.template.parameters["Stage"],
             "stack_name": self.stack_name,

@@ -152,7 +152,7 @@ def test_filter_counts_until_told_to_block() -> None:
     for rule in rules():
         assert rule.get("Action", rule.get("OverrideAction")) == {"Count": {}}, rule["Name"]
     for rule in rules(WafMode="block", EnableBotControl="true"):
-        action = rule.get("Action", rule.get("OverrideAction"))
+        action = rule.get("Action") or rule["OverrideAction"]
         assert next(iter(action)) in ("Block", "None"), rule["Name"]
     assert len(rules(EnableBotControl="true")) == len(rules()) + 1
 

@@ -156,6 +156,7 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "RenewAccepted": lambda: _send("/v1/tokens", stack=MemoryStack()),
     "RenewRefused": lambda: MemoryStack().send("POST", "/v1/tokens", {}),
     "RenewUnavailable": _renew_unavailable,
+    "Unavailable": _enrol_unavailable,
     "UnexpectedError": _unexpected_error,
     "PolicyUnreadable": _policy_unreadable,
     "BlockLost": _block_lost,

@@ -132,7 +132,7 @@ def _admin() -> Scene:
 
 _FUNCTIONS: Final = (
     *("AppraiseEvidence", "RenewToken", "ReportSignal", "IssueChallenge"),
-    *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey"),
+    *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle"),
 )
 _STREAM: Final = {"DeliveryStreamName": "DecisionStream"}
 _FRESH: Final = "DeliveryToS3.DataFreshness"
@@ -186,7 +186,13 @@ def scenes() -> dict[str, Scene]:
         "RenewalUnavailableAlarm": _unavailable("Renew"),
         "EnrolmentRefusedAlarm": _refused("Enrol", 50, 60),
         "RenewalRefusedAlarm": _refused("Renew", 100, 30),
-        "BlockNotPublishedAlarm": Scene([ours(name, minutes(10)) for name in blocks]),
+        "BlockNotPublishedAlarm": Scene(
+            [
+                *(ours(name, minutes(10)) for name in blocks),
+                of_function("Errors", "PublishBundle", minutes(10, 11, 13), 1),
+            ],
+            [of_function("Errors", "PublishBundle", minutes(10, 11), 1)],
+        ),
         "EnrolmentSlowAlarm": _slow("AppraiseEvidence", 3000),
         "RenewalSlowAlarm": _slow("RenewToken", 1500),
         "AuthorizerSlowAlarm": _slow("AuthorizeRequest", 1000),

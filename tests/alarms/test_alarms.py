@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -9,15 +10,29 @@ import pytest
 
 from tests.alarms.__main__ import main
 from tests.alarms.evaluator import Alarm, Metrics
-from tests.alarms.real_lines import PRODUCERS
+from tests.alarms.real_lines import PRODUCERS, real_value
 from tests.alarms.scenes import DAY, DEPLOYED, HOUR, MINUTE, Flow, Scene, first_deploy, idle, scenes
-from tests.alarms.templates import ROOT, alarms, created_after
+from tests.alarms.templates import ROOT, alarms, created_after, main_template, monitoring
 
 SCENES: Final = scenes()
 NAMES: Final = sorted(SCENES)
 ALARMS: Final = alarms()
 WAITING: Final = {"TrustBundleAlarm": "FirstSigningKey", "EndorsementsAlarm": "FirstEndorsements"}
 """Alarms that ring without data, and what has given them some when they are made."""
+
+OF_AWS: Final = {
+    "AWS/ApiGateway": {"Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"},
+    "AWS/Lambda": {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"},
+    "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
+    "AWS/Firehose": {"DeliveryToS3.DataFreshness"},
+}
+"""Metrics as the services' documentation names them."""
+DIMENSIONS: Final = {
+    "AWS/ApiGateway": {"ApiName", "Stage"},
+    "AWS/Lambda": {"FunctionName"},
+    "AWS/DynamoDB": {"TableName"},
+    "AWS/Firehose": {"DeliveryStreamName"},
+}
 
 
 def rings(alarm: Alarm, scene: Scene, flow: Flow) -> bool:
@@ -84,12 +99,51 @@ def test_alarm_that_rings_without_data_is_made_when_there_is_some() -> None:
 
 
 def test_what_alarms_watch_is_real_or_known_to_be_of_aws() -> None:
-    """Our own metrics are written by the product; there is none without an alarm or a reason."""
+    """Our own metrics are written by the product; nothing is tried that neither an alarm nor the dashboard shows."""
     watched = {(one["Metric"]["Namespace"], one["Metric"]["MetricName"]) for a in ALARMS.values() for one in a.watched}
-    assert {name for namespace, name in watched if namespace == "Bonafide"} == set(PRODUCERS)
-    assert {namespace for namespace, _ in watched} == {
-        *("Bonafide", "AWS/ApiGateway", "AWS/Lambda", "AWS/DynamoDB", "AWS/Firehose"),
+    shown = {(metric[0], metric[1]) for metric in dashboard_metrics()}
+    assert {name for namespace, name in watched if namespace == "Bonafide"} <= set(PRODUCERS)
+    assert {name for namespace, name in watched | shown if namespace == "Bonafide"} == set(PRODUCERS)
+    assert watched <= {(namespace, name) for namespace, names in OF_AWS.items() for name in names} | {
+        ("Bonafide", name) for name in PRODUCERS
     }
+
+
+def test_dashboard_shows_metrics_that_there_are() -> None:
+    """Each is written by the product, under these dimensions, or is one that AWS documents for them."""
+    functions = set(main_template().resources("AWS::Serverless::Function"))
+    tables = set(main_template().resources("AWS::DynamoDB::Table"))
+    for namespace, name, *told in dashboard_metrics():
+        dimensions = dict(zip(told[::2], told[1::2], strict=True))
+        if namespace == "Bonafide":
+            assert frozenset(dimensions.items()) == real_value(name).dimensions
+        else:
+            assert name in OF_AWS[namespace]
+            assert set(dimensions) == DIMENSIONS[namespace]
+            assert dimensions.get("FunctionName", "x") in functions | {"x"}
+            assert dimensions.get("TableName", "x") in tables | {"x"}
+
+
+def test_dashboard_shows_every_alarm_of_its_stack_and_no_panel_over_another() -> None:
+    """In JSON, as CloudWatch reads it."""
+    widgets = json.loads(monitoring().properties("Dashboard")["DashboardBody"])["widgets"]
+    shown = {arn for widget in widgets if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]}
+    parts = monitoring().resources("AWS::CloudWatch::Alarm")
+    assert shown == {f"arn:{name}" for name, one in parts.items() if "Condition" not in one}
+    cells = [
+        (widget["x"] + x, widget["y"] + y)
+        for widget in widgets
+        for x in range(widget["width"])
+        for y in range(widget["height"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23
+
+
+def dashboard_metrics() -> list[list[str]]:
+    """All metrics of the dashboard: namespace, name, and dimensions one after the other."""
+    widgets = json.loads(monitoring().properties("Dashboard")["DashboardBody"])["widgets"]
+    return [metric for widget in widgets for metric in widget["properties"].get("metrics", ())]
 
 
 def test_scenes_mark_what_is_synthetic() -> None:

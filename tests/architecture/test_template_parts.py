@@ -31,8 +31,9 @@ def _script(path: str) -> ModuleType:
     return module
 
 
-SCRIPT, _, ALARMS = (
-    _script(f"{name}.py") for name in ("gateway_responses", "monitoring/alarm_table", "monitoring/alarms")
+SCRIPT, *_, ALARMS = (
+    _script(f"{name}.py")
+    for name in ("gateway_responses", "monitoring/alarm_table", "monitoring/dashboard", "monitoring/alarms")
 )
 TEMPLATES = sorted({template for template, _ in SCRIPT.PARTS})
 

@@ -19,7 +19,9 @@ PARTS: dict[str, dict[str, Any]] = {
     for one in MAIN["Resources"].values()
     if one["Type"] == "AWS::Serverless::Application"
 }
-FILES = sorted(ROOT.glob("stacks/*.yaml"))
+APART = {"edge.yaml"}
+"""Stacks of their own beside the stack, in another region: no parts."""
+FILES = [path for path in sorted(ROOT.glob("stacks/*.yaml")) if path.name not in APART]
 
 
 def names(path: Path) -> str:

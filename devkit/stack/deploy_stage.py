@@ -1,10 +1,11 @@
 """`make deploy`: `sam deploy` of what was built, as samconfig.toml says for one stage.
 
-SAM CLI needs help with five things. It looks for samconfig.toml beside the *built* template, so the file is named in
+SAM CLI needs help with six things. It looks for samconfig.toml beside the *built* template, so the file is named in
 full. What is given on the command line takes the place of the file's whole list of parameters, so the architecture that
 was built goes beside the stage's own parameters. It does not know what the account can take: the preflight does.
 It protects no stack against deletion: that comes after it, for every stage but dev. And of a deployment that was taken
-back it says that an alias could not be updated, not why: that is looked for.
+back it says that an alias could not be updated, not why: that is looked for. And it does not know what the code before
+can read of what the new code writes.
 
     python -m devkit.stack.deploy_stage STAGE ARCHITECTURE [--confirm no] [--only-check]
 """
@@ -29,6 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from bonafide.operator.layout import Layout, LocalStackError
 from devkit.local.template import read_template
 from devkit.stack import rollout
+from devkit.stack.key_rows import key_rows
 from devkit.stack.preflight import preflight
 from devkit.stack.stand_in import left_out
 
@@ -193,8 +195,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default = str(read_template(layout.template)["Parameters"][rollout.PARAMETER]["Default"])
         more, canary = rollout.canary(stage.parameters, default, stage.region)
         stage = replace(stage, parameters={**stage.parameters, **more})
+        cloudformation = boto3.client("cloudformation", region_name=stage.region)
+        more, rows = key_rows(cloudformation, stage.stack_name, stage.parameters)
+        stage = replace(stage, parameters={**stage.parameters, **more})
         line = command(layout, config, stage, confirm=confirm)
         print(canary, flush=True)
+        if rows:
+            print(rows, flush=True)
         for told in preflight(layout.template, stage.parameters, stage.region):
             print(told, flush=True)
     except LocalStackError as problem:
@@ -209,7 +216,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for reason in rollout.reasons(stage.stack_name, stage.region, begin):
             print(reason, file=sys.stderr)
         return status
-    cloudformation = boto3.client("cloudformation", region_name=stage.region)
     try:
         told = protect(cloudformation, stage)
     except LocalStackError as problem:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from devkit.devices.apple.generations import GENERATIONS, AppleGeneration
 from devkit.devices.apple.iphone import CATEGORY_DEVELOPMENT, CATEGORY_TESTFLIGHT
 from devkit.devices.client import Answer
-from devkit.fleet.everyday import everyday
+from devkit.fleet.everyday import everyday, first_look
 from devkit.fleet.scenario import CREATED, DEVELOPMENT_APP, OK, Expected, Scenario, Scene, genuine, scenarios_in
 
 
@@ -24,18 +24,14 @@ def _testflight(scene: Scene) -> Iterator[Answer]:
 
 @genuine("iPhone17,1, iOS 18.2", "a development build, where those may enrol", CREATED, OK)
 def _development(scene: Scene) -> Iterator[Answer]:
-    installation = scene.install("ios-18", app=DEVELOPMENT_APP, development=True, category=CATEGORY_DEVELOPMENT)
-    session = scene.client.attest(installation)
-    yield session.answer
-    yield scene.whoami(installation, session.token)
+    yield from first_look(
+        scene, scene.install("ios-18", app=DEVELOPMENT_APP, development=True, category=CATEGORY_DEVELOPMENT)
+    )
 
 
 @genuine("iPhone15,4, iOS 17.5.1", "reports screen recording: a warning, no refusal", CREATED, OK)
 def _warned(scene: Scene) -> Iterator[Answer]:
-    installation = scene.install("ios-17")
-    session = scene.client.attest(installation, signals=["screen-recording"])
-    yield session.answer
-    yield scene.whoami(installation, session.token)
+    yield from first_look(scene, scene.install("ios-17"), signals=["screen-recording"])
 
 
 @genuine(

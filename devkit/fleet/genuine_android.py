@@ -9,7 +9,7 @@ from devkit.devices.android.releases import RELEASES, AndroidRelease
 from devkit.devices.client import Answer
 from devkit.devices.demo_app import DEMO_BOOT_KEY
 from devkit.devices.key_store_installation import Play
-from devkit.fleet.everyday import everyday
+from devkit.fleet.everyday import everyday, first_look
 from devkit.fleet.scenario import CREATED, OK, Scenario, Scene, genuine, scenarios_in
 
 _FIVE = (CREATED, OK, OK, OK, OK)
@@ -34,10 +34,7 @@ def _play_standard(scene: Scene) -> Iterator[Answer]:
 
 @genuine("Pixel 9, Android 16", "no Google services at all: proven by its key alone", CREATED, OK)
 def _without_play(scene: Scene) -> Iterator[Answer]:
-    installation = scene.android("pixel-9")
-    session = scene.client.attest(installation)
-    yield session.answer
-    yield scene.whoami(installation, session.token, tier="affirming")
+    yield from first_look(scene, scene.android("pixel-9"), tier="affirming")
 
 
 @genuine("Pixel 9 with GrapheneOS", "its own boot key, which the app's owner lists", *_FIVE)
@@ -61,18 +58,14 @@ def _one_key(scene: Scene) -> Iterator[Answer]:
 
 @genuine("SM-G960F, Android 8.0", "patched last in 2018: a warning, no refusal", CREATED, OK)
 def _old_patch_level(scene: Scene) -> Iterator[Answer]:
-    installation = scene.android("galaxy-s9")
-    session = scene.client.attest(installation)
-    yield session.answer
-    yield scene.whoami(installation, session.token, tier="warning")
+    yield from first_look(scene, scene.android("galaxy-s9"), tier="warning")
 
 
 @genuine("SM-S921B, Android 14", "Google vouches for basic integrity alone: a warning", CREATED, OK)
 def _basic_only(scene: Scene) -> Iterator[Answer]:
-    installation = scene.android("galaxy-s24", play=Play.CLASSIC, play_labels=("MEETS_BASIC_INTEGRITY",))
-    session = scene.client.attest(installation)
-    yield session.answer
-    yield scene.whoami(installation, session.token, tier="warning")
+    yield from first_look(
+        scene, scene.android("galaxy-s24", play=Play.CLASSIC, play_labels=("MEETS_BASIC_INTEGRITY",)), tier="warning"
+    )
 
 
 SCENARIOS: tuple[Scenario, ...] = (

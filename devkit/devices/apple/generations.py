@@ -7,7 +7,7 @@ undocumented by Apple and differ between releases, which is why verifiers must t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from devkit.devices.authority.der_writer import boolean, explicit, integer, octet_string, sequence, utf8_string
@@ -107,6 +107,24 @@ MAC_FULL_SECURITY_ACCESS_CONTROL: Final = _access_control(
 MAC_REDUCED_SECURITY_ACCESS_CONTROL: Final = _access_control(*map(_may, ("ok", "oa", "odel", "osgn")))
 """The same without the Secure Boot condition on signing: a Mac whose owner lowered its security."""
 
+_IOS_26: Final = AppleGeneration(
+    name="ios-26",
+    os="iOS 26.2",
+    model="iPhone18,1",
+    leaf_lifetime=3 * DAY,
+    key_properties=_properties_of_2026(),
+    os_information=_os_information("26.2", "23C55", "23.3.55.0.0,0"),
+    extended_key_usage=True,
+    access_control=IPHONE_ACCESS_CONTROL,
+)
+_IOS_27: Final = replace(
+    _IOS_26,
+    name="ios-27",
+    os="iOS 27.0",
+    model="iPhone18,2",
+    os_information=_os_information("27.0", "24A325", "24.1.325.0.2,0"),
+    extension_map=True,
+)
 _ALL: Final = (
     AppleGeneration(
         name="ios-14",
@@ -148,49 +166,23 @@ _ALL: Final = (
         key_properties=_properties_before_2026(flag_1202=1, last=1211),
         os_information=_os_information("18.4", "22E240", "22.5.240.0.0,0"),
     ),
-    AppleGeneration(
-        name="ios-26",
-        os="iOS 26.2",
-        model="iPhone18,1",
-        leaf_lifetime=3 * DAY,
-        key_properties=_properties_of_2026(),
-        os_information=_os_information("26.2", "23C55", "23.3.55.0.0,0"),
-        extended_key_usage=True,
-        access_control=IPHONE_ACCESS_CONTROL,
-    ),
-    AppleGeneration(
-        name="ios-27",
-        os="iOS 27.0",
-        model="iPhone18,2",
-        leaf_lifetime=3 * DAY,
-        key_properties=_properties_of_2026(),
-        os_information=_os_information("27.0", "24A325", "24.1.325.0.2,0"),
-        extended_key_usage=True,
-        access_control=IPHONE_ACCESS_CONTROL,
-        extension_map=True,
-    ),
-    AppleGeneration(
+    _IOS_26,
+    _IOS_27,
+    replace(
+        _IOS_27,
         name="ios-27-integer-category",
         os="iOS 27.1",
         model="iPhone19,1",
-        leaf_lifetime=3 * DAY,
-        key_properties=_properties_of_2026(),
         os_information=_os_information("27.1", "24B80", "24.2.80.0.0,0"),
-        extended_key_usage=True,
-        access_control=IPHONE_ACCESS_CONTROL,
-        extension_map=True,
         category_as_integer=True,
     ),
-    AppleGeneration(
+    replace(
+        _IOS_27,
         name="macos-27",
         os="macOS 27.0",
         model="Mac16,1",
-        leaf_lifetime=3 * DAY,
-        key_properties=_properties_of_2026(),
         os_information=_os_information("27.0", "26A320", "26.1.320.0.0,0", platform=b"macosx"),
-        extended_key_usage=True,
         access_control=MAC_FULL_SECURITY_ACCESS_CONTROL,
-        extension_map=True,
     ),
 )
 

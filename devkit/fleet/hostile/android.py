@@ -20,6 +20,7 @@ from devkit.devices.authority.der_writer import NULL, integer
 from devkit.devices.client import Answer
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.key_store_installation import AndroidInstallation
+from devkit.fleet.everyday import enrol_again
 from devkit.fleet.scenario import CREATED, KEY_ENROLLED, OK, REJECTED, Scene, hostile, scenarios_in
 
 _CONTRAINDICATED = REJECTED.because(ServiceReason.APPRAISAL_CONTRAINDICATED)
@@ -131,11 +132,7 @@ def _emulator(scene: Scene) -> Iterator[Answer]:
 
 @hostile("recorder", "sends a recorded Android enrolment after a renewal", CREATED, OK, KEY_ENROLLED)
 def _replayed(scene: Scene) -> Iterator[Answer]:
-    installation = scene.android()
-    body = installation.attestation_body(installation.client_data(scene.client.challenge(installation.app)))
-    yield scene.client.post("/v1/attestations", body)
-    yield scene.renew(installation)
-    yield scene.client.post("/v1/attestations", body)
+    yield from enrol_again(scene, scene.android())
 
 
 @hostile("recorder", "puts a recorded chain under a fresh challenge", REJECTED.because(Reason.CHALLENGE_MISMATCH))

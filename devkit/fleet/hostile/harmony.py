@@ -17,6 +17,7 @@ from devkit.devices.harmony import hostile as forge
 from devkit.devices.harmony.device import ChainDraft, SoftwareHarmony
 from devkit.devices.harmony.integrity_draft import TokenDraft
 from devkit.devices.key_store_installation import HarmonyInstallation
+from devkit.fleet.everyday import enrol_again
 from devkit.fleet.scenario import (
     CREATED,
     KEY_ENROLLED,
@@ -187,11 +188,7 @@ def _two_verdicts(scene: Scene) -> Iterator[Answer]:
 
 @hostile("recorder", "sends a recorded HarmonyOS enrolment after a renewal", CREATED, OK, KEY_ENROLLED)
 def _replayed(scene: Scene) -> Iterator[Answer]:
-    installation = scene.harmony()
-    body = installation.attestation_body(installation.client_data(scene.client.challenge(installation.app)))
-    yield scene.client.post("/v1/attestations", body)
-    yield scene.renew(installation)
-    yield scene.client.post("/v1/attestations", body)
+    yield from enrol_again(scene, scene.harmony())
 
 
 SCENARIOS = scenarios_in(globals())

@@ -13,6 +13,7 @@ from attestation.errors import Reason
 from bonafide_tokens.jose import b64url_encode
 
 from devkit.devices.client import Answer
+from devkit.fleet.everyday import enrol_again
 from devkit.fleet.scenario import (
     CHALLENGE_UNUSABLE,
     CREATED,
@@ -31,11 +32,7 @@ from devkit.fleet.scenario import (
 
 @hostile("recorder", "sends a recorded enrolment after a renewal", CREATED, OK, KEY_ENROLLED)
 def _replayed_evidence(scene: Scene) -> Iterator[Answer]:
-    installation = scene.install()
-    body = installation.attestation_body(installation.client_data(scene.client.challenge(installation.app)))
-    yield scene.client.post("/v1/attestations", body)
-    yield scene.renew(installation)
-    yield scene.client.post("/v1/attestations", body)
+    yield from enrol_again(scene, scene.install())
 
 
 @hostile("second phone", "redeems a challenge that is spent", CREATED, CHALLENGE_UNUSABLE)

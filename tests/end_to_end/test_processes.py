@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -159,22 +157,3 @@ def test_part_that_is_killed_ends_the_stack_with_a_sentence(tmp_path: Path, part
     assert "start the stack again" in said
     assert "Traceback" not in said
     assert gone(started) == []
-
-
-def test_everything_listens_on_loopback_only(stack: LocalStack) -> None:
-    """Two of the tools listen on every interface unless they are told otherwise."""
-    addresses = {
-        connection.laddr.ip
-        for process in descendants(os.getpid())
-        for connection in _connections(process)
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert addresses == {"127.0.0.1"}
-    assert json.loads(stack.layout.stack_file.read_text(encoding="utf-8"))["verifier_url"] == stack.verifier_url
-
-
-def _connections(process: psutil.Process) -> list[Any]:
-    try:
-        return list(process.net_connections(kind="inet"))
-    except psutil.NoSuchProcess:
-        return []

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 
 from bonafide.operator.layout import Layout
@@ -110,3 +111,22 @@ def test_schedule_and_operator_reach_the_rotation(stack: LocalStack) -> None:
         answer = client.invoke(FunctionName="RotateSigningKeyFunction", Payload=payload)
         assert "FunctionError" not in answer
         assert json.loads(answer["Payload"].read())["RootPublicKey"] == stack.facts["root_public_key"]
+
+
+def test_everything_listens_on_loopback_only(stack: LocalStack) -> None:
+    """Two of the tools listen on every interface unless they are told otherwise."""
+    addresses = {
+        connection.laddr.ip
+        for process in psutil.Process().children(recursive=True)
+        for connection in _connections(process)
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+    assert json.loads(stack.layout.stack_file.read_text(encoding="utf-8"))["verifier_url"] == stack.verifier_url
+
+
+def _connections(process: psutil.Process) -> list[Any]:
+    try:
+        return list(process.net_connections(kind="inet"))
+    except psutil.NoSuchProcess:
+        return []

@@ -25,6 +25,13 @@ class FleetStack:
     authority: DeviceAuthority
 
 
+@pytest.fixture
+def calm_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Devices that call five times a second each: what they meet is asserted here, not how exactly it is timed."""
+    for room in ("drills", "traffic"):
+        monkeypatch.setattr(f"devkit.fleet.drills.{room}._PAUSE", 0.2)
+
+
 @pytest.fixture(scope="package")
 def fleet_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStack]:
     root = Layout.of_this_project().root

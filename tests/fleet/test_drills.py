@@ -14,6 +14,7 @@ from .conftest import FleetStack
 pytestmark = pytest.mark.stack
 
 
+@pytest.mark.usefixtures("calm_traffic")
 @pytest.mark.parametrize("drill", [block_drill, not_before_drill, signal_drill])
 def test_what_was_taken_back_is_refused_in_time(fleet_stack: FleetStack, drill: object) -> None:
     """From the command to the last acceptance, in every authorizer process that is asked."""

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.stack
 GUARANTEED = 30.0
 
 
+@pytest.mark.usefixtures("calm_traffic")
 def test_outbreak_is_answered_over_the_air(fleet_stack: FleetStack) -> None:
     """The replay names the hooked devices and no others; then the gate does, until the rollback."""
     heard: list[str] = []

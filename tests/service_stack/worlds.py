@@ -271,18 +271,24 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
     return _unused_key() if key_spec == "SYMMETRIC_DEFAULT" else generate_private_key(key_spec)
 
 
+@cache
+def _definitions() -> Mapping[str, Mapping[str, Any]]:
+    """Keys and indexes of the template's tables, by their short names."""
+    template = Template.load(TEMPLATE, parameters={}, pseudo=pseudo_parameters())
+    kept = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+    return {
+        short: {name: value for name, value in template.properties(logical_id).items() if name in kept}
+        for short, logical_id in TABLES.items()
+    }
+
+
 def _fresh_world(stack_name: str, arguments: Mapping[str, Any], endpoint_url: str | None = None) -> AwsWorld:
     """Tables with the template's keys and indexes. What it says beyond that is looked at on a whole local stack, by
     tests/end_to_end/test_stack.py: it would be twenty calls more for each test."""
-    template = Template.load(TEMPLATE, parameters={}, pseudo=pseudo_parameters(stack_name))
     dynamodb, kms = boto3.client("dynamodb", **arguments), boto3.client("kms", **arguments)
     tables = {short: f"{stack_name}-{logical_id}" for short, logical_id in TABLES.items()}
-    for short, logical_id in TABLES.items():
-        properties = template.properties(logical_id)
-        kept = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-        dynamodb.create_table(
-            TableName=tables[short], **{name: properties[name] for name in kept if name in properties}
-        )
+    for short, definition in _definitions().items():
+        dynamodb.create_table(TableName=tables[short], **definition)
     return AwsWorld(
         dynamodb=dynamodb,
         kms=kms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Generator, Iterator
 from functools import cache
 from typing import Any
@@ -73,4 +74,18 @@ def _command_is_built_once() -> Iterator[None]:
     builds depends on the application and on this variable alone."""
     variable = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
     with patch("typer.testing._get_command", lambda app: _command(app, os.environ.get(variable))):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _policies_are_linted_once() -> Iterator[None]:
+    """Most tests publish one of a few policies, whose lint takes longer than all else they do. Lint has tests of its
+    own; it depends on the text, and on the time where a rule expires."""
+    documents = sys.modules.get("service.policies.documents")
+    if documents is None:  # nothing that runs here publishes
+        yield
+        return
+    lint: Any = documents.lint_appraisal
+    linted = cache(lambda text, now: lint(text, now=now))
+    with patch.object(documents, "lint_appraisal", lambda text, now: linted(text, now if "expires" in text else 0.0)):
         yield

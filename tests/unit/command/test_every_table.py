@@ -21,7 +21,10 @@ from bonafide.cli.policy import replay as policy_replay
 from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment
 from bonafide.replay.replaying import ReplayOrder, replay
-from devkit.commands import drills, story
+from devkit.commands import drills, edge_drills, story
+from devkit.fleet.drills.drills import Measurement
+from devkit.fleet.drills.edge import Shown
+from devkit.fleet.drills.flood import Flood
 from devkit.fleet.drills.outbreak import Effect, Replayed, Told
 from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, Verdict
@@ -177,6 +180,19 @@ TOLD = Told(
     published=EFFECT,
     rolled_back=EFFECT,
 )
+FLOOD = Flood(
+    addresses=10_000,
+    network="64496",
+    offered=10_000,
+    seconds=10.0,
+    answers={"POST /v1/challenges 429": 9_000},
+    blocked=1_000,
+    honest=20,
+    honest_enrolled=2,
+    cold=5,
+    cold_up=5,
+    documents_asked=40,
+)
 VERDICT = Verdict(scenario=SCENARIOS[0], got=(f"403 evidence-rejected ({RULE})",), milliseconds=12.0, right=False)
 
 COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -190,6 +206,8 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
     (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
+    (("cost",), ("gateway", "dynamodb")),
+    (("cost", "--rows"), ("bytes",)),
     (("device-key", "list", "--blocked"), (KEY, RULE)),
     (("audit", "--key", KEY), (ARN, RULE, DIGEST)),
     (("device-key", "show", KEY), (KEY, RULE)),
@@ -295,6 +313,9 @@ def test_identifiers_are_whole_in_every_table(
     assert all(seen.key_id in text for seen in sampled if seen.rules)
     measured = {"repetitions": 1, "median_first_refusal": 1, "worst_first_refusal": 1, "median": 1, "worst": 1}
     assert "not-before" in _drawn(width, monkeypatch, lambda: drills._print({"not-before": measured}))
+    tried = Shown("POST /v1/challenges directly", "403 refused", "201")
+    assert "NO" in _drawn(width, monkeypatch, lambda: edge_drills._print_edge([tried], [Measurement(1.0, 2.0)]))
+    assert "2 of 20" in _drawn(width, monkeypatch, lambda: edge_drills._print_floods([FLOOD]))
     assert "1.0 s" in _drawn(width, monkeypatch, lambda: story._print_measured([TOLD]))
     file = io.StringIO()
     print_outcome(Outcome((VERDICT,), 1.0), Console(file=file, width=width))

@@ -54,23 +54,6 @@ def invoke_rotation(deployment: Deployment, event: Mapping[str, str]) -> dict[st
     return payload if isinstance(payload, dict) else {}
 
 
-def publish_now(deployment: Deployment, *, since: float | None = None) -> Publication:
-    """Have the stack publish what its tables say, and wait until it is served.
-
-    Seconds count from ``since`` (``time.monotonic()``), by default from now. Raises :class:`OperatorError`: then the
-    change stands in its table and the hourly publication carries it out; the same command again does so at once.
-    """
-    begin = time.monotonic() if since is None else since
-    try:
-        version = int(invoke_rotation(deployment, {"action": "publish"})["BundleVersion"])
-    except (OperatorError, KeyError) as error:
-        raise OperatorError(
-            f"The change is stored, but no trust bundle was published ({error}): run the command again."
-        ) from error
-    published = time.monotonic() - begin
-    return Publication(version=version, published=round(published, 2), served=_served_after(deployment, version, begin))
-
-
 def publication_of(
     deployment: Deployment, answer: Mapping[str, Any], *, since: float, again: str = "run the command again"
 ) -> Publication:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from bonafide.operator import publication
 from bonafide.operator.deployment import ROTATE_FUNCTION, Deployment
 from bonafide.operator.errors import OperatorError
-from bonafide.operator.publication import invoke_rotation, publish_now
+from bonafide.operator.publication import Publication, invoke_rotation, publication_of
 
 
 class Lambda:
@@ -54,6 +55,11 @@ def stack(answer: Lambda, functions: dict[str, str] | None = None) -> Stack:
     )
 
 
+def published(answer: dict[str, Any]) -> Publication:
+    """What an operator is told of an answer of the Admin API's."""
+    return publication_of(stack(Lambda({})), answer, since=time.monotonic())
+
+
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publication, "_PAUSE", 0.0)
@@ -64,25 +70,24 @@ def test_publication_waits_until_its_version_is_served(monkeypatch: pytest.Monke
     """The server remembers the bundle before for a moment; a later version than ours will do."""
     versions = iter((6, 6, 8))
     monkeypatch.setattr(publication, "served_version", lambda _deployment: next(versions))
-    answer = Lambda({"BundleVersion": 7})
-    made = publish_now(stack(answer))
-    assert (made.version, answer.events) == (7, [{"action": "publish"}])
+    made = published({"bundle_version": 7})
+    assert made.version == 7
     assert made.served is not None
     assert "served after" in str(made)
 
 
 def test_publication_that_is_not_seen_is_no_failure() -> None:
     """Nothing answers at the verifier's address: the bundle is out all the same."""
-    made = publish_now(stack(Lambda({"BundleVersion": 7})))
+    made = published({"bundle_version": 7})
     assert made.served is None
     assert "is not served yet" in str(made)
 
 
-@pytest.mark.parametrize("answer", [Lambda({"errorType": "Unavailable"}, "Unhandled"), Lambda(None), Lambda({})])
-def test_publication_that_fails_says_that_the_change_is_stored(answer: Lambda) -> None:
+@pytest.mark.parametrize("answer", [{"published": False, "bundle_version": None}, {}])
+def test_publication_that_fails_says_that_the_change_is_stored(answer: dict[str, Any]) -> None:
     """And that the same command again is the way on."""
     with pytest.raises(OperatorError, match=r"The change is stored.*run the command again"):
-        publish_now(stack(answer))
+        published(answer)
 
 
 def test_error_document_without_a_mark_is_noticed() -> None:

@@ -76,7 +76,6 @@ STEPS: Final = {
 (what is not proved) judge nothing: their facts go to policy. So do the security levels and the boot state."""
 
 _GENERATED: Final = 0
-_SIGN: Final = 2
 _ATTEST_KEY: Final = 7
 _BOOT_STATES: Final = {
     VerifiedBootState.VERIFIED: "verified",

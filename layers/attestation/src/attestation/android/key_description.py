@@ -78,14 +78,11 @@ ROOT_OF_TRUST: Final = 704
 OS_VERSION: Final = 705
 OS_PATCH_LEVEL: Final = 706
 APPLICATION_ID: Final = 709
-BRAND: Final = 710
 DEVICE: Final = 711
-MANUFACTURER: Final = 716
 MODEL: Final = 717
 VENDOR_PATCH_LEVEL: Final = 718
 BOOT_PATCH_LEVEL: Final = 719
 NO_AUTH_REQUIRED: Final = 503
-USER_AUTH_TYPE: Final = 504
 
 _KIND: Final = {
     **dict.fromkeys((1, 4, 5, 6, 203), der.SET),

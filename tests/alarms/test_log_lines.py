@@ -16,6 +16,9 @@ from gate import Decision
 from gateway_event import GatewayRequest, Kind
 from service.telemetry.decisions import count
 
+from bonafide.operator.layout import Layout
+from devkit.local.provision import pseudo_parameters
+from devkit.local.template import Template
 from tests.alarms.log_lines import kept, level_of, lines_of, metrics_of
 
 STACK = frozenset({("stack", "unit"), ("service", "bonafide")})
@@ -33,7 +36,11 @@ logger().info("trust bundle published")
 
 def in_lambda(level: str) -> str:
     """The template's ApplicationLogLevel for a LogLevel."""
-    return "INFO" if level == "DEBUG" else level
+    template = Template.load(
+        Layout.of_this_project().template, parameters={"LogLevel": level}, pseudo=pseudo_parameters("stack")
+    )
+    settings = template.resolve(template.data["Globals"]["Function"]["LoggingConfig"])
+    return str(settings["ApplicationLogLevel"])
 
 
 @pytest.fixture(params=["INFO", "WARN"])

@@ -79,3 +79,22 @@ def test_item_comes_back_as_it_went_in(members: dict[str, object]) -> None:
 def test_members_without_a_value_are_left_out() -> None:
     """DynamoDB's NULL would be one more state to test for."""
     assert to_item({"a": None, "b": 1}) == {"b": {"N": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "counted"),
+    [
+        ("kms:Sign", "DisabledException", True),
+        ("kms:Decrypt", "KMSInvalidStateException", True),
+        ("kms:Encrypt", "NotFoundException", True),
+        ("kms:Sign", "ThrottlingException", False),
+        ("dynamodb:GetItem", "NotFoundException", False),
+    ],
+)
+def test_key_that_waiting_does_not_mend_is_counted(
+    what: str, code: str, counted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An alarm hangs on it: disabled, waiting for deletion, or gone. Throttling is none of these."""
+    with pytest.raises(Unavailable), unavailable_on_failure(what):
+        raise ClientError({"Error": {"Code": code}}, "call")
+    assert ("KeyUnusable" in capsys.readouterr().out) is counted

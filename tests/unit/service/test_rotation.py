@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from bonafide_tokens.routes import Requirement, RouteRequirement
@@ -117,6 +119,33 @@ def test_rotation_survives_a_faster_rival(stack: MemoryStack) -> None:
     assert stolen == ["token-2"]
     assert sorted(stack.signing_keys.rows) == ["challenge-1", "challenge-2", "token-1", "token-2"]
     assert stack.signing_keys.rows["token-2"].active_from == DUE + ANNOUNCEMENT
+
+
+@pytest.mark.parametrize(
+    ("runs", "broken", "overdue"),
+    [
+        ([29 * DAY], False, [0]),
+        ([30 * DAY + 600], False, [600]),
+        ([30 * DAY, 31 * DAY], False, [0, 0]),
+        ([30 * DAY, 31 * DAY], True, [0, DAY]),
+    ],
+)
+def test_how_late_keys_are_is_told_for_an_alarm(
+    stack: MemoryStack,
+    log_lines: Callable[[], list[dict[str, Any]]],
+    runs: list[int],
+    broken: bool,
+    overdue: list[int],
+) -> None:
+    """A new key is used a minute after it was announced, so the old one is late by what lies between two runs. The
+    failure: runs go on and publish, and never get to use a new key."""
+    if broken:
+        stack.signing_keys.activate = lambda *_arguments, **_named: False  # type: ignore[method-assign]
+    log_lines()
+    for after in runs:
+        stack.rotation.run(now=NOW + after)
+    told = [line["SigningKeyOverdue"] for line in log_lines() if "SigningKeyOverdue" in line]
+    assert told == [[float(seconds)] for seconds in overdue]
 
 
 @dataclass

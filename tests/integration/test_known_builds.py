@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from attestation.appraisal.builds import KnownBuilds, UnknownBuilds
+from attestation.appraisal.builds import BuildMatch, KnownBuilds, UnknownBuilds
+from attestation.claims import KeyStorage, Platform
+from attestation.client_data import ClientData
+from attestation.reference_values import Environment
+from bonafide_tokens.signing import public_key_of
+from cryptography.hazmat.primitives.asymmetric import ec
 from service.errors import Unavailable
-from service.tables.known_builds import DynamoDBBuilds
+from service.tables.known_builds import BuildExpectations, DynamoDBBuilds
 
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.known_builds import Build, Builds
 from bonafide.operator.registration import Registration, Registrations
+from tests.minted_claims import minted_claims
+from tests.service_stack.faults import injected
 from tests.service_stack.worlds import AwsWorld, moto_world
 
 A, B, C = "11" * 32, "22" * 32, "33" * 32
@@ -151,3 +159,72 @@ def test_artefact_that_is_joined_while_another_one_is_loses_nothing(world: AwsWo
     late = Overtaken(world.dynamodb, world.tables["builds"], world.tables["apps"])
     stands = late.put("demo", replace(BUILD, parts={"watch": (C,)}))
     assert set(stands.parts) == {"classes.dex", "assets", "tablet", "watch"}
+
+
+GENUINE = {"classes.dex": A, "assets": B}
+
+
+def _compare(builds: DynamoDBBuilds, measured: dict[str, str]) -> BuildMatch:
+    data = ClientData(
+        digest=b"",
+        challenge="",
+        request_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
+        app_build="42",
+        measurements=measured,
+    )
+    claims = minted_claims(
+        format="key-signature",
+        platform=Platform.ANDROID,
+        app_id="org.example.demo",
+        public_key=b"",
+        key_storage=KeyStorage.TEE,
+        environment=Environment.PRODUCTION,
+        chain_profile="strict",
+    )
+    expected = BuildExpectations({"android": KnownBuilds(registered=True)})
+    compared = expected.compare(builds, app="demo", claims=claims, client_data=data)
+    assert compared is not None
+    return compared.match
+
+
+def test_build_that_matches_is_read_once(world: AwsWorld) -> None:
+    """The cost: all devices of a release read one row, of tens of kilobytes."""
+    _builds(world).put("demo", BUILD)
+    builds = DynamoDBBuilds(world.dynamodb, world.tables["builds"])
+    with injected(world.dynamodb, "GetItem", lambda _request: None) as reads:
+        assert {_compare(builds, GENUINE) for _ in range(20)} == {BuildMatch.KNOWN}
+    assert len(reads) == 1
+
+
+def test_build_that_does_not_match_is_read_every_time(world: AwsWorld) -> None:
+    """Another artefact counts at once, and nothing is refused by what was."""
+    _builds(world).put("demo", BUILD)
+    builds = DynamoDBBuilds(world.dynamodb, world.tables["builds"])
+    assert _compare(builds, GENUINE) is BuildMatch.KNOWN
+    assert _compare(builds, GENUINE | {"classes.dex": C}) is BuildMatch.DIFFERS
+    _builds(world).put("demo", Build(platform="android", build="42", parts={"classes.dex": (C,)}))
+    assert _compare(builds, GENUINE | {"classes.dex": C}) is BuildMatch.KNOWN
+    assert _compare(builds, {}) is BuildMatch.UNMEASURED
+
+
+def test_unknown_build_is_known_as_soon_as_it_is_registered(world: AwsWorld) -> None:
+    """Absence is not remembered: a release goes out minutes after it was registered."""
+    builds = DynamoDBBuilds(world.dynamodb, world.tables["builds"])
+    assert _compare(builds, GENUINE) is BuildMatch.UNKNOWN
+    _builds(world).put("demo", BUILD)
+    assert _compare(builds, GENUINE) is BuildMatch.KNOWN
+
+
+def test_remembered_builds_are_bounded_and_grow_old(world: AwsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number and by time: the longer of what two clocks say."""
+    for number in range(40):
+        _builds(world).put("demo", replace(BUILD, build=str(number)))
+    builds = DynamoDBBuilds(world.dynamodb, world.tables["builds"])
+    for number in range(40):
+        assert builds.find("demo", "android", str(number)) is not None
+    assert [builds.recalled("demo", "android", str(number)) is not None for number in (0, 7, 8, 39)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    later = time.time() + 601
+    monkeypatch.setattr("service.tables.known_builds.time.time", lambda: later)
+    assert builds.recalled("demo", "android", "39") is None

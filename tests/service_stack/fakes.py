@@ -79,6 +79,9 @@ class MemoryBuilds(Switch):
         self.touch()
         return self.rows.get((app, platform, build))
 
+    def recalled(self, app: str, platform: str, build: str) -> KnownBuild | None:  # noqa: ARG002
+        return None
+
 
 @dataclass
 class MemoryAttestedKeys(Switch):

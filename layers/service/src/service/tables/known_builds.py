@@ -8,6 +8,9 @@ no further read.
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -15,6 +18,7 @@ from typing import Any, Final, Protocol
 from attestation.appraisal.builds import (
     PLATFORM_NAMES,
     BuildComparison,
+    BuildMatch,
     KnownBuild,
     KnownBuilds,
     UnknownBuilds,
@@ -27,7 +31,11 @@ from attestation.client_data import ClientData
 
 from service.aws import DynamoDBClient, get_row
 from service.errors import Unavailable
+from service.remembered import Moment
 
+_REMEMBERED: Final = 600.0
+"""Seconds that a build is remembered."""
+_MOST_REMEMBERED: Final = 32
 _MAX_SORT_KEY: Final = 1024
 """Bytes of a DynamoDB sort key ("Quotas in Amazon DynamoDB")."""
 
@@ -38,13 +46,30 @@ class Builds(Protocol):
     def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
         """The build of that number, or ``None``. Raises :class:`~service.errors.Unavailable`."""
 
+    def recalled(self, app: str, platform: str, build: str) -> KnownBuild | None:
+        """The build as it was found a while ago, without a read; ``None`` where nothing is remembered.
+
+        A build only grows, by parts and by digests of them: what matches it as it was matches it as it is.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBBuilds:
-    """:class:`Builds` in DynamoDB. ``bonafide app register --from`` writes the rows."""
+    """:class:`Builds` in DynamoDB. ``bonafide app register --from`` writes the rows.
+
+    One row is read by all renewals of a release, and can take hundreds of kilobytes: a partition gives a few hundred
+    such reads a second. So builds are remembered, those asked for last. Safe to share between threads.
+    """
 
     client: DynamoDBClient
     table: str
+    _known: OrderedDict[tuple[str, str, str], tuple[KnownBuild, Moment]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def recalled(self, app: str, platform: str, build: str) -> KnownBuild | None:
+        with self._lock:
+            found = self._known.get((app, platform, build))
+        return None if found is None or found[1].age(time.time()) >= _REMEMBERED else found[0]
 
     def find(self, app: str, platform: str, build: str) -> KnownBuild | None:
         if not _is_sort_key(f"{platform}#{build}"):
@@ -57,7 +82,13 @@ class DynamoDBBuilds:
             parts = {name: tuple(digests) for name, digests in json.loads(row["parts"]).items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Unavailable(f"build {platform} {build} of app {app} is registered wrongly") from None
-        return KnownBuild(build=build, parts=parts)
+        found = KnownBuild(build=build, parts=parts)
+        with self._lock:
+            self._known[app, platform, build] = found, Moment.at(time.time())
+            self._known.move_to_end((app, platform, build))
+            while len(self._known) > _MOST_REMEMBERED:
+                self._known.popitem(last=False)
+        return found
 
 
 def _is_sort_key(text: str) -> bool:
@@ -87,8 +118,15 @@ class BuildExpectations:
             return None
         build = build_of(claims, client_data)
         require_not_retired(build, expected)
-        if expected.registered and build:
-            expected = replace(expected, build=builds.find(app, platform, build))
+        if not expected.registered or not build:
+            return compare_build(build, client_data.measurements, expected)
+        recalled = builds.recalled(app, platform, build)
+        if recalled is not None:
+            compared = compare_build(build, client_data.measurements, replace(expected, build=recalled))
+            if compared is not None and compared.match is BuildMatch.KNOWN:
+                return compared
+        # No other verdict is by what was: another artefact of this build may have been registered since.
+        expected = replace(expected, build=builds.find(app, platform, build))
         return compare_build(build, client_data.measurements, expected)
 
 

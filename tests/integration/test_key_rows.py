@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from attestation.appraisal.signal_history import SignalHistory
 from attestation.claims import Claims
+from service import wiring
 from service.errors import Unreadable
 from service.fallback_modes import KeyRows
 from service.items.item_size import item_size
 from service.redemption import DynamoDBRedemption
+from service.settings import AppraiseEvidenceSettings, RenewTokenSettings, read_settings
 from service.tables.attested_keys import PUBLIC_KEY_OF, DynamoDBAttestedKeys, EnrolledKey
 
 from tests.integration.enrolled_keys import NOW, challenge, enrolled_key, renewed
@@ -139,3 +141,20 @@ def test_damaged_row_says_so(moto: AwsWorld, key: EnrolledKey, name: str) -> Non
     )
     with pytest.raises(Unreadable, match="attested_keys"):
         release.keys.find(key.key_id)
+
+
+@pytest.mark.parametrize("kind", [AppraiseEvidenceSettings, RenewTokenSettings])
+@pytest.mark.parametrize("rows", KeyRows)
+def test_rows_are_written_as_the_stack_says(
+    moto: AwsWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[AppraiseEvidenceSettings | RenewTokenSettings],
+    rows: KeyRows,
+) -> None:
+    """KEY_ROWS reaches everything that writes them: code that runs beside must be able to read it."""
+    monkeypatch.setattr(wiring, "dynamodb", lambda: moto.dynamodb)
+    monkeypatch.setattr(wiring, "kms", lambda: moto.kms)
+    judging = wiring.judging(read_settings(kind, {**moto.environment, "KEY_ROWS": rows.value}), None)  # type: ignore[arg-type]
+    assert judging["attested_keys"].rows is rows
+    assert judging["redemption"].attested_keys is judging["attested_keys"]
+    assert judging["states"].reader.attested_keys is judging["attested_keys"]

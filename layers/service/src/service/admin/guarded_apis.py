@@ -18,6 +18,7 @@ from bonafide_tokens.trust_bundle import open_trust_bundle
 
 from service.aws import DynamoDBClient, get_row, scan_rows, to_item
 from service.errors import Unavailable
+from service.items.rows import to_row
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.trust_bundles import TrustBundles
 from service.transactions import transact
@@ -44,13 +45,7 @@ class GuardedApi:
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready."""
-        return {
-            "audience": self.audience,
-            "routes": routes_to_json(self.routes),
-            "revision": self.revision,
-            "updated_at": self.updated_at,
-            "updated_by": self.updated_by,
-        }
+        return to_row(self, routes=routes_to_json(self.routes))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> GuardedApi:

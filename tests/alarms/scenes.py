@@ -57,6 +57,11 @@ def minutes(*numbers: int) -> list[float]:
     return [number * MINUTE + 30 for number in numbers]
 
 
+def _at_once(name: str) -> Scene:
+    """Once is enough, and more is no less."""
+    return Scene([ours(name, minutes(10)), ours(name, minutes(10), 3)])
+
+
 def _failing(method: str, path: str) -> Scene:
     def answers(count: int, *at: int) -> Flow:
         return of_api("5XXError", minutes(*at), 1, count, Resource=path, Method=method)
@@ -70,17 +75,19 @@ def _server_error() -> Scene:
         return failed + of_api("Count", minutes(*at), 1, requests)
 
     return Scene(
-        [served(10, 1000, 10, 15), served(5, 5, 10, 15)], [served(9, 1000, 10, 15, 20), served(4, 4, 10, 15, 20)]
+        [served(10, 1000, 10, 15), served(5, 5, 10, 15)],
+        [served(9, 1000, 10, 15, 20), served(4, 4, 10, 15, 20), served(99, 99, 10)],
     )
 
 
 def _unavailable(action: str) -> Scene:
-    def told(count: int, accepted: int) -> Flow:
-        return ours(f"{action}Unavailable", minutes(10), count) + ours(f"{action}Accepted", minutes(10), accepted)
+    def told(count: int, accepted: int, refused: int = 0) -> Flow:
+        others = {"Unavailable": count, "Accepted": accepted, "Refused": refused}
+        return [one for name, many in others.items() if many for one in ours(f"{action}{name}", minutes(10), many)]
 
     return Scene(
         [ours(f"{action}Unavailable", minutes(10, 14, 18)), told(5, 95)],
-        [ours(f"{action}Unavailable", minutes(10, 14)), told(5, 96)],
+        [ours(f"{action}Unavailable", minutes(10, 14)), told(5, 96), told(5, 48, 48)],
     )
 
 
@@ -96,12 +103,13 @@ def _refused(action: str, few: int, share: int) -> Scene:
 
 
 def _slow(function: str, milliseconds: float) -> Scene:
-    def calls(slow: int, fast: int) -> Flow:
-        at = minutes(10, 15, 20)
+    def calls(slow: int, fast: int, *numbers: int) -> Flow:
+        at = minutes(*(numbers or (10, 15, 20)))
         one = of_function("Duration", function, at, milliseconds, slow)
         return one + of_function("Duration", function, at, 5, fast) if fast else one
 
-    return Scene([calls(11, 989)], [calls(10, 990), calls(999, 0)])
+    almost = of_function("Duration", function, minutes(10, 15, 20), milliseconds - 1, 1000)
+    return Scene([calls(11, 989)], [calls(10, 990), calls(999, 0), calls(11, 989, 10, 15), almost])
 
 
 def _throttled(metric: str, tables: Sequence[str], count: int) -> Scene:
@@ -110,7 +118,7 @@ def _throttled(metric: str, tables: Sequence[str], count: int) -> Scene:
 
     return Scene(
         [told(table, count, 10, 15) for table in tables],
-        [told(tables[0], count - 1, 10, 15, 20), told("Other", 99, 10)],
+        [told(tables[0], count - 1, 10, 15, 20), told("Other", 99, 10, 15), told(tables[0], 99, 10)],
     )
 
 
@@ -126,7 +134,8 @@ def _admin() -> Scene:
         return sum(served, ran)
 
     return Scene(
-        [calls(4, 3), of_function("Invocations", "Administer", minutes(10), 1)], [calls(3, 3), calls(3, 3, 170)]
+        [calls(4, 3), of_function("Invocations", "Administer", minutes(10), 1)],
+        [calls(3, 3), calls(3, 3, 170), calls(3, 3, 400)],
     )
 
 
@@ -175,11 +184,15 @@ def scenes() -> dict[str, Scene]:
         "IssueChallengeFailingAlarm": _failing("POST", "/v1/challenges"),
         "ServePolicyFailingAlarm": _failing("GET", "/v1/trust-bundle"),
         "AuthorizerFaultAlarm": Scene(
-            [ours("AuthorizerFault", minutes(10, 11), 5)], [ours("AuthorizerFault", minutes(*range(10, 30)), 4)]
+            [ours("AuthorizerFault", minutes(10, 11), 5)],
+            [ours("AuthorizerFault", minutes(*range(10, 30)), 4), ours("AuthorizerFault", minutes(10), 99)],
         ),
         "AuthorizerErrorAlarm": Scene(
             [of_function("Errors", "AuthorizeRequest", minutes(10, 11), 1, 5)],
-            [of_function("Errors", "AuthorizeRequest", minutes(*range(10, 30)), 1, 4)],
+            [
+                of_function("Errors", "AuthorizeRequest", minutes(*range(10, 30)), 1, 4),
+                of_function("Errors", "AuthorizeRequest", minutes(10), 1, 99),
+            ],
         ),
         "ServerErrorAlarm": _server_error(),
         "EnrolmentUnavailableAlarm": _unavailable("Enrol"),
@@ -198,7 +211,10 @@ def scenes() -> dict[str, Scene]:
         "AuthorizerSlowAlarm": _slow("AuthorizeRequest", 1000),
         "FunctionThrottledAlarm": Scene(
             [of_function("Throttles", function, minutes(10, 15), 1, 5) for function in _FUNCTIONS],
-            [of_function("Throttles", "RenewToken", minutes(10, 15, 20), 1, 4)],
+            [
+                of_function("Throttles", "RenewToken", minutes(10, 15, 20), 1, 4),
+                of_function("Throttles", "RenewToken", minutes(10), 1, 99),
+            ],
         ),
         "TableReadThrottledAlarm": _throttled(
             "ReadThrottleEvents", ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles"), 10
@@ -212,28 +228,37 @@ def scenes() -> dict[str, Scene]:
         ),
         "RotationLateAlarm": Scene(
             [ours("SigningKeyOverdue", minutes(10, 70, 130), value=7200)],
-            [ours("SigningKeyOverdue", minutes(10, 70, 130), value=7199)],
+            [
+                ours("SigningKeyOverdue", minutes(10, 70, 130), value=7199),
+                ours("SigningKeyOverdue", minutes(10), value=9999),
+            ],
             until=4 * HOUR,
         ),
-        "RootOrWrappingKeyAlarm": Scene([ours("KeyUnusable", minutes(10))]),
+        "RootOrWrappingKeyAlarm": _at_once("KeyUnusable"),
         "ArchiveLateAlarm": Scene(
             [of_aws("AWS/Firehose", _FRESH, minutes(10, 15, 20), 1800, _STREAM)],
-            [of_aws("AWS/Firehose", _FRESH, minutes(*range(10, 30)), 1799, _STREAM)],
+            [
+                of_aws("AWS/Firehose", _FRESH, minutes(*range(10, 30)), 1799, _STREAM),
+                of_aws("AWS/Firehose", _FRESH, minutes(10, 15), 1800, _STREAM),
+            ],
         ),
-        "AdminNotSignedAlarm": Scene([ours("AdminNotSigned", minutes(10))]),
+        "AdminNotSignedAlarm": _at_once("AdminNotSigned"),
         "AdminInvokedDirectlyAlarm": _admin(),
         "PlayQuotaAlarm": Scene(
             [ours("PlayQuotaSpent", minutes(10), 10)], [ours("PlayQuotaSpent", minutes(10, 30), 9)]
         ),
-        "UnexpectedErrorAlarm": Scene([ours("UnexpectedError", minutes(10))]),
-        "PolicyUnreadableAlarm": Scene([ours("PolicyUnreadable", minutes(10))]),
+        "UnexpectedErrorAlarm": _at_once("UnexpectedError"),
+        "PolicyUnreadableAlarm": _at_once("PolicyUnreadable"),
         "RotationErrorAlarm": Scene(
             [of_function("Errors", "RotateSigningKey", minutes(10, 12), 1)],
             [of_function("Errors", "RotateSigningKey", minutes(10, 80, 150), 1)],
             until=4 * HOUR,
         ),
         "TrustBundleAlarm": Scene(
-            [without("TrustBundlePublished", idle(_DAY), 2 * HOUR)], [idle(_DAY)], until=_DAY, begin=2 * HOUR
+            [without("TrustBundlePublished", idle(_DAY), 2 * HOUR)],
+            [idle(_DAY), ours("TrustBundlePublished", minutes(*range(0, 360, 20)))],
+            until=_DAY,
+            begin=2 * HOUR,
         ),
         "EndorsementsAlarm": Scene(
             [

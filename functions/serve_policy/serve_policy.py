@@ -69,11 +69,13 @@ def serve(
     latest = trust_bundles.latest(issuer, now)
     if latest is None or latest.expires_at <= now:
         raise Unavailable("no valid trust bundle")
+    # An edge that reaches neither bucket nor API goes on with what it has, as an authorizer would.
+    valid = int(latest.expires_at - now)
     # An authorizer asks every few seconds; others may keep the keys a little longer.
     if request.document == "/v1/trust-bundle":
-        return Document(latest.jws, "application/jwt", _etag(latest.jws), max_age=2)
+        return Document(latest.jws, "application/jwt", _etag(latest.jws), max_age=2, stale_if_error=valid)
     # Half of what passes between announcing a key and signing with it.
-    return Document(latest.jwks, "application/json", _etag(latest.jwks), max_age=30)
+    return Document(latest.jwks, "application/json", _etag(latest.jwks), max_age=30, stale_if_error=valid)
 
 
 def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, apps: Apps, now: float) -> Document:

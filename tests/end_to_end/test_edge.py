@@ -49,7 +49,7 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     layout = Layout(root=Layout.of_this_project().root, run_folder=Path(tmp_path_factory.mktemp("edge")))
     ports, clock = own_ports(example=False), ShiftedClock()
-    edge = LocalEdge(layout.root, ports.edge, {"EnrolmentsPerAddress": "40"}, clock)
+    edge = LocalEdge(layout.root, ports.edge, {"EnrolmentsPerAddress": "20"}, clock)
     with LocalStack(layout=layout, ports=ports, edge=edge) as stack:
         deployment = from_facts(stack.facts)
         scene = edge_scene(deployment, DeviceAuthority.load_or_create(layout.authority), edge)
@@ -101,7 +101,7 @@ def test_flood_from_one_address_is_filtered(running: Running) -> None:
     """A short one. Times and shares are the drill's to print; that the filter stops strangers is ours to hold."""
     told = flood(running.stack, running.edge, running.scene, rate=60, seconds=4, addresses=1, network=HOSTING_NETWORK)
     assert told.blocked > 0
-    assert sum(told.answers.values()) > 40
+    assert sum(told.answers.values()) > told.blocked
     assert any(answer.startswith("POST /v1/challenges 429") for answer in told.answers)
     assert told.honest > 0
     assert told.to_record()["addresses"] == 1

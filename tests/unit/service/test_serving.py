@@ -54,6 +54,17 @@ def test_jwks_has_the_public_keys_of_the_bundle(stack: MemoryStack) -> None:
     assert (key["kid"], key["alg"], key["use"]) == ("token-1", "ES256", "sig")
 
 
+@pytest.mark.parametrize(("path", "fresh"), [("/v1/trust-bundle", 2), ("/.well-known/jwks.json", 30)])
+def test_edge_may_go_on_with_a_document_while_its_bundle_is_valid(stack: MemoryStack, path: str, fresh: int) -> None:
+    """The bucket failed and the API answered: when that fails, too, what it said is good for authorizers that start."""
+    latest = stack.trust_bundles.latest(ISSUER)
+    assert latest is not None
+    left = int(latest.expires_at - stack.now)
+    assert left > 0
+    cache = stack.send("GET", path)["headers"]["Cache-Control"]
+    assert cache == f"public, max-age={fresh}, stale-if-error={left}"
+
+
 @pytest.mark.parametrize("path", ["/v1/trust-bundle", "/.well-known/jwks.json"])
 def test_unchanged_document_is_304(stack: MemoryStack, path: str) -> None:
     """Polling every few seconds costs a header."""

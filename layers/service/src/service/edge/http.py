@@ -69,7 +69,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A cacheable success: served with an ETag, or as 304 to a caller that has it. ``max_age`` in seconds.
+    """A cacheable success: served with an ETag, or as 304 to a caller that has it. ``max_age`` in seconds, and
+    ``stale_if_error`` for how long a cache may go on with it while we do not answer (RFC 5861 §4).
 
     ``private``: not for caches that others share. ``client_policy_version`` as in :class:`DecisionRecord`.
     """
@@ -79,6 +80,7 @@ class Document:
     etag: str
     max_age: int
     private: bool = False
+    stale_if_error: int = 0
     client_policy_version: int | None = None
 
 
@@ -199,7 +201,8 @@ class _VerifierEdge(Edge[Wiring]):
         if not isinstance(outcome, Document):
             return _reply(self.success, json.dumps(outcome), {"Content-Type": "application/json"}, wiring)
         scope = "private" if outcome.private else "public"
-        headers = {"ETag": outcome.etag, "Cache-Control": f"{scope}, max-age={outcome.max_age}"}
+        stale = f", stale-if-error={outcome.stale_if_error}" if outcome.stale_if_error else ""
+        headers = {"ETag": outcome.etag, "Cache-Control": f"{scope}, max-age={outcome.max_age}{stale}"}
         if _has(call.headers.get("if-none-match", ""), outcome.etag):
             return _reply(304, "", headers, wiring)
         return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)

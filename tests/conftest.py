@@ -35,6 +35,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no typ
         return next((stack for start, stack in OF_ONE_STACK.items() if file.startswith(start)), file)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
     """For ``--dist loadfile``."""
     if config.getoption("dist") != "loadfile":
@@ -47,6 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 def pytest_collection() -> Generator[None, object, object]:
     """Keep the garbage collector from what stays: every test and every module that tests import. It would walk them all
     again and again, while they are collected and while they run."""
+    gc.unfreeze()  # what an earlier session in this process left
     gc.disable()
     try:
         return (yield)

@@ -27,10 +27,8 @@ _TABLE_OUTPUTS: Final = {
     "app_secrets": "AppSecretsTableName",
     "play_requests": "PlayRequestsTableName",
 }
-ROTATE_FUNCTION: Final = "RotateSigningKeyFunction"
 REFRESH_FUNCTION: Final = "RefreshEndorsementsFunction"
 _FUNCTION_OUTPUTS: Final = {
-    ROTATE_FUNCTION: "RotateSigningKeyFunctionName",
     REFRESH_FUNCTION: "RefreshEndorsementsFunctionName",  # absent from a stack without Android apps
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +13,7 @@ from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import b64url_decode, read_json_object
 from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS
 
-from bonafide.operator.deployment import ROTATE_FUNCTION, Deployment
+from bonafide.operator.deployment import Deployment
 from bonafide.operator.errors import OperatorError
 
 _PATIENCE: Final = 10.0
@@ -39,19 +38,6 @@ class Publication:
             f"Trust bundle {self.version}: signed after {self.published:.1f} s, {served}. "
             "Every authorizer goes by it within 5 s as a rule, 30 s at most."
         )
-
-
-def invoke_rotation(deployment: Deployment, event: Mapping[str, str]) -> dict[str, Any]:
-    """Invoke RotateSigningKeyFunction; its answer. Raises :class:`OperatorError`."""
-    function = deployment.functions.get(ROTATE_FUNCTION)
-    if function is None:
-        raise OperatorError(f"Stack {deployment.stack_name} does not say what its {ROTATE_FUNCTION} is called.")
-    answer = deployment.aws("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode("utf-8"))
-    payload = json.loads(answer["Payload"].read() or b"null")
-    if answer.get("FunctionError") or (isinstance(payload, dict) and "errorType" in payload):
-        kind = payload.get("errorType", "an error") if isinstance(payload, dict) else "an error"
-        raise OperatorError(f"{ROTATE_FUNCTION} failed with {kind}; its log says more.")
-    return payload if isinstance(payload, dict) else {}
 
 
 def publication_of(

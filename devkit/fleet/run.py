@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment
-from bonafide.operator.known_builds import Builds
+from bonafide.operator.known_builds import RegisteredBuilds
 from bonafide.operator.play_secrets import PlaySecretsOfApps
 from bonafide.operator.registration import DEMO_APP, Registrations
 from devkit.devices.authority.authority import DeviceAuthority
@@ -113,7 +114,7 @@ def register_apps(deployment: Deployment) -> None:
     registrations = Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
     for registration in (*REGISTRATIONS, known_builds.REGISTRATION):
         registrations.put(registration)
-    builds = Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])
+    builds = RegisteredBuilds(AdminApi(deployment))
     for build in known_builds.BUILDS:
         builds.put(known_builds.BUILDS_APP, build)
     if deployment.is_local:
@@ -125,7 +126,7 @@ def register_apps(deployment: Deployment) -> None:
 def entrust_play_secrets(deployment: Deployment, authority: DeviceAuthority, service_account: Path) -> None:
     """Give the stack what opens the demo app's Play Integrity tokens: a key pair, and the stand-in's account if there
     is one."""
-    secrets = PlaySecretsOfApps.of(deployment)
+    secrets = PlaySecretsOfApps(AdminApi(deployment))
     keys = SoftwareGoogle(authority.android).response_keys(DEMO_PACKAGE)
     secrets.add_keys(DEMO_APP, **keys.console_texts)
     if deployment.is_local and service_account.exists():

@@ -9,11 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from service.admin.apps import EveryApp, OneRegistration, RegisterApp, list_apps, register_app, show_app
+from service.admin.apps import (
+    EntrustSecret,
+    EveryApp,
+    ForgetSecret,
+    OneRegistration,
+    RegisterApp,
+    SecretsOfApp,
+    entrust_app_secret,
+    forget_app_secret,
+    list_app_secrets,
+    list_apps,
+    register_app,
+    show_app,
+)
 from service.admin.audit import ReadAudit, read_audit
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.blocked_keys import ListBlockedKeys, UnblockRule, list_blocked_keys, unblock_rule
-from service.admin.builds import RetireBuild, RetiredBuildsOfApp, list_retired_builds, retire_build
+from service.admin.builds import (
+    RegisterBuild,
+    RetireBuild,
+    RetiredBuildsOfApp,
+    list_retired_builds,
+    register_build,
+    retire_build,
+)
 from service.admin.guarded_apis import GuardedApis, PublishedRoutes
 from service.admin.http import Route, admin_endpoint
 from service.admin.keys import (
@@ -21,9 +41,11 @@ from service.admin.keys import (
     OneApp,
     OneKey,
     RefuseOlderTokens,
+    RotateSigningKeys,
     UnblockKey,
     block_key,
     refuse_older_tokens,
+    rotate_signing_keys,
     show_key,
     show_not_before,
     unblock_key,
@@ -48,21 +70,23 @@ from service.admin.policies import (
     show_policy_proposal,
     show_policy_version,
 )
-from service.admin.publication import PUBLISHING_TIMEOUT, InvokedPublication
+from service.admin.publication import PUBLISHING_TIMEOUT, InvokedPublication, InvokedRotation
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.admin.stack import AdminStack
 from service.aws import dynamodb, functions, kms
-from service.keys.kms import KmsRootKey
+from service.keys.kms import KmsRootKey, KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
 from service.settings import AdministerSettings, read_settings
 from service.tables.apps import DynamoDBApps
 from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
+from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
 from service.tables.trust_bundles import DynamoDBTrustBundles
+from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
 
 ROUTES: Final = (
     Route("GET", "/admin/policies/{app}", AppPolicies, show_policies),
@@ -86,6 +110,11 @@ ROUTES: Final = (
     Route("POST", "/admin/apps/{app}/not-before", RefuseOlderTokens, refuse_older_tokens),
     Route("GET", "/admin/apps/{app}/retired-builds", RetiredBuildsOfApp, list_retired_builds),
     Route("POST", "/admin/apps/{app}/retired-builds", RetireBuild, retire_build),
+    Route("POST", "/admin/apps/{app}/builds", RegisterBuild, register_build),
+    Route("GET", "/admin/apps/{app}/secrets", SecretsOfApp, list_app_secrets),
+    Route("POST", "/admin/apps/{app}/secrets", EntrustSecret, entrust_app_secret),
+    Route("POST", "/admin/apps/{app}/secrets/{name}/remove", ForgetSecret, forget_app_secret),
+    Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys),
     Route("GET", "/admin/apis", EveryApi, list_apis),
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
@@ -116,6 +145,12 @@ def wire(env: Mapping[str, str]) -> AdminStack:
         policies=policies,
         publication=InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.publish_bundle_function),
         retired_builds=RetiredBuilds(client, settings.apps_table, audit),
+        builds=BuildRegister(client, settings.builds_table, settings.apps_table, audit),
+        secrets=EntrustedSecrets(
+            client, settings.app_secrets_table, audit, DynamoDBAppSecrets(client, settings.app_secrets_table)
+        ),
+        sealing=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        rotation=InvokedRotation(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
         registrations=Registrations(client, settings.apps_table, audit=audit),
         publishing=PolicyPublishing(
             policies=policies,

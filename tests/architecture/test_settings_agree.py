@@ -231,6 +231,7 @@ KIDS = {
     "renew_token": {"challenge-*", "token-*", "app/*"},
     "report_signal": {"challenge-*"},
     "rotate_signing_key": {"challenge-*", "token-*"},
+    "administer": {"app/*"},
 }
 
 

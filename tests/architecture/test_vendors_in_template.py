@@ -118,24 +118,28 @@ def test_judging_functions_only_read_endorsements_and_secrets(function: str) -> 
 
 
 def test_no_other_function_reaches_the_secrets() -> None:
-    """Two functions open tokens; no other has a right to the table."""
+    """Two functions open tokens, one writes what operators entrust; no other has a right to the table."""
     loaded = template()
     reaching = {
         name
         for name in loaded.resources("AWS::Serverless::Function")
         if "AppSecretsTable" in str(statements_of(loaded.data["Resources"], name))
     }
-    assert reaching == {"AppraiseEvidenceFunction", "RenewTokenFunction"}
+    assert reaching == {"AppraiseEvidenceFunction", "RenewTokenFunction", "AdministerFunction"}
 
 
-def test_operators_may_seal_secrets_and_nothing_else() -> None:
-    """Encrypt only, in this stack's context, under names that no signing key has."""
+def test_administration_may_seal_secrets_and_open_none() -> None:
+    """Encrypt only, in this stack's context, under names that no signing key has; and no operator may directly."""
     policy = template().properties("WrappingKey")["KeyPolicy"]["Statement"]
-    (statement,) = [one for one in policy if one["Sid"] == "OperatorsSealAppSecrets"]
+    (statement,) = [one for one in policy if one["Sid"] == "OnlyAdministrationSealsAppSecrets"]
     assert statement["Action"] == "kms:Encrypt"
-    assert statement["Condition"]["StringEquals"] == {"kms:EncryptionContext:stack": STACK}
-    assert statement["Condition"]["StringLike"] == {"kms:EncryptionContext:kid": "app/*"}
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:PrincipalArn": "arn:AdministerRole"},
+        "StringEquals": {"kms:EncryptionContext:stack": STACK},
+        "StringLike": {"kms:EncryptionContext:kid": "app/*"},
+    }
     assert secret_kid("demo", "play-account").startswith("app/")
+    assert "kms:Decrypt" not in str(statements(template(), "AdministerFunction"))
 
 
 def test_secrets_are_in_no_environment_variable() -> None:

@@ -195,10 +195,6 @@ def test_key_policy_gives_use_to_the_stacks_roles_only(template: Template, key: 
         if not actions & used:
             continue
         condition = statement["Condition"]
-        if statement["Sid"] == "OperatorsSealAppSecrets":
-            # Operators seal secrets of apps; what they seal can never be opened as a signing key.
-            assert condition["StringLike"] == {"kms:EncryptionContext:kid": "app/*"}
-            continue
         named = condition["ArnEquals"]["aws:PrincipalArn"]
         assert named
         for role in [named] if isinstance(named, str) else named:

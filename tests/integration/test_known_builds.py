@@ -13,11 +13,11 @@ from attestation.client_data import ClientData
 from attestation.reference_values import Environment
 from bonafide_tokens.signing import public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
-from service.errors import Unavailable
-from service.tables.known_builds import BuildExpectations, DynamoDBBuilds
+from service.errors import ChangeRefused, Unavailable
+from service.tables.audit import AuditEntry, DynamoDBAudit, app_subject
+from service.tables.known_builds import Build, BuildExpectations, BuildRegister, DynamoDBBuilds
 
-from bonafide.operator.errors import OperatorError
-from bonafide.operator.known_builds import Build, Builds
+from bonafide.operator.known_builds import Builds
 from bonafide.operator.registration import Registration, Registrations
 from tests.minted_claims import minted_claims
 from tests.service_stack.faults import injected
@@ -36,9 +36,22 @@ def world() -> Iterator[AwsWorld]:
         yield made
 
 
-def _builds(world: AwsWorld) -> Builds:
-    moments = iter(range(1_000, 100_000, 1_000))
-    return Builds(world.dynamodb, world.tables["builds"], world.tables["apps"], clock=lambda: next(moments))
+class _Register:
+    """The register of one stack, at moments of its own; and the list that the command reads."""
+
+    def __init__(self, world: AwsWorld, kind: type[BuildRegister] = BuildRegister) -> None:
+        tables, audit = world.tables, DynamoDBAudit(world.dynamodb, world.tables["audit"])
+        self.register = kind(world.dynamodb, tables["builds"], tables["apps"], audit)
+        self.list = Builds(world.dynamodb, tables["builds"]).list
+        self.moments = iter(range(1_000, 100_000, 1_000))
+
+    def put(self, app: str, build: Build) -> Build:
+        entry = AuditEntry(subject=app_subject(app), at=next(self.moments), who="anna", action="register-build")
+        return self.register.put(app, build, entry)
+
+
+def _builds(world: AwsWorld) -> _Register:
+    return _Register(world)
 
 
 def _expected(world: AwsWorld) -> KnownBuilds | None:
@@ -99,14 +112,14 @@ def test_builds_are_listed_newest_first(world: AwsWorld) -> None:
 
 def test_build_of_an_app_that_is_not_registered_is_one_sentence(world: AwsWorld) -> None:
     """First the app, then its builds."""
-    with pytest.raises(OperatorError, match="No app called nobody is registered"):
+    with pytest.raises(ChangeRefused, match="No app called nobody is registered"):
         _builds(world).put("nobody", BUILD)
 
 
 def test_build_too_large_for_a_row_is_one_sentence(world: AwsWorld) -> None:
     """DynamoDB's limit is met with words, not with its exception."""
     parts = {f"lib/arm64-v8a/lib{number:05}.so": (A,) for number in range(5_000)}
-    with pytest.raises(OperatorError, match="more than a row can hold"):
+    with pytest.raises(ChangeRefused, match="more than a row can hold"):
         _builds(world).put("demo", Build(platform="android", build="42", parts=parts))
 
 
@@ -149,14 +162,14 @@ def test_artefact_that_is_joined_while_another_one_is_loses_nothing(world: AwsWo
     """The failure: two machines register artefacts of one build at the same moment, and the parts of one are gone."""
     _builds(world).put("demo", BUILD)
 
-    class Overtaken(Builds):
-        def _find(self, app: str, platform: str, build: str) -> Build | None:
-            found = super()._find(app, platform, build)
+    class Overtaken(BuildRegister):
+        def _find(self, app: str, build: Build) -> Build | None:
+            found = BuildRegister._find(self, app, build)
             if found is not None and "tablet" not in found.parts:
                 _builds(world).put(app, replace(BUILD, parts={"tablet": (C,)}))
             return found
 
-    late = Overtaken(world.dynamodb, world.tables["builds"], world.tables["apps"])
+    late = _Register(world, Overtaken)
     stands = late.put("demo", replace(BUILD, parts={"watch": (C,)}))
     assert set(stands.parts) == {"classes.dex", "assets", "tablet", "watch"}
 

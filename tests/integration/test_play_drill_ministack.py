@@ -13,17 +13,16 @@ import pytest
 from bonafide_tokens.jose import b64url_decode
 from botocore.exceptions import ClientError
 from service.edge.gateway import Handler
-from service.errors import ChangeRefused
-from service.keys.kms import KmsWrappingKey
 from service.vendors.status_lists import StoredStatusList, packed
 
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.play_secrets import PlaySecretsOfApps
-from bonafide.operator.registration import Registration, Registrations
+from bonafide.operator.registration import Registration
 from devkit.devices.android.device import SoftwareAndroid
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.key_store_installation import AndroidInstallation, Play
 from devkit.local.vendor_servers import VendorServers
+from tests.service_stack.admin_calls import admin_world
 from tests.service_stack.events import json_of, rest_event, slug_of
 from tests.service_stack.google import running_google
 from tests.service_stack.loopback import Scripted, http, serving
@@ -44,11 +43,7 @@ def vendors(tmp_path: Path) -> Iterator[VendorServers]:
 def secrets(ministack: AwsWorld) -> PlaySecretsOfApps:
     """The operator's side of a stack where the demo app is registered."""
     ministack.register(Registration(app=APP, android_packages=(PACKAGE,), android_signing_digests=(SIGNER.hex(),)))
-    return PlaySecretsOfApps(
-        ministack.app_secrets,  # type: ignore[arg-type]
-        KmsWrappingKey(ministack.kms, ministack.wrapping_key_id, ministack.stack_name),
-        Registrations(ministack.dynamodb, ministack.tables["apps"]),
-    )
+    return PlaySecretsOfApps(admin_world(ministack))
 
 
 class Drill:
@@ -143,12 +138,14 @@ def test_quota_of_the_day_is_shared_by_all_processes(
     assert sum(line.endswith(":decodeIntegrityToken") for line in vendors.asked) == 2
 
 
-def test_operator_lists_and_removes_without_seeing_a_key(secrets: PlaySecretsOfApps, vendors: VendorServers) -> None:
+def test_operator_lists_and_removes_without_seeing_a_key(
+    secrets: PlaySecretsOfApps, vendors: VendorServers, ministack: AwsWorld
+) -> None:
     """The same pair twice is one row; what is stored is sealed."""
     entrust(secrets, vendors)
     entrust(secrets, vendors)
-    stored = secrets.list(APP)
-    assert len(stored) == 2
+    assert len(secrets.list(APP)) == 2
+    stored = ministack.app_secrets.of(APP)
     texts = GOOGLE.response_keys(PACKAGE).console_texts
     for row in stored:
         assert texts["decryption_key"].encode() not in row.wrapped
@@ -161,7 +158,8 @@ def test_operator_lists_and_removes_without_seeing_a_key(secrets: PlaySecretsOfA
 
 def test_sealed_secret_opens_under_its_own_name_alone(secrets: PlaySecretsOfApps, ministack: AwsWorld) -> None:
     """KMS itself refuses another app's, another name's, and another stack's context."""
-    row = secrets.add_keys(APP, **GOOGLE.response_keys(PACKAGE).console_texts)
+    secrets.add_keys(APP, **GOOGLE.response_keys(PACKAGE).console_texts)
+    (row,) = ministack.app_secrets.of(APP)
     for context in ({"stack": ministack.stack_name, "kid": "app/shop/" + row.name}, {"stack": "other", "kid": row.kid}):
         with pytest.raises(ClientError):
             ministack.kms.decrypt(
@@ -185,5 +183,5 @@ def test_keys_that_are_none_are_refused_before_anything_is_stored(
 
 def test_app_must_be_registered(secrets: PlaySecretsOfApps) -> None:
     """A typing error in its name does not hide a secret in the table."""
-    with pytest.raises(ChangeRefused, match="No app called demmo"):
+    with pytest.raises(OperatorError, match="No app called demmo"):
         secrets.add_keys("demmo", **GOOGLE.response_keys(PACKAGE).console_texts)

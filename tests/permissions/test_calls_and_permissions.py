@@ -57,6 +57,7 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("report_signal", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("authorize_request", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("administer", "kms:Sign", "RootKey"): DIGESTS,
+    ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*"),
     ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
     ("publish_bundle", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("rotate_signing_key", "kms:Sign", "RootKey"): DIGESTS,
@@ -324,8 +325,6 @@ def test_every_call_of_the_code_is_made_by_some_function_or_is_an_operators() ->
     assert left == {
         "service.admin.registration:Registrations.put",  # the laptop's fleet, and tests
         "service.telemetry.decision_archive:DecisionArchive.begin",  # `bonafide policy replay --map`
-        "service.vendors.app_secrets:DynamoDBAppSecrets.put",  # `bonafide app play-key`
-        "service.vendors.app_secrets:DynamoDBAppSecrets.remove",
     }
 
 

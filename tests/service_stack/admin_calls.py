@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,15 +14,18 @@ from bonafide_tokens.routes import RouteRequirement
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.guarded_apis import GuardedApis
 from service.admin.http import admin_endpoint
-from service.admin.publication import Published
+from service.admin.publication import InvokedRotation, Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.stack import AdminStack
 from service.fallback_modes import PolicyApproval
+from service.keys.kms import KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
+from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
 
 from bonafide.operator.admin_api import problem_of
 from tests.service_stack.events import rest_event
@@ -78,11 +82,27 @@ class AdminWorld:
         return members
 
 
+class Rotating:
+    """The part of boto3's `lambda` client that is used; ``answer`` is RotateSigningKeyFunction's."""
+
+    def __init__(self, answer: object = None, error: str | None = None) -> None:
+        self.answer = {"BundleVersion": 7, "Kids": ["token-1", "token-2"]} if answer is None else answer
+        self.error = error
+        self.events: list[object] = []
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == "rotate"
+        self.events.append(json.loads(Payload))
+        answer: dict[str, Any] = {"Payload": io.BytesIO(json.dumps(self.answer).encode())}
+        return {**answer, "FunctionError": self.error} if self.error else answer
+
+
 def admin_world(
     world: AwsWorld,
     *,
     published: Callable[[], Mapping[str, tuple[RouteRequirement, ...]]] = dict,
     approval: PolicyApproval = PolicyApproval.OFF,
+    rotating: Rotating | None = None,
 ) -> AdminWorld:
     """The Admin API over the tables of ``world``, as :func:`administer.wire` would make it."""
     tables, client = world.tables, world.dynamodb
@@ -101,6 +121,12 @@ def admin_world(
         policies=world.policies,
         publication=publication,
         retired_builds=RetiredBuilds(client, tables["apps"], audit),
+        builds=BuildRegister(client, tables["builds"], tables["apps"], audit),
+        secrets=EntrustedSecrets(
+            client, tables["app_secrets"], audit, DynamoDBAppSecrets(client, tables["app_secrets"])
+        ),
+        sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
+        rotation=InvokedRotation(rotating or Rotating(), "rotate"),
         registrations=Registrations(client, tables["apps"], audit=audit),
         publishing=PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval),
     )

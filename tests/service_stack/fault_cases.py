@@ -20,7 +20,6 @@ from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signed_body import content_digest
 from service import aws
 from service.deadline import MARGIN
-from service.keys.kms import KmsWrappingKey
 from service.keys.publish_debounce import DynamoDBPublishDebounce
 from service.keys.publishing import Publisher
 from service.keys.rotation import Rotation
@@ -31,7 +30,7 @@ from service.tables.routes import DynamoDBApis
 from service.vendors.status_lists import StoredStatusList, packed
 
 from bonafide.operator.play_secrets import PlaySecretsOfApps
-from bonafide.operator.registration import Registration, Registrations
+from bonafide.operator.registration import Registration
 from devkit.devices.android.device import SoftwareAndroid
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.apple.iphone import SoftwareIphone
@@ -40,6 +39,7 @@ from devkit.devices.installation import Installation
 from devkit.devices.key_store_installation import AndroidInstallation, Play
 from devkit.fleet.signal_policy import BLOCK_RULE
 from devkit.local.vendor_servers import TOKEN_PATH, VendorServers
+from tests.service_stack.admin_calls import admin_world
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.fault_proxy import FaultProxy
 from tests.service_stack.google import running_google
@@ -364,11 +364,7 @@ def _rotation(world: AwsWorld) -> Rotation:
 
 def _entrust(world: AwsWorld, vendors: VendorServers, proxy: FaultProxy) -> None:
     account = json.loads(vendors.service_account.read_bytes()) | {"token_uri": proxy.url + TOKEN_PATH}
-    PlaySecretsOfApps(
-        world.app_secrets,  # type: ignore[arg-type]
-        KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
-        Registrations(world.dynamodb, world.tables["apps"]),
-    ).set_account(APP, json.dumps(account).encode())
+    PlaySecretsOfApps(admin_world(world)).set_account(APP, json.dumps(account).encode())
 
 
 def _environment(world: AwsWorld, proxy: FaultProxy) -> dict[str, str]:

@@ -5,6 +5,7 @@ Contract tests run over all of them, so that what a fake promises is what the re
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,19 +31,17 @@ from service.policies.store import DynamoDBPolicies, Policies
 from service.redemption import DynamoDBRedemption, Redemption
 from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
-from service.tables.audit import DynamoDBAudit
+from service.tables.audit import AuditEntry, DynamoDBAudit, app_subject
 from service.tables.device_bound import DeviceBound
-from service.tables.known_builds import Builds, DynamoDBBuilds
+from service.tables.known_builds import Build, BuildRegister, Builds, DynamoDBBuilds
 from service.tables.nonces import DynamoDBNonces
 from service.tables.not_before import NotBefore
 from service.tables.signing_keys import DynamoDBSigningKeys, SigningKeys
 from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
-from service.vendors.app_secrets import DynamoDBAppSecrets
+from service.vendors.app_secrets import AppSecret, DynamoDBAppSecrets, EntrustedSecrets
 from service.vendors.play_requests import DynamoDBPlayRequests, PlayRequests
 from service.vendors.status_lists import DynamoDBStatusLists, StatusLists
 
-from bonafide.operator import known_builds
-from bonafide.operator.known_builds import Build
 from bonafide.operator.local_account import REGION, client_arguments
 from bonafide.operator.registration import Registration, Registrations
 from devkit.local.provision import TABLES, pseudo_parameters
@@ -81,7 +80,7 @@ class World(Protocol):
     wrapping: WrappingKey
     root_key: RootKey
     status_lists: StatusLists
-    app_secrets: DynamoDBAppSecrets | MemoryAppSecrets
+    app_secrets: OperatorsSecrets | MemoryAppSecrets
     play_requests: PlayRequests
     audit: DynamoDBAudit | MemoryAudit
     policies: Policies
@@ -93,6 +92,25 @@ class World(Protocol):
     def register_build(self, app: str, build: Build) -> None: ...
 
     def block(self, key_id: str, until: int | None = None) -> None: ...
+
+
+class OperatorsSecrets:
+    """The app_secrets table as the functions read it and as operators change it."""
+
+    def __init__(self, client: DynamoDBClient, table: str, audit: DynamoDBAudit) -> None:
+        self.stored = DynamoDBAppSecrets(client, table)
+        self.of = self.stored.of
+        self.changes = EntrustedSecrets(client, table, audit, self.stored)
+
+    def put(self, secret: AppSecret) -> None:
+        self.changes.put(secret, _entry(secret.app))
+
+    def remove(self, app: str, name: str) -> bool:
+        return self.changes.remove(app, name, _entry(app))
+
+
+def _entry(app: str) -> AuditEntry:
+    return AuditEntry(subject=app_subject(app), at=time.time(), who="anna", action="change")
 
 
 class MemoryWorld:
@@ -115,7 +133,7 @@ class MemoryWorld:
         self.wrapping: WrappingKey = SoftwareWrappingKey()
         self.root_key: RootKey = SoftwareRootKey()
         self.status_lists: StatusLists = MemoryStatusLists()
-        self.app_secrets: DynamoDBAppSecrets | MemoryAppSecrets = MemoryAppSecrets()
+        self.app_secrets: OperatorsSecrets | MemoryAppSecrets = MemoryAppSecrets()
         self.play_requests: PlayRequests = MemoryPlayRequests()
         self.memory_policies = MemoryPolicies()
         self.policies: Policies = self.memory_policies
@@ -192,8 +210,8 @@ class AwsWorld:
         self.wrapping: WrappingKey = KmsWrappingKey(self.kms, self.wrapping_key_id, self.stack_name)
         self.root_key: RootKey = KmsRootKey(self.kms, self.root_key_id)
         self.status_lists: StatusLists = DynamoDBStatusLists(self.dynamodb, self.tables["endorsements"])
-        self.app_secrets: DynamoDBAppSecrets | MemoryAppSecrets = DynamoDBAppSecrets(
-            self.dynamodb, self.tables["app_secrets"]
+        self.app_secrets: OperatorsSecrets | MemoryAppSecrets = OperatorsSecrets(
+            self.dynamodb, self.tables["app_secrets"], DynamoDBAudit(self.dynamodb, self.tables["audit"])
         )
         self.play_requests: PlayRequests = DynamoDBPlayRequests(self.dynamodb, self.tables["play_requests"])
         audit = DynamoDBAudit(self.dynamodb, self.tables["audit"])
@@ -209,7 +227,8 @@ class AwsWorld:
         Registrations(self.dynamodb, self.tables["apps"]).put(registration)
 
     def register_build(self, app: str, build: Build) -> None:
-        known_builds.Builds(self.dynamodb, self.tables["builds"], self.tables["apps"]).put(app, build)
+        audit = DynamoDBAudit(self.dynamodb, self.tables["audit"])
+        BuildRegister(self.dynamodb, self.tables["builds"], self.tables["apps"], audit).put(app, build, _entry(app))
 
     def block(self, key_id: str, until: int | None = None) -> None:
         facts = {} if until is None else {"until": {"N": str(until)}}
@@ -231,6 +250,7 @@ class AwsWorld:
             "ROOT_KEY_ID": self.root_key_id,
             "WRAPPING_KEY_ID": self.wrapping_key_id,
             "PUBLISH_BUNDLE_FUNCTION": "publish_bundle",
+            "ROTATE_SIGNING_KEY_FUNCTION": "rotate_signing_key",
             "TOKEN_ISSUER": ISSUER,
             "TOKEN_AUDIENCE": AUDIENCE,
             "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',

@@ -11,13 +11,14 @@ import typer
 from bonafide.artefacts.artefact import Artefact
 from bonafide.artefacts.reading import read_artefact
 from bonafide.artefacts.registration import build_of_artefact
-from bonafide.cli.app.builds import AppName, builds, confirm_minimum_builds, known_builds_of, read_minimum, retire_build
+from bonafide.cli.app.builds import AppName, builds, confirm_minimum_builds, read_minimum, retire_build
 from bonafide.cli.app.new_identity import with_seen_artefact
 from bonafide.cli.outcome import Yes
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment, find_deployment
+from bonafide.operator.known_builds import RegisteredBuilds
 from bonafide.operator.registration import RegisteredApps, Registration, digest_text
 
 commands = command_group("Register apps and show what is registered.")
@@ -158,7 +159,7 @@ def register(
     stands = registrations.put(wanted)
     if not no_baseline:
         for _, artefact in built:
-            known_builds_of(deployment).put(name, build_of_artefact(artefact))
+            RegisteredBuilds(AdminApi(deployment)).put(name, build_of_artefact(artefact))
     if as_json:
         read = [{"file": path.name, **artefact.to_record()} for path, artefact in built]
         print_json({**stands.to_record(), **({"artefacts": read} if read else {})})

@@ -151,7 +151,7 @@ def read_platform(text: str) -> str:
 
 def known_builds_of(deployment: Deployment) -> Builds:
     """The builds table of a stack."""
-    return Builds(deployment.aws("dynamodb"), deployment.tables["builds"], deployment.tables["apps"])
+    return Builds(deployment.aws("dynamodb"), deployment.tables["builds"])
 
 
 def _platform_of(deployment: Deployment, retired: RetiredBuilds, app: str, build: str) -> str:

@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from service.vendors.app_secrets import AppSecret
 
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
+from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import find_deployment
 from bonafide.operator.errors import OperatorError
-from bonafide.operator.play_secrets import ACCOUNT, MAX_FILE_BYTES, PlaySecretsOfApps
+from bonafide.operator.play_secrets import ACCOUNT, MAX_FILE_BYTES, PlaySecretsOfApps, StoredSecret
 
 key_commands = command_group("Response keys from the Play Console: they open classic tokens.")
 account_commands = command_group("The service account that asks Google about standard tokens.")
 
 AppName = Annotated[str, typer.Argument(metavar="APP", help="A registered app.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")]
 SecretName = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
 
 
@@ -30,13 +31,14 @@ def add_key(
     app: AppName,
     decryption_key_file: Annotated[Path, _file("--decryption-key-file", "File with the console's decryption key.")],
     verification_key_file: Annotated[Path, _file("--verification-key-file", "File with its verification key.")],
+    reason: Reason = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
     """Seal and store a pair of response keys. An app may have several pairs, so that keys can rotate."""
     texts = [_read(path).decode("ascii", "replace") for path in (decryption_key_file, verification_key_file)]
-    _say(_secrets(stack, region).add_keys(app, *texts), as_json)
+    _say(_secrets(stack, region).add_keys(app, *texts, why=reason), as_json)
 
 
 @key_commands.command("list")
@@ -46,13 +48,15 @@ def list_keys(app: AppName, stack: StackName = None, region: Region = None, as_j
     if as_json:
         print_json([_record(secret) for secret in stored])
     else:
-        table(("name", "kind", "added"), ((s.name, s.kind.value, moment(s.created_at)) for s in stored))
+        table(("name", "kind", "added"), ((s.name, s.kind, moment(s.created_at)) for s in stored))
 
 
 @key_commands.command("remove")
-def remove_key(app: AppName, name: SecretName, stack: StackName = None, region: Region = None) -> None:
+def remove_key(
+    app: AppName, name: SecretName, reason: Reason = "", stack: StackName = None, region: Region = None
+) -> None:
     """Forget a pair of response keys: tokens made under it are refused within five minutes."""
-    _secrets(stack, region).remove(app, name)
+    _secrets(stack, region).remove(app, name, why=reason)
     out().print(f"Removed {name} of {app}.")
 
 
@@ -60,23 +64,24 @@ def remove_key(app: AppName, name: SecretName, stack: StackName = None, region: 
 def set_account(
     app: AppName,
     key_file: Annotated[Path, _file("--file", "Google's JSON key file of the service account.")],
+    reason: Reason = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
     """Seal and store the service account; replaces an earlier one."""
-    _say(_secrets(stack, region).set_account(app, _read(key_file)), as_json)
+    _say(_secrets(stack, region).set_account(app, _read(key_file), why=reason), as_json)
 
 
 @account_commands.command("remove")
-def remove_account(app: AppName, stack: StackName = None, region: Region = None) -> None:
+def remove_account(app: AppName, reason: Reason = "", stack: StackName = None, region: Region = None) -> None:
     """Forget the service account: standard tokens are refused within five minutes."""
-    _secrets(stack, region).remove(app, ACCOUNT)
+    _secrets(stack, region).remove(app, ACCOUNT, why=reason)
     out().print(f"Removed the service account of {app}.")
 
 
 def _secrets(stack: str | None, region: str | None) -> PlaySecretsOfApps:
-    return PlaySecretsOfApps.of(find_deployment(stack, region, project_layout()))
+    return PlaySecretsOfApps(AdminApi(find_deployment(stack, region, project_layout())))
 
 
 def _read(path: Path) -> bytes:
@@ -87,11 +92,11 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _record(secret: AppSecret) -> dict[str, object]:
-    return {"app": secret.app, "name": secret.name, "kind": secret.kind.value, "created_at": secret.created_at}
+def _record(secret: StoredSecret) -> dict[str, object]:
+    return {"app": secret.app, "name": secret.name, "kind": secret.kind, "created_at": secret.created_at}
 
 
-def _say(secret: AppSecret, as_json: bool) -> None:
+def _say(secret: StoredSecret, as_json: bool) -> None:
     if as_json:
         print_json(_record(secret))
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
+from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import find_deployment
-from bonafide.operator.publication import invoke_rotation
 
 commands = command_group("Rotate and list the stack's signing keys.")
 
@@ -15,14 +17,19 @@ _SHOWN = ("kid", "purpose", "created_at", "active_from", "retired_at")
 
 
 @commands.command()
-def rotate(stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
+def rotate(
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")] = "",
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
     """Make a new signing key and announce it; it signs once every relying party can know it."""
-    answer = invoke_rotation(find_deployment(stack, region, project_layout()), {"action": "rotate"})
+    api = AdminApi(find_deployment(stack, region, project_layout()))
+    answer = api.call("POST", "/admin/signing-keys/rotate", {"why": reason})
     if as_json:
-        print_json(answer)
+        print_json({"BundleVersion": answer["bundle_version"], "Kids": answer["kids"]})
     else:
-        kids = ", ".join(str(kid) for kid in answer.get("Kids", ()))
-        out().print(f"Trust bundle {answer.get('BundleVersion')} announces {kids}.")
+        out().print(f"Trust bundle {answer['bundle_version']} announces {', '.join(answer['kids'])}.")
         out().print(
             "The newest signs once every relying party can know it: `bonafide signing-key list` shows from when."
         )

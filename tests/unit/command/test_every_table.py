@@ -247,17 +247,9 @@ def stack(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _secrets(_of: object, _app: str) -> tuple[Any, ...]:
-    from service.vendors.app_secrets import AppSecret, SecretKind
+    from bonafide.operator.play_secrets import StoredSecret
 
-    return (
-        AppSecret(
-            app="orders",
-            name=f"play-key-{DIGEST}",
-            kind=SecretKind.PLAY_RESPONSE_KEYS,
-            wrapped=b"sealed",
-            created_at=MOMENT,
-        ),
-    )
+    return (StoredSecret(app="orders", name=f"play-key-{DIGEST}", kind="play-response-keys", created_at=MOMENT),)
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ COMPLETE = {
     "APIS_TABLE": "apis",
     "REVOCATIONS_TABLE": "revocations",
     "PUBLISH_BUNDLE_FUNCTION": "publish-bundle",
+    "ROTATE_SIGNING_KEY_FUNCTION": "rotate-signing-key",
     "ROOT_KEY_ID": "root",
     "WRAPPING_KEY_ID": "wrapping",
     "TOKEN_ISSUER": "unit",

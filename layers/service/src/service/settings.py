@@ -301,7 +301,8 @@ class ServePolicySettings(StackSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministerSettings(StackSettings):
     """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
-    bundles, ``publish_bundle_function`` is invoked to make a change known. ``policy_approval`` says whether
+    bundles, ``publish_bundle_function`` is invoked to make a change known, ``rotate_signing_key_function`` for
+    new signing keys; ``wrapping_key_id`` seals secrets of apps. ``policy_approval`` says whether
     publishing a policy needs a second person."""
 
     apps_table: str
@@ -311,7 +312,11 @@ class AdministerSettings(StackSettings):
     audit_table: str
     policies_table: str
     trust_bundles_table: str
+    builds_table: str
+    app_secrets_table: str
+    wrapping_key_id: str
     publish_bundle_function: str
+    rotate_signing_key_function: str
     root_key_id: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})

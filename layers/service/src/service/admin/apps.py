@@ -1,4 +1,4 @@
-"""Use cases of the Admin API: which apps are registered, and what is expected of each."""
+"""Use cases of the Admin API: which apps are registered, what is expected of each, and what it entrusts to us."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.admin.problems import UNKNOWN_APP, refused_as
+from service.admin.problems import CHANGE_REFUSED, UNKNOWN_APP, UNKNOWN_SECRET, AdminRefusal, refused_as
 from service.admin.publication import shown_in_doubt
 from service.admin.registration import Registration
 from service.admin.stack import StackCall, entry_of
@@ -16,6 +16,9 @@ from service.aws import unavailable_on_failure
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
 from service.tables.audit import app_subject
+from service.vendors.app_secrets import AppSecret, SecretKind, secret_kid
+from service.vendors.play_decoder import ServiceAccount
+from service.vendors.play_integrity import SERVICE_ACCOUNT, response_keys_name, response_keys_secret
 
 # Beyond what a registration may hold, so that it says itself, in words, what is too much.
 _Texts = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=1000)]
@@ -57,6 +60,36 @@ class RegisterApp(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
+class SecretsOfApp(RequestModel):
+    """GET /admin/apps/{app}/secrets."""
+
+    app: App
+
+
+class ResponseKeys(RequestModel):
+    """A pair of Play Integrity's response keys, as the Play Console shows them."""
+
+    decryption_key: Annotated[str, Field(max_length=4_000, repr=False)]
+    verification_key: Annotated[str, Field(max_length=4_000, repr=False)]
+
+
+class EntrustSecret(RequestModel):
+    """POST /admin/apps/{app}/secrets: one of the two. ``service_account`` is the text of Google's JSON key file."""
+
+    app: App
+    response_keys: Annotated[ResponseKeys | None, Field(repr=False)] = None
+    service_account: Annotated[str, Field(max_length=16_384, repr=False)] | None = None
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
+class ForgetSecret(RequestModel):
+    """POST /admin/apps/{app}/secrets/{name}/remove."""
+
+    app: App
+    name: Annotated[str, Field(pattern=r"\A[a-z0-9-]{1,64}\z")]
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
 def list_apps(_request: EveryApp, call: StackCall) -> dict[str, object]:
     """Every registered app, by name."""
     with _answered():
@@ -84,6 +117,57 @@ def register_app(request: RegisterApp, call: StackCall) -> dict[str, object]:
         unavailable_on_failure("dynamodb apps"),
     ):
         return call.stack.registrations.put_and_record(wanted, entry, seen=request.revision).to_record()
+
+
+def list_app_secrets(request: SecretsOfApp, call: StackCall) -> dict[str, object]:
+    """What an app's owner entrusted to the stack: names and times, never the secrets."""
+    with _answered():
+        call.stack.registrations.get(request.app)
+        return {"secrets": [_shown(secret) for secret in call.stack.secrets.stored.of(request.app)]}
+
+
+def entrust_app_secret(request: EntrustSecret, call: StackCall) -> dict[str, object]:
+    """Seal a secret and store it: a pair of response keys beside those there are, a service account in place of one.
+
+    Neither the answer, nor an error, nor the audit entry quotes it.
+    """
+    name, kind, secret = _read_secret(request)
+    with shown_in_doubt(f"bonafide app play-key list {request.app}"), _answered():
+        call.stack.registrations.get(request.app)
+        wrapped = call.stack.sealing.wrap(secret_kid(request.app, name), secret)
+        row = AppSecret(app=request.app, name=name, kind=kind, wrapped=wrapped, created_at=int(call.now))
+        details = {"name": name, "kind": kind.value}
+        call.stack.secrets.put(row, entry_of(call, app_subject(request.app), "entrust-secret", request.why, details))
+        return _shown(row)
+
+
+def forget_app_secret(request: ForgetSecret, call: StackCall) -> dict[str, object]:
+    """Forget one of them: what only it opens is refused within five minutes."""
+    entry = entry_of(call, app_subject(request.app), "forget-secret", request.why, {"name": request.name})
+    with shown_in_doubt(f"bonafide app play-key list {request.app}"), refused_as(UNKNOWN_APP):
+        if not call.stack.secrets.remove(request.app, request.name, entry):
+            raise AdminRefusal(UNKNOWN_SECRET, f"{request.app} has no secret called {request.name}.")
+    return {"app": request.app, "name": request.name}
+
+
+def _read_secret(request: EntrustSecret) -> tuple[str, SecretKind, bytes]:
+    """Its name, what it is for, and what is sealed. The same pair of keys has the same name."""
+    keys, account = request.response_keys, request.service_account
+    try:
+        if keys is not None and account is None:
+            pair = keys.decryption_key, keys.verification_key
+            return response_keys_name(*pair), SecretKind.PLAY_RESPONSE_KEYS, response_keys_secret(*pair)
+        if account is not None and keys is None:
+            sealed = ServiceAccount.read(account.encode("utf-8", "surrogatepass")).to_json()
+            return SERVICE_ACCOUNT, SecretKind.PLAY_SERVICE_ACCOUNT, sealed
+    except ValueError as error:
+        text = str(error)
+        raise AdminRefusal(CHANGE_REFUSED, f"{text[:1].upper()}{text[1:]}.") from None
+    raise AdminRefusal(CHANGE_REFUSED, "Give response_keys or service_account, and not both.")
+
+
+def _shown(secret: AppSecret) -> dict[str, object]:
+    return {"app": secret.app, "name": secret.name, "kind": secret.kind.value, "created_at": secret.created_at}
 
 
 @contextmanager

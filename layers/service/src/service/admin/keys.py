@@ -1,4 +1,4 @@
-"""Use cases of the Admin API: revoking one attested key, or every token of an app."""
+"""Use cases of the Admin API: revoking one attested key, or every token of an app; rotating the signing keys."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Annotated
 from pydantic import Field
 
 from service.admin.problems import UNKNOWN_APP, UNKNOWN_KEY, AdminRefusal, refused_as
-from service.admin.publication import published_in_doubt
+from service.admin.publication import published_in_doubt, shown_in_doubt
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
 from service.tables.apps import Apps
-from service.tables.audit import app_subject, key_subject
+from service.tables.audit import STACK_SUBJECT, app_subject, key_subject
 
 _LONGEST_BLOCK = 10 * 366 * 86_400
 
@@ -40,6 +40,12 @@ class UnblockKey(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
+class RotateSigningKeys(RequestModel):
+    """POST /admin/signing-keys/rotate."""
+
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
 class OneApp(RequestModel):
     """GET /admin/apps/{app}/not-before."""
 
@@ -51,6 +57,17 @@ class RefuseOlderTokens(RequestModel):
 
     app: App
     why: Annotated[str, Field(max_length=1000)] = ""
+
+
+def rotate_signing_keys(request: RotateSigningKeys, call: StackCall) -> dict[str, object]:
+    """Make new signing keys and announce them; they are used once every relying party can know them.
+
+    Written down first, as what follows is no transaction: an entry without a rotation is possible, the other way round
+    is not.
+    """
+    call.stack.audit.add(entry_of(call, STACK_SUBJECT, "rotate-signing-keys", request.why))
+    with shown_in_doubt("bonafide signing-key list"):
+        return call.stack.rotation.rotate()
 
 
 def show_key(request: OneKey, call: StackCall) -> dict[str, object]:

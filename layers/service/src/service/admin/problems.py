@@ -18,6 +18,7 @@ SECOND_PERSON: Final = Problem("second-person-needed", 403, "Another person must
 UNKNOWN_APP: Final = Problem("unknown-app", 404, "This app is not registered.", Retry.NEVER)
 UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not known.", Retry.NEVER)
 UNKNOWN_API: Final = Problem("unknown-api", 404, "No routes are set for this API.", Retry.NEVER)
+UNKNOWN_SECRET: Final = Problem("unknown-secret", 404, "There is no such secret.", Retry.NEVER)
 UNKNOWN_POLICY: Final = Problem("unknown-policy", 404, "There is no such policy version.", Retry.NEVER)
 CONFLICT: Final = Problem("conflict", 409, "Another operator changed this at the same moment.", Retry.NOW)
 POLICY_CONFLICT: Final = Problem("policy-conflict", 409, "The policies of this app are not what you saw.", Retry.NEVER)

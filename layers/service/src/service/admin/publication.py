@@ -72,6 +72,30 @@ def shown_in_doubt(look: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class InvokedRotation:
+    """Rotation of signing keys by invoking RotateSigningKeyFunction, through a boto3 Lambda client."""
+
+    client: Any
+    function: str
+
+    def rotate(self) -> dict[str, object]:
+        """Make new keys and announce them: ``bundle_version`` and ``kids``. Raises
+        :class:`~service.errors.Unavailable`."""
+        try:
+            answer = self.client.invoke(FunctionName=self.function, Payload=b'{"action": "rotate"}')
+            document = json.loads(answer["Payload"].read())
+            if not answer.get("FunctionError"):
+                kids = [str(kid) for kid in document["Kids"]]
+                return {"bundle_version": int(document["BundleVersion"]), "kids": kids}
+            what = str(document.get("errorType", "an error"))[:100]
+        except ClientError as error:
+            what = error_code(error)
+        except (BotoCoreError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            what = type(error).__name__
+        raise Unavailable(f"rotation: {what}")
+
+
+@dataclass(frozen=True, slots=True)
 class InvokedPublication:
     """:class:`Publication` by invoking PublishBundleFunction, through a boto3 Lambda client."""
 

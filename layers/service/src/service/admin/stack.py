@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.guarded_apis import GuardedApis
 from service.admin.http import AdminCall
-from service.admin.publication import Publication
+from service.admin.publication import InvokedRotation, Publication
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
+from service.keys.kms import WrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import Policies
 from service.tables.apps import Apps
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
+from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.vendors.app_secrets import EntrustedSecrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,16 @@ class AdminStack:
     audit: DynamoDBAudit
     blocking: DynamoDBBlocking
     blocked_keys: BlockedKeyPages
+    builds: BuildRegister
     not_before: NotBefore
     policies: Policies
     publication: Publication
     publishing: PolicyPublishing
     registrations: Registrations
     retired_builds: RetiredBuilds
+    rotation: InvokedRotation
+    sealing: WrappingKey
+    secrets: EntrustedSecrets
 
 
 StackCall = AdminCall[AdminStack]

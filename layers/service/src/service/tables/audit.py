@@ -49,6 +49,10 @@ def rule_subject(rule: str) -> str:
     return f"rule/{rule}"
 
 
+STACK_SUBJECT: Final = "stack"
+"""The subject of what concerns all apps: signing keys, the list of revoked Android keys."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One change. ``subject`` is what was changed (:func:`app_subject` and its like), ``at`` Unix seconds, ``who`` the

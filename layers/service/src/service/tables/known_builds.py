@@ -29,15 +29,143 @@ from attestation.appraisal.builds import (
 from attestation.claims import Claims
 from attestation.client_data import ClientData
 
-from service.aws import DynamoDBClient, get_row
-from service.errors import Unavailable
+from service.aws import DynamoDBClient, get_row, to_item, unavailable_on_failure
+from service.errors import ChangeRefused, NotKnown, Overtaken, Unavailable
 from service.remembered import Moment
+from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.transactions import transact
 
+MAX_PARTS_BYTES: Final = 350_000
+"""An item of DynamoDB holds 400 KB; the rest is for everything else in the row."""
+
+_ATTEMPTS: Final = 5
 _REMEMBERED: Final = 600.0
 """Seconds that a build is remembered."""
 _MOST_REMEMBERED: Final = 32
 _MAX_SORT_KEY: Final = 1024
 """Bytes of a DynamoDB sort key ("Quotas in Amazon DynamoDB")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One known build. ``parts`` maps a part's name to every SHA-256 (hex) that it may have."""
+
+    platform: str
+    build: str
+    version_name: str | None = None
+    parts: Mapping[str, tuple[str, ...]]
+    registered_at: int | None = None
+    updated_at: int | None = None
+
+    def joined(self, other: Build) -> Build:
+        """This build with another artefact of it: each part may be as either has it."""
+        parts = dict(self.parts)
+        for name, digests in other.parts.items():
+            parts[name] = tuple(dict.fromkeys((*parts.get(name, ()), *digests)))
+        return replace(self, parts=parts, version_name=other.version_name or self.version_name)
+
+    def to_record(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {
+            "platform": self.platform,
+            "build": self.build,
+            "version_name": self.version_name,
+            "parts": {name: list(digests) for name, digests in self.parts.items()},
+            "registered_at": self.registered_at,
+            "updated_at": self.updated_at,
+        }
+
+
+def build_key(app: str, platform: str, build: str) -> dict[str, Any]:
+    """The key of a build's row."""
+    return {"app": {"S": app}, "build": {"S": f"{platform}#{build}"}}
+
+
+def build_of_item(item: Mapping[str, Any]) -> Build:
+    """The build of a row as DynamoDB gives it."""
+    platform, _, number = item["build"]["S"].partition("#")
+    return Build(
+        platform=platform,
+        build=number,
+        version_name=item["version_name"]["S"] or None,
+        parts={name: tuple(digests) for name, digests in json.loads(item["parts"]["S"]).items()},
+        registered_at=int(item["registered_at"]["N"]),
+        updated_at=int(item["updated_at"]["N"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRegister:
+    """The builds table, and in the apps table whether an app has any, as operators change them."""
+
+    client: DynamoDBClient
+    table: str
+    apps_table: str
+    audit: DynamoDBAudit
+
+    def put(self, app: str, build: Build, entry: AuditEntry) -> Build:
+        """Register a build, or add another artefact to it, together with an audit entry; what stands now.
+
+        Raises :class:`~service.errors.ChangeRefused`, and :class:`~service.errors.Unavailable`.
+        """
+        if build.platform not in PLATFORM_NAMES.values() or not _is_sort_key(f"{build.platform}#{build.build}"):
+            raise ChangeRefused(f"{build.platform} {build.build[:64]!r} is no build: a platform and a number.")
+        for _ in range(_ATTEMPTS):
+            stood = self._find(app, build)
+            wanted = build if stood is None else stood.joined(build)
+            if stood is not None and stood == wanted:
+                return stood
+            if self._written(app, stood, wanted, entry):
+                return self._find(app, build) or wanted
+        raise Overtaken(f"Build {build.build} of {app} keeps changing: try again.")
+
+    def _find(self, app: str, build: Build) -> Build | None:
+        with unavailable_on_failure("dynamodb:GetItem builds"):
+            answer = self.client.get_item(
+                TableName=self.table, Key=build_key(app, build.platform, build.build), ConsistentRead=True
+            )
+        return build_of_item(answer["Item"]) if "Item" in answer else None
+
+    def _written(self, app: str, stood: Build | None, wanted: Build, entry: AuditEntry) -> bool:
+        """False when another artefact was joined to it at this moment."""
+        parts = json.dumps(wanted.parts, separators=(",", ":"))
+        if len(parts) > MAX_PARTS_BYTES:
+            raise ChangeRefused(
+                f"Build {wanted.build} has {len(wanted.parts)} parts, more than a row can hold: "
+                f"register without native libraries of platforms that the app does not measure."
+            )
+        values: dict[str, object] = {":parts": parts, ":version_name": wanted.version_name or "", ":now": int(entry.at)}
+        condition = "attribute_not_exists(app)"
+        if stood is not None:
+            condition, values[":seen"] = "parts = :seen", json.dumps(stood.parts, separators=(",", ":"))
+        together: Any = {
+            "build": {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": build_key(app, wanted.platform, wanted.build),
+                    "UpdateExpression": "SET parts = :parts, version_name = :version_name, updated_at = :now, "
+                    "registered_at = if_not_exists(registered_at, :now)",
+                    "ConditionExpression": condition,
+                    "ExpressionAttributeValues": to_item(values),
+                }
+            },
+            "app": {
+                "Update": {
+                    "TableName": self.apps_table,
+                    "Key": {"app": {"S": app}},
+                    "UpdateExpression": "SET known_builds.#platform.registered = :registered",
+                    "ConditionExpression": "attribute_exists(known_builds.#platform)",
+                    "ExpressionAttributeNames": {"#platform": wanted.platform},
+                    "ExpressionAttributeValues": {":registered": {"BOOL": True}},
+                }
+            },
+            "entry": self.audit.adding(entry),
+        }
+        what = "dynamodb:TransactWriteItems builds"
+        failed = transact(self.client, together, what=what, written=lambda: self.audit.has(entry))
+        if "app" in failed:
+            raise NotKnown(f"No app called {app} is registered, or by an older release: register it again.")
+        return not failed
 
 
 class Builds(Protocol):

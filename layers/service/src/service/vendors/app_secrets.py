@@ -1,7 +1,7 @@
 """The app_secrets table: what an app's owner entrusts to us, wrapped by KMS. Today: keys of Play Integrity.
 
 Nothing of it is ever in an environment variable, a log line or a snapshot: functions unwrap it when evidence first asks
-for it. ``bonafide app play-key`` and ``bonafide app play-account`` write the rows; functions can only read them.
+for it. The Admin API seals it and writes the rows; the functions that judge can only read them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Protocol
 
-from service.aws import DynamoDBClient, query_rows, to_item, unavailable_on_failure
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, query_rows, to_item
 from service.items.rows import from_row, to_row
+from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.transactions import transact
 
 
 @unique
@@ -39,7 +41,7 @@ class AppSecret:
 
 
 def secret_kid(app: str, name: str) -> str:
-    """The name that KMS binds a secret to. Operators may seal under ``app/…`` and under nothing else."""
+    """The name that KMS binds a secret to. The Admin API may seal under ``app/…`` and under nothing else."""
     return f"app/{app}/{name}"
 
 
@@ -52,7 +54,7 @@ class AppSecrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBAppSecrets:
-    """:class:`AppSecrets` in DynamoDB, and what the operator's command writes."""
+    """:class:`AppSecrets` in DynamoDB."""
 
     client: DynamoDBClient
     table: str
@@ -61,16 +63,31 @@ class DynamoDBAppSecrets:
         rows = query_rows(self.client, self.table, "app = :app", {":app": app}, called="app_secrets")
         return tuple(from_row(AppSecret, row, kind=SecretKind(row["kind"])) for row in rows)
 
-    def put(self, secret: AppSecret) -> None:
+
+@dataclass(frozen=True, slots=True)
+class EntrustedSecrets:
+    """The same as operators change them: each change with its audit entry, which has no secret in it.
+
+    Both changes raise :class:`~service.errors.Unavailable`.
+    """
+
+    client: DynamoDBClient
+    table: str
+    audit: DynamoDBAudit
+    stored: DynamoDBAppSecrets
+
+    def put(self, secret: AppSecret, entry: AuditEntry) -> None:
         """Store a secret, replacing one of the same name."""
         row = to_row(secret, kind=secret.kind.value)
-        with unavailable_on_failure("dynamodb:PutItem app_secrets"):
-            self.client.put_item(TableName=self.table, Item=to_item(row))
+        self._write({"Put": {"TableName": self.table, "Item": to_item(row)}}, entry)
 
-    def remove(self, app: str, name: str) -> bool:
+    def remove(self, app: str, name: str, entry: AuditEntry) -> bool:
         """Forget a secret. False when there was none of that name."""
-        with unavailable_on_failure("dynamodb:DeleteItem app_secrets"):
-            answer = self.client.delete_item(
-                TableName=self.table, Key=to_item({"app": app, "name": name}), ReturnValues="ALL_OLD"
-            )
-        return "Attributes" in answer
+        key = to_item({"app": app, "name": name})
+        there = "attribute_exists(app)"
+        return self._write({"Delete": {"TableName": self.table, "Key": key, "ConditionExpression": there}}, entry)
+
+    def _write(self, change: TransactWriteItemTypeDef, entry: AuditEntry) -> bool:
+        parts = {"secret": change, "entry": self.audit.adding(entry)}
+        what = "dynamodb:TransactWriteItems app_secrets"
+        return not transact(self.client, parts, what=what, written=lambda: self.audit.has(entry))

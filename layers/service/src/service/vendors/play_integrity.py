@@ -248,6 +248,16 @@ def _not_asked() -> PlayUnavailable:
     return PlayUnavailable("play integrity: Google fails, and is not asked for a while", asked=False)
 
 
+SERVICE_ACCOUNT: Final = "play-account"
+"""The name of an app's service account; it has one."""
+
+
+def response_keys_name(decryption_key: str, verification_key: str) -> str:
+    """The name of a key pair, after its public half. Raises :class:`ValueError` for texts that are no such pair."""
+    pair = play_integrity_keys(decryption_key=decryption_key, verification_key=verification_key)
+    return f"play-key-{sha256(pair.verification_key).hexdigest()[:12]}"
+
+
 def response_keys_secret(decryption_key: str, verification_key: str) -> bytes:
     """What is sealed for one key pair. Raises :class:`ValueError` for texts that are no such pair."""
     play_integrity_keys(decryption_key=decryption_key, verification_key=verification_key)

@@ -51,12 +51,13 @@ def refresh(
     accept_shrunken: Annotated[
         bool, typer.Option("--accept-shrunken", help="Accept a list that lost more than half of its entries.")
     ] = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the audit.")] = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
     """Refresh the list now; exit code 1 when the last good one had to be kept."""
-    done = _feed(stack, region).refresh(force=force or accept_shrunken, accept_shrunken=accept_shrunken)
+    done = _feed(stack, region).refresh(force=force or accept_shrunken, accept_shrunken=accept_shrunken, why=reason)
     if as_json:
         print_json(done)
     else:

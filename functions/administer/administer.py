@@ -40,10 +40,12 @@ from service.admin.keys import (
     BlockKey,
     OneApp,
     OneKey,
+    RefreshEndorsements,
     RefuseOlderTokens,
     RotateSigningKeys,
     UnblockKey,
     block_key,
+    refresh_endorsements,
     refuse_older_tokens,
     rotate_signing_keys,
     show_key,
@@ -70,7 +72,7 @@ from service.admin.policies import (
     show_policy_proposal,
     show_policy_version,
 )
-from service.admin.publication import PUBLISHING_TIMEOUT, InvokedPublication, InvokedRotation
+from service.admin.publication import PUBLISHING_TIMEOUT, InvokedFunction, InvokedPublication
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
@@ -115,6 +117,7 @@ ROUTES: Final = (
     Route("POST", "/admin/apps/{app}/secrets", EntrustSecret, entrust_app_secret),
     Route("POST", "/admin/apps/{app}/secrets/{name}/remove", ForgetSecret, forget_app_secret),
     Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys),
+    Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements),
     Route("GET", "/admin/apis", EveryApi, list_apis),
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
@@ -150,7 +153,8 @@ def wire(env: Mapping[str, str]) -> AdminStack:
             client, settings.app_secrets_table, audit, DynamoDBAppSecrets(client, settings.app_secrets_table)
         ),
         sealing=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
-        rotation=InvokedRotation(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function),
+        refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),
+        rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),
         publishing=PolicyPublishing(
             policies=policies,

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,3 +143,24 @@ def test_rotation_that_fails_is_said_and_stays_written_down(ministack: AwsWorld,
     with pytest.raises(OperatorError, match="signing-key list"):
         rotated.call("POST", "/admin/signing-keys/rotate", {})
     assert len(entries(rotated, "stack")) == 1
+
+
+def test_list_of_revoked_keys_is_refreshed_and_it_is_written_down(ministack: AwsWorld) -> None:
+    """Who took a list that lost most of its entries can be looked up."""
+    refreshing = Rotating({"outcome": "replaced", "entries": 12, "age": 1.5, "detail": "", "more": "?"})
+    refreshed = admin_world(ministack, rotating=refreshing)
+    answer = refreshed.call("POST", "/admin/endorsements/refresh", {"accept_shrunken": True, "why": "Google said so"})
+    assert answer == {"outcome": "replaced", "entries": 12, "age": 1.5, "detail": ""}
+    assert refreshing.events == [{"action": "refresh", "force": True, "accept_shrunken": True}]
+    (entry,) = entries(refreshed, "stack")
+    assert (entry["action"], entry["why"]) == ("refresh-endorsements", "Google said so")
+    assert entry["details"] == {"force": "true", "accept_shrunken": "true"}
+
+
+def test_stack_without_android_has_no_list_to_refresh(ministack: AwsWorld) -> None:
+    """One sentence, and no entry of something that cannot be."""
+    without = admin_world(ministack)
+    without.stack = replace(without.stack, refresh=replace(without.stack.refresh, function=""))
+    problem = refused(without, "POST", "/admin/endorsements/refresh", {})
+    assert (problem.slug, "no Android apps" in str(problem)) == ("change-refused", True)
+    assert entries(without, "stack") == []

@@ -14,7 +14,7 @@ from bonafide_tokens.routes import RouteRequirement
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.guarded_apis import GuardedApis
 from service.admin.http import admin_endpoint
-from service.admin.publication import InvokedRotation, Published
+from service.admin.publication import InvokedFunction, Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.stack import AdminStack
@@ -126,7 +126,8 @@ def admin_world(
             client, tables["app_secrets"], audit, DynamoDBAppSecrets(client, tables["app_secrets"])
         ),
         sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
-        rotation=InvokedRotation(rotating or Rotating(), "rotate"),
+        rotation=InvokedFunction(rotating or Rotating(), "rotate", "rotation"),
+        refresh=InvokedFunction(rotating or Rotating(), "rotate", "refresh"),
         registrations=Registrations(client, tables["apps"], audit=audit),
         publishing=PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval),
     )

@@ -301,9 +301,10 @@ class ServePolicySettings(StackSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministerSettings(StackSettings):
     """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
-    bundles, ``publish_bundle_function`` is invoked to make a change known, ``rotate_signing_key_function`` for
-    new signing keys; ``wrapping_key_id`` seals secrets of apps. ``policy_approval`` says whether
-    publishing a policy needs a second person."""
+    bundles, ``wrapping_key_id`` seals secrets of apps. ``publish_bundle_function`` is invoked to make a change known,
+    ``rotate_signing_key_function`` for new signing keys, ``refresh_endorsements_function`` for the list of revoked
+    Android keys (empty without Android apps). ``policy_approval`` says whether publishing a policy needs a second
+    person."""
 
     apps_table: str
     apis_table: str
@@ -317,6 +318,7 @@ class AdministerSettings(StackSettings):
     wrapping_key_id: str
     publish_bundle_function: str
     rotate_signing_key_function: str
+    refresh_endorsements_function: str = field(default="", metadata={_PARSER: str})
     root_key_id: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})

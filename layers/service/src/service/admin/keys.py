@@ -1,4 +1,4 @@
-"""Use cases of the Admin API: revoking one attested key, or every token of an app; rotating the signing keys."""
+"""Use cases of the Admin API: revoking one attested key, or every token of an app; upkeep of what all apps need."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.admin.problems import UNKNOWN_APP, UNKNOWN_KEY, AdminRefusal, refused_as
+from service.admin.problems import CHANGE_REFUSED, UNKNOWN_APP, UNKNOWN_KEY, AdminRefusal, refused_as
 from service.admin.publication import published_in_doubt, shown_in_doubt
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
+from service.errors import Unavailable
 from service.tables.apps import Apps
 from service.tables.audit import STACK_SUBJECT, app_subject, key_subject
 
@@ -46,6 +47,15 @@ class RotateSigningKeys(RequestModel):
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
+class RefreshEndorsements(RequestModel):
+    """POST /admin/endorsements/refresh. ``force`` asks Google before its last answer expires; ``accept_shrunken`` takes
+    a list that lost more than half of its entries."""
+
+    force: bool = False
+    accept_shrunken: bool = False
+    why: Annotated[str, Field(max_length=1000)] = ""
+
+
 class OneApp(RequestModel):
     """GET /admin/apps/{app}/not-before."""
 
@@ -67,7 +77,23 @@ def rotate_signing_keys(request: RotateSigningKeys, call: StackCall) -> dict[str
     """
     call.stack.audit.add(entry_of(call, STACK_SUBJECT, "rotate-signing-keys", request.why))
     with shown_in_doubt("bonafide signing-key list"):
-        return call.stack.rotation.rotate()
+        answer = call.stack.rotation.answer({"action": "rotate"})
+        try:
+            return {"bundle_version": int(answer["BundleVersion"]), "kids": [str(kid) for kid in answer["Kids"]]}
+        except (KeyError, TypeError, ValueError):
+            raise Unavailable("rotation: an answer that is none") from None
+
+
+def refresh_endorsements(request: RefreshEndorsements, call: StackCall) -> dict[str, object]:
+    """Have Google's list of revoked Android keys fetched now. Written down first, as a rotation is."""
+    if not call.stack.refresh.function:
+        raise AdminRefusal(CHANGE_REFUSED, "This stack has no Android apps: it keeps no status list.")
+    asked = {"force": request.force or request.accept_shrunken, "accept_shrunken": request.accept_shrunken}
+    details = {name: str(value).lower() for name, value in asked.items()}
+    call.stack.audit.add(entry_of(call, STACK_SUBJECT, "refresh-endorsements", request.why, details))
+    with shown_in_doubt("bonafide endorsements show"):
+        answer = call.stack.refresh.answer({"action": "refresh", **asked})
+    return {name: answer.get(name) for name in ("outcome", "entries", "age", "detail")}
 
 
 def show_key(request: OneKey, call: StackCall) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -72,27 +72,26 @@ def shown_in_doubt(look: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class InvokedRotation:
-    """Rotation of signing keys by invoking RotateSigningKeyFunction, through a boto3 Lambda client."""
+class InvokedFunction:
+    """Another function of the stack, through a boto3 Lambda client. ``called`` names it for the operator."""
 
     client: Any
     function: str
+    called: str
 
-    def rotate(self) -> dict[str, object]:
-        """Make new keys and announce them: ``bundle_version`` and ``kids``. Raises
-        :class:`~service.errors.Unavailable`."""
+    def answer(self, event: Mapping[str, object]) -> dict[str, Any]:
+        """What it answers to ``event``. Raises :class:`~service.errors.Unavailable`."""
         try:
-            answer = self.client.invoke(FunctionName=self.function, Payload=b'{"action": "rotate"}')
+            answer = self.client.invoke(FunctionName=self.function, Payload=json.dumps(event).encode("utf-8"))
             document = json.loads(answer["Payload"].read())
-            if not answer.get("FunctionError"):
-                kids = [str(kid) for kid in document["Kids"]]
-                return {"bundle_version": int(document["BundleVersion"]), "kids": kids}
+            if not answer.get("FunctionError") and isinstance(document, dict):
+                return document
             what = str(document.get("errorType", "an error"))[:100]
         except ClientError as error:
             what = error_code(error)
         except (BotoCoreError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             what = type(error).__name__
-        raise Unavailable(f"rotation: {what}")
+        raise Unavailable(f"{self.called}: {what}")
 
 
 @dataclass(frozen=True, slots=True)

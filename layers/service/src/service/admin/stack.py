@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.guarded_apis import GuardedApis
 from service.admin.http import AdminCall
-from service.admin.publication import InvokedRotation, Publication
+from service.admin.publication import InvokedFunction, Publication
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.keys.kms import WrappingKey
@@ -38,7 +38,8 @@ class AdminStack:
     publishing: PolicyPublishing
     registrations: Registrations
     retired_builds: RetiredBuilds
-    rotation: InvokedRotation
+    refresh: InvokedFunction
+    rotation: InvokedFunction
     sealing: WrappingKey
     secrets: EntrustedSecrets
 

@@ -28,6 +28,7 @@ MUTANTS_STAMP := .venv-mutants/.installed
 DOCS_STAMP := .venv-docs/.installed
 CHECKOV_STAMP := .venv-checkov/.installed
 GUARD_STAMP := .local/packages/.cfn-guard-installed
+CDK_STAMP := .venv-cdk/.installed
 PACKAGE_STAMPS := $(foreach layer,$(THIRD_PARTY_LAYERS) runtime,.local/packages/.$(layer)-installed)
 STAMPS := $(TOOLS_STAMP) $(SAM_STAMP) $(PACKAGE_STAMPS)
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary=:all:
@@ -76,6 +77,10 @@ $(MUTANTS_STAMP): requirements/tools.txt requirements/mutation.txt | python
 		.venv-mutants/bin/python -m pip install $(filter-out --only-binary=:all:,$(PIP_FLAGS)) -r $$lock || exit 1; done)
 	@touch $@
 
+$(CDK_STAMP): requirements/cdk.txt | python
+	@$(call quietly,The CDK's environment,cdk,$(PYTHON) -m venv .venv-cdk && .venv-cdk/bin/python -m pip install $(PIP_FLAGS) -r $<)
+	@touch $@
+
 $(DOCS_STAMP): requirements/docs.txt | python
 	@$(call quietly,The site's environment,docs,$(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install $(PIP_FLAGS) -r $<)
 	@touch $@
@@ -116,7 +121,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 unexport PYTHONDONTWRITEBYTECODE
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template template-security test coverage mutants races test-exhaustive faults paths bench bench-authorizer
+.PHONY: check lint types template template-security cdk test coverage mutants races test-exhaustive faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting, lint and spelling
@@ -134,6 +139,9 @@ template: setup ## Template checks: cfn-lint and sam validate
 
 template-security: setup $(CHECKOV_STAMP) $(GUARD_STAMP) ## cfn-guard and checkov over the templates: nothing but the listed exceptions
 	@$(BIN)/python -m tests.static_checks
+
+cdk: python $(CDK_STAMP) ## The CDK construct: synthesize the example, look at what it made, and let cdk-nag judge it
+	@PYTHONPATH=packaging/cdk/src .venv-cdk/bin/python -m pytest -q packaging/cdk/tests
 
 # One worker more than the processors of a small machine: tests of stacks wait for other processes.
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)

@@ -10,6 +10,9 @@ Statement: TypeAlias = dict[str, Any]
 
 FUNCTION, ROLE, POLICY = "AWS::Serverless::Function", "AWS::IAM::Role", "AWS::IAM::Policy"
 
+NETWORK = "FunctionsInVpc"
+"""Off by default; what it grants is Lambda's alone to use, and looked at in tests/infrastructure/test_guardrails.py."""
+
 
 def functions(resources: Resources) -> dict[str, dict[str, Any]]:
     """The functions' properties by logical id."""
@@ -47,9 +50,11 @@ def statements_of(resources: Resources, function: str, *, optional: bool = False
 
 
 def written(statements: list[Any]) -> Iterator[Statement]:
-    """The statements of a list, with those that a condition switches on."""
+    """The statements of a list, with those that a condition switches on, but for :data:`NETWORK`."""
     for statement in statements:
-        yield dict(statement["Fn::If"][1] if "Fn::If" in statement else statement)
+        condition, granted = statement["Fn::If"][:2] if "Fn::If" in statement else ("", statement)
+        if condition != NETWORK:
+            yield dict(granted)
 
 
 def actions_of(statement: Statement) -> set[str]:

@@ -47,6 +47,10 @@ class Unavailable(Exception):
         self.what = what
 
 
+class UnsuitableKey(Exception):
+    """A KMS key that an operator named cannot do what it is for. The text says what it must be, and holds no data."""
+
+
 class Unreadable(Unavailable):
     """A row of ours is there and damaged: the same call fails until it is repaired."""
 

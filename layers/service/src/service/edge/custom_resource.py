@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.errors import Unavailable, UnsuitableKey
 from service.telemetry.decisions import log_unexpected, logger
 
 TELLING: Final = 20.0
@@ -73,8 +74,9 @@ def answer_custom_resource(
             answer["Data"] = dict(_in_time(work, seconds))
     except BaseException as error:  # also SystemExit: CloudFormation hears whatever happened
         log_unexpected(error, request.request_id)
-        # Types only: the event log of a stack is read by more people than its functions' logs.
-        answer |= {"Status": "FAILED", "Reason": f"{type(error).__name__}; see the function's log"}
+        # Else types only: the event log of a stack is read by more people than its functions' logs.
+        words = f" ({error})" if isinstance(error, UnsuitableKey | Unavailable) else ""
+        answer |= {"Status": "FAILED", "Reason": f"{type(error).__name__}{words}; see the function's log"}
     (put or _put)(request.response_url, json.dumps(answer).encode("utf-8"))
     return answer
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from bonafide_tokens.jose import EcPublicKey, public_key_from_point
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from service.aws import KMSClient, unavailable_on_failure
+from service.aws import KMSClient, error_code, unavailable_on_failure
+from service.errors import UnsuitableKey
 
 
 class RootKey(Protocol):
@@ -30,6 +32,18 @@ class WrappingKey(Protocol):
     def unwrap(self, kid: str, wrapped: bytes) -> bytes: ...
 
 
+ROOT_KEY: Final = "The root key must be of spec ECC_NIST_P256 and usage SIGN_VERIFY."
+WRAPPING_KEY: Final = "The wrapping key must be of spec SYMMETRIC_DEFAULT and usage ENCRYPT_DECRYPT (WrappingKeyArn)."
+"""What a key of the operator's own must be (docs/infrastructure.md). Those that the template makes are."""
+
+_WRONG_KIND: Final = ("InvalidKeyUsageException", "UnsupportedOperationException", "ValidationException")
+
+
+def _unsuitable(error: ClientError, must: str) -> Exception:
+    """What KMS means by refusing: that the key is of another kind, or the error as it is."""
+    return UnsuitableKey(f"{must} KMS says {error_code(error)}.") if error_code(error) in _WRONG_KIND else error
+
+
 @dataclass(frozen=True, slots=True)
 class KmsRootKey:
     """:class:`RootKey` in KMS. Documents outgrow the 4,096 bytes that KMS hashes itself, hence DIGEST."""
@@ -45,9 +59,14 @@ class KmsRootKey:
 
     def public_key(self) -> EcPublicKey:
         with unavailable_on_failure("kms:GetPublicKey"):
-            key = load_der_public_key(self.client.get_public_key(KeyId=self.key_id)["PublicKey"])
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise TypeError("the root key is not an elliptic-curve key")
+            try:
+                told = self.client.get_public_key(KeyId=self.key_id)
+            except ClientError as error:
+                raise _unsuitable(error, ROOT_KEY) from error
+        key = load_der_public_key(told["PublicKey"])
+        signs = told.get("KeyUsage", "SIGN_VERIFY") == "SIGN_VERIFY"  # the keys of a stand-in do not say
+        if not (signs and isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
+            raise UnsuitableKey(f"{ROOT_KEY} RootKeyArn names another.")
         return public_key_from_point(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
 
 
@@ -64,9 +83,11 @@ class KmsWrappingKey:
 
     def wrap(self, kid: str, secret: bytes) -> bytes:
         with unavailable_on_failure("kms:Encrypt"):
-            return self.client.encrypt(KeyId=self.key_id, Plaintext=secret, EncryptionContext=self._context(kid))[
-                "CiphertextBlob"
-            ]
+            try:
+                sealed = self.client.encrypt(KeyId=self.key_id, Plaintext=secret, EncryptionContext=self._context(kid))
+            except ClientError as error:
+                raise _unsuitable(error, WRAPPING_KEY) from error
+        return sealed["CiphertextBlob"]
 
     def unwrap(self, kid: str, wrapped: bytes) -> bytes:
         with unavailable_on_failure("kms:Decrypt"):

@@ -121,7 +121,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 unexport PYTHONDONTWRITEBYTECODE
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template template-security cdk test coverage mutants races test-exhaustive faults paths bench bench-authorizer
+.PHONY: check lint types template template-security infrastructure test coverage mutants races test-exhaustive faults paths bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting, lint and spelling
@@ -140,8 +140,8 @@ template: setup ## Template checks: cfn-lint and sam validate
 template-security: setup $(CHECKOV_STAMP) $(GUARD_STAMP) ## cfn-guard and checkov over the templates: nothing but the listed exceptions
 	@$(BIN)/python -m tests.static_checks
 
-cdk: python $(CDK_STAMP) ## The CDK construct: synthesize the example, look at what it made, and let cdk-nag judge it
-	@PYTHONPATH=packaging/cdk/src .venv-cdk/bin/python -m pytest -q packaging/cdk/tests
+infrastructure: python $(CDK_STAMP) ## The CDK construct, synthesized and judged by cdk-nag; the Terraform module, parsed
+	@PYTHONPATH=packaging/cdk/src .venv-cdk/bin/python -m pytest -q packaging/cdk/tests examples/terraform/tests
 
 # One worker more than the processors of a small machine: tests of stacks wait for other processes.
 test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)

@@ -42,7 +42,7 @@ def statements_of(resources: Resources, function: str, *, optional: bool = False
     """The statements of a function's role as written, each `Fn::If` by its first branch. ``optional``: also those of
     policies that a condition switches on."""
     return [
-        statement
+        dict(statement)
         for policy in policies_of(resources, function).values()
         if optional or policy.get("Condition") in (None, resources[function].get("Condition"))
         for statement in written(policy["Properties"]["PolicyDocument"]["Statement"])
@@ -50,11 +50,11 @@ def statements_of(resources: Resources, function: str, *, optional: bool = False
 
 
 def written(statements: list[Any]) -> Iterator[Statement]:
-    """The statements of a list, with those that a condition switches on, but for :data:`NETWORK`."""
+    """The statements of a list themselves, with those that a condition switches on, but for :data:`NETWORK`."""
     for statement in statements:
         condition, granted = statement["Fn::If"][:2] if "Fn::If" in statement else ("", statement)
         if condition != NETWORK:
-            yield dict(granted)
+            yield granted
 
 
 def actions_of(statement: Statement) -> set[str]:

@@ -240,7 +240,7 @@ def changed(verb: str, change: Any) -> list[str]:
     data = {**stood.template.data, "Resources": {**stood.resources, **policies}}
     stack = Stack(replace(stood.template, data=data))
     statements = [one for policy in policies.values() for one in policy["Properties"]["PolicyDocument"]["Statement"]]
-    change([one["Fn::If"][1] if "Fn::If" in one else one for one in statements])
+    change(list(written(statements)))
     return faults(stack, verb)
 
 

@@ -1,4 +1,4 @@
-"""The construct and the example, synthesized and looked at: `make cdk`, in the environment that holds the CDK."""
+"""The construct and the example, synthesized and looked at, in the environment that holds the CDK."""
 
 from __future__ import annotations
 

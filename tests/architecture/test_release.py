@@ -12,7 +12,7 @@ from tests.architecture.source_tree import ROOT
 
 def test_every_file_names_the_same_version() -> None:
     """A tag is made for all of them at once."""
-    packages = ("pyproject.toml", "layers/tokens/pyproject.toml")
+    packages = ("pyproject.toml", "layers/tokens/pyproject.toml", "packaging/cdk/pyproject.toml")
     versions = {tomllib.loads((ROOT / file).read_text("utf-8"))["project"]["version"] for file in packages}
     versions.add(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
     versions.add(

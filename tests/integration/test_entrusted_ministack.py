@@ -110,7 +110,7 @@ def test_no_secret_is_in_an_answer_an_entry_a_row_or_a_log_line(
             {"response_keys": {**KEYS, "more": KEYS["decryption_key"]}},
             {"response_keys": KEYS["decryption_key"]},
             {"service_account": service_account().decode()[:-40]},
-            {"service_account": service_account().decode().replace("BEGIN", "BEGGIN")},
+            {"service_account": service_account().decode().replace("BEGIN", "START")},
             {"service_account": [service_account().decode()]},
         ]
         for body in bodies:

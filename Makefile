@@ -196,7 +196,7 @@ sbom: python $(DOCS_STAMP) ## Write what each environment consists of, as Cyclon
 			|| { cat .local/logs/sbom.log >&2; exit 1; }; echo "dist/sbom/$$name.cdx.json"; done
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
-.PHONY: build deploy deploy-edge deploy-local deploy-stages clean
+.PHONY: build deploy deploy-edge restore verify-aws verify-stand-in deploy-local deploy-stages clean
 build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
 	@mkdir -p .local/logs
 	@$(SAM) build --parallel --region eu-central-1 --build-dir .aws-sam/$(ARCHITECTURE) \
@@ -212,6 +212,15 @@ deploy: setup ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), wit
 
 deploy-edge: setup ## CloudFront and WAF in front of a deployed STAGE (docs/edge.md); CLOSE=yes, OPEN=yes: direct calls; ROTATE=yes
 	@$(BIN)/python -m devkit.stack.deploy_edge "$(STAGE)" $(if $(CLOSE),--close) $(if $(OPEN),--open) $(if $(ROTATE),--rotate)
+
+restore: setup ## Tables of STAGE as new ones: TABLES="AttestedKeysTable ...", TO=2026-11-27T09:30:00Z (without: the latest moment)
+	@$(BIN)/python -m devkit.stack.restore_tables "$(STAGE)" $(if $(TO),--to "$(TO)") $(TABLES)
+
+verify-aws: setup ## A stack's whole life in your account, with software devices: STAGE=dev; PURGE=1 removes what stays, too
+	@$(BIN)/python -m devkit.verification.verify_aws "$(STAGE)" "$(ARCHITECTURE)" $(if $(PURGE),--purge)
+
+verify-stand-in: setup ## The same steps on ministack; says which ones that skips, and why (minutes)
+	@$(BIN)/python -m devkit.verification.on_stand_in
 
 deploy-local: setup ## Real `sam build` and `sam deploy` onto ministack, then a smoke test through its API Gateway
 	@$(BIN)/python -m devkit.stack.deploy

@@ -30,7 +30,12 @@ from tests.sam_translator import Deployment, translate
 FIRST, SECOND = 1_800_000_000, 1_800_086_400
 """When the stack was deployed, and when it is deployed again."""
 
-DEPLOYED: Final = {"EnableCanary": "true", "EnableDecisionReplay": "true", "EnableProofOnce": "true"}
+DEPLOYED: Final = {
+    "EnableBackup": "true",
+    "EnableCanary": "true",
+    "EnableDecisionReplay": "true",
+    "EnableProofOnce": "true",
+}
 """The parameters that it was deployed with: every optional part is there, and may change."""
 
 _OF_THE_FUNCTION_ITSELF: Final = ("ReservedConcurrentExecutions", "Tags")

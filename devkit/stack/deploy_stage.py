@@ -7,7 +7,7 @@ It protects no stack against deletion: that comes after it, for every stage but 
 back it says that an alias could not be updated, not why: that is looked for. And it does not know what the code before
 can read of what the new code writes.
 
-    python -m devkit.stack.deploy_stage STAGE ARCHITECTURE [--confirm no] [--only-check]
+    python -m devkit.stack.deploy_stage STAGE ARCHITECTURE [--confirm no] [--only-check] [--parameter NAME=VALUE ...]
 """
 
 from __future__ import annotations
@@ -78,19 +78,32 @@ def _stage(name: str, settings: Mapping[str, Any]) -> Stage:
         raise LocalStackError(f"[{name}.deploy.parameters] of {CONFIG} lacks {', '.join(missing)}.")
     given = settings.get("parameter_overrides", [])
     pairs = shlex.split(given) if isinstance(given, str) else [str(pair) for pair in given]
-    parameters = {}
-    for pair in pairs:
-        parameter, equals, value = pair.partition("=")
-        if not equals:
-            raise LocalStackError(f"[{name}.deploy.parameters] of {CONFIG}: {pair!r} is not NAME=VALUE.")
-        parameters[parameter] = value
     return Stage(
         name=name,
         region=str(settings["region"]),
         stack_name=str(settings["stack_name"]),
-        parameters=parameters,
+        parameters=parameters_of(name, pairs),
         asks=bool(settings.get("confirm_changeset", False)),
     )
+
+
+def stage_called(config: Path, name: str) -> Stage:
+    """The stage of that name. Raises :class:`LocalStackError` when there is none."""
+    known = stages(config)
+    if name not in known:
+        raise LocalStackError(f"There is no stage {name!r} in {config.name}. There are: {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def parameters_of(stage: str, pairs: Sequence[str]) -> dict[str, str]:
+    """Template parameters from ``NAME=VALUE`` each. Raises :class:`LocalStackError`."""
+    parameters = {}
+    for pair in pairs:
+        parameter, equals, value = pair.partition("=")
+        if not equals:
+            raise LocalStackError(f"[{stage}.deploy.parameters] of {CONFIG}: {pair!r} is not NAME=VALUE.")
+        parameters[parameter] = value
+    return parameters
 
 
 def chosen(config: Path, name: str, architecture: str) -> Stage:
@@ -99,10 +112,7 @@ def chosen(config: Path, name: str, architecture: str) -> Stage:
     Raises:
         LocalStackError: when there is no such stage, or it says another architecture than was asked for.
     """
-    known = stages(config)
-    if name not in known:
-        raise LocalStackError(f"There is no stage {name!r} in {config.name}. There are: {', '.join(known) or 'none'}.")
-    stage = known[name]
+    stage = stage_called(config, name)
     wanted = stage.parameters.get("Architecture", architecture)
     if wanted != architecture:
         raise LocalStackError(
@@ -122,6 +132,7 @@ def command(layout: Layout, config: Path, stage: Stage, *, confirm: bool) -> lis
     built = layout.root / ".aws-sam" / stage.parameters["Architecture"] / "template.yaml"
     line = [str(layout.require_sam_python()), "-m", "samcli", "deploy"]
     line += ["--config-file", str(config), "--config-env", stage.name, "--template-file", str(built)]
+    line += ["--stack-name", stage.stack_name]
     line += [] if confirm else ["--no-confirm-changeset"]
     return [*line, "--parameter-overrides", *(f"{name}={value}" for name, value in stage.parameters.items())]
 
@@ -177,11 +188,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("architecture", choices=("arm64", "x86_64"))
     parser.add_argument("--confirm", choices=("yes", "no"), default="yes", help="no: deploy without asking")
     parser.add_argument("--only-check", action="store_true")
+    parser.add_argument("--parameter", action="append", default=[], help="NAME=VALUE, beside those of the stage")
+    parser.add_argument("--stack-name", help="another stack than the stage's")
     given = parser.parse_args(arguments)
     layout = Layout.of_this_project()
     config = layout.root / CONFIG
     try:
         stage = chosen(config, given.stage, given.architecture)
+        more = parameters_of(given.stage, given.parameter)
+        name = given.stack_name or stage.stack_name
+        stage = replace(stage, stack_name=name, parameters={**stage.parameters, **more})
         confirm = stage.asks and given.confirm == "yes"
         if confirm:
             _require_a_person(stage)

@@ -6,13 +6,10 @@ Run by `make deploy-stages`; it builds and deploys four times, which takes minut
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
-import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,19 +18,17 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from bonafide.operator.layout import Layout
-from bonafide.operator.local_account import CREDENTIALS, client_arguments
+from bonafide.operator.local_account import client_arguments
 from devkit.local.aws import running_ministack
 from devkit.local.ministack_gaps import physical_ids
 from devkit.local.template import read_template
 from devkit.stack.deploy_stage import stages
 from devkit.stack.stand_in import LEFT_OUT
+from tests.deployment.making import ARCHITECTURE, PROJECT, copied_checkout, make, replaced
 
 pytestmark = pytest.mark.deploy
 
-PROJECT = Layout.of_this_project()
 STAGES = stages(PROJECT.root / "samconfig.toml")
-ARCHITECTURE = "arm64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
 ISSUE_CHALLENGE = "functions/issue_challenge/issue_challenge.py"
 ANSWER = '{"challenge": challenge, "expires_in": lifetime}'
 PROBLEMS = "layers/service/src/service/edge/problems.py"
@@ -44,58 +39,13 @@ DECLARED = read_template(PROJECT.template)["Resources"]
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout, environments shared, in a path with a space in it."""
-    copy = tmp_path_factory.mktemp("a team") / "bona fide"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT.root,
-        capture_output=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        source = PROJECT.root / name
-        if source.is_symlink() or source.is_file():  # and not deleted without having been committed
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            # With its time, by which the environments are up to date; a layer holds another's package by a link.
-            shutil.copy2(source, copy / name, follow_symlinks=False)
-    for shared in (".venv", ".venv-sam", ".local/packages"):
-        (copy / shared).parent.mkdir(exist_ok=True)
-        (copy / shared).symlink_to(PROJECT.root / shared)
-    return copy
+    return copied_checkout(tmp_path_factory.mktemp("a team"))
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
     with running_ministack() as endpoint:
         yield endpoint
-
-
-def make(checkout: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`make` with these arguments, credentials of the stand-in, and no terminal."""
-    version = subprocess.run(
-        [str(PROJECT.sam_python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE"))}
-    return subprocess.run(
-        ["make", "--no-print-directory", *arguments],
-        cwd=checkout,
-        env={
-            **environment,
-            **CREDENTIALS,
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            # The stand-in runs functions with the Python that runs it, where Lambda has the template's.
-            "BONAFIDE_RUNTIME_PYTHON": version.stdout.strip(),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
 
 
 def deploy(checkout: Path, endpoint: str, stage: str) -> str:
@@ -179,14 +129,6 @@ def refused_attestation(endpoint: str, stage: str) -> tuple[str, str | None]:
         urllib.request.urlopen(request, timeout=60)
     with refusal.value as answer:
         return str(json.load(answer)["title"]), answer.headers["Access-Control-Allow-Origin"]
-
-
-def replaced(path: Path, old: str, new: str) -> Callable[[], object]:
-    """Change a file; the way back."""
-    text = path.read_text("utf-8")
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new), "utf-8")
-    return lambda: path.write_text(text, "utf-8")
 
 
 def test_changes_answer_after_the_next_deploy_and_the_stack_can_be_deleted(checkout: Path, aws: str) -> None:

@@ -112,3 +112,14 @@ def test_versions_that_nothing_points_to_go(translated: dict[str, dict[str, Any]
     versions = [one for one in translated.values() if one["Type"] == "AWS::Lambda::Version"]
     assert len(versions) == 6
     assert all(version["DeletionPolicy"] == "Delete" for version in versions)
+
+
+def test_backups_are_of_every_table_that_must_stay() -> None:
+    """And their role can read those alone."""
+    kept = {name for name, one in of_type("AWS::DynamoDB::Table").items() if one["DeletionPolicy"] != "Delete"}
+    wanted = [TEMPLATE["Outputs"][f"{name}Arn"]["Value"] for name in kept]
+    selected = TEMPLATE["Resources"]["BackupSelection"]["Properties"]["BackupSelection"]["Resources"]
+    (policy,) = TEMPLATE["Resources"]["BackupRole"]["Properties"]["Policies"]
+    for found in (selected, policy["PolicyDocument"]["Statement"][0]["Resource"]):
+        assert len(found) == len(wanted)
+        assert all(arn in found for arn in wanted)

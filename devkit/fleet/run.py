@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bonafide.operator.admin_api import AdminApi
+from bonafide.operator.admin_api import AdminApi, AdminCalls
 from bonafide.operator.deployment import Deployment
 from bonafide.operator.known_builds import RegisteredBuilds
 from bonafide.operator.play_secrets import PlaySecretsOfApps
@@ -109,12 +109,13 @@ class Outcome:
         }
 
 
-def register_apps(deployment: Deployment) -> None:
-    """Register the fleet's apps, the builds that are known of one, and the orders backend's routes."""
+def register_apps(deployment: Deployment, admin: AdminCalls | None = None) -> None:
+    """Register the fleet's apps, the builds that are known of one, and the orders backend's routes. ``admin`` is the
+    Admin API where it is not to be had at the stack's address."""
     registrations = Registrations(deployment.aws("dynamodb"), deployment.tables["apps"])
     for registration in (*REGISTRATIONS, known_builds.REGISTRATION):
         registrations.put(registration)
-    builds = RegisteredBuilds(AdminApi(deployment))
+    builds = RegisteredBuilds(admin or AdminApi(deployment))
     for build in known_builds.BUILDS:
         builds.put(known_builds.BUILDS_APP, build)
     if deployment.is_local:
@@ -123,10 +124,12 @@ def register_apps(deployment: Deployment) -> None:
         orders.set_routes(deployment, deployment.orders)
 
 
-def entrust_play_secrets(deployment: Deployment, authority: DeviceAuthority, service_account: Path) -> None:
+def entrust_play_secrets(
+    deployment: Deployment, authority: DeviceAuthority, service_account: Path, admin: AdminCalls | None = None
+) -> None:
     """Give the stack what opens the demo app's Play Integrity tokens: a key pair, and the stand-in's account if there
     is one."""
-    secrets = PlaySecretsOfApps(AdminApi(deployment))
+    secrets = PlaySecretsOfApps(admin or AdminApi(deployment))
     keys = SoftwareGoogle(authority.android).response_keys(DEMO_PACKAGE)
     secrets.add_keys(DEMO_APP, **keys.console_texts)
     if deployment.is_local and service_account.exists():

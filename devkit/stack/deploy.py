@@ -34,6 +34,7 @@ from devkit.fleet.run import SCENARIOS, Verdict, entrust_play_secrets, make_scen
 from devkit.local.aws import RunningMinistack, clean_environment, start_ministack
 from devkit.local.ministack_gaps import UNRENDERED, dropped_settings, physical_ids, restore_gateway_responses
 from devkit.local.vendor_servers import VendorServers
+from devkit.stack.invoked_admin import InvokedAdmin
 from devkit.stack.stand_in import LEFT_OUT
 
 STACK_NAME = "bonafide-deploy"
@@ -177,8 +178,10 @@ def smoke_test(deployment: Deployment, authority: DeviceAuthority, service_accou
     Raises:
         LocalStackError: names the devices whose verdict was another.
     """
-    register_apps(deployment)
-    entrust_play_secrets(deployment, authority, service_account)
+    function = physical_ids(deployment.aws("cloudformation"), STACK_NAME)["AdministerFunction"]
+    admin = InvokedAdmin(deployment.aws("lambda"), function)
+    register_apps(deployment, admin)
+    entrust_play_secrets(deployment, authority, service_account, admin)
     scene = make_scene(deployment, authority)
     # The stand-in starts a process for every caller of a race, and each imports its function anew.
     scene = replace(scene, client=replace(scene.client, timeout=RACE_TIMEOUT))

@@ -29,6 +29,7 @@ from service.keys.kms import KmsRootKey
 from service.keys.publish_debounce import InvokedRequests
 from service.keys.rule_blocks import RuleBlocks
 from service.tables.revocations import KEY
+from service.telemetry.decisions import logger
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
 
@@ -197,6 +198,7 @@ def real_value(name: str) -> Value:
         LookupError: when the code writes no such metric.
     """
     written = io.StringIO()
+    logger()  # takes level and stream once a process: not these, which are only for the metrics
     with patch.dict(os.environ, _ENVIRONMENT), redirect_stdout(written):
         PRODUCERS[name]()
     values = [value for line in kept(lines_of(written.getvalue()), "WARN") for value in metrics_of(line)]

@@ -34,7 +34,7 @@ class _Loader(yaml.CSafeLoader):
 
 
 def _short_form(loader: yaml.Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = "Ref" if suffix == "Ref" else f"Fn::{suffix}"
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
     value: Any = None
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
@@ -183,6 +183,8 @@ class Template:
         return [self.decided(member) for member in value] if isinstance(value, list) else value
 
     def _is_true(self, value: Any) -> bool:
+        if isinstance(value, dict) and value.keys() == {"Condition"}:
+            return self.condition(str(value["Condition"]))
         return str(self.resolve(value)).lower() == "true"
 
     def resolve(self, value: Any) -> Any:
@@ -277,5 +279,4 @@ _FUNCTIONS: dict[str, Callable[[Template, Any], Any]] = {
     "Fn::Not": lambda template, one: not template._is_true(one[0]),
     "Fn::And": lambda template, some: all(template._is_true(one) for one in some),
     "Fn::Or": lambda template, some: any(template._is_true(one) for one in some),
-    "Fn::Condition": lambda template, name: template.condition(name),  # `!Condition`, as the reader spells it
 }

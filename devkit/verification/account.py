@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import boto3
 
+from bonafide.operator.admin_api import AdminApi, AdminCalls
 from bonafide.operator.deployment import Deployment, from_outputs
 from bonafide.operator.layout import Layout, LocalStackError
 from devkit.devices.authority.authority import DeviceAuthority
@@ -22,6 +23,7 @@ from devkit.devices.client import ApiClient
 from devkit.fleet.scenario import Scene
 from devkit.local.ministack_gaps import physical_ids
 from devkit.stack.deploy_stage import Stage
+from devkit.stack.invoked_admin import InvokedAdmin
 from devkit.stack.restore_tables import stack_outputs
 
 PATIENCE: Final = 30.0
@@ -109,6 +111,13 @@ class Account:
         """The stack as the operator's commands see it."""
         found = from_outputs(self.stage.stack_name, self.stage.region, {**self.outputs, **self.urls()})
         return replace(found, aws_endpoint_url=self.endpoint, lambda_endpoint_url=self.endpoint)
+
+    def admin(self) -> AdminCalls:
+        """The Admin API; on a stand-in, whose API Gateway names no signer, past that."""
+        if self.endpoint is None:
+            return AdminApi(self.deployment())
+        ids = physical_ids(self.aws("cloudformation"), self.stage.stack_name)
+        return InvokedAdmin(self.aws("lambda"), ids["AdministerFunction"])
 
     def scene(self) -> Scene:
         """What software devices find."""

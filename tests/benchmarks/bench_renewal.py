@@ -23,6 +23,7 @@ from tests.benchmarks.extent import SHORT, budget  # first: it makes the functio
 import renew_token  # isort: skip
 from service import aws
 from service.edge.http import Wiring, endpoint
+from service.keys.rule_blocks import RuleBlocks
 from service.policies.app_states import REMEMBERED, AppStates, DynamoDBStateReader
 from service.policies.store import DynamoDBPolicies
 from service.redemption import DynamoDBRedemption
@@ -77,7 +78,7 @@ def renewing(platform: str, remembered: float) -> Renewing:
     tables.attach(client)
     apps, policies = DynamoDBApps(client, "apps"), DynamoDBPolicies(client, "policies")
     judging = stack._judging(
-        attested_keys=keys, signal_memory=86_400, blocking=stack.blocking, publication=stack.publication
+        attested_keys=keys, signal_memory=86_400, rule_blocks=RuleBlocks(stack.blocking, stack.publication)
     )
     adapters = {
         "states": AppStates(DynamoDBStateReader(client, keys, apps, policies), remembered=remembered),

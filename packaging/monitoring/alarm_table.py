@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,9 +73,14 @@ def of_table(metric: str, table: str) -> Metric:
     return Metric("AWS/DynamoDB", metric, {"TableName": f"!Ref {table}Table"})
 
 
+def _sum_of(names: Iterable[str]) -> str:
+    """All these metrics together; one without a value counts as 0."""
+    return " + ".join(f"FILL({name}, 0)" for name in names)
+
+
 def _share(of: str, enough: str) -> str:
     """Per cent that ``part`` is of the sum ``of``, nothing while there is not ``enough`` of it to say so."""
-    total = " + ".join(f"FILL({name}, 0)" for name in of.split())
+    total = _sum_of(of.split())
     return f"IF({enough}, 100 * FILL(part, 0) / ({total}), 0)"
 
 
@@ -212,30 +217,23 @@ REST: Final = (
         name="FunctionThrottledAlarm",
         says="Lambda turns calls away: the account or a function has no concurrency left.",
         watched={f"f{number}": of_function("Throttles", name) for number, name in enumerate(FUNCTIONS)},
-        expression=" + ".join(f"FILL(f{number}, 0)" for number in range(len(FUNCTIONS))),
+        expression=_sum_of(f"f{number}" for number in range(len(FUNCTIONS))),
         threshold=5,
         periods=3,
         datapoints=2,
     ),
-    Alarm(
-        name="TableReadThrottledAlarm",
-        section=("TableReadThrottledAlarm", "TableWriteThrottledAlarm"),
-        says="DynamoDB turns reads away.",
-        watched={f"t{number}": of_table("ReadThrottleEvents", table) for number, table in enumerate(READ)},
-        expression=" + ".join(f"FILL(t{number}, 0)" for number in range(len(READ))),
-        threshold=10,
-        periods=3,
-        datapoints=2,
-    ),
-    Alarm(
-        name="TableWriteThrottledAlarm",
-        section=("TableReadThrottledAlarm", "TableWriteThrottledAlarm"),
-        says="DynamoDB turns writes away.",
-        watched={f"t{number}": of_table("WriteThrottleEvents", table) for number, table in enumerate(WRITTEN)},
-        expression=" + ".join(f"FILL(t{number}, 0)" for number in range(len(WRITTEN))),
-        threshold=10,
-        periods=3,
-        datapoints=2,
+    *(
+        Alarm(
+            name=f"Table{what}ThrottledAlarm",
+            section=("TableReadThrottledAlarm", "TableWriteThrottledAlarm"),
+            says=f"DynamoDB turns {what.lower()}s away.",
+            watched={f"t{number}": of_table(f"{what}ThrottleEvents", table) for number, table in enumerate(tables)},
+            expression=_sum_of(f"t{number}" for number in range(len(tables))),
+            threshold=10,
+            periods=3,
+            datapoints=2,
+        )
+        for what, tables in (("Read", READ), ("Write", WRITTEN))
     ),
     Alarm(
         name="BundleNotRefreshedAlarm",

@@ -9,6 +9,7 @@ Gateway add themselves.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ class Amounts:
     google_requests: int = 0
 
 
+_MEMBERS: Final = "region, as_of, source, dollars and assumed"
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """Dollars by unit, and what is assumed, of one region."""
@@ -60,15 +64,21 @@ class Prices:
         path = path or HERE / "prices.json"
         try:
             found = cls(**json.loads(path.read_text("utf-8")))
-        except (OSError, TypeError, ValueError) as error:
-            raise OperatorError(f"{path} has no prices: {error}") from error
+        except (OSError, RecursionError, TypeError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else f"it is no JSON object with {_MEMBERS}"
+            raise OperatorError(f"{path} has no prices: {said}.") from error
         own = json.loads((HERE / "prices.json").read_text("utf-8"))
         for name in ("dollars", "assumed"):
             given: Any = getattr(found, name)
-            numbers = isinstance(given, dict) and all(isinstance(value, int | float) for value in given.values())
-            if not numbers or given.keys() != own[name].keys() or min(given.values()) < 0:
+            numbers = isinstance(given, dict) and all(_is_amount(value) for value in given.values())
+            if not numbers or given.keys() != own[name].keys():
                 raise OperatorError(f"{path} needs {name} with exactly these numbers: {', '.join(own[name])}")
         return found
+
+
+def _is_amount(value: object) -> bool:
+    """JSON as Python reads it has NaN and Infinity, too, and takes true for a number elsewhere."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def measured_paths() -> dict[str, Amounts]:

@@ -119,8 +119,17 @@ def test_own_prices(tmp_path: Path) -> None:
     assert "nowhere-1" in run("--prices", str(file)).output
 
 
+OURS = (ROOT / "bonafide/cost/prices.json").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"region": "x"}', '{"region":"x","as_of":"","source":"","dollars":{},"assumed":{}}']
+    "text",
+    [
+        *("", "[]", "{}", '{"region": "x"}', '{"region":"x","as_of":"","source":"","dollars":{},"assumed":{}}'),
+        *(OURS.replace(": 5,", f": {amount},") for amount in ("NaN", "Infinity", "-1", "true", '"5"')),
+        "[" * 200_000,
+    ],
+    ids=range(11),
 )
 def test_prices_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     """Half a price list would make half a cost."""
@@ -128,5 +137,7 @@ def test_prices_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     refused = run("--prices", str(file))
     assert refused.exit_code == 1
+    assert isinstance(refused.exception, SystemExit)
     assert "prices.json" in refused.stderr.replace("\n", "")
+    assert "Prices" not in refused.stderr
     assert run("--prices", str(tmp_path / "none.json")).exit_code == 1

@@ -7,11 +7,11 @@ reaches some installs before others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 from service.aws import dynamodb
+from service.edge.entity_tags import entity_tag
 from service.edge.gateway import RequestModel
 from service.edge.http import Document, Wiring, address, endpoint
 from service.edge.request_fields import App
@@ -73,9 +73,9 @@ def serve(
     valid = int(latest.expires_at - now)
     # An authorizer asks every few seconds; others may keep the keys a little longer.
     if request.document == "/v1/trust-bundle":
-        return Document(latest.jws, "application/jwt", _etag(latest.jws), max_age=2, stale_if_error=valid)
+        return Document(latest.jws, "application/jwt", entity_tag(latest.jws), max_age=2, stale_if_error=valid)
     # Half of what passes between announcing a key and signing with it.
-    return Document(latest.jwks, "application/json", _etag(latest.jwks), max_age=30, stale_if_error=valid)
+    return Document(latest.jwks, "application/json", entity_tag(latest.jwks), max_age=30, stale_if_error=valid)
 
 
 def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, apps: Apps, now: float) -> Document:
@@ -88,17 +88,13 @@ def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, ap
     return Document(
         served.jws,
         "application/jwt",
-        _etag(served.jws),
+        entity_tag(served.jws),
         # An app asks because another answer told it of a newer version: a copy that is still fresh by the clock, in the
         # HTTP cache of its own platform, would be the very one that it wants to replace. Asking again costs a 304.
         max_age=0,
         private=True,
         client_policy_version=served.version,
     )
-
-
-def _etag(content: str) -> str:
-    return f'"{sha256(content.encode("utf-8")).hexdigest()[:32]}"'
 
 
 def wire(env: Mapping[str, str]) -> Wiring:

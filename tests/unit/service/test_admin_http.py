@@ -259,3 +259,37 @@ def test_answers_are_for_no_web_page() -> None:
     headers = handler(event("POST", "/admin/apps/demo", {}), None)["headers"]
     assert headers["Cache-Control"] == "no-store"
     assert not [name for name in headers if name.startswith("Access-Control")]
+
+
+POLLED = (Route("GET", "/admin/things/{audience}", Look, look, polled=True),)
+
+
+def poll(limit: str = "1", **headers: str) -> dict[str, Any]:
+    sent = event("GET", "/admin/things/x", headers=headers, query={"limit": limit})
+    return dict(admin_endpoint(POLLED, lambda _env: Shelf(), clock=lambda: NOW)(sent, None))
+
+
+def test_answer_that_the_caller_has_is_not_sent_again() -> None:
+    """A console asks every two seconds; a caller may spell the header as it likes, and name several tags."""
+    first = poll()
+    tag = first["headers"]["ETag"]
+    assert (first["statusCode"], first["headers"]["Cache-Control"]) == (200, "private, no-cache")
+    for name, value in (("If-None-Match", tag), ("if-none-match", f'"other", W/{tag}'), ("IF-NONE-MATCH", "*")):
+        again = poll(**{name: value})
+        assert (again["statusCode"], again["body"], again["headers"]["ETag"]) == (304, "", tag), name
+
+
+@pytest.mark.parametrize("known", ["", '""', '"0"', "W/", "\x00", '"' * 5000])
+def test_answer_that_differs_is_sent(known: str) -> None:
+    """Whatever a caller takes for a tag; and another answer has another one."""
+    assert poll(**{"If-None-Match": known})["statusCode"] == 200
+    changed = poll("2", **{"If-None-Match": poll()["headers"]["ETag"]})
+    assert (changed["statusCode"], json.loads(changed["body"])["limit"]) == (200, 2)
+
+
+def test_answer_of_another_route_has_no_tag() -> None:
+    """Nor is it kept: what operators read of keys and policies stays in no cache."""
+    sent = event("GET", "/admin/things/x", headers={"If-None-Match": "*"})
+    answer = admin_endpoint(ROUTES, lambda _env: Shelf(), clock=lambda: NOW)(sent, None)
+    assert (answer["statusCode"], answer["headers"]["Cache-Control"]) == (200, "no-store")
+    assert "ETag" not in answer["headers"]

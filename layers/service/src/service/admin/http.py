@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from service.admin.problems import NOT_SIGNED, AdminRefusal
+from service.edge.entity_tags import entity_tag, names_tag
 from service.edge.gateway import (
     Edge,
     Handler,
@@ -43,27 +44,31 @@ _MAX_WHO: Final = 400
 _WITH_SLASHES: Final = frozenset({"audience"})
 """Members of a path that may hold slashes: an audience is often a URL. Such a member ends its path."""
 _PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
+W_co = TypeVar("W_co", covariant=True)
+W_contra = TypeVar("W_contra", contravariant=True)
 _ENCODED_SLASH: Final = re.compile("%(?:25)*2f", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class AdminCall(Generic[W]):
+class AdminCall(Generic[W_co]):
     """One call: ``who`` signed it (an ARN), ``now`` (Unix seconds), and the parts of the stack that it works on."""
 
     who: str
     now: float
-    stack: W
+    stack: W_co
 
 
 @dataclass(frozen=True)
-class Route(Generic[W]):
+class Route(Generic[W_contra]):
     """One route: ``path`` as documented, as in ``/admin/policies/{app}/versions/{version}``. The model's members are
-    those of the path, the query (GET) or the body (others)."""
+    those of the path, the query (GET) or the body (others). ``polled``: its answers carry an entity tag, and a caller
+    that has the answer already gets 304."""
 
     method: str
     path: str
     model: type[RequestModel]
-    use_case: Callable[[Any, AdminCall[W]], Mapping[str, object]]
+    use_case: Callable[[Any, AdminCall[W_contra]], Mapping[str, object]]
+    polled: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -106,7 +111,7 @@ class _AdminEdge(Edge[W]):
             _log_change(route, who, path, _problem_of(error)[0].slug, request_id)
             raise
         _log_change(route, who, path, "done", request_id)
-        return reply(200, json.dumps(answer), {"Content-Type": "application/json"})
+        return _reply(event, json.dumps(answer), polled=route.polled)
 
     def _route(self, method: str, path: str) -> tuple[Route[W], dict[str, str]]:
         for route in self.routes:
@@ -114,6 +119,18 @@ class _AdminEdge(Edge[W]):
             if match is not None and route.method == method:
                 return route, match.groupdict()
         raise AdminRefusal(NO_SUCH_ROUTE, "The Admin API of this stack has no such route: it may be an older release.")
+
+
+def _reply(event: Mapping[str, Any], content: str, *, polled: bool) -> dict[str, Any]:
+    if not polled:
+        return reply(200, content, {"Content-Type": "application/json"})
+    # A caller may keep the answer, and asks each time whether it still is the answer.
+    headers = {"ETag": entity_tag(content), "Cache-Control": "private, no-cache"}
+    given = event.get("headers")
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        if str(name).lower() == "if-none-match" and names_tag(str(value), headers["ETag"]):
+            return reply(304, "", headers)
+    return reply(200, content, {"Content-Type": "application/json", **headers})
 
 
 def _signer(event: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from bonafide_tokens.errors import Reason as TokenReason
 from bonafide_tokens.origin_secret import HEADER, came_through_edge
 from pydantic import ValidationError
 
+from service.edge.entity_tags import names_tag
 from service.edge.gateway import (
     Edge,
     Handler,
@@ -203,7 +204,7 @@ class _VerifierEdge(Edge[Wiring]):
         scope = "private" if outcome.private else "public"
         stale = f", stale-if-error={outcome.stale_if_error}" if outcome.stale_if_error else ""
         headers = {"ETag": outcome.etag, "Cache-Control": f"{scope}, max-age={outcome.max_age}{stale}"}
-        if _has(call.headers.get("if-none-match", ""), outcome.etag):
+        if names_tag(call.headers.get("if-none-match", ""), outcome.etag):
             return _reply(304, "", headers, wiring)
         return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)
 
@@ -280,13 +281,6 @@ def _header_values(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    """Whether If-None-Match names the tag; weak comparison (RFC 9110 §13.1.2)."""
-    if if_none_match.strip() == "*":
-        return True
-    return etag in (candidate.strip().removeprefix("W/") for candidate in if_none_match[:1024].split(","))
 
 
 def _problem_reply(problem: Problem, body: Mapping[str, object], wiring: Wiring) -> dict[str, Any]:

@@ -17,6 +17,7 @@ ANSWERS = ROOT / "tests" / "view_answers"
 SCHEMAS = {
     "view": "ThreatView",
     "causes": "ViewCauses",
+    "funnel": "ViewFunnel",
     "timeline": "Timeline",
     "key": "AdminKey",
     "support": "SupportAnswer",

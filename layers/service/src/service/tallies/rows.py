@@ -23,10 +23,10 @@ OUTCOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "renew": JUDGED,
     "signal": JUDGED,
     "authorize": JUDGED,
-    "challenge": ("issued", "refused", "unavailable"),
+    "challenge": ("issued", "returned", "refused", "unavailable"),
     "beacon": ("reported", "refused", "unavailable"),
 }
-"""Sources, and how a decision of each can end."""
+"""Sources, and how a decision of each can end. A challenge is ``returned`` when one that was asked for comes with a renewal."""
 
 FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "enrol": ("platform", "app_build", "os", "model", "country"),

@@ -26,7 +26,7 @@ OUTCOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "challenge": ("issued", "returned", "refused", "unavailable"),
     "beacon": ("reported", "refused", "unavailable"),
 }
-"""Sources, and how a decision of each can end. A challenge is ``returned`` when one that was asked for comes with a renewal."""
+"""Sources, and how a decision of each can end. ``returned``: a challenge that was asked for came with a renewal."""
 
 FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "enrol": ("platform", "app_build", "os", "model", "country"),

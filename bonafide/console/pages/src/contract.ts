@@ -1,0 +1,175 @@
+// What the Admin API and the console's own server answer, as far as the pages read it.
+
+export interface Session {
+  stack: string;
+  region: string;
+  local: boolean;
+  operator: string;
+  apps: string[];
+  now: number;
+  clock_offset: number | null;
+}
+
+export type Counts = Record<string, number>;
+
+export interface Estimate {
+  estimate: number;
+  error: number;
+}
+
+export interface View {
+  app: string;
+  since: number;
+  until: number;
+  step: number;
+  at: number[];
+  series: Record<string, Record<string, number[]>>;
+  totals: Record<string, Counts>;
+  refused_share: Record<string, number | null> & { before?: Record<string, number | null> };
+  unique_keys: Record<string, Record<string, Estimate>>;
+  unrecorded: Counts;
+  gate: { bundle_versions: [number, number]; bundle_age: number; published_version: number | null } | null;
+  vendors: { name: string; state: string; age: number | null; detail: string }[];
+  incident: { id?: string; title?: string; at?: number } | null;
+  data_until: number | null;
+  delay: number | null;
+  them_or_us: { verdict: string; because: string[] };
+}
+
+export interface Cause {
+  source: string;
+  outcome: string;
+  facts: Record<string, string>;
+  count: number;
+  before: number;
+  change: number | null;
+  first_seen: number | null;
+  new: boolean;
+}
+
+export interface Causes {
+  rows: Cause[];
+  remainder: number;
+  compared_with: { since: number; until: number };
+}
+
+export interface Funnel {
+  steps: { step: string; count: number; share: number | null }[];
+  losses: { after: string; cause: string; count: number; facts: Record<string, string> }[];
+}
+
+export interface TimelineEntry {
+  at: number;
+  kind: string;
+  title: string;
+  who: string;
+  reason: string;
+  subject: string;
+}
+
+export interface PolicyFacts {
+  version: number;
+  why: string;
+  by: string;
+  at: number;
+  effect: string;
+  rollout: number;
+  based_on: number;
+  restores: number | null;
+  promotes: number | null;
+  approved_by: string;
+}
+
+export interface PolicyTexts extends PolicyFacts {
+  appraisal: string;
+  client: string;
+}
+
+export interface PolicyHead {
+  app: string;
+  latest: number;
+  stable: number;
+  previous: number | null;
+  canary: { version: number; rollout: number } | null;
+  proposal: number | null;
+  approval: string;
+}
+
+export interface Change extends Partial<PolicyHead> {
+  added?: PolicyFacts | null;
+  proposed?: PolicyFacts | null;
+  published?: boolean;
+  bundle_version?: number | null;
+  what_to_do?: string;
+  tokens_not_before?: number | null;
+  warnings?: LintMessage[];
+}
+
+export interface LintMessage {
+  severity: string;
+  code: string;
+  line: number;
+  column?: number | null;
+  rule?: string;
+  text: string;
+  hint?: string;
+}
+
+interface KeysAndDecisions {
+  decisions: number;
+  keys: number;
+  keys_exact: boolean;
+}
+
+export interface ReplayResult {
+  replayed: KeysAndDecisions;
+  accepted_before: KeysAndDecisions;
+  changes: Record<string, KeysAndDecisions & { share_of_decisions: number; share_of_keys: number }>;
+  not_replayable: Counts;
+  damaged: number;
+  tables: Record<string, (KeysAndDecisions & { value: string; changes: Record<string, KeysAndDecisions> })[]>;
+  samples: Record<string, SampledKey[]>;
+}
+
+export interface SampledKey {
+  key_id: string;
+  decisions: number;
+  platform: string;
+  app_build: string;
+  model: string;
+  support_code: string;
+  rules: string[];
+}
+
+export interface ReplayJob {
+  state: "running" | "done" | "failed";
+  done: number;
+  total: number | null;
+  result: ReplayResult | null;
+  problem: { title?: string; detail?: string } | string | null;
+}
+
+export interface KeyStatus {
+  key_id: string;
+  app: string;
+  state: string;
+  enrolled_at: number;
+  last_seen: number;
+  expires_at: number;
+  blocked_at: number | null;
+  blocked_until: number | null;
+  reason: string;
+  blocked_by: string;
+}
+
+export interface SupportCode {
+  code: string;
+  decisions: {
+    at: number | null;
+    log: string;
+    decision: Record<string, unknown>;
+    rules?: { rule: string; line: number; advice: string; text: string }[];
+    told?: { status?: number; slug?: string; title?: string; retry?: string; advice?: string | string[] } | null;
+  }[];
+  searched?: { since: number; until: number; complete: boolean };
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { change, clock, count, country, csv, estimate, lettersOf, moment, percent, rate, seconds, short, sourceName } from "../src/format.ts";
+
+test("numbers have as many digits as they are worth", () => {
+  assert.equal(count(1234567), "1,234,567");
+  assert.deepEqual([0, 7, 0.4321, 99.94, 812, 9999, 12_345, 1_234_567].map(short), ["0", "7", "0.432", "99.9", "812", "9,999", "12.3 k", "1.23 M"]);
+});
+
+test("a share is never 0 for something and never all for less", () => {
+  assert.deepEqual([0, 0.00001, 0.0312, 0.5, 0.99999, 1, null, undefined, Number.NaN].map(percent),
+    ["0.0 %", "<0.01 %", "3.12 %", "50.0 %", ">99.99 %", "100.0 %", "–", "–", "–"]);
+});
+
+test("an estimate says how far it may be off, an exact number does not", () => {
+  assert.equal(estimate({ estimate: 12_000, error: 0.0325 }), "12,000 ± 390");
+  assert.equal(estimate({ estimate: 3, error: 0.0325 }), "3");
+  assert.equal(estimate(undefined), "–");
+});
+
+test("times are said with their unit and zone", () => {
+  assert.deepEqual([0.42, 45, 600, 7200, 172_800, null].map(seconds), ["0.4 s", "45 s", "10 min", "2 h", "2 d", "–"]);
+  assert.equal(clock(1764250000, "utc"), "13:26:40");
+  assert.equal(moment(1764250000, "utc"), "27 Nov 2025, 13:26:40");
+});
+
+test("a rate has the unit of its step", () => {
+  assert.deepEqual([2, 60, 3600].map(rate), [
+    { factor: 0.5, unit: "per second" }, { factor: 1, unit: "per minute" }, { factor: 1, unit: "per hour" },
+  ]);
+});
+
+test("a change is said by how many and by how much", () => {
+  assert.equal(change(812, 0), "+812, from none");
+  assert.equal(change(400, 100), "+300, ×4");
+  assert.equal(change(80, 100), "−20, −20.0 %");
+  assert.equal(change(5, 5), "±0");
+  assert.equal(change(0, 0), "none");
+});
+
+test("a spreadsheet takes no text for a formula", () => {
+  for (const hostile of ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|cmd", "%0A=1"]) {
+    assert.match(csv([[hostile]]), /^"?'/, JSON.stringify(hostile));
+  }
+  assert.equal(csv([["plain", -4, 'a "b", c']]), 'plain,-4,"a ""b"", c"\r\n');
+});
+
+test("countries have names, and the map's numbers their letters", () => {
+  assert.deepEqual(["DE", "QX", "<b>", ""].map(country), ["Germany", "QX", "<b>", ""]);
+  assert.deepEqual(["276", "036", "4", "840", "999", "-99", "x"].map(lettersOf), ["DE", "AU", "AF", "US", undefined, undefined, undefined]);
+});
+
+test("a name that JavaScript has on every object names nothing", () => {
+  assert.deepEqual(["enrol", "constructor", "__proto__", "toString"].map(sourceName), ["Enrolments", "constructor", "__proto__", "toString"]);
+});

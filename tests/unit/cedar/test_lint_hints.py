@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attestation.appraisal.facts import SIGNALS
 from attestation.appraisal.lint.lint import lint_appraisal
 
 from tests.unit.cedar.every_member import NOW
@@ -120,8 +121,10 @@ FAULTS = [
     ANDROID.format("principal has play &&\n  principal.play.testing ==\n  (context.signals has root)"),
     '@id("all")\n@expires("2090-12-31")\n' + PERMIT,
 ]  # fmt: skip
-SHOWN = (Path(__file__).parent / "lint_hints.txt").read_text("utf-8").split("\n\n")
-"""For each fault the messages, a line each; ``(nothing)`` where there is nothing to say."""
+HINTS = (Path(__file__).parent / "lint_hints.txt").read_text("utf-8").replace("{signals}", ", ".join(SIGNALS))
+SHOWN = HINTS.split("\n\n")
+"""For each fault the messages, a line each; ``(nothing)`` where there is nothing to say. ``{signals}`` in the file are
+all signals with a name of their own."""
 
 
 @pytest.mark.parametrize(("text", "shown"), list(zip(FAULTS, SHOWN, strict=True)), ids=range(len(FAULTS)))

@@ -5,141 +5,33 @@ A field named ``apps_table`` is the variable ``APPS_TABLE``. A test proves that 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from enum import StrEnum
-from typing import Any, Final, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Final
 
-from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 from attestation.harmony.simulator import is_simulator_root
-from bonafide_tokens.errors import BonafideError, TokenError
 from bonafide_tokens.jose import EcPublicKey
-from bonafide_tokens.origin_secret import origin_secret_hashes
-from bonafide_tokens.routes import Requirement, RouteRequirement
-from bonafide_tokens.trust_bundle import root_public_key
+from bonafide_tokens.routes import RouteRequirement
 
 from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PolicyApproval
+from service.settings_text import PARSER as _PARSER
+from service.settings_text import SettingsError as SettingsError
+from service.settings_text import anchors as _anchors
+from service.settings_text import certificate as _certificate
+from service.settings_text import header as _header
+from service.settings_text import header_or_none as _header_or_none
+from service.settings_text import natural as _natural
+from service.settings_text import one_of as _one_of
+from service.settings_text import origin_or_none as _origin_or_none
+from service.settings_text import origin_secrets as _origin_secrets
+from service.settings_text import positive as _positive
+from service.settings_text import public_key as _public_key
+from service.settings_text import read_settings as read_settings
+from service.settings_text import routes as _routes
+from service.settings_text import variables as variables
 from service.vendors.outbound import check_url
 
-_S = TypeVar("_S")
-_PARSER: Final = "parser"
-_HEADER: Final = re.compile("[A-Za-z0-9-]{1,64}")
-_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
 PLAY_ENDPOINT: Final = "https://playintegrity.googleapis.com"
-
-
-class SettingsError(Exception):
-    """A setting is missing or unusable. The message names the variable and says what it must be."""
-
-
-def read_settings(kind: type[_S], env: Mapping[str, str]) -> _S:
-    """The settings of ``kind`` from ``env``. Raises :class:`SettingsError`."""
-    values: dict[str, object] = {}
-    for member in fields(cast(Any, kind)):
-        variable = member.name.upper()
-        text = env.get(variable)
-        if text is None and member.default is not MISSING:
-            continue
-        parse: Callable[[str], object] = member.metadata.get(_PARSER, _text)
-        try:
-            values[member.name] = parse(text or "")
-        except ValueError as error:
-            raise SettingsError(f"environment variable {variable} {error}") from None
-    return kind(**values)
-
-
-def variables(kind: type[object]) -> frozenset[str]:
-    """The environment variables that settings of ``kind`` read."""
-    return frozenset(member.name.upper() for member in fields(cast(Any, kind)))
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError("must not be empty or missing")
-    return text
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**9:
-        raise ValueError("must be a positive whole number")
-    return int(text)
-
-
-def _natural(text: str) -> int:
-    return 0 if text == "0" else _positive(text)
-
-
-def _header_or_none(text: str) -> str:
-    if text and _HEADER.fullmatch(text) is None:
-        raise ValueError("must be empty or the name of a header")
-    return text
-
-
-def _header(text: str) -> str:
-    return _header_or_none(_text(text))
-
-
-def _origin_or_none(text: str) -> str:
-    if text and _ORIGIN.fullmatch(text) is None:
-        raise ValueError("must be empty or like https://api.example.com or https://api.example.com/base")
-    return text.rstrip("/")
-
-
-def _public_key(text: str) -> EcPublicKey:
-    try:
-        return root_public_key(text)
-    except TokenError:
-        raise ValueError("must be the base64url of an uncompressed P-256 point") from None
-
-
-def _one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
-    def parse(text: str) -> StrEnum:
-        try:
-            return kind(text)
-        except ValueError:
-            raise ValueError(f"must be {' or '.join(kind)}") from None
-
-    return parse
-
-
-def _certificate(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise ValueError("must be a DER certificate in base64") from None
-
-
-def _anchors(text: str) -> tuple[TrustAnchor, ...]:
-    try:
-        return tuple(
-            TrustAnchor.of(read_certificate(base64.b64decode(item.strip(), validate=True)))
-            for item in text.split(",")
-            if item.strip()
-        )
-    except (binascii.Error, BonafideError):
-        raise ValueError("must be DER certificates in base64, separated by commas") from None
-
-
-def _routes(text: str) -> tuple[RouteRequirement, ...]:
-    try:
-        rows = json.loads(text)
-        return tuple(RouteRequirement(method, path, Requirement(need), *tier) for method, path, need, *tier in rows)
-    except (TypeError, ValueError):
-        raise ValueError('must be JSON like [["GET","/v1/whoami","token"],["*","/*","proof"]]') from None
-
-
-def _origin_secrets(text: str) -> tuple[bytes, ...]:
-    try:
-        return origin_secret_hashes(text)
-    except ValueError:  # its own words would quote the value
-        raise ValueError("must be empty, or one or two SHA-256 hashes in hexadecimal") from None
-
-
 _POSITIVE: Final = {_PARSER: _positive}
 _ORIGIN_SECRETS: Final = {_PARSER: _origin_secrets}
 _DAY: Final = 86_400

@@ -1,0 +1,150 @@
+"""How settings are read: from texts of the environment, each by a parser that says what it must be.
+
+A parser returns the value of a text, or raises ``ValueError`` with what the text must be.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from typing import Any, Final, TypeVar, cast
+
+from attestation.encoding.certificate import read_certificate
+from attestation.endorsements import TrustAnchor
+from bonafide_tokens.errors import BonafideError, TokenError
+from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.origin_secret import origin_secret_hashes
+from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.trust_bundle import root_public_key
+
+_S = TypeVar("_S")
+PARSER: Final = "parser"
+"""The metadata of a field that says how its text is read."""
+
+_HEADER: Final = re.compile("[A-Za-z0-9-]{1,64}")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
+
+
+class SettingsError(Exception):
+    """A setting is missing or unusable. The message names the variable and says what it must be."""
+
+
+def read_settings(kind: type[_S], env: Mapping[str, str]) -> _S:
+    """The settings of ``kind`` from ``env``. Raises :class:`SettingsError`."""
+    values: dict[str, object] = {}
+    for member in fields(cast(Any, kind)):
+        variable = member.name.upper()
+        text = env.get(variable)
+        if text is None and member.default is not MISSING:
+            continue
+        parse: Callable[[str], object] = member.metadata.get(PARSER, present)
+        try:
+            values[member.name] = parse(text or "")
+        except ValueError as error:
+            raise SettingsError(f"environment variable {variable} {error}") from None
+    return kind(**values)
+
+
+def variables(kind: type[object]) -> frozenset[str]:
+    """The environment variables that settings of ``kind`` read."""
+    return frozenset(member.name.upper() for member in fields(cast(Any, kind)))
+
+
+def present(text: str) -> str:
+    """A text that is there."""
+    if not text:
+        raise ValueError("must not be empty or missing")
+    return text
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**9:
+        raise ValueError("must be a positive whole number")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A whole number."""
+    return 0 if text == "0" else positive(text)
+
+
+def header_or_none(text: str) -> str:
+    """The name of a header, or empty for none."""
+    if text and _HEADER.fullmatch(text) is None:
+        raise ValueError("must be empty or the name of a header")
+    return text
+
+
+def header(text: str) -> str:
+    """The name of a header."""
+    return header_or_none(present(text))
+
+
+def origin_or_none(text: str) -> str:
+    """The beginning of URLs, without a slash at its end, or empty for none."""
+    if text and _ORIGIN.fullmatch(text) is None:
+        raise ValueError("must be empty or like https://api.example.com or https://api.example.com/base")
+    return text.rstrip("/")
+
+
+def public_key(text: str) -> EcPublicKey:
+    """The base64url of an uncompressed P-256 point."""
+    try:
+        return root_public_key(text)
+    except TokenError:
+        raise ValueError("must be the base64url of an uncompressed P-256 point") from None
+
+
+def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """A member of an enumeration, by its value."""
+
+    def parse(text: str) -> StrEnum:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(f"must be {' or '.join(kind)}") from None
+
+    return parse
+
+
+def certificate(text: str) -> bytes:
+    """A DER certificate in base64, unread."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError("must be a DER certificate in base64") from None
+
+
+def anchors(text: str) -> tuple[TrustAnchor, ...]:
+    """DER certificates in base64, separated by commas."""
+    try:
+        return tuple(
+            TrustAnchor.of(read_certificate(base64.b64decode(item.strip(), validate=True)))
+            for item in text.split(",")
+            if item.strip()
+        )
+    except (binascii.Error, BonafideError):
+        raise ValueError("must be DER certificates in base64, separated by commas") from None
+
+
+def routes(text: str) -> tuple[RouteRequirement, ...]:
+    """Route requirements as JSON."""
+    try:
+        rows = json.loads(text)
+        return tuple(RouteRequirement(method, path, Requirement(need), *tier) for method, path, need, *tier in rows)
+    except (TypeError, ValueError):
+        raise ValueError('must be JSON like [["GET","/v1/whoami","token"],["*","/*","proof"]]') from None
+
+
+def origin_secrets(text: str) -> tuple[bytes, ...]:
+    """Hashes of the secret that an edge sends."""
+    try:
+        return origin_secret_hashes(text)
+    except ValueError:  # its own words would quote the value
+        raise ValueError("must be empty, or one or two SHA-256 hashes in hexadecimal") from None

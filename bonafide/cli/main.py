@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, why
 from bonafide.cli.app import app, play
+from bonafide.cli.console import console
 from bonafide.cli.keys import device_key, signing_key
 from bonafide.cli.old_names import current
 from bonafide.cli.policy import approval as policy_approval
@@ -110,6 +111,7 @@ policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
 cli.command("audit", no_args_is_help=True)(audit.audit)
 cli.command("why", no_args_is_help=True)(why.why)
+cli.command("console")(console.console)
 cli.command("inspect")(inspect.inspect)
 cli.command("conformance")(conformance.conformance)
 cli.command("cost")(cost.cost)

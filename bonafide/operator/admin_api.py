@@ -60,7 +60,7 @@ class AdminApi:
         """See :class:`AdminCalls`."""
         url = self.deployment.admin_url + path
         data = None if body is None else json.dumps(body).encode("utf-8")
-        headers = self._signed(method, url, data)
+        headers = RequestSigner(self.deployment).headers(method, url, data)
         request = urllib.request.Request(url, data=data, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
@@ -72,36 +72,56 @@ class AdminApi:
             where = urlsplit(url)
             raise OperatorError(f"Nothing answers at {where.scheme}://{where.netloc}: {error}.") from error
 
-    def _signed(self, method: str, url: str, data: bytes | None) -> dict[str, str]:
+
+@dataclass(slots=True)
+class RequestSigner:
+    """Signs requests to one stack's Admin API (Signature Version 4). What it found once it keeps: roles are assumed
+    again when they run out, and :meth:`forget` makes it look for other credentials."""
+
+    deployment: Deployment
+    _session: Any = None
+    _found: Any = None
+
+    def headers(
+        self, method: str, url: str, data: bytes | None, more: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """The headers of a request, ``more`` among them, with its signature. Raises :class:`OperatorError`, and
+        botocore's errors for credentials that cannot be had."""
         from botocore.auth import SigV4Auth  # slow to import, and most commands do without
         from botocore.awsrequest import AWSRequest
 
         headers = {} if data is None else {"Content-Type": "application/json"}
-        request = AWSRequest(method=method, url=url, data=data or b"", headers=headers)
+        request = AWSRequest(method=method, url=url, data=data or b"", headers={**headers, **(more or {})})
         SigV4Auth(self._credentials(), _SERVICE, self._region()).add_auth(request)
         return dict(request.headers.items())
+
+    def forget(self) -> None:
+        """Look for credentials anew: the person may have signed in again meanwhile."""
+        self._session = self._found = None
 
     def _credentials(self) -> Any:
         if self.deployment.is_local:
             from botocore.credentials import Credentials
 
             return Credentials(local_operator(), SECRET)
-        import boto3
-
-        found = boto3.Session().get_credentials()
-        if found is None:
+        if self._found is None:
+            self._found = self._boto3_session().get_credentials()
+        if self._found is None:
             raise OperatorError("There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.")
-        return found.get_frozen_credentials()
+        return self._found.get_frozen_credentials()
 
     def _region(self) -> str:
-        if self.deployment.region:
-            return self.deployment.region
-        import boto3
-
-        region = boto3.Session().region_name
+        region = self.deployment.region or self._boto3_session().region_name
         if not region:
             raise OperatorError("Name the stack's AWS region with --region.")
         return str(region)
+
+    def _boto3_session(self) -> Any:
+        import boto3
+
+        if self._session is None:
+            self._session = boto3.Session()
+        return self._session
 
 
 def local_operator() -> str:

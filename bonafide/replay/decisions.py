@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from service.telemetry.decision_lines import decision_lines, sized_lines
 
+from bonafide.operator.deployment import Deployment
 from bonafide.operator.errors import OperatorError
 
 STORE: Final = "decisions"
@@ -58,6 +59,15 @@ def bucket_of(address: str) -> Bucket | None:
     if not name:
         raise OperatorError(f"{address} names no bucket: write s3://bucket/prefix.")
     return Bucket(name, prefix)
+
+
+def bucket_of_stack(deployment: Deployment) -> Bucket:
+    """Where a deployed stack keeps its decisions. Raises :class:`OperatorError` for one that keeps none."""
+    if not deployment.decision_bucket:
+        raise OperatorError(
+            f"Stack {deployment.stack_name} keeps no decisions: deploy it with EnableDecisionArchive=true."
+        )
+    return Bucket(deployment.decision_bucket, f"{STORE}/")
 
 
 def parts_of_path(path: Path, *, since: float | None, until: float | None) -> list[Part]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Annotated, Final
 
@@ -15,6 +14,7 @@ from bonafide.cli.terminal import AsJson, Region, StackName, command_group, mome
 from bonafide.operator.deployment import find_deployment
 from bonafide.operator.key_blocking import NEVER, KeyBlocking, KeyStatus
 from bonafide.operator.publication import Publication, publication_of
+from bonafide.replay.spans import seconds_of
 
 commands = command_group("Block and unblock attested keys, one device at a time.")
 
@@ -22,16 +22,14 @@ KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key_id, as tokens
 
 _ANY_ID: Final = {"ignore_unknown_options": True}
 """A key_id is base64url, and one in sixty-four begins with a dash."""
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION: Final = re.compile(r"([0-9]{1,5})([mhdw])\Z")
 
 
 def duration(text: str) -> int:
     """Seconds of ``30m``, ``12h``, ``7d`` or ``2w``. Raises :class:`typer.BadParameter`."""
-    match = _DURATION.match(text.strip().lower())
-    if match is None or int(match[1]) == 0:
+    seconds = seconds_of(text)
+    if seconds is None:
         raise typer.BadParameter(f"{text!r} is not a time span, as in 30m, 12h, 7d or 2w.")
-    return int(match[1]) * _UNITS[match[2]]
+    return seconds
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)

@@ -22,7 +22,7 @@ from bonafide.cli.terminal import moment as shown
 from bonafide.operator.deployment import Deployment, deployed_stack, require_stack_of_region
 from bonafide.operator.errors import OperatorError
 from bonafide.policies.drafts import read_draft
-from bonafide.replay.decisions import STORE, Bucket, Part, bucket_of, parts_of_bucket, parts_of_path
+from bonafide.replay.decisions import Part, bucket_of, bucket_of_stack, parts_of_bucket, parts_of_path
 
 if TYPE_CHECKING:
     from bonafide.replay.replaying import Replayed, ReplayOrder
@@ -146,7 +146,7 @@ def _find(source: str | None, stack: str | None, region: str | None, order: Repl
         if source is not None:
             raise OperatorError("Name a folder with --from or a stack with --stack, not both.")
         deployment = deployed_stack(stack, region)
-        bucket = _bucket_of(deployment)
+        bucket = bucket_of_stack(deployment)
     if bucket is not None:
         import boto3
 
@@ -159,14 +159,6 @@ def _find(source: str | None, stack: str | None, region: str | None, order: Repl
             "--from or --stack."
         )
     return _Found(str(folder), parts_of_path(folder, since=order.since, until=order.until))
-
-
-def _bucket_of(deployment: Deployment) -> Bucket:
-    if not deployment.decision_bucket:
-        raise OperatorError(
-            f"Stack {deployment.stack_name} keeps no decisions: deploy it with EnableDecisionArchive=true."
-        )
-    return Bucket(deployment.decision_bucket, f"{STORE}/")
 
 
 def _replay(order: ReplayOrder, found: _Found, processes: int | None) -> Replayed:

@@ -36,7 +36,9 @@ const WORDS: Record<string, [title: string, whatToDo: string]> = {
   "access-denied": ["IAM does not allow this to you.", "docs/admin-access.md has the roles for reading and for changing."],
   "try-later": ["Something behind the Admin API did not answer.", "Look whether a change stands before you repeat it."],
   "page-only": ["The console's own server did not answer.", "Is the command bonafide console still running?"],
-  "session-over": ["This page's session is over.", "Open the address again that bonafide console printed when it started."],
+  "console-no-session": ["This page's session is over.", "Open the address again that bonafide console printed when it started."],
+  "console-busy": ["Two replays are running already.", "Cancel one, or wait."],
+  "console-cannot-draft": ["No rule can be drafted from this.", ""],
   throttled: ["The Admin API is throttling these calls.", "The page asks less often until it answers again."],
 };
 
@@ -62,7 +64,7 @@ async function problemOf(response: Response): Promise<Problem> {
   const text = (name: string): string => (typeof told[name] === "string" ? (told[name] as string) : "");
   let slug = text("type").split("/").pop() ?? "";
   if (!slug && response.status === 429) slug = "throttled";
-  if (!slug && response.status === 401) slug = "session-over";
+  if (!slug && response.status === 401) slug = "console-no-session";
   const [title, whatToDo] = named(WORDS, slug) ?? [text("title") || `The answer was ${response.status}.`, ""];
   const detail = [text("detail"), whatToDo].filter(Boolean).join(" ");
   return new Problem(slug, response.status, title, detail, Array.isArray(told.messages) ? (told.messages as LintMessage[]) : []);

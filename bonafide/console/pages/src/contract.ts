@@ -23,10 +23,11 @@ export interface View {
   until: number;
   step: number;
   at: number[];
-  series: Record<string, Record<string, number[]>>;
+  /** By source and outcome; null is not known yet. */
+  series: Record<string, Record<string, (number | null)[]>>;
   totals: Record<string, Counts>;
   refused_share: Record<string, number | null> & { before?: Record<string, number | null> };
-  unique_keys: Record<string, Record<string, Estimate>>;
+  unique_keys: Record<string, Record<string, Estimate | null>>;
   unrecorded: Counts;
   gate: { bundle_versions: [number, number]; bundle_age: number; published_version: number | null } | null;
   vendors: { name: string; state: string; age: number | null; detail: string }[];
@@ -49,13 +50,42 @@ export interface Cause {
 
 export interface Causes {
   rows: Cause[];
+  not_shown: { rows: number; count: number; before: number };
   remainder: number;
+  first_seen_since: number | null;
   compared_with: { since: number; until: number };
 }
 
+export interface FunnelStep {
+  step: string;
+  count: number | null;
+  share: number | null;
+  of: string;
+  error: number;
+}
+
+export interface Loss {
+  after: string;
+  cause: string;
+  kind: string;
+  count: number;
+  share: number | null;
+  facts: Record<string, string>;
+}
+
 export interface Funnel {
-  steps: { step: string; count: number; share: number | null }[];
-  losses: { after: string; cause: string; count: number; facts: Record<string, string> }[];
+  steps: FunnelStep[];
+  losses: Loss[];
+  not_shown: { rows: number; count: number };
+  unexplained: { count: number; share: number | null } | null;
+  excess: number;
+  data_until: number | null;
+}
+
+export interface Timeline {
+  entries: TimelineEntry[];
+  before: string | null;
+  complete: boolean;
 }
 
 export interface TimelineEntry {
@@ -143,10 +173,11 @@ export interface SampledKey {
 
 export interface ReplayJob {
   state: "running" | "done" | "failed";
+  /** Bytes of recorded decisions. */
   done: number;
   total: number | null;
   result: ReplayResult | null;
-  problem: { title?: string; detail?: string } | string | null;
+  problem: string | null;
 }
 
 export interface KeyStatus {
@@ -168,8 +199,8 @@ export interface SupportCode {
     at: number | null;
     log: string;
     decision: Record<string, unknown>;
-    rules?: { rule: string; line: number; advice: string; text: string }[];
-    told?: { status?: number; slug?: string; title?: string; retry?: string; advice?: string | string[] } | null;
+    rules: { rule: string; line: number; advice: string | null; text: string }[];
+    told: { status: number; slug: string; title: string; retry: string; advice: string[] } | null;
   }[];
-  searched?: { since: number; until: number; complete: boolean };
+  searched: { since: number; until: number; complete: boolean };
 }

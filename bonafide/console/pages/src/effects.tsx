@@ -3,25 +3,28 @@ import { useEffect, useState } from "preact/hooks";
 import { get, now, ofApp } from "./api.ts";
 import { announce } from "./app.ts";
 import type { Change, View } from "./contract.ts";
-import { seconds } from "./format.ts";
+import { short } from "./format.ts";
 
 interface Effect {
   id: number;
-  app: string;
   title: string;
-  /** Server time at which the operator confirmed. */
-  asked: number;
   /** The trust bundle that carries the change; null for a change that reaches keys as they renew. */
   bundle: number | null;
   note: string;
-  refusedBefore: number | null;
+  /** Seconds from the confirmation to the first gate that had it, and until none was seen without it. */
   first: number | null;
   held: number | null;
-  refusedNow: number | null;
+  /** Refused requests a second at the gate, before the confirmation and in the newest seconds. */
+  before: number | null;
+  refused: number | null;
 }
 
+/** Seconds that a change is watched, and that its refusals are watched on once it holds. */
 const WATCHED_FOR = 600;
-const LOOK_BACK = 6;
+const WATCHED_ON = 30;
+/** How far back "now" and "before" reach. */
+const NEWEST = 4;
+const BEFORE = 60;
 let effects: Effect[] = [];
 let last = 0;
 const listeners = new Set<() => void>();
@@ -31,35 +34,46 @@ function changed(id: number, part: Partial<Effect>): void {
   for (const listener of listeners) listener();
 }
 
-/** Watch a change until it holds. `asked` is when it was confirmed, before the call. */
-export function watch(app: string, title: string, asked: number, answer: Change): void {
+/** Watch a change until it holds. `asked` is when it was confirmed, before the call; `note` what is to be said of a change
+ * that no bundle carries. */
+export function watch(app: string, title: string, asked: number, answer: Change, note = ""): void {
   const bundle = answer.published === true ? (answer.bundle_version ?? null) : null;
-  const note = answer.published === false ? (answer.what_to_do ?? "It is stored, but not yet published.") : "";
+  const said = answer.published === false ? (answer.what_to_do ?? "It is stored, but not yet published.") : bundle === null ? note : "";
   last += 1;
-  const effect = { id: last, app, title, asked, bundle, note, refusedBefore: null, first: null, held: null, refusedNow: null };
-  effects = [effect, ...effects].slice(0, 5);
+  effects = [{ id: last, title, bundle, note: said, first: null, held: null, before: null, refused: null }, ...effects].slice(0, 5);
   changed(last, {});
-  announce(`${title}: done.`);
+  announce(`${title}.`);
   if (bundle !== null) void follow(last, app, asked, bundle, title);
 }
 
 async function follow(id: number, app: string, asked: number, bundle: number, title: string): Promise<void> {
-  while (now() - asked < WATCHED_FOR && effects.some((effect) => effect.id === id)) {
-    const since = Math.floor((now() - LOOK_BACK) / 2) * 2;
-    const view = await get<View>(`${ofApp(app, "/view")}?since=${since}&source=authorize&step=2`).catch(() => null);
-    const effect = effects.find((one) => one.id === id);
-    if (view?.gate && effect) {
+  const look = (since: number): Promise<View | null> =>
+    get<View>(`${ofApp(app, "/view")}?source=authorize&step=2&since=${Math.floor(since)}`).catch(() => null);
+  changed(id, { before: refusedRate(await look(asked - BEFORE), asked) });
+  let effect: Effect | undefined;
+  while ((effect = effects.find((one) => one.id === id)) && now() - asked < WATCHED_FOR) {
+    const view = await look(now() - NEWEST);
+    const took = now() - asked;
+    if (view?.gate) {
       const [lowest, highest] = view.gate.bundle_versions;
-      if (highest >= bundle && effect.first === null) changed(id, { first: now() - asked });
-      if (lowest >= bundle) {
-        const took = now() - asked;
-        changed(id, { first: effect.first ?? took, held: took });
-        announce(`${title}: holds at every gate seen, after ${seconds(took)}.`);
-        return;
+      if (highest >= bundle && effect.first === null) changed(id, { first: took });
+      // From the beginning of this window on, no gate wrote that it has an older one.
+      if (lowest >= bundle && effect.held === null) {
+        changed(id, { held: Math.max(effect.first ?? 0, Math.min(took, view.since + view.step - asked)) || took });
+        announce(`${title}: holds at every gate seen.`);
       }
+      changed(id, { refused: refusedRate(view, now()) });
     }
+    if (effect.held !== null && took > effect.held + WATCHED_ON) return;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+function refusedRate(view: View | null, until: number): number | null {
+  const counts = view?.series.authorize?.refused;
+  if (!view || !counts) return null;
+  const known = counts.filter((value, index) => value !== null && view.at[index]! + view.step <= until) as number[];
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / (known.length * view.step) : null;
 }
 
 /** The changes of this visit, above every page. */
@@ -74,8 +88,8 @@ export function Effects() {
   return (
     <ul class="effects" aria-label="Your changes">
       {effects.map((effect) => (
-        <li key={effect.id} data-held={effect.held ?? undefined}>
-          <b>{effect.title}</b> <span>{state(effect)}</span>
+        <li key={effect.id} data-first={effect.first ?? undefined} data-held={effect.held ?? undefined}>
+          <b>{effect.title}.</b> <span>{state(effect)}</span>
           <button type="button" class="quiet" aria-label={`Do not show "${effect.title}" any longer`}
             onClick={() => { effects = effects.filter((one) => one.id !== effect.id); redraw((count) => count + 1); }}>×</button>
         </li>
@@ -86,8 +100,10 @@ export function Effects() {
 
 function state(effect: Effect): string {
   if (effect.note) return effect.note;
-  if (effect.bundle === null) return "is stored; it holds for each key as it renews, within minutes.";
-  if (effect.held !== null) return `holds at every gate seen: trust bundle ${effect.bundle}, ${effect.held.toFixed(1)} s after you confirmed.`;
-  if (effect.first !== null) return `has reached the first gate after ${effect.first.toFixed(1)} s; waiting for the others.`;
-  return `is published in trust bundle ${effect.bundle}; no gate has shown it yet.`;
+  if (effect.bundle === null) return "Stored; it holds for each key as it renews, within minutes.";
+  const after = (value: number): string => `${value.toFixed(1)} s after you confirmed`;
+  const refused = effect.before === null || effect.refused === null ? "" : ` Refused at the gate: ${short(effect.before)} a second before, ${short(effect.refused)} now.`;
+  if (effect.held !== null) return `Holds: the first gate had trust bundle ${effect.bundle} ${after(effect.first ?? effect.held)}, no gate was without it ${after(effect.held)}.${refused}`;
+  if (effect.first !== null) return `The first gate had trust bundle ${effect.bundle} ${after(effect.first)}; waiting for the others.${refused}`;
+  return `Published in trust bundle ${effect.bundle}; no gate has shown it yet.`;
 }

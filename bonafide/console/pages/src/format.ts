@@ -26,7 +26,7 @@ export function percent(share: number | null | undefined): string {
   return `${(share * 100).toFixed(share < 0.1 && share > 0 ? 2 : 1)} %`;
 }
 
-export function estimate(value: { estimate: number; error: number } | undefined): string {
+export function estimate(value: { estimate: number; error: number } | null | undefined): string {
   if (!value) return "–";
   const within = Math.round(value.estimate * value.error);
   return within ? `${count(Math.round(value.estimate))} ± ${count(within)}` : count(Math.round(value.estimate));
@@ -137,4 +137,9 @@ export function sourceName(source: string): string {
 /** What a table of names has under a name that came from elsewhere, which may also be "constructor". */
 export function named<T>(names: Record<string, T>, name: string): T | undefined {
   return Object.hasOwn(names, name) ? names[name] : undefined;
+}
+
+/** Who it was, without what all ARNs of an account begin with. */
+export function person(arn: string): string {
+  return arn.replace(/^arn:[a-z-]+:(?:iam|sts)::\d+:/, "");
 }

@@ -6,14 +6,32 @@ import { Problem, now, session as askSession } from "./api.ts";
 import { AppContext, type Theme, prefer, preference } from "./app.ts";
 import type { Session } from "./contract.ts";
 import { Effects } from "./effects.tsx";
-import { type Zone, clock, isUtcHere, named, seconds, zoneName } from "./format.ts";
+import { type Zone, clock, isUtcHere, named, person, seconds, zoneName } from "./format.ts";
 import { Help, SHORTCUT_PAGES, shortcutsAreOn } from "./help.tsx";
+import { Causes } from "./pages/causes.tsx";
+import { Funnel } from "./pages/funnel.tsx";
+import { Keys } from "./pages/keys.tsx";
 import { Now } from "./pages/now.tsx";
+import { Policies } from "./pages/policies.tsx";
+import { Timeline } from "./pages/timeline.tsx";
 import { Go, ProblemNote } from "./parts.tsx";
 
-const VIEWS: Partial<Record<Page, [title: string, page: ComponentType]>> = {
+const VIEWS: Record<Page, [title: string, page: ComponentType]> = {
   now: ["Now", Now],
+  causes: ["Causes", Causes],
+  funnel: ["Funnel", Funnel],
+  map: ["Map", MapPage],
+  timeline: ["Timeline", Timeline],
+  keys: ["Keys and codes", Keys],
+  policies: ["Policies", Policies],
 };
+
+/** The countries are as large as all the rest, so they are loaded for their page alone. */
+function MapPage() {
+  const [Page, setPage] = useState<ComponentType | null>(null);
+  useEffect(() => void import("./pages/map.tsx").then(({ WorldMap }) => setPage(() => WorldMap)), []);
+  return Page ? <Page /> : <p class="empty" aria-busy="true">Unfolding the map…</p>;
+}
 
 function Root() {
   const [address, setAddress] = useState(() => readAddress(location.pathname, location.search));
@@ -86,7 +104,7 @@ function Root() {
     return () => removeEventListener("keydown", pressed);
   });
 
-  const [, View] = VIEWS[address.page] ?? VIEWS.now!;
+  const [, View] = VIEWS[address.page];
   if (!session) {
     return (
       <main id="content" class="alone">
@@ -115,13 +133,13 @@ function Root() {
         <button type="button" class="quiet" onClick={() => setTheme(NEXT_THEME[theme])}>
           Theme: {theme}
         </button>
-        <button type="button" class="quiet" onClick={() => setHelp(true)} aria-label="Keys and help">?</button>
+        <button type="button" class="quiet ask" onClick={() => setHelp(true)}>?<span class="unseen"> Keys and help</span></button>
       </header>
       <nav class="pages" aria-label="Pages">
         {Object.entries(VIEWS).map(([page, [title]]) => (
           <Go key={page} to={toPage(address, page as Page)} current={page === address.page}>{title}</Go>
         ))}
-        <span class="who">{session.operator}</span>
+        <span class="who" title={session.operator}>{person(session.operator)}</span>
       </nav>
       <main id="content" tabIndex={-1}>
         {problem && <ProblemNote problem={problem} pause={5} />}

@@ -30,7 +30,7 @@ export function Moment({ at, short = false }: { at: number | null | undefined; s
   return (
     <time dateTime={new Date(at * 1000).toISOString()}>
       {short ? clock(at, zone) : moment(at, zone)} {zoneName(zone, at)}
-      {!isUtcHere(at) && <small> {clock(at, other)} {zoneName(other, at)}</small>}
+      {!isUtcHere(at) && <>{" "}<small>{clock(at, other)} {zoneName(other, at)}</small></>}
     </time>
   );
 }
@@ -80,7 +80,7 @@ export function filterName(filter: Filter): string {
 
 /** A fact as people read it; an absent one says so. */
 export function factText(filter: string, value: string): string {
-  if (value === "") return "not told";
+  if (value === "") return filter === "why" ? "none" : "not told";
   if (filter === "country") return value.length === 2 ? `${country(value)} (${value})` : value;
   return filter === "source" ? sourceName(value) : value;
 }

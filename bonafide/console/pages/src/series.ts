@@ -1,29 +1,29 @@
 // From counts per bucket to what a chart draws and a reader is told. Pure.
 import { rate } from "./format.ts";
 
-/** How far behind the clock a bucket may be before its emptiness counts as nothing having happened. */
-const STILL_ARRIVING = 6;
-
-/** The end of what is known: buckets after it are unknown, not zero. */
-export function knownUntil(view: { until: number; data_until: number | null }): number {
-  return Math.max(view.data_until ?? 0, view.until - STILL_ARRIVING);
-}
-
-/** Counts per bucket as rates; null where nothing is known yet. A long bucket that is still filling is read by the part
- * that passed. A short one is a lower bound: it is drawn when it is already higher than the one before, so that a rise is
- * seen at once and no false dip stands at the end. */
+/** Counts per bucket as rates at the time `now`; null is not known yet. A long bucket that is still filling is read by
+ * the part that passed. A short one is a lower bound: it is drawn when it is already higher than the one before, so that
+ * a rise is seen at once and no false dip stands at the end. */
 export function rates(
-  counts: readonly number[],
+  counts: readonly (number | null)[],
   at: readonly number[],
   step: number,
-  known: number,
+  now: number,
 ): (number | null)[] {
   const { factor } = rate(step);
   return counts.map((value, index) => {
-    const elapsed = known - (at[index] ?? 0);
-    if (elapsed >= step) return value * factor;
+    const elapsed = now - (at[index] ?? 0);
+    if (value === null || elapsed >= step) return value === null ? null : value * factor;
     if (step > 2 && elapsed > step / 6) return (value * factor * step) / elapsed;
     return value > (counts[index - 1] ?? 0) ? value * factor : null;
+  });
+}
+
+/** Lines of the same buckets, added up; unknown where none is known. */
+export function added(lines: readonly (readonly (number | null)[])[]): (number | null)[] {
+  return (lines[0] ?? []).map((_, index) => {
+    const known = lines.map((line) => line[index] ?? null).filter((value) => value !== null);
+    return known.length ? known.reduce((sum, value) => sum + value, 0) : null;
   });
 }
 
@@ -70,4 +70,9 @@ export function summed<T>(rows: readonly T[], by: (row: T) => string, of: (row: 
 /** Counts as a share, null where there is nothing to have a share of. */
 export function share(part: number, whole: number): number | null {
   return whole > 0 ? part / whole : null;
+}
+
+/** Which of five shades a value has, by its root: a country with a hundredth of the most is still seen. */
+export function shade(value: number, most: number): number {
+  return most > 0 ? Math.min(4, Math.floor(Math.sqrt(value / most) * 5)) : 0;
 }

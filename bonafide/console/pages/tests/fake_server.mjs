@@ -38,7 +38,7 @@ for (let number = 0; number <= version; number += 1) {
     appraisal: POLICY, client: "", app: "demo", digest: "d", has_client: false,
   });
 }
-const head = () => ({ app: "demo", latest: version, stable: version, previous: version - 1, canary: null, proposal, approval: "one-person" });
+const head = () => ({ app: "demo", latest: version, stable: version, previous: version - 1, canary: null, proposal, approval: scene === "two-persons" ? "two-person" : "none" });
 
 function view(query) {
   const until = Number(query.get("until") ?? seconds()), since = Number(query.get("since") ?? until - 900);
@@ -73,7 +73,7 @@ function view(query) {
       { name: "play-decode", state: scene === "outbreak" ? "late" : "ok", age: 12, detail: "quota: 9,120 of 10,000 today" },
       { name: "huawei", state: "unknown", age: null, detail: "" },
     ],
-    incident: null, data_until: until - 1.4, delay: empty ? null : 1.4,
+    incident: null, data_until: at.at(-1), delay: empty ? null : 1.4,
     them_or_us: scene === "outbreak"
       ? { verdict: "them", because: ["Enrolments of one build, 4.2.0, are refused 31 times as often as in the quarter of an hour before.", "Our gates have the newest trust bundle; all vendors answer; nothing was published in this time."] }
       : { verdict: "quiet", because: ["Refusals are as they were in the quarter of an hour before."] },
@@ -96,7 +96,7 @@ function causes(query) {
   const rows = ROWS.filter((row) => [...query].every(([name, value]) => row[name] === undefined || row[name] === value));
   return {
     rows: (scene === "empty" ? [] : rows).map((row) => ({ source: row.source, outcome: row.outcome, facts: facts(query, row), count: row.count, before: row.before, change: row.count - row.before, first_seen: row.new ? began : null, new: !!row.new })),
-    remainder: 17, compared_with: { since: Number(query.get("since")) - 900, until: Number(query.get("since")) },
+    not_shown: { rows: 0, count: 0, before: 0 }, remainder: 17, first_seen_since: 0, compared_with: { since: Number(query.get("since")) - 900, until: Number(query.get("since")) },
   };
 }
 
@@ -124,29 +124,29 @@ function answer(method, path, query, body) {
   if (path === "/api/replay/j1/cancel") { jobs.delete("j1"); return {}; }
   if (path === "/api/replay/j1") {
     const part = Math.min(1, (seconds() - (jobs.get("j1") ?? 0)) / 3);
-    return jobs.has("j1") ? { state: part < 1 ? "running" : "done", done: Math.round(51_204 * part), total: 51_204, result: part < 1 ? null : RESULT, problem: null } : { state: "failed", done: 0, total: null, result: null, problem: { title: "Cancelled" } };
+    return jobs.has("j1") ? { state: part < 1 ? "running" : "done", done: Math.round(51_204 * part), total: 51_204, result: part < 1 ? null : RESULT, problem: null } : { state: "failed", done: 0, total: null, result: null, problem: "The replay was cancelled." };
   }
   const at = path.slice("/api/admin".length);
   if (at === "/apps/demo/view") return view(query);
   if (at === "/apps/demo/view/causes") return causes(query);
   if (at === "/apps/demo/view/funnel") {
     const steps = [["challenge", 10_000], ["evidence", 9_310], ["verified", 9_204], ["accepted", 9_100], ["used", 9_020], ["renewed", 7_911]];
-    return scene === "empty" ? { steps: [], losses: [] } : {
-      steps: steps.map(([step, number]) => ({ step, count: number, share: number / 10_000 })),
-      losses: [
-        { after: "challenge", cause: "key-generation-failed", count: 310, facts: { platform: "android", model: "Moto G7", os: "11", build: "4.1.9" } },
-        { after: "challenge", cause: "app-attest-not-supported", count: 180, facts: { platform: "ios", model: HOSTILE } },
-        { after: "challenge", cause: "unexplained", count: 200, facts: {} },
-        { after: "evidence", cause: "chain-revoked", count: 106, facts: { platform: "android" } },
-        { after: "verified", cause: "rule:boot-failed", count: 104, facts: { platform: "android" } },
+    const loss = (after, cause, kind, number, facts) => ({ after, cause, kind, count: number, share: number / 10_000, facts });
+    return {
+      steps: steps.map(([step, number], index) => ({ step, count: scene === "empty" ? 0 : number, share: scene === "empty" ? null : number / 10_000, of: index < 4 ? "attempts" : "devices", error: index < 4 ? 0 : 0.0325 })),
+      losses: scene === "empty" ? [] : [
+        loss("challenge", "key-generation-failed", "reported", 310, { platform: "android", model: "Moto G7" }), loss("challenge", "unexplained", "unexplained", 200, {}),
+        loss("challenge", "app-attest-not-supported", "reported", 180, { platform: "ios", model: HOSTILE }), loss("evidence", "chain-revoked", "refused", 106, { platform: "android", model: "P30" }),
+        loss("verified", "rule:boot-failed", "refused", 104, { platform: "android", model: "SM-G998B" }), loss("accepted", "no-request", "estimate", 80, {}),
       ],
+      not_shown: { rows: 0, count: 0 }, unexplained: { count: 200, share: 0.02 }, excess: 12, data_until: seconds(),
     };
   }
   if (at === "/apps/demo/timeline") return { entries: scene === "empty" ? [] : [
     { at: began - 320, kind: "policy", title: "Version 7 published, effect now", who: "ada", reason: "Lab emulators", subject: "app/demo" },
     { at: began + 60, kind: "block", title: "Key blocked", who: "policy 7: signal-hooking", reason: HOSTILE, subject: "key/abc" },
     { at: began + 200, kind: "rollout", title: "Version 7 raised to 100 %", who: "grace", reason: "quiet for a day", subject: "app/demo" },
-  ] };
+  ], before: null, complete: true };
   if (at === "/policies/demo" && method === "GET") return head();
   if (at === "/policies/demo/history") return { versions: [...versions.values()].filter((one) => one.version).reverse() };
   const shown = /^\/policies\/demo\/(?:versions|proposals)\/(\d+)$/.exec(at);
@@ -167,7 +167,7 @@ function answer(method, path, query, body) {
     code: "7K2M9QXA", searched: { since: seconds() - 604_800, until: seconds(), complete: true },
     decisions: [{ at: began + 3, log: "enrol.log", decision: { message: "decision", action: "enrol", outcome: "refused", reason: "appraisal", tier: "contraindicated", policy_version: 7, app: "demo", key_id: "k".repeat(43), platform: "android", app_build: "4.2.0", os: "14", model: HOSTILE, country: "BR", findings: ["boot-failed"], facts: { principal: { verified_boot_state: "failed", patch_age_months: 22 }, context: { event: "enrol", signals: { other: [] } } } },
       rules: [{ rule: "boot-failed", line: 4, advice: "contact-support", text: POLICY.split("\n").slice(3).join("\n") }],
-      told: { status: 403, slug: "not-accepted", title: "This device is not accepted.", retry: "never", advice: "contact-support" } }],
+      told: { status: 403, slug: "not-accepted", title: "This device is not accepted.", retry: "never", advice: ["contact-support"] } }],
   };
   return [404, { type: "/problems/unknown-key", title: "This key is not known.", detail: "No such key or code." }];
 }

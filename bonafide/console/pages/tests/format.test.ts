@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { change, clock, count, country, csv, estimate, lettersOf, moment, percent, rate, seconds, short, sourceName } from "../src/format.ts";
+import { change, clock, count, country, csv, estimate, lettersOf, moment, percent, person, rate, seconds, short, sourceName } from "../src/format.ts";
 
 test("numbers have as many digits as they are worth", () => {
   assert.equal(count(1234567), "1,234,567");
@@ -52,4 +52,9 @@ test("countries have names, and the map's numbers their letters", () => {
 
 test("a name that JavaScript has on every object names nothing", () => {
   assert.deepEqual(["enrol", "constructor", "__proto__", "toString"].map(sourceName), ["Enrolments", "constructor", "__proto__", "toString"]);
+});
+
+test("a person is named without what all ARNs of an account begin with", () => {
+  assert.equal(person("arn:aws-us-gov:sts::123456789012:assumed-role/operators/ada"), "assumed-role/operators/ada");
+  assert.equal(person("policy 7: hooking"), "policy 7: hooking");
 });

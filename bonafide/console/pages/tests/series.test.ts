@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { highest, knownUntil, latest, rates, summed, thinned } from "../src/series.ts";
+import { added, highest, latest, rates, shade, summed, thinned } from "../src/series.ts";
 
 const AT = [100, 102, 104, 106];
 
 test("counts become rates, and what has not arrived yet is unknown, not zero", () => {
-  assert.deepEqual(rates([4, 0, 2, 0], AT, 2, 106), [2, 0, 1, null]);
+  assert.deepEqual(rates([4, 0, 2, null], AT, 2, 200), [2, 0, 1, null]);
 });
 
 test("a rise is drawn at once, however little of its bucket has passed; no false dip is", () => {
@@ -18,10 +18,9 @@ test("a long bucket that is still filling is read by the part that passed", () =
   assert.deepEqual(rates([60, 3], [0, 60], 60, 63), [60, null]);
 });
 
-test("quiet buckets are zero once nothing can be on its way any more", () => {
-  assert.equal(knownUntil({ until: 1000, data_until: 500 }), 994);
-  assert.equal(knownUntil({ until: 1000, data_until: 999 }), 999);
-  assert.equal(knownUntil({ until: 1000, data_until: null }), 994);
+test("lines of the same buckets are added, and what none knows stays unknown", () => {
+  assert.deepEqual(added([[1, null, null], [2, 5, null]]), [3, 5, null]);
+  assert.deepEqual(added([]), []);
 });
 
 test("now is the last ten seconds, or the last whole bucket", () => {
@@ -44,4 +43,9 @@ test("sums by a fact, the largest first", () => {
 test("the highest value is the first of its size", () => {
   assert.deepEqual(highest([null, 1, 5, 5]), { value: 5, index: 2 });
   assert.equal(highest([null]), null);
+});
+
+test("a shade is by the root, so that little is seen beside much", () => {
+  assert.deepEqual([0, 1, 10, 25, 64, 99, 100].map((value) => shade(value, 100)), [0, 0, 1, 2, 4, 4, 4]);
+  assert.equal(shade(0, 0), 0);
 });

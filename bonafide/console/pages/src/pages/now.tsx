@@ -7,7 +7,7 @@ import type { View } from "../contract.ts";
 import { count, estimate, named, percent, rate, seconds, sourceName } from "../format.ts";
 import { Heading } from "../heading.tsx";
 import { Empty, Go, Moment, Scroll, Waiting } from "../parts.tsx";
-import { knownUntil, rates } from "../series.ts";
+import { rates } from "../series.ts";
 
 const CHARTED = ["authorize", "enrol", "renew"];
 const REFUSED: Record<string, string> = { authorize: "Requests refused", enrol: "Enrolments refused", renew: "Renewals refused" };
@@ -75,13 +75,12 @@ function Verdict({ view }: { view: View }) {
 }
 
 function Charts({ view }: { view: View }) {
-  const known = knownUntil(view);
   const { unit } = rate(view.step);
   const shown = CHARTED.filter((source) => view.series[source]);
   if (!shown.length) return <Empty>Nothing of these was counted in this window.</Empty>;
   const line = (source: string, outcome: string, tone: string, dashed = false): Line => ({
     label: outcome, tone, dashed,
-    values: rates(view.series[source]?.[outcome] ?? view.at.map(() => 0), view.at, view.step, known),
+    values: rates(view.series[source]?.[outcome] ?? view.at.map(() => 0), view.at, view.step, now()),
   });
   return (
     <div class="charts">

@@ -1,0 +1,136 @@
+// Causes: what decisions have in common, sorted by what changed; every cell narrows all pages.
+import { FILTERS, type Filter, isFilter, narrowed, toPage, viewQuery } from "../address.ts";
+import { now, ofApp, usePolled } from "../api.ts";
+import { useApp } from "../app.ts";
+import type { Cause, Causes as Answer } from "../contract.ts";
+import { change, count, csv } from "../format.ts";
+import { Heading } from "../heading.tsx";
+import { Empty, Go, Moment, Scroll, Waiting, factText, filterName } from "../parts.tsx";
+
+const DIMENSIONS = FILTERS.filter((filter) => filter !== "outcome");
+const MOST = 3;
+/** Counting causes reads more than counting lines, so it is asked less often. */
+const EVERY = 5;
+
+export function useCauses(by: string) {
+  const { address } = useApp();
+  const { app, window, until, filters } = address;
+  const key = app ? JSON.stringify([app, window, until, filters, by]) : null;
+  const path = (): string => `${ofApp(app, "/view/causes")}?${viewQuery(address, now(), { by })}`;
+  return usePolled<Answer>(key, path, until === null ? EVERY : 0);
+}
+
+export function Causes() {
+  const { address, go } = useApp();
+  const asked = (address.more.by ?? "why,platform,build").split(",").filter((name): name is Filter => isFilter(name) && name !== "outcome");
+  const by = asked.slice(0, MOST).length ? asked.slice(0, MOST) : (["why"] as Filter[]);
+  const polled = useCauses(by.join());
+  const answer = polled.data;
+  const switched = (name: Filter): void => {
+    const wanted = by.includes(name) ? by.filter((one) => one !== name) : [...by, name].slice(-MOST);
+    go({ ...address, more: { by: wanted.join() || "why" } }, true);
+  };
+  return (
+    <>
+      <Heading title="Causes" polled={polled} />
+      <fieldset class="ticks">
+        <legend>Told apart by (up to three)</legend>
+        {DIMENSIONS.map((name) => (
+          <label key={name} class="tick"><input type="checkbox" checked={by.includes(name)} onChange={() => switched(name)} /> {filterName(name)}</label>
+        ))}
+        <span class="segments" role="group" aria-label="Outcome">
+          {[["refused", "Refused"], ["accepted", "Accepted"], ["unavailable", "Unavailable"], [null, "All"]].map(([value, name]) => (
+            <button type="button" key={name} aria-pressed={(address.filters.outcome ?? null) === value}
+              onClick={() => go(narrowed(address, "outcome", value ?? null))}>{name}</button>
+          ))}
+        </span>
+      </fieldset>
+      <Waiting polled={polled} />
+      {answer && (answer.rows.length === 0
+        ? <Empty>Nothing like this was decided in this window{Object.keys(address.filters).length ? ": take a filter away, or choose a longer window" : ""}.</Empty>
+        : (
+          <>
+            <Scroll label="Causes, what changed most first">
+              <table class="causes">
+                <thead>
+                  <tr>
+                    <th scope="col">Source</th>
+                    <th scope="col">Outcome</th>
+                    {by.filter((name) => name !== "source").map((name) => <th scope="col" key={name}>{filterName(name)}</th>)}
+                    <th scope="col" class="number">Count</th>
+                    <th scope="col" class="number">Before</th>
+                    <th scope="col" class="number">Change</th>
+                    <th scope="col">First seen</th>
+                    <th scope="col">Do</th>
+                  </tr>
+                </thead>
+                <tbody>{answer.rows.map((row, index) => <Row key={index} row={row} by={by} />)}</tbody>
+              </table>
+            </Scroll>
+            <p class="hint">
+              Compared with <Moment at={answer.compared_with.since} /> to <Moment at={answer.compared_with.until} short />.
+              {answer.not_shown.rows > 0 && <> {count(answer.not_shown.rows)} more rows, with {count(answer.not_shown.count)} decisions, are not shown: narrow the view.</>}
+              {answer.remainder > 0 && <> {count(answer.remainder)} decisions were counted without their facts.</>}{" "}
+              <button type="button" class="link" onClick={() => saved(answer, by)}>Save as CSV</button>
+            </p>
+          </>
+        ))}
+    </>
+  );
+}
+
+function Row({ row, by }: { row: Cause; by: readonly Filter[] }) {
+  const { address } = useApp();
+  let all = narrowed(narrowed(address, "source", row.source), "outcome", row.outcome);
+  for (const [name, value] of Object.entries(row.facts)) if (isFilter(name)) all = narrowed(all, name, value);
+  const more = { draft: "new", facts: JSON.stringify({ ...ruleFacts(address.filters), ...row.facts, source: row.source }) };
+  return (
+    <tr data-outcome={row.outcome}>
+      <td><Narrow filter="source" value={row.source} /></td>
+      <td class={`still ${row.outcome}`}><Narrow filter="outcome" value={row.outcome} /></td>
+      {by.filter((name) => name !== "source").map((name) => (
+        <td key={name}>{row.facts[name] === undefined ? <small>not known here</small> : <Narrow filter={name} value={row.facts[name]} />}</td>
+      ))}
+      <td class="number">{count(row.count)}</td>
+      <td class="number">{count(row.before)}</td>
+      <td class="number">{change(row.count, row.before)}</td>
+      <td>{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short /></td>
+      <td class="do">
+        {row.source !== "beacon" && row.source !== "challenge" && row.source !== "authorize" && (
+          <Go to={{ ...toPage(address, "policies", more), filters: {} }} label={`Refuse these: ${Object.values(row.facts).join(", ")}`}>Refuse these</Go>
+        )}
+        <Go to={toPage(all, "timeline")} label={`Timeline of ${Object.values(row.facts).join(", ")}`}>Timeline</Go>
+      </td>
+    </tr>
+  );
+}
+
+function ruleFacts(filters: Partial<Record<Filter, string>>): Partial<Record<Filter, string>> {
+  const { outcome: _outcome, ...facts } = filters;
+  return facts;
+}
+
+/** A fact that narrows every page to itself. */
+export function Narrow({ filter, value }: { filter: Filter; value: string }) {
+  const { address } = useApp();
+  const text = factText(filter, value);
+  return (
+    <Go to={narrowed(address, filter, value)} class="narrow" label={`${text}: only this ${filterName(filter)}`}>
+      {text.length > 90 ? `${text.slice(0, 90)}…` : text}
+    </Go>
+  );
+}
+
+function saved(answer: Answer, by: readonly Filter[]): void {
+  const facts = by.filter((name) => name !== "source");
+  const head = ["source", "outcome", ...facts, "count", "before", "first seen"];
+  const rows = answer.rows.map((row) => [
+    row.source, row.outcome, ...facts.map((name) => row.facts[name] ?? ""), row.count, row.before,
+    row.first_seen === null ? "" : new Date(row.first_seen * 1000).toISOString(),
+  ]);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([csv([head, ...rows])], { type: "text/csv" }));
+  link.download = "causes.csv";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}

@@ -53,7 +53,7 @@ def create_custom_resource(
         LocalStackError: when the function reports a failure, or reports nothing.
     """
     box = _AnswerBox()
-    threading.Thread(target=box.serve_forever, daemon=True).start()
+    threading.Thread(target=box.serve_forever, args=(0.02,), daemon=True).start()
     event = {
         "RequestType": "Create",
         "ResponseURL": box.url,

@@ -50,7 +50,7 @@ def gateway() -> Iterator[Gateway]:
         def log_message(self, *args: Any) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     known.url = f"http://127.0.0.1:{server.server_address[1]}"
     yield known
     server.shutdown()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from bonafide.operator.layout import Layout
@@ -40,7 +41,8 @@ def alarms() -> dict[str, Alarm]:
     return {name: Alarm(name, properties) for name, properties in _properties()}
 
 
-def created_after() -> dict[str, object]:
+@cache
+def created_after() -> Mapping[str, object]:
     """What each alarm of template.yaml waits for."""
     resources = read_template(ROOT / "template.yaml")["Resources"]
     return {name: one.get("DependsOn") for name, one in resources.items() if one["Type"] == _KIND}

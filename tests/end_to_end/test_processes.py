@@ -24,7 +24,7 @@ from pathlib import Path
 from bonafide.operator.layout import Layout, Ports
 from devkit.stack.stack import LocalStack
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
-with LocalStack(layout=layout, ports=Ports.in_a_row(int(sys.argv[3]))):
+with LocalStack(layout=layout, ports=Ports(*map(int, sys.argv[3:]))):
     print("up", flush=True)
     time.sleep(600)
 """
@@ -59,8 +59,10 @@ def test_stop_leaves_no_process_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 def test_death_of_the_parent_leaves_no_process_behind(tmp_path: Path, sign: signal.Signals) -> None:
     """However the parent dies, also by SIGKILL, nothing goes on listening."""
+    ports = own_ports(example=False)  # the other tests here have the example's processes too
+    numbers = map(str, (ports.verifier, ports.guarded, ports.aws, ports.functions))
     parent = subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(PROJECT.root), str(tmp_path), str(own_ports().verifier)],
+        [sys.executable, "-c", _RUN, str(PROJECT.root), str(tmp_path), *numbers],
         stdout=subprocess.PIPE,
         text=True,
     )

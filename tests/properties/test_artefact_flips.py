@@ -19,7 +19,7 @@ from tests.unit.artefacts.minted_hap import PROFILE_SIGNER, Hap
 from tests.unit.artefacts.minted_ipa import Ipa
 
 WHOLE = pytest.param(1, marks=pytest.mark.exhaustive, id="whole")
-SAMPLE = pytest.param(29, id="sample")  # prime, so that every bit of a byte is met
+SAMPLE = pytest.param(61, id="sample")  # prime, so that every bit of a byte is met
 
 FILES = {"classes.dex": b"dex\n035\0" * 8, "lib/arm64-v8a/libapp.so": b"\x7fELF", "assets/a.txt": b"a"}
 BLOCKS = {

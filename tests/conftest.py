@@ -65,6 +65,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: 0 if item.path in waiting else 1 if item.path in talking else 2)
 
 
+@pytest.fixture(autouse=True)
+def _counts_are_of_one_test() -> None:
+    """Decisions are counted in the process: which ones are listed depends on those before."""
+    lines: Any = sys.modules.get("service.telemetry.tally_lines")
+    if lines is not None:
+        lines.forget_counts()
+
+
 @cache
 def _command(app: typer.Typer, _without_detection: str | None) -> Any:
     return typer.main.get_command(app)

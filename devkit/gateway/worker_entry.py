@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -23,6 +24,29 @@ WARM_UP = {"bonafide.local": "warm up"}
 """An event that makes a worker load its handler, and reaches no handler."""
 ALLOWANCE = "BONAFIDE_LOCAL_START_ALLOWANCE"
 """Environment variable: seconds by which the emulator's timeout exceeds the function's."""
+
+
+class Counts:
+    """What the function counts beside its answers. Lambda freezes a process between two calls, and what it counted is
+    written by the next one. A process on a laptop is not frozen, and no next call may come: it is written after two
+    seconds. ``at_work`` is held while the function works."""
+
+    def __init__(self) -> None:
+        self.at_work = threading.Lock()
+        self._timer = threading.Timer(0, self._write)
+
+    def write_soon(self) -> None:
+        """Called after each call."""
+        if not self._timer.is_alive():
+            self._timer = threading.Timer(2, self._write)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _write(self) -> None:
+        counting: Any = sys.modules.get("bonafide_tokens.counting.tally")
+        with self.at_work:
+            for tally in () if counting is None else list(counting.TALLIES):
+                tally.flush()
 
 
 def main() -> None:
@@ -49,7 +73,7 @@ def _serve_emulator() -> None:
     client = importlib.import_module("awslambdaric.lambda_runtime_client")
     client.LambdaRuntimeClient.restore_next = lambda _self: None
     bootstrap: Any = importlib.import_module("awslambdaric.bootstrap")
-    load = bootstrap._get_handler
+    load, counts = bootstrap._get_handler, Counts()
 
     def load_corrected(name: str) -> Callable[[Any, Any], Any]:
         handler: Callable[[Any, Any], Any] = load(name)
@@ -58,7 +82,10 @@ def _serve_emulator() -> None:
             if event == WARM_UP:
                 return None
             context._epoch_deadline_time_in_ms -= allowance * 1000
-            return handler(event, context)
+            with counts.at_work:
+                answer = handler(event, context)
+            counts.write_soon()
+            return answer
 
         return handle
 
@@ -92,12 +119,15 @@ def _serve_lines(handler: str) -> None:
     sys.stdout = sys.stderr
     os.environ.pop("AWS_LAMBDA_FUNCTION_TIMEOUT", None)
     serve: Callable[[Any, Context], Any] | None = None
+    counts = Counts()
     for line in sys.stdin:
         call = json.loads(line)
         try:
             serve = serve or _load(handler)
             context = Context(call["request_id"], call["arn"], call["deadline"])
-            answer = json.dumps(None if call["event"] == WARM_UP else serve(call["event"], context))
+            with counts.at_work:
+                answer = json.dumps(None if call["event"] == WARM_UP else serve(call["event"], context))
+            counts.write_soon()
         except Exception as error:
             traceback.print_exc()
             answer = json.dumps(_fault(error))

@@ -18,7 +18,7 @@ from bonafide_tokens.errors import Reason
 from bonafide_tokens.trust_bundle import open_trust_bundle
 from bundle_client import BundleAddress, fetch_bundle
 from bundle_keeper import BundleKeeper
-from decision_log import log_bundle, log_decision, log_fault, log_warning
+from decision_log import DecisionLog, log_bundle, log_fault, log_warning
 from gate import Decision, Gate
 from gateway_answer import Answer, denial, write_answer
 from gateway_event import Kind, UnreadableEvent, read_event
@@ -32,6 +32,7 @@ class Authorizer:
     def __init__(self, settings: AuthorizerSettings, gate: Gate) -> None:
         self.gate = gate
         self._settings = settings
+        self._log = DecisionLog(settings, gate.keeper.version_and_age)
 
     def answer(self, event: object, *, invocation_id: str, now: float) -> Answer:
         """The answer to one event. Raises only ``Exception("Unauthorized")``, which API Gateway turns into a 401:
@@ -39,13 +40,13 @@ class Authorizer:
         try:
             request = read_event(event, settings=self._settings, invocation_id=invocation_id)
         except UnreadableEvent as error:
-            log_fault("unreadable event", error, request_id=invocation_id, detail=str(error))
+            self._log.fault("unreadable event", error, now, request_id=invocation_id, detail=str(error))
             raise _unauthorized() from None
         try:
             decision = self.gate.decide(request, now)
-            log_decision(request, decision, self._settings.audience)
+            self._log.note(request, decision, now)
         except Exception as error:
-            log_fault("unexpected error", error, request_id=request.request_id)
+            self._log.fault("unexpected error", error, now, request_id=request.request_id)
             return denial(request, Decision(False, "", None, 0))
         if request.kind is Kind.REST_TOKEN and decision.reason in _UNREADABLE and not decision.allowed:
             raise _unauthorized()

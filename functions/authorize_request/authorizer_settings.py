@@ -34,7 +34,8 @@ class AuthorizerSettings(NamedTuple):
     not. ``pop_header`` is empty where ``OAuth-Client-Attestation-PoP`` is not accepted (``off``);
     ``proof_nonces_table`` where no route may ask for ``proof-once``; ``nonce_key`` where proofs need no nonce;
     ``origin_secret_hashes`` where requests need not come through the edge. ``trust_bundle_url`` may be several,
-    separated by commas, the first to be asked first.
+    separated by commas, the first to be asked first. ``list_accepted`` is whether accepted requests are listed in the
+    log, and not only counted.
     """
 
     trust_bundle_url: str
@@ -52,6 +53,7 @@ class AuthorizerSettings(NamedTuple):
     proof_nonces_table: str = ""
     nonce_key: bytes = b""
     origin_secret_hashes: tuple[bytes, ...] = ()
+    list_accepted: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> AuthorizerSettings:
@@ -77,6 +79,7 @@ class AuthorizerSettings(NamedTuple):
             proof_nonces_table=environment.get("PROOF_NONCES_TABLE", ""),
             nonce_key=_nonce_key(environment),
             origin_secret_hashes=_origin_secrets(environment),
+            list_accepted=_one_of(environment, "LIST_ACCEPTED", "off", ("off", "on")) == "on",
         )
 
 

@@ -118,6 +118,11 @@ class BundleKeeper:
         self._refresh_first(moment)
         return self._valid_bundle(now)
 
+    def version_and_age(self) -> tuple[int, float]:
+        """The version at hand, 0 when there is none, and the seconds since it was last known to be the newest."""
+        age = _Moment(self._clock(), self._elapsed()).since(self._known_at)
+        return (0, 0.0) if self._bundle is None else (self._bundle.version, round(min(age, 1e9), 1))
+
     def after_unknown_key(self, now: float) -> TrustBundle | None:
         """A bundle newer than the one at hand, for a token whose ``kid`` that one lacks; ``None`` when there is none.
 

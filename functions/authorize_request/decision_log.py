@@ -1,4 +1,9 @@
-"""One structured line per decision and per change of the trust bundle, on standard output.
+"""What the authorizer writes on standard output: counts of all decisions, a structured line for each that is listed
+and for each change of the trust bundle.
+
+Every decision is counted (:mod:`bonafide_tokens.counting.tally`). Refusals are listed too, so that operators find them
+by the support code that the client quotes: all of them up to a rate, beyond it a sample with its weight. What was
+accepted is listed where the settings ask for it.
 
 No token, no proof, no header, no path with its parameters: the gateway's name of the route instead. Logging is best
 effort: a full or closed pipe never refuses a request. Everything is ASCII and quoted, so no client adds lines of its
@@ -9,33 +14,73 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 from time import gmtime, strftime, time
 from typing import Final
 
+from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.counting.tally import Cell, Tally
 from bonafide_tokens.errors import Reason
 from bonafide_tokens.refusals import request_code
 from gate import Decision
 from gateway_event import GatewayRequest
 
-# Every request writes a decision line: filling in a text costs half of what building and encoding a dict does.
+# With accepted ones listed, every request writes such a line: filling in a text costs half of what building and
+# encoding a dict does.
 _DECISION: Final = (
     '{"level":"%s","message":"decision","action":"authorize","outcome":%s,"request_class":%s,"requirement":%s,'
     '"proven":%s,"kind":%s,"audience":%s,"method":%s,"route":%s,"route_pattern":%s,"request_id":%s,'
     '"bundle_version":%d%s%s%s}'
 )
 _REASON: Final = ',"reason":%s,"detail":%s,"support_code":%s'
+_TOKEN: Final = ',"app":%s,"platform":%s,"key_id":%s,"tier":%s,"app_build":%s,"policy_version":%d'
 _OURS: Final = frozenset({Reason.BUNDLE_UNAVAILABLE, Reason.PROOF_UNSPENT, Reason.PROOF_CACHED})
 """Why a request is refused that may be a good one: for what is broken or set wrongly on this side."""
-_TOKEN: Final = ',"app":%s,"platform":%s,"key_id":%s,"tier":%s,"app_build":%s,"policy_version":%d'
+_KEPT: Final = {level: level for level in ("WARN", "ERROR", "FATAL")}
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "*"})
 
 
-def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> None:
+class DecisionLog:
+    """Counts and lists the decisions of one process. ``bundle()`` is the version of the trust bundle in use and its
+    age in seconds."""
+
+    def __init__(self, settings: AuthorizerSettings, bundle: Callable[[], object]) -> None:
+        self._audience, self._list_accepted, self._bundle = settings.audience, settings.list_accepted, bundle
+        self._tally = Tally("authorize", _write, self._head)
+
+    def note(self, request: GatewayRequest, decision: Decision, now: float) -> None:
+        """Count a decision; list it where that is to be."""
+        token, method, outcome = decision.token, request.presented.method, "accepted" if decision.allowed else "refused"
+        path = request.route.rpartition(" ")[2] or decision.route_pattern.partition(" ")[2] or "/*"
+        route = f"{self._audience} {method if method in _METHODS else 'OTHER'} {path}"
+        app, key_id, platform, build = ("", "", "", "") if token is None else (*token[:3], token.app_build or "")
+        cell = Cell(app, outcome, decision.reason or "", (route, decision.request_class, platform, build))
+        weight = self._tally.count(now, cell, key_id)
+        if decision.allowed:
+            weight = self._list_accepted
+        if weight:
+            log_decision(request, decision, self._audience, weight)
+
+    def fault(self, what: str, error: Exception, now: float, *, request_id: str, detail: str = "") -> None:
+        """Count and log a request that could not be decided, by a mistake of ours or in the wiring."""
+        self._tally.count(now, Cell("", "unavailable", what.replace(" ", "-"), ("", "", "", "")))
+        log_fault(what, error, request_id=request_id, detail=detail)
+
+    def _head(self, at: int) -> dict[str, object]:
+        # Lambda drops lines below its level, and takes one without a time (RFC 3339) for one of INFO.
+        level = _KEPT.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", ""), "INFO")
+        kept = {"level": level, "timestamp": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()), "message": "tally"}
+        return {**kept, "id": f"{os.urandom(8).hex()}-{at}", "bundle": self._bundle()}
+
+
+def log_decision(request: GatewayRequest, decision: Decision, audience: str, weight: int = 1) -> None:
     """The decision line; operators find it by the support code that the client quotes.
 
     ``route`` is the gateway's name of the route, ``route_pattern`` the requirement that covered the request, as in
-    ``POST /payments/*``; empty where the default did.
+    ``POST /payments/*``; empty where the default did. ``weight`` is for how many decisions the line stands, and in it
+    where that is more than one.
     """
     token, reason = decision.token, decision.reason
     why = who = ""
@@ -49,8 +94,10 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str) -> 
     method = request.presented.method[:16]  # on an HTTP API's $default route, whatever a client calls a method
     place = (request.kind, audience, method, request.route, decision.route_pattern, request.request_id[:128])
     judged = map(quoted, (outcome, decision.request_class, decision.requirement or ""))
-    level, fault = ("ERROR", "," + dumps(_counting("AuthorizerFault"))[1:-1]) if reason in _OURS else ("INFO", "")
-    _write(_DECISION % (level, *judged, proven, *map(quoted, place), decision.bundle_version, why, who, fault))
+    level, more = ("ERROR", _counting("AuthorizerFault", weight)) if reason in _OURS else ("INFO", {})
+    more |= {"weight": weight} if weight > 1 else {}
+    beside = "," + dumps(more)[1:-1] if more else ""
+    _write(_DECISION % (level, *judged, proven, *map(quoted, place), decision.bundle_version, why, who, beside))
 
 
 def log_bundle(reason: Reason | None, detail: str) -> None:
@@ -73,7 +120,7 @@ def log_fault(what: str, error: BaseException, *, request_id: str = "", detail: 
     _write(dumps({**line, **found_by, **_counting("AuthorizerFault")}))
 
 
-def _counting(metric: str) -> dict[str, object]:
+def _counting(metric: str, times: int = 1) -> dict[str, object]:
     """Members that make a line one of a metric as well (CloudWatch embedded metric format), with the dimensions of the
     service's own, and the time (RFC 3339) without which Lambda takes a line for one of INFO, whatever its level."""
     now = time()
@@ -82,7 +129,7 @@ def _counting(metric: str) -> dict[str, object]:
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [{"Namespace": "Bonafide", **named}]},
         "stack": os.environ.get("STACK_NAME") or "none",
         "service": "bonafide",
-        metric: 1,
+        metric: times,
         "timestamp": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(now)),
     }
 

@@ -66,7 +66,7 @@ class Gate:
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
-        self._keeper = keeper
+        self.keeper = keeper
         self._spent = spent or SpentProofs(settings.proof_nonces_table)
         self._can_spend = spent is not None or bool(settings.proof_nonces_table)
         self._warn = warn
@@ -81,7 +81,7 @@ class Gate:
     def prepare(self, now: float) -> None:
         """Have the trust bundle at hand before the first request, and say what its routes and our settings make
         impossible."""
-        bundle = self._keeper.current(now)
+        bundle = self.keeper.current(now)
         if bundle is not None:
             self._look_at_routes(bundle)
 
@@ -98,7 +98,7 @@ class Gate:
         settings, known = self._settings, self._settings.origin_secret_hashes
         if known and not came_through_edge(request.origin_secrets, known):  # on every route, open ones too
             return Decision(False, UNCHECKED, None, 0, reason=Reason.ORIGIN_SECRET, detail="not through the edge")
-        bundle = self._keeper.current(now)
+        bundle = self.keeper.current(now)
         if bundle is None:
             # What is cached for other routes too would open them, also when there is a bundle again.
             lasting = cached_answers.cannot_be_narrowed(request) if settings.cache_seconds else ""
@@ -106,7 +106,7 @@ class Gate:
             return Decision(allowed, UNCHECKED, None, 0, reason=Reason.BUNDLE_UNAVAILABLE, detail=none)
         decision = self._decide(request, bundle, now)
         if decision.reason is Reason.TOKEN_KEY_UNKNOWN:  # minted by a key that is newer than our bundle?
-            newer = self._keeper.after_unknown_key(now)
+            newer = self.keeper.after_unknown_key(now)
             if newer is not None:
                 return self._decide(request, newer, now)
         return decision
@@ -171,10 +171,8 @@ class Gate:
 
     def _demand(self, request: GatewayRequest, bundle: TrustBundle) -> Demand:
         routes, default = bundle.apis.get(self._settings.audience, ()), self._settings.default_requirement
-        method, gateway_route = (
-            request.presented.method,
-            request.route.rpartition(" ")[2],
-        )  # HTTP APIs name it with the method
+        # HTTP APIs name their routes with the method.
+        method, gateway_route = request.presented.method, request.route.rpartition(" ")[2]
         paths = (request.path, *request.other_paths)
         return strictest([demand_for(routes, method, path, default, gateway_route) for path in paths])
 

@@ -54,4 +54,4 @@ def wire(env: Mapping[str, str]) -> Wiring:
     )
 
 
-handler = endpoint(ChallengeRequest, issue, wire, success=201)
+handler = endpoint(ChallengeRequest, issue, wire, success=201, counted="challenge")

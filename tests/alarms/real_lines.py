@@ -30,6 +30,7 @@ from service.keys.publish_debounce import InvokedRequests
 from service.keys.rule_blocks import RuleBlocks
 from service.tables.revocations import KEY
 from service.telemetry.decisions import logger
+from service.telemetry.tally_lines import forget_counts
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
 
@@ -198,6 +199,7 @@ def real_value(name: str) -> Value:
         LookupError: when the code writes no such metric.
     """
     written = io.StringIO()
+    forget_counts()  # of what other metrics needed, at the same moment
     logger()  # takes level and stream once a process: not these, which are only for the metrics
     with patch.dict(os.environ, _ENVIRONMENT), redirect_stdout(written):
         PRODUCERS[name]()

@@ -26,9 +26,8 @@ DATED = "2026-11-27T10:00:00Z"
 
 
 LOGGING = """
-from service.telemetry.decisions import DecisionRecord, count, log_decision, logger, measure_seconds
+from service.telemetry.decisions import DecisionRecord, log_decision, logger, measure_seconds
 log_decision(DecisionRecord(action="enrol"), outcome="accepted", reason="accepted")
-count("EnrolAccepted")
 measure_seconds("EndorsementsAge", 7.0, stack="unit")
 logger().info("trust bundle published")
 """
@@ -70,7 +69,7 @@ def test_decisions_and_metrics_are_kept_and_other_lines_as_the_level_says(level:
     )
     lines = kept(lines_of(ended.stdout), in_lambda(level))
     told = [] if level in ("WARN", "ERROR") else ["trust bundle published"]
-    assert [line.get("message") for line in lines] == ["decision", None, None, *told]
+    assert [line.get("message") for line in lines] == ["tally", None, "decision", None, *told]
     assert all(level_of(line) == line["level"] for line in lines)
     values = [value for line in lines for value in metrics_of(line)]
     assert [(v.name, v.value, v.unit, v.dimensions) for v in values] == [

@@ -86,7 +86,7 @@ class Load:
     """An authorizer at work. Each decision gets an event that was just parsed from JSON, as in Lambda."""
 
     def __init__(self) -> None:
-        self.stand = Stand(bundle(issued_at=NOW - 60, expires_at=NOW + 21_600))
+        self.stand = Stand(bundle(issued_at=NOW - 60, expires_at=NOW + 21_600), list_accepted=False)
         self.stand.now = NOW
         self.tokens = [token(now=NOW, jti=secrets.token_urlsafe(16)) for _ in range(TOKENS)]
         self.read = Call(token=TOKEN_HERE, proof=None, method="GET", path="/v1/whoami")

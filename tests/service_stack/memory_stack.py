@@ -188,6 +188,7 @@ class MemoryStack:
                 issue_challenge.issue,
                 lambda _env: self._issuing(),
                 success=201,
+                counted="challenge",
                 clock=lambda: self.now,
             ),
             ("POST", "/v1/attestations"): endpoint(

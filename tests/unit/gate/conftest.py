@@ -36,5 +36,10 @@ def call() -> Call:
 
 @pytest.fixture
 def log_lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """The log lines written since the last call."""
-    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    """The log lines written since the last call, but for those that only count."""
+
+    def lines() -> list[dict[str, Any]]:
+        written = map(json.loads, capsys.readouterr().out.splitlines())
+        return [line for line in written if line["message"] != "tally"]
+
+    return lines

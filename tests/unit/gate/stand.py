@@ -226,6 +226,7 @@ class Stand:
             root_key=public_key("root"),
             token_issuer=ISSUER,
             audience=AUDIENCE,
+            list_accepted=True,  # so that a test sees what was decided; off in the product
         )
         self.settings = usual._replace(**settings)
         self.notes: list[tuple[object, str]] = []

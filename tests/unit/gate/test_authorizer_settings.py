@@ -39,6 +39,7 @@ def test_every_setting_is_read() -> None:
             "PROOF_NONCE": "require",
             "PROOF_NONCE_KEY": b64url_encode(bytes(32)),
             "ORIGIN_SECRET_HASHES": f"{'0b' * 32}, {'C4' * 32}",
+            "LIST_ACCEPTED": "on",
         }
     )
     assert settings == (
@@ -57,6 +58,7 @@ def test_every_setting_is_read() -> None:
         "nonces",
         bytes(32),
         (b"\x0b" * 32, b"\xc4" * 32),
+        True,
     )
 
 
@@ -102,6 +104,7 @@ def test_nonce_key_is_not_looked_at_while_nonces_are_off() -> None:
         ("ATTESTATION_POP_HEADER", "DPoP"),
         ("AUTHORIZER_CACHE_SECONDS", "3601"),
         ("AUTHORIZER_CACHE_SECONDS", "-1"),
+        ("LIST_ACCEPTED", "true"),
         ("PROOF_NONCE", "maybe"),
         ("PROOF_NONCE", "require"),
     ],

@@ -41,7 +41,8 @@ from service.edge.problems import (
     problem_of,
 )
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
-from service.telemetry.decisions import DecisionRecord, count, country_of, log_decision, log_unavailable, log_unexpected
+from service.telemetry.decisions import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
+from service.telemetry.tally_lines import count_decision
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
 
@@ -124,17 +125,25 @@ def endpoint(
     *,
     success: int = 200,
     action: str | None = None,
+    counted: str | None = None,
     members: Callable[[Call], object] = json_members,
     clock: Callable[[], float] = time.time,
 ) -> Handler:
     """A Lambda handler around a use case.
 
     ``use_case`` is called with the request, ``now`` (Unix seconds), ``wire``'s collaborators and, when ``action`` is
-    given, ``record``: a decision line is then written for every call. :class:`~service.edge.gateway.Edge` says when
-    ``wire`` runs.
+    given, ``record``: every call is then counted, and has its decision line. With ``counted``, the name of a source of
+    tallies, calls are counted only. :class:`~service.edge.gateway.Edge` says when ``wire`` runs.
     """
     edge = _VerifierEdge(
-        model=model, use_case=use_case, wire=wire, success=success, action=action, members=members, clock=clock
+        model=model,
+        use_case=use_case,
+        wire=wire,
+        success=success,
+        action=action,
+        counted=counted,
+        members=members,
+        clock=clock,
     )
     return edge.handler()
 
@@ -145,10 +154,13 @@ class _VerifierEdge(Edge[Wiring]):
     use_case: Callable[..., Mapping[str, object] | Document]
     success: int
     action: str | None
+    counted: str | None
     members: Callable[[Call], object]
 
     def failed(self, error: Exception, request_id: str) -> dict[str, Any]:
         log_unexpected(error, request_id)
+        record = DecisionRecord(action=self.action or "", request_id=request_id, at=time.time())
+        self._decided(record, outcome="unavailable", reason="unexpected-error", detail=type(error).__qualname__)
         bare = Wiring(collaborators={}, allowed_origin=os.environ.get("ALLOWED_ORIGIN") or "*")
         return _problem_reply(TRY_LATER, TRY_LATER.document(instance=request_id), bare)
 
@@ -161,6 +173,8 @@ class _VerifierEdge(Edge[Wiring]):
             _require_edge(call, wiring.origin_secret_hashes)
             record.country = country_of(call.headers, wiring.country_header)
             request = self.model.model_validate(self.members(call))
+            if self.counted is not None:
+                record.app = str(getattr(request, "app", ""))
             extra = {} if self.action is None else {"record": record}
             outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)
             if isinstance(outcome, Document):
@@ -186,17 +200,19 @@ class _VerifierEdge(Edge[Wiring]):
             advice = ADVICE_OF.get(error.reason, ())
         if problem is TRY_LATER:
             _report(error, record.request_id)
+        if isinstance(error, NoClientPolicy):
+            record.client_policy_version = 0
+        body = problem.document(instance=record.request_id, support_code=code, advice=advice)
+        answer = _telling(_problem_reply(problem, body, wiring), record)
         self._decided(
             record,
             outcome="unavailable" if problem is TRY_LATER else "refused",
             reason=reason,
             detail=detail,
             support_code=code or "",
+            decided_by=_deciding_rule(error),
         )
-        if isinstance(error, NoClientPolicy):
-            record.client_policy_version = 0
-        body = problem.document(instance=record.request_id, support_code=code, advice=advice)
-        return _telling(_problem_reply(problem, body, wiring), record)
+        return answer
 
     def _answer(self, outcome: Mapping[str, object] | Document, call: Call, wiring: Wiring) -> dict[str, Any]:
         if not isinstance(outcome, Document):
@@ -208,10 +224,21 @@ class _VerifierEdge(Edge[Wiring]):
             return _reply(304, "", headers, wiring)
         return _reply(self.success, outcome.content, {"Content-Type": outcome.media_type, **headers}, wiring)
 
-    def _decided(self, record: DecisionRecord, *, outcome: str, **facts: str) -> None:
+    def _decided(self, record: DecisionRecord, *, outcome: str, reason: str, **facts: str) -> None:
         if self.action is not None:
-            log_decision(record, outcome=outcome, **facts)
-            count(f"{self.action.capitalize()}{outcome.capitalize()}")  # EnrolAccepted, RenewRefused, ...
+            log_decision(record, outcome=outcome, reason=reason, **facts)
+        elif self.counted is not None:
+            accepted = outcome == "accepted"
+            outcome, why = ("issued", "") if accepted else (outcome, reason)
+            count_decision(self.counted, at=record.at, app=record.app, outcome=outcome, why=why)
+
+
+def _deciding_rule(error: Exception) -> str:
+    """The first rule of the policy that pulled the verdict down to what it is."""
+    if not isinstance(error, Contraindicated):
+        return ""
+    deciding = (one.rule for one in error.result.findings if one.enforced and one.tier == error.result.tier)
+    return next(deciding, "")
 
 
 def _require_edge(call: Call, hashes: tuple[bytes, ...]) -> None:

@@ -21,6 +21,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from service.telemetry.metrics import METRIC_NAMESPACE as METRIC_NAMESPACE
 from service.telemetry.metrics import emit, kept_level
+from service.telemetry.tally_lines import count_decision, sums
 
 _OBSERVED: Final = " (observed)"
 _COUNTRY: Final = re.compile("[A-Za-z]{2}", re.ASCII)
@@ -126,9 +127,34 @@ def _beginning(text: str) -> str:
 
 
 def log_decision(
-    record: DecisionRecord, *, outcome: str, reason: str, detail: str = "", support_code: str = ""
+    record: DecisionRecord,
+    *,
+    outcome: str,
+    reason: str,
+    detail: str = "",
+    support_code: str = "",
+    decided_by: str = "",
 ) -> None:
-    """Write the decision line, whatever the level. ``outcome`` is ``accepted``, ``refused`` or ``unavailable``."""
+    """Count the decision and write its line, whatever the level. ``outcome`` is ``accepted``, ``refused`` or
+    ``unavailable``; ``decided_by`` the policy's rule that refused, where one did.
+
+    When very many are refused in two seconds, not every one has a line: those that have say for how many they stand
+    (``weight``, where it is more than one). What is accepted always has one, because a replay needs it.
+    """
+    _best_effort(lambda: _sum_metrics(record, outcome))
+    weight = count_decision(
+        record.action,
+        at=record.at,
+        app=record.app,
+        outcome=outcome,
+        why="" if outcome == "accepted" else f"rule:{decided_by}" if decided_by else reason,
+        facts=(record.platform, record.app_build, record.os, record.model, record.country or ""),
+        key_id=record.key_id,
+    )
+    if outcome == "accepted":
+        weight = 1
+    if not weight:
+        return
     _best_effort(
         lambda: _write_kept(
             "decision",
@@ -151,10 +177,10 @@ def log_decision(
             findings=record.findings,
             build_match=record.build_match,
             differing=record.differing,
+            **({"weight": weight} if weight > 1 else {}),
             **_judged(record),
         )
     )
-    _best_effort(lambda: _count_rules(record.findings))
 
 
 def log_unavailable(what: str, request_id: str = "") -> None:
@@ -198,15 +224,16 @@ def _judged(record: DecisionRecord) -> dict[str, Any]:
     return {} if record.facts is None else {"facts": record.facts.to_record()}
 
 
-def _count_rules(findings: list[str]) -> None:
-    """One metric per rule that took part: ``RuleMatched``, or ``RuleObserved`` for rules that are only observed, with
-    the dimensions ``stack``, ``service`` and ``rule``."""
-    for finding in findings[:_MAX_COUNTED_FINDINGS]:
+def _sum_metrics(record: DecisionRecord, outcome: str) -> None:
+    """``EnrolAccepted``, ``RenewRefused`` and so on; and one metric per rule that took part: ``RuleMatched``, or
+    ``RuleObserved`` for rules that are only observed, with the dimensions ``stack``, ``service`` and ``rule``."""
+    sums().count(f"{record.action.capitalize()}{outcome.capitalize()}")
+    for finding in record.findings[:_MAX_COUNTED_FINDINGS]:
         rule = finding.removesuffix(_OBSERVED)
         if _RULE.fullmatch(rule) is None or (rule not in _counted_rules and len(_counted_rules) >= _MAX_COUNTED_RULES):
             rule = "other"
         _counted_rules.add(rule)
-        count("RuleObserved" if finding.endswith(_OBSERVED) else "RuleMatched", rule=rule)
+        sums().count_rule("RuleObserved" if finding.endswith(_OBSERVED) else "RuleMatched", rule)
 
 
 def country_of(headers: Mapping[str, str], header: str) -> str | None:

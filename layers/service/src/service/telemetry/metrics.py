@@ -24,6 +24,11 @@ def kept_level() -> str:
     return _LEVELS.get(level.upper(), "INFO")
 
 
+def kept_fields() -> dict[str, str]:
+    """Members of such a line: its level, and its time, without which Lambda takes it for one of INFO."""
+    return {"level": kept_level(), "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds")}
+
+
 def stack_name() -> str:
     """The dimension ``stack`` of every metric."""
     return os.environ.get("STACK_NAME") or "none"
@@ -34,5 +39,5 @@ def emit(name: str, unit: MetricUnit, value: float, **dimensions: str) -> None:
     with single_metric(name=name, unit=unit, value=value, namespace=METRIC_NAMESPACE) as metric:
         for dimension, text in {"stack": stack_name(), **dimensions}.items():
             metric.add_dimension(name=dimension, value=text)
-        metric.add_metadata("level", kept_level())
-        metric.add_metadata("timestamp", datetime.now(UTC).isoformat(timespec="milliseconds"))
+        for member, text in kept_fields().items():
+            metric.add_metadata(member, text)

@@ -1,0 +1,74 @@
+"""Every decision of the verifier functions is counted: tally lines, as the authorizer writes them.
+
+The format: :mod:`bonafide_tokens.counting.tally` and docs/threat-view.md. Best effort, as all logging: it never fails a
+request.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from threading import Lock
+from typing import Final
+
+from bonafide_tokens.counting.tally import Cell, Tally
+
+from service.telemetry.metric_sums import MetricSums
+from service.telemetry.metrics import kept_fields
+
+_lock: Final = Lock()
+
+
+def count_decision(
+    source: str, *, at: float, app: str, outcome: str, why: str = "", facts: Iterable[str] = (), key_id: str = ""
+) -> int:
+    """Count a decision made at ``at`` (Unix seconds), and say for how many it stands where such decisions are listed; 0
+    where it is not to be listed, because very many came before it in the same two seconds.
+
+    ``source`` is ``enrol``, ``renew``, ``signal``, ``challenge`` or ``beacon``; ``outcome`` is ``accepted``,
+    ``refused`` or ``unavailable``, for challenges also ``issued``, for beacons ``reported``; ``why`` the reason of a
+    refusal, or ``rule:`` and the rule of the policy that decided. ``facts`` are those of the source, all of them in
+    their order: platform, app build, OS and model, then, but for beacons, country; none for challenges. Each may be
+    empty, and a client's own word: long ones are cut, and their number is bounded.
+    """
+    try:
+        with _lock:
+            return tally(source).count(at, Cell(app, outcome, why, tuple(facts)), key_id)
+    except Exception:  # a full disk or a closed pipe must not cost a client its token
+        return 1
+
+
+@cache
+def sums() -> MetricSums:
+    """The metrics that are written with this process' tally lines."""
+    return MetricSums()
+
+
+@cache
+def tally(source: str) -> Tally:
+    """This process' tally of a source."""
+    return Tally(source, _write_all, _head)
+
+
+def forget_counts() -> None:
+    """Begin anew, as a new process does."""
+    tally.cache_clear()
+    sums.cache_clear()
+
+
+def _head(at: int) -> dict[str, object]:
+    return {**kept_fields(), "message": "tally", "id": f"{os.urandom(8).hex()}-{at}"}
+
+
+def _write_all(line: str) -> None:
+    _write(line)
+    with suppress(Exception):
+        sums().write(_write)
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Counting decisions in a process: tallies, estimates of unique keys, samples. Pure, and standard library only."""

@@ -117,7 +117,7 @@ export function pauseAfter(failures: number, every: number): number {
   return failures ? Math.max(every, Math.min(LONGEST_PAUSE, 2 ** failures)) : every;
 }
 
-/** What a path answers, asked every so many seconds while the page is visible. `key` says what the answer is about:
+/** What a path answers, asked every so many seconds (0: once) while the page is visible. `key` says what the answer is about:
  * with another key, the old answer is gone. `path` is asked anew each time, as windows move. */
 export function usePolled<T>(key: string | null, path: () => string, every: number): Polled<T> {
   const [state, setState] = useState<Polled<T> & { key: string | null }>({ key, data: null, problem: null, at: 0, pause: 0 });
@@ -132,7 +132,7 @@ export function usePolled<T>(key: string | null, path: () => string, every: numb
     let running = false;
     const again = (): void => {
       clearTimeout(timer);
-      if (!document.hidden && every > 0) timer = window.setTimeout(ask, pauseAfter(failures, every) * 1000);
+      if (!document.hidden && (every > 0 || failures > 0)) timer = window.setTimeout(ask, pauseAfter(failures, every) * 1000);
     };
     const ask = async (): Promise<void> => {
       if (running || stop.signal.aborted) return;
@@ -152,7 +152,7 @@ export function usePolled<T>(key: string | null, path: () => string, every: numb
         if (stop.signal.aborted) return;
         failures += 1;
         const problem = error instanceof Problem ? error : new Problem("answer", 0, "The answer could not be read.", "");
-        const pause = every > 0 ? pauseAfter(failures, every) : 0;
+        const pause = pauseAfter(failures, every);
         setState((old) => ({ ...(old.key === key ? old : { data: null, at: 0 }), key, problem, pause }));
       } finally {
         running = false;

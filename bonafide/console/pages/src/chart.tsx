@@ -32,6 +32,7 @@ export function Chart({ title, unit, at, step, lines, marks = [], height = 132 }
   const plot = useRef<uPlot | null>(null);
   const drawn = useRef(marks);
   const [open, setOpen] = useState(false);
+  const [pointed, setPointed] = useState<number | null>(null);
   drawn.current = marks;
   const shape = lines.map((line) => `${line.label} ${line.tone}`).join();
 
@@ -69,7 +70,10 @@ export function Chart({ title, unit, at, step, lines, marks = [], height = 132 }
             spanGaps: false,
           })),
         ],
-        hooks: { draw: [(self) => drawMarks(self, drawn.current, color("ink"))] },
+        hooks: {
+          draw: [(self) => drawMarks(self, drawn.current, color("ink"))],
+          setCursor: [(self) => setPointed(self.cursor.idx ?? null)],
+        },
       },
       [at, ...lines.map((line) => line.values)],
       host,
@@ -91,11 +95,11 @@ export function Chart({ title, unit, at, step, lines, marks = [], height = 132 }
     <figure class="chart">
       <figcaption>
         <span class="chart-title">{title}</span>
-        <span class="unit">{unit}</span>
+        <span class="unit">{unit}{pointed !== null && at[pointed] !== undefined && <> at {clock(at[pointed], zone)} {name}</>}</span>
         {lines.map((line) => (
           <span class="key" key={line.label}>
             <i class={`swatch ${line.tone}${line.dashed ? " dashed" : ""}`} />
-            {line.label} <b>{said(latest(line.values, step))}</b>
+            {line.label} <b>{said(pointed === null ? latest(line.values, step) : (line.values[pointed] ?? null))}</b>
           </span>
         ))}
       </figcaption>

@@ -103,7 +103,10 @@ function state(effect: Effect): string {
   if (effect.bundle === null) return "Stored; it holds for each key as it renews, within minutes.";
   const after = (value: number): string => `${value.toFixed(1)} s after you confirmed`;
   const refused = effect.before === null || effect.refused === null ? "" : ` Refused at the gate: ${short(effect.before)} a second before, ${short(effect.refused)} now.`;
-  if (effect.held !== null) return `Holds: the first gate had trust bundle ${effect.bundle} ${after(effect.first ?? effect.held)}, no gate was without it ${after(effect.held)}.${refused}`;
+  if (effect.held !== null) {
+    const first = effect.first !== null && effect.held - effect.first > 1 ? `, the first of them ${effect.first.toFixed(1)} s` : "";
+    return `Holds at every gate seen, ${after(effect.held)}${first} (trust bundle ${effect.bundle}).${refused}`;
+  }
   if (effect.first !== null) return `The first gate had trust bundle ${effect.bundle} ${after(effect.first)}; waiting for the others.${refused}`;
   return `Published in trust bundle ${effect.bundle}; no gate has shown it yet.`;
 }

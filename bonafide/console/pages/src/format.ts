@@ -143,3 +143,14 @@ export function named<T>(names: Record<string, T>, name: string): T | undefined 
 export function person(arn: string): string {
   return arn.replace(/^arn:[a-z-]+:(?:iam|sts)::\d+:/, "");
 }
+
+/** A span as addresses and replays name it, "15m", in words. */
+export function span(name: string): string {
+  return name.replace(/^(\d+)m$/, "$1 min").replace(/^(\d+)([hd])$/, "$1 $2");
+}
+
+/** A text that a device chose, with what is invisible in it made visible: controls, zero widths, and the marks that turn
+ * the reading direction and with it the text beside them. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (mark) => `\\u{${mark.codePointAt(0)!.toString(16)}}`);
+}

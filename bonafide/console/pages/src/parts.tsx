@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type Address, type Filter, writeAddress } from "./address.ts";
 import { type Polled, Problem } from "./api.ts";
 import { useApp } from "./app.ts";
-import { clock, country, isUtcHere, moment, seconds, sourceName, zoneName } from "./format.ts";
+import { clock, country, isUtcHere, moment, plain, seconds, sourceName, zoneName } from "./format.ts";
 
 /** A link to a view. Opened elsewhere it is an address like any other. */
 export function Go(props: { to: Address; class?: string; current?: boolean; children: ComponentChildren; label?: string }) {
@@ -35,19 +35,21 @@ export function Moment({ at, short = false }: { at: number | null | undefined; s
   );
 }
 
-/** What did not work, in words. `pause` is when it is tried again. */
+/** What did not work, in words; said aloud once. `pause` is when it is tried again. */
 export function ProblemNote({ problem, pause = 0 }: { problem: Problem; pause?: number }) {
   return (
-    <div class="note bad" role="alert">
-      <strong>{problem.title}</strong> {problem.detail}
-      {pause > 0 && <> Next try in {seconds(pause)}.</>}
-      {problem.messages.length > 0 && (
-        <ul>
-          {problem.messages.map((message, index) => (
-            <li key={index}>{message.line ? `Line ${message.line}: ` : ""}{message.text} {message.hint ?? ""}</li>
-          ))}
-        </ul>
-      )}
+    <div class="note bad">
+      <div role="alert">
+        <strong>{problem.title}</strong> {problem.detail}
+        {problem.messages.length > 0 && (
+          <ul>
+            {problem.messages.map((message, index) => (
+              <li key={index}>{message.line ? `Line ${message.line}: ` : ""}{message.text} {message.hint ?? ""}</li>
+            ))}
+          </ul>
+        )}
+      </div>
+      {pause > 0 && <small>Next try in {seconds(pause)}.</small>}
     </div>
   );
 }
@@ -81,8 +83,8 @@ export function filterName(filter: Filter): string {
 /** A fact as people read it; an absent one says so. */
 export function factText(filter: string, value: string): string {
   if (value === "") return filter === "why" ? "none" : "not told";
-  if (filter === "country") return value.length === 2 ? `${country(value)} (${value})` : value;
-  return filter === "source" ? sourceName(value) : value;
+  if (filter === "country") return value.length === 2 ? `${country(value)} (${value})` : plain(value);
+  return plain(filter === "source" ? sourceName(value) : value);
 }
 
 /** A wide table in a box of its own that scrolls, also by keyboard. */

@@ -2,7 +2,7 @@
 import { type Address, FILTERS, WINDOWS, type Window, narrowed } from "./address.ts";
 import { now } from "./api.ts";
 import { announce, useApp } from "./app.ts";
-import { clock, zoneName } from "./format.ts";
+import { clock, span, zoneName } from "./format.ts";
 import { Go, factText, filterName } from "./parts.tsx";
 
 export function Toolbar() {
@@ -17,7 +17,7 @@ export function Toolbar() {
       <span class="segments" role="group" aria-label="Length of the window">
         {(Object.keys(WINDOWS) as Window[]).map((name) => (
           <button type="button" key={name} aria-pressed={name === address.window} onClick={() => go({ ...address, window: name })}>
-            {name.replace(/(\D)/, " $1").replace(" m", " min")}
+            {span(name)}
           </button>
         ))}
       </span>

@@ -1,5 +1,6 @@
 // The pages with made-up answers, to work on their looks: node tests/fake_server.mjs FOLDER [PORT] [SCENE].
-// Scenes: outbreak (default), quiet, empty, no-credentials, gone, clock, throttled. What devices say is hostile on purpose.
+// Scenes: outbreak (default), quiet, empty, documented (the answers of tests/view_answers), two-persons, no-credentials, gone,
+// clock, throttled. What devices say is hostile on purpose.
 import { createServer } from "node:http";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -127,6 +128,8 @@ function answer(method, path, query, body) {
     return jobs.has("j1") ? { state: part < 1 ? "running" : "done", done: Math.round(51_204 * part), total: 51_204, result: part < 1 ? null : RESULT, problem: null } : { state: "failed", done: 0, total: null, result: null, problem: "The replay was cancelled." };
   }
   const at = path.slice("/api/admin".length);
+  const documented = /(?:\/(view|timeline|causes|funnel)|\/(key|support)s?\/[^/]+)$/.exec(at);
+  if (scene === "documented" && documented) return JSON.parse(readFileSync(`tests/view_answers/${documented[1] ?? documented[2]}.json`, "utf8"));
   if (at === "/apps/demo/view") return view(query);
   if (at === "/apps/demo/view/causes") return causes(query);
   if (at === "/apps/demo/view/funnel") {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { change, clock, count, country, csv, estimate, lettersOf, moment, percent, person, rate, seconds, short, sourceName } from "../src/format.ts";
+import { change, clock, count, country, csv, estimate, lettersOf, moment, percent, person, plain, rate, seconds, short, sourceName, span } from "../src/format.ts";
 
 test("numbers have as many digits as they are worth", () => {
   assert.equal(count(1234567), "1,234,567");
@@ -57,4 +57,13 @@ test("a name that JavaScript has on every object names nothing", () => {
 test("a person is named without what all ARNs of an account begin with", () => {
   assert.equal(person("arn:aws-us-gov:sts::123456789012:assumed-role/operators/ada"), "assumed-role/operators/ada");
   assert.equal(person("policy 7: hooking"), "policy 7: hooking");
+});
+
+test("a span is said in words", () => {
+  assert.deepEqual(["15m", "1h", "7d", "x"].map(span), ["15 min", "1 h", "7 d", "x"]);
+});
+
+test("what is invisible in a device's text is seen, and turns nothing round", () => {
+  assert.equal(plain("Pixel\u202e8\u0000\u200b\n<b>"), "Pixel\\u{202e}8\\u{0}\\u{200b}\\u{a}<b>");
+  assert.equal(plain("Gerät 8 日本"), "Gerät 8 日本");
 });

@@ -11,6 +11,7 @@ const DIMENSIONS = FILTERS.filter((filter) => filter !== "outcome");
 const MOST = 3;
 /** Counting causes reads more than counting lines, so it is asked less often. */
 const EVERY = 5;
+const HALF_A_DAY = 43_200;
 
 export function useCauses(by: string) {
   const { address } = useApp();
@@ -94,7 +95,7 @@ function Row({ row, by }: { row: Cause; by: readonly Filter[] }) {
       <td class="number">{count(row.count)}</td>
       <td class="number">{count(row.before)}</td>
       <td class="number">{change(row.count, row.before)}</td>
-      <td>{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short /></td>
+      <td>{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short={now() - (row.first_seen ?? 0) < HALF_A_DAY} /></td>
       <td class="do">
         {row.source !== "beacon" && row.source !== "challenge" && row.source !== "authorize" && (
           <Go to={{ ...toPage(address, "policies", more), filters: {} }} label={`Refuse these: ${Object.values(row.facts).join(", ")}`}>Refuse these</Go>

@@ -5,7 +5,7 @@ import { type Problem, admin, get, now, post } from "../api.ts";
 import { useApp } from "../app.ts";
 import type { Change, KeyStatus, SupportCode } from "../contract.ts";
 import { watch } from "../effects.tsx";
-import { named, seconds } from "../format.ts";
+import { named, person, plain, seconds } from "../format.ts";
 import { Heading } from "../heading.tsx";
 import { Confirm, Go, Moment, ProblemNote } from "../parts.tsx";
 
@@ -106,7 +106,7 @@ function Code({ found }: { found: SupportCode }) {
 }
 
 function Facts({ of }: { of: unknown }) {
-  return <dl class="facts">{flat(of).map(([name, value]) => <><dt>{name}</dt><dd>{value}</dd></>)}</dl>;
+  return <dl class="facts">{flat(of).map(([name, value]) => <><dt>{plain(name)}</dt><dd>{plain(value)}</dd></>)}</dl>;
 }
 
 /** Nested members as lines "a.b: value". */
@@ -139,7 +139,7 @@ function Key({ status, onChanged }: { status: KeyStatus; onChanged: (status: Key
           <>
             <dt>Blocked</dt>
             <dd><Moment at={status.blocked_at} />, {status.blocked_until === null ? "for good" : <>until <Moment at={status.blocked_until} /></>}</dd>
-            <dt>By</dt><dd>{status.blocked_by}</dd>
+            <dt>By</dt><dd title={status.blocked_by}>{person(status.blocked_by)}</dd>
             <dt>Reason</dt><dd>{status.reason}</dd>
           </>
         )}

@@ -98,6 +98,7 @@ function Charts({ view }: { view: View }) {
 function Counts({ view }: { view: View }) {
   const { address } = useApp();
   const shown = COUNTED.filter((source) => view.totals[source]);
+  if (!shown.length) return null;
   const total = (source: string, outcome: string): number => view.totals[source]?.[outcome] ?? 0;
   return (
     <section aria-labelledby="counts">

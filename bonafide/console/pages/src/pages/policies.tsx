@@ -12,7 +12,7 @@ import { Editor, useLint } from "./draft.tsx";
 import { Replay, type Replayed, harm } from "./replay.tsx";
 
 /** What was typed, as long as this page is open: nothing of it is stored. */
-interface Draft { key: string; text: string; seen: number; notes: string[]; replayed: Replayed | null }
+interface Draft { key: string; began: string; text: string; seen: number; notes: string[]; replayed: Replayed | null }
 const drafts = new Map<string, Draft>();
 
 export function Policies() {
@@ -88,7 +88,7 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
   useEffect(() => {
     if (draft) return;
     const stop = new AbortController();
-    const made = (text: string, notes: string[] = []): void => keep({ key, text, seen: head.latest, notes, replayed: null });
+    const made = (text: string, notes: string[] = []): void => keep({ key, began: text, text, seen: head.latest, notes, replayed: null });
     const asked = more.facts === undefined
       ? get<PolicyTexts>(`${path}/versions/${Number(more.draft) || head.stable}`, stop.signal).then((version) => made(version.appraisal))
       : post<{ appraisal: string; notes?: string[] }>("/api/draft", { app, facts: parsed(more.facts), outcome: "contraindicated" }, stop.signal)
@@ -96,11 +96,13 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
     asked.catch((error: unknown) => stop.signal.aborted || setProblem(error instanceof Problem ? error : new Problem("", 0, "The draft could not be made.", "")));
     return () => stop.abort();
   }, []);
+  const edited = draft !== null && draft.text !== draft.began;
   useEffect(() => {
+    if (!edited) return;
     const leaving = (event: BeforeUnloadEvent): void => event.preventDefault();
     addEventListener("beforeunload", leaving);
     return () => removeEventListener("beforeunload", leaving);
-  }, []);
+  }, [edited]);
   const keep = (next: Draft): void => {
     drafts.set(app, next);
     setDraft(next);

@@ -4,7 +4,7 @@ import { toPage } from "../address.ts";
 import { Problem, get, post } from "../api.ts";
 import { announce, useApp } from "../app.ts";
 import type { ReplayJob, ReplayResult } from "../contract.ts";
-import { count, named, percent } from "../format.ts";
+import { count, named, percent, plain, span } from "../format.ts";
 import { Empty, Go, ProblemNote, Scroll, factText } from "../parts.tsx";
 import { share } from "../series.ts";
 
@@ -63,7 +63,7 @@ export function Replay({ text, broken, replayed, onReplayed }: {
       <h2 id="replay">Replay</h2>
       <div class="buttons">
         <label class="choose">Over the last
-          <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>{SPANS.map((span) => <option key={span}>{span}</option>)}</select>
+          <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>{SPANS.map((name) => <option key={name} value={name}>{span(name)}</option>)}</select>
         </label>
         {job
           ? <button type="button" onClick={cancel}>Cancel the replay</button>
@@ -82,7 +82,7 @@ export function harm(replayed: Replayed | null, text: string): string {
   if (!replayed) return "This draft was not replayed: how many it refuses is not known.";
   const refused = replayed.result.changes["newly-refused"];
   const letIn = replayed.result.changes["newly-let-in"];
-  const said = `Over the last ${replayed.since}, ${count(refused?.keys ?? 0)} of ${count(replayed.result.accepted_before.keys)} accepted keys (${percent(refused?.share_of_keys)}) would newly be refused, ${count(letIn?.keys ?? 0)} newly let in.`;
+  const said = `Over the last ${span(replayed.since)}, ${count(refused?.keys ?? 0)} of ${count(replayed.result.accepted_before.keys)} accepted keys (${percent(refused?.share_of_keys)}) would newly be refused, ${count(letIn?.keys ?? 0)} newly let in.`;
   return replayed.text === text ? said : `The draft was changed after its replay. Before that: ${said}`;
 }
 
@@ -92,7 +92,7 @@ function Result({ replayed, stale }: { replayed: Replayed; stale: boolean }) {
   const keys = (value: { keys: number; keys_exact: boolean } | undefined): string => (value ? `${value.keys_exact ? "" : "~"}${count(value.keys)}` : "0");
   const samples = ["newly-refused", "newly-let-in"].flatMap((change) => (result.samples[change] ?? []).map((one) => ({ change, ...one })));
   const kept = Object.values(result.not_replayable).reduce((sum, value) => sum + value, 0);
-  if (result.replayed.decisions === 0) return <Empty>No decision of the last {replayed.since} was recorded, so there is nothing to replay.</Empty>;
+  if (result.replayed.decisions === 0) return <Empty>No decision of the last {span(replayed.since)} was recorded, so there is nothing to replay.</Empty>;
   return (
     <div class="result">
       {stale && <p class="note">The draft was changed since: this is the result of the text before.</p>}
@@ -138,7 +138,7 @@ function Result({ replayed, stale }: { replayed: Replayed; stale: boolean }) {
                 <tr key={`${one.change} ${one.key_id}`}>
                   <th scope="row" class="mono"><Go to={toPage(address, "keys", { look: one.key_id })} label={one.key_id}>{one.key_id.slice(0, 16)}</Go></th>
                   <td>{named(CHANGES, one.change)}</td>
-                  <td>{[one.platform, one.model, one.app_build].filter(Boolean).join(" · ")}</td>
+                  <td>{[one.platform, one.model, one.app_build].filter(Boolean).map(plain).join(" · ")}</td>
                   <td>{one.rules.join(", ")}</td>
                   <td>{one.support_code && <Go to={toPage(address, "keys", { look: one.support_code })}>{one.support_code}</Go>}</td>
                 </tr>

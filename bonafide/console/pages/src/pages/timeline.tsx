@@ -4,7 +4,7 @@ import { now, ofApp, usePolled } from "../api.ts";
 import { useApp } from "../app.ts";
 import { Chart, type Line } from "../chart.tsx";
 import type { Timeline as Answer } from "../contract.ts";
-import { named, person, rate } from "../format.ts";
+import { named, person, plain, rate } from "../format.ts";
 import { Heading } from "../heading.tsx";
 import { Empty, Go, Moment, Scroll, Waiting } from "../parts.tsx";
 import { added, rates } from "../series.ts";
@@ -55,8 +55,8 @@ export function Timeline() {
                       <td>{mark || <small>outside</small>}</td>
                       <td class="still"><Moment at={entry.at} /></td>
                       <td class="still">{named(KINDS, entry.kind) ?? entry.kind}</td>
-                      <th scope="row">{entry.kind === "policy" || entry.kind === "rollout" ? <Go to={toPage(address, "policies")}>{entry.title}</Go> : entry.title}</th>
-                      <td>{entry.reason || "–"}</td>
+                      <th scope="row">{entry.kind === "policy" || entry.kind === "rollout" ? <Go to={toPage(address, "policies")}>{plain(entry.title)}</Go> : plain(entry.title)}</th>
+                      <td>{plain(entry.reason) || "–"}</td>
                       <td class="who-did" title={entry.who}>{person(entry.who)}</td>
                     </tr>
                   );
@@ -65,7 +65,7 @@ export function Timeline() {
             </table>
           </Scroll>
         )}
-        {polled.data?.before && <p class="hint">Older changes: <code>bonafide audit app/{address.app}</code>.</p>}
+        {polled.data?.before && <p class="hint">Older changes: <code>bonafide audit --app {address.app}</code>.</p>}
       </section>
     </>
   );

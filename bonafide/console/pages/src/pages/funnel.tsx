@@ -13,7 +13,7 @@ const STEPS: Record<string, string> = {
 };
 const KINDS: Record<string, [who: string, tone: string]> = {
   reported: ["the app says so", "other"], refused: ["our verdict", "refused"], unavailable: ["our own outage", "unavailable"],
-  unexplained: ["nobody: silence", "ink"], unrecorded: ["counted without facts", "muted"], estimate: ["a difference of estimates", "muted"],
+  unexplained: ["silence", "ink"], unrecorded: ["counted without facts", "muted"], estimate: ["a difference of estimates", "muted"],
 };
 const CAUSES: Record<string, string> = { unexplained: "Unexplained: nothing came after it", unrecorded: "Facts were not kept", "no-request": "No request with the token" };
 

@@ -1,4 +1,4 @@
-// Policies: what is in force, its versions, a draft from text to effect.
+// Policies: what is active, its versions, a draft from text to effect.
 import { useEffect, useState } from "preact/hooks";
 import { toPage } from "../address.ts";
 import { Problem, admin, get, post, usePolled } from "../api.ts";
@@ -54,8 +54,8 @@ function Active({ head, onAction }: { head: PolicyHead; onAction: (action: Actio
   const { address } = useApp();
   const version = (number: number) => <Go to={toPage(address, "policies", { version: String(number) })}>{number === 0 ? "the built-in policy" : `version ${number}`}</Go>;
   return (
-    <section class="sheet" aria-labelledby="in-force">
-      <h2 id="in-force">In force for {head.app}</h2>
+    <section class="sheet" aria-labelledby="active">
+      <h2 id="active">Active for {head.app}</h2>
       <p>
         {head.canary
           ? <>For {head.canary.rollout} % of keys {version(head.canary.version)}, which is rolling out; for the others {version(head.stable)}.</>
@@ -180,12 +180,12 @@ function Versions({ polled, head, onAction }: {
     <section aria-labelledby="versions">
       <h2 id="versions">Versions</h2>
       <Waiting polled={polled} />
-      {polled.data && versions.length === 0 && <Empty>Nothing was published: the built-in policy is in force.</Empty>}
+      {polled.data && versions.length === 0 && <Empty>Nothing was published: the built-in policy is active.</Empty>}
       {versions.length > 0 && (
         <Scroll label="Versions, the newest first">
           <table>
             <thead>
-              <tr><th scope="col">Version</th><th scope="col">In force for</th><th scope="col">When</th><th scope="col">Why</th><th scope="col">Who</th><th scope="col">Effect</th><th scope="col">Do</th></tr>
+              <tr><th scope="col">Version</th><th scope="col">Active for</th><th scope="col">When</th><th scope="col">Why</th><th scope="col">Who</th><th scope="col">Effect</th><th scope="col">Do</th></tr>
             </thead>
             <tbody>
               {versions.map((one) => (

@@ -92,10 +92,11 @@ export function Chart({ title, unit, at, step, lines, marks = [], height = 132 }
 
   const name = zoneName(zone, at[0] ?? 0);
   return (
-    <figure class="chart">
+    <figure class={lines.length ? "chart" : "chart without"}>
       <figcaption>
         <span class="chart-title">{title}</span>
         <span class="unit">{unit}{pointed !== null && at[pointed] !== undefined && <> at {clock(at[pointed], zone)} {name}</>}</span>
+        {lines.length === 0 && <span class="key">left out by the outcome that the view is narrowed to</span>}
         {lines.map((line) => (
           <span class="key" key={line.label}>
             <i class={`swatch ${line.tone}${line.dashed ? " dashed" : ""}`} />

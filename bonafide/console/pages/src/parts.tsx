@@ -109,7 +109,7 @@ export function Confirm({ title, verb, danger, children, onDone, act }: {
     setProblem(null);
     try {
       await act(reason.trim());
-      onDone();
+      dialog.current?.close(); // gives the focus back to where it came from
     } catch (error) {
       setProblem(error instanceof Problem ? error : new Problem("", 0, "Something went wrong in this page.", String(error)));
       setBusy(false);

@@ -19,9 +19,10 @@ const PROBLEMS = {
 const seconds = () => Date.now() / 1000;
 const noise = (at, salt) => createHash("sha256").update(`${at} ${salt}`).digest()[0] / 255;
 const began = seconds() - 240;
-let version = 7, bundle = 41, changedAt = 0, proposal = null;
+let version = 7, bundle = 41, changedAt = 0;
 const versions = new Map();
 const POLICY = [
+  ...Array.from({ length: 40 }, (_, index) => `// Line ${index + 1} of an introduction that is long, as real policies are.`),
   "// Strict, with one exception for the lab's emulators.",
   "permit (principal, action, resource);",
   "",
@@ -39,7 +40,8 @@ for (let number = 0; number <= version; number += 1) {
     appraisal: POLICY, client: "", app: "demo", digest: "d", has_client: false,
   });
 }
-const head = () => ({ app: "demo", latest: version, stable: version, previous: version - 1, canary: null, proposal, approval: scene === "two-persons" ? "two-person" : "none" });
+const twoPersons = scene === "two-persons";
+const head = () => ({ app: "demo", latest: version, stable: twoPersons ? version - 1 : version, previous: version - 2, canary: twoPersons ? { version, rollout: 10 } : null, proposal: twoPersons ? 3 : null, approval: twoPersons ? "two-person" : "off" });
 
 function view(query) {
   const until = Number(query.get("until") ?? seconds()), since = Number(query.get("since") ?? until - 900);
@@ -169,7 +171,7 @@ function answer(method, path, query, body) {
   if (at === "/support/7K2M9QXA") return {
     code: "7K2M9QXA", searched: { since: seconds() - 604_800, until: seconds(), complete: true },
     decisions: [{ at: began + 3, log: "enrol.log", decision: { message: "decision", action: "enrol", outcome: "refused", reason: "appraisal", tier: "contraindicated", policy_version: 7, app: "demo", key_id: "k".repeat(43), platform: "android", app_build: "4.2.0", os: "14", model: HOSTILE, country: "BR", findings: ["boot-failed"], facts: { principal: { verified_boot_state: "failed", patch_age_months: 22 }, context: { event: "enrol", signals: { other: [] } } } },
-      rules: [{ rule: "boot-failed", line: 4, advice: "contact-support", text: POLICY.split("\n").slice(3).join("\n") }],
+      rules: [{ rule: "boot-failed", line: 44, advice: "contact-support", text: POLICY.split("\n").slice(-5).join("\n") }],
       told: { status: 403, slug: "not-accepted", title: "This device is not accepted.", retry: "never", advice: ["contact-support"] } }],
   };
   return [404, { type: "/problems/unknown-key", title: "This key is not known.", detail: "No such key or code." }];

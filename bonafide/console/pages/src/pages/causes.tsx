@@ -87,15 +87,15 @@ function Row({ row, by }: { row: Cause; by: readonly Filter[] }) {
   const more = { draft: "new", facts: JSON.stringify({ ...ruleFacts(address.filters), ...row.facts, source: row.source }) };
   return (
     <tr data-outcome={row.outcome}>
-      <td><Narrow filter="source" value={row.source} /></td>
-      <td class={`still ${row.outcome}`}><Narrow filter="outcome" value={row.outcome} /></td>
+      <td data-label="Source"><Narrow filter="source" value={row.source} /></td>
+      <td class={`still ${row.outcome}`} data-label="Outcome"><Narrow filter="outcome" value={row.outcome} /></td>
       {by.filter((name) => name !== "source").map((name) => (
-        <td key={name}>{row.facts[name] === undefined ? <small>not known here</small> : <Narrow filter={name} value={row.facts[name]} />}</td>
+        <td key={name} data-label={filterName(name)}>{row.facts[name] === undefined ? <small>not known here</small> : <Narrow filter={name} value={row.facts[name]} />}</td>
       ))}
-      <td class="number">{count(row.count)}</td>
-      <td class="number">{count(row.before)}</td>
-      <td class="number">{change(row.count, row.before)}</td>
-      <td>{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short={now() - (row.first_seen ?? 0) < HALF_A_DAY} /></td>
+      <td class="number" data-label="Count">{count(row.count)}</td>
+      <td class="number" data-label="Before">{count(row.before)}</td>
+      <td class="number" data-label="Change">{change(row.count, row.before)}</td>
+      <td data-label="First seen">{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short={now() - (row.first_seen ?? 0) < HALF_A_DAY} /></td>
       <td class="do">
         {row.source !== "beacon" && row.source !== "challenge" && row.source !== "authorize" && (
           <Go to={{ ...toPage(address, "policies", more), filters: {} }} label={`Refuse these: ${Object.values(row.facts).join(", ")}`}>Refuse these</Go>

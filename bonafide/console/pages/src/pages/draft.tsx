@@ -26,8 +26,9 @@ export function useLint(app: string, appraisal: string): { messages: LintMessage
   return state;
 }
 
-export function Editor({ text, onEdit, messages, problem }: {
-  text: string; onEdit: (text: string) => void; messages: LintMessage[] | null; problem: Problem | null;
+export function Editor({ text, begin, onEdit, messages, problem }: {
+  /** `begin` is the line to be seen first. */
+  text: string; begin: number; onEdit: (text: string) => void; messages: LintMessage[] | null; problem: Problem | null;
 }) {
   const area = useRef<HTMLTextAreaElement>(null);
   const gutter = useRef<HTMLPreElement>(null);
@@ -42,6 +43,9 @@ export function Editor({ text, onEdit, messages, problem }: {
     box.setSelectionRange(before, end < 0 ? text.length : end);
     box.scrollTop = Math.max(0, (line - 4) * (box.scrollHeight / lines));
   };
+  useEffect(() => {
+    if (begin > 1) toLine(begin);
+  }, []);
   const errors = messages?.filter((message) => message.severity === "error").length ?? 0;
   return (
     <div class="editor">

@@ -78,17 +78,18 @@ function Charts({ view }: { view: View }) {
   const { unit } = rate(view.step);
   const shown = CHARTED.filter((source) => view.series[source]);
   if (!shown.length) return <Empty>Nothing of these was counted in this window.</Empty>;
-  const line = (source: string, outcome: string, tone: string, dashed = false): Line => ({
-    label: outcome, tone, dashed,
-    values: rates(view.series[source]?.[outcome] ?? view.at.map(() => 0), view.at, view.step, now()),
-  });
+  const lines = (source: string, ...outcomes: string[]): Line[] =>
+    outcomes.flatMap((outcome) => {
+      const counts = view.series[source]?.[outcome];
+      return counts ? [{ label: outcome, tone: outcome, dashed: outcome === "unavailable", values: rates(counts, view.at, view.step, now()) }] : [];
+    });
   return (
     <div class="charts">
       {shown.map((source) => (
         <section key={source} class="pair" aria-label={sourceName(source)}>
-          <Chart title={sourceName(source)} unit={unit} at={view.at} step={view.step} lines={[line(source, "accepted", "accepted")]} />
+          <Chart title={sourceName(source)} unit={unit} at={view.at} step={view.step} lines={lines(source, "accepted")} />
           <Chart title={REFUSED[source]!} unit={unit} at={view.at} step={view.step}
-            lines={[line(source, "refused", "refused"), line(source, "unavailable", "unavailable", true)]} />
+            lines={lines(source, "refused", "unavailable")} />
         </section>
       ))}
     </div>

@@ -12,7 +12,7 @@ import { Editor, useLint } from "./draft.tsx";
 import { Replay, type Replayed, harm } from "./replay.tsx";
 
 /** What was typed, as long as this page is open: nothing of it is stored. */
-interface Draft { key: string; began: string; text: string; seen: number; notes: string[]; replayed: Replayed | null }
+interface Draft { key: string; began: string; text: string; begin: number; seen: number; notes: string[]; replayed: Replayed | null }
 const drafts = new Map<string, Draft>();
 
 export function Policies() {
@@ -88,11 +88,12 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
   useEffect(() => {
     if (draft) return;
     const stop = new AbortController();
-    const made = (text: string, notes: string[] = []): void => keep({ key, began: text, text, seen: head.latest, notes, replayed: null });
+    const made = (text: string, rule = "", notes: string[] = []): void =>
+      keep({ key, began: text, text, begin: lineOf(text, `@id("${rule}")`), seen: head.latest, notes, replayed: null });
     const asked = more.facts === undefined
       ? get<PolicyTexts>(`${path}/versions/${Number(more.draft) || head.stable}`, stop.signal).then((version) => made(version.appraisal))
-      : post<{ appraisal: string; notes?: string[] }>("/api/draft", { app, facts: parsed(more.facts), outcome: "contraindicated" }, stop.signal)
-        .then((drafted) => made(drafted.appraisal, drafted.notes));
+      : post<{ appraisal: string; rule: string; notes?: string[] }>("/api/draft", { app, facts: parsed(more.facts), outcome: "contraindicated" }, stop.signal)
+        .then((drafted) => made(drafted.appraisal, drafted.rule, drafted.notes));
     asked.catch((error: unknown) => stop.signal.aborted || setProblem(error instanceof Problem ? error : new Problem("", 0, "The draft could not be made.", "")));
     return () => stop.abort();
   }, []);
@@ -122,7 +123,7 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
         <>
           {draft.notes.map((note) => <p class="note" key={note}>{note}</p>)}
           {draft.seen !== head.latest && <p class="note bad" role="alert">Version {head.latest} was published since this draft was begun: publishing it would be refused. Begin anew from that version.</p>}
-          <Editor text={draft.text} onEdit={(text) => keep({ ...draft, text })} messages={lint.messages} problem={lint.problem} />
+          <Editor text={draft.text} begin={draft.begin} onEdit={(text) => keep({ ...draft, text })} messages={lint.messages} problem={lint.problem} />
           <Replay text={draft.text} broken={broken} replayed={draft.replayed} onReplayed={(replayed) => keep({ ...drafts.get(app)!, replayed })} />
           <div class="buttons">
             <button type="button" class="primary" disabled={broken}
@@ -133,6 +134,11 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
       )}
     </section>
   );
+}
+
+function lineOf(text: string, part: string): number {
+  const at = text.indexOf(part);
+  return at < 0 ? 1 : text.slice(0, at).split("\n").length;
 }
 
 function parsed(facts: string): unknown {

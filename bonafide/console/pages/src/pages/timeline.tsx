@@ -25,18 +25,18 @@ export function Timeline() {
   const inside = entries.filter((entry) => entry.at >= since && entry.at <= end + 60);
   const marks = inside.map((entry, index) => ({ at: entry.at, label: String(index + 1) }));
   const shown = view.data;
-  const lines = (outcome: string): Line => ({
-    label: outcome, tone: outcome,
-    values: rates(added(Object.values(shown?.series ?? {}).flatMap((by) => (by[outcome] ? [by[outcome]] : []))), shown?.at ?? [], shown?.step ?? 2, now()),
-  });
+  const lines = (outcome: string): Line[] => {
+    const found = Object.values(shown?.series ?? {}).flatMap((by) => (by[outcome] ? [by[outcome]] : []));
+    return shown && found.length ? [{ label: outcome, tone: outcome, values: rates(added(found), shown.at, shown.step, now()) }] : [];
+  };
   return (
     <>
       <Heading title="Timeline" polled={view} />
       <Waiting polled={view} />
       {shown && (
         <>
-          <Chart title="Refused, all sources" unit={rate(shown.step).unit} at={shown.at} step={shown.step} lines={[lines("refused")]} marks={marks} height={190} />
-          <Chart title="Accepted, all sources" unit={rate(shown.step).unit} at={shown.at} step={shown.step} lines={[lines("accepted")]} marks={marks} height={120} />
+          <Chart title="Refused, all sources" unit={rate(shown.step).unit} at={shown.at} step={shown.step} lines={lines("refused")} marks={marks} height={190} />
+          <Chart title="Accepted, all sources" unit={rate(shown.step).unit} at={shown.at} step={shown.step} lines={lines("accepted")} marks={marks} height={120} />
         </>
       )}
       <section aria-labelledby="changes">

@@ -37,6 +37,7 @@ def calls(settings: CheckNewVersionSettings, client: Any, sleep: Callable[[float
         "appraise_evidence": settings.appraise_evidence_version,
         "renew_token": settings.renew_token_version,
         "report_signal": settings.report_signal_version,
+        "report_failure": settings.report_failure_version,
         "serve_policy": settings.serve_policy_version,
         "authorize_request": settings.authorize_request_version,
     }

@@ -33,6 +33,7 @@ _POSTS: Final = {
     "appraise_evidence": "/v1/attestations",
     "renew_token": "/v1/tokens",
     "report_signal": "/v1/signals",
+    "report_failure": "/v1/attestation-failures",
 }
 
 Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -107,6 +108,9 @@ def check_verifier(call: Call, given: Surroundings) -> Iterator[str]:
     answer = _post(call, "report_signal", "/v1/signals", {"signals": ["debugger"]})
     _expect("report_signal", answer, 401)
     yield "report_signal: a report without a token is refused"
+    said = {"app": NO_APP, "code": "other", "platform": "android"}
+    _expect("report_failure", _post(call, "report_failure", "/v1/attestation-failures", said), 202)
+    yield "report_failure: a report of an app that cannot attest is taken"
 
 
 def _live_together(

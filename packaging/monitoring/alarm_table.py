@@ -89,6 +89,7 @@ _ROUTES: Final = (
     ("AppraiseEvidence", "Enrolments", "POST", "/v1/attestations"),
     ("RenewToken", "Renewals", "POST", "/v1/tokens"),
     ("ReportSignal", "Reports of threats", "POST", "/v1/signals"),
+    ("ReportFailure", "Reports of apps that cannot attest", "POST", "/v1/attestation-failures"),
     ("IssueChallenge", "Requests for challenges", "POST", "/v1/challenges"),
     ("ServePolicy", "Requests for the trust bundle", "GET", "/v1/trust-bundle"),
 )

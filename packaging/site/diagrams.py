@@ -152,9 +152,9 @@ def containers() -> Drawing:
     picture = Drawing(
         "Containers of Bonafide",
         "Three entrances: the verifier API with functions that issue challenges, appraise evidence, renew "
-        "tokens, take signals and serve policies; the Admin API with the function administer; your own API "
-        "with the authorizer. Behind them DynamoDB tables and two KMS keys. Scheduled functions publish trust "
-        "bundles and refresh endorsements. Decisions may go to a bucket.",
+        "tokens, take signals and reports of failures, and serve policies; the Admin API with the function "
+        "administer; your own API with the authorizer. Behind them DynamoDB tables and two KMS keys. Scheduled "
+        "functions publish trust bundles and refresh endorsements. Decisions may go to a bucket.",
         960,
         600,
     )
@@ -164,7 +164,8 @@ def containers() -> Drawing:
     picture.group(214, 20, 420, 170, "verifier API (REST, public)")
     for number, name in enumerate(("issue_challenge", "appraise_evidence", "renew_token", "report_signal")):
         picture.box(230 + number % 2 * 200, 50 + number // 2 * 46, 188, 36, "ours", name)
-    picture.box(230, 142, 388, 36, "ours", "serve_policy")
+    picture.box(230, 142, 188, 36, "ours", "report_failure")
+    picture.box(430, 142, 188, 36, "ours", "serve_policy")
     picture.group(214, 210, 420, 100, "/admin (AWS signatures, IAM)")
     picture.box(230, 246, 388, 46, "ours", "administer")
     picture.group(214, 330, 420, 66, "on a schedule, and after urgent changes")

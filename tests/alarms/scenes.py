@@ -140,7 +140,7 @@ def _admin() -> Scene:
 
 
 _FUNCTIONS: Final = (
-    *("AppraiseEvidence", "RenewToken", "ReportSignal", "IssueChallenge"),
+    *("AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "IssueChallenge"),
     *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle"),
 )
 _STREAM: Final = {"DeliveryStreamName": "DecisionStream"}
@@ -181,6 +181,7 @@ def scenes() -> dict[str, Scene]:
         "AppraiseEvidenceFailingAlarm": _failing("POST", "/v1/attestations"),
         "RenewTokenFailingAlarm": _failing("POST", "/v1/tokens"),
         "ReportSignalFailingAlarm": _failing("POST", "/v1/signals"),
+        "ReportFailureFailingAlarm": _failing("POST", "/v1/attestation-failures"),
         "IssueChallengeFailingAlarm": _failing("POST", "/v1/challenges"),
         "ServePolicyFailingAlarm": _failing("GET", "/v1/trust-bundle"),
         "AuthorizerFaultAlarm": Scene(

@@ -24,6 +24,7 @@ MODELS = {
     "AttestationRequest": ("appraise_evidence", "AttestationRequest"),
     "RenewalRequest": ("renew_token", "RenewalRequest"),
     "ReportedSignals": ("report_signal", "ReportedSignals"),
+    "FailureReport": ("report_failure", "FailureReport"),
 }
 
 

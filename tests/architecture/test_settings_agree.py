@@ -44,6 +44,7 @@ SETTINGS: dict[str, type[object]] = {
     "appraise_evidence": settings.AppraiseEvidenceSettings,
     "renew_token": settings.RenewTokenSettings,
     "report_signal": settings.ReportSignalSettings,
+    "report_failure": settings.ReportFailureSettings,
     "serve_policy": settings.ServePolicySettings,
     "rotate_signing_key": settings.RotateSigningKeySettings,
     "publish_bundle": settings.PublishBundleSettings,
@@ -52,7 +53,7 @@ SETTINGS: dict[str, type[object]] = {
     "replay_decisions": settings.ReplayDecisionsSettings,
     "check_new_version": settings.CheckNewVersionSettings,
 }
-ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy")
+ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy")
 
 
 def environment_of(function: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ ANONYMOUS = {
     ("POST", "/v1/attestations"),
     ("POST", "/v1/tokens"),
     ("POST", "/v1/signals"),
+    ("POST", "/v1/attestation-failures"),
     ("GET", "/v1/client-policies/{app}"),
     ("GET", "/v1/trust-bundle"),
     ("GET", "/.well-known/jwks.json"),
@@ -100,6 +101,7 @@ def test_throttles_are_sized_by_what_a_route_is() -> None:
     assert rate["/v1/trust-bundle"] == rate["/.well-known/jwks.json"] >= rate["/v1/client-policies/{app}"]
     assert rate["/v1/client-policies/{app}"] > rate["/v1/challenges"] >= rate["/v1/attestations"] > rate["/v1/signals"]
     assert rate["/v1/tokens"] > rate["/v1/attestations"]
+    assert rate["/v1/attestation-failures"] < min(rate[path] for path in rate if path != "/v1/attestation-failures")
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -122,6 +124,7 @@ SLOW = {
     "EnrolmentRate": "1",
     "RenewalRate": "1",
     "SignalRate": "1",
+    "FailureReportRate": "1",
     "PreflightRate": "1",
 }
 BURST = 20

@@ -123,8 +123,7 @@ def test_each_function_writes_to_a_log_group_of_its_own_and_to_no_other(template
     """The attack: the demo, or a hole in the authorizer, forges decisions of the functions that judge."""
     groups = {}
     for name, properties in functions(template).items():
-        (reference,) = properties["LoggingConfig"].values()
-        groups[name] = template.resolve(reference)
+        groups[name] = template.resolve(properties["LoggingConfig"]["LogGroup"])
         writing = [one for one in statements(template, name) if any(a.startswith("logs:") for a in one["Action"])]
         assert writing == [
             {

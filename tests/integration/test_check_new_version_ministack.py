@@ -28,13 +28,13 @@ from tests.service_stack.worlds import AwsWorld
 
 pytestmark = pytest.mark.ministack
 Load = Callable[[AwsWorld, str], ModuleType]
-VERIFIER = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy")
+VERIFIER = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy")
 DEVICE = canary_device(AUTHORITY, app=APP, package=PACKAGE, signer=SIGNER)
 
 
 @dataclass
 class Deployed:
-    """The six functions, in this process, as Lambda would answer for them."""
+    """The seven functions, in this process, as Lambda would answer for them."""
 
     handlers: dict[str, Callable[[Any, Any], Any]]
     root_public_key: str

@@ -11,6 +11,7 @@ from typing import Any
 import appraise_evidence
 import issue_challenge
 import renew_token
+import report_failure
 import report_signal
 import serve_policy
 from attestation.encoding.certificate import read_certificate
@@ -218,6 +219,14 @@ class MemoryStack:
                 success=202,
                 action="signal",
                 members=report_signal._members,
+                clock=lambda: self.now,
+            ),
+            ("POST", "/v1/attestation-failures"): endpoint(
+                report_failure.FailureReport,
+                report_failure.report,
+                lambda _env: Wiring(collaborators={}),
+                success=202,
+                members=report_failure._members,
                 clock=lambda: self.now,
             ),
         }

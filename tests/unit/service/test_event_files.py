@@ -17,7 +17,10 @@ from tests.service_stack.events import rest_event
 from tests.service_stack.memory_stack import MemoryStack
 
 EVENTS = Path(__file__).parents[3] / "events"
-REST = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "serve_policy", "describe_caller")
+REST = (
+    *("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy"),
+    "describe_caller",
+)
 FILES = sorted(path for function in REST for path in (EVENTS / function).glob("*.json"))
 ROTATIONS = sorted((EVENTS / "rotate_signing_key").glob("*.json"))
 PUBLICATIONS = sorted((EVENTS / "publish_bundle").glob("*.json"))

@@ -22,6 +22,7 @@ WORDS = {
     "os": "attacker-os-" + WIDE * 240,
     "model": "attacker-model-" + WIDE * 240,
 }
+POSTS = ["/v1/attestations", "/v1/tokens", "/v1/signals", "/v1/challenges", "/v1/attestation-failures"]
 ALL_LINES = 1_300
 """Octets of all lines about one request that proves nothing, with metrics and the tally, which it shares with others of
 its two seconds."""
@@ -76,7 +77,7 @@ def test_caller_without_a_challenge_of_ours_writes_nothing_of_his_own(
         lambda _body: "attacker" * 99,
     ],
 )
-@pytest.mark.parametrize("route", ["/v1/attestations", "/v1/tokens", "/v1/signals", "/v1/challenges"])
+@pytest.mark.parametrize("route", POSTS)
 def test_body_that_cannot_be_read_writes_nothing_of_its_own(
     stack: MemoryStack, log_lines: Lines, route: str, spoil: Callable[[Any], object]
 ) -> None:
@@ -142,7 +143,7 @@ def test_report_is_no_larger_than_client_data(stack: MemoryStack) -> None:
     assert slug_of(stack.send("POST", "/v1/signals", body)) == "too-large"
 
 
-@pytest.mark.parametrize("route", ["/v1/attestations", "/v1/tokens", "/v1/signals", "/v1/challenges"])
+@pytest.mark.parametrize("route", POSTS)
 def test_chosen_request_id_is_bounded(stack: MemoryStack, log_lines: Lines, route: str) -> None:
     """A client may choose the id (header X-Amzn-RequestId). API Gateway takes UUIDs only; nothing here relies on it."""
     event = rest_event("POST", route, {})

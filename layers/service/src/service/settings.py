@@ -57,6 +57,14 @@ class IssueChallengeSettings(StackSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFailureSettings(StackSettings):
+    """``report_failure``: who may call, and which web origin may read answers."""
+
+    allowed_origin: str = "*"
+    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingSettings(StackSettings):
     """What both judging functions need. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an
     unused key; ``allowed_origin`` the web origin that may read answers (CORS).
@@ -276,6 +284,7 @@ class CheckNewVersionSettings:
     appraise_evidence_version: str
     renew_token_version: str
     report_signal_version: str
+    report_failure_version: str
     serve_policy_version: str
     authorize_request_version: str = field(default="", metadata={_PARSER: str})
     external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})

@@ -36,6 +36,7 @@ from service.signal_history import note_best_effort
 from service.tables.attested_keys import AttestedKeys
 from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord
+from service.telemetry.tally_lines import count_decision
 from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_integrity import PlayIntegrity
 
@@ -92,6 +93,8 @@ def renew(
         raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
     record.app, record.platform = key.app, key.claims.platform.value
     challenge.require_app(key.app)
+    if not challenge.handed_along:  # an app that slept past its next_challenge: none of those that asked and went away
+        count_decision("challenge", at=now, app=key.app, outcome="returned", why="", facts=())
     key = key.require_usable(now).recalled()
     state = found.state_of(key.app, now)
     app = state.registered

@@ -121,3 +121,15 @@ def test_text_of_another_length_costs_nothing(text: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("attestation.challenge.b64url_decode", decoded)
     assert refusal(text) is Reason.CHALLENGE_FORGED
+
+
+@pytest.mark.parametrize("handed_along", [False, True])
+@pytest.mark.parametrize("last", [0, 1, 0x7F, 0xFE, 0xFF])
+def test_challenge_tells_whether_it_was_asked_for(last: int, handed_along: bool) -> None:
+    """Whatever the random bytes; which takes one of their 128 bits, and leaves the others as they were drawn."""
+    random = RANDOM[:-1] + bytes((last,))
+    challenge = sealed(random=random, handed_along=handed_along)
+    opened = open_challenge(challenge, app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW)
+    assert opened.handed_along is handed_along
+    drawn = b64url_decode(challenge)[16:32]
+    assert (drawn[:-1], drawn[-1] >> 1) == (random[:-1], last >> 1)

@@ -4,6 +4,9 @@ A challenge is 48 bytes: version 1 | issue time 5 (Unix seconds, big-endian) | a
 sent as 64 characters of base64url. The MAC (HMAC-SHA256, truncated to 128 bits, RFC 2104 §5) covers all that
 stands before it, so forging one means guessing 2¹²⁸. Issuing costs no I/O: an anonymous flood writes nothing.
 Spending one is the caller's business: :attr:`OpenedChallenge.nonce` goes into the nonces table, once.
+
+The last bit of the random part says which route issued it: 1 for one that came along with a token. So challenges that
+apps asked for and never brought back can be counted, though nothing was written when they were issued.
 """
 
 from __future__ import annotations
@@ -26,11 +29,13 @@ _MAX_SKEW: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OpenedChallenge:
-    """A challenge that is ours and in time. ``nonce`` names it once it is spent; ``expires_at`` is in Unix seconds."""
+    """A challenge that is ours and in time. ``nonce`` names it once it is spent; ``expires_at`` is in Unix seconds;
+    ``handed_along`` with a token, not asked for. Nothing is decided on that: it is for counting."""
 
     nonce: str
     expires_at: float
     app_tag: bytes
+    handed_along: bool = False
 
     def require_app(self, app: str) -> None:
         """Raise :class:`RejectedEvidence` (``challenge-other-app``) unless the challenge was issued for ``app``."""
@@ -38,11 +43,13 @@ class OpenedChallenge:
             raise RejectedEvidence(Reason.CHALLENGE_OTHER_APP, "the challenge was issued for another app")
 
 
-def issue_challenge(*, app: str, key: bytes, random: bytes, now: float) -> str:
-    """Seal a challenge for ``app``. ``random`` must be 16 fresh bytes from the system's generator."""
+def issue_challenge(*, app: str, key: bytes, random: bytes, now: float, handed_along: bool = False) -> str:
+    """Seal a challenge for ``app``. ``random`` must be 16 fresh bytes from the system's generator, of which the last
+    bit is not used. ``handed_along``: with a token, instead of when asked for."""
     if len(random) != 16:
         raise ValueError("a challenge takes 16 random bytes")
-    sealed = _VERSION + int(now).to_bytes(5) + app_tag(app) + random
+    told = random[:-1] + bytes((random[-1] & 0xFE | handed_along,))
+    sealed = _VERSION + int(now).to_bytes(5) + app_tag(app) + told
     return b64url_encode(sealed + _mac(key, sealed))
 
 
@@ -80,7 +87,12 @@ def open_any_challenge(challenge: str, *, keys: tuple[bytes, ...], lifetime: flo
         raise RejectedEvidence(Reason.CHALLENGE_FROM_FUTURE, "the challenge was issued in the future")
     if issued_at + lifetime <= now:
         raise RejectedEvidence(Reason.CHALLENGE_EXPIRED, f"the challenge was issued {now - issued_at:.0f} s ago")
-    return OpenedChallenge(nonce=b64url_encode(sealed[16:]), expires_at=issued_at + lifetime, app_tag=sealed[6:16])
+    return OpenedChallenge(
+        nonce=b64url_encode(sealed[16:]),
+        expires_at=issued_at + lifetime,
+        app_tag=sealed[6:16],
+        handed_along=bool(sealed[-1] & 1),
+    )
 
 
 def app_tag(app: str) -> bytes:

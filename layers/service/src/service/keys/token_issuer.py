@@ -98,7 +98,9 @@ class ReadyTokenIssuer:
             now=self.now,
             lifetime=issuer.token_lifetime,
         )
-        next_challenge = issue_challenge(app=app.app, key=self.sealing_key, random=issuer.random(16), now=self.now)
+        next_challenge = issue_challenge(
+            app=app.app, key=self.sealing_key, random=issuer.random(16), now=self.now, handed_along=True
+        )
         return {
             "token": token,
             "token_type": "DPoP",

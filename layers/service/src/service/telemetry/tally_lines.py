@@ -29,10 +29,10 @@ def count_decision(
     where it is not to be listed, because very many came before it in the same two seconds.
 
     ``source`` is ``enrol``, ``renew``, ``signal``, ``challenge`` or ``beacon``; ``outcome`` is ``accepted``,
-    ``refused`` or ``unavailable``, for challenges also ``issued``, for beacons ``reported``; ``why`` the reason of a
-    refusal, or ``rule:`` and the rule of the policy that decided. ``facts`` are those of the source, all of them in
-    their order: platform, app build, OS and model, then, but for beacons, country; none for challenges. Each may be
-    empty, and a client's own word: long ones are cut, and their number is bounded.
+    ``refused`` or ``unavailable``, for challenges also ``issued`` and ``returned`` (with a renewal), for beacons
+    ``reported``; ``why`` the reason of a refusal, or ``rule:`` and the rule of the policy that decided. ``facts`` are
+    those of the source, all of them in their order: platform, app build, OS and model, then, but for beacons, country;
+    none for challenges. Each may be empty, and a client's own word: long ones are cut, and their number is bounded.
     """
     try:
         with _lock:

@@ -20,12 +20,16 @@ from devkit.devices.policy_keeper import PolicyKeeper
 class AppInstance(ABC):
     """One installation of ``app`` (the registered name). Bodies are complete: anything that speaks HTTP can send them.
 
-    ``policy`` is its client policy; ``None`` for an app that was built without.
+    ``policy`` is its client policy; ``None`` for an app that was built without. ``cannot_attest`` is a code of
+    docs/attestation-failures.json for a device that has no evidence to give, empty for one that has; it says so, unless
+    it is ``silent``.
     """
 
     app: str
     request_key: ec.EllipticCurvePrivateKey
     policy: PolicyKeeper | None = None
+    cannot_attest: str = ""
+    silent: bool = False
 
     @property
     @abstractmethod
@@ -57,6 +61,11 @@ class AppInstance(ABC):
             "client_policy_version": 0 if self.policy is None else self.policy.version,
         }
         return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
+
+    def failure_body(self, code: str) -> dict[str, Any]:
+        """The body of POST /v1/attestation-failures."""
+        said = {name: text for name, text in self._facts().items() if text is not None}
+        return {"app": self.app, "code": code, "platform": self.platform, **said}
 
     @abstractmethod
     def attestation_body(self, client_data: bytes) -> dict[str, Any]:

@@ -30,6 +30,16 @@ class StackUnreachable(OperatorError):
     """Nothing answers at the address, or not in time. The message is one sentence for a person."""
 
 
+class CannotAttest(OperatorError):
+    """The device has no evidence to give. ``code`` says why; ``answer`` is the stack's to that, ``None`` for a device
+    that keeps silent."""
+
+    def __init__(self, code: str, answer: Answer | None) -> None:
+        super().__init__(f"This device cannot attest: {code}.")
+        self.code = code
+        self.answer = answer
+
+
 class UnexpectedAnswer(OperatorError):
     """The stack refused where the flow cannot go on. ``answer`` is what it said."""
 
@@ -157,11 +167,16 @@ class ApiClient:
         return answer.text("challenge")
 
     def attest(self, installation: AppInstance, *, signals: Sequence[str] = ()) -> Session:
-        """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused.
+        """Enrol an installation. Raises :class:`UnexpectedAnswer` when it is refused, :class:`CannotAttest` when the
+        device has no evidence.
 
         When the answer is lost, the same bytes are sent again; a key that has enrolled by then renews.
         """
-        client_data = installation.client_data(self.challenge(installation.app), signals=signals)
+        challenge = self.challenge(installation.app)
+        if installation.cannot_attest:
+            said = None if installation.silent else self.report_failure(installation, installation.cannot_attest)
+            raise CannotAttest(installation.cannot_attest, said)
+        client_data = installation.client_data(challenge, signals=signals)
         answer = self._post_again("/v1/attestations", installation, installation.attestation_body(client_data))
         _tell(installation, answer)
         if answer.problem == "key-enrolled":
@@ -189,6 +204,12 @@ class ApiClient:
         except StackUnreachable:
             answer = self.post(path, body)
         return replace(answer, key_id=installation.bonafide_key_id)
+
+    def report_failure(self, installation: AppInstance, code: str) -> Answer:
+        """Say that an attempt ended without evidence, and why. No device waits for the answer or repeats it:
+        one request, whatever the client's patience."""
+        body, url = encode_body(installation.failure_body(code)), self.verifier_url + "/v1/attestation-failures"
+        return self._send_once("POST", url, body=body, headers={"Content-Type": "application/json"})
 
     def report_signal(self, installation: AppInstance, token: str, *signals: object) -> Answer:
         """Report signals at once: names, or objects with ``name`` and ``detail``. Each call signs its own proof."""

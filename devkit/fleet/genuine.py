@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from devkit.devices.apple.generations import GENERATIONS, AppleGeneration
 from devkit.devices.apple.iphone import CATEGORY_DEVELOPMENT, CATEGORY_TESTFLIGHT
-from devkit.devices.client import Answer
+from devkit.devices.client import Answer, CannotAttest
 from devkit.fleet.everyday import everyday, first_look
 from devkit.fleet.scenario import CREATED, DEVELOPMENT_APP, OK, Expected, Scenario, Scene, genuine, scenarios_in
 
@@ -40,6 +40,19 @@ def _warned(scene: Scene) -> Iterator[Answer]:
 def _restored(scene: Scene) -> Iterator[Answer]:
     yield scene.renew(scene.install("ios-14"))
     yield scene.attest(scene.install("ios-14"))
+
+
+@genuine("iPhone12,1 whose App Attest fails", "says why it cannot attest, then attests", Expected(202), CREATED, OK)
+def _could_not_attest(scene: Scene) -> Iterator[Answer]:
+    phone = scene.install("ios-14")
+    phone.cannot_attest = "vendor-unreachable"
+    try:
+        scene.client.attest(phone)
+    except CannotAttest as failed:
+        if failed.answer is not None:
+            yield failed.answer
+    phone.cannot_attest = ""
+    yield from first_look(scene, phone)
 
 
 SCENARIOS: tuple[Scenario, ...] = (

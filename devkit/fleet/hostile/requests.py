@@ -52,6 +52,21 @@ def _unknown_member(scene: Scene) -> Iterator[Answer]:
     yield scene.client.post("/v1/challenges", {"app": "demo", "admin": True})
 
 
+@hostile(
+    "liar",
+    "forged reports that devices cannot attest: taken, unknown code, 100 KB",
+    *[Expected(202)] * 3,
+    MALFORMED_REQUEST,
+    TOO_LARGE,
+)
+def _forged_reports(scene: Scene) -> Iterator[Answer]:
+    phone, route = scene.install(), "/v1/attestation-failures"
+    for code in ("app-attest-not-supported", "vendor-quota", "other"):
+        yield scene.client.post(route, phone.failure_body(code))
+    yield scene.client.post(route, phone.failure_body("phone-is-tired"))
+    yield scene.client.post(route, phone.failure_body("other") | {"model": "x" * 100_000})
+
+
 @hostile("giant", "a body of 200 KB", TOO_LARGE)
 def _oversized(scene: Scene) -> Iterator[Answer]:
     installation = scene.install()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 
 import pytest
 
+from devkit.devices.apple.iphone import SoftwareIphone
 from devkit.devices.backoff import FIRST, GROWTH, jitter
-from devkit.devices.client import Answer, ApiClient, StackUnreachable
+from devkit.devices.client import Answer, ApiClient, CannotAttest, StackUnreachable
+from devkit.devices.installation import Installation
 
 
 def _answer(body: object, status: int = 403) -> Answer:
@@ -117,3 +120,44 @@ def test_wait_beyond_its_patience_is_not_begun() -> None:
     """A Retry-After of an hour ends the attempt at once."""
     late = Answer(503, {"retry-after": "3600"}, b"", 1.0)
     assert Recorded(late, DONE, patience=500.0).send("GET", "http://v/") is late
+
+
+class Listening(ApiClient):
+    """An API client whose requests are kept; challenges are issued, everything else is taken."""
+
+    def __init__(self) -> None:
+        super().__init__(verifier_url="http://v", guarded_url="http://g", patience=500.0)
+        object.__setattr__(self, "sent", [])
+
+    def _send_once(self, *address: str, **content: object) -> Answer:
+        url, body = address[1], content["body"]
+        assert isinstance(body, bytes)
+        sent: list[tuple[str, object]] = self.sent  # type: ignore[attr-defined]
+        sent.append((url.removeprefix("http://v"), json.loads(body)))
+        issued = Answer(201, {}, b'{"challenge":"c"}', 1.0)
+        return issued if url.endswith("/v1/challenges") else Answer(429, {"retry-after": "5"}, b"", 1.0)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_device_that_cannot_attest_says_so_once_unless_it_is_silent(
+    silent: bool, waits: list[float], phone_of: Callable[..., SoftwareIphone]
+) -> None:
+    """After its challenge, as the guides say; whatever the answer, it neither waits nor repeats."""
+    phone = phone_of("ios-14")
+    device = Installation.fresh("demo", phone)
+    device.cannot_attest, device.silent = "app-attest-not-supported", silent
+    client = Listening()
+    with pytest.raises(CannotAttest, match="app-attest-not-supported") as failed:
+        client.attest(device)
+    said = {
+        "app": "demo",
+        "code": "app-attest-not-supported",
+        "platform": "ios",
+        "app_build": phone.bundle_version,
+        "os": "iOS 14.2",
+        "model": "iPhone12,1",
+    }
+    report = [("/v1/attestation-failures", said)]
+    assert client.sent == [("/v1/challenges", {"app": "demo"}), *([] if silent else report)]  # type: ignore[attr-defined]
+    assert (failed.value.answer is None) is silent
+    assert waits == []

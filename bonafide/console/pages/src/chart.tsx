@@ -25,8 +25,9 @@ interface Props {
 
 const SYNC = uPlot.sync("time");
 const MOST_ROWS = 30;
+const NO_MARKS: { at: number; label: string }[] = [];
 
-export function Chart({ title, unit, at, step, lines, marks = [], height = 132 }: Props) {
+export function Chart({ title, unit, at, step, lines, marks = NO_MARKS, height = 132 }: Props) {
   const { zone, theme } = useApp();
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);

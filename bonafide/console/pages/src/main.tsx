@@ -1,5 +1,5 @@
 // The frame around every page: which app, which window, where to go; addresses and shortcuts.
-import { type ComponentType, render } from "preact";
+import { Component, type ComponentChildren, type ComponentType, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Address, type Page, readAddress, toPage, writeAddress } from "./address.ts";
 import { Problem, now, session as askSession } from "./api.ts";
@@ -149,12 +149,26 @@ function Root() {
         <Effects />
         {session.apps.length === 0 && !address.app
           ? <p class="empty">No app is registered. <code>bonafide app register</code> makes the first one.</p>
-          : <View key={address.page} />}
+          : <Guard at={writeAddress(address)}><View key={address.page} /></Guard>}
       </main>
       <div id="announcements" class="unseen" role="status" aria-live="polite" />
       {help && <Help onClose={() => setHelp(false)} />}
     </AppContext.Provider>
   );
+}
+
+/** An answer that no page expects ends that page in words; the frame stays, and another address is another try. */
+class Guard extends Component<{ at: string; children: ComponentChildren }, { failed: string | null }> {
+  override state = { failed: null as string | null };
+
+  override componentDidCatch(): void {
+    this.setState({ failed: this.props.at });
+  }
+
+  render() {
+    if (this.state.failed !== this.props.at) return this.props.children;
+    return <ProblemNote problem={new Problem("", 0, "This page cannot show what the Admin API answered.", "The console and the stack may be of different releases. The command bonafide shows the same.")} />;
+  }
 }
 
 function skip(event: Event): void {

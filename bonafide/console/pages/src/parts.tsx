@@ -109,7 +109,9 @@ export function Confirm({ title, verb, danger, children, onDone, act }: {
     setProblem(null);
     try {
       await act(reason.trim());
-      dialog.current?.close(); // gives the focus back to where it came from
+      dialog.current?.close(); // gives the focus back to where it came from, if that is still there
+      onDone();
+      requestAnimationFrame(() => document.activeElement === document.body && document.querySelector("h1")?.focus());
     } catch (error) {
       setProblem(error instanceof Problem ? error : new Problem("", 0, "Something went wrong in this page.", String(error)));
       setBusy(false);

@@ -1,5 +1,5 @@
 // Policies: what is active, its versions, a draft from text to effect.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { toPage } from "../address.ts";
 import { Problem, admin, get, post, usePolled } from "../api.ts";
 import { useApp } from "../app.ts";
@@ -23,7 +23,9 @@ export function Policies() {
   const polled = usePolled<PolicyHead>(app ? `head ${app} ${turn}` : null, () => path, 5);
   const history = usePolled<{ versions: PolicyFacts[] }>(app ? `history ${app} ${turn} ${polled.data?.latest ?? ""}` : null, () => `${path}/history`, 0);
   const [action, setAction] = useState<Action | null>(null);
-  const head = polled.data;
+  const known = useRef<PolicyHead | null>(null);
+  if (polled.data || known.current?.app !== app) known.current = polled.data; // stays while it is asked anew
+  const head = known.current;
   const changed = (answer: Change): void => {
     if (action?.kind === "publish") {
       drafts.delete(app);
@@ -34,7 +36,7 @@ export function Policies() {
   return (
     <>
       <Heading title="Policies" />
-      <Waiting polled={polled} />
+      {(!head || polled.problem) && <Waiting polled={polled} />}
       {head && (
         <>
           <Active head={head} onAction={setAction} />

@@ -178,8 +178,20 @@ template-security: setup $(CHECKOV_STAMP) $(GUARD_STAMP) ## cfn-guard and checko
 infrastructure: python $(CDK_STAMP) ## The CDK construct, synthesized and judged by cdk-nag; the Terraform module, parsed
 	@PYTHONPATH=packaging/cdk/src .venv-cdk/bin/python -m pytest -q packaging/cdk/tests examples/terraform/tests
 
+# Playwright for the tests in a browser, in a folder of its own: its wheel is large, and nothing else needs it.
+BROWSER_STAMP := .local/packages/.browser-installed
+$(BROWSER_STAMP): requirements/browser.txt $(TOOLS_STAMP)
+	@rm -rf .local/packages/browser
+	@$(call quietly,Playwright,browser,$(BIN)/python -m pip install $(PIP_FLAGS) --target .local/packages/browser -r $<)
+	@touch $@
+
+.PHONY: browser-if-possible console-drill
+browser-if-possible: setup
+	@why="$$($(BIN)/python -m tests.browser.chromium)" || { echo "$$why" >&2; exit 0; }; \
+		$(MAKE) -s --no-print-directory PYTHON="$(PYTHON)" $(BROWSER_STAMP) || echo "NO BROWSER TESTS: see above." >&2
+
 # One worker more than the processors of a small machine: tests of stacks wait for other processes.
-test: setup ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
+test: setup browser-if-possible ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --durations=25 --durations-min=4 \
 		-m "not exhaustive and not deploy$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
 

@@ -1,0 +1,166 @@
+"""The console's pages in Chromium, over made-up answers: hostile texts, failures in words, accessibility."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from bonafide.console.admin_calls import RawAnswer
+from bonafide.operator.layout import Layout
+from tests.browser.conftest import MadeUpConsole, Seen
+from tests.browser.made_up import CODE, INJECTIONS, KEY
+
+AXE = Layout.of_this_project().packages / "console-pages" / "node_modules" / "axe-core" / "axe.min.js"
+VIEWS = {
+    "now": ("/now?app=demo", "Vendors"),
+    "causes": ("/causes?app=demo&by=why,model,build", "Compared with"),
+    "causes by os": ("/causes?app=demo&by=os,country,route", "Compared with"),
+    "funnel": ("/funnel?app=demo", "unexplained"),
+    "map": ("/map?app=demo", "Germany"),
+    "timeline": ("/timeline?app=demo", "ann"),
+    "key": (f"/keys?app=demo&look={KEY}", "blocked"),
+    "support code": (f"/keys?app=demo&look={CODE}", "Facts that were judged"),
+    "policies": ("/policies?app=demo", "Versions"),
+    "draft": ("/policies?app=demo&draft=2", "The linter has nothing to say"),
+}
+
+
+def shown(page: Any, text: str) -> None:
+    """Wait until the page says so."""
+    page.get_by_text(text, exact=False).first.wait_for(state="attached")
+
+
+def check_calm(page: Any, seen: Seen) -> None:
+    """Nothing was executed, nothing went wrong, nothing was asked elsewhere."""
+    assert page.evaluate("window.pwned") is None
+    assert seen.elsewhere == []
+    assert seen.errors == []
+
+
+def visit(made_up: MadeUpConsole, text: str) -> int:
+    """Have a text in every device's place, and look at every page; on how many it is to be read."""
+    made_up.stack.text, told = text, 0
+    with made_up.page() as (page, seen):
+        for path, sign in VIEWS.values():
+            page.goto(f"{made_up.console.origin.url}{path}")
+            shown(page, sign)
+            told += text[:60] in page.inner_text("body")
+            check_calm(page, seen)
+        assert len(seen.requests) > 3 * len(VIEWS)
+    return told
+
+
+def test_markup_and_script_of_devices_is_text(made_up: MadeUpConsole) -> None:
+    """Every kind of it in every text that a device can send, on every page: 0 executed, and shown as it is."""
+    assert visit(made_up, " ".join(INJECTIONS)) >= 7
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_each_kind_of_markup_is_text(made_up: MadeUpConsole, text: str) -> None:
+    """The same for one at a time: none hides behind what another broke."""
+    assert visit(made_up, text) >= 7
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(made_up: MadeUpConsole, scheme: str) -> None:
+    """axe-core on every page: nothing serious, nothing critical."""
+    made_up.stack.text = "Pixel 9"
+    found: list[str] = []
+    # The test alone may add a script: in the operator's browser the content security policy stands.
+    with made_up.page(color_scheme=scheme, bypass_csp=True) as (page, _):
+        for name, (path, sign) in {**VIEWS, "dialog": VIEWS["policies"]}.items():
+            page.goto(f"{made_up.console.origin.url}{path}")
+            shown(page, sign)
+            if name == "dialog":
+                page.get_by_role("button", name="Roll back…").click()
+                page.get_by_role("dialog").wait_for()
+            page.evaluate(AXE.read_text("utf-8"))
+            result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            found += [
+                f"{name}: {one['id']} ({one['impact']}) at {node['target']}"
+                for one in result["violations"]
+                if one["impact"] in ("serious", "critical")
+                for node in one["nodes"]
+            ]
+    assert found == []
+
+
+def test_nothing_is_wider_than_the_window(made_up: MadeUpConsole) -> None:
+    """Wide tables scroll in a box of their own."""
+    made_up.stack.text = "W" * 90
+    with made_up.page() as (page, _):
+        for name, (path, sign) in VIEWS.items():
+            page.goto(f"{made_up.console.origin.url}{path}")
+            shown(page, sign)
+            for width in (1280, 390):
+                page.set_viewport_size({"width": width, "height": 800})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+
+
+EXPIRED = b'{"type": "/problems/signature-invalid", "detail": "Signature expired: a is now earlier than b"}'
+TOKEN = b'{"detail": "The security token included in the request is expired"}'
+
+
+def refusal(body: bytes, **headers: str) -> RawAnswer:
+    return RawAnswer(403, {"Content-Type": "application/problem+json", **headers}, body)
+
+
+FAILURES: dict[str, tuple[dict[str, Any], str]] = {
+    "stack gone": ({"failure": EndpointConnectionError(endpoint_url="http://127.0.0.1:9")}, "local stack has ended"),
+    "clock wrong": ({"refusal": refusal(EXPIRED, Date=formatdate(4e9))}, "clock is"),
+    "no credentials": ({"refusal": refusal(TOKEN)}, "credentials have expired"),
+}
+
+
+@pytest.mark.parametrize(
+    ("failure", "first"), [*((name, True) for name in FAILURES), ("stack gone", False), ("clock wrong", False)]
+)
+def test_failure_is_said_on_the_page(made_up: MadeUpConsole, failure: str, first: bool) -> None:
+    """In words, at the start and in the middle; and when it is mended, the page goes on by itself."""
+    wrong, said = FAILURES[failure]
+    with made_up.page() as (page, seen):
+        if first:
+            break_it(made_up, wrong)
+            page.reload()
+        else:
+            shown(page, "Vendors")
+            break_it(made_up, wrong)
+        page.get_by_role("alert").filter(has_text=said).first.wait_for()
+        made_up.stack.failure = made_up.stack.refusal = None
+        shown(page, "Vendors")
+        page.get_by_role("alert").first.wait_for(state="detached")
+        assert seen.elsewhere == []
+
+
+def break_it(made_up: MadeUpConsole, wrong: dict[str, Any]) -> None:
+    for name, value in wrong.items():
+        setattr(made_up.stack, name, value)
+
+
+def test_empty_stack_is_said_in_words(made_up: MadeUpConsole) -> None:
+    """Nothing counted is not an error, and no empty box either."""
+    made_up.stack.empty = True
+    with made_up.page() as (page, seen):
+        for path in ("/now", "/causes", "/funnel", "/map", "/timeline"):
+            page.goto(f"{made_up.console.origin.url}{path}?app=demo")
+            page.locator(".empty:not([aria-busy])").first.wait_for()
+        check_calm(page, seen)
+
+
+def test_session_that_ended_is_said(made_up: MadeUpConsole) -> None:
+    """With what to do; the address in the bar keeps no secret."""
+    with made_up.page() as (page, seen):
+        shown(page, "Vendors")
+        assert "key=" not in page.url
+        page.context.clear_cookies()
+        page.get_by_role("alert").first.wait_for()
+        assert "address" in page.get_by_role("alert").first.inner_text()
+        assert seen.elsewhere == []
+        page.goto(made_up.console.new_address())
+        shown(page, "Vendors")
+        page.go_back()
+        assert "key=" not in page.url

@@ -226,11 +226,6 @@ def _registration(_stack: MatrixStack) -> Any:
     return _admin("PUT", f"/admin/apps/app-{secrets.token_hex(4)}", {"apple_app_ids": [APP_ID], "why": "matrix"})
 
 
-def _failure_report(_stack: MatrixStack) -> Any:
-    said = {"app": APP, "code": "timeout", "platform": "ios"}
-    return rest_event("POST", "/v1/attestation-failures", said)
-
-
 def _client_policy(_stack: MatrixStack) -> Any:
     path = f"/v1/client-policies/{APP}"
     return rest_event("GET", path, resource="/v1/client-policies/{app}", query={"install": "matrix"})
@@ -271,7 +266,6 @@ CASES = (
     ),
     Case("renewal", "renew_token", _renewal, ("nonces",)),
     Case("signal that blocks", "report_signal", _signal, ("revocations",), repeated=_signal_again),
-    Case("failure report", "report_failure", _failure_report),
     Case("trust bundle", "serve_policy", lambda _stack: rest_event("GET", "/v1/trust-bundle")),
     Case("client policy", "serve_policy", _client_policy),
     Case("policy, now", "administer", _policy, ("audit",), 29),

@@ -66,7 +66,8 @@ async function problemOf(response: Response): Promise<Problem> {
   if (!slug && response.status === 429) slug = "throttled";
   if (!slug && response.status === 401) slug = "console-no-session";
   const [title, whatToDo] = named(WORDS, slug) ?? [text("title") || `The answer was ${response.status}.`, ""];
-  const detail = [text("detail"), whatToDo].filter(Boolean).join(" ");
+  // The console's own sentences say already what to do.
+  const detail = [text("detail"), slug.startsWith("console-") && text("detail") ? "" : whatToDo].filter(Boolean).join(" ");
   return new Problem(slug, response.status, title, detail, Array.isArray(told.messages) ? (told.messages as LintMessage[]) : []);
 }
 

@@ -191,6 +191,8 @@ export interface KeyStatus {
   blocked_until: number | null;
   reason: string;
   blocked_by: string;
+  /** What the last accepted evidence proved; null where it cannot be read, absent in the answers of changes. */
+  facts?: Record<string, unknown> | null;
 }
 
 export interface SupportCode {

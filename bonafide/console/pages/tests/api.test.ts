@@ -33,7 +33,9 @@ const problem = (status: number, body: unknown): Response => new Response(JSON.s
 
 test("problems are said in words, with what to do", async () => {
   const cases: [Response | Error, RegExp, RegExp][] = [
-    [problem(503, { type: "/problems/console-no-credentials", detail: "The profile's credentials expired." }), /no valid AWS credentials/, /expired\. Sign in/],
+    [problem(503, { type: "/problems/console-no-credentials", detail: "The profile's credentials expired." }), /no valid AWS credentials/, /expired\.$/],
+    [problem(503, { type: "/problems/console-no-credentials" }), /no valid AWS credentials/, /^Sign in/],
+    [problem(403, { type: "/problems/access-denied", detail: "IAM says no." }), /IAM does not allow/, /^IAM says no\. docs/],
     [problem(502, { type: "https://x/problems/console-stack-gone" }), /stack is not there/, /deleted/],
     [problem(503, { type: "/problems/console-clock-wrong" }), /clock is wrong/, /time server/],
     [problem(429, {}), /throttling/, /less often/],

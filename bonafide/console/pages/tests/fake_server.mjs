@@ -166,7 +166,7 @@ function answer(method, path, query, body) {
   const key = /^\/keys\/([^/]+)(?:\/(block|unblock))?$/.exec(at);
   if (key?.[1].startsWith("k")) {
     if (key[2]) bundle += 1;
-    return { key_id: key[1], app: "demo", state: key[2] === "block" ? "blocked" : "active", enrolled_at: Math.floor(began - 90_000), last_seen: Math.floor(seconds() - 8), expires_at: Math.floor(seconds() + 9e6), blocked_at: key[2] === "block" ? Math.floor(seconds()) : null, blocked_until: null, reason: key[2] === "block" ? body.reason : "", blocked_by: key[2] === "block" ? "ada" : "", ...(key[2] ? { published: true, bundle_version: bundle } : {}) };
+    return { key_id: key[1], app: "demo", state: key[2] === "block" ? "blocked" : "active", enrolled_at: Math.floor(began - 90_000), last_seen: Math.floor(seconds() - 8), expires_at: Math.floor(seconds() + 9e6), blocked_at: key[2] === "block" ? Math.floor(seconds()) : null, blocked_until: null, reason: key[2] === "block" ? body.reason : "", blocked_by: key[2] === "block" ? "ada" : "", ...(key[2] ? { published: true, bundle_version: bundle } : { facts: { kind: "Android", claims: { verified_boot_state: "verified", patch_age_months: 3, model: HOSTILE }, signals: { other: [] } } }) };
   }
   if (at === "/support/7K2M9QXA") return {
     code: "7K2M9QXA", searched: { since: seconds() - 604_800, until: seconds(), complete: true },

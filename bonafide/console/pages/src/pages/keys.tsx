@@ -126,7 +126,7 @@ function Key({ status, onChanged }: { status: KeyStatus; onChanged: (status: Key
     const body = asking === "block" ? { reason, ...(duration === null ? {} : { seconds: duration }) } : { why: reason };
     const answer = await post<KeyStatus & Change>(admin(`/keys/${encodeURIComponent(status.key_id)}/${asking}`), body);
     watch(status.app, asking === "block" ? "Key blocked" : "Key unblocked", asked, answer);
-    onChanged(answer);
+    onChanged({ ...status, ...answer });
   };
   return (
     <section class="sheet" aria-labelledby="key">
@@ -149,6 +149,7 @@ function Key({ status, onChanged }: { status: KeyStatus; onChanged: (status: Key
           ? <button type="button" onClick={() => setAsking("unblock")}>Unblock…</button>
           : <button type="button" class="danger" onClick={() => setAsking("block")}>Block…</button>}
       </div>
+      {status.facts && <details open><summary>What its last accepted evidence proved</summary><Facts of={status.facts} /></details>}
       {asking && (
         <Confirm title={asking === "block" ? "Block this key" : "Unblock this key"} verb={asking === "block" ? "Block one key" : "Unblock one key"}
           danger={asking === "block"} act={act} onDone={() => setAsking(null)}>

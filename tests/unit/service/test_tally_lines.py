@@ -67,6 +67,13 @@ def test_rule_that_decided_is_told(stack: MemoryStack, log_lines: Lines) -> None
     assert decision["reason"] == "appraisal-contraindicated"
 
 
+def test_rule_that_lowered_to_a_warning_is_told(stack: MemoryStack, log_lines: Lines) -> None:
+    """What a policy only warns of is seen as well, and not lost among plain acceptances."""
+    stack.send("POST", "/v1/attestations", enrolment(stack, signals=("inline-hook",)))
+    ((_, outcome, why, _, _),) = cells(log_lines(), "enrol")
+    assert (outcome, why) == ("accepted", "rule:signal-other")
+
+
 @pytest.mark.parametrize("route", SOURCES)
 @pytest.mark.parametrize(
     ("body", "why"),

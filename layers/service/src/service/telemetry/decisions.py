@@ -147,7 +147,7 @@ def log_decision(
         at=record.at,
         app=record.app,
         outcome=outcome,
-        why="" if outcome == "accepted" else f"rule:{decided_by}" if decided_by else reason,
+        why=_why(record, outcome, decided_by) or ("" if outcome == "accepted" else reason),
         facts=(record.platform, record.app_build, record.os, record.model, record.country or ""),
         key_id=record.key_id,
     )
@@ -181,6 +181,15 @@ def log_decision(
             **_judged(record),
         )
     )
+
+
+def _why(record: DecisionRecord, outcome: str, decided_by: str) -> str:
+    """The policy's rule that decided, as tallies name it: the one that refused, or that lowered an accepted key to a
+    warning. Without the latter, what a policy only warns of would look like any acceptance, and no operator would see
+    an outbreak of it."""
+    enforced = (rule for rule in record.findings if not rule.endswith(_OBSERVED))
+    rule = next(enforced, "") if outcome == "accepted" else decided_by
+    return f"rule:{rule}" if rule else ""
 
 
 def log_unavailable(what: str, request_id: str = "") -> None:

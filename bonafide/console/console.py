@@ -145,6 +145,8 @@ class Console:
                 return json_answer({"messages": self._linted(members_of(request))})
             case "POST", "draft":
                 return json_answer(self._drafted(members_of(request)))
+            case "POST", "apart":
+                return json_answer(self._apart(members_of(request)))
             case "POST", "replay":
                 return json_answer({"job": self._replay(members_of(request))}, 202)
             case "GET", "replay", job:
@@ -191,9 +193,7 @@ class Console:
 
         from bonafide.policies.drafted_rule import CannotDraft, draft_rule
 
-        app, facts = text_member(members, "app", most=_MAX_NAME), members.get("facts")
-        if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
-            raise Refused(400, "console-malformed-request", "The member facts is no object of texts.")
+        app, facts = text_member(members, "app", most=_MAX_NAME), _facts(members)
         tiers = {tier.value: tier for tier in (Tier.CONTRAINDICATED, Tier.WARNING)}
         tier = tiers.get(text_member(members, "outcome", most=32, default=Tier.CONTRAINDICATED.value))
         if tier is None:
@@ -218,12 +218,25 @@ class Console:
         return str(self.admin.members(f"{policies}/versions/{stable}")["appraisal"])
 
     def _replay(self, members: dict[str, Any]) -> str:
-        app, since = text_member(members, "app", most=_MAX_NAME), text_member(members, "since", most=16, default="15m")
-        seconds = seconds_of(since)
+        app, appraisal = text_member(members, "app", most=_MAX_NAME), _document(members, "appraisal")
+        return self.replays.begin(app=app, appraisal=appraisal, since=self._since(members))
+
+    def _apart(self, members: dict[str, Any]) -> dict[str, Any]:
+        app, facts = text_member(members, "app", most=_MAX_NAME), _facts(members)
+        return self.replays.apart(app=app, facts=facts, since=self._since(members))
+
+    def _since(self, members: dict[str, Any]) -> float:
+        seconds = seconds_of(text_member(members, "since", most=16, default="15m"))
         if seconds is None:
             raise Refused(400, "console-malformed-request", "The member since is a span, as in 15m, 24h or 7d.")
-        appraisal = _document(members, "appraisal")
-        return self.replays.begin(app=app, appraisal=appraisal, since=self.clock() - seconds)
+        return self.clock() - seconds
+
+
+def _facts(members: dict[str, Any]) -> dict[str, str]:
+    facts = members.get("facts")
+    if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
+        raise Refused(400, "console-malformed-request", "The member facts is no object of texts.")
+    return facts
 
 
 def _document(members: dict[str, Any], name: str) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from bonafide.console.messages import Refused
 from bonafide.operator.deployment import Deployment
 from bonafide.operator.errors import sentence_of
+from bonafide.replay.apart import compare
 from bonafide.replay.decisions import Part, bucket_of_stack, parts_of_bucket, parts_of_path
 
 if TYPE_CHECKING:
     from attestation.appraisal.replay.tally import Tally
 
-    from bonafide.replay.replaying import ReplayOrder
 
 MAX_RUNNING: Final = 2
 MAX_KEPT: Final = 16
@@ -113,7 +113,7 @@ class Replays:
         now = self.clock()
         order = ReplayOrder(draft=appraisal, now=now, app=app, since=since, until=now, sample=SAMPLE)
         order.begin()  # a draft that is no policy is said before anything is listed
-        parts = self._parts(order)
+        parts = self._parts(order.since, order.until)
         job.total = sum(part.size for part in parts)
 
         def progress(done: int) -> None:
@@ -127,11 +127,23 @@ class Replays:
         progress(job.total)
         return tally
 
-    def _parts(self, order: ReplayOrder) -> list[Part]:
+    def apart(self, *, app: str, facts: Mapping[str, str], since: float) -> dict[str, Any]:
+        """What recorded decisions tell of devices with these facts, beside all others. Raises :class:`Refused`."""
+        try:
+            parts = self._parts(since, self.clock())
+            found = compare(parts, facts, app=app, since=since, s3=lambda: self.deployment.aws("s3"))
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                raise
+            raise Refused(422, "console-no-replay", sentence) from error
+        return found.to_record()
+
+    def _parts(self, since: float | None, until: float | None) -> list[Part]:
         if self.deployment.is_local:
-            return parts_of_path(self.decisions, since=order.since, until=order.until)
+            return parts_of_path(self.decisions, since=since, until=until)
         s3, bucket = self.deployment.aws("s3"), bucket_of_stack(self.deployment)
-        return parts_of_bucket(s3, bucket, since=order.since, until=order.until)
+        return parts_of_bucket(s3, bucket, since=since, until=until)
 
 
 def _sentence(error: Exception) -> str:

@@ -74,7 +74,7 @@ def opened(browser: Any, console: Console, path: str, **context: Any) -> Iterato
     page = window.new_page()
     page.set_default_timeout(30_000)
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: seen.errors.append(said.text) if is_fault(said) else None)
     page.on("dialog", lambda dialog: noted(seen, dialog))
     try:
         page.goto(console.new_address())
@@ -82,6 +82,11 @@ def opened(browser: Any, console: Console, path: str, **context: Any) -> Iterato
         yield page, seen
     finally:
         window.close()
+
+
+def is_fault(said: Any) -> bool:
+    """An error that a page wrote; a refusal of the server's, which Chromium writes down as well, is none."""
+    return said.type == "error" and not said.text.startswith("Failed to load resource")
 
 
 def noted(seen: Seen, dialog: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -14,6 +16,7 @@ from tests.browser.conftest import MadeUpConsole, Seen
 from tests.browser.made_up import CODE, INJECTIONS, KEY
 
 AXE = Layout.of_this_project().packages / "console-pages" / "node_modules" / "axe-core" / "axe.min.js"
+CAUSE = f"/policies?app=demo&draft=new&facts={quote(json.dumps({'model': INJECTIONS[0], 'os': INJECTIONS[1]}))}"
 VIEWS = {
     "now": ("/now?app=demo", "Vendors"),
     "causes": ("/causes?app=demo&by=why,model,build", "Compared with"),
@@ -25,6 +28,7 @@ VIEWS = {
     "support code": (f"/keys?app=demo&look={CODE}", "Facts that were judged"),
     "policies": ("/policies?app=demo", "Versions"),
     "draft": ("/policies?app=demo&draft=2", "The linter has nothing to say"),
+    "cause": (CAUSE, "cannot be compared"),
 }
 
 

@@ -8,6 +8,7 @@ import { person } from "../format.ts";
 import { Heading } from "../heading.tsx";
 import { Empty, Go, Moment, ProblemNote, Scroll, Waiting } from "../parts.tsx";
 import { type Action, ActionDialog } from "./actions.tsx";
+import { Apart } from "./apart.tsx";
 import { Editor, useLint } from "./draft.tsx";
 import { Replay, type Replayed, harm } from "./replay.tsx";
 
@@ -125,6 +126,7 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
         <>
           {draft.notes.map((note) => <p class="note" key={note}>{note}</p>)}
           {draft.seen !== head.latest && <p class="note bad" role="alert">Version {head.latest} was published since this draft was begun: publishing it would be refused. Begin anew from that version.</p>}
+          {more.facts !== undefined && <Apart facts={parsed(more.facts)} />}
           <Editor text={draft.text} begin={draft.begin} onEdit={(text) => keep({ ...draft, text })} messages={lint.messages} problem={lint.problem} />
           <Replay text={draft.text} broken={broken} replayed={draft.replayed} onReplayed={(replayed) => keep({ ...drafts.get(app)!, replayed })} />
           <div class="buttons">
@@ -143,9 +145,11 @@ function lineOf(text: string, part: string): number {
   return at < 0 ? 1 : text.slice(0, at).split("\n").length;
 }
 
-function parsed(facts: string): unknown {
+/** The facts of an address, which anyone may have written. */
+function parsed(facts: string): Record<string, string> {
   try {
-    return JSON.parse(facts);
+    const read: unknown = JSON.parse(facts);
+    return typeof read === "object" && read !== null ? Object.fromEntries(Object.entries(read).map(([name, value]) => [name, String(value)])) : {};
   } catch {
     return {};
   }

@@ -73,6 +73,12 @@ def code_deploy() -> Any:
     return _client("codedeploy", _CONFIG.merge(Config(read_timeout=10.0)))
 
 
+@cache
+def secrets_manager() -> Any:
+    """The Secrets Manager client of this process; region, credentials and endpoint from the environment."""
+    return _client("secretsmanager", _CONFIG)
+
+
 def _client(service: Any, config: Config, attempts: int = ATTEMPTS) -> Any:
     _keep_sdk_quiet()
     client = boto3.client(service, config=config)

@@ -262,6 +262,29 @@ class ReplayDecisionsSettings(StackSettings):
     decision_bucket: str
 
 
+LAPTOP: Final = "laptop"
+"""A stage that no template allows: upstreams of the proxy may be at http://127.0.0.1 there, and nowhere else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayUpstreamSettings(StackSettings):
+    """``relay_upstream``: the upstreams (:mod:`service.relay.upstreams`) and where their keys are, by the prefix of
+    their names; where the trust bundle is served and who signs it; two tables; ``external_origin`` what clients see
+    before ``/{upstream}``, empty for the API's own domain."""
+
+    upstreams: str
+    secret_prefix: str
+    token_issuer: str
+    nonces_table: str
+    budgets_table: str
+    trust_bundle_url: str = field(metadata={_PARSER: check_url})
+    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    token_header: str = field(default="OAuth-Client-Attestation", metadata={_PARSER: _header})
+    proof_header: str = field(default="DPoP", metadata={_PARSER: _header})
+    external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
+    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNewVersionSettings:
     """``check_new_version``: the versions that are about to take traffic, and ``alias``, by which functions are called.

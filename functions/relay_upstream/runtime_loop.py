@@ -59,7 +59,7 @@ def serve_one(handler: Handler, address: str) -> None:
     waiting = http.client.HTTPConnection(address)  # without a timeout: the process is frozen meanwhile
     waiting.request("GET", f"{API}/invocation/next")
     answer = waiting.getresponse()
-    event, context = json.loads(answer.read()), Context(answer.headers)
+    event, context = json.loads(answer.read()), Context(dict(answer.headers.items()))
     waiting.close()
     _post(address, context.aws_request_id, handler(event, context))
 

@@ -51,15 +51,18 @@ SETTINGS: dict[str, type[object]] = {
     "administer": settings.AdministerSettings,
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
+    "relay_upstream": settings.RelayUpstreamSettings,
     "check_new_version": settings.CheckNewVersionSettings,
 }
+LAMBDAS_OWN = {"AWS_LAMBDA_EXEC_WRAPPER"}
+"""Read by Lambda, before the function is."""
 ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy")
 
 
 def environment_of(function: str) -> dict[str, Any]:
     """What the function is told, but for what every function is told."""
     found: dict[str, Any] = DEPLOYED[function].get("Environment", {}).get("Variables", {})
-    return {name: value for name, value in found.items() if name not in GLOBAL}
+    return {name: value for name, value in found.items() if name not in GLOBAL and name not in LAMBDAS_OWN}
 
 
 def test_every_function_folder_is_deployed_and_the_other_way_round() -> None:

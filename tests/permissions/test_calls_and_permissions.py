@@ -32,6 +32,12 @@ EVERYTHING = {
     "EnableEdgeBucket": "true",
     "EnableDecisionReplay": "true",
 }
+PROXY = {
+    "Upstreams": "{}",
+    "TrustBundleUrl": "https://example.com/v1/trust-bundle",
+    "RootPublicKey": "key",
+    "Issuer": "issuer",
+}
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
 STACK = {"kms:EncryptionContext:stack": "stack"}
 DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
@@ -56,6 +62,7 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("report_signal", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("report_signal", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("authorize_request", "dynamodb:PutItem", "NoncesTable"): PROOFS,
+    ("relay_upstream", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("administer", "kms:Sign", "RootKey"): DIGESTS,
     ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*"),
     ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
@@ -85,12 +92,20 @@ DEPLOYMENTS = (
     f"aws:codedeploy:{pseudo_parameters()['AWS::Region']}:{pseudo_parameters()['AWS::AccountId']}:"
     "deploymentgroup:*-ServerlessDeploymentApplication-*"
 )
+UPSTREAM_KEYS = (
+    f"aws:secretsmanager:{pseudo_parameters()['AWS::Region']}:{pseudo_parameters()['AWS::AccountId']}:secret:stack"
+)
 NOT_CALLED = {
     **{
         (name, "s3:ListBucket", "EdgeBucket"): "S3 calls an absent object forbidden for readers that may not list"
         for name in ("rotate_signing_key", "publish_bundle")
     },
     ("check_verifier", "lambda:InvokeFunction", "RenewTokenFunction:live"): "by the alias, whose ARN is put together",
+    (
+        "relay_upstream",
+        "secretsmanager:GetSecretValue",
+        UPSTREAM_KEYS,
+    ): "by the upstream's name, which is configuration",
 }
 """Permissions that no call of the code names, each with its reason. Log and traces come on top: Lambda writes them."""
 
@@ -153,7 +168,8 @@ def stacks() -> dict[str, Stack]:
     """By function: the stack or part that deploys it."""
     main = loaded("template.yaml", EVERYTHING)
     found: dict[str, Stack] = {}
-    for template in (main, *(_part(main, one) for one in main.resources("AWS::Serverless::Application").values())):
+    parts = (_part(main, one) for one in main.resources("AWS::Serverless::Application").values())
+    for template in (main, *parts, loaded("stacks/proxy.yaml", PROXY)):
         stack = Stack(template)
         found |= {verb_of(name): stack for name in functions(stack.resources)}
     return found

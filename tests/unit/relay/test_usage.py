@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 import pytest
 from service.relay.usage import MOST_TOKENS, AskUnreadable, Tokens, UsageReader, asked
@@ -19,7 +20,7 @@ OPENAI = [
 RESPONSES = [{"type": "response.completed", "response": {"usage": {"input_tokens": 3, "output_tokens": 4}}}]
 
 
-def events(documents: list[dict[str, object]]) -> bytes:
+def events(documents: Sequence[Mapping[str, object]]) -> bytes:
     """Server-sent events, as these APIs send them."""
     return b"".join(b"event: x\r\ndata: " + json.dumps(one).encode() + b"\r\n\r\n" for one in documents) + (
         b"data: [DONE]\n\n"

@@ -76,7 +76,7 @@ class RelayCall:
 
 @dataclass(slots=True)
 class RelayAnswer:
-    """What goes back. ``pieces`` come as the upstream sends them; they raise :class:`RelayRefused` when that breaks off."""
+    """What goes back; ``pieces`` come as the upstream sends them, and raise :class:`RelayRefused` when it fails."""
 
     status: int
     headers: dict[str, str]

@@ -31,6 +31,7 @@ BORROWED: Final = {
     "changelog.md": "CHANGELOG.md",
     "security.md": "SECURITY.md",
     "examples/orders-backend.md": "examples/orders-backend/README.md",
+    "examples/assistant.md": "examples/assistant/README.md",
 }
 _PLACES: Final = {file: place for place, file in BORROWED.items()}
 _REFERENCE: Final = "<!-- the reference, from openapi.yaml -->"

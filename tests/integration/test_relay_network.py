@@ -23,12 +23,12 @@ from tests.integration.relay_stand import http
 from tests.unit.relay.upstream_documents import DOCUMENT
 
 
-def over_tls(addresses: list[str], network: Network | None = None, **named: Any) -> RelayReason | int:
+def over_tls(addresses: list[str], network: Network | None = None) -> RelayReason | int:
     """The status of a call of https://api.example.com, or why it failed."""
     upstream = read_upstreams(json.dumps(DOCUMENT))["assistant"]
     found = network or Network(resolve=lambda _host, _port: addresses, connect=no_connection)
     try:
-        answer = call_upstream(upstream, "GET", "/", {}, None, network=found, seconds=5, **named)
+        answer = call_upstream(upstream, "GET", "/", {}, None, network=found, seconds=5)
     except RelayRefused as error:
         return error.reason
     assert b"".join(answer.pieces)

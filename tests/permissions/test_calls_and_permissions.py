@@ -24,6 +24,7 @@ from tests.architecture.source_tree import FUNCTIONS, ROOT
 from tests.permissions.calls import CLIENTS, calls_of, needs_of, operations
 from tests.permissions.granted import Statement, actions_of, functions, policies_of, written
 from tests.permissions.program import Program
+from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS
 from tests.permissions.reach import Reach
 
 EVERYTHING = {
@@ -31,12 +32,6 @@ EVERYTHING = {
     "EnableProofOnce": "true",
     "EnableEdgeBucket": "true",
     "EnableDecisionReplay": "true",
-}
-PROXY = {
-    "Upstreams": "{}",
-    "TrustBundleUrl": "https://example.com/v1/trust-bundle",
-    "RootPublicKey": "key",
-    "Issuer": "issuer",
 }
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
 STACK = {"kms:EncryptionContext:stack": "stack"}
@@ -91,9 +86,6 @@ OBJECTS = {
 DEPLOYMENTS = (
     f"aws:codedeploy:{pseudo_parameters()['AWS::Region']}:{pseudo_parameters()['AWS::AccountId']}:"
     "deploymentgroup:*-ServerlessDeploymentApplication-*"
-)
-UPSTREAM_KEYS = (
-    f"aws:secretsmanager:{pseudo_parameters()['AWS::Region']}:{pseudo_parameters()['AWS::AccountId']}:secret:stack"
 )
 NOT_CALLED = {
     **{

@@ -10,10 +10,10 @@ import base64
 import binascii
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from time import time as clock
 from typing import Any, Final
 
 from bonafide_tokens.errors import BonafideError, Rejected
@@ -79,7 +79,7 @@ def handler(event: Any, context: Any) -> StreamedAnswer:
         seconds = context.get_remaining_time_in_millis() / 1000 - _SECONDS_FOR_ANSWER
         proxy = _proxy()
         call = _call(event, proxy.settings, request_id)
-        answer = proxy.relay.answer(call, now=time.time(), seconds=seconds)
+        answer = proxy.relay.answer(call, now=clock(), seconds=seconds)
         return StreamedAnswer(answer.status, answer.headers, answer.pieces)
     except Exception as error:
         return _refusal(error, request_id)

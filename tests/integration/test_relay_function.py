@@ -67,7 +67,7 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RelayStand]
         stand.relay.note = log_relay
         proxy = relay_upstream.Proxy(stand.relay, read_settings(RelayUpstreamSettings, ENVIRONMENT | settings))
         monkeypatch.setattr(relay_upstream, "_proxy", lambda: proxy)
-        monkeypatch.setattr(relay_upstream.time, "time", lambda: NOW)
+        monkeypatch.setattr("relay_upstream.clock", lambda: NOW)
         return stand
 
     yield wire

@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 import pytest
 from service.relay.usage import MOST_TOKENS, AskUnreadable, Tokens, UsageReader, asked
 
-ANTHROPIC = [
+ANTHROPIC: list[dict[str, object]] = [
     {"message": {"usage": {"input_tokens": 20, "cache_read_input_tokens": 5, "output_tokens": 1}}},
     {"type": "content_block_delta", "delta": {"type": "text_delta", "text": '{"usage": {"input_tokens": 9999}}'}},
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 42}},
 ]  # fmt: skip
-OPENAI = [
+OPENAI: list[dict[str, object]] = [
     {"choices": [{"delta": {"content": "Hi"}}], "usage": None},
     {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 11, "total_tokens": 18}},
 ]
-RESPONSES = [{"type": "response.completed", "response": {"usage": {"input_tokens": 3, "output_tokens": 4}}}]
+RESPONSES: list[dict[str, object]] = [
+    {"type": "response.completed", "response": {"usage": {"input_tokens": 3, "output_tokens": 4}}}
+]
 
 
 def events(documents: Sequence[Mapping[str, object]]) -> bytes:
@@ -72,7 +74,7 @@ def test_what_is_no_usage_is_not_guessed(usage: object) -> None:
 
 def test_numbers_of_a_stream_never_shrink() -> None:
     """The attack: a last event that says that nothing was used."""
-    told = [*ANTHROPIC, {"usage": {"input_tokens": 0, "output_tokens": 0}}]
+    told: list[Mapping[str, object]] = [*ANTHROPIC, {"usage": {"input_tokens": 0, "output_tokens": 0}}]
     assert read(events(told), of_events=True) == Tokens(25, 42)
 
 

@@ -33,7 +33,7 @@ _LOOPBACK: Final = "127.0.0.1"
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 # What frames a message, names the caller or the host, or carries this stack's own proofs is never an operator's choice.
 _RESERVED: Final = re.compile(
-    r"(host|connection|content-length|transfer-encoding|te|trailer|upgrade|keep-alive|expect|accept-encoding|cookie|"
+    r"(host|connection|content-length|transfer-encoding|t[e]|trailer|upgrade|keep-alive|expect|accept-encoding|cookie|"
     r"set-cookie|forwarded|via|proxy-.*|x-forwarded-.*|cloudfront-.*|x-amz.*|dpop|oauth-client-attestation.*)\Z", re.I
 )  # fmt: skip
 

@@ -153,7 +153,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 unexport PYTHONDONTWRITEBYTECODE
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template template-security infrastructure test coverage mutants races test-exhaustive faults paths bench bench-authorizer
+.PHONY: check lint types template template-security infrastructure test coverage mutants races test-exhaustive faults paths upstreams bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting, lint and spelling
@@ -213,6 +213,10 @@ faults: setup ## The fault matrix: each function, each call that it makes, five 
 
 paths: setup ## Half a million paths through real URL parsers: none resolves one to a route that the gate asks less for
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive tests/properties/test_path_differential.py
+
+upstreams: setup ## Ten thousand hostile upstreams behind the proxy: its key in no byte; then its first byte, cold start and a stream
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.integration.hostile_upstreams
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.benchmarks.bench_proxy
 
 mutants: setup $(MUTANTS_STAMP) ## Which changes to verifiers and gate no test notices: NUMBER=1500 by SEED=7 (an hour; goes on where it ended)
 	@nice -n 15 .venv-mutants/bin/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(UNDER),--under $(UNDER)) $(if $(REPORT),--report) $(if $(WRITE),--write)

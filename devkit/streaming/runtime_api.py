@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
@@ -103,6 +104,11 @@ class _Handler(BaseHTTPRequestHandler):
     runtime_api: RuntimeApi
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        """A process that was ended while it waited is no news."""
+        with suppress(ConnectionError):
+            super().handle_one_request()
 
     def do_GET(self) -> None:
         invocation = self.runtime_api.next() if self.path == _PATH + "invocation/next" else None

@@ -16,3 +16,8 @@ PROXY: Final = {
 }
 UPSTREAM_KEYS: Final = f"aws:secretsmanager:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:secret:stack"
 """The secrets whose names begin with the stack's, as far as the first slash."""
+
+
+def kind_of(resource: str) -> str:
+    """What an ARN is of, where its end does not tell: a secret, an object of a bucket, or a stream of a log."""
+    return "Secret" if ":secret:" in resource else "object" if "/" in resource else "log-stream"

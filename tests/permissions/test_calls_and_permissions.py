@@ -24,15 +24,10 @@ from tests.architecture.source_tree import FUNCTIONS, ROOT
 from tests.permissions.calls import CLIENTS, calls_of, needs_of, operations
 from tests.permissions.granted import Statement, actions_of, functions, policies_of, written
 from tests.permissions.program import Program
-from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS
+from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS, kind_of
 from tests.permissions.reach import Reach
 
-EVERYTHING = {
-    "EnableCanary": "true",
-    "EnableProofOnce": "true",
-    "EnableEdgeBucket": "true",
-    "EnableDecisionReplay": "true",
-}
+EVERYTHING = dict.fromkeys(("EnableCanary", "EnableProofOnce", "EnableEdgeBucket", "EnableDecisionReplay"), "true")
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
 STACK = {"kms:EncryptionContext:stack": "stack"}
 DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
@@ -395,7 +390,7 @@ def test_iam_knows_every_action_for_the_kind_of_resource_that_it_is_granted_on(r
                         assert not known.get("Resources"), action  # else it could be narrower
                         continue
                     kind = next((kind for end, kind in KINDS.items() if str(resource).split(":")[1].endswith(end)), "")
-                    kind = kind or ("object" if "/" in str(resource) else "log-stream")
+                    kind = kind or kind_of(str(resource))
                     if action not in DOCUMENTED_ELSEWHERE:
                         assert kind in known["Resources"], (action, resource)
     assert len(seen) > 15

@@ -154,3 +154,16 @@ export function span(name: string): string {
 export function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (mark) => `\\u{${mark.codePointAt(0)!.toString(16)}}`);
 }
+
+/** A support code is eight letters and digits as people pass them on; everything else is a key. */
+export function asCode(text: string): string | null {
+  const code = text.toUpperCase().replace(/[- ]/g, "").replace(/[IL]/g, "1").replace(/O/g, "0");
+  return /^[0-9A-HJKMNP-TV-Z]{8}$/.test(code) ? code : null;
+}
+
+/** Nested members as lines "a.b: value". */
+export function flat(value: unknown, above = ""): [string, string][] {
+  if (Array.isArray(value)) return [[above, value.map((one) => (typeof one === "object" ? JSON.stringify(one) : String(one))).join(", ") || "none"]];
+  if (typeof value !== "object" || value === null) return value === "" || value === null ? [] : [[above, String(value)]];
+  return Object.entries(value).flatMap(([name, inner]) => flat(inner, above ? `${above}.${name}` : name));
+}

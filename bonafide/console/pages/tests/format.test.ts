@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { change, clock, count, country, csv, estimate, lettersOf, moment, percent, person, plain, rate, seconds, short, sourceName, span } from "../src/format.ts";
+import { asCode, change, clock, count, country, csv, estimate, flat, lettersOf, moment, percent, person, plain, rate, seconds, short, sourceName, span } from "../src/format.ts";
 
 test("numbers have as many digits as they are worth", () => {
   assert.equal(count(1234567), "1,234,567");
@@ -66,4 +66,16 @@ test("a span is said in words", () => {
 test("what is invisible in a device's text is seen, and turns nothing round", () => {
   assert.equal(plain("Pixel\u202e8\u0000\u200b\n<b>"), "Pixel\\u{202e}8\\u{0}\\u{200b}\\u{a}<b>");
   assert.equal(plain("Gerät 8 日本"), "Gerät 8 日本");
+});
+
+test("a support code is read as people pass it on, and a key id is none", () => {
+  assert.deepEqual(["7K2M9QXA", "7k2m-9qxa", " 7K2M 9QXA ", "7KZM9QXO", "7K2M9QXI"].map(asCode), ["7K2M9QXA", "7K2M9QXA", "7K2M9QXA", "7KZM9QX0", "7K2M9QX1"]);
+  assert.deepEqual(["", "7K2M9QX", "7K2M9QXU", "k".repeat(43), "../../x"].map(asCode), [null, null, null, null, null]);
+});
+
+test("nested facts become lines, and what is empty is left out", () => {
+  const facts = { principal: { model: "P30", play: null, labels: ["A", "B"], none: [] }, n: 0, off: false, deep: [{ a: 1 }] };
+  assert.deepEqual(flat(facts), [
+    ["principal.model", "P30"], ["principal.labels", "A, B"], ["principal.none", "none"], ["n", "0"], ["off", "false"], ["deep", '{"a":1}'],
+  ]);
 });

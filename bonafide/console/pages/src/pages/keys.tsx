@@ -5,7 +5,7 @@ import { type Problem, admin, get, now, post } from "../api.ts";
 import { useApp } from "../app.ts";
 import type { Change, KeyStatus, SupportCode } from "../contract.ts";
 import { watch } from "../effects.tsx";
-import { named, person, plain, seconds } from "../format.ts";
+import { asCode, flat, named, person, plain, seconds } from "../format.ts";
 import { Heading } from "../heading.tsx";
 import { Confirm, Go, Moment, ProblemNote } from "../parts.tsx";
 
@@ -13,12 +13,6 @@ const RETRY: Record<string, string> = {
   never: "not repeat the same request", now: "repeat it now", "after-challenge": "repeat it with a new challenge", later: "repeat it later",
 };
 const BLOCKS: [label: string, seconds: number | null][] = [["for good", null], ["for 1 hour", 3600], ["for 1 day", 86_400], ["for 7 days", 604_800]];
-
-/** A support code is eight letters and digits as people pass them on; everything else is a key. */
-export function asCode(text: string): string | null {
-  const code = text.toUpperCase().replace(/[- ]/g, "").replace(/[IL]/g, "1").replace(/O/g, "0");
-  return /^[0-9A-HJKMNP-TV-Z]{8}$/.test(code) ? code : null;
-}
 
 export function Keys() {
   const { address, go } = useApp();
@@ -107,13 +101,6 @@ function Code({ found }: { found: SupportCode }) {
 
 function Facts({ of }: { of: unknown }) {
   return <dl class="facts">{flat(of).map(([name, value]) => <><dt>{plain(name)}</dt><dd>{plain(value)}</dd></>)}</dl>;
-}
-
-/** Nested members as lines "a.b: value". */
-export function flat(value: unknown, above = ""): [string, string][] {
-  if (Array.isArray(value)) return [[above, value.map((one) => (typeof one === "object" ? JSON.stringify(one) : String(one))).join(", ") || "none"]];
-  if (typeof value !== "object" || value === null) return value === "" || value === null ? [] : [[above, String(value)]];
-  return Object.entries(value).flatMap(([name, inner]) => flat(inner, above ? `${above}.${name}` : name));
 }
 
 function Key({ status, onChanged }: { status: KeyStatus; onChanged: (status: KeyStatus) => void }) {

@@ -1,7 +1,7 @@
 // Policies: what is active, its versions, a draft from text to effect.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { toPage } from "../address.ts";
-import { Problem, admin, get, post, usePolled } from "../api.ts";
+import { Problem, admin, get, ofApp, post, usePolled } from "../api.ts";
 import { useApp } from "../app.ts";
 import type { Change, PolicyFacts, PolicyHead, PolicyTexts } from "../contract.ts";
 import { person } from "../format.ts";
@@ -55,6 +55,8 @@ export function Policies() {
 
 function Active({ head, onAction }: { head: PolicyHead; onAction: (action: Action) => void }) {
   const { address } = useApp();
+  const path = ofApp(head.app, "/not-before");
+  const before = usePolled<{ tokens_not_before: number | null }>(path, () => path, 10).data?.tokens_not_before;
   const version = (number: number) => <Go to={toPage(address, "policies", { version: String(number) })}>{number === 0 ? "the built-in policy" : `version ${number}`}</Go>;
   return (
     <section class="sheet" aria-labelledby="active">
@@ -65,6 +67,7 @@ function Active({ head, onAction }: { head: PolicyHead; onAction: (action: Actio
           : <>For all keys {version(head.stable)}.</>}
         {head.approval === "two-person" && <> Changes need a second person.</>}
       </p>
+      {!!before && <p>Tokens minted before <Moment at={before} /> are refused.</p>}
       {head.proposal !== null && (
         <p class="note">
           <Go to={toPage(address, "policies", { proposal: String(head.proposal) })}>Proposal {head.proposal}</Go> waits for a second person.{" "}

@@ -86,6 +86,7 @@ function Root() {
     const first = session?.apps[0];
     if (first && !address.app) go({ ...address, app: first }, true);
   }, [session, address.app]);
+  useEffect(() => document.querySelector(".pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [session, address.page]);
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const at = event.target as HTMLElement;

@@ -27,7 +27,7 @@ from bonafide.routes.request_report import (
     local_decisions,
     report,
 )
-from bonafide.routes.route_coverage import Covered, covered, in_time
+from bonafide.routes.route_coverage import Covered, asked_now, covered, in_time
 from bonafide.routes.route_list import Place, Routes, hidden, new_route, placed, read_route, removed
 
 commands = command_group("Set what each route of an API requires, and see which requests would be refused.")
@@ -150,17 +150,33 @@ def report_requests(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count requests per route and class: accepted, and accepted now but refused once the route is enforced."""
+    """Count requests per route and class: accepted, and accepted now but refused once the route is enforced.
+
+    Authorizers count, and note only of some requests what their route asked for: else it is what it asks for now.
+    """
     begin = time.time() - duration(since)
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)
     routes = report(_decisions(deployment, layout, log_group, since=begin), audience=audience, since=begin)
+    _note_what_is_asked(routes, GuardedApis.of(deployment))
     if as_json:
         print_json([route.to_record() for route in routes])
         return
     names = (*CLASSES, *(["unchecked"] if any(route.classes["unchecked"] for route in routes) else ()))
     columns = ("audience", "method", "route", "asks for", *names, "would be refused")
     table(columns, (_counts(route, names) for route in routes))
+
+
+def _note_what_is_asked(routes: Sequence[RouteReport], apis: GuardedApis) -> None:
+    if all(route.modes for route in routes):
+        return
+    try:
+        lists = {api.audience: api.routes for api in apis.list()}
+    except OperatorError as error:
+        _warn([f"What the routes ask for is not known. {error}"])
+        return
+    for route in routes:
+        route.modes |= set() if route.modes else asked_now(lists.get(route.audience, ()), route)
 
 
 def _decisions(
@@ -200,7 +216,7 @@ def _warn(warnings: Sequence[str]) -> None:
 def _counts(route: RouteReport, names: Sequence[str]) -> tuple[str, ...]:
     counts = (str(route.classes[name] or "·") for name in names)
     refused = str(route.would_be_refused) if "monitor" in route.modes else ""
-    return (route.audience, route.method, route.route, "/".join(sorted(route.modes)), *counts, refused)
+    return (route.audience, route.method, route.route or "not told", "/".join(sorted(route.modes)), *counts, refused)
 
 
 def _print(api: GuardedApi) -> None:

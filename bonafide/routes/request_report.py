@@ -1,4 +1,8 @@
-"""Who gets in and who would not: the authorizer's decision lines, counted per route and request class."""
+"""Who gets in and who would not: what authorizers counted, per route and request class.
+
+Counts are in tally lines (docs/threat-view.md). Authorizers of earlier releases wrote a line for each decision instead;
+a decision line of today's says that it is counted, and adds no more than what the route asked for.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,16 @@ from bonafide.operator.errors import OperatorError
 CLASSES: Final = ("verified", "no-token", "expired", "invalid", "replayed", "revoked", "wrong-audience")
 """The request classes, as dashboards show them. ``unchecked``, of routes that are off, is none."""
 
-_PATTERN: Final = '{ $.message = "decision" && $.action = "authorize" }'
-_LONGEST_LINE: Final = 16_384
+_PATTERN: Final = (
+    '{ ($.message = "tally" && $.source = "authorize") || ($.message = "decision" && $.action = "authorize") }'
+)
+_LONGEST_LINE: Final = 32_768
 
 
 class DecisionLine(NamedTuple):
-    """What the report needs of one decision. ``moment`` is Unix seconds, ``None`` where it is not known."""
+    """What the report needs of decisions that are alike. ``moment`` is Unix seconds, ``None`` where it is not known;
+    ``mode`` is what the route asked for, empty where it is not known; ``times`` how many there were. What a process
+    counted without its route has an empty ``audience`` and ``route``."""
 
     audience: str
     method: str
@@ -28,6 +36,7 @@ class DecisionLine(NamedTuple):
     request_class: str
     allowed: bool
     moment: float | None
+    times: int = 1
 
 
 @dataclass(slots=True)
@@ -71,22 +80,44 @@ def report(decisions: Iterable[DecisionLine], *, audience: str | None = None, si
             continue
         key = (line.audience, line.route, line.method)
         found = routes.setdefault(key, RouteReport(line.audience, line.method, line.route))
-        found.modes.add(line.mode)
-        found.classes[line.request_class] += 1
-        found.passed += line.allowed
-    return [found for _, found in sorted(routes.items())]
+        found.modes.update([line.mode] if line.mode else [])
+        found.classes[line.request_class] += line.times
+        found.passed += line.times if line.allowed else 0
+    return [found for _, found in sorted(routes.items()) if found.total]
 
 
-def read_line(text: str, moment: float | None) -> DecisionLine | None:
-    """One line of an authorizer's log; ``None`` for anything but a decision."""
+def read_line(text: str, moment: float | None) -> list[DecisionLine]:
+    """What one line of an authorizer's log tells; nothing for anything but a tally and a decision. ``moment`` is the
+    line's own; buckets of a tally have theirs."""
     if '"authorize"' not in text or len(text) > _LONGEST_LINE:
-        return None
+        return []
     try:
         line = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(line, dict) or line.get("message") != "decision" or line.get("action") != "authorize":
-        return None
+        match line:
+            case {"message": "decision", "action": "authorize"}:
+                return [_decision(line, moment)]
+            case {"message": "tally", "source": "authorize", "v": 1, "counts": [*counts]}:
+                return [decided for entry in counts for decided in _tally(entry)]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return []
+
+
+def _tally(entry: Mapping[str, Any]) -> Iterator[DecisionLine]:
+    at = float(entry["at"])
+    for outcome, why, facts, times in entry["cells"]:
+        route, request_class, _, _ = facts
+        audience, method, path = (*str(route).split(" ", 2), "", "")[:3]
+        allowed, unchecked = outcome == "accepted", request_class == "unchecked"
+        mode = ""
+        if allowed and bool(why) != unchecked:  # what passes although it is wrong: its route is only monitored
+            mode = "off" if unchecked else "monitor"
+        yield DecisionLine(audience, method, path, mode, str(request_class), allowed, at, int(times))
+    for outcome, times in entry.get("other", {}).items():
+        yield DecisionLine("", "", "", "", "", outcome == "accepted", at, int(times))
+
+
+def _decision(line: Mapping[str, Any], moment: float | None) -> DecisionLine:
     method, route = str(line.get("method", "")), str(line.get("route", ""))
     # An HTTP API names its routes with the method ("GET /orders", "ANY /orders"), a REST API without, a TOKEN
     # authorizer not at all. What no route of ours covers either is every other path. `bonafide route set` reads it all.
@@ -99,6 +130,7 @@ def read_line(text: str, moment: float | None) -> DecisionLine | None:
         request_class=str(line.get("request_class", "")),
         allowed=line.get("outcome") == "accepted",
         moment=moment,
+        times=0 if line.get("counted") is True else 1,
     )
 
 
@@ -114,9 +146,9 @@ def local_decisions(folders: Sequence[Path]) -> Iterator[DecisionLine]:
     for text in _lines(folders, "*.log"):
         if '"authorize"' not in text:
             continue
-        decision = read_line(text, None)
-        if decision is not None:
-            yield decision._replace(moment=moments.get(json.loads(text).get("request_id", "")))
+        for decision in read_line(text, None):
+            known = decision.moment is not None
+            yield decision if known else decision._replace(moment=moments.get(json.loads(text).get("request_id", "")))
 
 
 def _lines(folders: Sequence[Path], pattern: str) -> Iterator[str]:
@@ -140,7 +172,5 @@ def deployed_decisions(logs: Any, groups: Iterable[str], *, since: float) -> Ite
             raise OperatorError(f"There is no log group {group}.") from error
 
 
-def _of_event(event: Mapping[str, Any]) -> Iterator[DecisionLine]:
-    decision = read_line(event.get("message", ""), event.get("timestamp", 0) / 1000)
-    if decision is not None:
-        yield decision
+def _of_event(event: Mapping[str, Any]) -> list[DecisionLine]:
+    return read_line(event.get("message", ""), event.get("timestamp", 0) / 1000)

@@ -54,6 +54,22 @@ def covered(routes: Routes, method: str, path: str, recorded: Iterable[RouteRepo
     return found
 
 
+def asked_now(routes: Routes, requests: RouteReport) -> set[str]:
+    """What the routes of a list ask for of these requests; empty where none of them covers all, as the authorizer's own
+    default counts for the rest."""
+    try:
+        asked = RouteRequirement(*read_route(f"{requests.method} {requests.route}", new=False), Requirement.OFF)
+    except (OperatorError, ValueError):
+        return set()
+    found = set[str]()
+    for route in routes:
+        if meets(route, asked) or hides(route, asked):
+            found.add(route.requirement.value)
+        if hides(route, asked):
+            return found
+    return set()
+
+
 def _decided(routes: Routes, method: str, path: str, asked: RouteRequirement) -> bool | None:
     """Whether the route decides all of ``asked`` or some of it; ``None`` for none of it."""
     partly = False

@@ -32,7 +32,7 @@ from gateway_event import GatewayRequest
 _DECISION: Final = (
     '{"level":"%s","message":"decision","action":"authorize","outcome":%s,"request_class":%s,"requirement":%s,'
     '"proven":%s,"kind":%s,"audience":%s,"method":%s,"route":%s,"route_pattern":%s,"request_id":%s,'
-    '"bundle_version":%d%s%s%s}'
+    '"bundle_version":%d,"counted":true%s%s%s}'
 )
 _REASON: Final = ',"reason":%s,"detail":%s,"support_code":%s'
 _TOKEN: Final = ',"app":%s,"platform":%s,"key_id":%s,"tier":%s,"app_build":%s,"policy_version":%d'
@@ -79,8 +79,8 @@ def log_decision(request: GatewayRequest, decision: Decision, audience: str, wei
     """The decision line; operators find it by the support code that the client quotes.
 
     ``route`` is the gateway's name of the route, ``route_pattern`` the requirement that covered the request, as in
-    ``POST /payments/*``; empty where the default did. ``weight`` is for how many decisions the line stands, and in it
-    where that is more than one.
+    ``POST /payments/*``; empty where the default did. ``counted`` says that a tally has it, too. ``weight`` is for how
+    many decisions the line stands, and in it where that is more than one.
     """
     token, reason = decision.token, decision.reason
     why = who = ""

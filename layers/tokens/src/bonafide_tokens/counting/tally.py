@@ -3,7 +3,7 @@
 A bucket is written when the next one begins, and at once where an outcome shows up that its two seconds and those
 before did not have: the first decision of a quiet process, the first refusal of an outbreak. Nothing that a client
 chooses makes a line longer than 32,768 octets: each outcome has its own room for cells. What finds none is counted by
-outcome and reason, what finds none there by outcome, and in the end under the app ``-``. Pure: the time is an argument.
+outcome and reason, what finds none there by outcome, and in the end without its app. Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Tally:
                 self._room[outcome] -= size
                 self._apps.add(app)
                 return one
-        return Cell("-", outcome, "", None)
+        return Cell("", outcome, "", None)
 
     def _counts(self) -> list[dict[str, Any]]:
         entries: dict[str, dict[str, Any]] = {}

@@ -77,6 +77,7 @@ def _summary(told: Told, count: int) -> Iterator[tuple[str, str]]:
         ("decision", f"{_what(told)}: {told.text('outcome')}"),
         ("time", moment(told.at)),
         ("times", str(count) if count > 1 else ""),
+        ("stands for", _stands_for(told)),
         ("reason", reason),
         ("detail", told.text("detail")),
         ("client was told", title),
@@ -99,6 +100,11 @@ def _summary(told: Told, count: int) -> Iterator[tuple[str, str]]:
         ("log", told.where),
     )
     yield from ((name, said) for name, said in facts if said)
+
+
+def _stands_for(told: Told) -> str:
+    weight = told.text("weight")
+    return f"{weight} refusals of a flood, of which only some are listed" if weight else ""
 
 
 def _public(reason: str) -> tuple[str, str, str]:
@@ -161,5 +167,5 @@ def _nothing(code: str, stack: str | None, since: str) -> str:
         return f"Nothing was logged under {code} here: name the stack with --stack, or the local one with --name."
     return (
         f"Nothing was logged under {code} in the last {since}: look further back with --since, and name the log groups "
-        f"of your own authorizers and backends with --log-group."
+        f"of your own authorizers and backends with --log-group. In a flood of refusals not every one is listed."
     )

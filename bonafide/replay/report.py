@@ -65,6 +65,7 @@ def summary(tally: Tally, limit: Limit | None) -> dict[str, Any]:
         "not_replayable": dict(sorted(tally.not_replayable.items())),
         "damaged": tally.damaged,
         "elsewhere": tally.elsewhere,
+        "unlisted": tally.unlisted,
         "tables": {dimension: _table_record(tally, dimension) for dimension in DIMENSIONS},
         "nearest_misses": [
             {

@@ -229,6 +229,11 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
         say.print(
             f"{sum(tally.not_replayable.values()):,} more were refused before any policy judged them: {listed}.",
         )
+    if tally.unlisted:
+        say.print(
+            f"{tally.unlisted:,} of these refusals came in floods and are known from samples: numbers of decisions are "
+            "estimates there, and there may be more keys."
+        )
     if tally.damaged:
         say.print(f"{tally.damaged:,} lines are damaged and count nowhere.")
     if not tally.replayed.decisions:

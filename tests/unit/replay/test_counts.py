@@ -351,3 +351,26 @@ def test_records_in_one_line_are_taken_apart(between: str) -> None:
     """As Firehose may write them."""
     text = between.join((_line(at=1), _line(at=2), _line(at=3))) + between
     assert [read.at for read in read_decisions(text)] == [1.0, 2.0, 3.0]
+
+
+def test_decision_that_stands_for_several_counts_as_several() -> None:
+    """The attack: a flood that is listed as a sample looks smaller than it was. Keys are those that are listed."""
+    many = decision("one", "sound", tier="contraindicated", weight=64)
+    tally = tallied(
+        many, decision("two", "bad"), decision("three", tier="", facts=None, reason="app-unknown", weight=8)
+    )
+    assert (tally.replayed.decisions, tally.replayed.keys.count()) == (65, 2)
+    assert tally.changes[Change.NEWLY_LET_IN].decisions == 64
+    assert tally.tables["model"].rows["Pixel"].decisions(Change.NEWLY_LET_IN) == 64
+    assert tally.not_replayable == {"app-unknown": 8}
+    assert (tally.read, tally.unlisted) == (73, 63 + 7)
+    assert Tally.from_state(tally.to_state()).unlisted == tally.unlisted
+    twice = tallied(many)
+    twice.merge(tally)
+    assert (twice.replayed.decisions, twice.unlisted) == (129, 63 + 63 + 7)
+
+
+def test_tally_of_the_release_before_is_read() -> None:
+    state = tallied(decision()).to_state()
+    del state["unlisted"]
+    assert Tally.from_state(state).unlisted == 0

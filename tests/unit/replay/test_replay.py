@@ -171,6 +171,9 @@ def damaged(line: str) -> Iterator[str]:
     yield changed(line, facts=[])
     yield changed(line, facts={"kind": "Nokia"})
     yield changed(line, findings="none")
+    yield changed(line, weight=0)
+    yield changed(line, weight=10**30)
+    yield changed(line, weight=True)
     yield changed(line, detail="x" * MAX_LINE)
     yield "not a line of ours"
 

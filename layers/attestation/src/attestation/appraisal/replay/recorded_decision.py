@@ -15,6 +15,7 @@ MAX_LINE: Final = 262_144
 _OBSERVED: Final = " (observed)"
 _MAX_TEXT: Final = 256
 _MAX_FINDINGS: Final = 500
+_MAX_WEIGHT: Final = 1 << 20  # the process would have refused millions in two seconds
 _LATEST: Final = 1 << 53  # seconds; later, or NaN, is no time
 
 
@@ -24,7 +25,8 @@ class DamagedRecord(ValueError):
 
 class RecordedDecision(NamedTuple):
     """One decision as it was made. ``tier`` is empty when it was refused before appraisal, ``rules`` are the enforced
-    findings of the policy of that time, ``facts`` are ``None`` where nothing can be judged again."""
+    findings of the policy of that time, ``facts`` are ``None`` where nothing can be judged again. ``weight`` is for how
+    many decisions it stands: in a flood a function lists only some of those that it refuses."""
 
     at: float
     app: str
@@ -39,6 +41,7 @@ class RecordedDecision(NamedTuple):
     rules: tuple[str, ...]
     support_code: str
     facts: Facts | None
+    weight: int = 1
 
 
 def read_decisions(line: str) -> Iterator[RecordedDecision]:
@@ -96,6 +99,9 @@ def _read(value: Mapping[str, Any]) -> RecordedDecision:
     # A number of hundreds of digits is whole to JSON, and too large to become a float.
     if not isinstance(at, int | float) or isinstance(at, bool) or not abs(at) < _LATEST:
         raise DamagedRecord("no time")
+    weight = value.get("weight", 1)
+    if type(weight) is not int or not 0 < weight <= _MAX_WEIGHT:
+        raise DamagedRecord("no weight")
     if not isinstance(findings, list) or len(findings) > _MAX_FINDINGS:
         raise DamagedRecord("no findings")
     try:
@@ -116,6 +122,7 @@ def _read(value: Mapping[str, Any]) -> RecordedDecision:
         rules=tuple(str(rule)[:_MAX_TEXT] for rule in findings if not str(rule).endswith(_OBSERVED)),
         support_code=_text(value, "support_code"),
         facts=read,
+        weight=weight,
     )
 
 

@@ -119,14 +119,15 @@ class Replay:
         """Count one decision. What became of it, or ``None`` where it was not judged again."""
         tally = self.tally
         if not self._since <= decision.at < self._until or (self._app is not None and decision.app != self._app):
-            tally.elsewhere += 1
+            tally.elsewhere += decision.weight
             return None
+        tally.unlisted += decision.weight - 1
         if decision.facts is None:
-            tally.note_not_replayable(decision.reason or NO_VERDICT)
+            tally.note_not_replayable(decision.reason or NO_VERDICT, decision.weight)
             return None
         before = _TIERS.get(decision.tier)
         if before is None:
-            tally.note_not_replayable(NO_VERDICT)
+            tally.note_not_replayable(NO_VERDICT, decision.weight)
             return None
         verdict = self.verdict(decision.facts)
         change = change_of(before, verdict.tier)
@@ -149,28 +150,28 @@ class Replay:
         return tally
 
     def _count(self, decision: RecordedDecision, before: Tier, change: Change, verdict: Verdict) -> None:
-        tally, hashed = self.tally, key_hash(decision.key_id)
-        tally.replayed.add(hashed)
+        tally, hashed, times = self.tally, key_hash(decision.key_id), decision.weight
+        tally.replayed.add(hashed, times)
         if before in _ACCEPTED:
-            tally.accepted_before.add(hashed)
-        tally.changes[change].add(hashed)
+            tally.accepted_before.add(hashed, times)
+        tally.changes[change].add(hashed, times)
         tables = tally.tables
-        tables["platform"].row(decision.platform or _NONE).add(hashed, change)
-        tables["build"].row(decision.app_build or _NONE).add(hashed, change)
-        tables["model"].row(decision.model or _NONE).add(hashed, change)
-        tables["os"].row(decision.os or _NONE).add(hashed, change)
-        tables["country"].row(decision.country or _NONE).add(hashed, change)
-        tables["app"].row(decision.app or _NONE).add(hashed, change)
+        tables["platform"].row(decision.platform or _NONE).add(hashed, change, times)
+        tables["build"].row(decision.app_build or _NONE).add(hashed, change, times)
+        tables["model"].row(decision.model or _NONE).add(hashed, change, times)
+        tables["os"].row(decision.os or _NONE).add(hashed, change, times)
+        tables["country"].row(decision.country or _NONE).add(hashed, change, times)
+        tables["app"].row(decision.app or _NONE).add(hashed, change, times)
         for rule in verdict.rules:
             # A rule that only warns is not what refuses: the refusal is counted at those that do.
             blamed = change is not Change.NEWLY_REFUSED or rule in verdict.refusing
-            tables["rule"].row(rule).add(hashed, change if blamed else Change.UNCHANGED)
+            tables["rule"].row(rule).add(hashed, change if blamed else Change.UNCHANGED, times)
         for rule in decision.rules:
-            tables["earlier-rule"].row(rule).add(hashed, change)
+            tables["earlier-rule"].row(rule).add(hashed, change, times)
         if verdict.miss is not None:
             group = tally.misses.group(*verdict.miss)
             if group is not None:
-                group[0].add(hashed)
+                group[0].add(hashed, times)
                 if group[1].wants(hashed):
                     group[1].add(hashed, _sampled(decision, verdict))
         if change is not Change.UNCHANGED and tally.samples[change].wants(hashed):

@@ -44,8 +44,8 @@ class Count:
         self.decisions = 0
         self.keys = DistinctKeys(size)
 
-    def add(self, hashed: int) -> None:
-        self.decisions += 1
+    def add(self, hashed: int, times: int = 1) -> None:
+        self.decisions += times
         self.keys.add(hashed)
 
     def merge(self, other: Count) -> None:
@@ -74,11 +74,11 @@ class Row:
         self.all = Count(_ROW)
         self.changes: dict[Change, Count] = {}
 
-    def add(self, hashed: int, change: Change) -> None:
-        self.all.add(hashed)
+    def add(self, hashed: int, change: Change, times: int = 1) -> None:
+        self.all.add(hashed, times)
         # Rows of unchanged values are the many; they carry one counter instead of two.
         if change is not Change.UNCHANGED:
-            self.of(change).add(hashed)
+            self.of(change).add(hashed, times)
 
     def of(self, change: Change) -> Count:
         """The count of a change; made when it is first asked for."""
@@ -231,7 +231,7 @@ class Tally:
 
     __slots__ = (
         "accepted_before", "changes", "damaged", "elsewhere", "misses", "not_replayable", "replayed",
-        "sample", "samples", "tables",
+        "sample", "samples", "tables", "unlisted",
     )  # fmt: skip
 
     def __init__(self, sample: int = 10) -> None:
@@ -240,6 +240,8 @@ class Tally:
         """Lines that should be decision records and are not readable."""
         self.elsewhere = 0
         """Decisions of another app or time than asked for."""
+        self.unlisted = 0
+        """Decisions of the asked app and time that are known only from the weight of others: their keys are not."""
         self.not_replayable: dict[str, int] = {}
         """Decisions that no policy made, by their reason."""
         self.replayed = Count()
@@ -276,6 +278,7 @@ class Tally:
             raise ValueError("tallies with different samples do not merge")
         self.damaged += other.damaged
         self.elsewhere += other.elsewhere
+        self.unlisted += other.unlisted
         for reason, decisions in other.not_replayable.items():
             self.note_not_replayable(reason, decisions)
         self.replayed.merge(other.replayed)
@@ -294,6 +297,7 @@ class Tally:
             "sample": self.sample,
             "damaged": self.damaged,
             "elsewhere": self.elsewhere,
+            "unlisted": self.unlisted,
             "not_replayable": self.not_replayable,
             "replayed": self.replayed.to_state(),
             "accepted_before": self.accepted_before.to_state(),
@@ -308,6 +312,7 @@ class Tally:
         """The tally that :meth:`to_state` wrote. Raises :class:`ValueError` and the like for anything else."""
         tally = cls(int(state["sample"]))
         tally.damaged, tally.elsewhere = int(state["damaged"]), int(state["elsewhere"])
+        tally.unlisted = int(state.get("unlisted", 0))  # a batch may be of the release before
         tally.not_replayable = {str(reason): int(count) for reason, count in state["not_replayable"].items()}
         tally.replayed = Count.from_state(state["replayed"])
         tally.accepted_before = Count.from_state(state["accepted_before"])

@@ -195,12 +195,12 @@ def test_texts_are_cut_by_octets(text: str) -> None:
 
 @pytest.mark.parametrize("refused", [1, LISTED, LISTED + 1, 500, 10_000])
 def test_list_of_refusals_is_short_and_its_weights_add_up(process: Process, refused: int) -> None:
-    """All up to a rate, then 16 more whenever their number doubles."""
+    """All up to a rate, then 8 more whenever their number doubles."""
     weights = [process.tally.count(NOW + 1, REFUSED) for _ in range(refused)]
     assert weights[:LISTED] == [1] * min(refused, LISTED)
     listed = [weight for weight in weights if weight]
-    assert len(listed) <= LISTED + 17 * max(0, (refused // LISTED).bit_length())
-    assert abs(sum(listed) - refused) < max(listed) + (max(listed) == 1)
+    assert len(listed) <= LISTED + 8 * (refused // LISTED).bit_length()
+    assert abs(sum(listed) - refused) < max(4, *listed)
     assert process.tally.count(NOW + 2, REFUSED) == 1
 
 

@@ -59,9 +59,9 @@ class Tally:
         """Count a decision made at ``now`` (Unix seconds), and say for how many it stands in a list of such decisions;
         0 where it is not to be listed.
 
-        Of one outcome in two seconds, the first 32 are listed, then 16 of the next 32, 16 of the next 64, 16 of the
-        next 128, and so on: a million are 272 lines. Which ones differs from bucket to bucket and cannot be foreseen,
-        so that no order of requests hides anything. The weights add up to what was decided, to less than the last one.
+        Of one outcome in two seconds, the first 32 are listed, then 8 of the next 32, 8 of the next 64, 8 of the next
+        128, and so on: a million are 152 lines. Which ones differs from bucket to bucket and cannot be foreseen, so
+        that no order of requests hides anything. The weights add up to what was decided, to less than the last one.
         """
         at, outcome = int(now) // STEP * STEP, cell.outcome
         if at != self._at:
@@ -76,7 +76,7 @@ class Tally:
         number = self._numbers[outcome] = self._numbers[outcome] + 1
         if number == 1 and not self._before[outcome]:
             self.flush()
-        weight = 1 << ((number - 1) // LISTED).bit_length()
+        weight = 2 << times.bit_length() if (times := (number - 1) // LISTED) else 1
         return 0 if (number + self._shift) % weight else weight
 
     def flush(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.benchmarks.authorizer_process import bundle_server
-from tests.benchmarks.bench_log_bytes import ROOT, START, gate, most_bytes
+from tests.benchmarks.bench_log_bytes import START, gate, most_bytes
+from tests.benchmarks.extent import ROOT
 from tests.unit.gate.stand import Call, bundle, signed
 
 REFUSALS = 3_000

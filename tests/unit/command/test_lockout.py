@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from attestation.appraisal.replay.recorded_decision import RecordedDecision
@@ -16,7 +16,7 @@ from bonafide.replay.lockout import Lockout, below, lockout
 
 
 def decision(key: str, build: str, at: float = 1.0, **more: str) -> RecordedDecision:
-    facts = {"app": "demo", "platform": "android", "reason": "accepted", **more}
+    facts: Any = {"app": "demo", "platform": "android", "reason": "accepted", **more}
     return RecordedDecision(
         at=at,
         key_id=key,

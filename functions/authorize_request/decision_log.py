@@ -49,6 +49,7 @@ class DecisionLog:
     def __init__(self, settings: AuthorizerSettings, bundle: Callable[[], object]) -> None:
         self._audience, self._list_accepted, self._bundle = settings.audience, settings.list_accepted, bundle
         self._tally = Tally("authorize", _write, self._head)
+        self._process, self._lines = "", 0
 
     def note(self, request: GatewayRequest, decision: Decision, now: float) -> None:
         """Count a decision; list it where that is to be."""
@@ -58,21 +59,21 @@ class DecisionLog:
         app, key_id, platform, build = ("", "", "", "") if token is None else (*token[:3], token.app_build or "")
         cell = Cell(app, outcome, decision.reason or "", (route, decision.request_class, platform, build))
         weight = self._tally.count(now, cell, key_id)
-        if decision.allowed:
-            weight = self._list_accepted
-        if weight:
-            log_decision(request, decision, self._audience, weight)
+        if listed := self._list_accepted if decision.allowed else weight:
+            log_decision(request, decision, self._audience, listed)
 
     def fault(self, what: str, error: Exception, now: float, *, request_id: str, detail: str = "") -> None:
         """Count and log a request that could not be decided, by a mistake of ours or in the wiring."""
         self._tally.count(now, Cell("", "unavailable", what.replace(" ", "-"), ("", "", "", "")))
         log_fault(what, error, request_id=request_id, detail=detail)
 
-    def _head(self, at: int) -> dict[str, object]:
+    def _head(self, _at: int) -> dict[str, object]:
         # Lambda drops lines below its level, and takes one without a time (RFC 3339) for one of INFO.
         level = _KEPT.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", ""), "INFO")
         kept = {"level": level, "timestamp": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()), "message": "tally"}
-        return {**kept, "id": f"{os.urandom(8).hex()}-{at}", "bundle": self._bundle()}
+        # Drawn for the first line: what is drawn earlier may be in a snapshot from which many processes begin.
+        self._process, self._lines = self._process or os.urandom(8).hex(), self._lines + 1
+        return {**kept, "id": f"{self._process}-{self._lines}", "bundle": self._bundle()}
 
 
 def log_decision(request: GatewayRequest, decision: Decision, audience: str, weight: int = 1) -> None:

@@ -174,7 +174,13 @@ def test_tally_is_kept_at_every_log_level(
     assert len(kept(written(), level)) == 1
 
 
-def test_ids_of_lines_are_all_different(call: Call, written: Lines) -> None:
+def parts(line_id: str) -> tuple[str, str]:
+    process, _, number = line_id.partition("-")
+    assert len(bytes.fromhex(process)) == 8
+    return process, number
+
+
+def test_ids_of_lines_name_the_process_and_number_its_lines(call: Call, written: Lines) -> None:
     """By them a line that is delivered twice is counted once."""
     for _ in range(3):
         stand = Stand()
@@ -183,3 +189,5 @@ def test_ids_of_lines_are_all_different(call: Call, written: Lines) -> None:
             stand.now += 2
     ids = [line["id"] for line in written() if line["message"] == "tally"]
     assert len(set(ids)) == len(ids) == 12
+    assert [int(number) for _, number in map(parts, ids)] == [1, 2, 3, 4] * 3
+    assert len({process for process, _ in map(parts, ids)}) == 3

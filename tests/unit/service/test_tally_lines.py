@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bonafide_tokens.counting.tally import LISTED
 from service.errors import Unavailable
-from service.telemetry.tally_lines import count_decision, tally
+from service.telemetry.tally_lines import count_decision, forget_counts, tally
 
 from tests.alarms.log_lines import kept, metrics_of
 from tests.service_stack.memory_stack import APP, MemoryStack
@@ -168,3 +168,21 @@ def test_beacon_is_counted_by_one_call(stack: MemoryStack, capsys: pytest.Captur
         (APP, "reported", "play-missing", ("android", "41", "Android 16", "Pixel 9"), 1),
         (APP, "reported", "play-missing", ("android", "41", "Android 16", "Pixel 9"), 2),
     ]
+
+
+def test_lines_are_numbered_in_a_process_whose_name_is_drawn_for_the_first(
+    stack: MemoryStack, log_lines: Lines
+) -> None:
+    """By them a line that is delivered twice counts once, and one process's lines count in one row."""
+    found = []
+    for _ in range(2):
+        stack.challenge()
+        stack.send("POST", "/v1/attestations", {})
+        lines = [line["id"].partition("-") for line in log_lines() if line.get("message") == "tally"]
+        found.append((len(lines), {process for process, _, _ in lines}, [int(number) for *_, number in lines]))
+        forget_counts()
+    (count, (one,), numbers), (_, (other,), _) = found
+    assert numbers == list(range(numbers[0], numbers[0] + count))
+    assert count == 2
+    assert one != other
+    assert len(bytes.fromhex(one)) == 8

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
+from itertools import count
 from threading import Lock
 from typing import Final
 
@@ -20,6 +21,7 @@ from service.telemetry.metric_sums import MetricSums
 from service.telemetry.metrics import kept_fields
 
 _lock: Final = Lock()
+_numbers: Final = count(1)
 
 
 def count_decision(
@@ -57,10 +59,18 @@ def forget_counts() -> None:
     """Begin anew, as a new process does."""
     tally.cache_clear()
     sums.cache_clear()
+    _process.cache_clear()
 
 
-def _head(at: int) -> dict[str, object]:
-    return {**kept_fields(), "message": "tally", "id": f"{os.urandom(8).hex()}-{at}"}
+def _head(_at: int) -> dict[str, object]:
+    return {**kept_fields(), "message": "tally", "id": f"{_process()}-{next(_numbers)}"}
+
+
+@cache
+def _process() -> str:
+    """This process' name, drawn for its first line: what is drawn earlier may be in a snapshot from which many
+    processes begin."""
+    return os.urandom(8).hex()
 
 
 def _write_all(line: str) -> None:

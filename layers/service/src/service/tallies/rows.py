@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol
+
+from bonafide_tokens.counting.key_sketch import KeySketch as KeySketch
 
 STEPS: Final = (2, 60, 3600)
 """Lengths of buckets, in seconds; each begins at a multiple of its length."""
@@ -37,23 +39,6 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "beacon": ("platform", "app_build", "os", "model"),
 }
 """Names of the facts of each source's cells, in their order."""
-
-
-class KeySketch(Protocol):
-    """An estimate of how many different keys there were (HyperLogLog): see
-    :class:`bonafide_tokens.counting.key_sketch.KeySketch`."""
-
-    def estimate(self) -> float:
-        """How many keys, with a standard error of 3.25 %."""
-        ...
-
-    def merge(self, other: Self, /) -> None:
-        """Count every key that ``other`` counted."""
-        ...
-
-    def to_text(self) -> str:
-        """Its registers, as tally lines carry them."""
-        ...
 
 
 class Why(NamedTuple):

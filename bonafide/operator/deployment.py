@@ -26,6 +26,7 @@ _TABLE_OUTPUTS: Final = {
     "endorsements": "EndorsementsTableName",
     "app_secrets": "AppSecretsTableName",
     "play_requests": "PlayRequestsTableName",
+    "tallies": "TalliesTableName",
 }
 REFRESH_FUNCTION: Final = "RefreshEndorsementsFunction"
 _FUNCTION_OUTPUTS: Final = {

@@ -17,22 +17,22 @@ from typing import Final
 
 from attestation.appraisal.replay.recorded_decision import ACTIONS, MAX_LINE
 
+from devkit.local.log_follower import LogFollower
+
 KEPT_DAYS: Final = 30
 KEPT_BYTES: Final = 512 << 20
 
 _EVERY: Final = 0.5  # seconds
-_READ: Final = 4 << 20
 
 
 class DecisionStore:
     """A folder with one file of decisions for each UTC day, fed from a folder of logs. Start it once, stop it once."""
 
     def __init__(self, logs: Path, folder: Path, *, days: int = KEPT_DAYS, size: int = KEPT_BYTES) -> None:
-        self._logs = logs
+        self._logs = LogFollower(logs)
         self._folder = folder
         self._days = days
         self._size = size
-        self._places: dict[Path, int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -51,14 +51,11 @@ class DecisionStore:
         """Store what was logged since the last time. What cannot be read or written is left out: a full disk must not
         stop the stack."""
         found: dict[str, list[bytes]] = defaultdict(list)
-        for log in self._logs.glob("*.log"):
-            try:
-                for line in self._new_lines(log):
-                    day = _day_of(line)
-                    if day is not None:
-                        found[day].append(line)
-            except OSError:
-                continue
+        for _, lines in self._logs.new_lines():
+            for line in lines:
+                day = _day_of(line)
+                if day is not None:
+                    found[day].append(line)
         if not found:
             return
         try:
@@ -74,25 +71,6 @@ class DecisionStore:
     def _run(self) -> None:
         while not self._stopping.wait(_EVERY):
             self.follow()
-
-    def _new_lines(self, log: Path) -> list[bytes]:
-        place = self._places.get(log, 0)
-        size = log.stat().st_size
-        if size < place:
-            place = 0  # a new log of the same name
-        lines: list[bytes] = []
-        with log.open("rb") as file:
-            file.seek(place)
-            while piece := file.read(_READ):
-                whole = piece.rfind(b"\n") + 1
-                if not whole and len(piece) < _READ:
-                    break  # the end of a line that is still being written
-                whole = whole or len(piece)  # no line of ours is as long
-                lines += piece[:whole].splitlines(keepends=True)
-                place += whole
-                file.seek(place)
-        self._places[log] = place
-        return lines
 
     def _forget(self) -> None:
         """Remove the oldest days; the newest stays, and grows no more when it alone is too large."""

@@ -33,6 +33,7 @@ TABLES = {
     "endorsements": "EndorsementsTable",
     "app_secrets": "AppSecretsTable",
     "play_requests": "PlayRequestsTable",
+    "tallies": "TalliesTable",
 }
 """Short names of the tables, and their logical ids."""
 

@@ -39,9 +39,18 @@ class ExampleStack:
         """Whether its gateway is gone."""
         return self._gateway is not None and self._gateway.ended
 
+    @property
+    def logs(self) -> Path:
+        """Where its functions' logs are."""
+        return self._own_layout.logs
+
+    @property
+    def _own_layout(self) -> Layout:
+        return Layout(self.layout.root, self.layout.local / self.name)
+
     def launch(self) -> None:
         """Start the process; its imports take a second, in which others can work."""
-        layout = Layout(self.layout.root, self.layout.local / self.name)
+        layout = self._own_layout
         for log in layout.logs.glob("*.log"):
             log.unlink()
         self._gateway = GatewayProcess(layout)

@@ -53,9 +53,18 @@ class OwnStack:
                 raise LocalStackError(f"Port {port} on {LOOPBACK} is taken: choose others with --port.")
         return found
 
+    @property
+    def logs(self) -> Path:
+        """Where its functions' logs are."""
+        return self._own_layout.logs
+
+    @property
+    def _own_layout(self) -> Layout:
+        return Layout(self.layout.root, self.layout.local / "with" / self.own.name)
+
     def launch(self) -> None:
         """Start the process; its imports take a second, in which others can work."""
-        layout = Layout(self.layout.root, self.layout.local / "with" / self.own.name)
+        layout = self._own_layout
         for log in layout.logs.glob("*.log"):
             log.unlink()
         self._gateway = GatewayProcess(layout)

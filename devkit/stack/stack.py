@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from devkit.local.aws import RunningMinistack, start_ministack
 from devkit.local.custom_resource import create_custom_resource, invoke
 from devkit.local.decision_store import DecisionStore
 from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
+from devkit.local.tally_delivery import TallyDelivery, delay_of
 from devkit.local.template import Template
 from devkit.local.vendor_servers import VendorServers
 from devkit.stack.example_stack import ExampleStack
@@ -71,6 +73,7 @@ class LocalStack:
     _vendors: VendorServers | None = field(init=False, default=None)
     _example: ExampleStack | None = field(init=False, default=None)
     _decisions: DecisionStore | None = field(init=False, default=None)
+    _tallies: TallyDelivery | None = field(init=False, default=None)
     _folder: ExitStack = field(init=False, default_factory=ExitStack)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
@@ -179,6 +182,7 @@ class LocalStack:
             )
         self._decisions = DecisionStore(self.layout.logs, self.layout.decisions)
         self._decisions.start()
+        self._tallies = self._deliver_tallies()
         if self._example is not None:
             say(f"Starting the {self._example.name} beside it")
             self._example.serve(
@@ -237,6 +241,9 @@ class LocalStack:
             self._example = None
         if self.beside is not None:
             self.beside.stop()
+        if self._tallies is not None:
+            self._tallies.stop()
+            self._tallies = None
         if self._gateway is not None:
             self._gateway.stop()
             self._gateway = None
@@ -253,6 +260,14 @@ class LocalStack:
             self.layout.stack_file.unlink(missing_ok=True)
             self.facts = {}
         self._folder.close()
+
+    def _deliver_tallies(self) -> TallyDelivery:
+        """The subscriptions of this stack's log groups, and of those of the stack beside it."""
+        folders = [self.layout.logs, *(stack.logs for stack in (self._example, self.beside) if stack is not None)]
+        count = partial(invoke, self.lambda_endpoint_url, "CountDecisionsFunction")
+        delivery = TallyDelivery(folders, count, uncounted=self.layout.local / "uncounted.jsonl", delay=delay_of())
+        delivery.start()
+        return delivery
 
     def _all_parameters(self, authority: DeviceAuthority, vendors: VendorServers) -> dict[str, str]:
         return {

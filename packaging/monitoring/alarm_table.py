@@ -99,9 +99,10 @@ FUNCTIONS: Final = (
     "Administer",
     "RotateSigningKey",
     "PublishBundle",
+    "CountDecisions",
 )
 READ: Final = ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles")
-WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests")
+WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies")
 
 STOPPING: Final = (
     *(
@@ -270,6 +271,24 @@ REST: Final = (
         periods=3,
         datapoints=3,
         condition="DecisionsAreArchived",
+    ),
+    Alarm(
+        name="TalliesLateAlarm",
+        says="Decisions are counted late, or not at all: the threat view shows less than there is.",
+        watched={
+            "age": of_function("AsyncEventAge", "CountDecisions", "Maximum"),
+            "uncounted": Metric(
+                "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "!Ref UncountedQueue"}, "Maximum"
+            ),
+            "damaged": own("TallyDamaged"),
+        },
+        # Five minutes are more than Lambda's three attempts take.
+        expression=(
+            "IF(FILL(age, 0) >= 300000, 1, 0) + IF(FILL(uncounted, 0) >= 1, 1, 0) + IF(FILL(damaged, 0) >= 10, 1, 0)"
+        ),
+        threshold=1,
+        periods=3,
+        datapoints=2,
     ),
     Alarm(
         name="AdminNotSignedAlarm",

@@ -22,6 +22,7 @@ import rotate_signing_key
 from attestation.appraisal.result import Finding, Tier
 from botocore.exceptions import ClientError
 from bundle_client import BundleUnreachable
+from count_decisions import count_decisions
 from decision_log import log_bundle
 from service.admin.publication import InvokedPublication
 from service.errors import Unavailable
@@ -29,6 +30,8 @@ from service.keys.kms import KmsRootKey
 from service.keys.publish_debounce import InvokedRequests
 from service.keys.rule_blocks import RuleBlocks
 from service.tables.revocations import KEY
+from service.tallies.known_apps import KnownApps
+from service.tallies.table import TalliesTable
 from service.telemetry.decisions import logger
 from service.telemetry.tally_lines import forget_counts
 from service.vendors.app_secrets import SecretKind
@@ -179,6 +182,12 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "AdminNotSigned": lambda: administer.handler({"httpMethod": "GET", "requestContext": {}}, None),
     "PlayQuotaSpent": _play_quota_spent,
     "EndorsementsAge": _endorsements,
+    "TallyDamaged": lambda: count_decisions(
+        {},
+        table=TalliesTable(SimpleNamespace(), "tallies", 400),  # type: ignore[arg-type]
+        apps=KnownApps(SimpleNamespace(), "apps"),  # type: ignore[arg-type]
+        now=NOW,
+    ),
 }
 """By the metric's name: what makes the product count it."""
 

@@ -141,10 +141,11 @@ def _admin() -> Scene:
 
 _FUNCTIONS: Final = (
     *("AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "IssueChallenge"),
-    *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle"),
+    *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle", "CountDecisions"),
 )
 _STREAM: Final = {"DeliveryStreamName": "DecisionStream"}
 _FRESH: Final = "DeliveryToS3.DataFreshness"
+_UNCOUNTED: Final = "ApproximateNumberOfMessagesVisible"
 
 
 def idle(until: float, begin: float = 0, late: float = 7) -> Flow:
@@ -221,7 +222,7 @@ def scenes() -> dict[str, Scene]:
             "ReadThrottleEvents", ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles"), 10
         ),
         "TableWriteThrottledAlarm": _throttled(
-            "WriteThrottleEvents", ("Nonces", "AttestedKeys", "Revocations", "PlayRequests"), 10
+            "WriteThrottleEvents", ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies"), 10
         ),
         "BundleNotRefreshedAlarm": Scene(
             [ours("BundleNotRefreshed", minutes(10, 15, 20), 10)],
@@ -241,6 +242,18 @@ def scenes() -> dict[str, Scene]:
             [
                 of_aws("AWS/Firehose", _FRESH, minutes(*range(10, 30)), 1799, _STREAM),
                 of_aws("AWS/Firehose", _FRESH, minutes(10, 15), 1800, _STREAM),
+            ],
+        ),
+        "TalliesLateAlarm": Scene(
+            [
+                of_function("AsyncEventAge", "CountDecisions", minutes(10, 15), 300_000),
+                of_aws("AWS/SQS", _UNCOUNTED, minutes(10, 15), 1, {"QueueName": "UncountedQueue"}),
+                ours("TallyDamaged", minutes(10, 15), 10),
+            ],
+            [
+                of_function("AsyncEventAge", "CountDecisions", minutes(*range(10, 30)), 299_999),
+                of_aws("AWS/SQS", _UNCOUNTED, minutes(10), 1, {"QueueName": "UncountedQueue"}),
+                ours("TallyDamaged", minutes(10, 15, 20), 9),
             ],
         ),
         "AdminNotSignedAlarm": _at_once("AdminNotSigned"),

@@ -21,6 +21,7 @@ def _named(template: Template) -> Template:
     for logical_id in template.data["Resources"]:
         template.physical_ids[logical_id] = logical_id
         template.attributes[logical_id, "Arn"] = f"arn:{logical_id}"
+        template.attributes[logical_id, "QueueName"] = logical_id
     return template
 
 

@@ -23,9 +23,10 @@ WAITING: Final = {"TrustBundleAlarm": "FirstSigningKey", "EndorsementsAlarm": "F
 
 OF_AWS: Final = {
     "AWS/ApiGateway": {"Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"},
-    "AWS/Lambda": {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"},
+    "AWS/Lambda": {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions", "AsyncEventAge"},
     "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
     "AWS/Firehose": {"DeliveryToS3.DataFreshness"},
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
 }
 """Metrics as the services' documentation names them."""
 DIMENSIONS: Final = {
@@ -33,6 +34,7 @@ DIMENSIONS: Final = {
     "AWS/Lambda": {"FunctionName"},
     "AWS/DynamoDB": {"TableName"},
     "AWS/Firehose": {"DeliveryStreamName"},
+    "AWS/SQS": {"QueueName"},
 }
 
 

@@ -52,6 +52,7 @@ SETTINGS: dict[str, type[object]] = {
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
     "relay_upstream": settings.RelayUpstreamSettings,
+    "count_decisions": settings.CountDecisionsSettings,
     "check_new_version": settings.CheckNewVersionSettings,
 }
 LAMBDAS_OWN = {"AWS_LAMBDA_EXEC_WRAPPER"}

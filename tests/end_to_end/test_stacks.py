@@ -35,6 +35,7 @@ def part(path: Path) -> Template:
     for logical_id in MAIN["Resources"]:
         main.physical_ids[logical_id] = logical_id
         main.attributes[logical_id, "Arn"] = f"arn:{logical_id}"
+        main.attributes[logical_id, "QueueName"] = logical_id
     loaded = Template.load(path, parameters=main.resolve(told), pseudo=pseudo_parameters("nested"))
     for logical_id in loaded.data["Resources"]:
         loaded.physical_ids[logical_id] = logical_id

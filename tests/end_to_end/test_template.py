@@ -49,6 +49,7 @@ RESERVED = {
     "RenewTokenFunction": "ReservedForRenewals",
     "ServePolicyFunction": "ReservedForDocuments",
     "AuthorizeRequestFunction": "ReservedForAuthorizer",
+    "CountDecisionsFunction": "ReservedForCounting",
     "AdministerFunction": "ReservedForOperators",
     "PublishBundleFunction": "ReservedForOperators",
     "RotateSigningKeyFunction": "ReservedForOperators",

@@ -256,6 +256,15 @@ class RotateSigningKeySettings(PublishBundleSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountDecisionsSettings(StackSettings):
+    """``count_decisions``: the table of tallies, the apps, and for how many days counts by the hour are kept."""
+
+    tallies_table: str
+    apps_table: str
+    tally_days: int = field(default=400, metadata=_POSITIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayDecisionsSettings(StackSettings):
     """``replay_decisions``: the bucket of decisions."""
 

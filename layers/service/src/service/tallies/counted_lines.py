@@ -25,8 +25,7 @@ class CountedLines:
     _before: dict[str, int] = field(default_factory=dict)  # bit i: whether line newest - i was counted
 
     def __contains__(self, line: LineId) -> bool:
-        """Whether the line is known to be counted. Of one that is older than what is remembered nobody knows; it is not
-        known to be."""
+        """Whether the line is known to be counted; one that is older than what is remembered never is."""
         place = self._newest.get(line.process, 0) - line.number
         return 0 <= place < REMEMBERED and bool(self._before[line.process] >> place & 1)
 

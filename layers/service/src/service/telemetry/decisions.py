@@ -217,11 +217,18 @@ def places(error: BaseException) -> list[str]:
     return [f"{'/'.join(frame.filename.rsplit('/', 2)[-2:])}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def count(name: str, **dimensions: str) -> None:
-    """Add one to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack``,
+def count(name: str, times: int = 1, /, **dimensions: str) -> None:
+    """Add to a metric (CloudWatch embedded metric format, a log line: no call), with the dimensions ``stack``,
     ``service`` and those given; their values must come from a small, closed set."""
 
-    _best_effort(lambda: emit(name, MetricUnit.Count, 1, **dimensions))
+    _best_effort(lambda: emit(name, MetricUnit.Count, times, **dimensions))
+
+
+def log_damaged_tallies(reasons: Mapping[str, int]) -> None:
+    """Say that tally lines, or whole payloads, were not counted, by a closed list of reasons, and count them
+    (``TallyDamaged``)."""
+    _best_effort(lambda: logger().warning("tallies not counted", reasons=dict(reasons)))
+    count("TallyDamaged", sum(reasons.values()))
 
 
 def _write_kept(message: str, **fields: Any) -> None:

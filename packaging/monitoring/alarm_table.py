@@ -99,7 +99,6 @@ FUNCTIONS: Final = (
     "Administer",
     "RotateSigningKey",
     "PublishBundle",
-    "CountDecisions",
 )
 READ: Final = ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles")
 WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies")

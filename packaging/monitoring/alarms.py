@@ -30,6 +30,7 @@ Parameters:
   Stage: { Type: String, AllowedValues: [dev, staging, prod] }
   AlarmTopicArn: { Type: String, Description: SNS topic that all alarms go to; empty for none. }
   DecisionStream: { Type: String, Description: Firehose stream of the archive; none where there is none. }
+  CountDecisionsFunction: { Type: String, Description: Adds tallies to their table. Lambda repeats what it turns away. }
   UncountedQueue: { Type: String, Description: Queue of tallies that could not be counted. }
 """
 _CONDITIONS: Final = """

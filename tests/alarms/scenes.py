@@ -141,7 +141,7 @@ def _admin() -> Scene:
 
 _FUNCTIONS: Final = (
     *("AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "IssueChallenge"),
-    *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle", "CountDecisions"),
+    *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle"),
 )
 _STREAM: Final = {"DeliveryStreamName": "DecisionStream"}
 _FRESH: Final = "DeliveryToS3.DataFreshness"

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+from service.support.decision_of_code import Told
+from service.support.rule_text import RuleSource
 
 from bonafide.cli.keys.device_key import duration
 from bonafide.cli.project import project_layout
-from bonafide.cli.terminal import AsJson, Region, StackName, moment, out, print_json, table
+from bonafide.cli.terminal import AsJson, Region, StackName, err, moment, out, print_json, table
+from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment, find_deployment, local_stack, require_stack_of_region
 from bonafide.operator.errors import OperatorError
-from bonafide.replay.support_lookup import Told, deployed_lines, local_lines, read_code
+from bonafide.replay.support_lookup import deployed_lines, local_lines, read_code, told_by_stack
 
 _WHAT = {
     "enrol": "enrolment",
@@ -37,30 +40,41 @@ def why(
 ) -> None:
     """Say why a client was refused: decision, reason, rules with their advice, and the facts that were judged.
 
-    Locally it reads logs and recorded decisions, in AWS the stack's log groups. Exit code 1 when nothing is found.
+    Locally it reads logs and recorded decisions. In AWS the stack reads its own log groups; where you name others, or
+    the stack is of an older release, this reads them with your credentials. Exit code 1 when nothing is found.
     """
     wanted = read_code(code)
-    seconds = duration(since)
+    since_moment = time.time() - duration(since)
     require_stack_of_region(stack, region)
     layout = project_layout()
+    answer = None
     if stack is None:
         deployment = _running()
         found = local_lines(wanted, [layout.logs, *sorted(layout.local.glob("*/logs"))], layout.decisions)
     else:
         deployment = find_deployment(stack, region, layout)
-        groups = [*deployment.log_groups, *(log_group or ())]
-        found = deployed_lines(wanted, deployment.aws("logs"), groups, since=time.time() - seconds)
+        if not log_group:  # the stack reads its own logs, and no others
+            answer = told_by_stack(wanted, AdminApi(deployment), since=since_moment)
+        if answer is None:
+            groups = [*deployment.log_groups, *(log_group or ())]
+            found = deployed_lines(wanted, deployment.aws("logs"), groups, since=since_moment)
+        else:
+            found = [Told(one["at"], one["log"], one["decision"]) for one in answer["decisions"]]
+    if answer is not None and not answer["searched"]["complete"]:
+        err().print(_UNFINISHED.format(moment(answer["searched"]["since"])))
     if not found:
         raise OperatorError(_nothing(wanted, stack, since))
-    sources = _sources(deployment, found[0])
+    if answer is None:
+        told = _told(deployment, found)
+        answer = {"code": wanted, "decisions": told, "searched": None}
+    rules = answer["decisions"][0]["rules"]
     if as_json:
-        rules = [{"rule": s.rule, "line": s.line, "advice": s.advice, "text": s.text} for s in sources]
-        print_json({"code": wanted, "decisions": [told.to_record() for told in found], "rules": rules})
+        print_json({**answer, "rules": rules})
         return
     table(("", f"Support code {wanted}"), _summary(found[0], len(found)))
-    for source in sources:
-        out().print(f"\nRule {source.rule}, line {source.line}, advice: {source.advice or 'none'}")
-        out().print(source.text)
+    for rule in rules:
+        out().print(f"\nRule {rule['rule']}, line {rule['line']}, advice: {rule['advice'] or 'none'}")
+        out().print(rule["text"])
     facts = found[0].line.get("facts")
     if isinstance(facts, dict):
         out().print("")
@@ -68,6 +82,27 @@ def why(
     if len(found) > 1:
         out().print("")
         table(("time", "log", "what", "reason", "request"), (_row(told) for told in found))
+
+
+_UNFINISHED = (
+    "The stack's time ran out before it had read all of its logs since {}: name a shorter --since, or a --log-group to "
+    "read them from here."
+)
+
+
+def _told(deployment: Deployment | None, found: list[Told]) -> list[dict[str, Any]]:
+    """Each decision with its rules, as the stack itself would tell it."""
+    from service.support.told_client import told_client
+
+    texts: dict[object, list[RuleSource]] = {}
+    records = []
+    for told in found:
+        named = (told.text("app"), told.line.get("policy_version"), told.rules)
+        if named not in texts:
+            texts[named] = _sources(deployment, told)
+        rules = [source.to_record() for source in texts[named]]
+        records.append({**told.to_record(), "rules": rules, "told": told_client(told.line, texts[named])})
+    return records
 
 
 def _summary(told: Told, count: int) -> Iterator[tuple[str, str]]:
@@ -130,7 +165,7 @@ _RETRY = {
 }
 
 
-def _sources(deployment: Deployment | None, told: Told) -> list[Any]:
+def _sources(deployment: Deployment | None, told: Told) -> list[RuleSource]:
     version = told.line.get("policy_version")
     if not told.rules or not isinstance(version, int) or (deployment is None and version):
         return []

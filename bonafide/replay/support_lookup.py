@@ -1,53 +1,24 @@
-"""From a support code to the decisions that gave it: in the logs of local stacks, or in CloudWatch Logs."""
+"""From a support code to the decisions that gave it: in the logs of local stacks, in CloudWatch Logs, or by the Admin
+API of a deployed stack, which reads its own."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from service.support.decision_of_code import Told, decision_of, newest, plain_code
+
+from bonafide.operator.admin_api import AdminCalls, AdminProblem, segment
 from bonafide.operator.errors import OperatorError, WrongUsage
-
-MOST: Final = 50
-"""Most decisions that are told of one code: a verifier's stays the same all day for one key and reason."""
-
-_CODE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{8}\Z")
-_ALIKE: Final = str.maketrans({"I": "1", "L": "1", "O": "0", "-": "", " ": ""})
-_LONGEST_LINE: Final = 262_144
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One decision as it was logged. ``at`` is Unix seconds, ``None`` where it was not noted; ``where`` is the log."""
-
-    at: float | None
-    where: str
-    line: Mapping[str, Any]
-
-    def text(self, name: str) -> str:
-        """A member as text; empty where it is absent."""
-        value = self.line.get(name)
-        return "" if value is None or isinstance(value, dict | list) else str(value)
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """The policy's findings, those that were only observed marked so."""
-        findings = self.line.get("findings")
-        return tuple(str(rule) for rule in findings) if isinstance(findings, list) else ()
-
-    def to_record(self) -> dict[str, object]:
-        """For ``--json``."""
-        return {"at": self.at, "log": self.where, "decision": dict(self.line)}
 
 
 def read_code(text: str) -> str:
-    """A support code as a person passes it on: in any case, with I, L and O for the digits that they look like, and
-    with spaces or dashes. Raises :class:`WrongUsage`."""
-    code = text.upper().translate(_ALIKE)
-    if not _CODE.match(code):
+    """A support code as a person passes it on (:func:`~service.support.decision_of_code.plain_code`). Raises
+    :class:`WrongUsage`."""
+    code = plain_code(text)
+    if code is None:
         raise WrongUsage(f"{text[:40]!r} is no support code: eight letters and digits, as in 7K2M9QXA.")
     return code
 
@@ -60,12 +31,12 @@ def local_lines(code: str, logs: Sequence[Path], decisions: Path) -> list[Told]:
     found: dict[str, Told] = {}
     files = [*sorted(file for folder in folders for file in folder.glob("*.log")), *sorted(decisions.glob("*.jsonl"))]
     for file in files:
-        for text in _lines(file, code):
-            line = _decision(text, code)
-            if line is not None:
-                key = json.dumps(line, sort_keys=True)
-                found.setdefault(key, Told(_moment(line, moments.get(str(line.get("request_id")))), file.name, line))
-    return _newest(found.values())
+        for text in _lines(file):
+            told = decision_of(text, code, where=file.name, otherwise=None)
+            if told is not None:
+                at = moments.get(told.text("request_id")) if told.at is None else told.at
+                found.setdefault(json.dumps(told.line, sort_keys=True), Told(at, told.where, told.line))
+    return newest(found.values())
 
 
 def deployed_lines(code: str, logs: Any, groups: Iterable[str], *, since: float) -> list[Told]:
@@ -78,38 +49,29 @@ def deployed_lines(code: str, logs: Any, groups: Iterable[str], *, since: float)
         )
         try:
             for event in (event for page in pages for event in page.get("events", ())):
-                line = _decision(event.get("message", ""), code)
-                if line is not None:
-                    found.append(Told(_moment(line, event.get("timestamp", 0) / 1000), group, line))
+                moment = event.get("timestamp", 0) / 1000
+                told = decision_of(event.get("message", ""), code, where=group, otherwise=moment)
+                if told is not None:
+                    found.append(told)
         except logs.exceptions.ResourceNotFoundException as error:
             raise OperatorError(f"There is no log group {group}.") from error
-    return _newest(found)
+    return newest(found)
 
 
-def _newest(found: Iterable[Told]) -> list[Told]:
-    return sorted(found, key=lambda told: told.at or 0.0, reverse=True)[:MOST]
-
-
-def _lines(file: Path, code: str) -> Iterator[str]:
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        for text in stream:
-            if code in text and len(text) <= _LONGEST_LINE:
-                yield text
-
-
-def _decision(text: str, code: str) -> Mapping[str, Any] | None:
+def told_by_stack(code: str, admin: AdminCalls, *, since: float) -> Mapping[str, Any] | None:
+    """What the stack itself says under a code; ``None`` where it is of an older release, which cannot be asked. Raises
+    :class:`OperatorError`."""
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(line, dict) or line.get("support_code") != code or "message" not in line:
-        return None
-    return line
+        return admin.call("GET", f"/admin/support/{segment(code)}?since={int(since)}")
+    except AdminProblem as problem:
+        if problem.slug in ("", "no-such-route"):
+            return None
+        raise
 
 
-def _moment(line: Mapping[str, Any], otherwise: float | None) -> float | None:
-    at = line.get("at")
-    return float(at) if isinstance(at, int | float) and 0 < at < 1 << 40 else otherwise
+def _lines(file: Path) -> Iterator[str]:
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        yield from stream
 
 
 def _moments(folders: Iterable[Path]) -> dict[str, float]:

@@ -62,8 +62,10 @@ class GatewayProcess:
         aws_endpoint_url: str,
         environment: Mapping[str, Mapping[str, str]],
         worker_limit: int,
+        logs_endpoint_url: str = "",
     ) -> None:
         """Open the Lambda endpoint on `ports["functions"]`; the other ports are those of APIs, by logical id.
+        `logs_endpoint_url` is where functions find CloudWatch Logs, if not where all of AWS is.
 
         Raises:
             LocalStackError: when the process ends instead.
@@ -77,6 +79,7 @@ class GatewayProcess:
             "pseudo": pseudo_parameters(stack_name),
             "ports": dict(ports),
             "aws_endpoint_url": aws_endpoint_url,
+            "logs_endpoint_url": logs_endpoint_url,
             "environment": {name: dict(variables) for name, variables in environment.items()},
             "worker_limit": worker_limit,
         }

@@ -97,6 +97,10 @@ def create_tables_and_keys(
         template.attributes[logical_id, "Arn"] = arn
     for logical_id in template.resources("AWS::IAM::Role"):  # is not made: nothing here asks IAM; key policies name it
         template.attributes[logical_id, "Arn"] = f"arn:aws:iam::{ACCOUNT_ID}:role/{stack_name}-{logical_id}"
+    for logical_id in template.resources("AWS::Logs::LogGroup"):  # its events are lines of a function's log
+        template.physical_ids[logical_id] = f"{stack_name}-{logical_id}"
+        arn = f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{stack_name}-{logical_id}:*"
+        template.attributes[logical_id, "Arn"] = arn
     kms = boto3.client("kms", **arguments)
     for logical_id in template.resources("AWS::KMS::Key"):
         key_id, arn = _create_key(kms, template.properties(logical_id))

@@ -30,6 +30,7 @@ from devkit.gateway.process import GatewayProcess
 from devkit.local.aws import RunningMinistack, start_ministack
 from devkit.local.custom_resource import create_custom_resource, invoke
 from devkit.local.decision_store import DecisionStore
+from devkit.local.log_groups import files_of, served_logs
 from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
 from devkit.local.tally_delivery import TallyDelivery, delay_of
 from devkit.local.template import Template
@@ -170,6 +171,7 @@ class LocalStack:
             aws_endpoint_url=self.aws_endpoint_url,
             environment=template.function_environments(),
             worker_limit=self.worker_limit,
+            logs_endpoint_url=self._folder.enter_context(served_logs(files_of(template, self.layout.logs))),
         )
         say("Making the first signing key, fetching revocations")
         for logical_id, resource in self._custom_resources(template):

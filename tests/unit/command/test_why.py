@@ -12,6 +12,7 @@ import pytest
 from bonafide_tokens.refusals import request_code
 from typer.testing import Result
 
+from bonafide.operator.admin_api import AdminApi, problem_of
 from bonafide.operator.deployment import Deployment, from_outputs
 from bonafide.operator.errors import WrongUsage
 from bonafide.replay.support_lookup import read_code
@@ -191,3 +192,87 @@ def test_log_group_that_is_not_there_is_one_sentence(bonafide: Run, logs: Logs) 
     assert result.exit_code == 1
     assert "There is no log group gone" in result.stderr
     assert logs.asked
+
+
+ANSWER: dict[str, Any] = {
+    "code": CODE,
+    "decisions": [
+        {
+            "at": AT,
+            "log": "mine-verifier",
+            "decision": REFUSED,
+            "rules": [{"rule": "build-downgraded", "line": 7, "advice": "update-app", "text": "forbid (…);"}],
+            "told": None,
+        }
+    ],
+    "searched": {"since": AT - 3_600, "until": AT + 60, "complete": True, "log_groups": ["mine-verifier"]},
+}
+
+
+@pytest.fixture
+def asked_of_stack(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths that the deployed stack's Admin API was asked for; it answers with :data:`ANSWER`."""
+    asked: list[str] = []
+
+    def call(_self: AdminApi, method: str, path: str, _body: object = None) -> dict[str, Any]:
+        asked.append(f"{method} {path}")
+        return ANSWER
+
+    monkeypatch.setattr(AdminApi, "call", call)
+    return asked
+
+
+def test_deployed_stack_answers_from_its_own_logs(bonafide: Run, logs: Logs, asked_of_stack: list[str]) -> None:
+    """The operator needs no right to read logs; the answer is the same in both forms."""
+    result = bonafide("why", CODE, "--stack", "prod", "--since", "2d")
+    assert result.exit_code == 0, result.output
+    for words in ("renewal: refused", "Rule build-downgraded, line 7, advice: update-app", "forbid (…);", "boot_state"):
+        assert words in result.stdout
+    record = json.loads(bonafide("why", CODE, "--stack", "prod", "--json").stdout)
+    assert record == {**ANSWER, "rules": ANSWER["decisions"][0]["rules"]}
+    path, since = asked_of_stack[0].split("?since=")
+    assert path == f"GET /admin/support/{CODE}"
+    assert abs(int(since) - (time.time() - 172_800)) < 600
+    assert not logs.asked
+
+
+def test_search_that_ran_out_of_time_is_said(
+    bonafide: Run, logs: Logs, asked_of_stack: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing found in half of the logs is not nothing."""
+    unfinished = {**ANSWER["searched"], "complete": False}
+    monkeypatch.setitem(ANSWER, "searched", unfinished)
+    assert "time ran out" in bonafide("why", CODE, "--stack", "prod").stderr
+    monkeypatch.setitem(ANSWER, "decisions", [])
+    result = bonafide("why", CODE, "--stack", "prod")
+    assert result.exit_code == 1
+    assert "time ran out" in result.stderr
+    assert (len(asked_of_stack), logs.asked) == (2, [])
+
+
+@pytest.mark.parametrize("slug", ["no-such-route", ""])
+def test_stack_of_an_older_release_has_its_logs_read_from_here(
+    bonafide: Run, logs: Logs, monkeypatch: pytest.MonkeyPatch, slug: str
+) -> None:
+    """As before."""
+
+    def call(_self: AdminApi, _method: str, path: str, _body: object = None) -> dict[str, Any]:
+        raise problem_of(404, {"type": f"/problems/{slug}"}, path)
+
+    monkeypatch.setattr(AdminApi, "call", call)
+    result = bonafide("why", CODE, "--stack", "prod", "--json")
+    assert json.loads(result.stdout)["decisions"][0]["log"] == "mine-verifier"
+    assert [asked["logGroupName"] for asked in logs.asked][:1] == ["mine-verifier"]
+
+
+def test_stack_that_refuses_is_not_searched_around(bonafide: Run, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What IAM denies is said."""
+
+    def call(_self: AdminApi, _method: str, path: str, _body: object = None) -> dict[str, Any]:
+        raise problem_of(403, {"type": "/problems/access-denied"}, path)
+
+    monkeypatch.setattr(AdminApi, "call", call)
+    result = bonafide("why", CODE, "--stack", "prod")
+    assert result.exit_code == 1
+    assert "may not do this" in result.stderr
+    assert not logs.asked

@@ -68,6 +68,13 @@ def functions(read_timeout: float) -> Any:
 
 
 @cache
+def logs() -> Any:
+    """The CloudWatch Logs client of this process. A page of a search may take its time, and is not asked for twice:
+    the request's deadline ends the search."""
+    return _client("logs", _CONFIG.merge(Config(read_timeout=12.0)), attempts=1)
+
+
+@cache
 def code_deploy() -> Any:
     """The CodeDeploy client of this process."""
     return _client("codedeploy", _CONFIG.merge(Config(read_timeout=10.0)))

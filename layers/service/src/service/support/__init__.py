@@ -1,0 +1,1 @@
+"""From the support code that a person quotes to the decision behind it."""

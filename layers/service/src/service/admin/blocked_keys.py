@@ -11,7 +11,7 @@ from service.admin.publication import published_in_doubt
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
-from service.tables.audit import rule_subject
+from service.tables.audit import STACK_SUBJECT, blocks_subject, rule_subject
 
 _Rule = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -47,6 +47,8 @@ def unblock_rule(request: UnblockRule, call: StackCall) -> dict[str, object]:
         # Before anything is done: what was begun is known, however it ends. Each key has an entry of its own besides.
         details = {} if request.app is None else {"app": request.app}
         call.stack.audit.add(entry_of(call, rule_subject(request.rule), "unblock-rule", request.why, details))
+        timeline = STACK_SUBJECT if request.app is None else blocks_subject(request.app)
+        call.stack.audit.add(entry_of(call, timeline, "unblock-rule", request.why, {**details, "rule": request.rule}))
     with published_in_doubt(call.stack.publication, f"bonafide device-key list --blocked --rule {request.rule}"):
         done = call.stack.blocked_keys.unblock_rule(
             request.rule, who=call.who, now=call.now, why=request.why, app=request.app, after=request.after

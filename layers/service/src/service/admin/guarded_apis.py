@@ -75,6 +75,11 @@ class GuardedApis:
         others = {name: GuardedApi(audience=name, routes=tuple(routes)) for name, routes in self.published().items()}
         return [api for _, api in sorted((others | rows).items())]
 
+    def changed(self) -> tuple[str, ...]:
+        """The audiences whose routes an operator ever set."""
+        rows = scan_rows(self.client, self.table, called="apis", ProjectionExpression="audience")
+        return tuple(sorted(row["audience"] for row in rows))
+
     def find(self, audience: str) -> GuardedApi | None:
         """One API, or ``None`` when neither the table nor the trust bundle has it."""
         row = get_row(self.client, self.table, {"audience": audience}, called="apis")

@@ -44,6 +44,12 @@ def api_subject(audience: str) -> str:
     return f"api/{audience}"
 
 
+def blocks_subject(app: str) -> str:
+    """The subject of what persons blocked and unblocked of one app: entries that stand under their key, too, whose
+    subject does not say of which app it is."""
+    return f"blocks/{app}"
+
+
 def rule_subject(rule: str) -> str:
     """The subject of unblocking all that one rule of a policy blocked."""
     return f"rule/{rule}"
@@ -127,22 +133,45 @@ class DynamoDBAudit:
             )
         return found["Count"] > 0
 
-    def newest(self, subject: str, *, limit: int = 50, before: str | None = None) -> tuple[AuditEntry, ...]:
-        """The entries of a subject, newest first, at most ``limit``; those before the entry ``before``, to go on."""
+    def newest(
+        self,
+        subject: str,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> tuple[AuditEntry, ...]:
+        """The entries of a subject, newest first, at most ``limit``; those before the entry ``before``, to go on, and
+        of a time from ``since`` to before ``until`` (Unix seconds)."""
         limit = max(1, min(limit, MAX_ENTRIES))
-        condition = "subject = :subject" + (" AND #entry < :before" if before is not None else "")
-        names: Any = {"ExpressionAttributeNames": {"#entry": "entry"}} if before is not None else {}
+        ends = [text for text in (before, None if until is None else _moment(until)) if text is not None]
+        values = {
+            ":subject": subject,
+            ":before": min(ends) if ends else None,
+            ":since": None if since is None else _moment(since),
+        }
+        names: Any = {"ExpressionAttributeNames": {"#entry": "entry"}}
+        match (since, ends):
+            case (None, []):
+                condition, names = "subject = :subject", {}
+            case (None, _):
+                condition = "subject = :subject AND #entry < :before"
+            case (_, []):
+                condition = "subject = :subject AND #entry >= :since"
+            case _:  # both ends of BETWEEN belong to it: no entry is called like a moment, but one like ``before``
+                condition = "subject = :subject AND #entry BETWEEN :since AND :before"
         rows = query_rows(
             self.client,
             self.table,
             condition,
-            {":subject": subject, ":before": before},
+            values,
             called="audit",
             ScanIndexForward=False,
-            PaginationConfig={"MaxItems": limit, "PageSize": limit},
+            PaginationConfig={"MaxItems": limit + 1, "PageSize": limit + 1},
             **names,
         )
-        return tuple(map(_entry_of, rows))
+        return tuple(map(_entry_of, [row for row in rows if row["entry"] != before][:limit]))
 
 
 def _item(entry: AuditEntry) -> dict[str, Any]:

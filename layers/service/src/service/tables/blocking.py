@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from service.aws import DynamoDBClient, from_item, to_item, unavailable_on_failu
 from service.errors import ChangeRefused, NotKnown, Overtaken
 from service.items.rows import to_row
 from service.tables.attested_keys import KeyState
-from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.tables.audit import AuditEntry, DynamoDBAudit, blocks_subject
 from service.tables.blocked_keys import BY_RULE, KEY, PERSONS, Place, listed_row, place_of
 from service.transactions import transact
 
@@ -131,7 +131,8 @@ class DynamoDBBlocking:
             place = _place(row)
             return made if place is None else {**made, "listed": self._unlisting(place)}
 
-        if not self._change(key_id, parts, entry):
+        # With ``seen`` it is one of the many that a rule blocked: they have one entry together, where they are let in.
+        if not self._change(key_id, parts, entry, of_app=seen is None):
             raise Overtaken("The key was blocked anew, or let in, at this moment.")
         return self.show(key_id)
 
@@ -196,25 +197,39 @@ class DynamoDBBlocking:
         }
 
     def _change(
-        self, key_id: str, parts_of: Callable[[Mapping[str, Any]], dict[str, Any]], entry: AuditEntry | None = None
+        self,
+        key_id: str,
+        parts_of: Callable[[Mapping[str, Any]], dict[str, Any]],
+        entry: AuditEntry | None = None,
+        *,
+        of_app: bool = True,
     ) -> bool:
-        """Carry out the parts for the key's row as it is, with ``entry`` or not at all. False where there are none."""
+        """Carry out the parts for the key's row as it is, with ``entry`` or not at all; ``of_app``: it is an entry of
+        the app, too. False where there are no parts."""
         audit = self.audit
         if entry is not None and audit is None:
             raise TypeError("a block that is recorded needs the audit table")
         written = None
         for attempt in range(_ATTEMPTS):
-            parts = parts_of(self._row(key_id))
+            row = self._row(key_id)
+            parts = parts_of(row)
             if not parts:
                 return False
             if entry is not None and audit is not None:
                 parts["entry"] = audit.adding(entry)
+                if of_app:
+                    parts["entry of the app"] = audit.adding(_of_app(entry, row))
                 written = partial(audit.has, entry)
             what = "dynamodb:TransactWriteItems"
             if not transact(self.client, parts, what=what, written=written, sleep=self.sleep):
                 return True
             self.sleep(0.05 * 2**attempt)  # it is renewing just now, or another operator blocks it
         raise Overtaken("The key changed at this moment: try again.")
+
+
+def _of_app(entry: AuditEntry, row: Mapping[str, Any]) -> AuditEntry:
+    """The same entry for the app's timeline, which cannot ask for the entries of each of its keys."""
+    return replace(entry, subject=blocks_subject(row["app"]), details={**entry.details, "key_id": row["key_id"]})
 
 
 def _place(row: Mapping[str, Any]) -> Place | None:

@@ -48,7 +48,6 @@ from service.admin.keys import (
     refresh_endorsements,
     refuse_older_tokens,
     rotate_signing_keys,
-    show_key,
     show_not_before,
     unblock_key,
 )
@@ -76,19 +75,31 @@ from service.admin.publication import PUBLISHING_TIMEOUT, InvokedFunction, Invok
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
-from service.admin.stack import AdminStack
-from service.aws import dynamodb, functions, kms
+from service.aws import dynamodb, functions, kms, logs
 from service.keys.kms import KmsRootKey, KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
 from service.settings import AdministerSettings, read_settings
+from service.support.log_search import DecisionLogs
 from service.tables.apps import DynamoDBApps
+from service.tables.attested_keys import DynamoDBAttestedKeys
 from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
-from service.tables.trust_bundles import DynamoDBTrustBundles
+from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
+from service.tallies.reader import DynamoDBTallies
 from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
+from service.vendors.play_requests import DynamoDBPlayRequests
+from service.vendors.status_lists import DynamoDBStatusLists
+from service.view.key_page import show_key
+from service.view.live_view import list_causes, show_view
+from service.view.question import CausesQuery, ViewQuery
+from service.view.remembered_rows import RememberedTallies
+from service.view.stack import ViewStack
+from service.view.support import SupportQuery, look_up_support_code
+from service.view.timeline import TimelineQuery, show_timeline
+from service.view.vendor_health import VendorHealth
 
 ROUTES: Final = (
     Route("GET", "/admin/policies/{app}", AppPolicies, show_policies),
@@ -122,23 +133,28 @@ ROUTES: Final = (
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
     Route("GET", "/admin/audit", ReadAudit, read_audit),
+    Route("GET", "/admin/apps/{app}/view", ViewQuery, show_view, polled=True),
+    Route("GET", "/admin/apps/{app}/view/causes", CausesQuery, list_causes, polled=True),
+    Route("GET", "/admin/apps/{app}/timeline", TimelineQuery, show_timeline, polled=True),
+    Route("GET", "/admin/support/{code}", SupportQuery, look_up_support_code),
 )
 """Every route, as docs/openapi.yaml documents them."""
 
 
-def wire(env: Mapping[str, str]) -> AdminStack:
+def wire(env: Mapping[str, str]) -> ViewStack:
     """What all use cases work on, from the environment."""
     settings = read_settings(AdministerSettings, env)
     client = dynamodb()
     audit = DynamoDBAudit(client, settings.audit_table)
+    bundles = DynamoDBTrustBundles(client, settings.trust_bundles_table)
     published = PublishedRoutes(
-        DynamoDBTrustBundles(client, settings.trust_bundles_table),
+        bundles,
         settings.token_issuer,
         settings.root_public_key,
     )
     policies = DynamoDBPolicies(client, settings.policies_table, audit, settings.revocations_table)
     blocking = DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit)
-    return AdminStack(
+    return ViewStack(
         apps=DynamoDBApps(client, settings.apps_table),
         apis=GuardedApis(client, settings.apis_table, audit, published.routes),
         audit=audit,
@@ -161,6 +177,16 @@ def wire(env: Mapping[str, str]) -> AdminStack:
             root_key=KmsRootKey(kms(), settings.root_key_id),
             issuer=settings.token_issuer,
             approval=settings.policy_approval,
+        ),
+        attested_keys=DynamoDBAttestedKeys(client, settings.attested_keys_table),
+        tallies=RememberedTallies(DynamoDBTallies(client, settings.tallies_table)),
+        decision_logs=DecisionLogs(logs(), settings.decision_log_groups),
+        trust_bundles=RememberedTrustBundles(bundles),
+        issuer=settings.token_issuer,
+        vendors=VendorHealth(
+            DynamoDBStatusLists(client, settings.endorsements_table),
+            DynamoDBPlayRequests(client, settings.play_requests_table),
+            settings.endorsements_max_age_seconds,
         ),
     )
 

@@ -19,16 +19,28 @@ from botocore import xform_name
 from tests.permissions.program import Class, Routine
 from tests.permissions.reach import Reach
 
-SERVICES: Final = ("dynamodb", "kms", "lambda", "s3", "codedeploy", "secretsmanager")
+SERVICES: Final = ("dynamodb", "kms", "lambda", "s3", "codedeploy", "logs", "secretsmanager")
 CLIENTS: Final = frozenset(
-    {"client", "_client", "_dynamodb", "code_deploy", "dynamodb", "functions", "kms", "s3", "secrets_manager", "_s3"}
+    {
+        "client",
+        "_client",
+        "_dynamodb",
+        "code_deploy",
+        "dynamodb",
+        "functions",
+        "kms",
+        "logs",
+        "s3",
+        "secrets_manager",
+        "_s3",
+    }
 )
 """What clients are called. A test finds one with another name."""
 
 UNNAMED: Final = frozenset({"codedeploy"})
 """Services whose calls are about something that no setting names."""
 
-TARGETS: Final = ("TableName", "KeyId", "FunctionName", "Bucket", "SecretId")
+TARGETS: Final = ("TableName", "KeyId", "FunctionName", "Bucket", "SecretId", "logGroupName")
 PARTS: Final = {
     "Put": "PutItem",
     "Update": "UpdateItem",

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import administer
 from bonafide_tokens.routes import RouteRequirement
+from botocore.exceptions import ClientError
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.guarded_apis import GuardedApis
 from service.admin.http import admin_endpoint
 from service.admin.publication import InvokedFunction, Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
-from service.admin.stack import AdminStack
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import KmsWrappingKey
 from service.policies.publish import PolicyPublishing
+from service.support.log_search import DecisionLogs
 from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.tables.trust_bundles import RememberedTrustBundles
+from service.tallies.rows import Tallies
 from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
+from service.vendors.play_requests import DynamoDBPlayRequests
+from service.view.stack import ViewStack
+from service.view.vendor_health import VendorHealth
 
 from bonafide.operator.admin_api import problem_of
 from tests.service_stack.events import rest_event
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
+from tests.unit.service.tallies_in_memory import TalliesInMemory
 
 ACCOUNT = "arn:aws:iam::123456789012:user/"
 
@@ -53,7 +60,7 @@ class FakePublication:
 class AdminWorld:
     """Calls the Admin API as the IAM user ``name``; without a name, unsigned."""
 
-    stack: AdminStack
+    stack: ViewStack
     publication: FakePublication
     name: str | None = "ann"
     clock: Callable[[], float] | None = None
@@ -97,12 +104,36 @@ class Rotating:
         return {**answer, "FunctionError": self.error} if self.error else answer
 
 
+class FakeLogs:
+    """The part of boto3's ``logs`` client that is used: pages of log groups, each a list of messages and a time in
+    milliseconds. An answer's token is the number of the page that follows."""
+
+    def __init__(self, groups: Mapping[str, Sequence[Sequence[tuple[str, int]]]] | None = None) -> None:
+        self.groups = {"verifier": [], "guard": []} if groups is None else groups
+        self.asked: list[Mapping[str, Any]] = []
+
+    def filter_log_events(self, **asked: Any) -> dict[str, Any]:
+        self.asked.append(asked)
+        group = asked["logGroupName"]
+        if group not in self.groups:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
+        pages, number = self.groups[group], int(asked.get("nextToken", 0))
+        kept = [
+            {"message": message, "timestamp": at}
+            for message, at in (pages[number] if number < len(pages) else ())
+            if asked["startTime"] <= at < asked["endTime"]
+        ]
+        return {"events": kept, **({"nextToken": str(number + 1)} if number + 1 < len(pages) else {})}
+
+
 def admin_world(
     world: AwsWorld,
     *,
     published: Callable[[], Mapping[str, tuple[RouteRequirement, ...]]] = dict,
     approval: PolicyApproval = PolicyApproval.OFF,
     rotating: Rotating | None = None,
+    tallies: Tallies | None = None,
+    logs: FakeLogs | None = None,
 ) -> AdminWorld:
     """The Admin API over the tables of ``world``, as :func:`administer.wire` would make it."""
     tables, client = world.tables, world.dynamodb
@@ -111,7 +142,7 @@ def admin_world(
     blocking = DynamoDBBlocking(
         client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
     )
-    stack = AdminStack(
+    stack = ViewStack(
         apps=world.apps,
         apis=GuardedApis(client, tables["apis"], audit, published),
         audit=audit,
@@ -130,5 +161,13 @@ def admin_world(
         refresh=InvokedFunction(rotating or Rotating(), "rotate", "refresh"),
         registrations=Registrations(client, tables["apps"], audit=audit),
         publishing=PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval),
+        attested_keys=world.attested_keys,
+        tallies=TalliesInMemory() if tallies is None else tallies,
+        decision_logs=DecisionLogs(FakeLogs() if logs is None else logs, ("verifier", "guard")),
+        trust_bundles=RememberedTrustBundles(world.trust_bundles),
+        issuer=ISSUER,
+        vendors=VendorHealth(
+            world.status_lists, DynamoDBPlayRequests(client, tables["play_requests"]), max_age=86_400.0
+        ),
     )
     return AdminWorld(stack, publication)

@@ -19,7 +19,7 @@ SCHEMAS = {
     "causes": "ViewCauses",
     "funnel": "ViewFunnel",
     "timeline": "Timeline",
-    "key": "AdminKey",
+    "key": "AdminKeyShown",
     "support": "SupportAnswer",
 }
 

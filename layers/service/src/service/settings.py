@@ -20,6 +20,7 @@ from service.settings_text import anchors as _anchors
 from service.settings_text import certificate as _certificate
 from service.settings_text import header as _header
 from service.settings_text import header_or_none as _header_or_none
+from service.settings_text import names as _names
 from service.settings_text import natural as _natural
 from service.settings_text import one_of as _one_of
 from service.settings_text import origin_or_none as _origin_or_none
@@ -204,7 +205,8 @@ class AdministerSettings(StackSettings):
     bundles, ``wrapping_key_id`` seals secrets of apps. ``publish_bundle_function`` is invoked to make a change known,
     ``rotate_signing_key_function`` for new signing keys, ``refresh_endorsements_function`` for the list of revoked
     Android keys (empty without Android apps). ``policy_approval`` says whether publishing a policy needs a second
-    person."""
+    person. ``decision_log_groups`` are the logs with decisions, for support codes; ``endorsements_max_age_seconds`` is
+    how old Google's list may be."""
 
     apps_table: str
     apis_table: str
@@ -215,6 +217,11 @@ class AdministerSettings(StackSettings):
     trust_bundles_table: str
     builds_table: str
     app_secrets_table: str
+    endorsements_table: str
+    play_requests_table: str
+    tallies_table: str
+    decision_log_groups: tuple[str, ...] = field(metadata={_PARSER: _names})
+    endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
     wrapping_key_id: str
     publish_bundle_function: str
     rotate_signing_key_function: str

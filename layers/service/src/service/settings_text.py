@@ -86,6 +86,14 @@ def header(text: str) -> str:
     return header_or_none(present(text))
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Names, at least one, separated by commas."""
+    found = tuple(name.strip() for name in present(text).split(","))
+    if not all(found):
+        raise ValueError("must be names, separated by commas")
+    return found
+
+
 def origin_or_none(text: str) -> str:
     """The beginning of URLs, without a slash at its end, or empty for none."""
     if text and _ORIGIN.fullmatch(text) is None:

@@ -96,12 +96,6 @@ def refresh_endorsements(request: RefreshEndorsements, call: StackCall) -> dict[
     return {name: answer.get(name) for name in ("outcome", "entries", "age", "detail")}
 
 
-def show_key(request: OneKey, call: StackCall) -> dict[str, object]:
-    """One key: its app, and whether it is blocked."""
-    with refused_as(UNKNOWN_KEY):
-        return call.stack.blocking.show(request.key_id).to_record()
-
-
 def block_key(request: BlockKey, call: StackCall) -> dict[str, object]:
     """Block a key: it renews no token, and with the trust bundle that is published its tokens are refused."""
     details = {} if request.seconds is None else {"seconds": request.seconds}

@@ -65,6 +65,17 @@ def open_seconds(times: int) -> int:
     return min(LONGEST_OPEN, OPEN << min(times, 16))
 
 
+@dataclass(frozen=True, slots=True)
+class AskedToday:
+    """How a package stands with Google today: questions counted, failures in a row, and the breaker; ``paused_until``
+    (Unix seconds) while Google has had enough, else 0."""
+
+    spent: int
+    failures: int
+    breaker: Breaker
+    paused_until: int
+
+
 class PlayRequests(Protocol):
     """Counts and remembers requests. Every method raises :class:`~service.errors.Unavailable`."""
 
@@ -136,6 +147,14 @@ class DynamoDBPlayRequests:
         if "failures" not in row:
             return None
         return Breaker(until=row.get("broken_until", 0), times=row.get("broken_times", 0))
+
+    def asked_today(self, package: str, now: float) -> AskedToday | None:
+        """How a package stands; ``None`` when nothing was asked today. Raises :class:`~service.errors.Unavailable`."""
+        row = self._find(_quota_key(package, now))
+        if not row:
+            return None
+        breaker = Breaker(until=row.get("broken_until", 0), times=row.get("broken_times", 0))
+        return AskedToday(row.get("spent", 0), row.get("failures", 0), breaker, row.get("paused_until", 0))
 
     def admit(self, subject: str, *, limit: int, now: float, breaker: Breaker | None = None) -> bool:
         if limit <= 0:

@@ -127,6 +127,10 @@ FAILURES: Final[Mapping[FailureCode, Failure]] = {
 """Every code, in the order in which it is published."""
 
 
+BEFORE_CHALLENGE: Final = frozenset({FailureCode.VERIFIER_UNREACHABLE, FailureCode.CLOCK_WRONG})
+"""Failures to reach us at all, so that no challenge was issued. Before all others an app has asked for one."""
+
+
 def codes_of(platform: Platform) -> tuple[FailureCode, ...]:
     """The codes that apps of a platform send."""
     return tuple(code for code, failure in FAILURES.items() if platform in failure.platforms)

@@ -92,6 +92,7 @@ from service.tallies.reader import DynamoDBTallies
 from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
 from service.vendors.play_requests import DynamoDBPlayRequests
 from service.vendors.status_lists import DynamoDBStatusLists
+from service.view.funnel_page import FunnelQuery, show_funnel
 from service.view.key_page import show_key
 from service.view.live_view import list_causes, show_view
 from service.view.question import CausesQuery, ViewQuery
@@ -135,6 +136,7 @@ ROUTES: Final = (
     Route("GET", "/admin/audit", ReadAudit, read_audit),
     Route("GET", "/admin/apps/{app}/view", ViewQuery, show_view, polled=True),
     Route("GET", "/admin/apps/{app}/view/causes", CausesQuery, list_causes, polled=True),
+    Route("GET", "/admin/apps/{app}/view/funnel", FunnelQuery, show_funnel, polled=True),
     Route("GET", "/admin/apps/{app}/timeline", TimelineQuery, show_timeline, polled=True),
     Route("GET", "/admin/support/{code}", SupportQuery, look_up_support_code),
 )

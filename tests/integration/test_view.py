@@ -154,7 +154,7 @@ def poll(admin: AdminWorld, path: str, etag: str = "") -> dict[str, Any]:
     return dict(admin_endpoint(administer.ROUTES, lambda _env: admin.stack, clock=clock)(event, None))
 
 
-@pytest.mark.parametrize("path", [VIEW, f"{VIEW}?platform=ios", CAUSES, "/admin/apps/demo/timeline"])
+@pytest.mark.parametrize("path", [VIEW, f"{VIEW}?platform=ios", CAUSES, f"{VIEW}/funnel", "/admin/apps/demo/timeline"])
 def test_answer_is_not_sent_again_while_nothing_changed(admin: AdminWorld, tallies: TalliesInMemory, path: str) -> None:
     """A poll two seconds later, and another: 304, until something is counted or the window moves on."""
     admin.clock = lambda: FRESH + 0.2

@@ -65,7 +65,7 @@ class _Loss(NamedTuple):
 
 @dataclass(slots=True)
 class _Counts:
-    """What a window's rows add up to. ``ends`` are the attempts that ended, ``renewals`` how many renewals there were."""
+    """What a window's rows add up to. ``ends`` are the attempts that ended, ``renewals`` the number of renewals."""
 
     issued: int = 0
     returned: int = 0
@@ -89,7 +89,7 @@ class _Decision(NamedTuple):
     outcome: str
     why: str
     facts: Mapping[str, str] | None
-    count: int
+    times: int
 
 
 def funnel(
@@ -159,7 +159,7 @@ def _add(counts: _Counts, row: TallyRow, by: Sequence[str], only: Mapping[str, s
         return
     for decision in _decisions(row):
         if decision.facts is None:
-            counts.unrecorded[row.source] += decision.count
+            counts.unrecorded[row.source] += decision.times
             if only:
                 continue
         elif any(decision.facts[name] != wanted for name, wanted in only.items()):

@@ -85,7 +85,7 @@ def list_causes(request: CausesQuery, call: ViewCall) -> dict[str, object]:
     """The decisions of a window by up to three of their facts, those that changed most first."""
     require_app(call.stack.apps, request.app)
     window, filters = _asked(request, call.now, fine=CAUSES_FINE)
-    by = _or_refusal(lambda: dimensions_of(request))
+    by = or_refusal(lambda: dimensions_of(request))
     before = window.before
     now = counted(_rows(call, request.app, filters, window), filters, by)
     then = counted(_rows(call, request.app, filters, before), filters, by)
@@ -104,10 +104,11 @@ def list_causes(request: CausesQuery, call: ViewCall) -> dict[str, object]:
 
 
 def _asked(request: ViewQuery, now: float, **more: int) -> tuple[Window, Filters]:
-    return _or_refusal(lambda: window_of(request, now, **more)), filters_of(request)
+    return or_refusal(lambda: window_of(request, now, **more)), filters_of(request)
 
 
-def _or_refusal(ask: Callable[[], T]) -> T:
+def or_refusal(ask: Callable[[], T]) -> T:
+    """What is asked for. Raises :class:`~service.admin.problems.AdminRefusal` for a question without an answer."""
     try:
         return ask()
     except BadQuestion as error:

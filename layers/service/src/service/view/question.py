@@ -43,7 +43,9 @@ LOOK_BACK: Final = 7 * _DAY
 
 _LATEST: Final = 1 << 40
 _Time = Annotated[int, Field(ge=1, le=_LATEST, strict=False)]
-_Text = Annotated[str, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=200)]
+"""A fact that is asked for."""
+
 _Step = Annotated[
     Literal[2, 60, 3600], BeforeValidator(lambda text: int(text) if text in {"2", "60", "3600"} else text)
 ]
@@ -58,22 +60,27 @@ class BadQuestion(Exception):
         self.sentence = sentence
 
 
-class ViewQuery(RequestModel):
-    """GET /admin/apps/{app}/view. Times are Unix seconds. A filter holds for exactly this text, which may be empty; a
-    source that does not know a filter's fact is left out."""
+class WindowQuery(RequestModel):
+    """Which window of an app's tallies. Times are Unix seconds."""
 
     app: App
     since: _Time | None = None
     until: _Time | None = None
     step: _Step | None = None
+
+
+class ViewQuery(WindowQuery):
+    """GET /admin/apps/{app}/view. A filter holds for exactly this text, which may be empty; a source that does not know
+    a filter's fact is left out."""
+
     source: Literal["enrol", "renew", "signal", "authorize", "challenge", "beacon"] | None = None
     outcome: Annotated[str, Field(max_length=40)] | None = None
-    why: _Text | None = None
-    platform: _Text | None = None
-    build: _Text | None = None
-    os: _Text | None = None
-    model: _Text | None = None
-    country: _Text | None = None
+    why: Text | None = None
+    platform: Text | None = None
+    build: Text | None = None
+    os: Text | None = None
+    model: Text | None = None
+    country: Text | None = None
     route: Annotated[str, Field(max_length=500)] | None = None
 
 
@@ -171,7 +178,7 @@ def dimensions_of(query: CausesQuery) -> tuple[str, ...]:
     return names
 
 
-def window_of(query: ViewQuery, now: float, *, fine: int = FINE) -> Window:
+def window_of(query: WindowQuery, now: float, *, fine: int = FINE) -> Window:
     """The window that a query asks for at ``now`` (Unix seconds). ``fine``: the longest span that has buckets of 2 s
     without being asked for them. Raises :class:`BadQuestion`."""
     moment = int(now)

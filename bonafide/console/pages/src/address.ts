@@ -30,6 +30,7 @@ export function readAddress(path: string, query: string): Address {
     if (name === "app") address.app = value;
     else if (name === "since") address.window = Object.hasOwn(WINDOWS, value) ? (value as Window) : DEFAULT_WINDOW;
     else if (name === "until") address.until = /^\d{9,11}$/.test(value) ? Number(value) : null;
+    else if (name === "outcome" && value === "all") address.more.outcome = value;
     else if (isFilter(name)) address.filters[name] = value;
     else if (name !== "key") address.more[name] = value;
   }

@@ -153,14 +153,18 @@ function drawMarks(plot: uPlot, marks: readonly { at: number; label: string }[],
   ctx.font = `${10 * scale}px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.setLineDash([2 * scale, 3 * scale]);
+  let beside = -Infinity;
+  let level = 0;
   for (const mark of marks) {
     const x = plot.valToPos(mark.at, "x", true);
+    level = Math.abs(x - beside) < 14 * scale ? level + 1 : 0; // labels that would meet stand below each other
+    beside = x;
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText(mark.label, x + 3 * scale, bbox.top + 9 * scale);
+    ctx.fillText(mark.label, x + 3 * scale, bbox.top + (9 + 11 * level) * scale);
   }
   ctx.restore();
 }

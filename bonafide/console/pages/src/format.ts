@@ -80,9 +80,9 @@ export function rate(step: number): { factor: number; unit: string } {
   return { factor: 3600 / step, unit: "per hour" };
 }
 
-/** A change as people say it: "+812, ×4.1", "new", "−20 %". */
+/** A change as people say it: "+812, ×4.1" or "−62, −4.76 %"; from none, as it is. */
 export function change(now: number, before: number): string {
-  if (before === 0) return now ? `+${count(now)}, from none` : "none";
+  if (before === 0) return now ? `+${count(now)}` : "none";
   const by = now - before;
   const sign = by > 0 ? "+" : by < 0 ? "−" : "±";
   const ratio = now / before;

@@ -196,4 +196,6 @@ function Clock({ zone, onSwitch }: { zone: Zone; onSwitch: () => void }) {
   );
 }
 
-render(<Root />, document.getElementById("root")!);
+const root = document.getElementById("root")!;
+root.replaceChildren(); // what is said there until this line runs
+render(<Root />, root);

@@ -42,3 +42,9 @@ test("a live window begins on a whole step, a fixed one has its end", () => {
   assert.equal(viewQuery({ ...live, window: "1h" }, 10_000), "since=6360&why=a");
   assert.equal(viewQuery({ ...live, until: 2000 }, 9999, { by: "why" }), "since=1700&until=2000&why=a&by=why");
 });
+
+test("all outcomes are no filter, and stand in the address all the same", () => {
+  const address = readAddress("/causes", "?app=demo&outcome=all");
+  assert.deepEqual([address.filters, address.more], [{}, { outcome: "all" }]);
+  assert.equal(writeAddress(address), "/causes?app=demo&since=15m&outcome=all");
+});

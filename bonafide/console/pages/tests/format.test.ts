@@ -31,7 +31,7 @@ test("a rate has the unit of its step", () => {
 });
 
 test("a change is said by how many and by how much", () => {
-  assert.equal(change(812, 0), "+812, from none");
+  assert.equal(change(812, 0), "+812");
   assert.equal(change(400, 100), "+300, ×4");
   assert.equal(change(80, 100), "−20, −20.0 %");
   assert.equal(change(5, 5), "±0");

@@ -9,15 +9,18 @@ import { Empty, Go, Moment, Scroll, Waiting, factText, filterName } from "../par
 
 const DIMENSIONS = FILTERS.filter((filter) => filter !== "outcome");
 const MOST = 3;
+const ALL = "all";
 /** Counting causes reads more than counting lines, so it is asked less often. */
 const EVERY = 5;
 const HALF_A_DAY = 43_200;
 
-export function useCauses(by: string) {
+/** Causes of what the address shows; of all outcomes, or of `outcome` where it narrows to none. */
+export function useCauses(by: string, outcome = "") {
   const { address } = useApp();
   const { app, window, until, filters } = address;
-  const key = app ? JSON.stringify([app, window, until, filters, by]) : null;
-  const path = (): string => `${ofApp(app, "/view/causes")}?${viewQuery(address, now(), { by })}`;
+  const extra: Record<string, string> = outcome && filters.outcome === undefined ? { by, outcome } : { by };
+  const key = app ? JSON.stringify([app, window, until, filters, extra]) : null;
+  const path = (): string => `${ofApp(app, "/view/causes")}?${viewQuery(address, now(), extra)}`;
   return usePolled<Answer>(key, path, until === null ? EVERY : 0);
 }
 
@@ -25,11 +28,19 @@ export function Causes() {
   const { address, go } = useApp();
   const asked = (address.more.by ?? "why,platform,build").split(",").filter((name): name is Filter => isFilter(name) && name !== "outcome");
   const by = asked.slice(0, MOST).length ? asked.slice(0, MOST) : (["why"] as Filter[]);
-  const polled = useCauses(by.join());
+  // At night the question is who is refused; the others are one click away, and that is in the address as well.
+  const shown = address.filters.outcome ?? (address.more.outcome === ALL ? ALL : "refused");
+  const polled = useCauses(by.join(), shown === ALL ? "" : shown);
   const answer = polled.data;
+  const showOnly = (outcome: string): void => {
+    const to = narrowed({ ...address, more: { ...address.more } }, "outcome", outcome === ALL || outcome === "refused" ? null : outcome);
+    if (outcome === ALL) to.more.outcome = ALL;
+    else delete to.more.outcome;
+    go(to);
+  };
   const switched = (name: Filter): void => {
     const wanted = by.includes(name) ? by.filter((one) => one !== name) : [...by, name].slice(-MOST);
-    go({ ...address, more: { by: wanted.join() || "why" } }, true);
+    go({ ...address, more: { ...address.more, by: wanted.join() || "why" } }, true);
   };
   return (
     <>
@@ -40,15 +51,16 @@ export function Causes() {
           <label key={name} class="tick"><input type="checkbox" checked={by.includes(name)} onChange={() => switched(name)} /> {filterName(name)}</label>
         ))}
         <span class="segments" role="group" aria-label="Outcome">
-          {[["refused", "Refused"], ["accepted", "Accepted"], ["unavailable", "Unavailable"], [null, "All"]].map(([value, name]) => (
-            <button type="button" key={name} aria-pressed={(address.filters.outcome ?? null) === value}
-              onClick={() => go(narrowed(address, "outcome", value ?? null))}>{name}</button>
+          {["refused", "accepted", "unavailable", ALL].map((outcome) => (
+            <button type="button" key={outcome} aria-pressed={shown === outcome} onClick={() => showOnly(outcome)}>
+              {outcome[0]!.toUpperCase() + outcome.slice(1)}
+            </button>
           ))}
         </span>
       </fieldset>
       <Waiting polled={polled} />
       {answer && (answer.rows.length === 0
-        ? <Empty>Nothing like this was decided in this window{Object.keys(address.filters).length ? ": take a filter away, or choose a longer window" : ""}.</Empty>
+        ? <Empty>{shown === ALL ? "Nothing like this was decided" : `Nothing like this was ${shown}`} in this window{Object.keys(address.filters).length ? ": take a filter away, or choose a longer window" : ""}.</Empty>
         : (
           <>
             <Scroll label="Causes, what changed most first">
@@ -95,7 +107,7 @@ function Row({ row, by }: { row: Cause; by: readonly Filter[] }) {
       <td class="number" data-label="Count">{count(row.count)}</td>
       <td class="number" data-label="Before">{count(row.before)}</td>
       <td class="number" data-label="Change">{change(row.count, row.before)}</td>
-      <td data-label="First seen">{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short={now() - (row.first_seen ?? 0) < HALF_A_DAY} /></td>
+      <td class="seen" data-label="First seen">{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short={now() - (row.first_seen ?? 0) < HALF_A_DAY} /></td>
       <td class="do">
         {row.source !== "beacon" && row.source !== "challenge" && row.source !== "authorize" && (
           <Go to={{ ...toPage(address, "policies", more), filters: {} }} label={`Refuse these: ${Object.values(row.facts).join(", ")}`}>Refuse these</Go>

@@ -23,7 +23,7 @@ const VENDORS: Record<string, string> = {
   apple: "Apple", "google-status-list": "Google's list of revoked keys", "play-decode": "Play Integrity", huawei: "Huawei",
 };
 const STATES: Record<string, [words: string, tone: string]> = {
-  ok: ["answers", "accepted"], late: ["late", "unavailable"], failing: ["failing", "refused"], unknown: ["not asked lately", "muted"],
+  ok: ["answers", "accepted"], late: ["late", "unavailable"], failing: ["failing", "refused"], unknown: ["not asked", "muted"],
 };
 
 export function useView() {

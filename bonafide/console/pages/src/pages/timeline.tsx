@@ -41,7 +41,7 @@ export function Timeline() {
       )}
       <section aria-labelledby="changes">
         <h2 id="changes">What was changed</h2>
-        {polled.problem && <Waiting polled={polled} />}
+        <Waiting polled={polled} />
         {polled.data && entries.length === 0 && <Empty>Nothing was changed yet.</Empty>}
         {entries.length > 0 && (
           <Scroll label="Changes, the newest first; numbers are those of the marks">

@@ -22,6 +22,7 @@ from bonafide.cli.policy import rollout as policy_rollout
 from bonafide.cli.policy import schema as policy_schema
 from bonafide.cli.policy import show as policy_show
 from bonafide.cli.project import mean_local_stack
+from bonafide.cli.secrets import secret
 from bonafide.cli.tables import printable
 from bonafide.cli.terminal import EXIT_FAILED, EXIT_USAGE, CommandGroup, err
 from bonafide.operator.errors import WrongUsage, sentence_of
@@ -97,6 +98,7 @@ cli.add_typer(token.commands, name="token")
 cli.add_typer(route.commands, name="route")
 cli.add_typer(device_key.commands, name="device-key")
 cli.add_typer(signing_key.commands, name="signing-key")
+cli.add_typer(secret.commands, name="secret")
 cli.add_typer(endorsements.commands, name="endorsements")
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
 policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)

@@ -25,6 +25,7 @@ _TABLE_OUTPUTS: Final = {
     "audit": "AuditTableName",
     "endorsements": "EndorsementsTableName",
     "app_secrets": "AppSecretsTableName",
+    "runtime_secrets": "RuntimeSecretsTableName",
     "play_requests": "PlayRequestsTableName",
     "tallies": "TalliesTableName",
 }

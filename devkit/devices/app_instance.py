@@ -22,7 +22,7 @@ class AppInstance(ABC):
 
     ``policy`` is its client policy; ``None`` for an app that was built without. ``cannot_attest`` is a code of
     docs/attestation-failures.json for a device that has no evidence to give, empty for one that has; it says so, unless
-    it is ``silent``.
+    it is ``silent``. ``sealing_key`` opens its secrets; ``None`` for an app that has none.
     """
 
     app: str
@@ -30,6 +30,7 @@ class AppInstance(ABC):
     policy: PolicyKeeper | None = None
     cannot_attest: str = ""
     silent: bool = False
+    sealing_key: ec.EllipticCurvePrivateKey | None = None
 
     @property
     @abstractmethod
@@ -50,6 +51,16 @@ class AppInstance(ABC):
     def platform(self) -> str:
         """The platform that claims and tokens name."""
 
+    def make_sealing_key(self) -> EcPublicKey:
+        """Make the agreement key that secrets are sealed to; the next attestation or renewal endorses it."""
+        self.sealing_key = ec.generate_private_key(ec.SECP256R1())
+        return public_key_of(self.sealing_key)
+
+    @property
+    def sealing_key_thumbprint(self) -> str:
+        """The sealing key's RFC 7638 thumbprint; that of no key where there is none."""
+        return "A" * 43 if self.sealing_key is None else public_key_of(self.sealing_key).thumbprint()
+
     def client_data(self, challenge: str, *, signals: Sequence[object] = (), **more: object) -> bytes:
         """The exact bytes that evidence binds. ``more`` adds or replaces members."""
         members: dict[str, object] = {
@@ -60,6 +71,8 @@ class AppInstance(ABC):
             "signals": list(signals),
             "client_policy_version": 0 if self.policy is None else self.policy.version,
         }
+        if self.sealing_key is not None:
+            members["sealing_key"] = public_key_of(self.sealing_key).to_jwk()
         return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 
     def failure_body(self, code: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from devkit.devices.installation import encode_body
 
 TOKEN_HEADER: Final = "OAuth-Client-Attestation"
 PROOF_HEADER: Final = "DPoP"
+SECRETS: Final = "/v1/secrets"
 POLICY_VERSION_HEADER: Final = "bonafide-client-policy-version"
 
 _MAX_ANSWER_BYTES: Final = 1 << 20
@@ -218,6 +219,14 @@ class ApiClient:
         headers = {"Content-Type": "application/json", TOKEN_HEADER: token, PROOF_HEADER: proof}
         return replace(self.send("POST", url, body=body, headers=headers), key_id=installation.bonafide_key_id)
 
+    def ask_secrets(self, installation: AppInstance, token: str, *names: str, sealing_key: str = "") -> Answer:
+        """Ask for secrets, sealed to the installation's sealing key; ``sealing_key`` names another one by its
+        thumbprint. Each call signs its own proof."""
+        body, url = secrets_body(names, sealing_key or installation.sealing_key_thumbprint), self.verifier_url + SECRETS
+        proof = installation.proof(method="POST", url=url, token=token, content_digest=content_digest(body))
+        headers = {"Content-Type": "application/json", TOKEN_HEADER: token, PROOF_HEADER: proof}
+        return replace(self.send("POST", url, body=body, headers=headers), key_id=installation.bonafide_key_id)
+
     def call(
         self, method: str, path: str, *, token: str | None = None, proof: str | None = None, body: bytes | None = None
     ) -> Answer:
@@ -247,6 +256,11 @@ def _tell(installation: AppInstance, answer: Answer) -> None:
 def signals_body(signals: Sequence[object]) -> bytes:
     """The body of POST /v1/signals, as it is signed and sent."""
     return encode_body({"signals": list(signals)})
+
+
+def secrets_body(names: Sequence[str], sealing_key: str) -> bytes:
+    """The body of POST /v1/secrets, as it is signed and sent."""
+    return encode_body({"secrets": list(names), "sealing_key": sealing_key})
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -28,6 +28,8 @@ class EnforcedPolicy:
     minimum_builds: Mapping[str, str] = field(default_factory=dict)
     features_off: frozenset[str] = frozenset()
     reactions: Mapping[str, str | None] = field(default_factory=dict)
+    secrets: Mapping[str, int] = field(default_factory=dict)
+    """The least version of each secret that the app uses."""
 
     def allows_build(self, platform: str, build: str | None) -> bool:
         """Whether ``build`` may go on. A build that is no number must not slip past a minimum."""
@@ -52,6 +54,10 @@ def enforced(document: Mapping[str, object]) -> EnforcedPolicy:
         minimum_builds=_members(document, "minimum_builds", str),
         features_off=frozenset(name for name, off in _members(document, "kill_switches", bool).items() if off),
         reactions={name: _reaction(detector) for name, detector in _members(document, "detectors", dict).items()},
+        secrets={
+            name: _member(secret, "minimum_version", int, 1)
+            for name, secret in _members(document, "secrets", dict).items()
+        },
     )
 
 

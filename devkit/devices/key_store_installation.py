@@ -34,6 +34,8 @@ class KeyStoreInstallation(AppInstance):
     """
 
     attested_key: ec.EllipticCurvePrivateKey
+    attests_sealing_key: bool = False
+    """Whether it sends the sealing key's own attestation beside the attested key's."""
 
     @property
     def bonafide_key_id(self) -> str:
@@ -50,7 +52,7 @@ class KeyStoreInstallation(AppInstance):
         return {
             "app": self.app,
             "client_data": b64url_encode(client_data),
-            "evidence": [proof, *(self.additional(digest) if additional is None else additional)],
+            "evidence": [proof, *(self._additional(digest) if additional is None else additional)],
         }
 
     def renewal_body(
@@ -64,9 +66,28 @@ class KeyStoreInstallation(AppInstance):
             "client_data": b64url_encode(client_data),
             "evidence": [
                 {"format": "key-signature", "signature": b64url_encode(signed)},
-                *(self.additional(digest) if additional is None else additional),
+                *(self._additional(digest) if additional is None else additional),
             ],
         }
+
+    def sealing_key_attestation(self, challenge: bytes) -> Item:
+        """The sealing key's own attestation over ``challenge``, as evidence."""
+        chain = self.sealing_key_chain(challenge)
+        kind = self._format().replace("-key-", "-sealing-key-")
+        return {"format": kind, "certificate_chain": [b64url_encode(certificate) for certificate in chain]}
+
+    def _sealing(self) -> ec.EllipticCurvePrivateKey:
+        if self.sealing_key is None:
+            raise ValueError("this app has no sealing key to attest")
+        return self.sealing_key
+
+    def _additional(self, digest: bytes) -> list[Item]:
+        attested = [self.sealing_key_attestation(digest)] if self.attests_sealing_key else []
+        return [*self.additional(digest), *attested]
+
+    @abstractmethod
+    def sealing_key_chain(self, challenge: bytes) -> tuple[bytes, ...]:
+        """The certificate chain of the sealing key, a key for agreement, over ``challenge``."""
 
     @abstractmethod
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
@@ -122,6 +143,9 @@ class AndroidInstallation(KeyStoreInstallation):
 
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         return self.phone.attest_key(self.attested_key, challenge)
+
+    def sealing_key_chain(self, challenge: bytes) -> tuple[bytes, ...]:
+        return self.phone.attest_agreement_key(self._sealing(), challenge)
 
     def additional(self, digest: bytes) -> list[Item]:
         if self.play is Play.NONE:
@@ -192,6 +216,9 @@ class HarmonyInstallation(KeyStoreInstallation):
 
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         return self.device.draft(spki_of(self.attested_key), challenge, kind=self.kind, offline=self.offline).chain()
+
+    def sealing_key_chain(self, challenge: bytes) -> tuple[bytes, ...]:
+        return self.device.attest_agreement_key(self._sealing(), challenge)
 
     def additional(self, digest: bytes) -> list[Item]:
         return [self.integrity_item(self.device.check_integrity(digest))] if self.integrity else []

@@ -136,6 +136,10 @@ class PolicyKeeper:
         """What is to be done when the detector of ``signal`` fires; ``None`` when it is switched off."""
         return self._rules.reactions.get(signal, "report")
 
+    def least_version(self, secret: str) -> int | None:
+        """The least version of a secret that may be opened; ``None`` for one that the policy does not name."""
+        return self._rules.secrets.get(secret)
+
     def _take(self, jws: str, etag: str) -> Refresh:
         try:
             policy = open_client_policy(

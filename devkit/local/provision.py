@@ -32,6 +32,7 @@ TABLES = {
     "audit": "AuditTable",
     "endorsements": "EndorsementsTable",
     "app_secrets": "AppSecretsTable",
+    "runtime_secrets": "RuntimeSecretsTable",
     "play_requests": "PlayRequestsTable",
     "tallies": "TalliesTable",
 }

@@ -79,6 +79,19 @@ from service.aws import dynamodb, functions, kms, logs
 from service.keys.kms import KmsRootKey, KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
+from service.secret_administration.runtime_secrets import (
+    DecideSecret,
+    RevokeSecret,
+    SecretsOfOneApp,
+    SetSecret,
+    approve_runtime_secret,
+    list_runtime_secrets,
+    reject_runtime_secret,
+    revoke_runtime_secret,
+    rotate_runtime_secret,
+    set_runtime_secret,
+)
+from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.settings import AdministerSettings, read_settings
 from service.support.log_search import DecisionLogs
 from service.tables.apps import DynamoDBApps
@@ -128,6 +141,12 @@ ROUTES: Final = (
     Route("GET", "/admin/apps/{app}/secrets", SecretsOfApp, list_app_secrets),
     Route("POST", "/admin/apps/{app}/secrets", EntrustSecret, entrust_app_secret),
     Route("POST", "/admin/apps/{app}/secrets/{name}/remove", ForgetSecret, forget_app_secret),
+    Route("GET", "/admin/apps/{app}/runtime-secrets", SecretsOfOneApp, list_runtime_secrets),
+    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}", SetSecret, set_runtime_secret),
+    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/rotate", SetSecret, rotate_runtime_secret),
+    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/revoke", RevokeSecret, revoke_runtime_secret),
+    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/approve", DecideSecret, approve_runtime_secret),
+    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/reject", DecideSecret, reject_runtime_secret),
     Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys),
     Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements),
     Route("GET", "/admin/apis", EveryApi, list_apis),
@@ -169,6 +188,12 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         builds=BuildRegister(client, settings.builds_table, settings.apps_table, audit),
         secrets=EntrustedSecrets(
             client, settings.app_secrets_table, audit, DynamoDBAppSecrets(client, settings.app_secrets_table)
+        ),
+        runtime_secrets=RuntimeSecretChanges(
+            client,
+            settings.runtime_secrets_table,
+            audit,
+            DynamoDBRuntimeSecrets(client, settings.runtime_secrets_table),
         ),
         sealing=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
         refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),

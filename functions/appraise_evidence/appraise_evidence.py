@@ -113,6 +113,7 @@ def enrol(
         now=now,
     )
     record.key_id, record.platform = claims.key_id, claims.platform.value
+    sealing_key = evidence.endorsed(client_data, claims=claims, app=app, endorsements=endorsements, now=now)
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
     record.note_build(build)
 
@@ -138,6 +139,7 @@ def enrol(
             last_seen=moment,
             expires_at=moment + key_idle,
             enrolment=Enrolment(challenge.nonce, call.digest),
+            sealing_key=sealing_key,
         ),
     )
     if not stored:

@@ -38,6 +38,7 @@ def calls(settings: CheckNewVersionSettings, client: Any, sleep: Callable[[float
         "renew_token": settings.renew_token_version,
         "report_signal": settings.report_signal_version,
         "report_failure": settings.report_failure_version,
+        "release_secrets": settings.release_secrets_version,
         "serve_policy": settings.serve_policy_version,
         "authorize_request": settings.authorize_request_version,
     }

@@ -34,7 +34,10 @@ _POSTS: Final = {
     "renew_token": "/v1/tokens",
     "report_signal": "/v1/signals",
     "report_failure": "/v1/attestation-failures",
+    "release_secrets": "/v1/secrets",
 }
+
+_ASKED: Final = {"secrets": ["canary"], "sealing_key": "A" * 43}
 
 Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Has the new version of a function, named by its verb, answer an event; ``live NAME`` the version in use."""
@@ -111,6 +114,8 @@ def check_verifier(call: Call, given: Surroundings) -> Iterator[str]:
     said = {"app": NO_APP, "code": "other", "platform": "android"}
     _expect("report_failure", _post(call, "report_failure", "/v1/attestation-failures", said), 202)
     yield "report_failure: a report of an app that cannot attest is taken"
+    _expect("release_secrets", _post(call, "release_secrets", "/v1/secrets", _ASKED), 401)
+    yield "release_secrets: a request without a token is refused"
 
 
 def _live_together(
@@ -132,6 +137,12 @@ def _live_together(
     headers = {given.token_header: token, given.proof_header: proof}
     _expect("report_signal", _post(call, "report_signal", path, report, headers), 202)
     yield "report_signal: the software device's report is taken"
+    path, asked = "/v1/secrets", _ASKED
+    proof = device.proof(method="POST", url=given.url(path), token=token, body=written(asked))
+    headers = {given.token_header: token, given.proof_header: proof}
+    answer = _post(call, "release_secrets", path, asked, headers)
+    _expect("release_secrets", answer, 409, "sealing-key-missing")
+    yield "release_secrets: the software device, which has no sealing key, is told so"
 
 
 def check_authorizer(call: Call, given: Surroundings) -> Iterator[str]:

@@ -121,6 +121,9 @@ def renew(
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
     claims = current.renewed(newer)
+    sealing_key = evidence.endorsed(
+        client_data, claims=claims, known=key.sealing_key, app=app, endorsements=endorsements, now=now
+    )
     build = app.builds.compare(builds, app=app.app, claims=newer, client_data=client_data)
     record.note_build(build)
     judged = client_data if key.noted is None else key.noted.reminded(client_data, now=now, memory=signal_memory)
@@ -157,7 +160,14 @@ def renew(
     moment = int(now)
     redemption.renew(
         challenge,
-        replace(key, claims=claims, counter=claims.counter, last_seen=moment, expires_at=moment + key_idle),
+        replace(
+            key,
+            claims=claims,
+            counter=claims.counter,
+            last_seen=moment,
+            expires_at=moment + key_idle,
+            sealing_key=sealing_key,
+        ),
     )
     return ready.answer(
         app, claims=claims, client_data=client_data, result=result, client_policy_version=active.client_policy_version

@@ -90,6 +90,7 @@ _ROUTES: Final = (
     ("RenewToken", "Renewals", "POST", "/v1/tokens"),
     ("ReportSignal", "Reports of threats", "POST", "/v1/signals"),
     ("ReportFailure", "Reports of apps that cannot attest", "POST", "/v1/attestation-failures"),
+    ("ReleaseSecrets", "Requests for secrets", "POST", "/v1/secrets"),
     ("IssueChallenge", "Requests for challenges", "POST", "/v1/challenges"),
     ("ServePolicy", "Requests for the trust bundle", "GET", "/v1/trust-bundle"),
 )
@@ -100,6 +101,8 @@ FUNCTIONS: Final = (
     "RotateSigningKey",
     "PublishBundle",
 )
+WATCHED_FOR_THROTTLES: Final = tuple(name for name in FUNCTIONS if name != "ReportFailure")
+"""An alarm looks at ten metrics at most (CloudWatch's limit). What is lost with a report of a failure is a count."""
 READ: Final = ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles")
 WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies")
 
@@ -217,8 +220,8 @@ REST: Final = (
     Alarm(
         name="FunctionThrottledAlarm",
         says="Lambda turns calls away: the account or a function has no concurrency left.",
-        watched={f"f{number}": of_function("Throttles", name) for number, name in enumerate(FUNCTIONS)},
-        expression=_sum_of(f"f{number}" for number in range(len(FUNCTIONS))),
+        watched={f"f{number}": of_function("Throttles", name) for number, name in enumerate(WATCHED_FOR_THROTTLES)},
+        expression=_sum_of(f"f{number}" for number in range(len(WATCHED_FOR_THROTTLES))),
         threshold=5,
         periods=3,
         datapoints=2,

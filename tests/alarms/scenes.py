@@ -140,7 +140,7 @@ def _admin() -> Scene:
 
 
 _FUNCTIONS: Final = (
-    *("AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "IssueChallenge"),
+    *("AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "ReleaseSecrets", "IssueChallenge"),
     *("ServePolicy", "AuthorizeRequest", "Administer", "RotateSigningKey", "PublishBundle"),
 )
 _STREAM: Final = {"DeliveryStreamName": "DecisionStream"}
@@ -183,6 +183,7 @@ def scenes() -> dict[str, Scene]:
         "RenewTokenFailingAlarm": _failing("POST", "/v1/tokens"),
         "ReportSignalFailingAlarm": _failing("POST", "/v1/signals"),
         "ReportFailureFailingAlarm": _failing("POST", "/v1/attestation-failures"),
+        "ReleaseSecretsFailingAlarm": _failing("POST", "/v1/secrets"),
         "IssueChallengeFailingAlarm": _failing("POST", "/v1/challenges"),
         "ServePolicyFailingAlarm": _failing("GET", "/v1/trust-bundle"),
         "AuthorizerFaultAlarm": Scene(
@@ -212,7 +213,11 @@ def scenes() -> dict[str, Scene]:
         "RenewalSlowAlarm": _slow("RenewToken", 1500),
         "AuthorizerSlowAlarm": _slow("AuthorizeRequest", 1000),
         "FunctionThrottledAlarm": Scene(
-            [of_function("Throttles", function, minutes(10, 15), 1, 5) for function in _FUNCTIONS],
+            [
+                of_function("Throttles", function, minutes(10, 15), 1, 5)
+                for function in _FUNCTIONS
+                if function != "ReportFailure"
+            ],
             [
                 of_function("Throttles", "RenewToken", minutes(10, 15, 20), 1, 4),
                 of_function("Throttles", "RenewToken", minutes(10), 1, 99),

@@ -25,6 +25,7 @@ MODELS = {
     "RenewalRequest": ("renew_token", "RenewalRequest"),
     "ReportedSignals": ("report_signal", "ReportedSignals"),
     "FailureReport": ("report_failure", "FailureReport"),
+    "AskedSecrets": ("release_secrets", "AskedSecrets"),
 }
 
 

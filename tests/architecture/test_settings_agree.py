@@ -45,6 +45,7 @@ SETTINGS: dict[str, type[object]] = {
     "renew_token": settings.RenewTokenSettings,
     "report_signal": settings.ReportSignalSettings,
     "report_failure": settings.ReportFailureSettings,
+    "release_secrets": settings.ReleaseSecretsSettings,
     "serve_policy": settings.ServePolicySettings,
     "rotate_signing_key": settings.RotateSigningKeySettings,
     "publish_bundle": settings.PublishBundleSettings,
@@ -57,7 +58,10 @@ SETTINGS: dict[str, type[object]] = {
 }
 LAMBDAS_OWN = {"AWS_LAMBDA_EXEC_WRAPPER"}
 """Read by Lambda, before the function is."""
-ENDPOINTS = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy")
+ENDPOINTS = (
+    *("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "release_secrets"),
+    "serve_policy",
+)
 
 
 def environment_of(function: str) -> dict[str, Any]:
@@ -235,8 +239,9 @@ KIDS = {
     "appraise_evidence": {"challenge-*", "token-*", "app/*"},
     "renew_token": {"challenge-*", "token-*", "app/*"},
     "report_signal": {"challenge-*"},
+    "release_secrets": {"challenge-*", "secret/*"},
     "rotate_signing_key": {"challenge-*", "token-*"},
-    "administer": {"app/*"},
+    "administer": {"app/*", "secret/*"},
 }
 
 

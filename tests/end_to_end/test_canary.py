@@ -15,7 +15,10 @@ from tests.sam_translator import Deployment, translate
 
 PROJECT = Layout.of_this_project()
 TEMPLATE = read_template(PROJECT.template)
-VERIFIER = {"IssueChallenge", "AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "ServePolicy"}
+VERIFIER = {
+    *("IssueChallenge", "AppraiseEvidence", "RenewToken", "ReportSignal", "ReportFailure", "ReleaseSecrets"),
+    "ServePolicy",
+}
 DECIDE = VERIFIER | {"AuthorizeRequest"}
 """Functions whose word decides whether a request is good."""
 

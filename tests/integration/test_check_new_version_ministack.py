@@ -28,7 +28,10 @@ from tests.service_stack.worlds import AwsWorld
 
 pytestmark = pytest.mark.ministack
 Load = Callable[[AwsWorld, str], ModuleType]
-VERIFIER = ("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy")
+VERIFIER = (
+    *("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "release_secrets"),
+    "serve_policy",
+)
 DEVICE = canary_device(AUTHORITY, app=APP, package=PACKAGE, signer=SIGNER)
 
 
@@ -134,10 +137,12 @@ def test_trusted_device_goes_all_the_way(deployed: Deployed) -> None:
     """Enrolled by the new version, renewed by the one that is live, then by the new one, and let in."""
     told = deployed.check(CANARY_DEVICE=DEVICE)
     assert "renew_token: what the new version wrote is read by the version that is live" in told
-    assert told[-3:] == [
+    assert told[-5:] == [
         "report_signal: the software device's report is taken",
+        "release_secrets: the software device, which has no sealing key, is told so",
         "report_signal: a report without a token is refused",
         "report_failure: a report of an app that cannot attest is taken",
+        "release_secrets: a request without a token is refused",
     ]
     assert [name for name in deployed.invoked if name.startswith("renew")] == ["renew_token:live", "renew_token:7"]
     assert deployed.authorizer(CANARY_DEVICE=DEVICE)[-1] == "authorize_request: the software device is let in"
@@ -219,10 +224,10 @@ def test_functions_behind_an_edge_are_asked_as_the_edge_asks(
     module = function(ministack, "authorize_request")
     module._authorizer.cache_clear()
     deployed.handlers["authorize_request"] = module.handler
-    assert deployed.check(**hashes)[-1] == "report_failure: a call that does not come through the edge is refused"
+    assert deployed.check(**hashes)[-1] == "release_secrets: a call that does not come through the edge is refused"
     assert deployed.authorizer(**hashes) == ["authorize_request: a call that does not come through the edge is refused"]
     edge = {**hashes, "CANARY_ORIGIN_SECRET": secret, "CANARY_DEVICE": DEVICE}
-    assert deployed.check(**edge)[-1] == "report_failure: a report of an app that cannot attest is taken"
+    assert deployed.check(**edge)[-1] == "release_secrets: a request without a token is refused"
     assert deployed.authorizer(**edge)[-1] == "authorize_request: the software device is let in"
 
 

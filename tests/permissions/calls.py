@@ -19,7 +19,7 @@ from botocore import xform_name
 from tests.permissions.program import Class, Routine
 from tests.permissions.reach import Reach
 
-SERVICES: Final = ("dynamodb", "kms", "lambda", "s3", "codedeploy", "logs", "secretsmanager")
+SERVICES: Final = ("dynamodb", "kms", "lambda", "s3", "codedeploy", "logs", "secretsmanager", "ssm")
 CLIENTS: Final = frozenset(
     {
         "client",
@@ -30,6 +30,7 @@ CLIENTS: Final = frozenset(
         "functions",
         "kms",
         "logs",
+        "parameters",
         "s3",
         "secrets_manager",
         "_s3",
@@ -39,6 +40,10 @@ CLIENTS: Final = frozenset(
 
 UNNAMED: Final = frozenset({"codedeploy"})
 """Services whose calls are about something that no setting names."""
+BY_A_ROW: Final = frozenset(
+    f"service.secrets.values:{reader}.read" for reader in ("SecretsManagerValues", "ParameterStoreValues")
+)
+"""Routines whose call is about what a row of a table names."""
 
 TARGETS: Final = ("TableName", "KeyId", "FunctionName", "Bucket", "SecretId", "logGroupName")
 PARTS: Final = {
@@ -266,7 +271,7 @@ def needs_of(reach: Reach) -> dict[tuple[str, str], set[str]]:
     for routine in reach.routines:
         for call in calls_of(reach, routine):
             actions = actions_of(call.service, call.operation)
-            if actions and call.service in UNNAMED:
+            if actions and (call.service in UNNAMED or str(call.routine) in BY_A_ROW):
                 found.setdefault((actions[0], ""), set()).add(str(call))
                 continue
             if actions and not call.about:

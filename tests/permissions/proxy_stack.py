@@ -1,4 +1,5 @@
-"""The proxy's stack, for the proof of its permissions: its parameters, and the keys of its upstreams."""
+"""What the proof of permissions is told of values that are kept elsewhere: the proxy's stack with the keys of its
+upstreams, and what runtime secrets refer to."""
 
 from __future__ import annotations
 
@@ -18,6 +19,24 @@ UPSTREAM_KEYS: Final = f"aws:secretsmanager:{_HERE['AWS::Region']}:{_HERE['AWS::
 """The secrets whose names begin with the stack's, as far as the first slash."""
 
 
+VALUES_ELSEWHERE: Final = {
+    "SecretsManagerArns": f"arn:aws:secretsmanager:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:secret:app/*",
+    "SsmParameterArns": f"arn:aws:ssm:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:parameter/app/*",
+}
+"""The main stack's parameters for what runtime secrets may refer to."""
+
+
+WITHOUT_SETTINGS: Final = {
+    "codedeploy": f"aws:codedeploy:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:"
+    "deploymentgroup:*-ServerlessDeploymentApplication-*",
+    "secretsmanager": VALUES_ELSEWHERE["SecretsManagerArns"].removeprefix("arn:").split("/")[0],
+    "ssm": VALUES_ELSEWHERE["SsmParameterArns"].removeprefix("arn:").split("/")[0],
+}
+"""By service: what calls are about that no setting names. CodeDeploy and rows of runtime_secrets say it themselves."""
+
+
 def kind_of(resource: str) -> str:
-    """What an ARN is of, where its end does not tell: a secret, an object of a bucket, or a stream of a log."""
+    """What an ARN is of, where its end does not tell: secret, parameter, object of a bucket, stream of a log."""
+    if ":parameter/" in resource:
+        return "parameter"
     return "Secret" if ":secret:" in resource else "object" if "/" in resource else "log-stream"

@@ -24,10 +24,11 @@ from tests.architecture.source_tree import FUNCTIONS, ROOT
 from tests.permissions.calls import CLIENTS, calls_of, needs_of, operations
 from tests.permissions.granted import Statement, actions_of, functions, policies_of, written
 from tests.permissions.program import Program
-from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS, kind_of
+from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS, VALUES_ELSEWHERE, WITHOUT_SETTINGS, kind_of
 from tests.permissions.reach import Reach
 
 EVERYTHING = dict.fromkeys(("EnableCanary", "EnableProofOnce", "EnableEdgeBucket", "EnableDecisionReplay"), "true")
+EVERYTHING |= VALUES_ELSEWHERE
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
 STACK = {"kms:EncryptionContext:stack": "stack"}
 DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
@@ -51,10 +52,12 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("report_signal", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
     ("report_signal", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("report_signal", "dynamodb:PutItem", "NoncesTable"): PROOFS,
+    ("release_secrets", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "secret/*"),
+    ("release_secrets", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("authorize_request", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("relay_upstream", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("administer", "kms:Sign", "RootKey"): DIGESTS,
-    ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*"),
+    ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*", "secret/*"),
     ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
     ("publish_bundle", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("rotate_signing_key", "kms:Sign", "RootKey"): DIGESTS,
@@ -78,10 +81,6 @@ OBJECTS = {
 }
 """The objects of a bucket that a function may read or write."""
 
-DEPLOYMENTS = (
-    f"aws:codedeploy:{pseudo_parameters()['AWS::Region']}:{pseudo_parameters()['AWS::AccountId']}:"
-    "deploymentgroup:*-ServerlessDeploymentApplication-*"
-)
 NOT_CALLED = {
     **{
         (name, "s3:ListBucket", "EdgeBucket"): "S3 calls an absent object forbidden for readers that may not list"
@@ -188,13 +187,13 @@ def reach_of(module: str) -> Reach:
 def needed(verb: str) -> frozenset[tuple[str, str]]:
     """Actions and resources that the function's code needs, by logical id."""
     stack = stacks()[verb]
-    found = ((action, named(stack, verb, setting) or "") for action, setting in needs_of(reach(verb)))
+    found = ((action, named(stack, verb, action, setting) or "") for action, setting in needs_of(reach(verb)))
     return frozenset((action, one) for action, resources in found for one in resources.split(",") if one)
 
 
-def named(stack: Stack, verb: str, setting: str) -> str | None:
-    """The resource that a setting names. CodeDeploy says itself which of its deployments it means."""
-    return stack.variable(verb, setting.upper()) if setting else DEPLOYMENTS
+def named(stack: Stack, verb: str, action: str, setting: str) -> str | None:
+    """The resource that a setting names, or what is used without one."""
+    return stack.variable(verb, setting.upper()) if setting else WITHOUT_SETTINGS[action.partition(":")[0]]
 
 
 def faults(stack: Stack, verb: str) -> list[str]:
@@ -359,7 +358,7 @@ def test_clients_are_called_clients() -> None:
                     if receiver not in CLIENTS and not reach("administer").types(routine, node.value):
                         foreign.add(f"{routine} {node.attr}")
     # Methods of the cryptography package have the names of operations of KMS, and a URL has a query.
-    assert {place.split()[1] for place in foreign} == {"sign", "verify", "decrypt", "query"}
+    assert {place.split()[1] for place in foreign} == {"sign", "verify", "decrypt", "encrypt", "query"}
     assert {place.split()[0] for place in foreign if place.endswith(" query")} == {"service.vendors.outbound:exchange"}
 
 

@@ -21,6 +21,7 @@ from service.admin.retired_builds import RetiredBuilds
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import KmsWrappingKey
 from service.policies.publish import PolicyPublishing
+from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.support.log_search import DecisionLogs
 from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
@@ -155,6 +156,9 @@ def admin_world(
         builds=BuildRegister(client, tables["builds"], tables["apps"], audit),
         secrets=EntrustedSecrets(
             client, tables["app_secrets"], audit, DynamoDBAppSecrets(client, tables["app_secrets"])
+        ),
+        runtime_secrets=RuntimeSecretChanges(
+            client, tables["runtime_secrets"], audit, DynamoDBRuntimeSecrets(client, tables["runtime_secrets"])
         ),
         sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
         rotation=InvokedFunction(rotating or Rotating(), "rotate", "rotation"),

@@ -166,6 +166,7 @@ class MemoryRedemption(Switch):
                 last_seen=key.last_seen,
                 expires_at=key.expires_at,
                 enrolment=None,
+                sealing_key=key.sealing_key,
             )
             self._write(challenge, changed)
 

@@ -54,6 +54,7 @@ from devkit.devices.fake_google import SoftwareGoogle
 from devkit.devices.harmony.device import SoftwareHarmony
 from devkit.devices.installation import Installation
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
+from tests.service_stack.drawn import Drawn as Drawn
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.fakes import (
     MemoryApis,
@@ -72,6 +73,7 @@ from tests.service_stack.fakes import (
     SoftwareWrappingKey,
 )
 from tests.service_stack.policy_fakes import MemoryPolicies, MemoryStateReader
+from tests.service_stack.secret_fakes import MemoryRuntimeSecrets, secrets_endpoint
 from tests.service_stack.vendor_fakes import (
     MemoryAppSecrets,
     MemoryPlayRequests,
@@ -93,17 +95,6 @@ ROUTES = (
     RouteRequirement("GET", "/v1/whoami", Requirement.TOKEN),
     RouteRequirement("*", "/*", Requirement.PROOF),
 )
-
-
-class Drawn:
-    """Random bytes that are the same in every run: SHAKE-256 of a seed and a running number."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed, self._count = seed, 0
-
-    def __call__(self, size: int) -> bytes:
-        self._count += 1
-        return shake_256(f"{self._seed}/{self._count}".encode()).digest(size)
 
 
 AUTHORITY = DeviceAuthority.create(Drawn("authority"))
@@ -141,6 +132,7 @@ class MemoryStack:
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
     root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
     status_lists: MemoryStatusLists = field(default_factory=MemoryStatusLists)
+    runtime_secrets: MemoryRuntimeSecrets = field(default_factory=MemoryRuntimeSecrets)
     app_secrets: MemoryAppSecrets = field(default_factory=MemoryAppSecrets)
     play_requests: MemoryPlayRequests = field(default_factory=MemoryPlayRequests)
     play_decoder: SoftwarePlayDecoder = field(
@@ -211,6 +203,9 @@ class MemoryStack:
                 ),
                 action="renew",
                 clock=lambda: self.now,
+            ),
+            ("POST", "/v1/secrets"): secrets_endpoint(
+                self._reporting, self.runtime_secrets, self.wrapping, ISSUER, clock=lambda: self.now
             ),
             ("POST", "/v1/signals"): endpoint(
                 report_signal.SignalReport,

@@ -103,6 +103,11 @@ class SoftwareAndroid:
         """The certificate chain of ``key`` over ``challenge``, as ``KeyStore.getCertificateChain`` returns it."""
         return self.draft(spki_of(key), challenge).chain()
 
+    def attest_agreement_key(self, key: ec.EllipticCurvePrivateKey, challenge: bytes) -> tuple[bytes, ...]:
+        """The chain of a key that was made for agreement alone (``PURPOSE_AGREE_KEY``)."""
+        draft = self.draft(spki_of(key), challenge)
+        return replace(draft, description=draft.description.with_hardware({1: kd.integers(kd.AGREE_KEY)})).chain()
+
     def sign(self, key: ec.EllipticCurvePrivateKey, client_data: bytes) -> bytes:
         """A key signature over ``client_data``: R and S, 64 bytes."""
         return es256_sign(key, client_data)

@@ -118,6 +118,10 @@ class SoftwareHarmony:
         """The certificates of ``key`` over ``challenge`` as ``huks.anonAttestKeyItem`` returns them, in DER."""
         return self.draft(spki_of(key), challenge, offline=offline).chain()
 
+    def attest_agreement_key(self, key: ec.EllipticCurvePrivateKey, challenge: bytes) -> tuple[bytes, ...]:
+        """The same of a key that was made for agreement alone (``HUKS_KEY_PURPOSE_AGREE``)."""
+        return self.draft(spki_of(key), challenge).with_claim(huks.key_purpose(huks.AGREE)).chain()
+
     def sign(self, key: ec.EllipticCurvePrivateKey, client_data: bytes) -> bytes:
         """A key signature over ``client_data``: R and S, 64 bytes."""
         return es256_sign(key, client_data)

@@ -33,6 +33,7 @@ TRUSTED_SENSORS: Final = bytes.fromhex("0e01669e9cff3848a9538568f1a483e3")
 """The component that holds the keys of secure camera and location: certified by the same CA."""
 IMPORTED, GENERATED, AGREED, DERIVED = 1, 2, 3, 4
 NO_LEVEL, OPERATING_SYSTEM, TEE = 0, 2, 3
+AGREE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ def challenge(value: bytes) -> Claim:
 
 def key_origin(origin: int = GENERATED, *, level: int = TEE) -> Claim:
     return Claim(level, KEY_ORIGIN, octet_string(origin.to_bytes(4, "little")))
+
+
+def key_purpose(purposes: int, *, level: int = TEE) -> Claim:
+    return Claim(level, KEY_PURPOSE, octet_string(purposes.to_bytes(4, "little")))
 
 
 def key_manager(component: bytes = HUKS, *, level: int = TEE) -> Claim:

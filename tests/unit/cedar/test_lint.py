@@ -32,6 +32,7 @@ forbid (principal, action, resource)
 when { context.signals has hooking && context.signals.hooking.reported };
 """
 RULE = '@id("x")\nforbid (principal, action, resource)\nwhen { %s };\n'
+SECRET = 'permit (principal, action == Action::"release-secret", resource == Secret::"a") when { %s };'
 ANDROID = '@id("x")\nforbid (principal is Android, action, resource)\nwhen { %s };\n'
 
 
@@ -109,6 +110,18 @@ MUTATIONS = [
     ("too-deep", "", RULE % ("(" * 60 + "true" + ")" * 60)),
     ("too-large", "", "// " + "x" * 70_000),
     ("too-many-rules", "", "".join(f'@id("r{n}") forbid(principal,action,resource);\n' for n in range(501))),
+    ("mixed-actions", "", 'permit (principal, action in [Action::"accept", Action::"release-secret"], resource);'),
+    ("every-secret", "", 'permit (principal, action == Action::"release-secret", resource);'),
+    ("idle-forbid", "", '@id("x") forbid (principal, action == Action::"release-secret", resource);'),
+    ("impossible-condition", "", SECRET % 'context.tier == "affirming" && context.tier == "warning"'),
+    ("impossible-value", "", SECRET % 'context.tier == "contraindicated"'),
+    ("unknown-attribute", "", RULE % 'context.tier == "warning"'),
+    ("unknown-attribute", "", SECRET % 'context.teir == "warning"'),
+    ("unknown-entity-type", "", SECRET.replace("Secret::", "App::") % "true"),
+    ("signal-raises-trust", "", SECRET % "!(context.signals has root)"),
+    ("action-in-condition", "", 'permit (principal, action, resource) when { action == Action::"release-secret" };'),
+    ("misplaced-annotation", "", '@advice("x") @id("y") forbid (principal, action == Action::"release-secret", '
+     "resource);\n" + SECRET % "true"),
 ]  # fmt: skip
 
 

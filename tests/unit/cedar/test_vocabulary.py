@@ -16,6 +16,7 @@ GUIDE = Path(__file__).parents[3] / "docs/policies.md"
 def test_tables_of_values_name_attributes_of_the_schema() -> None:
     """A table for an attribute that there is not would never be used."""
     paths = {".".join((owner, *path)): member for owner, path, member in words.vocabulary().paths()}
+    paths |= {f"context.{name}": member for name, member in words.vocabulary().release.members.items()}
     for name in (*words._CLOSED, *words._FAMILIAR):
         shape = paths[name].shape
         assert (shape.element or shape).kind == "String"
@@ -45,6 +46,13 @@ def test_record_written_where_it_is_used_is_read_as_one_with_a_name() -> None:
     inline = named.replace("root?: Signal,", f"root?: {named[start : named.index(';', start)]},")
     assert inline != named
     assert words._SchemaReader(inline).context == words._SchemaReader(named).context
+
+
+def test_release_has_every_fact_of_the_request_and_two_more() -> None:
+    """So that a rule about secrets may look at whatever a rule about verdicts may; and nothing else differs."""
+    known = words.vocabulary()
+    assert {*known.release.members} - {*known.context.members} == {"tier", "sealing_key_storage"}
+    assert {name: known.release.members[name] for name in known.context.members} == known.context.members
 
 
 def test_guide_lists_every_fact_with_its_type() -> None:

@@ -18,7 +18,8 @@ from tests.service_stack.memory_stack import MemoryStack
 
 EVENTS = Path(__file__).parents[3] / "events"
 REST = (
-    *("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "serve_policy"),
+    *("issue_challenge", "appraise_evidence", "renew_token", "report_signal", "report_failure", "release_secrets"),
+    "serve_policy",
     "describe_caller",
 )
 FILES = sorted(path for function in REST for path in (EVENTS / function).glob("*.json"))

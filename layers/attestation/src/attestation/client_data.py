@@ -45,12 +45,14 @@ class ClientData:
 
     ``challenge`` is the sealed challenge as issued; ``request_key`` the P-256 key that will sign proofs;
     ``measurements`` maps a part of the app to its SHA-256 in lower-case hex; ``client_policy_version`` is the
-    version the app enforces now (0: none yet).
+    version the app enforces now (0: none yet). ``sealing_key`` is the P-256 agreement key that its secrets shall be
+    sealed to, ``None`` to leave it as it is.
     """
 
     digest: bytes
     challenge: str
     request_key: EcPublicKey
+    sealing_key: EcPublicKey | None = None
     app_build: str | None = None
     os: str | None = None
     model: str | None = None
@@ -76,15 +78,21 @@ def parse_client_data(data: bytes) -> ClientData:
         raise _invalid(f"client data is {error.detail}") from error
     challenge = _member(members, "challenge", str)
     request_key = _member(members, "request_key", dict)
+    sealing_key = _member(members, "sealing_key", dict)
     if challenge is None or request_key is None:
         raise _invalid("client data lacks challenge or request_key")
     version = _member(members, "client_policy_version", int)
     if version is not None and not 0 <= version < 2**53:
         raise _invalid("client_policy_version is not a version number")
+    signing = public_key_from_jwk(request_key)
+    sealing = None if sealing_key is None else public_key_from_jwk(sealing_key)
+    if sealing is not None and sealing.point == signing.point:
+        raise _invalid("one key signs proofs and opens secrets")
     return ClientData(
         digest=sha256(data).digest(),
         challenge=_short(challenge),
-        request_key=public_key_from_jwk(request_key),
+        request_key=signing,
+        sealing_key=sealing,
         app_build=_build(members),
         os=_text(members, "os"),
         model=_text(members, "model"),

@@ -87,6 +87,24 @@ class HarmonyKeyAttestation:
     kind: AttestationKind = AttestationKind.ANONYMOUS
 
 
+@dataclass(frozen=True, slots=True)
+class AndroidSealingKeyAttestation:
+    """``android-sealing-key-attestation``: the chain of the sealing key, attested over the same client data."""
+
+    certificate_chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HarmonySealingKeyAttestation:
+    """``harmony-sealing-key-attestation``: the same of HUKS."""
+
+    certificate_chain: tuple[bytes, ...]
+    kind: AttestationKind = AttestationKind.ANONYMOUS
+
+
+SealingKeyEvidence = AndroidSealingKeyAttestation | HarmonySealingKeyAttestation
+
+
 @unique
 class IntegrityProfile(StrEnum):
     """Which of Huawei's integrity services signed, as the app declares it: each has its own root and algorithm.
@@ -127,6 +145,7 @@ Evidence = (
     | HarmonyKeyAttestation
     | HarmonyDeviceIntegrity
     | KeySignature
+    | SealingKeyEvidence
 )
 
 
@@ -198,6 +217,10 @@ FORMATS: Final[Mapping[str, _Format]] = {
         HarmonyDeviceIntegrity, {"profile": _choice(IntegrityProfile), "integrity_token": _text}
     ),
     "key-signature": _Format(KeySignature, {"signature": _binary}),
+    "android-sealing-key-attestation": _Format(AndroidSealingKeyAttestation, {"certificate_chain": _binaries}),
+    "harmony-sealing-key-attestation": _Format(
+        HarmonySealingKeyAttestation, {"kind": _choice(AttestationKind), "certificate_chain": _binaries}, "kind"
+    ),
 }
 """Every evidence format this library reads."""
 

@@ -61,6 +61,12 @@ def s3() -> Any:
 
 
 @cache
+def parameters() -> Any:
+    """The Systems Manager client of this process."""
+    return _client("ssm", _CONFIG)
+
+
+@cache
 def functions(read_timeout: float) -> Any:
     """The Lambda client of this process. An answer is waited for ``read_timeout`` seconds, and nothing is repeated: the
     first invocation may still be at work."""

@@ -21,6 +21,10 @@ class Reason(StrEnum):
     DEVICE_ENROLMENTS = "device-enrolments"  # one device's attestation key enrols app instances all day: a farm
     KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
     APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
+    SECRET_NOT_GRANTED = "secret-not-granted"  # no rule of the policy releases it to this key, or one refuses it
+    SECRET_UNKNOWN = "secret-unknown"  # granted, and there is no such secret, or it is revoked: names are being tried
+    SEALING_KEY_MISSING = "sealing-key-missing"  # the key never endorsed one: an older app, or a thief without evidence
+    SEALING_KEY_NOT_ENDORSED = "sealing-key-not-endorsed"  # another sealing key than the key endorsed
 
 
 class Rejected(BonafideError[Reason]):

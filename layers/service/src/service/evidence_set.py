@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from attestation.attested_key import AttestedKey
 from attestation.challenge import OpenedChallenge
 from attestation.claims import Claims
+from attestation.client_data import ClientData
 from attestation.errors import MalformedEvidence, Reason
-from attestation.evidence import Evidence, PlayIntegrityToken, parse_evidence
+from attestation.evidence import Evidence, PlayIntegrityToken, SealingKeyEvidence, parse_evidence
+from attestation.sealing.endorsement import endorsed_sealing_key, verify_sealing_key
+from attestation.sealing.sealing_key import SealingKey
 from attestation.verify import verify, verify_additional_evidence
 
 from service.tables.apps import RegisteredApp
@@ -59,6 +62,8 @@ class EvidenceSet:
             client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now, attested_key=attested_key
         )
         for piece in self.additional:
+            if isinstance(piece, SealingKeyEvidence):
+                continue  # says nothing of the attested key: see `endorsed`
             if isinstance(piece, PlayIntegrityToken):
                 claims = play.verify_additional_evidence(
                     claims,
@@ -80,6 +85,37 @@ class EvidenceSet:
                     now=now,
                 )
         return claims
+
+    def endorsed(
+        self,
+        client_data: ClientData,
+        *,
+        claims: Claims,
+        known: SealingKey | None = None,
+        app: RegisteredApp,
+        endorsements: VendorEndorsements,
+        now: float,
+    ) -> SealingKey | None:
+        """The sealing key of an attested key with these verified ``claims`` from now on: the one that its client data
+        names, else the one that was ``known``. Raises as :meth:`verify` does."""
+        pieces = [piece for piece in self.additional if isinstance(piece, SealingKeyEvidence)]
+        key = client_data.sealing_key
+        if len(pieces) > (key is not None):
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "not one attestation for one sealing key")
+        if key is None:
+            return known
+        evidence = pieces[0] if pieces else None
+        if evidence is not None:
+            verify_sealing_key(
+                evidence,
+                sealing_key=key,
+                claims=claims,
+                client_data_hash=client_data.digest,
+                reference_values=app.reference_values,
+                endorsements=endorsements.for_evidence(evidence, now),
+                now=now,
+            )
+        return endorsed_sealing_key(key, claims=claims, proved=evidence is not None, known=known)
 
     def prove(
         self,

@@ -153,30 +153,43 @@ class RenewTokenSettings(JudgingSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSignalSettings(StackSettings):
-    """``report_signal``. ``root_public_key`` is the one key that trust bundles are verified with; ``external_origin``
-    what clients see before the verifier API's own paths, empty for the API's own domain;
-    ``publish_bundle_function`` what is invoked when a key was blocked; ``key_rows`` the form in which notes are
-    written."""
+class PresentedSettings(StackSettings):
+    """What functions need that check a token and a proof themselves. ``root_public_key`` is the one key that trust
+    bundles are verified with; ``external_origin`` what clients see before the verifier API's own paths, empty for the
+    API's own domain."""
 
     attested_keys_table: str
     nonces_table: str
     policies_table: str
-    revocations_table: str
     signing_keys_table: str
     trust_bundles_table: str
     wrapping_key_id: str
-    publish_bundle_function: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
     token_header: str = field(default="OAuth-Client-Attestation", metadata={_PARSER: _header})
     proof_header: str = field(default="DPoP", metadata={_PARSER: _header})
     external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
     signal_memory_seconds: int = field(default=_DAY, metadata={_PARSER: _natural})
-    key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     allowed_origin: str = "*"
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSignalSettings(PresentedSettings):
+    """``report_signal``. ``publish_bundle_function`` is invoked when a key was blocked; ``key_rows`` the form in which
+    notes are written."""
+
+    revocations_table: str
+    publish_bundle_function: str
+    key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSecretsSettings(PresentedSettings):
+    """``release_secrets``. ``wrapping_key_id`` unseals values, too."""
+
+    runtime_secrets_table: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +215,11 @@ class ServePolicySettings(StackSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministerSettings(StackSettings):
     """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
-    bundles, ``wrapping_key_id`` seals secrets of apps. ``publish_bundle_function`` is invoked to make a change known,
-    ``rotate_signing_key_function`` for new signing keys, ``refresh_endorsements_function`` for the list of revoked
-    Android keys (empty without Android apps). ``policy_approval`` says whether publishing a policy needs a second
-    person. ``decision_log_groups`` are the logs with decisions, for support codes; ``endorsements_max_age_seconds`` is
-    how old Google's list may be."""
+    bundles, ``wrapping_key_id`` seals secrets of apps and values of runtime secrets. ``publish_bundle_function`` is
+    invoked to make a change known, ``rotate_signing_key_function`` for new signing keys,
+    ``refresh_endorsements_function`` for the list of revoked Android keys (empty without Android apps).
+    ``policy_approval`` says whether publishing a policy needs a second person. ``decision_log_groups`` are the logs
+    with decisions, for support codes; ``endorsements_max_age_seconds`` is how old Google's list may be."""
 
     apps_table: str
     apis_table: str
@@ -222,6 +235,7 @@ class AdministerSettings(StackSettings):
     tallies_table: str
     decision_log_groups: tuple[str, ...] = field(metadata={_PARSER: _names})
     endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
+    runtime_secrets_table: str
     wrapping_key_id: str
     publish_bundle_function: str
     rotate_signing_key_function: str
@@ -324,6 +338,7 @@ class CheckNewVersionSettings:
     renew_token_version: str
     report_signal_version: str
     report_failure_version: str
+    release_secrets_version: str
     serve_policy_version: str
     authorize_request_version: str = field(default="", metadata={_PARSER: str})
     external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})

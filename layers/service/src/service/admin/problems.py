@@ -23,6 +23,7 @@ UNKNOWN_POLICY: Final = Problem("unknown-policy", 404, "There is no such policy 
 CONFLICT: Final = Problem("conflict", 409, "Another operator changed this at the same moment.", Retry.NOW)
 POLICY_CONFLICT: Final = Problem("policy-conflict", 409, "The policies of this app are not what you saw.", Retry.NEVER)
 POLICY_INVALID: Final = Problem("policy-invalid", 422, "The policy cannot be published.", Retry.NEVER)
+TOO_LARGE_SECRET: Final = Problem("secret-too-large", 413, "The value of this secret is too large.", Retry.NEVER)
 CHANGE_REFUSED: Final = Problem("change-refused", 422, "The change cannot be made.", Retry.NEVER)
 
 

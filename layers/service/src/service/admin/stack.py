@@ -14,6 +14,7 @@ from service.admin.retired_builds import RetiredBuilds
 from service.keys.kms import WrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import Policies
+from service.secrets.table import RuntimeSecretChanges
 from service.tables.apps import Apps
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
@@ -42,6 +43,7 @@ class AdminStack:
     rotation: InvokedFunction
     sealing: WrappingKey
     secrets: EntrustedSecrets
+    runtime_secrets: RuntimeSecretChanges
 
 
 StackCall = AdminCall[AdminStack]

@@ -82,6 +82,13 @@ CHALLENGE_UNUSABLE: Final = Problem(
     "challenge-unusable", 409, "The challenge cannot be used: ask for a new one.", Retry.AFTER_CHALLENGE
 )
 KEY_ENROLLED: Final = Problem("key-enrolled", 409, "This key is enrolled already: renew.", Retry.NEVER, action="renew")
+SECRET_REFUSED: Final = Problem("secret-refused", 403, "This secret is not released.", Retry.NEVER, coded=True)
+SEALING_KEY_MISSING: Final = Problem(
+    "sealing-key-missing", 409, "This key has no sealing key: renew with one.", Retry.NEVER, action="renew"
+)
+SEALING_KEY_UNKNOWN: Final = Problem(
+    "sealing-key-unknown", 409, "Another sealing key was endorsed: renew with this one.", Retry.NEVER, action="renew"
+)
 TOO_LARGE: Final = Problem("too-large", 413, "The request is too large.", Retry.NEVER)
 QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER)
 TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER)
@@ -240,6 +247,12 @@ def _of_service(reason: ServiceReason) -> Problem:
             return UNKNOWN_APP
         case ServiceReason.KEY_UNKNOWN:
             return UNKNOWN_KEY
+        case ServiceReason.SECRET_NOT_GRANTED | ServiceReason.SECRET_UNKNOWN:
+            return SECRET_REFUSED  # one face: which names there are is nothing for those who may not have them
+        case ServiceReason.SEALING_KEY_MISSING:
+            return SEALING_KEY_MISSING
+        case ServiceReason.SEALING_KEY_NOT_ENDORSED:
+            return SEALING_KEY_UNKNOWN
 
 
 ADVICE_OF: Final[Mapping[StrEnum, tuple[str, ...]]] = {EvidenceReason.BUILD_RETIRED: ("update-app",)}

@@ -14,6 +14,7 @@ from enum import StrEnum, unique
 from typing import Annotated, Any, Final, Self
 
 from attestation.appraisal.builds import build_order
+from attestation.sealing.secret_name import MAX_NAME, MAX_VERSION, NAME_PATTERN
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -25,6 +26,7 @@ MAX_STALE: Final = 90 * 86_400
 MAX_HOSTS: Final = 64
 MAX_PINS: Final = 16
 MAX_FEATURES: Final = 256
+MAX_SECRETS: Final = 64
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -244,6 +246,21 @@ class Stale(_Part):
     ] = 7 * 86_400
 
 
+class LeastVersion(_Part):
+    """What the app may open of one secret."""
+
+    minimum_version: Annotated[
+        int,
+        Field(
+            title="Minimum version",
+            description="The app fetches the secret anew when what it has is older, and refuses an older one.",
+            ge=1,
+            le=MAX_VERSION,
+        ),
+    ] = 1
+
+
+_Secret = Annotated[str, Field(pattern=NAME_PATTERN.replace(r"\A", "^").replace(r"\z", "$"), max_length=MAX_NAME)]
 _Feature = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -297,6 +314,18 @@ class ClientPolicyDocument(_Part):
             description="Features by the app's own names; true switches a feature off. Names that the app does not "
             "know are ignored.",
             max_length=MAX_FEATURES,
+            default_factory=dict,
+            json_schema_extra={"additionalProperties": False},
+        ),
+    ]
+
+    secrets: Annotated[
+        dict[_Secret, LeastVersion],
+        Field(
+            title="Secrets",
+            description="The runtime secrets that this app uses, by name. The app asks for no others and opens no "
+            "others: name and least version are taken from here, never from the answer that brought a secret.",
+            max_length=MAX_SECRETS,
             default_factory=dict,
             json_schema_extra={"additionalProperties": False},
         ),

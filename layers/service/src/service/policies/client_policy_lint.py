@@ -41,8 +41,8 @@ _EXPLANATIONS: Final[Mapping[str, _Explanation]] = {
     "string_too_long": _Explanation("too-long", "{member} is too long.", "at most {max_length} characters"),
     "string_pattern_mismatch": _Explanation(
         "malformed-name",
-        "{member} is no name of a feature.",
-        "up to 64 lower-case letters, digits, dots, dashes and underscores",
+        "{member} is no name of a feature or a secret.",
+        "up to 64 lower-case letters, digits and dashes; features may have dots and underscores, too",
     ),
     "greater_than_equal": _Explanation("out-of-range", "{member} is too small.", "at least {ge}"),
     "less_than_equal": _Explanation("out-of-range", "{member} is too large.", "at most {le}"),
@@ -169,18 +169,15 @@ def _unknown(path: Path, places: Places) -> LintMessage:
 
 def _members_of(path: Path) -> list[str]:
     """The names of the members that the model has at ``path``."""
-    model: type[BaseModel] = ClientPolicyDocument
+    kind: Any = ClientPolicyDocument
     for part in path:
-        if isinstance(part, str):
-            names = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-            model = _model_in(names[part])
-    return [field.alias or name for name, field in model.model_fields.items()]
+        # A list's elements and a dictionary's values are of one kind, whatever their place.
+        kind = get_args(kind)[-1] if get_args(kind) else _annotations(kind)[str(part)]
+    return list(_annotations(kind))
 
 
-def _model_in(annotation: Any) -> type[BaseModel]:
-    inner = get_args(annotation)
-    found: type[BaseModel] = inner[0] if inner else annotation
-    return found
+def _annotations(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _doubts(document: ClientPolicyDocument, places: Places, now: float) -> Iterator[LintMessage]:

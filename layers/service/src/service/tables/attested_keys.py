@@ -11,6 +11,7 @@ from attestation.appraisal.signal_history import SignalHistory
 from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
 from attestation.errors import Reason, RejectedEvidence
+from attestation.sealing.sealing_key import SealingKey
 from bonafide_tokens.errors import BonafideError
 
 from service.aws import (
@@ -62,7 +63,8 @@ class EnrolledKey:
     alone makes a signature good once. ``receipt`` is Apple's, opaque, of a key that enrols; one that is found has
     none, see :meth:`DynamoDBAttestedKeys.keeping_receipt`. ``blocked_until`` is when a block ends by itself, ``None``
     for one that does not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
-    enrolled the key, until its first renewal: then its answer was not lost.
+    enrolled the key, until its first renewal: then its answer was not lost. ``sealing_key`` is what secrets are sealed
+    to, ``None`` until the app endorses one.
     """
 
     key_id: str
@@ -77,6 +79,7 @@ class EnrolledKey:
     expires_at: int
     noted: SignalHistory | None = None
     enrolment: Enrolment | None = None
+    sealing_key: SealingKey | None = None
 
     def recalled(self) -> EnrolledKey:
         """This key with the claims that renewals are judged by: the stored ones, and what was noted since."""
@@ -189,6 +192,7 @@ class DynamoDBAttestedKeys:
                         "last_seen": key.last_seen,
                         "expires_at": key.expires_at,
                         "enrolment": None if key.enrolment is None else key.enrolment._asdict(),
+                        "sealing": None if key.sealing_key is None else key.sealing_key.to_bytes(),
                     }
                 ),
                 "ConditionExpression": f"attribute_not_exists(key_id) OR ({expired})",
@@ -255,6 +259,8 @@ class DynamoDBAttestedKeys:
         """
         counter = "attribute_not_exists(#counter)" if key.counter is None else "#counter < :counter"
         setting = "" if key.counter is None else "#counter = :counter, "
+        sealing = None if key.sealing_key is None else key.sealing_key.to_bytes()
+        setting += "" if sealing is None else "#sealing = :sealing, "
         return {
             "Update": {
                 "TableName": self.table,
@@ -275,6 +281,7 @@ class DynamoDBAttestedKeys:
                     "#enrolment": "enrolment",
                     "#receipt": "receipt",
                     "#again": "apple_app_id",
+                    **({} if sealing is None else {"#sealing": "sealing"}),
                 },
                 "ExpressionAttributeValues": to_item(
                     {
@@ -284,6 +291,7 @@ class DynamoDBAttestedKeys:
                         ":expires": key.expires_at,
                         ":active": KeyState.ACTIVE.value,
                         ":app": key.app,
+                        ":sealing": sealing,
                     }
                 ),
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -346,4 +354,5 @@ def _key_of(row: Mapping[str, Any], claims: Claims) -> EnrolledKey:
         expires_at=row["expires_at"],
         noted=SignalHistory.from_record(unpack(row["noted"]["record"])) if "noted" in row else None,
         enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
+        sealing_key=SealingKey.from_bytes(bytes(row["sealing"])) if "sealing" in row else None,
     )

@@ -49,11 +49,12 @@ class RecordedFacts(Protocol):
 class DecisionRecord:
     """Facts about one attestation, renewal or report, noted as they become known, so that a refusal has them too.
 
-    ``action`` is ``enrol``, ``renew`` or ``signal``; ``at`` Unix seconds, the time by which it was judged. ``app``,
-    ``key_id``, ``app_build``, ``os`` and ``model`` may be the client's own word: nothing of it is noted before the
-    challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
+    ``action`` is ``enrol``, ``renew``, ``signal`` or ``secret``; ``at`` Unix seconds, the time by which it was judged.
+    ``app``, ``key_id``, ``app_build``, ``os`` and ``model`` may be the client's own word: nothing of it is noted before
+    the challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
     COUNTRY_HEADER says. ``client_policy_version`` is the one active for this caller, which the answer tells it.
-    ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal.
+    ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal. ``secrets`` are the
+    names of the secrets that were asked for, with their versions once they are released.
     """
 
     action: str
@@ -73,6 +74,7 @@ class DecisionRecord:
     build_match: str = ""
     differing: list[str] = field(default_factory=list)
     facts: RecordedFacts | None = None
+    secrets: list[str] = field(default_factory=list)
 
     def note_client_data(self, client_data: ClientData) -> None:
         """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""
@@ -237,7 +239,8 @@ def _write_kept(message: str, **fields: Any) -> None:
 
 
 def _judged(record: DecisionRecord) -> dict[str, Any]:
-    return {} if record.facts is None else {"facts": record.facts.to_record()}
+    secrets = {"secrets": record.secrets} if record.secrets else {}
+    return secrets if record.facts is None else {"facts": record.facts.to_record(), **secrets}
 
 
 def _sum_metrics(record: DecisionRecord, outcome: str) -> None:

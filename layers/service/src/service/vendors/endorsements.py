@@ -13,7 +13,7 @@ from attestation.android.revocation import StatusList, parse_status_list
 from attestation.claims import Claims
 from attestation.endorsements import Endorsements
 from attestation.errors import EndorsementsUnavailable
-from attestation.evidence import AndroidKeyAttestation, Evidence
+from attestation.evidence import AndroidKeyAttestation, AndroidSealingKeyAttestation, Evidence
 
 from service.errors import Unavailable
 from service.fallback_modes import OnStale
@@ -56,7 +56,8 @@ class VendorEndorsements:
 
     def for_evidence(self, evidence: Evidence, now: float) -> Endorsements:
         """The endorsements that ``evidence`` is judged by. Raises :class:`~service.errors.Unavailable`."""
-        return self._with_list(now) if isinstance(evidence, AndroidKeyAttestation) else self.roots
+        listed = isinstance(evidence, AndroidKeyAttestation | AndroidSealingKeyAttestation)
+        return self._with_list(now) if listed else self.roots
 
     def for_claims(self, claims: Claims, now: float) -> Endorsements:
         """The endorsements that an enrolled key is judged by. Raises :class:`~service.errors.Unavailable`."""

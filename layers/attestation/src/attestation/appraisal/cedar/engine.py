@@ -20,6 +20,7 @@ import cedarpy
 
 from attestation.appraisal.cedar.expressions import reads
 from attestation.appraisal.cedar.projection import of_another_type
+from attestation.appraisal.cedar.releases import Release, ReleaseRules
 from attestation.appraisal.cedar.rule_set import Asked, EvaluationFailed, RuleSet
 from attestation.appraisal.cedar.rules import (
     ACCEPT,
@@ -61,13 +62,15 @@ class CedarPolicy:
         self.version = version
         self.rules = tuple(read.rule for read in rules)
         self._rules = rules
-        self._expiries = sorted({rule.expires_at for rule in self.rules if rule.expires_at is not None})
+        self._releases = ReleaseRules(rules)
+        judging = [read for read in rules if not read.rule.releases]
+        self._expiries = sorted({read.rule.expires_at for read in judging if read.rule.expires_at is not None})
         # A permit for accepting alone, or a condition on the action: what holds for one action says nothing of the
         # other, so both are evaluated.
         self._both_actions = any(
             (read.rule.effect == "permit" and read.actions == {ACCEPT})
             or any(reads(condition["body"], "action") for condition in read.est["conditions"])
-            for read in rules
+            for read in judging
         )
         self._sets: dict[tuple[int, str], RuleSet] = {}
         self._kept = kept
@@ -111,6 +114,11 @@ class CedarPolicy:
             self._bytes_kept += _BYTES_OF_AN_ANSWER + 8 * len(found)
         return found
 
+    def releases(self, facts: Facts, secrets: Sequence[str], *, now: float | None) -> tuple[Release, ...]:
+        """Which of ``secrets`` this policy releases by ``facts`` (:func:`~.releases.release_facts`). It does not ask
+        whether the policy accepts these facts at all: that is for :meth:`judge`, first."""
+        return self._releases.releases(facts, secrets, now=now)
+
     def forget(self) -> None:
         """Drop the answers kept. They cost memory and nothing else; measurements of first meetings start here."""
         self._judged.clear()
@@ -150,7 +158,7 @@ class CedarPolicy:
         return {
             index: read
             for index, read in enumerate(self._rules)
-            if not of_another_type(read.est, kind) and read.rule.expires_at not in past
+            if not read.rule.releases and not of_another_type(read.est, kind) and read.rule.expires_at not in past
         }
 
 

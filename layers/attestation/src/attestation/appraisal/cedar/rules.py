@@ -1,14 +1,14 @@
 """Rules: what the statements of an appraisal policy are to Bonafide, from Cedar's JSON form and the text's lines.
 
 Whatever could be read in two ways is refused here: templates, unknown annotations, ids that are missing or
-taken. Compiling relies on it in Lambda, where no linter ran before.
+taken, rules that mix secrets with verdicts. Compiling relies on it in Lambda, where no linter ran before.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ import cedarpy
 from attestation.appraisal.cedar.nesting import place_too_deep
 from attestation.appraisal.cedar.statements import Statement, statements_of
 from attestation.appraisal.result import Tier
+from attestation.sealing.secret_name import MAX_NAME, is_secret_name
 
 MAX_TEXT_BYTES: Final = 64 * 1024
 MAX_RULES: Final = 500
@@ -25,6 +26,9 @@ MAX_ID: Final = 64
 ACCEPT: Final = "accept"
 AFFIRM: Final = "affirm"
 ACTIONS: Final = frozenset({ACCEPT, AFFIRM})
+"""What every decision asks about. A rule without an action is about these, and about nothing else."""
+RELEASE: Final = "release-secret"
+SECRET: Final = "Secret"
 
 NO_PERMIT: Final = "no-permit"
 NOT_AFFIRMED: Final = "not-affirmed"
@@ -58,7 +62,7 @@ class Rule(NamedTuple):
 
     ``tier`` is what a forbid pulls the result down to, and the best that a permit lets through. ``expires_at`` is in
     Unix seconds; from then on the rule is not there. ``block_seconds``: for how long a key that it refuses is refused
-    at the gate as well. ``line`` counts from 1.
+    at the gate as well. ``line`` counts from 1. ``releases`` marks a rule about secrets, which changes no tier.
     """
 
     rule: str
@@ -69,6 +73,7 @@ class Rule(NamedTuple):
     expires_at: int | None
     block_seconds: int | None
     line: int
+    releases: bool = False
 
 
 class ReadRule(NamedTuple):
@@ -136,13 +141,20 @@ def _read(est: Mapping[str, Any], statement: Statement) -> ReadRule:
         raise PolicyInvalid(f'{where} "{rule}" is no id: lower-case words with dashes, up to {MAX_ID} characters.')
     if effect == "forbid" and actions == {ACCEPT}:
         raise PolicyInvalid(f'{where} a forbid on Action::"accept" alone would affirm what it does not accept.')
+    releases = actions == {RELEASE}
+    if releases:
+        _require_release(est, annotations, where)
+    elif _mentions_release(est):
+        raise PolicyInvalid(f'{where} write principal, action == Action::"{RELEASE}", resource == {SECRET}::"name".')
     block = block_seconds_of(annotations["block"], where) if "block" in annotations else None
     if block is not None and actions != ACTIONS:
         raise PolicyInvalid(f"{where} @block is for a forbid that refuses; this one only lowers to warning.")
     mode = annotations.get("mode", "")
     if "mode" in annotations and mode != "observe":
         raise PolicyInvalid(f'{where} the only @mode is "observe".')
-    if effect == "forbid":
+    if releases:
+        tier = Tier.AFFIRMING
+    elif effect == "forbid":
         tier = Tier.CONTRAINDICATED if actions == ACTIONS else Tier.WARNING
     else:
         tier = Tier.WARNING if actions == {ACCEPT} else Tier.AFFIRMING
@@ -156,6 +168,7 @@ def _read(est: Mapping[str, Any], statement: Statement) -> ReadRule:
             expires_at=expiry_of(annotations["expires"], where) if "expires" in annotations else None,
             block_seconds=block,
             line=statement.line,
+            releases=releases,
         ),
         statement.text,
         est,
@@ -173,9 +186,45 @@ def _actions(scope: Mapping[str, Any], where: str) -> frozenset[str]:
         return ACTIONS
     entities = scope.get("entities") or [scope["entity"]]
     actions = frozenset(str(entity["id"]) for entity in entities if entity["type"] == "Action")
+    if actions == {RELEASE} and len(entities) == 1:
+        return actions
     if len(actions) != len({(entity["type"], entity["id"]) for entity in entities}) or not actions <= ACTIONS:
-        raise PolicyInvalid(f'{where} the actions are Action::"accept" and Action::"affirm".')
+        raise PolicyInvalid(
+            f'{where} the actions are Action::"accept" and Action::"affirm", and Action::"{RELEASE}" by itself.'
+        )
     return actions
+
+
+def _require_release(est: Mapping[str, Any], annotations: Mapping[str, str | None], where: str) -> None:
+    scope = est["resource"]
+    named = scope.get("entity") or scope.get("in", {}).get("entity")
+    if named is not None and named["type"] == SECRET and not is_secret_name(str(named["id"])):
+        raise PolicyInvalid(f"{where} a secret is called by lower-case words with dashes, up to {MAX_NAME} characters.")
+    idle = annotations.keys() & {"advice", "block"}
+    if idle:
+        raise PolicyInvalid(f"{where} a rule about secrets has no annotation @{min(idle)}.")
+
+
+def _mentions_release(est: Mapping[str, Any]) -> bool:
+    """Whether a rule about verdicts speaks of secrets in its conditions, where it could never be true."""
+    return any(
+        entity == {"type": "Action", "id": RELEASE} or entity.get("type") == SECRET
+        for condition in est["conditions"]
+        for entity in _entities(condition["body"])
+    )
+
+
+def _entities(part: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(part, list):
+        for element in part:
+            yield from _entities(element)
+    elif isinstance(part, Mapping):
+        if isinstance(entity := part.get("__entity"), Mapping):
+            yield entity
+        elif part.get("entity_type") == SECRET:
+            yield {"type": SECRET}
+        for inner in part.values():
+            yield from _entities(inner)
 
 
 def advice_of(value: str | None, where: str = "") -> str:

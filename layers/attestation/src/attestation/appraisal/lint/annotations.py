@@ -81,6 +81,10 @@ def _names(rule: LintedRule) -> Iterator[LintMessage]:
             yield rule.error(
                 "misplaced-annotation", f"@{name} says something about a refusal, and this is a permit", line=line
             )
+        elif name in ("advice", "block") and rule.releases:
+            yield rule.error(
+                "misplaced-annotation", f"@{name} says something about a verdict, and this is about secrets", line=line
+            )
     if rule.effect == "forbid" and "id" not in rule.annotations:
         yield rule.error(
             "missing-id",
@@ -124,7 +128,7 @@ def _block_place(rule: LintedRule) -> Iterator[LintMessage]:
     line = rule.line_of_annotation("block")
     if rule.observed:
         yield rule.error("misplaced-block", "a rule that is only observed cannot block a key", line=line)
-    elif rule.actions != ACTIONS:
+    elif rule.actions != ACTIONS and not rule.releases:
         yield rule.error(
             "misplaced-block",
             "@block is for a rule that refuses; this one only lowers to warning",

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from attestation.appraisal.cedar.expressions import conditions_of
-from attestation.appraisal.cedar.rules import ACTIONS
+from attestation.appraisal.cedar.rules import ACTIONS, RELEASE
 from attestation.appraisal.cedar.statements import Statement
 from attestation.appraisal.lint import formulas
 from attestation.appraisal.lint.message import LintMessage, Severity
@@ -56,12 +56,19 @@ class LintedRule:
 
     @cached_property
     def actions(self) -> frozenset[str]:
-        """The actions that its scope covers, as far as they exist."""
+        """The verdicts that its scope covers, as far as they exist; none for a rule about secrets."""
+        return ACTIONS if self.est["action"]["op"] == "All" else self._named_actions & ACTIONS
+
+    @cached_property
+    def releases(self) -> bool:
+        """Whether it is about secrets."""
+        return self._named_actions == {RELEASE}
+
+    @property
+    def _named_actions(self) -> frozenset[str]:
         scope = self.est["action"]
-        if scope["op"] == "All":
-            return ACTIONS
         entities = scope.get("entities") or ([scope["entity"]] if "entity" in scope else [])
-        return frozenset(entity["id"] for entity in entities if entity["type"] == "Action") & ACTIONS
+        return frozenset(entity["id"] for entity in entities if entity["type"] == "Action")
 
     @cached_property
     def formula(self) -> formulas.Formula:
@@ -77,7 +84,8 @@ class LintedRule:
 
     def formula_for(self, kind: str, action: str) -> formulas.Formula:
         """When it applies to keys of one type and one action."""
-        return self.formula if kind in self.kinds and action in self.actions else formulas.FALSE
+        covered = self.releases if action == RELEASE else action in self.actions
+        return self.formula if kind in self.kinds and covered else formulas.FALSE
 
     def error(self, code: str, text: str, hint: str = "", *, line: int | None = None) -> LintMessage:
         """A message about this rule that keeps the policy from being published."""

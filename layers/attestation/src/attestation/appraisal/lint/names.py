@@ -8,7 +8,7 @@ from typing import Final
 
 from attestation.appraisal.cedar import expressions as ex
 from attestation.appraisal.cedar.expressions import Expression
-from attestation.appraisal.cedar.rules import ACTIONS
+from attestation.appraisal.cedar.rules import ACTIONS, RELEASE, SECRET
 from attestation.appraisal.facts import SIGNALS
 from attestation.appraisal.lint.formulas import matching
 from attestation.appraisal.lint.linted_rule import LintedRule, did_you_mean, spelt
@@ -61,26 +61,39 @@ def type_word(kind: str) -> str:
 
 def _scope(rule: LintedRule) -> Iterator[LintMessage]:
     principal, resource = rule.est["principal"], rule.est["resource"]
-    for scope, known in ((principal, KEY_TYPES), (resource, (APP_TYPE,))):
+    for scope, known in ((principal, KEY_TYPES), (resource, (_resource_type(rule),))):
         for name in (scope.get("entity_type"), scope.get("entity", {}).get("type")):
             if name is not None and name not in known:
                 yield _unknown_type(rule, name, known)
     action = rule.est["action"]
     for entity in action.get("entities") or ([action["entity"]] if "entity" in action else []):
-        if entity["type"] != ACTION_TYPE or entity["id"] not in ACTIONS:
-            yield _unknown_action(rule, entity["id"])
+        if entity["type"] != ACTION_TYPE or (entity["id"] not in ACTIONS and not rule.releases):
+            yield _mixed_action(rule) if entity["id"] == RELEASE else _unknown_action(rule, entity["id"])
+
+
+def _resource_type(rule: LintedRule) -> str:
+    return SECRET if rule.releases else APP_TYPE
+
+
+def _mixed_action(rule: LintedRule) -> LintMessage:
+    return rule.error(
+        "mixed-actions",
+        "a rule about secrets is about nothing else",
+        f'write a rule of its own: permit (principal, action == Action::"{RELEASE}", resource == {SECRET}::"name")',
+        line=rule.line_of_word(RELEASE),
+    )
 
 
 def _types(rule: LintedRule, part: Expression) -> Iterator[LintMessage]:
     if "is" in part:
-        known = KEY_TYPES if ex.path_of(part["is"]["left"]) == (PRINCIPAL,) else (*KEY_TYPES, APP_TYPE)
+        known = KEY_TYPES if ex.path_of(part["is"]["left"]) == (PRINCIPAL,) else (*KEY_TYPES, _resource_type(rule))
         if part["is"]["entity_type"] not in known:
             yield _unknown_type(rule, part["is"]["entity_type"], known)
     value = part.get("Value")
     if isinstance(value, dict) and "__entity" in value:
-        name, known = value["__entity"]["type"], (*KEY_TYPES, APP_TYPE)
+        name, known = value["__entity"]["type"], (*KEY_TYPES, _resource_type(rule))
         if name == ACTION_TYPE:
-            if value["__entity"]["id"] not in ACTIONS:
+            if value["__entity"]["id"] not in {*ACTIONS, RELEASE}:
                 yield _unknown_action(rule, value["__entity"]["id"])
         elif name not in known:
             yield _unknown_type(rule, name, known)
@@ -105,12 +118,12 @@ def _line(rule: LintedRule, name: str) -> int:
 def _path(rule: LintedRule, path: tuple[str, ...]) -> Iterator[LintMessage]:
     words = vocabulary()
     for end in range(2, len(path) + 1):
-        if words.shapes(path[:end], rule.kinds):
+        if words.shapes(path[:end], rule.kinds, releases=rule.releases):
             continue
-        parents = words.shapes(path[: end - 1], rule.kinds)
+        parents = words.shapes(path[: end - 1], rule.kinds, releases=rule.releases)
         if end > 2 and not any(parent.members for parent in parents):
             return  # an attribute of a text or a number: the type checker's
-        if rule.kinds != _ALL_KINDS and words.shapes(path[:end], _ALL_KINDS):
+        if rule.kinds != _ALL_KINDS and words.shapes(path[:end], _ALL_KINDS, releases=rule.releases):
             owners = [kind for kind in KEY_TYPES if words.member(path[:end], kind)]
             yield rule.error(
                 "other-platform",
@@ -162,7 +175,7 @@ def _values(rule: LintedRule, part: Expression) -> Iterator[LintMessage]:
 def _compared(
     rule: LintedRule, path: tuple[str, ...], values: tuple[ex.Literal, ...], *, in_set: bool
 ) -> Iterator[LintMessage]:
-    shapes = vocabulary().shapes(path, rule.kinds)
+    shapes = vocabulary().shapes(path, rule.kinds, releases=rule.releases)
     if len(shapes) != 1:
         return
     shape = shapes[0].element if in_set and shapes[0].element is not None else shapes[0]

@@ -13,7 +13,7 @@ import cedarpy
 
 from attestation.appraisal.cedar import expressions as ex
 from attestation.appraisal.cedar.engine import schema
-from attestation.appraisal.cedar.rules import ACCEPT, AFFIRM
+from attestation.appraisal.cedar.rules import ACCEPT, AFFIRM, RELEASE, SECRET
 from attestation.appraisal.lint.formulas import negation, satisfiable, some
 from attestation.appraisal.lint.linted_rule import LintedRule
 from attestation.appraisal.lint.message import LintMessage
@@ -25,7 +25,8 @@ _NO_SUCH_ATTRIBUTE: Final = "no_such_attribute"
 
 def impossible_messages(rule: LintedRule) -> Iterator[LintMessage]:
     """A rule whose conditions can never hold together. Only for rules that the type checker takes."""
-    possible = any(satisfiable([rule.formula_for(*case)], case[0]) for case in _CASES)
+    cases = [(kind, RELEASE) for kind in KEY_TYPES] if rule.releases else _CASES
+    possible = any(satisfiable([rule.formula_for(*case)], case[0]) for case in cases)
     if not possible or _never_typed(rule):
         yield rule.error(
             "impossible-condition",
@@ -36,6 +37,9 @@ def impossible_messages(rule: LintedRule) -> Iterator[LintMessage]:
 
 def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> Iterator[LintMessage]:
     """Rules without effect among ``rules``. Only those that are ``sound`` by themselves are judged, or judge others."""
+    yield from _release_messages([rule for rule in rules if rule.releases])
+    rules = [rule for rule in rules if not rule.releases]
+    sound = [rule for rule in sound if not rule.releases]
     permits = [rule for rule in rules if rule.effect == "permit"]
     if not any(ACCEPT in rule.actions for rule in permits):
         yield LintMessage(
@@ -58,6 +62,22 @@ def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> 
     yield from _unreachable(permits, sound, lasting)
     if all(permit in sound for permit in permits):
         yield from _idle(permits, [rule for rule in sound if rule.effect == "forbid" and not rule.observed], lasting)
+
+
+def _release_messages(rules: Sequence[LintedRule]) -> Iterator[LintMessage]:
+    """Rules about secrets: those that release what their author may not have thought of, and those that do nothing."""
+    permits = [rule for rule in rules if rule.effect == "permit"]
+    for rule in rules:
+        if rule.effect == "permit" and rule.est["resource"]["op"] == "All" and not rule.est["conditions"]:
+            yield rule.warning(
+                "every-secret",
+                "this releases every secret of the app, those to come as well, to every key that is accepted",
+                f'name one: resource == {SECRET}::"name", and ask for a tier: when {{ context.tier == "affirming" }}',
+            )
+        elif rule.effect == "forbid" and not permits:
+            yield rule.error(
+                "idle-forbid", "nothing releases a secret, so it keeps nothing back", "delete it, or write the permit"
+            )
 
 
 def _unreachable(

@@ -71,7 +71,7 @@ def _unguarded(rule: LintedRule, path: tuple[str, ...]) -> LintMessage:
 
 def _not_of_every_key(rule: LintedRule, path: tuple[str, ...]) -> LintMessage | None:
     owners = [kind for kind in KEY_TYPES if vocabulary().member(path, kind)]
-    if not owners:
+    if not owners or path[0] == CONTEXT:
         return None  # said already, with what it may have meant
     return rule.error(
         "other-platform",

@@ -13,11 +13,15 @@ from typing import Final, NamedTuple
 from attestation.android.device_chain import Provisioning
 from attestation.appraisal.builds import BuildMatch, UnknownBuilds
 from attestation.appraisal.cedar.engine import schema
+from attestation.appraisal.cedar.releases import SEALING_KEY_STORAGE, TIER
+from attestation.appraisal.cedar.rules import RELEASE
 from attestation.appraisal.cedar.statements import tokens_of
 from attestation.appraisal.facts import APP, HARDWARE, KINDS, PLATFORM, SIGNALS
+from attestation.appraisal.result import Tier
 from attestation.claims import KeyStorage, Platform
 from attestation.evidence import AttestationKind, IntegrityProfile
 from attestation.reference_values import Environment
+from attestation.sealing.sealing_key import SealingKeyStorage
 
 CONTEXT: Final = "context"
 PRINCIPAL: Final = "principal"
@@ -47,7 +51,9 @@ _CLOSED: Final[Mapping[str, frozenset[str]]] = {
     "Harmony.kind": frozenset(map(str, AttestationKind)),
     "Harmony.boot_state": frozenset({"not-proved"}),
     "Harmony.integrity.profile": frozenset(map(str, IntegrityProfile)),
-    "context.event": frozenset({"enrol", "renew", "signal"}),
+    "context.event": frozenset({"enrol", "renew", "signal", "secret"}),
+    f"context.{TIER}": frozenset({Tier.AFFIRMING, Tier.WARNING}),
+    f"context.{SEALING_KEY_STORAGE}": frozenset(map(str, SealingKeyStorage)),
     "context.build.match": frozenset(map(str, BuildMatch)),
     "context.build.unknown": frozenset(map(str, UnknownBuilds)),
     **{f"context.signals.{name}.source": frozenset({HARDWARE, PLATFORM, APP}) for name in SIGNALS},
@@ -123,25 +129,28 @@ class Shape(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """What the schema names. ``keys`` has the attributes of each type of key."""
+    """What the schema names. ``keys`` has the attributes of each type of key, ``release`` is the context of rules about
+    secrets, ``context`` that of all others."""
 
     keys: Mapping[str, Shape]
     context: Shape
+    release: Shape
 
-    def shapes(self, path: tuple[str, ...], kinds: frozenset[str]) -> list[Shape]:
-        """What ``path`` (``principal``, ``play``, ``token``) can be, for keys of these types; empty when unknown."""
+    def shapes(self, path: tuple[str, ...], kinds: frozenset[str], *, releases: bool = False) -> list[Shape]:
+        """What ``path`` (``principal``, ``play``, ``token``) can be, for keys of these types; empty when unknown.
+        ``releases``: in a rule about secrets."""
         if path[0] == PRINCIPAL:
             starts = [self.keys[kind] for kind in KEY_TYPES if kind in kinds]
         else:
-            starts = [self.context] if path[0] == CONTEXT else [Shape(RECORD)]
+            starts = [self.release if releases else self.context] if path[0] == CONTEXT else [Shape(RECORD)]
         found = [member.shape for member in (_follow(start, path[1:]) for start in starts) if member is not None]
         return list({str(shape) + ",".join(shape.members): shape for shape in found}.values())
 
     def member(self, path: tuple[str, ...], kind: str) -> Member | None:
-        """The attribute that ``path`` leads to for one type of key; ``None`` where there is none."""
+        """The attribute that ``path`` leads to for one type of key, in whichever rule; ``None`` where there is none."""
         if path[0] == PRINCIPAL:
             return _follow(self.keys[kind], path[1:])
-        return _follow(self.context, path[1:]) if path[0] == CONTEXT else None
+        return _follow(self.release, path[1:]) if path[0] == CONTEXT else None
 
     def paths(self) -> Iterator[tuple[str, tuple[str, ...], Member]]:
         """Every attribute: who has it (a type of key, or ``context``), its path from there, and what it is."""
@@ -153,7 +162,7 @@ class Vocabulary(NamedTuple):
 def vocabulary() -> Vocabulary:
     """The vocabulary of the schema that ships."""
     reader = _SchemaReader(str(schema()))
-    return Vocabulary({kind: reader.entities[kind] for kind in KEY_TYPES}, reader.context)
+    return Vocabulary({kind: reader.entities[kind] for kind in KEY_TYPES}, reader.context, reader.release)
 
 
 def closed_values(path: tuple[str, ...], kind: str) -> frozenset[str] | None:
@@ -193,7 +202,12 @@ class _SchemaReader:
             name: self._shape(at + 1)[0] if self._words[at] == "=" else Shape(RECORD)
             for name, at in self._declared("entity").items()
         }
-        self.context = self._shape(self._words.index(CONTEXT) + 2)[0]
+        self.context = self._context_behind(0)
+        release = f'"{RELEASE}"'
+        self.release = self._context_behind(self._words.index(release)) if release in self._words else self.context
+
+    def _context_behind(self, at: int) -> Shape:
+        return self._shape(self._words.index(CONTEXT, at) + 2)[0]
 
     def _declared(self, keyword: str) -> dict[str, int]:
         """Where each declaration goes on behind its name."""

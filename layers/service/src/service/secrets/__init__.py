@@ -1,0 +1,1 @@
+"""Runtime secrets: named values that are released, sealed, to app instances that proved themselves."""

@@ -142,8 +142,9 @@ class MatrixStack:
 @dataclass(frozen=True, slots=True)
 class Case:
     """A function's good request. ``seconds`` are its Timeout in the template; ``left`` counts what a success leaves,
-    which is one of each, however often it was tried; ``http`` says that it answers a gateway. ``repeated`` makes what a
-    client sends after a 503, where that is not the very same request."""
+    which is one of each, however often it was tried, and of the audit ``entries`` for each change; ``http`` says that
+    it answers a gateway. ``repeated`` makes what a client sends after a 503, where that is not the very same request.
+    """
 
     name: str
     function: str
@@ -153,6 +154,7 @@ class Case:
     http: bool = True
     good: Callable[[Any], bool] = lambda answer: answer["statusCode"] in (200, 201, 202)
     repeated: Callable[[MatrixStack], Any] | None = None
+    entries: int = 1
 
     def __str__(self) -> str:
         return self.name
@@ -269,8 +271,8 @@ CASES = (
     Case("trust bundle", "serve_policy", lambda _stack: rest_event("GET", "/v1/trust-bundle")),
     Case("client policy", "serve_policy", _client_policy),
     Case("policy, now", "administer", _policy, ("audit",), 29),
-    Case("block", "administer", _block, ("audit", "revocations"), 29),
-    Case("unblock", "administer", _unblock, ("audit",), 29),
+    Case("block", "administer", _block, ("audit", "revocations"), 29, entries=2),  # of the key, and of its app
+    Case("unblock", "administer", _unblock, ("audit",), 29, entries=2),
     Case("routes", "administer", _routes, ("audit", "apis"), 29),
     Case("not-before", "administer", _not_before, ("audit", "revocations"), 29),
     Case("registration", "administer", _registration, ("audit", "apps"), 29),

@@ -251,6 +251,7 @@ class AwsWorld:
             "WRAPPING_KEY_ID": self.wrapping_key_id,
             "PUBLISH_BUNDLE_FUNCTION": "publish_bundle",
             "ROTATE_SIGNING_KEY_FUNCTION": "rotate_signing_key",
+            "DECISION_LOG_GROUPS": "verifier,guard",
             "TOKEN_ISSUER": ISSUER,
             "TOKEN_AUDIENCE": AUDIENCE,
             "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',

@@ -66,3 +66,28 @@ def test_view_that_the_caller_has_is_304(admin: AdminApi) -> None:
     assert polled(admin, path, etag) == (304, etag)
     for other in ("view/causes", "timeline"):
         assert polled(admin, f"/admin/apps/demo/{other}", "")[0] == 200
+
+
+def test_device_that_cannot_attest_is_in_the_funnel(stack: LocalStack, admin: AdminApi) -> None:
+    """Its report goes through the gateway, the function's log and the worker that counts, into the answer."""
+    client = ApiClient(verifier_url=stack.verifier_url, guarded_url=stack.guarded_url)
+    model = "<b>Mate</b> of the funnel's test"
+    said = {"app": "demo", "code": "hms-core-missing", "platform": "harmony", "model": model}
+    client.challenge("demo")
+    assert client.post("/v1/attestation-failures", said).status == 202
+    assert client.post("/v1/attestation-failures", {**said, "code": "phone-is-tired"}).status == 400
+    found: list[dict[str, Any]] = []
+    for _ in range(200):
+        answer = admin.call("GET", "/admin/apps/demo/view/funnel?by=model&platform=harmony")
+        check_documented("ViewFunnel", answer)
+        if found := [loss for loss in answer["losses"] if loss["facts"].get("model") == model]:
+            break
+        time.sleep(0.1)
+    (loss,) = found
+    assert (loss["after"], loss["cause"], loss["kind"], loss["count"]) == (
+        "challenge",
+        "hms-core-missing",
+        "reported",
+        1,
+    )
+    assert admin.call("GET", "/admin/apps/demo/view/funnel")["steps"][0]["count"] >= 1

@@ -118,6 +118,7 @@ class Verification:
             self._eventually(ask, lambda answer: answer.status == 200, "GET /v1/whoami")
             self._expect(client.call_with_proof("POST", "/v1/whoami", device, session.token), 200, "POST /v1/whoami")
             self._expect(client.report_signal(device, session.token, "canary"), 202, "POST /v1/signals")
+            self._expect(client.report_failure(device, "timeout"), 202, "POST /v1/attestation-failures")
         self._eventually(partial(client.call, "GET", "/v1/whoami"), _is_refused, "GET /v1/whoami without a token")
         for path, status in (
             ("/v1/trust-bundle", 200),

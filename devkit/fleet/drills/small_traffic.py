@@ -1,7 +1,7 @@
 """A small everyday traffic: a few software devices that use an app while a stack serves, so that something moves.
 
 Not a load: about three requests a second, from one thread. Most devices are genuine; now and then one of an attacker's
-tries, and is refused.
+tries, and is refused; and now and then one cannot attest, and says so, or keeps silent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from devkit.devices.android.key_description import UNVERIFIED
 from devkit.devices.app_instance import AppInstance
-from devkit.devices.client import ApiClient, Session, StackUnreachable, UnexpectedAnswer
+from devkit.devices.client import ApiClient, CannotAttest, Session, StackUnreachable, UnexpectedAnswer
 from devkit.fleet.scenario import Scene
 
 COUNTRY_HEADER: Final = "CloudFront-Viewer-Country"
@@ -27,6 +27,7 @@ PAUSE: Final = 0.35
 _RENEWS_EVERY: Final = 12
 _ENROLS_EVERY: Final = 25
 _ATTACKS_EVERY: Final = 9
+_FAILS_EVERY: Final = 20
 _JOIN: Final = 40.0
 _COUNTRIES: Final = ("DE", "FR", "JP", "BR", "US", "NG", "IN", "PL")
 _MAKERS: Final[tuple[Callable[[Scene], AppInstance], ...]] = (
@@ -37,6 +38,15 @@ _MAKERS: Final[tuple[Callable[[Scene], AppInstance], ...]] = (
     lambda scene: scene.harmony(),
     lambda scene: scene.install("ios-27"),
 )
+
+
+_UNABLE: Final[tuple[tuple[Callable[[Scene], AppInstance], str, bool], ...]] = (
+    (lambda scene: scene.install("ios-14"), "app-attest-not-supported", False),
+    (lambda scene: scene.android("pixel-9"), "key-generation-failed", False),
+    (lambda scene: scene.harmony(), "vendor-quota", False),
+    (lambda scene: scene.install("ios-18"), "vendor-unreachable", True),
+)
+"""Devices without evidence: why, and whether they keep silent about it."""
 
 
 @dataclass(slots=True)
@@ -76,7 +86,7 @@ class SmallTraffic:
         while not self._stop.wait(self.pause):
             try:
                 next(acts)()
-            except (StackUnreachable, UnexpectedAnswer):
+            except (CannotAttest, StackUnreachable, UnexpectedAnswer):
                 pass
             self.turns += 1
 
@@ -86,6 +96,8 @@ class SmallTraffic:
         for turn in itertools.count():
             if turn % _ATTACKS_EVERY == _ATTACKS_EVERY - 1:
                 yield partial(self._attack, turn // _ATTACKS_EVERY)
+            elif turn % _FAILS_EVERY == _FAILS_EVERY - 1:
+                yield partial(self._cannot_attest, turn // _FAILS_EVERY)
             elif len(devices) < len(_MAKERS) or turn % _ENROLS_EVERY == 0:
                 yield partial(self._enrol, devices, turn)
             else:
@@ -107,6 +119,12 @@ class SmallTraffic:
         answer = device.client.call("GET", "/v1/whoami", token=device.session.token)
         if answer.status == 401 or device.calls % _RENEWS_EVERY == 0:
             device.session = device.client.renew(device.installation, device.session.next_challenge)
+
+    def _cannot_attest(self, number: int) -> None:
+        make, code, silent = _UNABLE[number % len(_UNABLE)]
+        device = make(self.scene)
+        device.cannot_attest, device.silent = code, silent
+        self._client(number).attest(device)
 
     def _attack(self, number: int) -> None:
         """What strangers try: no token, a forged one, an unlocked phone, a hooked app."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from devkit.devices.authority.authority import DeviceAuthority
-from devkit.devices.client import Answer, ApiClient, Session, StackUnreachable, UnexpectedAnswer
+from devkit.devices.client import Answer, ApiClient, CannotAttest, Session, StackUnreachable, UnexpectedAnswer
 from devkit.fleet.drills.small_traffic import COUNTRY_HEADER, SmallTraffic
 from devkit.fleet.scenario import Scene
 
@@ -71,3 +71,4 @@ def test_stack_that_refuses_or_is_gone_ends_nothing() -> None:
     """What is refused is part of the picture."""
     assert run(traffic(StackUnreachable("gone")), 20)["attest"] > 5
     assert run(traffic(UnexpectedAnswer(ANSWER, "x")), 20)["attest"] > 5
+    assert run(traffic(CannotAttest("other", None)), 20)["attest"] > 5

@@ -21,6 +21,7 @@ from service.tallies.known_apps import KnownApps
 from service.tallies.merging import parts_of
 from service.tallies.table import TalliesTable
 from service.tallies.tally_line import TallyLine, UnreadableTally, read_tally_line
+from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import log_damaged_tallies
 
 
@@ -41,6 +42,7 @@ def count_decisions(event: object, *, table: TalliesTable, apps: KnownApps, now:
         except UnreadableTally as error:
             damaged[error.reason] += 1
     table.add(parts_of(lines, app_of=lambda app: apps.name_of(app, now), now=now))
+    counted_metrics(lines, now=now).write(print)
     if damaged:  # said once, however often the delivery was tried
         log_damaged_tallies(damaged)
     return {"Lines": len(lines), "Damaged": damaged.total()}

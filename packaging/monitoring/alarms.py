@@ -1,9 +1,9 @@
 """Alarms and the dashboard, written into the templates from one table (alarm_table.py, dashboard.py).
 
-`python packaging/monitoring/alarms.py` rewrites the alarms of template.yaml between their two markers, and all of
-stacks/monitoring.yaml; a test compares. Those in template.yaml look at one metric each and can stop a deployment:
-CodeDeploy must find them in the stack itself. The others reckon with several, and are a part that can be left out
-(docs/adr/0055-alarms-are-judged-by-what-breaks.md).
+`python packaging/monitoring/alarms.py` rewrites the alarms of template.yaml between their two markers, all of
+stacks/monitoring.yaml, and the same dashboard for Grafana, grafana.json; a test compares. Those in template.yaml look
+at one metric each and can stop a deployment: CodeDeploy must find them in the stack itself. The others reckon with
+several, and are a part that can be left out (docs/adr/0055-alarms-are-judged-by-what-breaks.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from textwrap import wrap
 from typing import Final
 
 from alarm_table import FUNCTIONS, READ, REST, STOPPING, WRITTEN, Alarm, Metric
-from dashboard import dashboard_lines
+from dashboard import dashboard_lines, grafana
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = "docs/runbooks/alarms.md"
@@ -131,8 +131,9 @@ def _written(alarm: Alarm, stack: str) -> str:
 
 
 def main() -> None:
-    """Rewrite both."""
+    """Rewrite them."""
     (ROOT / "stacks/monitoring.yaml").write_text(monitoring(), "utf-8")
+    (ROOT / "packaging/monitoring/grafana.json").write_text(grafana(), "utf-8")
     path = ROOT / "template.yaml"
     path.write_text(with_alarms(path.read_text("utf-8")), "utf-8")
 

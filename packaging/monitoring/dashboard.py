@@ -1,5 +1,6 @@
-"""The dashboard: what an operator looks at first, from the metrics that alarms watch. packaging/monitoring/alarms.py
-writes it into stacks/monitoring.yaml."""
+"""The dashboard: what an operator looks at first, from the metrics that alarms watch, and those of the counts
+(docs/threat-view.md). packaging/monitoring/alarms.py writes it into stacks/monitoring.yaml, and for Grafana into
+packaging/monitoring/grafana.json."""
 
 from __future__ import annotations
 
@@ -39,6 +40,26 @@ def _of_tables(metric: str, tables: Sequence[str]) -> list[tuple[str, ...]]:
 PANELS: Final = (
     Panel("Enrolments", _ours("EnrolAccepted", "EnrolRefused", "EnrolUnavailable")),
     Panel("Renewals", _ours("RenewAccepted", "RenewRefused", "RenewUnavailable")),
+    Panel("Gate, decisions", _ours("GateAccepted", "GateRefused", "GateUnavailable")),
+    Panel(
+        "Gate, requests by class",
+        _ours(
+            *("GateVerified", "GateNoToken", "GateExpired", "GateInvalid", "GateReplayed", "GateRevoked"),
+            *("GateWrongAudience", "GateUnchecked"),
+        ),
+    ),
+    Panel("Challenges, and failures that apps report", _ours("ChallengesIssued", "FailuresReported")),
+    Panel("Age of the gate's trust bundle", _ours("GateBundleAge"), "Maximum"),
+    Panel("Processor time of own code, 99th percentile", _ours("EnrolOwnTime", "RenewOwnTime"), "p99"),
+    Panel(
+        "Counting: how late, and what waits",
+        [
+            *_ours("TallyDelay"),
+            ("AWS/Lambda", "AsyncEventAge", "FunctionName", "${CountDecisionsFunction}"),
+            ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "${UncountedQueue}"),
+        ],
+        "Maximum",
+    ),
     Panel("Our faults", _ours("UnexpectedError", "Unavailable", "PolicyUnreadable", "AuthorizerFault", "KeyUnusable")),
     Panel("Verifier API", [("AWS/ApiGateway", name, *_API) for name in ("Count", "4XXError", "5XXError")]),
     Panel("Verifier API, 99th percentile of time", [("AWS/ApiGateway", "Latency", *_API)], "p99"),
@@ -86,3 +107,84 @@ def dashboard_lines(alarms: Sequence[str]) -> Iterator[str]:
         yield ",\n".join(f"            {json.dumps(list(metric))}" for metric in panel.metrics)
         yield "          ]}}" + ("," if number + 1 < len(PANELS) else "")
     yield "      ]}"
+
+
+_SEARCHED: Final = {
+    "FunctionName": "Lambda",
+    "TableName": "DynamoDB",
+    "QueueName": "SQS",
+    "DeliveryStreamName": "Firehose",
+}
+"""Dimensions whose values CloudFormation makes up, beginning with stack and logical id: found by a search."""
+
+
+def grafana() -> str:
+    """The same panels for Grafana and its CloudWatch data source, as JSON to import. It asks for data source, region,
+    stack and stage."""
+    variables = [
+        {"name": "datasource", "type": "datasource", "query": "cloudwatch", "label": "Data source"},
+        {"name": "region", "type": "textbox", "query": "default", "label": "Region"},
+        {"name": "stack", "type": "textbox", "query": "bonafide-prod", "label": "Stack"},
+        {"name": "stage", "type": "textbox", "query": "prod", "label": "Stage"},
+    ]
+    board = {
+        "uid": "bonafide",
+        "title": "Bonafide",
+        "tags": ["bonafide"],
+        "schemaVersion": 39,
+        "timezone": "utc",
+        "refresh": "1m",
+        "time": {"from": "now-3h", "to": "now"},
+        "templating": {"list": variables},
+        "panels": [_grafana_panel(number, panel) for number, panel in enumerate(PANELS)],
+    }
+    return json.dumps(board, indent=1) + "\n"
+
+
+def _grafana_panel(number: int, panel: Panel) -> dict[str, object]:
+    row, column = divmod(number, _COLUMNS)
+    source = {"type": "cloudwatch", "uid": "${datasource}"}
+    return {
+        "id": number + 1,
+        "type": "timeseries",
+        "title": panel.title,
+        "datasource": source,
+        "gridPos": {"x": column * _WIDTH, "y": row * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
+        "targets": [
+            {
+                "refId": f"m{place}",
+                "datasource": source,
+                "region": "$region",
+                **_target(metric, panel.statistic),
+            }
+            for place, metric in enumerate(panel.metrics)
+        ],
+    }
+
+
+def _target(metric: Sequence[str], statistic: str) -> dict[str, object]:
+    namespace, name, *told = metric
+    dimensions = dict(zip(told[::2], told[1::2], strict=True))
+    for dimension, value in dimensions.items():
+        if dimension in _SEARCHED:
+            logical_id = value.removeprefix("${").removesuffix("}")
+            schema = f"{{AWS/{_SEARCHED[dimension]},{dimension}}}"
+            search = f'{schema} MetricName="{name}" {dimension}=($stack AND {logical_id})'
+            return {
+                "metricQueryType": 0,
+                "metricEditorMode": 1,
+                "expression": f"SEARCH('{search}', '{statistic}', 300)",
+            }
+    known = {"${StackName}": "$stack", "${Stage}": "$stage"}
+    for placeholder, variable in known.items():
+        dimensions = {key: value.replace(placeholder, variable) for key, value in dimensions.items()}
+    return {
+        "metricQueryType": 0,
+        "metricEditorMode": 0,
+        "namespace": namespace,
+        "metricName": name,
+        "dimensions": dimensions,
+        "matchExact": True,
+        "statistic": statistic,
+        "period": "300",
+    }

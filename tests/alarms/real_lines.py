@@ -7,6 +7,7 @@ alarm over another name, dimension or unit than the code's has nothing to look a
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
@@ -20,6 +21,7 @@ import administer
 import refresh_endorsements
 import rotate_signing_key
 from attestation.appraisal.result import Finding, Tier
+from bonafide_tokens.counting.tally import TALLIES
 from botocore.exceptions import ClientError
 from bundle_client import BundleUnreachable
 from count_decisions import count_decisions
@@ -32,8 +34,10 @@ from service.keys.rule_blocks import RuleBlocks
 from service.tables.revocations import KEY
 from service.tallies.known_apps import KnownApps
 from service.tallies.table import TalliesTable
+from service.tallies.tally_line import read_tally_line
+from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import logger
-from service.telemetry.tally_lines import forget_counts
+from service.telemetry.tally_lines import count_decision, forget_counts
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
 
@@ -41,7 +45,8 @@ from devkit.devices.key_store_installation import Play
 from tests.alarms.log_lines import Value, kept, lines_of, metrics_of
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, NOW, MemoryStack
-from tests.unit.gate.stand import Call, Stand
+from tests.unit.gate.stand import KEY_ID, Call, Stand, blocked, bundle, token
+from tests.unit.gate.stand import NOW as GATE_NOW
 
 STACK: Final = "stack"
 _ENVIRONMENT: Final = {"STACK_NAME": STACK, "POWERTOOLS_SERVICE_NAME": "bonafide", "AWS_LAMBDA_LOG_LEVEL": "WARN"}
@@ -154,6 +159,32 @@ def _endorsements() -> None:
     )
 
 
+def _counted() -> None:
+    """What many processes counted, as `count_decisions` reports it: each class of the gate, challenges, failures."""
+    written = io.StringIO()
+    with redirect_stdout(written):
+        stand = Stand(list_accepted=False)
+        expired, other = token(now=GATE_NOW - 1000), token(audience=("https://other.example",))
+        for call in (
+            *(Call(), Call(), Call(token=None), Call(token=expired), Call(token="x"), Call(token=other)),
+            Call(path="/public/x", token=None, proof=None),
+        ):
+            stand.answer(call.event())
+        stand.serve(bundle(version=8, apps=blocked(KEY_ID)))
+        stand.now += 40
+        stand.answer(Call(made_at=stand.now, jti="another").event())
+        count_decision("challenge", at=stand.now, app=APP, outcome="issued")
+        count_decision("beacon", at=stand.now, app=APP, outcome="reported", why="timeout", facts=("ios", "", "", ""))
+        stand.now += 4
+        broken = Stand(list_accepted=False)
+        broken.gate.decide = {}.pop  # type: ignore[method-assign,assignment]
+        broken.answer(Call().event())
+        for tally in list(TALLIES):
+            tally.flush()
+    texts = [text for text in written.getvalue().splitlines() if json.loads(text).get("message") == "tally"]
+    counted_metrics([read_tally_line(text, now=stand.now) for text in texts], now=stand.now).write(print)
+
+
 PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "EnrolAccepted": lambda: _send("/v1/attestations", stack=MemoryStack()),
     "EnrolRefused": lambda: MemoryStack().send("POST", "/v1/attestations", {}),
@@ -162,6 +193,16 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "RenewRefused": lambda: MemoryStack().send("POST", "/v1/tokens", {}),
     "RenewUnavailable": _renew_unavailable,
     "Unavailable": _enrol_unavailable,
+    "EnrolOwnTime": lambda: _send("/v1/attestations", stack=MemoryStack()),
+    "RenewOwnTime": lambda: _send("/v1/tokens", stack=MemoryStack()),
+    **dict.fromkeys(
+        (
+            *("GateAccepted", "GateRefused", "GateUnavailable", "GateBundleAge"),
+            *("GateVerified", "GateNoToken", "GateExpired", "GateInvalid", "GateReplayed", "GateRevoked"),
+            *("GateWrongAudience", "GateUnchecked", "ChallengesIssued", "FailuresReported", "TallyDelay"),
+        ),
+        _counted,
+    ),
     "UnexpectedError": _unexpected_error,
     "PolicyUnreadable": _policy_unreadable,
     "BlockLost": _block_lost,

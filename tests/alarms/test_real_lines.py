@@ -6,6 +6,11 @@ import pytest
 
 from tests.alarms.real_lines import PRODUCERS, STACK, real_value
 
+UNITS = {
+    **dict.fromkeys(("EndorsementsAge", "SigningKeyOverdue", "GateBundleAge", "TallyDelay"), "Seconds"),
+    **dict.fromkeys(("EnrolOwnTime", "RenewOwnTime"), "Milliseconds"),
+}
+
 
 @pytest.mark.parametrize("name", sorted(PRODUCERS))
 def test_metric_is_written_when_it_happens(name: str) -> None:
@@ -13,5 +18,5 @@ def test_metric_is_written_when_it_happens(name: str) -> None:
     value = real_value(name)
     assert value.namespace == "Bonafide"
     assert value.dimensions == {("stack", STACK), ("service", "bonafide")}
-    assert value.unit == ("Seconds" if name in ("EndorsementsAge", "SigningKeyOverdue") else "Count")
+    assert value.unit == UNITS.get(name, "Count")
     assert not value.synthetic

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class DecisionRecord:
     the challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
     COUNTRY_HEADER says. ``client_policy_version`` is the one active for this caller, which the answer tells it.
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal. ``secrets`` are the
-    names of the secrets that were asked for, with their versions once they are released.
+    names of the secrets that were asked for, with their versions once they are released. ``began`` is the thread's
+    processor time when the call began.
     """
 
     action: str
@@ -75,6 +77,7 @@ class DecisionRecord:
     differing: list[str] = field(default_factory=list)
     facts: RecordedFacts | None = None
     secrets: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.thread_time)
 
     def note_client_data(self, client_data: ClientData) -> None:
         """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""
@@ -244,9 +247,12 @@ def _judged(record: DecisionRecord) -> dict[str, Any]:
 
 
 def _sum_metrics(record: DecisionRecord, outcome: str) -> None:
-    """``EnrolAccepted``, ``RenewRefused`` and so on; and one metric per rule that took part: ``RuleMatched``, or
+    """``EnrolAccepted``, ``RenewRefused`` and so on; ``EnrolOwnTime``, the processor time that calls took, so without
+    waiting for other services; and one metric per rule that took part: ``RuleMatched``, or
     ``RuleObserved`` for rules that are only observed, with the dimensions ``stack``, ``service`` and ``rule``."""
-    sums().count(f"{record.action.capitalize()}{outcome.capitalize()}")
+    name = record.action.capitalize()
+    sums().count(f"{name}{outcome.capitalize()}")
+    sums().took(f"{name}OwnTime", time.thread_time() - record.began)
     for finding in record.findings[:_MAX_COUNTED_FINDINGS]:
         rule = finding.removesuffix(_OBSERVED)
         if _RULE.fullmatch(rule) is None or (rule not in _counted_rules and len(_counted_rules) >= _MAX_COUNTED_RULES):

@@ -28,10 +28,15 @@ class MetricSums:
         self._counts = Counter[str]()
         self._rules = Counter[Rule]()
         self._times: dict[str, list[float]] = {}
+        self._ages: dict[str, float] = {}
 
-    def count(self, name: str) -> None:
-        """Add one to a metric with the dimensions ``stack`` and ``service``."""
-        self._counts[name] += 1
+    def count(self, name: str, times: int = 1) -> None:
+        """Add to a metric with the dimensions ``stack`` and ``service``."""
+        self._counts[name] += times
+
+    def highest(self, name: str, seconds: float) -> None:
+        """Note an age; the highest is written."""
+        self._ages[name] = round(max(seconds, self._ages.get(name, 0.0)), 1)
 
     def count_rule(self, name: str, rule: str) -> None:
         """Add one to a metric that has the dimension ``rule``, too."""
@@ -45,11 +50,15 @@ class MetricSums:
 
     def write(self, write: Callable[[str], None]) -> None:
         """Write what came together: a line for all, and one for each rule."""
-        counts, rules, times = self._counts, self._rules, self._times
-        self._counts, self._rules, self._times = Counter(), Counter(), {}
-        if counts or times:
-            units = {**dict.fromkeys(counts, "Count"), **dict.fromkeys(times, "Milliseconds")}
-            write(_line({}, units, {**counts, **times}))
+        counts, rules, times, ages = self._counts, self._rules, self._times, self._ages
+        self._counts, self._rules, self._times, self._ages = Counter(), Counter(), {}, {}
+        if counts or times or ages:
+            units = {
+                **dict.fromkeys(counts, "Count"),
+                **dict.fromkeys(times, "Milliseconds"),
+                **dict.fromkeys(ages, "Seconds"),
+            }
+            write(_line({}, units, {**counts, **times, **ages}))
         for (name, rule), matched in rules.items():
             write(_line({"rule": rule}, {name: "Count"}, {name: matched}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -54,3 +55,9 @@ def _properties() -> Iterator[tuple[str, dict[str, Any]]]:
         for name, resource in template.resources(_KIND).items():
             if "Condition" not in resource or template.condition(resource["Condition"]):
                 yield name, template.properties(name)
+
+
+def dashboard_metrics() -> list[list[str]]:
+    """All metrics of the dashboard: namespace, name, and dimensions one after the other."""
+    widgets = json.loads(monitoring().properties("Dashboard")["DashboardBody"])["widgets"]
+    return [metric for widget in widgets for metric in widget["properties"].get("metrics", ())]

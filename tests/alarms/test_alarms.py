@@ -13,7 +13,7 @@ from tests.alarms.__main__ import main
 from tests.alarms.evaluator import Alarm, Metrics
 from tests.alarms.real_lines import PRODUCERS, real_value
 from tests.alarms.scenes import DAY, DEPLOYED, HOUR, MINUTE, Flow, Scene, first_deploy, idle, scenes
-from tests.alarms.templates import ROOT, alarms, created_after, main_template, monitoring
+from tests.alarms.templates import ROOT, alarms, created_after, dashboard_metrics, main_template, monitoring
 
 SCENES: Final = scenes()
 NAMES: Final = sorted(SCENES)
@@ -162,12 +162,6 @@ def test_dashboard_shows_every_alarm_of_its_stack_and_no_panel_over_another() ->
     ]
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) == 23
-
-
-def dashboard_metrics() -> list[list[str]]:
-    """All metrics of the dashboard: namespace, name, and dimensions one after the other."""
-    widgets = json.loads(monitoring().properties("Dashboard")["DashboardBody"])["widgets"]
-    return [metric for widget in widgets for metric in widget["properties"].get("metrics", ())]
 
 
 def test_scenes_mark_what_is_synthetic() -> None:

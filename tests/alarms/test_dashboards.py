@@ -17,8 +17,7 @@ from service.telemetry.decisions import logger
 from bonafide.operator.layout import Layout
 from tests.alarms.log_lines import lines_of
 from tests.alarms.real_lines import PRODUCERS, real_value
-from tests.alarms.templates import main_template
-from tests.alarms.test_alarms import dashboard_metrics
+from tests.alarms.templates import dashboard_metrics, main_template
 from tests.service_stack.memory_stack import MemoryStack
 from tests.unit.gate.stand import Call, Stand
 

@@ -94,6 +94,7 @@ def test_generated_alarms_are_current_and_their_markers_are_needed() -> None:
     text = (ROOT / "template.yaml").read_text("utf-8")
     assert ALARMS.with_alarms(text) == text
     assert (ROOT / "stacks/monitoring.yaml").read_text("utf-8") == ALARMS.monitoring()
+    assert ALARMS.grafana() == (ROOT / "packaging/monitoring/grafana.json").read_text("utf-8")
     edited = text.replace("      EvaluationPeriods: 3\n      DatapointsToAlarm: 2", "      EvaluationPeriods: 9")
     assert edited != text
     assert ALARMS.with_alarms(edited) == text

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from bonafide_tokens.counting.tally import LISTED
 from service.errors import Unavailable
-from service.telemetry.tally_lines import count_decision, forget_counts, tally
+from service.tallies.rows import OUTCOMES
+from service.telemetry.decisions import DecisionRecord, log_decision
+from service.telemetry.tally_lines import SOURCES, count_decision, forget_counts, tally
 
 from tests.alarms.log_lines import kept, metrics_of
-from tests.service_stack.memory_stack import APP, MemoryStack
+from tests.service_stack.memory_stack import APP, NOW, MemoryStack
 
 Lines = Callable[[], list[dict[str, Any]]]
-SOURCES = {"/v1/attestations": "enrol", "/v1/tokens": "renew", "/v1/signals": "signal", "/v1/challenges": "challenge"}
+SOURCE_OF = {"/v1/attestations": "enrol", "/v1/tokens": "renew", "/v1/signals": "signal", "/v1/challenges": "challenge"}
 
 
 def cells(lines: list[dict[str, Any]], source: str) -> Iterator[tuple[Any, ...]]:
@@ -74,7 +76,7 @@ def test_rule_that_lowered_to_a_warning_is_told(stack: MemoryStack, log_lines: L
     assert (outcome, why) == ("accepted", "rule:signal-other")
 
 
-@pytest.mark.parametrize("route", SOURCES)
+@pytest.mark.parametrize("route", SOURCE_OF)
 @pytest.mark.parametrize(
     ("body", "why"),
     [({}, "malformed-request"), ("{", "malformed-request"), (None, "malformed-request"), ("x" * 99_999, "too-large")],
@@ -83,7 +85,7 @@ def test_request_that_cannot_be_read_is_counted(
     stack: MemoryStack, log_lines: Lines, route: str, body: object, why: str
 ) -> None:
     stack.send("POST", route, body)
-    ((app, outcome, reason, _, times),) = cells(log_lines(), SOURCES[route])
+    ((app, outcome, reason, _, times),) = cells(log_lines(), SOURCE_OF[route])
     assert (app, outcome, reason, times) == ("", "refused", why, 1)
 
 
@@ -187,3 +189,21 @@ def test_lines_are_numbered_in_a_process_whose_name_is_drawn_for_the_first(
     assert count == 2
     assert one != other
     assert len(bytes.fromhex(one)) == 8
+
+
+def test_what_no_tally_is_read_of_is_listed_by_the_same_rules(log_lines: Lines) -> None:
+    """A release of a secret: a line of a source that the reader does not know would count as damaged."""
+    for number in range(100):
+        record = DecisionRecord(action="secret", at=NOW, request_id=f"{number}")
+        log_decision(record, outcome="refused", reason="key-unknown")
+    tally("secret").flush()
+    lines = log_lines()
+    assert not [line for line in lines if line.get("message") == "tally"]
+    weights = [line.get("weight", 1) for line in lines if line.get("message") == "decision"]
+    assert LISTED < len(weights) < 60
+    values = [value for line in lines for value in metrics_of(line)]
+    assert sum(value.value for value in values if value.name == "SecretRefused") == 100
+
+
+def test_sources_are_those_that_are_read() -> None:
+    assert OUTCOMES.keys() - {"authorize"} == SOURCES

@@ -20,6 +20,9 @@ from bonafide_tokens.counting.tally import Cell, Tally
 from service.telemetry.metric_sums import MetricSums
 from service.telemetry.metrics import kept_fields
 
+SOURCES: Final = frozenset({"enrol", "renew", "signal", "challenge", "beacon"})
+"""Those whose tally lines are read. What else is decided (releases of secrets) is listed by the same rules, and its
+metrics are summed."""
 _lock: Final = Lock()
 _numbers: Final = count(1)
 
@@ -52,7 +55,7 @@ def sums() -> MetricSums:
 @cache
 def tally(source: str) -> Tally:
     """This process' tally of a source."""
-    return Tally(source, _write_all, _head)
+    return Tally(source, _write_all if source in SOURCES else _write_metrics, _head)
 
 
 def forget_counts() -> None:
@@ -75,6 +78,10 @@ def _process() -> str:
 
 def _write_all(line: str) -> None:
     _write(line)
+    _write_metrics(line)
+
+
+def _write_metrics(_line: str) -> None:
     with suppress(Exception):
         sums().write(_write)
 

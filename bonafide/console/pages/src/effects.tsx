@@ -57,9 +57,10 @@ async function follow(id: number, app: string, asked: number, bundle: number, ti
     if (view?.gate) {
       const [lowest, highest] = view.gate.bundle_versions;
       if (highest >= bundle && effect.first === null) changed(id, { first: took });
-      // From the beginning of this window on, no gate wrote that it has an older one.
+      // Lines of the gate say of each bucket which bundles were used in it: no gate of this window had an older one.
       if (lowest >= bundle && effect.held === null) {
-        changed(id, { held: Math.max(effect.first ?? 0, Math.min(took, view.since + view.step - asked)) || took });
+        const bucket = firstCounted(view);
+        changed(id, { held: bucket === null ? took : Math.min(took, Math.max(0, bucket + view.step - asked)) });
         announce(`${title}: holds at every gate seen.`);
       }
       changed(id, { refused: refusedRate(view, now()) });
@@ -67,6 +68,12 @@ async function follow(id: number, app: string, asked: number, bundle: number, ti
     if (effect.held !== null && took > effect.held + WATCHED_ON) return;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+/** The beginning of the first bucket in which the gate decided anything. */
+function firstCounted(view: View): number | null {
+  const index = view.at.findIndex((_, place) => Object.values(view.series.authorize ?? {}).some((counts) => (counts[place] ?? 0) > 0));
+  return view.at[index] ?? null;
 }
 
 function refusedRate(view: View | null, until: number): number | null {

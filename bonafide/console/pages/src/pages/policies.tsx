@@ -115,7 +115,8 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
     setDraft(next);
   };
   const lint = useLint(app, draft?.text ?? "");
-  const broken = lint.messages?.some((message) => message.severity === "error") ?? true;
+  const errors = lint.messages?.some((message) => message.severity === "error");
+  const broken = errors !== false; // also while the linter is asked
   const away = (): void => {
     drafts.delete(app);
     go(toPage(address, "policies"));
@@ -127,11 +128,11 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
       {!draft && !problem && <p class="empty" aria-busy="true">{more.facts ? "Writing a rule from the cause…" : "Reading the policy…"}</p>}
       {draft && (
         <>
-          {draft.notes.map((note) => <p class="note" key={note}>{note}</p>)}
+          {draft.notes.length > 0 && <div class="note"><ul>{draft.notes.map((note) => <li key={note}>{note}</li>)}</ul></div>}
           {draft.seen !== head.latest && <p class="note bad" role="alert">Version {head.latest} was published since this draft was begun: publishing it would be refused. Begin anew from that version.</p>}
           {more.facts !== undefined && <Apart facts={parsed(more.facts)} />}
           <Editor text={draft.text} begin={draft.begin} onEdit={(text) => keep({ ...draft, text })} messages={lint.messages} problem={lint.problem} />
-          <Replay text={draft.text} broken={broken} replayed={draft.replayed} onReplayed={(replayed) => keep({ ...drafts.get(app)!, replayed })} />
+          <Replay text={draft.text} broken={broken} errors={errors === true} replayed={draft.replayed} onReplayed={(replayed) => keep({ ...drafts.get(app)!, replayed })} />
           <div class="buttons">
             <button type="button" class="primary" disabled={broken}
               onClick={() => onAction({ kind: "publish", text: draft.text, seen: draft.seen, harm: harm(draft.replayed, draft.text) })}>Publish…</button>

@@ -18,8 +18,8 @@ const EVERY = 500;
 
 export interface Replayed { text: string; since: string; result: ReplayResult }
 
-export function Replay({ text, broken, replayed, onReplayed }: {
-  text: string; broken: boolean; replayed: Replayed | null; onReplayed: (replayed: Replayed) => void;
+export function Replay({ text, broken, errors, replayed, onReplayed }: {
+  text: string; broken: boolean; errors: boolean; replayed: Replayed | null; onReplayed: (replayed: Replayed) => void;
 }) {
   const { address } = useApp();
   const [since, setSince] = useState("15m");
@@ -69,7 +69,7 @@ export function Replay({ text, broken, replayed, onReplayed }: {
           ? <button type="button" onClick={cancel}>Cancel the replay</button>
           : <button type="button" onClick={begin} disabled={broken}>Replay the draft</button>}
         {job && <label class="choose">{part === null ? "Looking for decisions" : percent(part)} <progress value={part ?? undefined} max={1} aria-label="Progress of the replay" /></label>}
-        {broken && <span class="hint">A draft with errors is not replayed.</span>}
+        {errors && <span class="hint">A draft with errors is not replayed.</span>}
       </div>
       {problem && <ProblemNote problem={problem} />}
       {replayed && <Result replayed={replayed} stale={replayed.text !== text} />}

@@ -22,6 +22,7 @@ VIEWS = {
     "causes": ("/causes?app=demo&by=why,model,build", "Compared with"),
     "causes by os": ("/causes?app=demo&by=os,country,route", "Compared with"),
     "funnel": ("/funnel?app=demo", "unexplained"),
+    "funnel by model": ("/funnel?app=demo&by=model,os", "unexplained"),
     "map": ("/map?app=demo", "Germany"),
     "timeline": ("/timeline?app=demo", "ann"),
     "key": (f"/keys?app=demo&look={KEY}", "blocked"),

@@ -5,7 +5,7 @@ import { useApp } from "../app.ts";
 import type { Funnel as Answer, FunnelStep } from "../contract.ts";
 import { count, estimate, named, percent } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Scroll, Waiting, factText } from "../parts.tsx";
+import { Empty, Scroll, Waiting, factText, filterName } from "../parts.tsx";
 
 const STEPS: Record<string, string> = {
   start: "the attempt", challenge: "Challenge issued", evidence: "Evidence sent", verified: "Evidence verified", accepted: "Accepted by the policy",
@@ -19,13 +19,19 @@ const CAUSES: Record<string, string> = { unexplained: "Unexplained: nothing came
 
 /** The facts that a beacon and a decision have in common: the other filters do not narrow the funnel. */
 const KNOWN = ["platform", "build", "os", "model"] as const;
+type Fact = (typeof KNOWN)[number];
 
 export function Funnel() {
-  const { address } = useApp();
+  const { address, go } = useApp();
   const { app, window, until, filters } = address;
   const known = Object.fromEntries(KNOWN.flatMap((name) => (filters[name] === undefined ? [] : [[name, filters[name]]])));
-  const key = app ? JSON.stringify([app, window, until, known]) : null;
-  const query = (): string => viewQuery({ ...address, filters: known }, now());
+  const by = (address.more.by ?? "platform").split(",").filter((name): name is Fact => (KNOWN as readonly string[]).includes(name));
+  const key = app ? JSON.stringify([app, window, until, known, by]) : null;
+  const query = (): string => viewQuery({ ...address, filters: known }, now(), { by: by.join() });
+  const switched = (name: Fact): void => {
+    const wanted = KNOWN.filter((one) => (one === name ? !by.includes(one) : by.includes(one)));
+    go({ ...address, more: { ...address.more, by: wanted.join() } }, true);
+  };
   const polled = usePolled<Answer>(key, () => `${ofApp(app, "/view/funnel")}?${query()}`, until === null ? 5 : 0);
   const answer = polled.data;
   const nothing = answer?.steps.every((step) => !step.count);
@@ -51,13 +57,19 @@ export function Funnel() {
           </section>
           <section aria-labelledby="losses">
             <h2 id="losses">Where they fell out</h2>
+            <fieldset class="ticks">
+              <legend>Told apart by</legend>
+              {KNOWN.map((name) => (
+                <label key={name} class="tick"><input type="checkbox" checked={by.includes(name)} onChange={() => switched(name)} /> {filterName(name)}</label>
+              ))}
+            </fieldset>
             {answer.losses.length === 0 ? <Empty>None fell out in this window.</Empty> : (
               <Scroll label="Where devices fell out, most first">
                 <table>
                   <thead>
                     <tr>
                       <th scope="col">Cause</th><th scope="col">After</th><th scope="col">Who says so</th>
-                      <th scope="col" class="number">Devices</th><th scope="col" class="number">Share</th><th scope="col">Facts</th>
+                      <th scope="col" class="number">How many</th><th scope="col" class="number">Share</th><th scope="col">Facts</th>
                     </tr>
                   </thead>
                   <tbody>

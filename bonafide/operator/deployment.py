@@ -74,7 +74,7 @@ class Deployment:
     URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url``, ``decision_bucket`` and
     ``replay_machine`` (an ARN) are empty where they are not deployed. ``log_groups`` have the decisions of the
     functions that judge and, last, of the authorizer; none for the local stack, which has files. ``gate`` is how its
-    own authorizer is set up, ``None`` where that cannot be known.
+    own authorizer is set up, ``None`` where that cannot be known. ``proxy_url`` is the proxy beside a local stack.
     """
 
     verifier_url: str
@@ -91,6 +91,7 @@ class Deployment:
     replay_machine: str = ""
     log_groups: tuple[str, ...] = ()
     orders: OrdersBackend | None = None
+    proxy_url: str = ""
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
     gate: GateSettings | None = None
@@ -171,6 +172,7 @@ def from_facts(facts: Mapping[str, Any]) -> Deployment:
         wrapping_key_id=facts["wrapping_key_id"],
         root_public_key=facts["root_public_key"],
         orders=_orders(facts.get("examples", {}).get("orders-backend")),
+        proxy_url=facts.get("proxy_url") or "",
         aws_endpoint_url=facts["aws_endpoint_url"],
         lambda_endpoint_url=facts["lambda_endpoint_url"],
         gate=GateSettings.from_parameters(facts.get("gate", {})),

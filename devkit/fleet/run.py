@@ -18,7 +18,7 @@ from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
 from devkit.devices.demo_app import DEMO_PACKAGE
 from devkit.devices.fake_google import SoftwareGoogle
-from devkit.fleet import genuine, genuine_android, genuine_harmony, known_builds, orders, signals
+from devkit.fleet import assistant, genuine, genuine_android, genuine_harmony, known_builds, orders, signals
 from devkit.fleet.hostile import additional_evidence as hostile_additional_evidence
 from devkit.fleet.hostile import android as hostile_android
 from devkit.fleet.hostile import evidence as hostile_evidence
@@ -35,6 +35,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *genuine_android.SCENARIOS,
     *genuine_harmony.SCENARIOS,
     *orders.GENUINE,
+    *assistant.GENUINE,
     *signals.GENUINE,
     *hostile_evidence.SCENARIOS,
     *hostile_android.SCENARIOS,
@@ -44,6 +45,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *hostile_tokens.SCENARIOS,
     *hostile_requests.SCENARIOS,
     *orders.HOSTILE,
+    *assistant.HOSTILE,
     *signals.HOSTILE,
     *known_builds.SCENARIOS,
 )
@@ -144,6 +146,7 @@ def make_scene(deployment: Deployment, authority: DeviceAuthority) -> Scene:
         stranger=DeviceAuthority.create(),
         operator=OperatorAccess.of(deployment) if deployment.is_local else None,
         orders=deployment.orders,
+        proxy_url=deployment.proxy_url,
     )
 
 
@@ -174,6 +177,8 @@ def run_scenario(scene: Scene, scenario: Scenario) -> Verdict:
     """One scenario against the stack. Never raises: whatever goes wrong is a wrong verdict."""
     if scenario.needs_operator and scene.operator is None:
         return Verdict(scenario=scenario, got=("needs the local stack",), milliseconds=0, right=True, skipped=True)
+    if scenario.needs_proxy and not scene.proxy_url:
+        return Verdict(scenario=scenario, got=("needs the proxy",), milliseconds=0, right=True, skipped=True)
     if scenario.needs_orders and scene.orders is None:
         return Verdict(scenario=scenario, got=("needs the orders backend",), milliseconds=0, right=True, skipped=True)
     answers: list[tuple[Answer, str | None]] = []

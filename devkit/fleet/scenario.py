@@ -93,14 +93,15 @@ def summary(answer: str, reason: str | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What every device finds: the stack, the vendors' test root, a stranger's root, and perhaps operator access and
-    the orders backend."""
+    """What every device finds: the stack, the vendors' test root, a stranger's root, and perhaps operator access, the
+    orders backend and the proxy."""
 
     client: ApiClient
     authority: DeviceAuthority
     stranger: DeviceAuthority
     operator: OperatorAccess | None
     orders: OrdersBackend | None = None
+    proxy_url: str = ""
 
     def phone(self, release: str | AppleGeneration = "ios-26", **changes: Any) -> SoftwareIphone:
         """A phone with the demo app on it; ``changes`` are arguments of :class:`SoftwareIphone`."""
@@ -176,7 +177,8 @@ class Scenario:
     """A device, what it does, and the answers it must get, in order.
 
     ``act`` yields the answers that count; a step before them that fails ends it. ``needs_operator`` marks what can be
-    shown only with the operator's access that a local stack gives, ``needs_orders`` what needs the orders backend.
+    shown only with the operator's access that a local stack gives, ``needs_orders`` what needs the orders backend,
+    ``needs_proxy`` the proxy.
     """
 
     device: str
@@ -186,6 +188,7 @@ class Scenario:
     hostile: bool = True
     needs_operator: bool = False
     needs_orders: bool = False
+    needs_proxy: bool = False
 
 
 OK = Expected(200)
@@ -197,18 +200,14 @@ MALFORMED_EVIDENCE = Expected(400, "malformed-evidence")
 MALFORMED_REQUEST = Expected(400, "malformed-request")
 
 
-def hostile(
-    device: str, does: str, *expected: Expected, needs_operator: bool = False, needs_orders: bool = False
-) -> Callable[[Act], Scenario]:
-    """Turns a function into a hostile scenario."""
-    return _scenario(device, does, expected, hostile=True, needs_operator=needs_operator, needs_orders=needs_orders)
+def hostile(device: str, does: str, *expected: Expected, **needs: bool) -> Callable[[Act], Scenario]:
+    """Turns a function into a hostile scenario; ``needs`` are flags of :class:`Scenario`."""
+    return _scenario(device, does, expected, hostile=True, **needs)
 
 
-def genuine(
-    device: str, does: str, *expected: Expected, needs_operator: bool = False, needs_orders: bool = False
-) -> Callable[[Act], Scenario]:
-    """Turns a function into a genuine scenario."""
-    return _scenario(device, does, expected, hostile=False, needs_operator=needs_operator, needs_orders=needs_orders)
+def genuine(device: str, does: str, *expected: Expected, **needs: bool) -> Callable[[Act], Scenario]:
+    """Turns a function into a genuine scenario; ``needs`` are flags of :class:`Scenario`."""
+    return _scenario(device, does, expected, hostile=False, **needs)
 
 
 def scenarios_in(module: Mapping[str, object], *, hostile: bool | None = None) -> tuple[Scenario, ...]:

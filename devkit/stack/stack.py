@@ -37,6 +37,7 @@ from devkit.local.template import Template
 from devkit.local.vendor_servers import VendorServers
 from devkit.stack.example_stack import ExampleStack
 from devkit.stack.own_stack import OwnStack
+from devkit.streaming.local_proxy import LocalProxy
 
 _LOOK = 0.5
 """Seconds between two looks whether everything is still there."""
@@ -73,6 +74,7 @@ class LocalStack:
     _gateway: GatewayProcess | None = field(init=False, default=None)
     _vendors: VendorServers | None = field(init=False, default=None)
     _example: ExampleStack | None = field(init=False, default=None)
+    _proxy: LocalProxy | None = field(init=False, default=None)
     _decisions: DecisionStore | None = field(init=False, default=None)
     _tallies: TallyDelivery | None = field(init=False, default=None)
     _folder: ExitStack = field(init=False, default_factory=ExitStack)
@@ -192,6 +194,8 @@ class LocalStack:
                 aws_endpoint_url=self.aws_endpoint_url,
                 worker_limit=self.worker_limit,
             )
+            self._proxy = LocalProxy(self.layout)
+            self._proxy.start(self._example_parameters(), aws_endpoint_url=self.aws_endpoint_url)
         if self.beside is not None:
             say(f"Starting {self.beside.path}")
             self.beside.serve(
@@ -241,6 +245,9 @@ class LocalStack:
         if self._example is not None:
             self._example.stop()
             self._example = None
+        if self._proxy is not None:
+            self._proxy.stop()
+            self._proxy = None
         if self.beside is not None:
             self.beside.stop()
         if self._tallies is not None:
@@ -344,6 +351,7 @@ class LocalStack:
             "root_key_id": made.root_key_id,
             "wrapping_key_id": made.wrapping_key_id,
             "examples": {self._example.name: self._example.urls} if self._example is not None else {},
+            "proxy_url": None if self._proxy is None else self._proxy.url,
             "beside": self.beside.facts() if self.beside is not None else None,
             "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
         }

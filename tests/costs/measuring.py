@@ -26,6 +26,8 @@ from devkit.devices.harmony.device import SoftwareHarmony
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
 from devkit.local.template import Template
 from tests.costs.meter import Meter
+from tests.costs.proxied import PATH as PROXIED
+from tests.costs.proxied import measure_proxied
 from tests.service_stack.events import rest_event
 from tests.service_stack.fault_cases import (
     LambdaContext,
@@ -66,6 +68,8 @@ def measure(ministack_url: str, folder: Path, *, only: tuple[str, ...] = (), tim
             for name, path in _paths(stack).items()
             if not only or name in only
         }
+        if not only or PROXIED in only:
+            paths[PROXIED] = measure_proxied(ministack_url, times)
         return {"paths": paths, "rows": _rows(stack)}
 
 

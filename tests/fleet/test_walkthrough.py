@@ -42,13 +42,25 @@ _SHELLS = {
 }
 
 
+_ASSISTANT_SEEN = ("event: message_start", '"text": "genuine "', "event: message_stop", "unauthorized", "unauthorized")
+
+
 @pytest.mark.parametrize("shell", _SHELLS)
 def test_walkthrough_can_be_pasted(fleet_stack: FleetStack, shell: str) -> None:
     """Every block runs, in order, in one shell, and the answers are those the text promises."""
+    _paste(fleet_stack, shell, "docs/walkthrough.md", _SEEN)
+
+
+def test_assistants_page_can_be_pasted(fleet_stack: FleetStack) -> None:
+    """The part for a laptop; the last blocks need an account."""
+    _paste(fleet_stack, "bash", "examples/assistant/README.md", _ASSISTANT_SEEN, until="## In an account")
+
+
+def _paste(fleet_stack: FleetStack, shell: str, page: str, seen: tuple[str, ...], until: str = "\0") -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"NO {shell}: install it, so that paste blocks are tested in it")
     root = fleet_stack.layout.root
-    text = (root / "docs/walkthrough.md").read_text(encoding="utf-8")
+    text = (root / page).read_text(encoding="utf-8").partition(until)[0]
     run_folder = str(fleet_stack.layout.local)
     blocks = [block.replace(".local/", f"{run_folder}/") for block in _BLOCK.findall(text)]
     environment = {
@@ -73,7 +85,7 @@ def test_walkthrough_can_be_pasted(fleet_stack: FleetStack, shell: str) -> None:
     assert done.returncode == 0, f"{done.stderr}\nafter:\n{done.stdout}"
     assert done.stderr == ""
     at = 0
-    for expected in _SEEN:
+    for expected in seen:
         found = done.stdout.find(expected, at)
         assert found >= 0, f"{expected!r} is missing after:\n{done.stdout[:at]}"
         at = found + len(expected)

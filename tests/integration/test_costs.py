@@ -23,6 +23,7 @@ AGAIN = (
     "renewals, Android",
     "guarded requests (proof-once)",
     "client policies",
+    "calls through the proxy",
 )
 EXACTLY = ("function", "memory_mb", "round_trips", "read_units", "write_units", "gateway_requests", "kms_requests")
 NEARLY = ("log_bytes", "archived_bytes", "sent_bytes")

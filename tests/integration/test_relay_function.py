@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import relay_upstream
-from bonafide_tokens.jose import b64url_encode
 from relay_log import log_relay
 from runtime_loop import END_OF_HEAD, StreamedAnswer, serve_one
 from service import aws
@@ -24,35 +23,13 @@ from service.settings import LAPTOP, RelayUpstreamSettings, SettingsError, read_
 from devkit.local.template import read_template
 from devkit.streaming.runtime_api import RuntimeApi
 from tests.architecture.source_tree import ROOT
+from tests.integration.relay_calls import ENVIRONMENT, Context, event_of
 from tests.integration.relay_stand import BODY, KEY, RelayStand, http
-from tests.service_stack.events import rest_event
-from tests.service_stack.fakes import SoftwareRootKey
 from tests.service_stack.loopback import Scripted, serving
 from tests.unit.gate.stand import NOW
 from tests.unit.relay.upstream_documents import DOCUMENT
 
-ENVIRONMENT = {
-    "STAGE": "prod",
-    "STACK_NAME": "proxy",
-    "UPSTREAMS": json.dumps(DOCUMENT),
-    "SECRET_PREFIX": "proxy/upstreams/",
-    "TOKEN_ISSUER": "bonafide-prod",
-    "NONCES_TABLE": "nonces",
-    "BUDGETS_TABLE": "budgets",
-    "TRUST_BUNDLE_URL": "https://example.com/v1/trust-bundle",
-    "ROOT_PUBLIC_KEY": b64url_encode(SoftwareRootKey().public_key().point),
-}
 EVENTS = sorted((ROOT / "events/relay_upstream").glob("*.json"))
-
-
-class Context:
-    """What Lambda would say."""
-
-    aws_request_id = "invocation-1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Half a minute."""
-        return 30_000
 
 
 @pytest.fixture
@@ -73,18 +50,6 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RelayStand]
     yield wire
     for server in servers:
         server.__exit__(None, None, None)
-
-
-def event_of(stand: RelayStand, **changes: Any) -> dict[str, Any]:
-    """The event of a call that passes."""
-    call = stand.call(**changes)
-    upstream, path = "assistant", call.path[1:]
-    event = rest_event("POST", f"/{upstream}/{path}", call.body, resource="/{upstream}/{proxy+}")
-    domain, _, rest = call.url.removeprefix("https://").partition("/")
-    event["requestContext"] |= {"domainName": domain, "path": f"/{rest}"}
-    event["pathParameters"] = {"upstream": upstream, "proxy": path}
-    event["multiValueHeaders"] = {name.title(): list(values) for name, values in call.headers.items()}
-    return event
 
 
 def whole(answer: StreamedAnswer) -> tuple[int, Mapping[str, str], bytes]:

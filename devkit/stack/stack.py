@@ -32,6 +32,7 @@ from devkit.local.custom_resource import create_custom_resource, invoke
 from devkit.local.decision_store import DecisionStore
 from devkit.local.log_groups import files_of, served_logs
 from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
+from devkit.local.schedules import rate_seconds
 from devkit.local.tally_delivery import TallyDelivery, delay_of
 from devkit.local.template import Template
 from devkit.local.vendor_servers import VendorServers
@@ -44,8 +45,6 @@ _LOOK = 0.5
 
 GATE_PARAMETERS = ("EnableProofOnce", "AuthorizerCacheSeconds", "TokenLifetimeSeconds")
 """What commands look at before they ask an authorizer for what it cannot do."""
-
-_SCHEDULE_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
 @dataclass(slots=True)
@@ -371,12 +370,6 @@ class LocalStack:
                 invoke(self.lambda_endpoint_url, function, payload)
             except LocalStackError as error:
                 print(error, file=sys.stderr)
-
-
-def rate_seconds(schedule: str) -> float:
-    """Seconds of `rate(1 hour)` and its like; cron expressions are not in use."""
-    count, unit = schedule.removeprefix("rate(").removesuffix(")").split()
-    return float(count) * _SCHEDULE_UNITS[unit.removesuffix("s")]
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

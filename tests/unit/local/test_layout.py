@@ -9,7 +9,7 @@ import pytest
 
 from bonafide.operator.layout import Layout, LocalStackError, Ports
 from devkit.gateway.layer_path import import_path
-from devkit.stack.stack import rate_seconds
+from devkit.local.schedules import rate_seconds
 
 
 def test_ports_follow_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

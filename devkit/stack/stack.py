@@ -32,7 +32,7 @@ from devkit.local.custom_resource import create_custom_resource, invoke
 from devkit.local.decision_store import DecisionStore
 from devkit.local.log_groups import files_of, served_logs
 from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
-from devkit.local.schedules import rate_seconds
+from devkit.local.schedules import start_schedules
 from devkit.local.tally_delivery import TallyDelivery, delay_of
 from devkit.local.template import Template
 from devkit.local.vendor_servers import VendorServers
@@ -209,7 +209,7 @@ class LocalStack:
             self._warm_up()
         self.facts = self._facts(made)
         self.layout.stack_file.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
-        self._start_schedules(template)
+        start_schedules(template, self.lambda_endpoint_url, self._stopping)
 
     def serve(self) -> None:
         """Return when the stack is stopped; raise when a part of it is gone, within a second.
@@ -354,22 +354,6 @@ class LocalStack:
             "beside": self.beside.facts() if self.beside is not None else None,
             "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
         }
-
-    def _start_schedules(self, template: Template) -> None:
-        for logical_id, resource in template.resources("AWS::Serverless::Function").items():
-            for event in resource["Properties"].get("Events", {}).values():
-                if event["Type"] == "Schedule":
-                    every = rate_seconds(event["Properties"]["Schedule"])
-                    payload = json.loads(event["Properties"]["Input"])
-                    arguments = (logical_id, every, payload)
-                    threading.Thread(target=self._run_schedule, args=arguments, daemon=True).start()
-
-    def _run_schedule(self, function: str, every: float, payload: Mapping[str, Any]) -> None:
-        while not self._stopping.wait(every):
-            try:
-                invoke(self.lambda_endpoint_url, function, payload)
-            except LocalStackError as error:
-                print(error, file=sys.stderr)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -207,3 +207,32 @@ def test_what_no_tally_is_read_of_is_listed_by_the_same_rules(log_lines: Lines) 
 
 def test_sources_are_those_that_are_read() -> None:
     assert OUTCOMES.keys() - {"authorize"} == SOURCES
+
+
+@pytest.mark.parametrize(
+    ("broken", "message", "metric"),
+    [(fails, "unavailable", "Unavailable"), ({}.pop, "unexpected error", "UnexpectedError")],
+)
+def test_flood_that_something_of_ours_does_not_stand_is_bounded_too(
+    stack: MemoryStack,
+    log_lines: Lines,
+    broken: Callable[..., Any],
+    message: str,
+    metric: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The attack: each request costs a call that is refused, and three lines that say so."""
+    monkeypatch.setattr("service.telemetry.decisions.time.time", lambda: NOW)
+    monkeypatch.setattr(stack.apps, "find", broken)
+    installation = stack.installation()
+    body = installation.attestation_body(installation.client_data(stack.challenge()))
+    log_lines()
+    for _ in range(300):
+        assert stack.send("POST", "/v1/attestations", body)["statusCode"] == 503
+    lines = log_lines()
+    weights = [line.get("weight", 1) for line in lines if line.get("message") == message]
+    assert weights[:LISTED] == [1] * LISTED
+    assert len(lines) < 3 * (LISTED + 4 * 8) + 10
+    counted = sum(value.value for line in lines for value in metrics_of(line) if value.name == metric)
+    assert counted == sum(weights)
+    assert abs(sum(weights) - 300) < max(weights)

@@ -198,22 +198,27 @@ def _why(record: DecisionRecord, outcome: str, decided_by: str) -> str:
 
 
 def log_unavailable(what: str, request_id: str = "") -> None:
-    """Say that one of our own services could not answer, and count it."""
-    _best_effort(lambda: logger().warning("unavailable", what=what, request_id=request_id))
-    count("Unavailable")
+    """Say that one of our own services could not answer, and count it. Of very many, as in :func:`log_decision`, some
+    are said, each with its weight: the attack is a flood that a vendor's quota does not stand."""
+    weight = count_decision("unavailable", at=time.time(), app="", outcome="unavailable")
+    if weight:
+        more = {"weight": weight} if weight > 1 else {}
+        _best_effort(lambda: logger().warning("unavailable", what=what, request_id=request_id, **more))
+        count("Unavailable", weight)
 
 
 def log_unexpected(error: BaseException, request_id: str = "") -> None:
-    """Say where an unplanned exception came from, and count it: template.yaml hangs an alarm on this metric.
+    """Say where an unplanned exception came from, and count it: template.yaml hangs an alarm on this metric. Of very
+    many, some, each with its weight.
 
     Types and places only: an exception's text may quote the request.
     """
-    _best_effort(
-        lambda: logger().error(
-            "unexpected error", error_type=type(error).__qualname__, at=places(error), request_id=request_id
-        )
-    )
-    count("UnexpectedError")
+    weight = count_decision("fault", at=time.time(), app="", outcome="fault")
+    if weight:
+        told = {"error_type": type(error).__qualname__, "at": places(error), "request_id": request_id}
+        more = {"weight": weight} if weight > 1 else {}
+        _best_effort(lambda: logger().error("unexpected error", **told, **more))
+        count("UnexpectedError", weight)
 
 
 def places(error: BaseException) -> list[str]:

@@ -21,8 +21,8 @@ from service.telemetry.metric_sums import MetricSums
 from service.telemetry.metrics import kept_fields
 
 SOURCES: Final = frozenset({"enrol", "renew", "signal", "challenge", "beacon"})
-"""Those whose tally lines are read. What else is decided (releases of secrets) is listed by the same rules, and its
-metrics are summed."""
+"""Those whose tally lines are read. What else there may be very many of (releases of secrets, failures of other
+services) is only listed by the same rules."""
 _lock: Final = Lock()
 _numbers: Final = count(1)
 

@@ -43,7 +43,7 @@ class Timers:
 def test_last_bucket_is_written_two_seconds_after_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """One timer at a time, whatever comes meanwhile, and the next call begins another."""
     timers, lines = Timers(), list[str]()
-    monkeypatch.setattr(worker_entry.threading, "Timer", timers)
+    monkeypatch.setattr("devkit.gateway.worker_entry.threading.Timer", timers)
     counts, tally = worker_entry.Counts(), Tally("enrol", lines.append, lambda at: {"id": f"{at}"})
     for _ in range(3):
         tally.count(1_000, Cell("demo", "accepted"))
@@ -61,7 +61,7 @@ def test_last_bucket_is_written_two_seconds_after_a_call(monkeypatch: pytest.Mon
 def test_nothing_is_written_while_a_function_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tally is not for two threads at once."""
     timers = Timers()
-    monkeypatch.setattr(worker_entry.threading, "Timer", timers)
+    monkeypatch.setattr("devkit.gateway.worker_entry.threading.Timer", timers)
     counts = worker_entry.Counts()
     counts.write_soon()
     held = list[bool]()

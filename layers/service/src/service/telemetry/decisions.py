@@ -202,7 +202,7 @@ def log_unavailable(what: str, request_id: str = "") -> None:
     are said, each with its weight: the attack is a flood that a vendor's quota does not stand."""
     weight = count_decision("unavailable", at=time.time(), app="", outcome="unavailable")
     if weight:
-        more = {"weight": weight} if weight > 1 else {}
+        more: dict[str, Any] = {"weight": weight} if weight > 1 else {}
         _best_effort(lambda: logger().warning("unavailable", what=what, request_id=request_id, **more))
         count("Unavailable", weight)
 
@@ -215,9 +215,9 @@ def log_unexpected(error: BaseException, request_id: str = "") -> None:
     """
     weight = count_decision("fault", at=time.time(), app="", outcome="fault")
     if weight:
-        told = {"error_type": type(error).__qualname__, "at": places(error), "request_id": request_id}
-        more = {"weight": weight} if weight > 1 else {}
-        _best_effort(lambda: logger().error("unexpected error", **told, **more))
+        told: dict[str, Any] = {"error_type": type(error).__qualname__, "at": places(error), "request_id": request_id}
+        told |= {"weight": weight} if weight > 1 else {}
+        _best_effort(lambda: logger().error("unexpected error", **told))
         count("UnexpectedError", weight)
 
 

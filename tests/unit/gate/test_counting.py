@@ -152,7 +152,8 @@ def test_faults_that_are_sampled_count_for_all_in_the_metric(call: Call, written
         stand.answer(event)
     faults = [line for line in written() if "AuthorizerFault" in line]
     assert len(faults) < 120
-    assert abs(sum(line["AuthorizerFault"] for line in faults) - 300) < 16
+    weights = [line["AuthorizerFault"] for line in faults]
+    assert abs(sum(weights) - 300) < max(weights)
     assert all(line["AuthorizerFault"] == line.get("weight", 1) for line in faults)
 
 

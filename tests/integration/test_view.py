@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -198,6 +199,16 @@ def test_bad_question_is_refused_by_name(admin: AdminWorld, path: str, query: st
 def test_dimension_that_is_none_is_refused_by_name(admin: AdminWorld, by: str) -> None:
     status, problem = admin.answer("GET", f"{CAUSES}?by={by}")
     assert (status, problem["messages"][0]["at"]) == (400, "by")
+
+
+def test_what_came_for_no_registered_app_has_a_view(admin: AdminWorld, tallies: TalliesInMemory) -> None:
+    """Requests without a token name no app: a flood of them must be seen somewhere."""
+    flood = row("authorize", FRESH - 10, {("refused", "token-missing", "orders GET /", "no-token"): 5_000})
+    tallies.kept.append(replace(flood, app="-"))
+    answer = admin.call("GET", "/admin/apps/-/view")
+    check_documented("ThreatView", answer)
+    assert (answer["totals"]["authorize"]["refused"], answer["vendors"]) == (5_000, [])
+    assert admin.call("GET", "/admin/apps/-/view/causes?step=2")["rows"][0]["count"] == 5_000
 
 
 def test_unknown_app_is_404(admin: AdminWorld) -> None:

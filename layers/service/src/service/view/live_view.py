@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from service.admin.keys import require_app
 from service.admin.problems import UNKNOWN_APP, AdminRefusal
 from service.edge.problems import MALFORMED_REQUEST
+from service.tables.apps import RegisteredApp
 from service.tables.audit import AuditEntry
+from service.tallies.rows import UNKNOWN_APP as UNKNOWN
 from service.tallies.rows import TallyRow
 from service.view.causes import counted, report
 from service.view.question import (
@@ -45,15 +46,13 @@ _MOST_CHANGES: Final = 20
 def show_view(request: ViewQuery, call: ViewCall) -> dict[str, object]:
     """What was decided in a window, by source and outcome, beside the same time before; and whose doing it is."""
     stack = call.stack
-    app = stack.apps.find(request.app)
-    if app is None:
-        raise AdminRefusal(UNKNOWN_APP, f"No app called {request.app} is registered.")
+    app = _registered(request.app, call)
     window, filters = _asked(request, call.now)
     before = window.before.coarser(60)
     rows = _rows(call, request.app, filters, window)
     rows_before = _rows(call, request.app, filters, before)
     now_sums, before_sums = summed(rows, window, filters), summed(rows_before, before, filters)
-    vendors = stack.vendors.of(app, window.hop)
+    vendors = () if app is None else stack.vendors.of(app, window.hop)
     published = _published(call)
     return {
         "app": request.app,
@@ -83,7 +82,7 @@ def show_view(request: ViewQuery, call: ViewCall) -> dict[str, object]:
 
 def list_causes(request: CausesQuery, call: ViewCall) -> dict[str, object]:
     """The decisions of a window by up to three of their facts, those that changed most first."""
-    require_app(call.stack.apps, request.app)
+    _registered(request.app, call)
     window, filters = _asked(request, call.now, fine=CAUSES_FINE)
     by = or_refusal(lambda: dimensions_of(request))
     before = window.before
@@ -101,6 +100,15 @@ def list_causes(request: CausesQuery, call: ViewCall) -> dict[str, object]:
         "compared_with": {"since": before.since, "until": before.until},
         "first_seen_since": min(span.since for span in (before, *back)),
     }
+
+
+def _registered(name: str, call: ViewCall) -> RegisteredApp | None:
+    """The app that is asked about; ``None`` for what was counted for no registered one. Raises :class:`AdminRefusal`
+    for another name."""
+    app = None if name == UNKNOWN else call.stack.apps.find(name)
+    if app is None and name != UNKNOWN:
+        raise AdminRefusal(UNKNOWN_APP, f"No app called {name} is registered.")
+    return app
 
 
 def _asked(request: ViewQuery, now: float, **more: int) -> tuple[Window, Filters]:

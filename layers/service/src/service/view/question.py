@@ -63,7 +63,7 @@ class BadQuestion(Exception):
 class WindowQuery(RequestModel):
     """Which window of an app's tallies. Times are Unix seconds."""
 
-    app: App
+    app: App | Literal["-"]
     since: _Time | None = None
     until: _Time | None = None
     step: _Step | None = None
@@ -71,7 +71,8 @@ class WindowQuery(RequestModel):
 
 class ViewQuery(WindowQuery):
     """GET /admin/apps/{app}/view. A filter holds for exactly this text, which may be empty; a source that does not know
-    a filter's fact is left out."""
+    a filter's fact is left out. The app ``-`` is what came for none that is registered, and at the gate what had no
+    token that names one."""
 
     source: Literal["enrol", "renew", "signal", "authorize", "challenge", "beacon"] | None = None
     outcome: Annotated[str, Field(max_length=40)] | None = None
@@ -145,6 +146,8 @@ class Filters:
 
     def takes(self, source: str, cell: Cell) -> bool:
         """Whether the decisions of a cell count."""
+        if not self.facts:
+            return self.takes_outcome(cell.outcome)
         return self.takes_outcome(cell.outcome) and all(
             value_of(source, cell, name) == wanted for name, wanted in self.facts.items()
         )
@@ -160,7 +163,11 @@ class Filters:
 
     def may_miss(self, source: str, cell: Cell) -> bool:
         """Whether nothing says if the decisions of a cell would count: their facts were not kept."""
-        return self.takes_outcome(cell.outcome) and any(lacks_facts(source, cell, name) for name in self.facts)
+        return (
+            bool(self.facts)
+            and self.takes_outcome(cell.outcome)
+            and any(lacks_facts(source, cell, name) for name in self.facts)
+        )
 
 
 def filters_of(query: ViewQuery) -> Filters:

@@ -9,13 +9,17 @@ from typing import Annotated
 import typer
 
 from bonafide.cli.terminal import AsJson, out, print_json, table
-from bonafide.cost.costing import PARTS, Prices, measured_paths, measured_rows, page, per_million, stored_per_million
+from bonafide.cost.costing import PARTS, Prices, measured_paths, measured_rows, per_million, stored_per_million
+from bonafide.cost.view_costs import console_sentence, counting_per_million, measured_lines, page, view_rows
 
 
 def cost(
     prices: Annotated[
         Path | None, typer.Option("--prices", metavar="FILE", help="Prices of your region, in the form of prices.json.")
     ] = None,
+    counting: Annotated[
+        bool, typer.Option("--counting", help="Show what counting decisions for the threat view costs instead.")
+    ] = False,
     rows: Annotated[bool, typer.Option("--rows", help="Show what rows of the tables take instead.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print all tables as docs/costs.md has them.")] = False,
     as_json: AsJson = False,
@@ -34,10 +38,18 @@ def cost(
                     for name, amounts in measured_paths().items()
                 },
                 "rows": measured_rows(),
+                "counting": {
+                    name: {"per_million": counting_per_million(line, found), "amounts": asdict(line)}
+                    for name, line in measured_lines().items()
+                },
             }
         )
     elif markdown:
         typer.echo(page(found), nl=False)
+    elif counting:
+        heads = ("counting a million", "lines", "log bytes", "writes", "reads", "logs", "lambda", "dynamodb", "$")
+        table(heads, [tuple(cell.strip("*") for cell in row) for row in view_rows(found)])
+        out().print(console_sentence(found))
     elif rows:
         sizes = measured_rows().items()
         table(

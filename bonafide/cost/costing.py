@@ -121,8 +121,8 @@ def stored_per_million(size: int, prices: Prices) -> float:
     return (size + 100) * MILLION / _GB * prices.dollars["stored_gb_month"]
 
 
-def page(prices: Prices) -> str:
-    """The tables of docs/costs.md."""
+def path_tables(prices: Prices) -> str:
+    """The tables of docs/costs.md about paths and rows."""
     paths = [
         [name, *(f"{cost:.2f}" for cost in costs.values()), f"**{sum(costs.values()):.2f}**"]
         for name, amounts in measured_paths().items()
@@ -144,22 +144,23 @@ def page(prices: Prices) -> str:
     rows = [[kind, f"{size:,}", f"{stored_per_million(size, prices):.2f}"] for kind, size in measured_rows().items()]
     return "\n".join(
         (
-            *_table(
+            *markdown_table(
                 ("a million of", "API Gateway", "Lambda", "DynamoDB", "logs", "archive", "sent", "KMS", "$"), paths
             ),
             "",
-            *_table(
+            *markdown_table(
                 ("one", "function", "round trips", "read units", "write units", "bytes logged", "bytes sent", "own ms"),
                 taken,
             ),
             "",
-            *_table(("row", "bytes", "a million of them, $ a month"), rows),
+            *markdown_table(("row", "bytes", "a million of them, $ a month"), rows),
             "",
         )
     )
 
 
-def _table(heads: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
+def markdown_table(heads: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
+    """The lines of a table, its first column of words, the others of numbers."""
     lines = [list(heads), *rows]
     rule = "|".join(["---", *["---:"] * (len(lines[0]) - 1)])
     head, *body = (f"| {' | '.join(cells)} |" for cells in lines)

@@ -15,7 +15,7 @@ from devkit.gateway.process import GatewayProcess
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template
 
-_KNOWN = ("AWS::Serverless::", "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::IAM::Role")
+_KNOWN = ("AWS::Serverless::", "AWS::Lambda::Permission", "AWS::Logs::", "AWS::IAM::Role")
 
 
 @dataclass(slots=True)

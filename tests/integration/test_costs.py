@@ -11,9 +11,11 @@ from service.items.item_size import write_units
 from typer.testing import CliRunner
 
 from bonafide.cli.main import cli
-from bonafide.cost.costing import Amounts, Prices, measured_paths, measured_rows, page, per_million, stored_per_million
+from bonafide.cost.costing import Amounts, Prices, measured_paths, measured_rows, per_million, stored_per_million
+from bonafide.cost.view_costs import CountedLine, consoles_per_day, counting_per_million, measured_lines, page
 from tests.costs.__main__ import MARK, PAGE
 from tests.costs.measuring import measure
+from tests.costs.view import CASES, measure_view
 
 ROOT = Path(__file__).parents[2]
 AGAIN = (
@@ -93,6 +95,32 @@ def test_cost_is_amounts_times_prices() -> None:
     assert stored_per_million(924, Prices("", "", "", dollars, assumed)) == pytest.approx(1024e6 / 1024**3 * 0.25)
 
 
+@pytest.mark.ministack
+def test_counting_takes_what_was_measured(ministack_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A longer line or row, another write, and the page is wrong."""
+    name = "refused at the gate, 400 in two seconds and process"
+    monkeypatch.setattr("tests.costs.view.CASES", {name: CASES[name]})
+    today, then = measure_view(ministack_url)[name], measured_lines()[name]
+    for member in ("line_bytes", "read_units", "write_units", "round_trips", "row_bytes"):
+        assert today[member] == pytest.approx(getattr(then, member), rel=0.05), (member, STALE)
+
+
+def test_counting_costs_amounts_times_prices() -> None:
+    """Worked out by hand."""
+    line = CountedLine(
+        decisions=400, line_bytes=1000, read_units=4, write_units=3, round_trips=4, processor_ms=1, row_bytes=900
+    )
+    prices = Prices.read()
+    costs = counting_per_million(line, prices)
+    assert line.lines_per_million == 2_500
+    assert costs["dynamodb"] == pytest.approx(2_500 * (3 * 0.625e-6 + 4 * 0.125e-6))
+    assert costs["logs"] == pytest.approx(2_500 * (1000 + 26 + 750) / 1024**3 * 0.5)
+    assert costs["lambda"] == pytest.approx(2_500 * (2e-7 + (1769 / 512 + 20) / 1000 / 2 * 0.0000133334))
+    day = consoles_per_day(10, 900, 2, prices)
+    assert day["gateway"] == pytest.approx(432_000 * 3.5e-6)
+    assert day["dynamodb"] == pytest.approx(432_000 * (99 + 2) * 0.125e-6)
+
+
 def run(*arguments: str) -> Any:
     return CliRunner().invoke(cli, ["cost", *arguments])
 
@@ -102,6 +130,7 @@ def test_command_shows_paths_rows_and_json() -> None:
     assert "renewals, iOS" in run().output
     assert "us-east-1" in run().output
     assert "Apple's receipt" in run("--rows").output
+    assert "refused at the gate" in run("--counting").output
     told = json.loads(run("--json").output)
     assert told["paths"].keys() == measured_paths().keys()
     assert told["paths"]["renewals, iOS"]["amounts"]["write_units"] == 4

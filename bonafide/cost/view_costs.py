@@ -19,6 +19,10 @@ POLL: Final = 2.0
 """Seconds between two polls of a console."""
 WINDOW: Final = 900
 """Seconds that a console shows by default."""
+_NEWEST: Final = 120
+_REMEMBERED: Final = 30.0
+"""The last two minutes are read for each poll, all of the window every so many seconds
+(:mod:`service.view.remembered_rows`)."""
 _GB: Final = 1024**3
 _READ: Final = 4_096
 _DAY: Final = 86_400
@@ -70,7 +74,8 @@ def consoles_per_day(consoles: int, row_bytes: int, busy: int, prices: Prices) -
     """Dollars a day for consoles that are open all day, each with the view of one app: ``busy`` sources have a row of
     ``row_bytes`` every two seconds, the others none."""
     polls = consoles * _DAY / POLL
-    units = busy * math.ceil(WINDOW / POLL * row_bytes / _READ) / 2 + (_SOURCES - busy) / 2
+    newest, whole = (math.ceil(seconds / 2 * row_bytes / _READ) / 2 for seconds in (_NEWEST, WINDOW))
+    units = busy * (newest + whole * POLL / _REMEMBERED) + (_SOURCES - busy) / 2
     dollars = prices.dollars
     function = dollars["lambda_request"] + _VIEW_SECONDS * MEMORY_MB / 1024 * dollars["lambda_gb_second"]
     one = {"gateway": dollars["rest_request"], "lambda": function, "dynamodb": units * dollars["read_unit"]}

@@ -17,7 +17,7 @@ __all__ = ["ROOT"]
 def main() -> int:
     """Print the table; 0 if nothing differs."""
     with running_ministack() as url:
-        result = run(url, Processes(number=40, seconds=60, decisions=DECISIONS))
+        result = run(url, Processes(number=40, seconds=40, decisions=DECISIONS))
     print(result.table())
     return 0 if result.holds else 1
 

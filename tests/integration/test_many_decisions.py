@@ -3,26 +3,22 @@ million."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from devkit.local.aws import running_ministack
 from tests.tallies.counting import Result, run
 from tests.tallies.decisions import Processes
 
 
 @pytest.fixture(scope="module")
-def result() -> Iterator[Result]:
-    with running_ministack() as url:
-        yield run(url, Processes(number=36, seconds=4, decisions=20_000))
+def result(ministack_url: str) -> Result:
+    return run(ministack_url, Processes(number=20, seconds=4, decisions=8_000))
 
 
 @pytest.mark.ministack
 def test_every_decision_is_counted_once(result: Result) -> None:
     """Whatever became of its delivery: totals and reasons always, cells up to their number."""
-    assert result.decisions > 19_000
-    assert min(result.repeated, result.torn, result.cells_compared) > 5
+    assert result.decisions > 7_500
+    assert min(result.repeated, result.torn, result.cells_compared) > 1
     assert (result.totals, result.reasons, result.cells, result.beyond) == (0, 0, 0, 0), result.table()
 
 

@@ -171,7 +171,7 @@ def _compared(
     for source in ("authorize", "enrol"):
         for step in (2, 60, 3600):
             window = {"step": step, "since": AT - 3_600, "until": AT + processes.seconds + 3_600}
-            found: dict[int, TallyRow] = {row.at: row for row in reader.rows("demo", [source], **window)}  # type: ignore[arg-type]
+            found: dict[int, TallyRow] = {row.at: row for row in reader.rows("demo", [source], **window)}
             wanted = _by_step(processes, source, step)
             for at in found.keys() | wanted.keys():
                 sent, row = wanted.get(at, Counter[Cell]()), found.get(at) or TallyRow("demo", source, step, at)

@@ -173,4 +173,4 @@ def _body(event: Mapping[str, Any]) -> bytes:
 
 
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
-    _proxy()  # at INIT, where a wrong setting stops the deployment
+    _proxy()  # at INIT, where processor time is free and a wrong setting ends the process

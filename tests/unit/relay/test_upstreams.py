@@ -11,6 +11,7 @@ import pytest
 from service.relay.upstreams import ConfigurationError, Upstream, read_upstreams
 from service.relay.usage import Tokens
 
+from tests.architecture.source_tree import ROOT
 from tests.unit.relay.upstream_documents import DOCUMENT
 
 
@@ -187,3 +188,10 @@ def test_prices_are_exact_and_rounded_up() -> None:
     assert price.input == Decimal("0.15")
     assert price.of(Tokens(1, 0)) == 1
     assert price.of(Tokens(100, 10)) == 45
+
+
+def test_the_examples_upstream_is_one() -> None:
+    """As it stands, and small enough for a function's environment."""
+    text = (ROOT / "examples/assistant/upstreams.json").read_text("utf-8")
+    assert read_upstreams(text)["assistant"].routes[0][2] == "/v1/messages"
+    assert len(json.dumps(json.loads(text), separators=(",", ":"))) < 3000

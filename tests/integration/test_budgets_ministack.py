@@ -90,8 +90,8 @@ def test_exactly_as_many_racing_calls_pass_as_a_device_may_make(budgets: DynamoD
 
 
 def test_units_of_racing_calls_never_pass_the_budget(budgets: DynamoDBBudgets) -> None:
-    """Calls of ten units, a budget of 200."""
-    assert race(budgets, 40, units=10, per_app=Allowance(MONTH, 10**6, 200))["passed"] == 20
+    """Calls of ten units, a budget of 240 in eight shards of thirty."""
+    assert race(budgets, 40, units=10, per_app=Allowance(MONTH, 10**6, 240))["passed"] == 24
 
 
 def test_what_was_used_is_settled_in_both_budgets(budgets: DynamoDBBudgets) -> None:

@@ -49,14 +49,14 @@ NETWORKS = [ip_network(text) for text in NOT_PUBLIC]
 def test_no_address_of_a_special_network_is_public(network: str) -> None:
     """Both ends and a sample between."""
     net, draw = ip_network(network), random.Random(network)
-    for offset in (0, net.num_addresses - 1, *(draw.randrange(net.num_addresses) for _ in range(40))):
+    for offset in (0, net.num_addresses - 1, *(draw.randrange(net.num_addresses) for _ in range(15))):
         assert not is_public(str(net.network_address + offset)), offset
 
 
 def test_addresses_are_judged_as_the_registries_say() -> None:
     """Anything outside of them, and within 2000::/3, is public."""
     draw = random.Random(12)
-    for _ in range(4000):
+    for _ in range(1000):
         v4 = IPv4Address(draw.randrange(1 << 32))
         v6 = IPv6Address((1 << 125) + draw.randrange(1 << 125))
         for address in (v4, v6):

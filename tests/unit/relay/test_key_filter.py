@@ -96,7 +96,7 @@ def test_other_text_leaves_at_once_and_unchanged() -> None:
 def test_random_text_passes_unchanged() -> None:
     """No form is seen where none is, whatever the pieces."""
     draw = random.Random(1)
-    for _ in range(200):
+    for _ in range(60):
         body = bytes(draw.choice(b'sk-ant"\\%u0&#;ABcd012345=+/') for _ in range(300))
         cuts = sorted(draw.randrange(301) for _ in range(4))
         assert filtered(body, cuts) == filtered(body, [])
@@ -107,8 +107,8 @@ def test_random_text_passes_unchanged() -> None:
 def test_endless_backslashes_hold_nothing_back_for_long() -> None:
     """The attack: bytes that might begin a form, without end, to fill the memory."""
     stream = FILTER.stream()
-    left = sum(len(stream.feed(b"\\" * 4096)) for _ in range(4))
-    assert left >= 4 * 4096 - 64
+    left = sum(len(stream.feed(b"\\" * 1024)) for _ in range(3))
+    assert left >= 3 * 1024 - 64
 
 
 def test_found_forms_are_counted() -> None:

@@ -190,6 +190,9 @@ browser-if-possible: setup
 	@why="$$($(BIN)/python -m tests.browser.chromium)" || { echo "$$why" >&2; exit 0; }; \
 		$(MAKE) -s --no-print-directory PYTHON="$(PYTHON)" $(BROWSER_STAMP) || echo "NO BROWSER TESTS: see above." >&2
 
+console-drill: setup browser-if-possible ## The console in Chromium on a real stack, measured; the story by hand (SHORT=1: once each)
+	@$(BIN)/python -m tests.browser.drill $(if $(SHORT),--repetitions 2 --runs 1 --genuine 20 --delays 0)
+
 # One worker more than the processors of a small machine: tests of stacks wait for other processes.
 test: setup browser-if-possible ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --durations=25 --durations-min=4 \

@@ -15,6 +15,7 @@ from bonafide.cli.console import console
 from bonafide.cli.keys import device_key, signing_key
 from bonafide.cli.old_names import current
 from bonafide.cli.policy import approval as policy_approval
+from bonafide.cli.policy import draft as policy_draft
 from bonafide.cli.policy import policy
 from bonafide.cli.policy import publish as policy_publish
 from bonafide.cli.policy import replay as policy_replay
@@ -109,6 +110,7 @@ policy.commands.command("show", no_args_is_help=True)(policy_show.show)
 policy.commands.command("diff", no_args_is_help=True)(policy_show.diff)
 policy.commands.command("schema")(policy_schema.schema)
 policy.commands.command("history", no_args_is_help=True)(policy_show.history)
+policy.commands.command("draft", no_args_is_help=True)(policy_draft.draft)
 policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
 cli.command("audit", no_args_is_help=True)(audit.audit)

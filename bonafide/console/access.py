@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -29,6 +30,7 @@ class Access:
     """
 
     clock: Callable[[], float]
+    _own: bytes = field(default_factory=lambda: secrets.token_bytes(_BYTES))
     _secrets: dict[bytes, float] = field(default_factory=dict)
     _sessions: dict[bytes, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,6 +55,20 @@ class Access:
         """Whether this is a session that has not ended."""
         with self._lock:
             return self._find(self._sessions, session) is not None
+
+    def page_key(self, session: str) -> str:
+        """What the page of a session shows beside its cookie.
+
+        The attack: a server of another user on another port of 127.0.0.1. A browser that visits it sends it the cookie;
+        what a page keeps for its own origin, it does not.
+        """
+        digest = hmac.digest(self._own, session.encode("utf-8", "surrogatepass"), "sha256")
+        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+    def admits_page(self, session: str, key: str) -> bool:
+        """Whether this session has not ended, and this is the key of its page."""
+        good = hmac.compare_digest(self.page_key(session).encode(), key.encode("utf-8", "surrogatepass"))
+        return self.admits(session) and good
 
     def _new(self, kept: dict[bytes, float], life: float, most: int) -> str:
         text = secrets.token_urlsafe(_BYTES)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from bonafide.console.access import Access
 from bonafide.console.admin_calls import AdminCalls, Transport, botocore_transport
 from bonafide.console.messages import Answer, Refused, Request, json_answer, members_of, text_member
-from bonafide.console.origin import OwnOrigin
+from bonafide.console.origin import HEADER, OwnOrigin
 from bonafide.console.page_files import VIEWS, PageFiles, sentence_page
 from bonafide.console.replays import Replays
 from bonafide.operator.admin_api import local_operator, segment
@@ -111,24 +111,30 @@ class Console:
             # A preview of the link must not use it up.
             raise Refused(403, "console-foreign-request", "This address is opened, and not looked at.")
         good = len(keys) == 1 and self.access.spend(keys[0])
-        if self._session_of(request):  # also for an address of the history
-            return Answer(303, headers={"Location": onwards})
-        if not good:
+        session, more = self._session_of(request), dict[str, str]()
+        if not good and not session:
             return sentence_page(403, _USED)
-        cookie = f"{self._cookie}={self.access.new_session()}; HttpOnly; SameSite=Strict; Path=/"
-        return Answer(303, headers={"Location": onwards, "Set-Cookie": cookie})
+        if not session:
+            session = self.access.new_session()
+            more = {"Set-Cookie": f"{self._cookie}={session}; HttpOnly; SameSite=Strict; Path=/"}
+        elif not good:
+            return Answer(303, headers={"Location": onwards})  # an address of the history
+        # A fragment is sent to no server: the page takes it out of the address, and keeps it for its own origin.
+        return Answer(303, headers={"Location": f"{onwards}#key={self.access.page_key(session)}", **more})
 
     @property
     def _cookie(self) -> str:
         """With the port: a browser does not tell the cookies of two ports apart, nor two consoles of one machine."""
         return f"bonafide_console_{self.origin.port}"
 
-    def _session_of(self, request: Request) -> bool:
+    def _session_of(self, request: Request) -> str:
+        """The session of the request's cookie; empty where there is none."""
         pairs = (pair.strip().partition("=") for line in request.values("cookie") for pair in line.split(";"))
-        return any(self.access.admits(value) for name, _, value in pairs if name == self._cookie)
+        sessions = (value for name, _, value in pairs if name == self._cookie)
+        return next((session for session in sessions if self.access.admits(session)), "")
 
     def _check_session(self, request: Request) -> None:
-        if not self._session_of(request):
+        if not self.access.admits_page(self._session_of(request), request.header(HEADER) or ""):
             sentence = "Press Enter where the console runs, and open the address that it prints."
             raise Refused(401, "console-no-session", sentence)
 

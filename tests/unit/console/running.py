@@ -75,6 +75,7 @@ class Running:
     server: ConsoleServer
     stack: WrittenStack
     cookie: str = ""
+    key: str = "none"
 
     @property
     def host(self) -> str:
@@ -85,13 +86,14 @@ class Running:
         reply = self.request("GET", self.console.new_address().partition(self.host)[2])
         assert reply.status == 303
         self.cookie = reply.headers["set-cookie"].partition(";")[0]
+        self.key = reply.headers["location"].partition("#key=")[2]
 
     def call(self, method: str, path: str, body: object = None, **headers: str | None) -> Reply:
         """A call of the API as the page makes it; a header that is ``None`` is left out."""
         data = b"" if body is None else json.dumps(body).encode()
         usual: dict[str, str | None] = {
             "Cookie": self.cookie or None,
-            "X-Bonafide-Console": "1",
+            "X-Bonafide-Console": self.key,
             "Sec-Fetch-Site": "same-origin",
             "Origin": None if method == "GET" else f"http://{self.host}",
             "Content-Type": "application/json" if data else None,

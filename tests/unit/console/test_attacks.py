@@ -64,7 +64,7 @@ def test_localhost_is_the_console_as_well(console: Running) -> None:
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},
         {"X_Bonafide_Console": None},
-        {"X_Bonafide_Console": "0"},
+        {"X_Bonafide_Console": ""},
     ],
 )
 def test_forged_call(console: Running, headers: dict[str, str | None]) -> None:

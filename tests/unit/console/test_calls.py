@@ -233,7 +233,7 @@ def test_lint_as_the_command_lints(console: Running) -> None:
 @pytest.mark.parametrize("path", ["/api/lint", "/api/draft", "/api/replay"])
 def test_body_that_is_not_as_documented(console: Running, path: str, body: bytes) -> None:
     """400 in words, whatever the bytes."""
-    headers = {"Cookie": console.cookie, "X-Bonafide-Console": "1", "Origin": f"http://{console.host}"}
+    headers = {"Cookie": console.cookie, "X-Bonafide-Console": console.key, "Origin": f"http://{console.host}"}
     reply = console.request("POST", path, body, **headers, **{"Content-Type": "application/json"})
     assert (reply.status, reply.slug) == (400, "console-malformed-request")
 

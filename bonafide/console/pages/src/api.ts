@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LintMessage, Session } from "./contract.ts";
 import { named } from "./format.ts";
+import { pageKey } from "./kept.ts";
 
 /** Why a call did not work, in words for the operator. */
 export class Problem extends Error {
@@ -51,7 +52,7 @@ export function now(): number {
 
 function admitted(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
-  headers.set("X-Bonafide-Console", "1");
+  headers.set("X-Bonafide-Console", pageKey());
   return fetch(path, { ...init, headers, cache: "no-store", redirect: "error" }).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Problem("page-only", 0, ...WORDS["page-only"]!);

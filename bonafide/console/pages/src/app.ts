@@ -21,22 +21,7 @@ export function useApp(): App {
   return useContext(AppContext)!;
 }
 
-/** Theme, zone and shortcuts are all that a browser keeps. */
-export function preference(name: "theme" | "zone" | "shortcuts"): string | null {
-  try {
-    return localStorage.getItem(`bonafide-${name}`);
-  } catch {
-    return null;
-  }
-}
-
-export function prefer(name: "theme" | "zone" | "shortcuts", value: string): void {
-  try {
-    localStorage.setItem(`bonafide-${name}`, value);
-  } catch {
-    // A browser that keeps nothing asks again next time.
-  }
-}
+export { prefer, preference } from "./kept.ts";
 
 /** Say something once to those who do not see the page. */
 export function announce(text: string): void {

@@ -25,7 +25,7 @@ test("while nothing answers, the page asks less and less often, and at least eve
 
 test("every call carries the console's header, and a body says that it is JSON", async () => {
   const { calls } = await answered(new Response("{}"), () => post("/api/lint", { app: "demo" }));
-  assert.equal(calls[0]!.headers.get("X-Bonafide-Console"), "1");
+  assert.equal(calls[0]!.headers.get("X-Bonafide-Console"), "none");
   assert.equal(calls[0]!.headers.get("Content-Type"), "application/json");
 });
 

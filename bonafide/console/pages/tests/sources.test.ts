@@ -12,7 +12,7 @@ const FORBIDDEN: [what: RegExp, but?: string][] = [
   [/\beval\b|new Function|setTimeout\(\s*["'`]/],
   [/\sstyle=["'`]|setAttribute\(\s*["'`](style|on)/],
   [/\bhttps?:\/\/(?!www\.w3\.org\/2000\/svg)|url\(|@import "(?!uplot)/],
-  [/localStorage|sessionStorage|indexedDB|document\.cookie/, "app.ts"],
+  [/localStorage|sessionStorage|indexedDB|document\.cookie/, "kept.ts"],
   [/\bfetch\(|XMLHttpRequest|WebSocket|EventSource|sendBeacon/, "api.ts"],
 ];
 

@@ -94,3 +94,22 @@ def test_device_that_cannot_attest_is_in_the_funnel(stack: LocalStack, admin: Ad
         1,
     )
     assert asked >= 1
+
+
+def test_refusal_is_counted_in_the_view(stack: LocalStack, admin: AdminApi) -> None:
+    """From the gate's line through the worker and the table: of no app, because no token named one."""
+    client = ApiClient(verifier_url=stack.verifier_url, guarded_url=stack.guarded_url)
+    seen: dict[str, Any] = {}
+    for _ in range(100):
+        client.call("GET", "/v1/whoami")
+        seen = admin.call("GET", "/admin/apps/-/view?source=authorize&outcome=refused")
+        if seen["totals"]["authorize"]["refused"]:
+            break
+        time.sleep(0.1)
+    check_documented("ThreatView", seen)
+    assert seen["totals"]["authorize"]["refused"] > 0
+    lowest, highest = seen["gate"]["bundle_versions"]
+    assert 0 <= lowest <= highest
+    asked = "/admin/apps/-/view/causes?by=why,route&source=authorize&outcome=refused&step=2&limit=500"
+    routes = {row["facts"]["route"] for row in admin.call("GET", asked)["rows"]}
+    assert any(route.endswith("GET /v1/whoami") for route in routes), routes

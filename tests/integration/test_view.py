@@ -141,7 +141,7 @@ def test_breaker_that_is_open_is_a_vendor_that_fails(admin: AdminWorld, world: A
     assert asked.breaker(PACKAGE, FRESH) == Breaker(until=FRESH + 10, times=1)
     (vendor,) = [one for one in admin.call("GET", VIEW)["vendors"] if one["name"] == "play-decode"]
     assert vendor["state"] == "failing"
-    assert vendor["detail"].startswith(f"{PACKAGE}: 3 questions today; Google fails, the breaker opened 1 times")
+    assert vendor["detail"].startswith(f"{PACKAGE}: 3 asked today; Google fails: the breaker opened 1x in a row")
 
 
 def poll(admin: AdminWorld, path: str, etag: str = "") -> dict[str, Any]:

@@ -107,13 +107,10 @@ _BADNESS: Final = (State.UNKNOWN, State.OK, State.LATE, State.FAILING)
 
 
 def _judged(package: str, today: AskedToday, now: float) -> tuple[State, str]:
-    asked = f"{package}: {today.spent:,} questions today"
+    asked = f"{package}: {today.spent:,} asked today"
     if today.breaker.until:
-        times = f"opened {today.breaker.times} times in a row"
-        return (
-            State.FAILING,
-            f"{asked}; Google fails, the breaker {times}, last until {_clock(today.breaker.until)}.",
-        )
+        opened = f"the breaker opened {today.breaker.times}x in a row, last until {_clock(today.breaker.until)}"
+        return State.FAILING, f"{asked}; Google fails: {opened}."
     if today.paused_until > now:
         return State.FAILING, f"{asked}; Google has had enough until {_clock(today.paused_until)}."
     if today.failures:

@@ -96,7 +96,8 @@ def kept(lines: Sequence[str], *, step: int, since: float, until: float, seed: i
         table = TalliesTable(counting, world.tables["tallies"], 30, sleep=lambda _seconds: None)  # type: ignore[arg-type]
         apps = KnownApps(world.dynamodb, world.tables["apps"])
         for start in range(0, len(order), _BATCH):
-            answer = count_decisions(delivery(order[start : start + _BATCH]), table=table, apps=apps, now=until)
+            with redirect_stdout(io.StringIO()):  # the worker's own metrics
+                answer = count_decisions(delivery(order[start : start + _BATCH]), table=table, apps=apps, now=until)
             assert answer["Damaged"] == 0, answer
         tallies = DynamoDBTallies(world.dynamodb, world.tables["tallies"])
         rows, unregistered = (

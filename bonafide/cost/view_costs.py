@@ -33,10 +33,12 @@ _SOURCES: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedLine:
-    """What one tally line takes, on average, of so many decisions. ``row_bytes`` are those of a row of two seconds."""
+    """What one tally line takes, on average, of so many decisions. ``function_log_bytes`` are the metrics that the
+    function writes for it, ``row_bytes`` those of a row of two seconds."""
 
     decisions: int
     line_bytes: int
+    function_log_bytes: int
     read_units: float
     write_units: float
     round_trips: float
@@ -56,12 +58,12 @@ def measured_lines() -> Mapping[str, CountedLine]:
 
 
 def counting_per_million(line: CountedLine, prices: Prices) -> Mapping[str, float]:
-    """Dollars for counting a million decisions: log, function, table."""
+    """Dollars for counting a million decisions, one line in each delivery: log, function, table."""
     dollars, assumed = prices.dollars, prices.assumed
     slower = max(1.0, assumed["full_processor_mb"] / MEMORY_MB)
     seconds = (line.processor_ms * slower + line.round_trips * assumed["round_trip_ms"]) / 1000
     function = dollars["lambda_request"] + seconds * MEMORY_MB / 1024 * dollars["lambda_gb_second"]
-    logged = line.line_bytes + assumed["log_event_bytes"] + assumed["platform_log_bytes"]  # the last: of the delivery
+    logged = line.line_bytes + line.function_log_bytes + 2 * assumed["log_event_bytes"] + assumed["platform_log_bytes"]
     one = {
         "logs": logged / _GB * dollars["logged_gb"],
         "lambda": function,
@@ -88,7 +90,8 @@ def view_rows(prices: Prices) -> list[list[str]]:
     for name, line in measured_lines().items():
         costs = counting_per_million(line, prices)
         number = line.lines_per_million
-        amounts = (number, number * line.line_bytes, number * line.write_units, number * line.read_units)
+        logged = number * (line.line_bytes + line.function_log_bytes)
+        amounts = (number, logged, number * line.write_units, number * line.read_units)
         told = [f"{round(amount):,}" for amount in amounts]
         rows.append([name, *told, *(f"{cost:.2f}" for cost in costs.values()), f"**{sum(costs.values()):.2f}**"])
     return rows

@@ -71,7 +71,7 @@ def _measured(
     begin = AT + place * 7_200
     apps = KnownApps(client, world.tables["apps"])
     table = TalliesTable(client, world.tables["tallies"], 400)
-    sizes, milliseconds, reads, writes, trips = [], [], [], [], []
+    sizes, milliseconds, reads, writes, trips, logged = [], [], [], [], [], []
     for line in _lines(source, decisions, decide, begin, f"{place:016x}"):
         event = delivery([line])
         with meter.on():
@@ -81,6 +81,7 @@ def _measured(
         reads.append(meter.read)
         writes.append(meter.written)
         trips.append(meter.round_trips)
+        logged.append(meter.logged)
     rows = world.dynamodb.scan(TableName=world.tables["tallies"])["Items"]
     own = [row for row in rows if begin - 3_600 <= int(row["place"]["S"].partition("#")[0]) < begin + 3_600]
     row_bytes = [item_size(row) for row in own if row["bucket"]["S"].split("#")[2] == "2"]
@@ -89,6 +90,7 @@ def _measured(
         "line_bytes": round(statistics.mean(sizes)),
         "read_units": round(statistics.mean(reads), 2),
         "write_units": round(statistics.mean(writes), 2),
+        "function_log_bytes": round(statistics.mean(logged)),
         "round_trips": round(statistics.mean(trips), 2),
         "processor_ms": round(statistics.median(milliseconds), 1),
         "row_bytes": round(statistics.mean(row_bytes)),

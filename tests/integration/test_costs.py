@@ -101,20 +101,27 @@ def test_counting_takes_what_was_measured(ministack_url: str, monkeypatch: pytes
     name = "refused at the gate, 400 in two seconds and process"
     monkeypatch.setattr("tests.costs.view.CASES", {name: CASES[name]})
     today, then = measure_view(ministack_url)[name], measured_lines()[name]
-    for member in ("line_bytes", "read_units", "write_units", "round_trips", "row_bytes"):
+    for member in ("line_bytes", "function_log_bytes", "read_units", "write_units", "round_trips", "row_bytes"):
         assert today[member] == pytest.approx(getattr(then, member), rel=0.05), (member, STALE)
 
 
 def test_counting_costs_amounts_times_prices() -> None:
     """Worked out by hand."""
     line = CountedLine(
-        decisions=400, line_bytes=1000, read_units=4, write_units=3, round_trips=4, processor_ms=1, row_bytes=900
+        decisions=400,
+        line_bytes=700,
+        function_log_bytes=300,
+        read_units=4,
+        write_units=3,
+        round_trips=4,
+        processor_ms=1,
+        row_bytes=900,
     )
     prices = Prices.read()
     costs = counting_per_million(line, prices)
     assert line.lines_per_million == 2_500
     assert costs["dynamodb"] == pytest.approx(2_500 * (3 * 0.625e-6 + 4 * 0.125e-6))
-    assert costs["logs"] == pytest.approx(2_500 * (1000 + 26 + 750) / 1024**3 * 0.5)
+    assert costs["logs"] == pytest.approx(2_500 * (1000 + 52 + 750) / 1024**3 * 0.5)
     assert costs["lambda"] == pytest.approx(2_500 * (2e-7 + (1769 / 512 + 20) / 1000 / 2 * 0.0000133334))
     day = consoles_per_day(10, 900, 2, prices)
     assert day["gateway"] == pytest.approx(432_000 * 3.5e-6)

@@ -208,6 +208,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("endorsements", "show"), ("2026-09-21",)),
     (("cost",), ("gateway", "dynamodb")),
     (("cost", "--rows"), ("bytes",)),
+    (("cost", "--counting"), ("writes",)),
     (("device-key", "list", "--blocked"), (KEY, RULE)),
     (("audit", "--key", KEY), (ARN, RULE, DIGEST)),
     (("device-key", "show", KEY), (KEY, RULE)),

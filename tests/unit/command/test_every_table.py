@@ -42,6 +42,7 @@ AUDIENCE = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/prod/order
 PATH = "/v1/customers/{customer_id}/accounts/{account_id}/transactions/*"
 RULE = "android-verified-boot-key-of-another-operating-system"
 MOMENT = 1_790_000_000
+SECRET_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orders/the-maps-key-of-production-AbCdEf"
 
 REGISTRATION = {
     "app": "orders",
@@ -92,6 +93,20 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
     "/admin/apps/orders": REGISTRATION,
     f"/admin/keys/{KEY}": KEY_RECORD,
     "/admin/apps/orders/retired-builds": {"app": "orders", "retired": {"apple": [KEY]}},
+    "/admin/apps/orders/runtime-secrets": {
+        "secrets": [
+            {
+                "name": RULE,
+                "app": "orders",
+                "version": 3,
+                "state": "active",
+                "reference": SECRET_ARN,
+                "size": None,
+                "by": ARN,
+                "at": MOMENT,
+            }
+        ]
+    },
     "/admin/blocked-keys": {"keys": [KEY_RECORD], "after": None, "examined": 1},
     "/admin/audit": {
         "entries": [
@@ -204,6 +219,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
     (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
+    (("secret", "list", "--app", "orders"), (RULE, ARN, SECRET_ARN)),
     (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
     (("cost",), ("gateway", "dynamodb")),

@@ -221,6 +221,17 @@ upstreams: setup ## Ten thousand hostile upstreams behind the proxy: its key in 
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.integration.hostile_upstreams
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.benchmarks.bench_proxy
 
+ORACLE := .local/packages/hpke-oracle
+.PHONY: hpke-oracle
+hpke-oracle: setup ## Sealed secrets by RFC 9180's vectors and by npm's @hpke/core, both ways; 100,000 changed messages, none opens
+	@rm -rf $(ORACLE) && mkdir -p $(ORACLE) .local/logs
+	@cp packaging/hpke-oracle/package.json packaging/hpke-oracle/package-lock.json packaging/hpke-oracle/.npmrc $(ORACLE)
+	@$(call quietly,The oracles of HPKE,hpke-oracle,(wheel="$(NODE_WHEEL)" && cd $(ORACLE) && \
+		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci) && $(BIN)/python -m pip download --quiet \
+		--disable-pip-version-check --no-deps --require-hashes -r packaging/hpke-oracle/vectors.txt -d $(ORACLE))
+	@$(BIN)/python -m pytest -q -n0 tests/sealing
+	@$(BIN)/python -m tests.sealing.oracle $(ORACLE)
+
 mutants: setup $(MUTANTS_STAMP) ## Which changes to verifiers and gate no test notices: NUMBER=1500 by SEED=7 (an hour; goes on where it ended)
 	@nice -n 15 .venv-mutants/bin/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(UNDER),--under $(UNDER)) $(if $(REPORT),--report) $(if $(WRITE),--write)
 

@@ -18,7 +18,16 @@ from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
 from devkit.devices.demo_app import DEMO_PACKAGE
 from devkit.devices.fake_google import SoftwareGoogle
-from devkit.fleet import assistant, genuine, genuine_android, genuine_harmony, known_builds, orders, signals
+from devkit.fleet import (
+    assistant,
+    genuine,
+    genuine_android,
+    genuine_harmony,
+    known_builds,
+    orders,
+    runtime_secrets,
+    signals,
+)
 from devkit.fleet.hostile import additional_evidence as hostile_additional_evidence
 from devkit.fleet.hostile import android as hostile_android
 from devkit.fleet.hostile import evidence as hostile_evidence
@@ -37,6 +46,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *orders.GENUINE,
     *assistant.GENUINE,
     *signals.GENUINE,
+    *runtime_secrets.GENUINE,
     *hostile_evidence.SCENARIOS,
     *hostile_android.SCENARIOS,
     *hostile_harmony.SCENARIOS,
@@ -47,6 +57,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *orders.HOSTILE,
     *assistant.HOSTILE,
     *signals.HOSTILE,
+    *runtime_secrets.HOSTILE,
     *known_builds.SCENARIOS,
 )
 """The whole fleet."""
@@ -121,7 +132,8 @@ def register_apps(deployment: Deployment, admin: AdminCalls | None = None) -> No
     for build in known_builds.BUILDS:
         builds.put(known_builds.BUILDS_APP, build)
     if deployment.is_local:
-        have_hooked_keys_blocked(deployment, SIGNALS_APP)
+        have_hooked_keys_blocked(deployment, SIGNALS_APP, runtime_secrets.RELEASE_RULE)
+        runtime_secrets.store_secret(deployment, admin)
     if deployment.orders is not None:
         orders.set_routes(deployment, deployment.orders)
 

@@ -34,8 +34,8 @@ class _NoRootKey:
         raise OperatorError("The fleet publishes no client policies.")
 
 
-def have_hooked_keys_blocked(deployment: Deployment, app: str) -> None:
-    """Publish the default policy with :data:`BLOCK_RULE` for ``app``, unless it has one already."""
+def have_hooked_keys_blocked(deployment: Deployment, app: str, more: str = "") -> None:
+    """Publish the default policy with :data:`BLOCK_RULE` and ``more`` rules for ``app``, unless it has one already."""
     dynamodb, tables = deployment.aws("dynamodb"), deployment.tables
     audit = DynamoDBAudit(dynamodb, tables["audit"])
     policies = DynamoDBPolicies(dynamodb, tables["policies"], audit, tables["revocations"])
@@ -43,7 +43,7 @@ def have_hooked_keys_blocked(deployment: Deployment, app: str) -> None:
         return
     PolicyPublishing(policies=policies, root_key=_NoRootKey(), issuer=deployment.issuer).publish(
         app,
-        appraisal=default_policy().text + BLOCK_RULE,
+        appraisal=default_policy().text + BLOCK_RULE + more,
         why="The fleet shows what a block rule does.",
         expected_version=0,
         who=deployment.operator(),

@@ -11,8 +11,8 @@ import time
 import zipfile
 from pathlib import Path
 
+from tests.sealing.checks import WHOLE, check_rfc_vector, mutations
 from tests.sealing.hpke_by_hand import AEAD, KDF, KEM
-from tests.sealing.test_hpke import WHOLE, check_rfc_vector, mutations
 
 _FILE = "cryptography_vectors/HPKE/test-vectors.json"
 

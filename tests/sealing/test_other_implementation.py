@@ -15,8 +15,8 @@ import pytest
 from attestation.sealing.sealed_secret import SealedSecret, SecretBinding, open_sealed, seal
 from bonafide_tokens.signing import public_key_of
 
+from tests.sealing.checks import BINDING, key_of
 from tests.sealing.mint_vectors import document
-from tests.sealing.test_hpke import BINDING, key_of
 
 ROOT = Path(__file__).parents[2]
 ROOM = ROOT / ".local/packages/hpke-oracle"

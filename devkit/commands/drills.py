@@ -25,6 +25,7 @@ from devkit.fleet.drills.drills import (
     prepare,
     signal_drill,
 )
+from devkit.fleet.drills.secrets import block_secret_drill, rotate_drill
 from devkit.fleet.run import make_scene
 from devkit.fleet.scenario import Scene
 from devkit.stack.stack import LocalStack
@@ -34,6 +35,8 @@ DRILLS: Final[dict[str, Drill]] = {
     "block a key": block_drill,
     "not-before": not_before_drill,
     "signal": signal_drill,
+    "rotate a secret": rotate_drill,
+    "block: no secret": block_secret_drill,
 }
 
 

@@ -98,8 +98,8 @@ def test_no_two_bindings_have_the_same_info() -> None:
         ["a", "b", "cd", ""],
         ["a", "b", "", "cd"],
     ]
-    infos = {SecretBinding(*texts, version).info() for texts in (parts, *moved) for version in (1, 2, 256)}  # type: ignore[arg-type]
-    assert len(infos) == 3 * (1 + len(moved))
+    every = [SecretBinding(one[0], one[1], one[2], one[3], n) for one in (parts, *moved) for n in (1, 2, 256)]
+    assert len({binding.info() for binding in every}) == len(every)
     for version in (0, -1, 2**53):
         with pytest.raises(ValueError, match="version"):
             BINDING._replace(version=version).info()

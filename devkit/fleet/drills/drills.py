@@ -20,6 +20,7 @@ from bonafide.operator.key_blocking import KeyBlocking
 from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration, Registrations
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import ApiClient
+from devkit.fleet.runtime_secrets import RELEASE_RULE
 from devkit.fleet.scenario import Scene
 from devkit.fleet.signal_policy import have_hooked_keys_blocked
 
@@ -92,7 +93,7 @@ def not_before_drill(deployment: Deployment, scene: Scene, repetitions: int) -> 
 def signal_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iterator[Measurement]:
     """Enrol a phone that reports a hook where the policy blocks for it, and see its token refused; once per
     repetition. The phone does not wait for the publication: the report is answered before it."""
-    have_hooked_keys_blocked(deployment, DRILL_APP)
+    have_hooked_keys_blocked(deployment, DRILL_APP, RELEASE_RULE)
     for _ in range(repetitions):
         phone = scene.install(app=DRILL_APP)
         token = scene.client.attest(phone).token

@@ -37,7 +37,7 @@ def rotate_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iter
         def command(new: bytes = new) -> None:
             store.store(NAME, value(new), rotate=True, why="drill")
 
-        yield _measure(deployment, scene, phone, token, command, lambda got, new=new: got == new)
+        yield _measure(deployment, scene, phone, token, command, new.__eq__)
 
 
 def block_secret_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iterator[Measurement]:

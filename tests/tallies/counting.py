@@ -6,6 +6,7 @@ rows) and come again, from several functions at once; over the stand-in for AWS.
 
 from __future__ import annotations
 
+import io
 import math
 import random
 import threading
@@ -13,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +155,8 @@ def _deliver(
                 except Unavailable:
                     continue
 
-    with ThreadPoolExecutor(max_workers=functions) as pool:
+    # The metrics of each delivery stay out of the table that a person reads.
+    with redirect_stdout(io.StringIO()), ThreadPoolExecutor(max_workers=functions) as pool:
         list(pool.map(function, range(functions)))
 
 

@@ -71,7 +71,7 @@ class AppInstance(ABC):
             "signals": list(signals),
             "client_policy_version": 0 if self.policy is None else self.policy.version,
         }
-        if self.sealing_key is not None:
+        if self.sealing_key is not None and self._names_sealing_key():
             members["sealing_key"] = public_key_of(self.sealing_key).to_jwk()
         return json.dumps(members | more, separators=(",", ":")).encode("utf-8")
 
@@ -103,6 +103,10 @@ class AppInstance(ABC):
     @abstractmethod
     def _facts(self) -> Mapping[str, str | None]:
         """Client data's ``app_build``, ``os`` and ``model``."""
+
+    def _names_sealing_key(self) -> bool:
+        """Whether client data names the sealing key: not where its own attestation does."""
+        return True
 
     def _measurements(self) -> dict[str, str]:
         """Client data's ``measurements``."""

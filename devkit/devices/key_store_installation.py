@@ -144,6 +144,9 @@ class AndroidInstallation(KeyStoreInstallation):
     def chain(self, challenge: bytes) -> tuple[bytes, ...]:
         return self.phone.attest_key(self.attested_key, challenge)
 
+    def _names_sealing_key(self) -> bool:
+        return not self.attests_sealing_key  # its challenge is fixed when it is made, as the attested key's is
+
     def sealing_key_chain(self, challenge: bytes) -> tuple[bytes, ...]:
         return self.phone.attest_agreement_key(self._sealing(), challenge)
 

@@ -12,6 +12,7 @@ import pytest
 from attestation.sealing.sealing_key import SealingKeyStorage
 from bonafide_tokens.jose import b64url_decode, b64url_encode
 from bonafide_tokens.signed_body import content_digest
+from bonafide_tokens.signing import public_key_of
 from service.secrets.runtime_secret import SecretSource, SecretState
 from service.tables.attested_keys import KeyState
 
@@ -123,7 +124,9 @@ def test_attestation_of_another_key_or_purpose_enrols_nobody(scene: Scene) -> No
     phone = scene.stack.android()
     phone.make_sealing_key()
     phone.attests_sealing_key = True
-    data = phone.client_data(scene.stack.challenge())
+    assert phone.sealing_key is not None
+    named = public_key_of(phone.sealing_key).to_jwk()
+    data = phone.client_data(scene.stack.challenge(), sealing_key=named)
     body = phone.attestation_body(data)
     phone.make_sealing_key()
     other = phone.attestation_body(data)
@@ -132,9 +135,12 @@ def test_attestation_of_another_key_or_purpose_enrols_nobody(scene: Scene) -> No
     signing = dict(body["evidence"][0], format="android-sealing-key-attestation")
     crossed = {**body, "evidence": [body["evidence"][0], signing]}
     assert refusal(scene.stack.send("POST", "/v1/attestations", crossed)) == (403, "evidence-rejected")
-    nothing = phone.client_data(scene.stack.challenge(), sealing_key=None)
-    phone_body = phone.attestation_body(nothing)
-    assert refusal(scene.stack.send("POST", "/v1/attestations", phone_body)) == (400, "malformed-evidence")
+    twice = {**body, "evidence": [*body["evidence"], dict(body["evidence"][1])]}
+    assert refusal(scene.stack.send("POST", "/v1/attestations", twice)) == (400, "malformed-evidence")
+    unnamed = phone.client_data(scene.stack.challenge())
+    signing = dict(phone.attestation_body(unnamed)["evidence"][0], format="android-sealing-key-attestation")
+    crossed = {**phone.attestation_body(unnamed), "evidence": [phone.attestation_body(unnamed)["evidence"][0], signing]}
+    assert refusal(scene.stack.send("POST", "/v1/attestations", crossed)) == (403, "evidence-rejected")
 
 
 def test_key_that_signs_seals_nothing(scene: Scene) -> None:

@@ -97,16 +97,13 @@ class EvidenceSet:
         now: float,
     ) -> SealingKey | None:
         """The sealing key of an attested key with these verified ``claims`` from now on: the one that its client data
-        names, else the one that was ``known``. Raises as :meth:`verify` does."""
+        names or that evidence attests, else the one that was ``known``. Raises as :meth:`verify` does."""
         pieces = [piece for piece in self.additional if isinstance(piece, SealingKeyEvidence)]
-        key = client_data.sealing_key
-        if len(pieces) > (key is not None):
-            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "not one attestation for one sealing key")
-        if key is None:
-            return known
-        evidence = pieces[0] if pieces else None
+        if len(pieces) > 1:
+            raise MalformedEvidence(Reason.STRUCTURE_INVALID, "more than one attestation of a sealing key")
+        key, evidence = client_data.sealing_key, pieces[0] if pieces else None
         if evidence is not None:
-            verify_sealing_key(
+            key = verify_sealing_key(
                 evidence,
                 sealing_key=key,
                 claims=claims,
@@ -115,6 +112,8 @@ class EvidenceSet:
                 endorsements=endorsements.for_evidence(evidence, now),
                 now=now,
             )
+        if key is None:
+            return known
         return endorsed_sealing_key(key, claims=claims, proved=evidence is not None, known=known)
 
     def prove(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from attestation.claims import AndroidClaims, Claims, HarmonyClaims, KeyStorage
-from attestation.encoding.jose import EcPublicKey
+from attestation.encoding.jose import EcPublicKey, public_key_from_point
 from attestation.endorsements import Endorsements
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import (
@@ -41,14 +41,17 @@ def endorsed_sealing_key(key: EcPublicKey, *, claims: Claims, proved: bool, know
 def verify_sealing_key(
     evidence: SealingKeyEvidence,
     *,
-    sealing_key: EcPublicKey,
+    sealing_key: EcPublicKey | None,
     claims: Claims,
     client_data_hash: bytes,
     reference_values: ReferenceValues,
     endorsements: Endorsements,
     now: float,
-) -> None:
-    """Verify that hardware keeps ``sealing_key``, for agreement alone, in the app and system of the attested key.
+) -> EcPublicKey:
+    """The sealing key, which hardware keeps for agreement alone, in the app and system of the attested key.
+
+    ``sealing_key`` is what client data names; ``None`` on Android, where the challenge of a key is fixed when the key
+    is made, so that the client data behind it cannot name it: then it is the key of the chain.
 
     The chain passes every step of a key attestation, over the same client data. Beyond: its key is the sealing key, in
     hardware, of one purpose, and what it says of app and boot is what the attested key's said. What that cannot tell
@@ -69,7 +72,7 @@ def verify_sealing_key(
     )
     if proved.platform is not claims.platform:
         raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a sealing key of another platform than the attested key")
-    if proved.public_key != sealing_key.point:
+    if sealing_key is not None and proved.public_key != sealing_key.point:
         raise RejectedEvidence(Reason.KEY_MISMATCH, "the attestation is of another key than the sealing key")
     if proved.key_storage is KeyStorage.SOFTWARE:
         raise RejectedEvidence(Reason.KEY_PURPOSE, "the sealing key is in software")
@@ -79,6 +82,7 @@ def verify_sealing_key(
         _require_android(proved.android, claims.android)
     if proved.harmony is not None and claims.harmony is not None:
         _require_harmony(proved.harmony, claims.harmony)
+    return sealing_key or public_key_from_point(proved.public_key)
 
 
 def _require_android(sealing: AndroidClaims, attested: AndroidClaims) -> None:

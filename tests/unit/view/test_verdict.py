@@ -95,6 +95,57 @@ def test_gate_that_does_not_hear_of_publications_is_our_fault(made: int, expecte
     assert verdict(now, now, published=Published(42, made)).verdict == expected
 
 
+@pytest.mark.parametrize("step", [60, 3600])
+@pytest.mark.parametrize(("made", "expected"), [(-61, "us"), (-1, "quiet"), (1, "quiet"), (50, "quiet")])
+def test_long_bucket_that_a_publication_falls_into_has_the_bundle_before(step: int, made: int, expected: str) -> None:
+    """A bucket's lowest version was right until the publication, and for some seconds after it: only a bucket that
+    begins a minute later tells that a gate did not hear of it."""
+    begin = FRESH // step * step
+    window = Window(begin, begin + step, step, begin)
+    bundle = BundleSeen(41, 42, 5.0)
+    now = summed([row("authorize", begin, {("accepted", ""): 100}, step=step, bundle=bundle)], window, Filters())
+    assert verdict(now, now, published=Published(42, begin + made * step // 60)).verdict == expected
+
+
+def test_every_bucket_is_asked_whether_it_was_late() -> None:
+    """Not only the one with the lowest version, which may have been right then."""
+    old, late = (row("authorize", FRESH + at, {("accepted", ""): 9}, bundle=BundleSeen(n, n, 1.0)) for at, n in LATE)
+    found = verdict(now := summed([old, late], WINDOW, Filters()), now, published=Published(42, FRESH - 40))
+    assert found.because[0].startswith("The gate still went by trust bundle 41 at 11:07:04 UTC; 42 was published at")
+
+
+LATE = ((0, 40), (24, 41))
+
+
+def test_window_that_has_just_begun_is_no_standstill() -> None:
+    """The attack on a good night's sleep: 100 decisions in ten minutes of an hour, 600 in the whole hour before; or in
+    the known part of twenty seconds, told against a whole minute."""
+    hour = FRESH // 3600 * 3600
+    for window, before, made in (
+        (Window(hour, hour + 3600, 3600, hour), Window(hour - 3600, hour, 3600, hour), 100),
+        (Window(hour - 3600, hour + 3600, 3600, hour), Window(hour - 10_800, hour - 3600, 3600, hour - 3600), 100),
+        (Window(hour, hour + 20, 2, hour + 10), Window(hour - 60, hour, 60, hour), 100),
+    ):
+        cells: Cells = {("accepted", ""): made}
+        now = summed([row("enrol", window.since, cells, step=window.step)], window, Filters())
+        then = summed([row("enrol", before.since, {("accepted", ""): 600}, step=before.step)], before, Filters())
+        assert verdict(now, then).verdict == "quiet"
+
+
+def test_rise_names_the_reason_that_grew_in_share() -> None:
+    """Told against four times as many decisions, every count is lower: also of the reason that grew."""
+    busy: Cells = {("accepted", ""): 800, ("refused", "x"): 300, ("refused", "challenge-expired"): 100}
+    now: Cells = {("accepted", ""): 90, ("refused", "x"): 150, ("refused", "challenge-expired"): 60}
+    assert verdict(sums(now), sums(busy)).because[0].endswith("most of all x (150 of 210).")
+
+
+def test_refusals_without_a_time_before_rose_from_nothing() -> None:
+    """No share of what never came."""
+    found = verdict(sums({("accepted", ""): 60, ("refused", "anchor-unknown"): 40}), sums({}))
+    none = "40.0 % of the enrolments were refused, and none came in the time before, most of all anchor-unknown"
+    assert found.because[0] == f"{none} (40 of 40)."
+
+
 def test_requests_that_stopped_are_no_quiet() -> None:
     """Devices that cannot reach us are refused by nobody."""
     assert verdict(sums({("accepted", ""): 5}), sums({("accepted", ""): 500})).verdict == "unclear"

@@ -28,12 +28,14 @@ Counts = dict[str, int]
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What the gate's processes went by when they last wrote: the lowest and the highest version of the trust bundle,
-    and the age of the oldest in seconds. ``until`` is the end of their newest bucket."""
+    and the age of the oldest in seconds. ``until`` is the end of their newest bucket, ``lowest_since`` the beginning of
+    each, with the lowest version in it."""
 
     lowest: int
     highest: int
     age: float
     until: int
+    lowest_since: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
@@ -169,8 +171,10 @@ def _gate_of(rows: list[TallyRow]) -> Gate | None:
     if not rows:
         return None
     since = max(row.at for row in rows) - GATE_SECONDS
-    seen = [row.bundle for row in rows if row.bundle is not None and row.at > since]
+    told = [(row.at, row.bundle) for row in rows if row.bundle is not None and row.at > since]
+    seen = [bundle for _, bundle in told]
     until = max(row.at + row.step for row in rows)
     lowest = min(bundle.lowest_version for bundle in seen)
     highest = max(bundle.highest_version for bundle in seen)
-    return Gate(lowest, highest, max(bundle.oldest_age for bundle in seen), until)
+    lowest_since = tuple((at, bundle.lowest_version) for at, bundle in told)
+    return Gate(lowest, highest, max(bundle.oldest_age for bundle in seen), until, lowest_since)

@@ -85,7 +85,7 @@ def _sentences(rises: Sequence[_Rise]) -> list[str]:
 
 
 def _nothing_rose(now: Sums, before: Sums) -> Verdict:
-    made, earlier = _decided(now), _decided(before)
+    made, earlier = _decided(now), round(_decided(before) * _known_part(now, before))
     if earlier >= 50 and made < earlier * 0.3:
         fell = f"Only {made:,} decisions were asked for; it were {earlier:,} in the same time before."
         return Verdict("unclear", [fell, "Whether requests do not come, or do not arrive, cannot be told from here."])
@@ -93,6 +93,12 @@ def _nothing_rose(now: Sums, before: Sums) -> Verdict:
         return Verdict("quiet", ["Nothing was decided in this time."])
     refused = sum(counts.get("refused", 0) for counts in map(now.totals.get, DECIDING) if counts)
     return Verdict("quiet", [f"Nothing stands out: {_percent(refused, made)} of {made:,} decisions were refusals."])
+
+
+def _known_part(now: Sums, before: Sums) -> float:
+    """How long the window is, as far as its counts must have come, in lengths of the time before: a window that goes on
+    ends after this moment, and the time before is in whole minutes."""
+    return max(0, now.window.hop - now.window.since) / (before.window.until - before.window.since)
 
 
 def _decided(sums: Sums) -> int:
@@ -113,29 +119,42 @@ def _late_gate(now: Sums, published: Published | None) -> Iterable[str]:
         return
     if gate.age > LATE_BUNDLE:
         yield f"The gate went by a trust bundle that it could not renew for {gate.age:.0f} s."
-    if published is not None and gate.lowest < published.version and gate.until - published.at > LATE_BUNDLE:
+    if published is None:
+        return
+    # By when a bucket began: in one that the publication falls into, the bundle before was right for a part of it.
+    late = [
+        (at, version)
+        for at, version in gate.lowest_since
+        if version < published.version and at - published.at > LATE_BUNDLE
+    ]
+    if late:
+        at, version = max(late)
         yield (
-            f"The gate still went by trust bundle {gate.lowest} at {_clock(gate.until)}; {published.version} was "
-            f"published at {_clock(published.at)}."
+            f"The gate still went by trust bundle {version} at {_clock(at)}; {published.version} was published at "
+            f"{_clock(published.at)}."
         )
 
 
 def _rises(now: Sums, before: Sums) -> Iterable[_Rise]:
     for source in DECIDING:
-        refused = now.totals.get(source, {}).get("refused", 0)
+        refused, made = now.totals.get(source, {}).get("refused", 0), sum(now.totals.get(source, {}).values())
         share, earlier = now.refused_share(source) or 0.0, before.refused_share(source) or 0.0
-        expected = round(earlier * sum(now.totals.get(source, {}).values()))
+        expected = round(earlier * made)
         if refused < _FEW or share < 1.5 * earlier + 0.01 or surprise(refused, expected) < _RISE:
             continue
+        made_before = sum(before.totals.get(source, {}).values())
+        scale = made / made_before if made_before else 0.0  # the two times need not be as long, nor as busy
         grown = {
-            why: count - before.reasons.get((source, why), 0)
+            why: count - before.reasons.get((source, why), 0) * scale
             for (of, why), count in now.reasons.items()
             if of == source
         }
         why = max(grown, key=lambda one: (grown[one], one), default="")
         most = f", most of all {why} ({now.reasons[source, why]:,} of {refused:,})" if why else ""
-        rose = f"from {_of_share(earlier)} to {_of_share(share)}"
-        yield _Rise(source, why, f"Refused {_CALLED[source]} rose {rose}{most}.")
+        rose = f"Refused {_CALLED[source]} rose from {_of_share(earlier)} to {_of_share(share)}"
+        if not made_before:
+            rose = f"{_of_share(share)} of the {_CALLED[source]} were refused, and none came in the time before"
+        yield _Rise(source, why, f"{rose}{most}.")
 
 
 _CAUSES: Final[Mapping[str, Callable[[_Rise], bool]]] = {

@@ -7,10 +7,12 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from html import escape
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
@@ -52,10 +54,10 @@ def console(
     signal.signal(signal.SIGTERM, _interrupt)
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)
-    with serving(deployment, layout, port=port, app=app) as served:
+    with serving(deployment, layout, port=port, app=app) as served, ExitStack() as until_the_end:
         _say(served, as_json)
         if open_it:
-            webbrowser.open(served.new_address())
+            until_the_end.enter_context(opened(served.new_address(), layout.root / ".local"))
         with printing_more(served, lambda address: _print(address, as_json)):
             try:
                 threading.Event().wait()
@@ -84,6 +86,26 @@ def serving(
     finally:
         served.end()
         server.stop()
+
+
+@contextmanager
+def opened(address: str, folder: Path) -> Iterator[None]:
+    """Open an address in this machine's browser, through a file in ``folder`` that is there until the block ends and
+    that this user alone can read.
+
+    The attack: another user of the machine. The list of processes shows everyone what a browser is started with, and
+    who is quicker with the secret has the session.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix="console-", suffix=".html", encoding="utf-8") as page:
+        page.write(
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+            f'<meta http-equiv="refresh" content="0;url={escape(address)}"><title>Bonafide console</title>'
+            f'<p><a href="{escape(address)}">The console</a></p></html>\n'
+        )
+        page.flush()
+        webbrowser.open(Path(page.name).resolve().as_uri())
+        yield
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,7 @@ from typing import IO
 import pytest
 from typer.testing import CliRunner
 
+from bonafide.cli.console.console import opened
 from bonafide.cli.main import cli
 
 FACTS = {
@@ -82,3 +84,17 @@ def test_console_without_a_stack_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     assert result.exit_code == 1
     assert "is not running" in result.output
     assert CliRunner().invoke(cli, ["console", "--region", "eu-central-1"]).exit_code == 2
+
+
+def test_browser_is_not_started_with_the_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: another user of the machine reads the list of processes, and is quicker. What leads to the address is
+    a file that its owner alone can read, gone with the console."""
+    started: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", started.append)
+    with opened("http://127.0.0.1:8/now?app=a&key=SECRET", tmp_path / "made"):
+        [page] = (tmp_path / "made").iterdir()
+        assert started == [page.as_uri()]
+        assert "SECRET" not in started[0]
+        assert page.stat().st_mode & 0o077 == 0
+        assert 'content="0;url=http://127.0.0.1:8/now?app=a&amp;key=SECRET"' in page.read_text()
+    assert not page.exists()

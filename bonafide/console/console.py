@@ -163,8 +163,7 @@ class Console:
         raise Refused(404, "console-no-such-route", "The console's API has no such address, or no such method there.")
 
     def _about(self) -> dict[str, Any]:
-        apps = self.admin.members("/admin/apps").get("apps")
-        names = [one["app"] for one in apps if isinstance(one, dict) and "app" in one] if isinstance(apps, list) else []
+        names = self._apps()
         return {
             "stack": self.deployment.stack_name,
             "region": self.deployment.region or "",
@@ -174,6 +173,17 @@ class Console:
             "now": self.clock(),
             "clock_offset": self.admin.clock_offset,
         }
+
+    def _apps(self) -> list[str]:
+        """The names of the apps; where IAM lets this operator read one app alone, and so no list of them, the one that
+        the console was started for."""
+        try:
+            apps = self.admin.members("/admin/apps").get("apps")
+        except Refused as refused:
+            if refused.status != 403 or not self.app:
+                raise
+            return [self.app]
+        return [one["app"] for one in apps if isinstance(one, dict) and "app" in one] if isinstance(apps, list) else []
 
     def _who(self) -> str:
         if not self._operator:

@@ -86,6 +86,20 @@ def test_session_says_what_is_shown(console: Running) -> None:
     assert 88 <= told["clock_offset"] <= 93
 
 
+def test_reader_of_one_app_sees_it(deployed: Running) -> None:
+    """Who may not list the apps starts the console for the one that IAM lets them read; without its name, and for any
+    other refusal, it is said."""
+    denied = "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: execute-api:Invoke"
+    headers = {"x-amzn-ErrorType": "AccessDeniedException"}
+    deployed.stack.answer("/admin/apps", {"Message": denied}, 403, **headers)
+    deployed.console._operator = "ann"
+    assert deployed.call("GET", "/api/session").status == 403
+    deployed.console.app = "shop"
+    assert deployed.call("GET", "/api/session").json()["apps"] == ["shop"]
+    deployed.stack.answer("/admin/apps", {"title": "Later."}, 500)
+    assert deployed.call("GET", "/api/session").status == 500
+
+
 FAILURES = {
     "local stack ended": (True, EndpointConnectionError(endpoint_url=STACK), 502, "console-stack-gone", "make run"),
     "no network": (False, EndpointConnectionError(endpoint_url=STACK), 502, "console-unreachable", "network"),

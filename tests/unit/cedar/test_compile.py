@@ -25,6 +25,7 @@ LOWERING = 'forbid (principal, action == Action::"affirm", resource);\n'
         ("permit (principal, action, resource in ?resource);", "a template (?principal or ?resource)"),
         ("", "has no rule"),
         ("// nothing\n", "has no rule"),
+        ("permit (principal, action in [], resource);", "Line 1: the actions are"),
         (PERMIT + BODY, "Line 2: a forbid needs an @id."),
         (PERMIT + "@id " + BODY, "Line 2: a forbid needs an @id."),
         (PERMIT + '@id("No Slug") ' + BODY, 'Line 2: "No Slug" is no id'),

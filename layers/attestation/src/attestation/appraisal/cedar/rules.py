@@ -184,11 +184,12 @@ def is_id(text: str) -> bool:
 def _actions(scope: Mapping[str, Any], where: str) -> frozenset[str]:
     if scope["op"] == "All":
         return ACTIONS
-    entities = scope.get("entities") or [scope["entity"]]
+    entities = scope["entities"] if "entities" in scope else [scope["entity"]]
     actions = frozenset(str(entity["id"]) for entity in entities if entity["type"] == "Action")
     if actions == {RELEASE} and len(entities) == 1:
         return actions
-    if len(actions) != len({(entity["type"], entity["id"]) for entity in entities}) or not actions <= ACTIONS:
+    distinct = {(entity["type"], entity["id"]) for entity in entities}
+    if not actions or len(actions) != len(distinct) or not actions <= ACTIONS:
         raise PolicyInvalid(
             f'{where} the actions are Action::"accept" and Action::"affirm", and Action::"{RELEASE}" by itself.'
         )

@@ -123,6 +123,14 @@ def test_enrolling_again_resets_no_app_budget(budgets: DynamoDBBudgets) -> None:
     assert found[-1] is RelayReason.BUDGET_OF_APP
 
 
+def test_a_large_ask_that_found_no_room_keeps_no_small_one_out(budgets: DynamoDBBudgets) -> None:
+    """The attack: one device asks for more than an app has left, again and again, and pays for none of it."""
+    allowance = Allowance(MONTH, 100, 15)
+    assert isinstance(reserve(budgets, units=10, per_app=allowance), Reservation)
+    assert reserve(budgets, units=10, per_app=allowance) is RelayReason.BUDGET_OF_APP
+    assert isinstance(reserve(budgets, units=5, per_app=allowance), Reservation)
+
+
 def test_the_next_window_begins_anew(budgets: DynamoDBBudgets) -> None:
     """And is another row."""
     allowance = Allowance(Window.MINUTE, 1)

@@ -50,7 +50,7 @@ class DynamoDBBudgets:
 
     client: DynamoDBClient
     table: str
-    _full: dict[str, float] = field(default_factory=dict, repr=False)
+    _full: dict[str, tuple[float, int]] = field(default_factory=dict, repr=False)
 
     def reserve(
         self, *, upstream: str, app: str, key_id: str, per_key: Allowance, per_app: Allowance, units: int,
@@ -58,8 +58,10 @@ class DynamoDBBudgets:
     ) -> Reservation:  # fmt: skip
         of_key = _row(f"key#{app}#{key_id}", upstream, per_key, now)
         of_app = _row(f"app#{app}", upstream, per_app, now)
-        # An app that was over budget a moment ago is not asked for again on all its shards by every device it has.
-        if self._full.get(of_app, 0.0) > now:
+        # An app that was over budget a moment ago is not asked for again on all its shards by every device it has. A
+        # smaller ask is: else one device could keep all others out by asking for too much, which costs it nothing.
+        until, least = self._full.get(of_app, (0.0, 0))
+        if until > now and units >= least:
             raise _over(RelayReason.BUDGET_OF_APP, per_app, now)
         if not self._take(of_key, Share(per_key.requests, per_key.units), units, per_key, now):
             raise _over(RelayReason.BUDGET_OF_KEY, per_key, now)
@@ -72,7 +74,7 @@ class DynamoDBBudgets:
         self._add(of_key, {":requests": -1, ":units": -units})
         if len(self._full) >= _MOST_REMEMBERED:
             self._full.clear()
-        self._full[of_app] = now + _REMEMBERED_FULL
+        self._full[of_app] = now + _REMEMBERED_FULL, units
         raise _over(RelayReason.BUDGET_OF_APP, per_app, now)
 
     def settle(self, reservation: Reservation, used: int) -> None:

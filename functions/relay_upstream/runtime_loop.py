@@ -17,6 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 API: Final = "/2018-06-01/runtime"
@@ -94,8 +95,9 @@ def _post(address: str, request_id: str, answer: StreamedAnswer) -> None:
         connection.send(b"0\r\n" + trailers + b"\r\n")
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):  # the caller is gone; the body's end still has to be accounted for
-        for _ in answer.pieces:
-            pass
+        with suppress(Exception):  # it may break off as well, and has its own line in the log
+            for _ in answer.pieces:
+                pass
     finally:
         connection.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import relay_upstream
 from relay_log import log_relay
-from runtime_loop import END_OF_HEAD, StreamedAnswer, serve_one
+from runtime_loop import END_OF_HEAD, StreamedAnswer, _post, serve_one
 from service import aws
 from service.edge.problems import PROBLEM_TYPES
 from service.errors import Unavailable
@@ -204,6 +205,23 @@ def test_loop_tells_what_broke_off_in_trailers() -> None:
     assert head["statusCode"] == 200
     assert found == [b"one"]
     assert error == "RelayRefused"
+
+
+def test_loop_outlives_a_caller_who_is_gone_and_an_answer_that_breaks_off() -> None:
+    """Both at once: the process goes on, and the answer was read to its end, where it is accounted for."""
+    ended = []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield b"one"
+            raise RelayRefused(RelayReason.ANSWER_MALFORMED, KEY)
+        finally:
+            ended.append(True)
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        _post(f"127.0.0.1:{unused.getsockname()[1]}", "request-1", StreamedAnswer(200, {}, pieces()))
+    assert ended == [True]
 
 
 def test_record_is_logged_whatever_the_error(capsys: pytest.CaptureFixture[str]) -> None:

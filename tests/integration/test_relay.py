@@ -139,11 +139,17 @@ CALLS: dict[str, tuple[dict[str, Any], RelayReason]] = {
     "a path with dots": ({"path": "/v1/models/../messages", "method": "GET", "body": b""}, RelayReason.ROUTE_UNKNOWN),
     "a query": ({"query": [("debug", "1")]}, RelayReason.QUERY_REFUSED),
     "a query twice": ({"query": [("beta", "1"), ("beta", "2")]}, RelayReason.QUERY_REFUSED),
+    "a query that is no text": ({"query": [("beta", "\ud800")]}, RelayReason.QUERY_REFUSED),
     "a header twice": ({"headers": {"content-type": ["a", "b"]}}, RelayReason.HEADER_REFUSED),
     "a header with a line": ({"headers": {"accept": ["a\r\nx: y"]}}, RelayReason.HEADER_REFUSED),
     "a large body": ({"body": b"x" * 4097}, RelayReason.BODY_TOO_LARGE),
     "no JSON": ({"body": b"x"}, RelayReason.BODY_MALFORMED),
     "a limit twice": ({"body": b'{"max_tokens": 1, "max_tokens": 999999}'}, RelayReason.BODY_MALFORMED),
+    "a limit in two spellings": ({"body": b'{"max_tokens": 1, "Max_Tokens": 999999}'}, RelayReason.BODY_MALFORMED),
+    "a model in two spellings": (
+        {"body": b'{"max_tokens": 1, "model": "m", "MODEL": "x"}'},
+        RelayReason.BODY_MALFORMED,
+    ),
     "no limit that counts": ({"body": b'{"max_tokens": "9"}'}, RelayReason.BODY_MALFORMED),
     "too large an ask": ({"body": b'{"max_tokens": 2000}'}, RelayReason.ASK_TOO_LARGE),
     "too many answers": ({"body": b'{"max_tokens": 500, "n": 9}'}, RelayReason.ASK_TOO_LARGE),
@@ -215,7 +221,14 @@ ANSWERS: dict[str, tuple[bytes, RelayReason]] = {
     "cut off": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", RelayReason.ANSWER_MALFORMED),
     "cut off in chunks": (CHUNKED + b"9\r\nabc", RelayReason.ANSWER_MALFORMED),
     "odd chunks": (CHUNKED + b"zz\r\nabc", RelayReason.ANSWER_MALFORMED),
-    "nothing": (b"", RelayReason.UNREACHABLE),
+    "chunks by a name with a space": (CHUNKED.replace(b"chunked", b"chunked "), RelayReason.ANSWER_MALFORMED),
+    "two encodings": (
+        http(headers="Content-Encoding: identity\r\nContent-Encoding: gzip\r\n"),
+        RelayReason.ANSWER_ENCODED,
+    ),
+    "no digits": (b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nabc", RelayReason.ANSWER_MALFORMED),
+    "no status": (http(status="600 Odd"), RelayReason.ANSWER_MALFORMED),
+    "nothing": (b"", RelayReason.ANSWER_MALFORMED),
     "not HTTP": (b"SSH-2.0-OpenSSH\r\n\r\n", RelayReason.ANSWER_MALFORMED),
     "another protocol": (b"HTTP/1.1 101 Switching\r\n\r\n", RelayReason.ANSWER_MALFORMED),
     "a header of 1 MB": (b"HTTP/1.1 200 OK\r\nX: " + b"y" * (1 << 20), RelayReason.ANSWER_MALFORMED),
@@ -233,8 +246,15 @@ def test_each_failure_of_an_upstream_is_its_own_problem(name: str) -> None:
 
 
 def test_units_come_back_after_what_costs_nothing_and_stay_after_what_breaks_off() -> None:
-    """A reservation that an upstream's outage ate would lock every app out."""
-    for name, settled in (("failed", [0]), ("redirect", [0]), ("cut off", []), ("too long, unsaid", [])):
+    """A reservation that an upstream's outage ate would lock every app out; an upstream that took the whole call and
+    hung up may have charged for it."""
+    for name, settled in (
+        ("failed", [0]),
+        ("redirect", [0]),
+        ("cut off", []),
+        ("too long, unsaid", []),
+        ("nothing", []),
+    ):
         with serving(Scripted(ANSWERS[name][0])) as scripted:
             stand = RelayStand(scripted.port)
             refused(stand)

@@ -289,6 +289,10 @@ def _require_query(upstream: Upstream, call: RelayCall) -> None:
     names = [name for name, _ in call.query]
     if len(set(names)) < len(names) or not upstream.query.issuperset(names):
         raise RelayRefused(RelayReason.QUERY_REFUSED, "a parameter that is not allowed, or one twice")
+    try:
+        urlencode(call.query, quote_via=quote)
+    except UnicodeEncodeError:
+        raise RelayRefused(RelayReason.QUERY_REFUSED, "a value that is no text") from None
 
 
 def _asked_units(upstream: Upstream, call: RelayCall) -> tuple[int, Callable[[Tokens], int]]:

@@ -78,6 +78,7 @@ def call_upstream(
     """
     deadline = monotonic() + seconds
     connection: socket.socket | None = None
+    sent_whole = False
     try:
         connection = _connection(upstream, network, deadline)
         client = http.client.HTTPConnection(upstream.host, upstream.port)
@@ -86,6 +87,7 @@ def call_upstream(
         host = upstream.host if upstream.scheme == "https" else f"{upstream.host}:{upstream.port}"
         sent = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "bonafide-proxy", "Host": host}
         client.request(method, target, body, {**sent, **headers})
+        sent_whole = True
         response = client.getresponse()
         reader.header_read()
         _require_readable(response, upstream.most_answer_bytes)
@@ -93,7 +95,7 @@ def call_upstream(
     except BaseException as error:
         if connection is not None:
             connection.close()
-        raise _refused(error) from None
+        raise _refused(error, sent_whole) from None
     return answer
 
 
@@ -145,12 +147,14 @@ def _resolved(upstream: Upstream, network: Network, deadline: float) -> list[str
 
 def _require_readable(response: http.client.HTTPResponse, most: int) -> None:
     lengths, codings = (response.headers.get_all(name, []) for name in ("content-length", "transfer-encoding"))
-    encoding, malformed = response.headers.get("content-encoding", "identity"), RelayReason.ANSWER_MALFORMED
-    _require(response.status >= 200, malformed, "switched to another protocol")
-    _require(encoding.strip().lower() == "identity", RelayReason.ANSWER_ENCODED, "not the encoding that was asked for")
+    encodings, malformed = response.headers.get_all("content-encoding", []), RelayReason.ANSWER_MALFORMED
+    _require(200 <= response.status < 600, malformed, "switched to another protocol, or no status")
+    plain = all(encoding.strip().lower() == "identity" for encoding in encodings)
+    _require(plain, RelayReason.ANSWER_ENCODED, "not the encoding that was asked for")
     _require(len(lengths) + len(codings) <= 1, malformed, "two lengths")
-    _require(all(coding.strip().lower() == "chunked" for coding in codings), malformed, "a coding that is not chunked")
-    _require(all(length.strip().isdigit() for length in lengths), malformed, "a length that is none")
+    # As http.client compares it: what that takes for no coding would pass on chunks' sizes amid the key.
+    _require(all(coding.lower() == "chunked" for coding in codings), malformed, "a coding that is not chunked")
+    _require(all(length.strip().isdecimal() for length in lengths), malformed, "a length that is none")
     _require((response.length or 0) <= most, RelayReason.ANSWER_TOO_LARGE, f"more than {most} bytes")
 
 
@@ -177,18 +181,21 @@ def _pieces(response: http.client.HTTPResponse, connection: socket.socket, upstr
     except GeneratorExit:
         raise
     except BaseException as error:
-        raise _refused(error) from None
+        raise _refused(error, True) from None
     finally:
         connection.close()
 
 
-def _refused(error: BaseException) -> BaseException:
-    """Any failure as a refusal that quotes nothing; what is no failure of the upstream as it is."""
+def _refused(error: BaseException, sent: bool) -> BaseException:
+    """Any failure as a refusal that quotes nothing; what is no failure of the upstream as it is. An upstream that hung
+    up after the whole call was ``sent`` is not unreachable: it may charge for the call."""
     match error:
         case RelayRefused():
             return error
         case TimeoutError():
             return RelayRefused(RelayReason.TOO_SLOW, "no whole answer in time")
+        case OSError() if sent:
+            return RelayRefused(RelayReason.ANSWER_MALFORMED, f"connection lost ({type(error).__name__})")
         case ssl.SSLError() | OSError():
             return RelayRefused(RelayReason.UNREACHABLE, f"connection failed ({type(error).__name__})")
         case http.client.HTTPException() | ValueError():

@@ -16,6 +16,7 @@ _MAX_DOCUMENT: Final = 4 << 20
 _MAX_LINE: Final = 1 << 20
 _ASKED: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _TIMES: Final = ("n", "best_of")
+_READ: Final = frozenset({*_ASKED, *_TIMES, "model"})
 _INPUT: Final = ("input_tokens", "prompt_tokens")
 _BESIDE_INPUT: Final = ("cache_creation_input_tokens", "cache_read_input_tokens")  # Anthropic's input leaves these out
 _OUTPUT: Final = ("output_tokens", "completion_tokens")
@@ -38,8 +39,11 @@ def asked(body: Mapping[str, object], size: int) -> Tokens | None:
     answer, times the answers that it wants. ``None`` for the output's sake when it says nothing.
 
     Images and documents that a body only names by address can cost more than its bytes say. Raises
-    :class:`AskUnreadable` for a limit that is no whole number.
+    :class:`AskUnreadable` for a limit that is no whole number, and for one in another spelling.
     """
+    # Some upstreams read names of members without regard to case, and so another member than this does.
+    if any(name not in _READ and name.lower() in _READ for name in body):
+        raise AskUnreadable("a limit or the model in another spelling")
     limits = [_positive(body[name], name) for name in _ASKED if body.get(name) is not None]
     if not limits:
         return None

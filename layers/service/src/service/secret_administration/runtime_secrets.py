@@ -110,7 +110,8 @@ def revoke_runtime_secret(request: RevokeSecret, call: StackCall) -> dict[str, o
 
 
 def approve_runtime_secret(request: DecideSecret, call: StackCall) -> dict[str, object]:
-    """Make another person's proposal the secret, exactly as it was proposed."""
+    """Make another person's proposal the secret, exactly as it was proposed. What was revoked after it was proposed
+    stays revoked."""
     with _answered(request):
         proposal = _proposal(request, call)
         _require_author(call.who)
@@ -119,7 +120,8 @@ def approve_runtime_secret(request: DecideSecret, call: StackCall) -> dict[str, 
                 SECOND_PERSON, f"Version {proposal.version} is by {proposal.by}: another person must approve it."
             )
         seen = call.stack.runtime_secrets.stored.find(request.app, request.name)
-        if (0 if seen is None else seen.version) + 1 != proposal.version:
+        revoked_since = seen is not None and seen.state is SecretState.REVOKED and seen.at >= proposal.at
+        if revoked_since or (0 if seen is None else seen.version) + 1 != proposal.version:
             raise AdminRefusal(CHANGE_REFUSED, "The secret has changed since this was proposed: propose it again.")
         active = replace(proposal, state=SecretState.ACTIVE, at=int(call.now))
         entry = _entry(call, request, "approve-secret", request.why, active)

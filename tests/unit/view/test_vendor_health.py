@@ -57,6 +57,8 @@ def test_list_that_was_never_fetched_is_a_failure() -> None:
         (AskedToday(1_204, 0, Breaker(), 0), State.OK, "1,204 asked today"),
         (AskedToday(9, 2, Breaker(), 0), State.LATE, "the last 2 failed"),
         (AskedToday(9, 3, Breaker(until=FRESH + 10, times=2), 0), State.FAILING, "opened 2x in a row"),
+        (AskedToday(9, 3, Breaker(until=FRESH - 60, times=2), 0), State.FAILING, "Google fails"),
+        (AskedToday(9, 3, Breaker(until=FRESH - 7_200, times=1), 0), State.LATE, "failed when it was last asked"),
         (AskedToday(9, 0, Breaker(), FRESH + 60), State.FAILING, "Google has had enough until"),
         (AskedToday(9, 0, Breaker(), FRESH - 60), State.OK, "9 asked today"),
     ],

@@ -19,6 +19,10 @@ _FIRST: Final = 30.0
 
 _MOST_PACKAGES: Final = 5
 
+_UNPROBED: Final = 300
+"""Seconds after which a breaker that may be tried, and was not, says no more how Google does now: the first request
+tries it."""
+
 
 @unique
 class State(StrEnum):
@@ -110,6 +114,8 @@ def _judged(package: str, today: AskedToday, now: float) -> tuple[State, str]:
     asked = f"{package}: {today.spent:,} asked today"
     if today.breaker.until:
         opened = f"the breaker opened {today.breaker.times}x in a row, last until {_clock(today.breaker.until)}"
+        if now - today.breaker.until > _UNPROBED:
+            return State.LATE, f"{asked}; Google failed when it was last asked: {opened}."
         return State.FAILING, f"{asked}; Google fails: {opened}."
     if today.paused_until > now:
         return State.FAILING, f"{asked}; Google has had enough until {_clock(today.paused_until)}."

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
+from service.admin.apps import EntrustSecret, ResponseKeys
 from service.admin.http import MAX_ADMIN_BODY_BYTES, AdminCall, Route, admin_endpoint
 from service.admin.problems import CONFLICT, AdminRefusal
 from service.edge.gateway import RequestModel
 from service.edge.retry_after import LATEST, SOONEST
 from service.errors import Unavailable
+from service.secret_administration.runtime_secrets import SetSecret
 
 from tests.service_stack.events import REQUEST_ID, rest_event
 
@@ -293,3 +295,18 @@ def test_answer_of_another_route_has_no_tag() -> None:
     answer = admin_endpoint(ROUTES, lambda _env: Shelf(), clock=lambda: NOW)(sent, None)
     assert (answer["statusCode"], answer["headers"]["Cache-Control"]) == (200, "no-store")
     assert "ETag" not in answer["headers"]
+
+
+@pytest.mark.parametrize(
+    "bringing",
+    [
+        EntrustSecret(app="demo", service_account="private-half"),
+        EntrustSecret(
+            app="demo", response_keys=ResponseKeys(decryption_key="private-half", verification_key="private-half")
+        ),
+        SetSecret(app="demo", name="maps-key", value="private-half"),
+    ],
+)
+def test_no_request_shows_the_secret_that_it_brings(bringing: RequestModel) -> None:
+    """Where one is printed by mistake."""
+    assert "private-half" not in repr(bringing) + str(bringing)

@@ -78,7 +78,7 @@ class EntrustSecret(RequestModel):
 
     app: App
     response_keys: Annotated[ResponseKeys | None, Field(repr=False)] = None
-    service_account: Annotated[str, Field(max_length=16_384, repr=False)] | None = None
+    service_account: Annotated[str | None, Field(max_length=16_384, repr=False)] = None
     why: Annotated[str, Field(max_length=1000)] = ""
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Mapping
@@ -89,6 +89,6 @@ def invoke(lambda_url: str, function: str, event: Mapping[str, Any]) -> dict[str
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
             output = json.loads(answer.read() or b"null")
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise LocalStackError(f"{function} could not be invoked: {error}") from error
     return output if isinstance(output, dict) else {"value": output}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from service.tallies.counted_lines import PROCESSES
 from service.tallies.known_apps import FRESH
 from service.tallies.rows import Cell, TallyRow
 from service.tallies.tally_item import partition, sort_key
+from service.telemetry.decisions import logger
 
 from bonafide.operator.registration import Registration
 from tests.integration.tally_worlds import NOW, Counting, totals, until_counted
@@ -118,8 +120,9 @@ def test_row_that_is_damaged_keeps_no_other_from_being_counted(counting: Countin
 
 
 def test_damaged_lines_and_payloads_count_as_damaged_and_nothing_else(
-    counting: Counting, capsys: pytest.CaptureFixture[str]
+    counting: Counting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(logger().registered_handler, "stream", sys.stdout)  # it keeps that of the first test to log
     whole = tally_line(counts({ORDERS: 5}))
     lines = [whole, whole.replace('"v":1', '"v":2'), "x", 17, tally_line(counts({ORDERS: 1}, at=AT - 86_402), number=9)]
     assert counting.deliver(delivery(lines)) == {"Lines": 1, "Damaged": 4}

@@ -10,6 +10,7 @@ from attestation.evidence import (
     FORMATS,
     MAX_EVIDENCE_BYTES,
     AndroidKeyAttestation,
+    AndroidSealingKeyAttestation,
     AppleAssertion,
     AppleAttestation,
     AppleReceipt,
@@ -17,6 +18,7 @@ from attestation.evidence import (
     Evidence,
     HarmonyDeviceIntegrity,
     HarmonyKeyAttestation,
+    HarmonySealingKeyAttestation,
     IntegrityProfile,
     KeySignature,
     PlayIntegrityToken,
@@ -43,8 +45,17 @@ _ITEMS: dict[str, tuple[dict[str, Any], Evidence]] = {
         HarmonyDeviceIntegrity(IntegrityProfile.ENHANCED, "a.b.c"),
     ),
     "key-signature": ({"signature": _DATA}, KeySignature(b"data")),
+    "android-sealing-key-attestation": ({"certificate_chain": [_DATA]}, AndroidSealingKeyAttestation((b"data",))),
+    "harmony-sealing-key-attestation": (
+        {"certificate_chain": [_DATA], "kind": "non-anonymous"},
+        HarmonySealingKeyAttestation((b"data",), AttestationKind.NON_ANONYMOUS),
+    ),
 }
-_OPTIONAL = {("apple-app-attest", "key_id"), ("harmony-key-attestation", "kind")}
+_OPTIONAL = {
+    ("apple-app-attest", "key_id"),
+    ("harmony-key-attestation", "kind"),
+    ("harmony-sealing-key-attestation", "kind"),
+}
 _FIELDS = [(name, field) for name, (members, _) in _ITEMS.items() for field in members]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from functools import cache
@@ -13,6 +14,10 @@ from unittest.mock import patch
 import pytest
 import typer.testing
 from xdist.scheduler import LoadScopeScheduling
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started by a shell in the background. What tests start would inherit it, and Ctrl-C would end nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OF_ONE_STACK = {
     "tests/fleet/": "one of tests/fleet",

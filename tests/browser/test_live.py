@@ -25,6 +25,7 @@ def test_refused_line_moves_when_hostile_devices_begin(running: Live, browser: A
 
 
 @pytest.mark.stack
+@pytest.mark.exhaustive  # half a minute: `make console-drill` tells it too, and ends with 1 where it goes wrong
 def test_story_is_told_by_keyboard(running: Live, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that a mouse can do: from the outbreak to the rollback, and no genuine device is harmed."""
     monkeypatch.setattr("devkit.fleet.drills.traffic._PAUSE", 0.5)

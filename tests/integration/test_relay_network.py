@@ -123,3 +123,29 @@ def test_certificates_must_name_the_host(name: str, expected: RelayReason | int,
             tls=lambda: context,
         )
         assert over_tls([], network) == expected
+
+
+class _Plain:
+    """Stands where TLS is put onto a connection."""
+
+    def wrap_socket(self, connection: socket.socket, *, server_hostname: str) -> socket.socket:
+        assert server_hostname == "api.example.com"
+        return connection
+
+
+@pytest.mark.parametrize(("headers", "end"), [("", "closed"), ("Content-Encoding: gzip\r\n", "refused")])
+def test_answer_whose_body_is_not_read_leaves_no_connection(headers: str, end: str) -> None:
+    """A redirect's body is never asked for. Red before: its connection stayed until the collector came by."""
+    ours, theirs = socket.socketpair()
+    network = Network(lambda _host, _port: ["8.8.8.8"], lambda _address, _port, _timeout: ours, _Plain)  # type: ignore[arg-type]
+    upstream = read_upstreams(json.dumps(DOCUMENT))["assistant"]
+    with theirs:
+        theirs.sendall(http(headers=headers))
+        if end == "refused":
+            with pytest.raises(RelayRefused):
+                call_upstream(upstream, "GET", "/", {}, None, network=network, seconds=5)
+        else:
+            answer = call_upstream(upstream, "GET", "/", {}, None, network=network, seconds=5)
+            answer.pieces.close()
+            answer.pieces.close()
+        assert ours.fileno() == -1

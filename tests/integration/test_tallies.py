@@ -271,3 +271,9 @@ def test_events_for_sam_local_are_counted_as_their_names_say(counting: Counting,
     }
     assert totals(counting.rows()) == {"accepted": 1602, "refused": 20}
     assert module.handler(EVENTS["tallies"], None) == {"Lines": 0, "Damaged": 2}
+
+
+@pytest.mark.parametrize(("since", "until"), [(-900, -60), (-900, 60), (-1, 0), (0, 60)])
+def test_time_before_1970_has_no_rows(counting: Counting, since: float, until: float) -> None:
+    """Red before: the same time before a window of 1970 was a query that DynamoDB refuses, and a 503."""
+    assert counting.reader.rows("demo", ["authorize"], step=60, since=since, until=until) == []

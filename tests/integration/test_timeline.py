@@ -164,6 +164,14 @@ def test_bad_query_is_refused_by_name(admin: AdminWorld, query: str, member: str
     assert (caught.value.status, caught.value.messages[0]["at"]) == (400, member)
 
 
+@pytest.mark.parametrize(
+    "query", ["?until=742", "?since=1795521600&until=1795521000", "?before=2026-01-01T00:00:00Z/a"]
+)
+def test_time_that_ends_before_it_begins_has_no_entries(admin: AdminWorld, query: str) -> None:
+    """Red before: a range that DynamoDB refuses, and a 503."""
+    assert entries(admin, query) == []
+
+
 def test_app_that_is_not_registered_has_none(admin: AdminWorld) -> None:
     with pytest.raises(AdminProblem) as caught:
         admin.call("GET", "/admin/apps/nobodys/timeline")

@@ -146,11 +146,10 @@ class DynamoDBAudit:
         of a time from ``since`` to before ``until`` (Unix seconds)."""
         limit = max(1, min(limit, MAX_ENTRIES))
         ends = [text for text in (before, None if until is None else _moment(until)) if text is not None]
-        values = {
-            ":subject": subject,
-            ":before": min(ends) if ends else None,
-            ":since": None if since is None else _moment(since),
-        }
+        first, last = None if since is None else _moment(since), min(ends) if ends else None
+        if first is not None and last is not None and last < first:
+            return ()  # DynamoDB refuses a range that ends before it begins
+        values = {":subject": subject, ":before": last, ":since": first}
         names: Any = {"ExpressionAttributeNames": {"#entry": "entry"}}
         match (since, ends):
             case (None, []):

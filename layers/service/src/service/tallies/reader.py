@@ -27,7 +27,7 @@ class DynamoDBTallies:
 
     def rows(self, app: str, sources: Sequence[str], *, step: int, since: float, until: float) -> Sequence[TallyRow]:
         """As the protocol says."""
-        first, end = ceil(since / step) * step, ceil(until / step) * step
+        first, end = max(0, ceil(since / step) * step), ceil(until / step) * step  # sort keys know no time before 1970
         if first >= end:
             return []
         pages = iter(range(MAX_PAGES))

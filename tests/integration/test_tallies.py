@@ -22,6 +22,7 @@ from service.telemetry.decisions import logger
 
 from bonafide.operator.registration import Registration
 from tests.integration.tally_worlds import NOW, Counting, totals, until_counted
+from tests.service_stack.backward_ranges import refuse_backward_ranges
 from tests.service_stack.faults import answering, injected, losing_the_answer
 from tests.service_stack.tally_lines import AT, EXPIRED, ORDERS, counts, delivery, event_of, tally_line
 from tests.service_stack.worlds import AwsWorld
@@ -276,4 +277,5 @@ def test_events_for_sam_local_are_counted_as_their_names_say(counting: Counting,
 @pytest.mark.parametrize(("since", "until"), [(-900, -60), (-900, 60), (-1, 0), (0, 60)])
 def test_time_before_1970_has_no_rows(counting: Counting, since: float, until: float) -> None:
     """Red before: the same time before a window of 1970 was a query that DynamoDB refuses, and a 503."""
+    refuse_backward_ranges(counting.world.dynamodb)
     assert counting.reader.rows("demo", ["authorize"], step=60, since=since, until=until) == []

@@ -20,6 +20,7 @@ from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
 from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
+from tests.service_stack.backward_ranges import refuse_backward_ranges
 from tests.service_stack.worlds import AwsWorld, moto_world
 from tests.unit.view.documented import check_documented
 
@@ -167,8 +168,9 @@ def test_bad_query_is_refused_by_name(admin: AdminWorld, query: str, member: str
 @pytest.mark.parametrize(
     "query", ["?until=742", "?since=1795521600&until=1795521000", "?before=2026-01-01T00:00:00Z/a"]
 )
-def test_time_that_ends_before_it_begins_has_no_entries(admin: AdminWorld, query: str) -> None:
+def test_time_that_ends_before_it_begins_has_no_entries(admin: AdminWorld, world: AwsWorld, query: str) -> None:
     """Red before: a range that DynamoDB refuses, and a 503."""
+    refuse_backward_ranges(world.dynamodb)
     assert entries(admin, query) == []
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -157,7 +158,7 @@ class AdminCalls:
 
     def _note_clock(self, answer: RawAnswer, now: float) -> None:
         try:
-            theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+            theirs = parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=UTC).timestamp()  # RFC 9110 §5.6.7
         except (KeyError, TypeError, ValueError, OverflowError):
             return
         self.clock_offset = round(now - theirs, 1)

@@ -56,7 +56,7 @@ def test_stop_leaves_no_process_behind(tmp_path: Path) -> None:
     assert not stack.layout.stack_file.exists()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)])
 def test_death_of_the_parent_leaves_no_process_behind(tmp_path: Path, sign: signal.Signals) -> None:
     """However the parent dies, also by SIGKILL, nothing goes on listening."""
     ports = own_ports(example=False)  # the other tests here have the example's processes too

@@ -14,8 +14,12 @@ from .conftest import FleetStack
 pytestmark = pytest.mark.stack
 
 
+# `make bench-revocation` has all of them; the third takes as long as the others together.
 @pytest.mark.usefixtures("calm_traffic")
-@pytest.mark.parametrize("drill", [block_drill, not_before_drill, signal_drill])
+@pytest.mark.parametrize(
+    "drill",
+    [block_drill, not_before_drill, pytest.param(signal_drill, marks=pytest.mark.exhaustive, id="signal_drill")],
+)
 def test_what_was_taken_back_is_refused_in_time(fleet_stack: FleetStack, drill: object) -> None:
     """From the command to the last acceptance, in every authorizer process that is asked."""
     prepare(fleet_stack.deployment)

@@ -8,7 +8,7 @@ each secret needs a rule that names the action ``release-secret``. All that was 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from attestation.appraisal.appraise import appraise_context
@@ -21,18 +21,13 @@ from attestation.client_data import ClientData
 from attestation.sealing.sealed_secret import SecretBinding, seal
 from attestation.sealing.sealing_key import SealingKey
 from attestation.sealing.secret_name import MAX_NAME, NAME_PATTERN
-from bonafide_tokens.errors import Reason
-from bonafide_tokens.errors import Rejected as RejectedToken
 from bonafide_tokens.jose import b64url_encode
-from bonafide_tokens.presented import PresentedRequest, verify_presented
-from bonafide_tokens.proof import VerifiedProof
-from bonafide_tokens.signed_body import content_digest
 from bonafide_tokens.token import VerifiedToken
 from pydantic import Field
 from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
-from service.edge.http import Call, Wiring, endpoint
-from service.edge.json_body import MalformedRequest, read_json
+from service.edge.http import Wiring, endpoint
+from service.edge.signed_call import SignedCall, signed_members, verify_signed
 from service.errors import Contraindicated, Rejected, Unreadable
 from service.errors import Reason as ServiceReason
 from service.keys.key_ring import KeyRing
@@ -68,16 +63,10 @@ class AskedSecrets(RequestModel):
     sealing_key: Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{43}\z")]
 
 
-class SecretsCall(RequestModel):
-    """A request as it came in. ``headers`` have lower-case names and every value; ``content`` is the body as signed;
-    ``domain`` and ``stage_path`` are of the URL that the app called."""
+class SecretsCall(SignedCall):
+    """The call with its body."""
 
     body: AskedSecrets
-    content: bytes
-    method: str
-    domain: str
-    stage_path: str
-    headers: Mapping[str, Sequence[str]]
 
 
 def release(
@@ -111,21 +100,16 @@ def release(
         record.app_build = token.app_build or ""
         record.secrets = list(names)
 
-    # Any audience: a token names relying parties, and this is its issuer, who chose them.
-    token, proof = verify_presented(
-        PresentedRequest(
-            request.method,
-            # Never the Host or X-Forwarded-* headers: a client writes those itself.
-            external_origin + ROUTE if external_origin else f"https://{request.domain}{request.stage_path}",
-            request.headers.get(token_header.lower(), ()),
-            request.headers.get(proof_header.lower(), ()),
-        ),
+    token, proof = verify_signed(
+        request,
+        route=ROUTE,
         bundle=trust_bundle.current(now),
-        audience=None,
+        external_origin=external_origin,
+        token_header=token_header,
+        proof_header=proof_header,
         now=now,
         on_token=heard,
     )
-    proof = _signing(request.content, proof)
 
     # The row and not only the bundle: a block counts from the moment at which it is written.
     key = attested_keys.find(token.key_id)
@@ -178,14 +162,6 @@ def release(
     return {"secrets": answered, "client_policy_version": active.client_policy_version}
 
 
-def _signing(content: bytes, proof: VerifiedProof | None) -> VerifiedProof:
-    """The proof, where it signs this very body."""
-    signed = proof.content_digest if proof is not None else None
-    if proof is None or not hmac.compare_digest((signed or "").encode(), content_digest(content).encode()):
-        raise RejectedToken(Reason.PROOF_BODY, "the proof signs no body, or another one")
-    return proof
-
-
 def _endorsed(known: SealingKey | None, thumbprint: str) -> SealingKey:
     """The sealing key of the key's row, where it is the one that the app has. The app's own word is only compared: what
     is sealed to is what evidence bound."""
@@ -220,19 +196,6 @@ def _active(secret: RuntimeSecret | None, name: str) -> RuntimeSecret:
     return secret
 
 
-def _members(call: Call) -> object:
-    if call.body is None:
-        raise MalformedRequest("no body")
-    return {
-        "body": read_json(call.body, max_bytes=MAX_BODY_BYTES),
-        "content": call.body,
-        "method": call.method,
-        "domain": call.domain,
-        "stage_path": call.stage_path,
-        "headers": call.header_values,
-    }
-
-
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(ReleaseSecretsSettings, env)
@@ -265,4 +228,4 @@ def wire(env: Mapping[str, str]) -> Wiring:
     )
 
 
-handler = endpoint(SecretsCall, release, wire, action="secret", members=_members)
+handler = endpoint(SecretsCall, release, wire, action="secret", members=signed_members(MAX_BODY_BYTES))

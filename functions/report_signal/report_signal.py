@@ -7,8 +7,7 @@ to come, and blocks the key at the gate where a rule of the active policy says s
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -19,17 +18,12 @@ from attestation.appraisal.result import AttestationResult
 from attestation.appraisal.signal_history import note_report
 from attestation.appraisal.signals import lowering_signals
 from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
-from bonafide_tokens.errors import Reason
-from bonafide_tokens.errors import Rejected as RejectedToken
-from bonafide_tokens.presented import PresentedRequest, verify_presented
-from bonafide_tokens.proof import VerifiedProof
-from bonafide_tokens.signed_body import content_digest
 from bonafide_tokens.token import VerifiedToken
 from pydantic import Field
 from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
-from service.edge.http import Call, Wiring, endpoint
-from service.edge.json_body import MalformedRequest, read_json
+from service.edge.http import Wiring, endpoint
+from service.edge.signed_call import SignedCall, signed_members, verify_signed
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
 from service.keys.key_ring import KeyRing
@@ -57,16 +51,10 @@ class ReportedSignals(RequestModel):
     signals: Annotated[list[Any], Field(min_length=1, max_length=MAX_SIGNALS)]
 
 
-class SignalReport(RequestModel):
-    """A report as it came in. ``headers`` have lower-case names and every value; ``content`` is the body as signed;
-    ``domain`` and ``stage_path`` are of the URL that the app called."""
+class SignalReport(SignedCall):
+    """The call with its body."""
 
     body: ReportedSignals
-    content: bytes
-    method: str
-    domain: str
-    stage_path: str
-    headers: Mapping[str, Sequence[str]]
 
 
 def report(
@@ -97,22 +85,16 @@ def report(
         record.app, record.key_id, record.platform = token.app, token.key_id, token.platform
         record.app_build = token.app_build or ""
 
-    # Any audience: a token names relying parties, and this is its issuer, who chose them. The proof says that it is
-    # meant for this URL.
-    token, proof = verify_presented(
-        PresentedRequest(
-            request.method,
-            # Never the Host or X-Forwarded-* headers: a client writes those itself.
-            external_origin + ROUTE if external_origin else f"https://{request.domain}{request.stage_path}",
-            request.headers.get(token_header.lower(), ()),
-            request.headers.get(proof_header.lower(), ()),
-        ),
+    token, proof = verify_signed(
+        request,
+        route=ROUTE,
         bundle=trust_bundle.current(now),
-        audience=None,
+        external_origin=external_origin,
+        token_header=token_header,
+        proof_header=proof_header,
         now=now,
         on_token=heard,
     )
-    proof = _signing(request.content, proof)
 
     key = attested_keys.find(token.key_id)
     if key is None:
@@ -153,14 +135,6 @@ def report(
     return {"client_policy_version": active.client_policy_version, "advice": list(result.advice)}
 
 
-def _signing(content: bytes, proof: VerifiedProof | None) -> VerifiedProof:
-    """The proof, where it signs this very body."""
-    signed = proof.content_digest if proof is not None else None
-    if proof is None or not hmac.compare_digest((signed or "").encode(), content_digest(content).encode()):
-        raise RejectedToken(Reason.PROOF_BODY, "the proof signs no body, or another one")
-    return proof
-
-
 def _note(
     attested_keys: AttestedKeys,
     key: EnrolledKey,
@@ -182,19 +156,6 @@ def _note(
         if found is None:
             return
         key, noted = found, note_report(found.noted, raised=raised, result=result, now=now, memory=memory)
-
-
-def _members(call: Call) -> object:
-    if call.body is None:
-        raise MalformedRequest("no body")
-    return {
-        "body": read_json(call.body, max_bytes=MAX_CLIENT_DATA_BYTES),
-        "content": call.body,
-        "method": call.method,
-        "domain": call.domain,
-        "stage_path": call.stage_path,
-        "headers": call.header_values,
-    }
 
 
 def wire(env: Mapping[str, str]) -> Wiring:
@@ -226,4 +187,6 @@ def wire(env: Mapping[str, str]) -> Wiring:
     )
 
 
-handler = endpoint(SignalReport, report, wire, success=202, action="signal", members=_members)
+handler = endpoint(
+    SignalReport, report, wire, success=202, action="signal", members=signed_members(MAX_CLIENT_DATA_BYTES)
+)

@@ -14,6 +14,7 @@ import renew_token
 import report_failure
 import report_signal
 import serve_policy
+from attestation.client_data import MAX_CLIENT_DATA_BYTES
 from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
 from attestation.reference_values import (
@@ -27,6 +28,7 @@ from bonafide_tokens.routes import Requirement, RouteRequirement
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.edge.gateway import Handler
 from service.edge.http import Wiring, address, endpoint
+from service.edge.signed_call import signed_members
 from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
 from service.keys.key_ring import KeyRing
 from service.keys.own_bundle import OwnTrustBundle
@@ -213,7 +215,7 @@ class MemoryStack:
                 lambda _env: self._reporting(),
                 success=202,
                 action="signal",
-                members=report_signal._members,
+                members=signed_members(MAX_CLIENT_DATA_BYTES),
                 clock=lambda: self.now,
             ),
             ("POST", "/v1/attestation-failures"): endpoint(

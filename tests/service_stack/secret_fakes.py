@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import release_secrets
 from service.edge.gateway import Handler
 from service.edge.http import Wiring, endpoint
+from service.edge.signed_call import signed_members
 from service.errors import Unavailable
 from service.keys.kms import WrappingKey
 from service.secrets.runtime_secret import RuntimeSecret, SecretSource, SecretState
@@ -79,6 +80,6 @@ def secrets_endpoint(
         release_secrets.release,
         wire,
         action="secret",
-        members=release_secrets._members,
+        members=signed_members(release_secrets.MAX_BODY_BYTES),
         clock=clock,
     )

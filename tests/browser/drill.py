@@ -54,7 +54,7 @@ def _lines(browser: Any, folder: Path, repetitions: int, delays: Sequence[float]
     for delay in delays:
         sys.stdout.flush()
         with live(folder / f"delay-{delay:g}", delay=delay) as one:
-            seconds = measure(one, browser, repetitions if not delay else max(1, repetitions // 4))
+            seconds = measure(one, browser, repetitions)
         own = [one - delay for one in seconds]
         listed = " ".join(f"{value:.1f}" for value in seconds)
         print(f"  delivered after {delay:g} s: {listed}; worst {max(seconds):.1f}, own time {max(own):.1f} at most")

@@ -107,27 +107,41 @@ def signal_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iter
 
 
 def _measure(client: ApiClient, token: str, command: Callable[[], None]) -> Measurement:
-    answer = client.call("GET", "/v1/whoami", token=token)
-    if answer.status != 200:
-        raise DrillFailed(f"The token is refused before the drill begins: {answer.summary}.")
-    stop = threading.Event()
-    refused: list[float] = []
-    accepted: list[float] = []
-    odd: list[str] = []
+    def refused() -> bool:
+        answer = client.call("GET", "/v1/whoami", token=token)
+        if answer.status != 200 and answer.text("action") != "reattest":
+            raise DrillFailed(f"A request was answered with {answer.summary}.")
+        return answer.status != 200
 
-    def call() -> None:
+    return measure(refused, command)
+
+
+def measure(changed: Callable[[], bool], command: Callable[[], None]) -> Measurement:
+    """Have several callers ask all the time whether what ``command`` brings about holds already.
+
+    Raises:
+        DrillFailed: it held before the command, it did not within twice what is guaranteed, or ``changed`` raised it.
+    """
+    if changed():
+        raise DrillFailed("What the command is to bring about holds before the drill begins.")
+    stop = threading.Event()
+    first: list[float] = []
+    last: list[float] = []
+    odd: list[DrillFailed] = []
+
+    def ask() -> None:
         while not stop.is_set():
             asked = time.monotonic()
-            answer = client.call("GET", "/v1/whoami", token=token)
-            if answer.status == 200:
-                accepted.append(asked)
-            elif answer.text("action") == "reattest":
-                refused.append(time.monotonic())
-            else:
-                odd.append(answer.summary)
+            try:
+                if changed():
+                    first.append(time.monotonic())
+                else:
+                    last.append(asked)
+            except DrillFailed as error:
+                odd.append(error)
             stop.wait(_PAUSE)
 
-    callers = [threading.Thread(target=call, daemon=True) for _ in range(_CALLERS)]
+    callers = [threading.Thread(target=ask, daemon=True) for _ in range(_CALLERS)]
     for caller in callers:
         caller.start()
     try:
@@ -135,7 +149,7 @@ def _measure(client: ApiClient, token: str, command: Callable[[], None]) -> Meas
         begin = time.monotonic()
         command()
         deadline = begin + 2 * GUARANTEED
-        while not refused and not odd and time.monotonic() < deadline:
+        while not first and not odd and time.monotonic() < deadline:
             time.sleep(_PAUSE)
         stop.wait(_LOOKS_AFTER)
     finally:
@@ -143,7 +157,7 @@ def _measure(client: ApiClient, token: str, command: Callable[[], None]) -> Meas
         for caller in callers:
             caller.join(60)
     if odd:
-        raise DrillFailed(f"A request was answered with {odd[0]}.")
-    if not refused:
-        raise DrillFailed(f"The token was still accepted {2 * GUARANTEED:.0f} s after the command.")
-    return Measurement(refused[0] - begin, max(0.0, max(accepted, default=begin) - begin))
+        raise odd[0]
+    if not first:
+        raise DrillFailed(f"Nothing changed within {2 * GUARANTEED:.0f} s of the command.")
+    return Measurement(first[0] - begin, max(0.0, max(last, default=begin) - begin))

@@ -6,25 +6,17 @@ A device asks all the time, each time with a proof of its own, and opens what it
 from __future__ import annotations
 
 import secrets
-import threading
-import time
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment
 from bonafide.operator.key_blocking import KeyBlocking
 from bonafide.operator.runtime_secrets import RuntimeSecretsOfApp, value
 from devkit.devices.app_instance import AppInstance
-from devkit.fleet.drills.drills import DRILL_APP, GUARANTEED, DrillFailed, Measurement
+from devkit.fleet.drills.drills import DRILL_APP, DrillFailed, Measurement, measure
 from devkit.fleet.runtime_secrets import NAME, RELEASE_RULE, opened
 from devkit.fleet.scenario import Scene
 from devkit.fleet.signal_policy import have_hooked_keys_blocked
-
-_CALLERS: Final = 2
-_PAUSE: Final = 0.05
-_BEFORE: Final = 0.5
-_LOOKS_AFTER: Final = 1.0
 
 
 def rotate_drill(deployment: Deployment, scene: Scene, repetitions: int) -> Iterator[Measurement]:
@@ -77,41 +69,11 @@ def _measure(
     is_new: Callable[[bytes | None], bool],
 ) -> Measurement:
     """``is_new`` says of what a device got, ``None`` for nothing, whether it is what holds after the command."""
-    stop, seen = threading.Event(), threading.Event()
-    first: list[float] = []
-    last: list[float] = []
-    odd: list[str] = []
 
-    def ask() -> None:
-        while not stop.is_set():
-            asked = time.monotonic()
-            answer = scene.client.ask_secrets(phone, token, NAME)
-            if answer.status not in (200, 403):
-                odd.append(answer.summary)
-            elif is_new(opened(answer, phone, issuer=deployment.issuer)):
-                first.append(time.monotonic())
-                seen.set()
-            else:
-                last.append(asked)
-            stop.wait(_PAUSE)
+    def changed() -> bool:
+        answer = scene.client.ask_secrets(phone, token, NAME)
+        if answer.status not in (200, 403):
+            raise DrillFailed(f"A request was answered with {answer.summary}.")
+        return is_new(opened(answer, phone, issuer=deployment.issuer))
 
-    callers = [threading.Thread(target=ask, daemon=True) for _ in range(_CALLERS)]
-    for caller in callers:
-        caller.start()
-    try:
-        time.sleep(_BEFORE)
-        if seen.is_set() or odd:
-            raise DrillFailed(f"The drill began with {odd[0] if odd else 'its end'}.")
-        begin = time.monotonic()
-        command()
-        seen.wait(2 * GUARANTEED)
-        stop.wait(_LOOKS_AFTER)
-    finally:
-        stop.set()
-        for caller in callers:
-            caller.join(60)
-    if odd:
-        raise DrillFailed(f"A request was answered with {odd[0]}.")
-    if not first:
-        raise DrillFailed(f"Nothing changed for the device within {2 * GUARANTEED:.0f} s of the command.")
-    return Measurement(min(first) - begin, max(0.0, max(last, default=begin) - begin))
+    return measure(changed, command)

@@ -13,10 +13,12 @@ from bonafide_tokens.signed_body import content_digest
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER, Answer
 from devkit.fleet.scenario import (
+    BLOCKED,
     OK,
     REJECTED,
     SIGNALS_APP,
-    Expected,
+    TAKEN,
+    UNAUTHORIZED,
     Scene,
     WrongContent,
     genuine,
@@ -24,9 +26,6 @@ from devkit.fleet.scenario import (
     scenarios_in,
 )
 
-UNAUTHORIZED: Final = Expected(401, "unauthorized")
-TAKEN: Final = Expected(202)
-BLOCKED: Final = Expected(403, "blocked")
 _PATH: Final = "/assistant/v1/messages"
 _QUESTION: Final = {"max_tokens": 100, "stream": True, "messages": [{"role": "user", "content": "Who asks?"}]}
 _SECONDS_AT_MOST: Final = 30.0

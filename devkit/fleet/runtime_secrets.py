@@ -14,9 +14,12 @@ from bonafide.operator.runtime_secrets import RuntimeSecretsOfApp, value
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import Answer
 from devkit.fleet.scenario import (
+    BLOCKED,
     OK,
     REJECTED,
     SIGNALS_APP,
+    TAKEN,
+    UNAUTHORIZED,
     Expected,
     Scene,
     WrongContent,
@@ -34,9 +37,6 @@ permit (principal, action == Action::"release-secret", resource == Secret::"{NAM
 when {{ context.tier == "affirming" }};
 """
 
-TAKEN: Final = Expected(202)
-BLOCKED: Final = Expected(403, "blocked")
-UNAUTHORIZED: Final = Expected(401, "unauthorized")
 REFUSED: Final = Expected(403, "secret-refused")
 NO_KEY: Final = Expected(409, "sealing-key-missing")
 OTHER_KEY: Final = Expected(409, "sealing-key-unknown")

@@ -193,6 +193,9 @@ class Scenario:
 
 OK = Expected(200)
 CREATED = Expected(201)
+TAKEN = Expected(202)
+UNAUTHORIZED = Expected(401, "unauthorized")
+BLOCKED = Expected(403, "blocked")
 REJECTED = Expected(403, "evidence-rejected")
 KEY_ENROLLED = Expected(409, "key-enrolled")
 CHALLENGE_UNUSABLE = Expected(409, "challenge-unusable")

@@ -11,11 +11,14 @@ from bonafide_tokens.signed_body import content_digest
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER, Answer, signals_body
 from devkit.fleet.scenario import (
+    BLOCKED,
     MALFORMED_EVIDENCE,
     MALFORMED_REQUEST,
     OK,
     REJECTED,
     SIGNALS_APP,
+    TAKEN,
+    UNAUTHORIZED,
     Expected,
     Scene,
     genuine,
@@ -23,9 +26,6 @@ from devkit.fleet.scenario import (
     scenarios_in,
 )
 
-TAKEN: Final = Expected(202)
-UNAUTHORIZED: Final = Expected(401, "unauthorized")
-BLOCKED: Final = Expected(403, "blocked")
 _PATH: Final = "/v1/signals"
 _SECONDS_AT_MOST: Final = 30.0
 _PAUSE: Final = 0.1

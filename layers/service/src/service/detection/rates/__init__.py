@@ -1,0 +1,1 @@
+"""Detectors over tallies: rates by the minute and the hour."""

@@ -45,7 +45,16 @@ class RecordedDecision(NamedTuple):
 
 
 def read_decisions(line: str) -> Iterator[RecordedDecision]:
-    """The decision records of one line; none for a line of another kind.
+    """The decision records of one line; none for a line of another kind. As :func:`decision_members`, and what they
+    hold is checked."""
+    for members in decision_members(line):
+        action = members.get("action")
+        if isinstance(action, str) and action in ACTIONS:
+            yield _read(members)
+
+
+def decision_members(line: str) -> Iterator[Mapping[str, Any]]:
+    """The members of the decision records of one line, of every action; none for a line of another kind.
 
     Usually one. Firehose may write records without a line between them, and events still in the envelope of a
     CloudWatch Logs subscription: both are taken apart. Raises :class:`DamagedRecord`, after what could be read.
@@ -78,12 +87,11 @@ def _several(line: str) -> Iterator[Any]:
             place += 1
 
 
-def _decisions_in(value: Any) -> Iterator[RecordedDecision]:
+def _decisions_in(value: Any) -> Iterator[Mapping[str, Any]]:
     if not isinstance(value, dict):
         raise DamagedRecord("not an object")
     if value.get("message") == "decision":
-        if value.get("action") in ACTIONS:
-            yield _read(value)
+        yield value
     elif isinstance(events := value.get("logEvents"), list):
         for event in events:
             message = event.get("message") if isinstance(event, dict) else None
@@ -91,7 +99,7 @@ def _decisions_in(value: Any) -> Iterator[RecordedDecision]:
                 raise DamagedRecord("an event without a message")
             # Once: an envelope in an envelope is nothing that CloudWatch Logs writes.
             if '"logEvents"' not in message:
-                yield from read_decisions(message)
+                yield from decision_members(message)
 
 
 def _read(value: Mapping[str, Any]) -> RecordedDecision:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from attestation.appraisal.builds import BuildComparison, BuildMatch, UnknownBuilds
-from attestation.appraisal.facts import SIGNALS
+from attestation.appraisal.facts import NAMING_DETECTORS, SIGNALS
 from attestation.appraisal.policy import AppraisalContext
 from attestation.claims import (
     AndroidClaims,
@@ -63,7 +63,13 @@ def _context(random: Random) -> AppraisalContext:
             match=random.choice(list(BuildMatch)), build="42", unknown=random.choice(list(UnknownBuilds))
         )
     return AppraisalContext(
-        claims=claims, client_data=client_data, now=random.choice((NOW, NOW, NOW, None)), build=build, app="org.example"
+        claims=claims,
+        client_data=client_data,
+        now=random.choice((NOW, NOW, NOW, None)),
+        build=build,
+        app="org.example",
+        incidents=_some(random, (), _subset(random, NAMING_DETECTORS)),
+        incident_warnings=_some(random, (), _subset(random, NAMING_DETECTORS)),
     )
 
 

@@ -57,7 +57,7 @@ WORLDS = [
     for platform in ("ios", "macos")
     for receipt in (True, False)
     for counter in ({}, {"counter": 3})
-    for event in ("enrol", "renew", "signal")
+    for event in ("enrol", "renew", "signal", "secret")
     for version in (0, 1, 2, 3)
 ]
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from attestation.appraisal.facts import Facts
 
 _KNOWN_BUILD = {"match": "known", "unknown": "warn", "differing": [], "build": "42"}
-_CONTEXT = {"event": "renew", "client_policy_version": 1, "signals": {}, "build": _KNOWN_BUILD}
+_CONTEXT = {
+    "event": "renew", "client_policy_version": 1, "signals": {}, "build": _KNOWN_BUILD, "incidents": [],
+    "incident_warnings": [],
+}  # fmt: skip
 _REPORTED = {"source": "app", "reported": True}
 _APPLE = {
     "format": "apple-app-attest", "platform": "ios", "app_id": "A.b", "key_storage": "secure-enclave",

@@ -155,6 +155,8 @@ def context(claims: Claims, *signals: Signal, **changes: Any) -> AppraisalContex
         "app": "demo",
         "event": "enrol",
         "country": "DE",
+        "incidents": ("key-farm", "clone-storm"),
+        "incident_warnings": ("leaked-keybox",),
         "build": BuildComparison(
             match=BuildMatch.DIFFERS, build="42", differing=("lib/a.so",), unknown=UnknownBuilds.REFUSE
         ),

@@ -36,6 +36,12 @@ ADVERSARIAL = {
     "like": PERMIT + '@id("a") forbid (principal, action, resource) when { principal.chain_profile like "*a*" };',
     "whole-record": PERMIT + '@id("a") forbid (principal, action, resource) when '
     "{ context.signals == context.signals && context has build && context.build == context.build };",
+    "incidents": PERMIT + '@id("a") forbid (principal, action, resource) when '
+    '{ context.incidents.contains("key-farm") || context.incidents.containsAll(["clone-storm", "replay-storm"]) };'
+    '@id("b") forbid (principal is Android, action == Action::"affirm", resource) when '
+    '{ context.incident_warnings.containsAny(["leaked-keybox", "key-farm"]) };'
+    '@id("c") @mode("observe") forbid (principal, action == Action::"affirm", resource) when '
+    "{ !context.incident_warnings.isEmpty() };",
     "action": PERMIT + '@id("a") forbid (principal, action, resource) when '
     '{ action == Action::"affirm" && principal.environment == "development" };',
     "resource": PERMIT + '@id("a") forbid (principal, action, resource) when { resource == App::"org.example" };',

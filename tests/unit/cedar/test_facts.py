@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -30,6 +31,8 @@ REQUEST = {
     "os": "Android 16",
     "model": "SM-S921B",
     "country": "DE",
+    "incidents": ["clone-storm", "key-farm"],
+    "incident_warnings": ["leaked-keybox"],
     "build": {"match": "differs", "unknown": "refuse", "differing": ["lib/a.so"], "build": "42"},
 }
 
@@ -154,10 +157,15 @@ def test_harmony_facts_are_all_there() -> None:
 
 def test_request_without_client_data_says_less() -> None:
     """Conformance runs have evidence alone; and without a time nothing has an age."""
-    facts = facts_of(
-        context(claims_of(Platform.ANDROID, android=ANDROID), client_data=None, now=None, country=None, build=None)
-    )
-    assert facts.context == {"signals": {}, "event": "enrol", "client_policy_version": 0}
+    unnamed = facts_of(context(claims_of(Platform.IOS), client_data=None, country=None, build=None, incidents=()))
+    assert unnamed.context == {
+        "signals": {},
+        "event": "enrol",
+        "client_policy_version": 0,
+        "incidents": [],
+        "incident_warnings": ["leaked-keybox"],
+    }
+    facts = facts_of(context(claims_of(Platform.ANDROID, android=ANDROID), client_data=None, now=None))
     assert "patch_age_months" not in facts.claims
     assert facts.claims["patch_known"] is True
     play = facts.claims["play"]
@@ -292,6 +300,15 @@ def test_facts_outlive_a_record() -> None:
     """Decision records hold them, and replays read them."""
     facts = facts_of(context(claims_of(Platform.ANDROID, android=ANDROID), Signal("hooking")))
     assert Facts.from_record(facts.to_record()) == facts
+
+
+@pytest.mark.parametrize("named", [(), ("key-farm",)])
+def test_records_leave_out_incidents_that_there_are_not(named: tuple[str, ...]) -> None:
+    """Almost no decision has any. Records of releases that knew none read as empty, too."""
+    facts = facts_of(context(claims_of(Platform.IOS, apple=APPLE), incidents=named, incident_warnings=named))
+    record = json.loads(json.dumps(facts.to_record()))
+    assert ("incidents" in record["context"]) is ("incident_warnings" in record["context"]) is bool(named)
+    assert Facts.from_record(record) == facts
 
 
 @pytest.mark.parametrize("member", ["kind", "app", "key_id", "claims", "context"])

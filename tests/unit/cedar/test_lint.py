@@ -32,6 +32,7 @@ forbid (principal, action, resource)
 when { context.signals has hooking && context.signals.hooking.reported };
 """
 RULE = '@id("x")\nforbid (principal, action, resource)\nwhen { %s };\n'
+WARN = RULE.replace("action,", 'action == Action::"affirm",')
 SECRET = 'permit (principal, action == Action::"release-secret", resource == Secret::"a") when { %s };'
 ANDROID = '@id("x")\nforbid (principal is Android, action, resource)\nwhen { %s };\n'
 
@@ -106,6 +107,21 @@ MUTATIONS = [
      'context.signals.root.detail != "magisk"'),
     ("signal-raises-trust", "permit (principal, action, resource);",
      "permit (principal, action, resource) when { !(context.signals has root) };"),
+    ("signal-raises-trust", "", RULE % 'context.signals has root || ip("10.0.0.1").isLoopback()'),
+    ("incident-raises-trust", "", RULE % '!context.incidents.contains("key-farm")'),
+    ("incident-raises-trust", "", RULE % "context.incidents.isEmpty()"),
+    ("incident-raises-trust", "", RULE % '["key-farm"].containsAll(context.incidents)'),
+    ("incident-raises-trust", "", RULE % 'context.incidents.contains("key-farm") || ip("10.0.0.1").isLoopback()'),
+    ("incident-raises-trust", "permit (principal, action, resource);",
+     'permit (principal, action, resource) when { context.incidents.contains("key-farm") };'),
+    ("incident-raises-trust", "", SECRET % "context.incidents.isEmpty()"),
+    ("incident-raises-trust", "", WARN % '!context.incident_warnings.contains("leaked-keybox")'),
+    ("incident-warns-only", "", RULE % 'context.incident_warnings.contains("leaked-keybox")'),
+    ("incident-warns-only", "", RULE % "{a: 1} has incident_warnings || context.event == \"enrol\""),
+    ("unknown-attribute", "", SECRET % "true" + '@id("x") forbid (principal, action == '
+     'Action::"release-secret", resource) when { context.incident_warnings.contains("leaked-keybox") };'),
+    ("impossible-value", "", RULE % 'context.incidents.contains("key-fram")'),
+    ("impossible-value", "", RULE % 'context.incidents.contains("vendor-trouble")'),
     ("may-overflow", "", RULE % "context.client_policy_version + 1 < 3"),
     ("too-deep", "", RULE % ("(" * 60 + "true" + ")" * 60)),
     ("too-large", "", "// " + "x" * 70_000),
@@ -209,10 +225,14 @@ def test_ids_may_be_shared_by_rules_that_differ_in_what_they_do() -> None:
         "context.signals has other && !context.signals.other.isEmpty()",
         'if context.signals has root then true else context.event == "enrol"',
         'context.signals has root && context.signals.root has detail && context.signals.root.detail like "*su*"',
+        'context.incidents.contains("key-farm")',
+        'context.incidents.containsAny(["key-farm", "clone-storm"]) && context.event == "enrol"',
+        'context.incidents.containsAll(["key-farm", "clone-storm"])',
+        '!["key-farm"].containsAll(context.incidents) || !context.incidents.isEmpty()',
     ],
 )
-def test_signal_that_only_lowers_trust_is_allowed(condition: str) -> None:
-    """The law forbids to raise trust by a signal, not to look at one."""
+def test_what_only_lowers_trust_is_allowed(condition: str) -> None:
+    """The law forbids to raise trust by a signal or an incident, not to look at one."""
     assert _lint(SOUND + RULE % condition) == ()
 
 

@@ -127,3 +127,27 @@ def test_signals_cannot_be_reached_around_the_law(around: str) -> None:
     hidden = f" when {{ !({around}.signals has hooking) }};"
     assert "signal-raises-trust" in _codes(PERMIT + FORBID + hidden)
     assert "signal-raises-trust" in _codes("permit (principal, action, resource)" + hidden)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'context.incident_warnings.contains("leaked-keybox")',
+        'context has incident_warnings && context.incident_warnings.contains("leaked-keybox")',
+        'context["incident_warnings"].contains("leaked-keybox")',
+        "{a: context}.a has incident_warnings",
+        'if context.event == "enrol" then !context.incident_warnings.isEmpty() else false',
+        'context == {incident_warnings: ["leaked-keybox"]}',
+        '{"Value": context.incident_warnings}["Value"].isEmpty()',
+    ],
+)
+@pytest.mark.parametrize(
+    "action", ["action", 'action in [Action::"accept", Action::"affirm"]', 'action == Action::"release-secret"']
+)
+def test_no_rule_refuses_for_a_batch_or_a_network(condition: str, action: str) -> None:
+    """Neither the linter nor the compiler takes one, however it is spelt: honest keys share a batch, too."""
+    permits = PERMIT + 'permit (principal, action == Action::"release-secret", resource == Secret::"a");'
+    text = f'{permits}@id("a") forbid (principal, {action}, resource) when {{ {condition} }};'
+    assert any(message.severity == "error" for message in lint_appraisal(text, now=NOW))
+    with pytest.raises(PolicyInvalid, match="incident_warnings"):
+        CedarPolicy.compile(text)

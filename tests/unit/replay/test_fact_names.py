@@ -39,8 +39,8 @@ HARMONY = words(
     "profile basic_integrity details version advice unread"
 )
 REQUEST = words(
-    "signals event client_policy_version app_build os model country build match unknown differing "
-    "source reported detail other"
+    "signals incidents incident_warnings event client_policy_version app_build os model country build match unknown "
+    "differing source reported detail other"
 )
 RECORD = ("kind", "app", "key_id", "claims", "context")
 ALLOWED = {*EVERY, *APPLE, *ANDROID, *PLAY, *HARMONY, *REQUEST, *RECORD, *SIGNALS}

@@ -38,6 +38,16 @@ SIGNALS: Final = (
 )  # fmt: skip
 """The signals that the schema knows by name."""
 
+INCIDENTS: Final = "incidents"
+INCIDENT_WARNINGS: Final = "incident_warnings"
+INCIDENT_SETS: Final = (INCIDENTS, INCIDENT_WARNINGS)
+"""The facts that name detectors. Most decisions have none, and records leave empty ones out."""
+
+NAMING_DETECTORS: Final = (
+    "apple-fraud-metric", "attestation-broker", "clone-storm", "key-farm", "leaked-keybox", "replay-storm",
+)  # fmt: skip
+"""Detectors whose incidents can name a key; the others speak of builds, reasons and vendors alone."""
+
 HARDWARE: Final = "hardware"
 PLATFORM: Final = "platform"
 APP: Final = "app"
@@ -104,17 +114,18 @@ class Facts(NamedTuple):
             "app": self.app,
             "key_id": self.key_id,
             "claims": dict(self.claims),
-            "context": dict(self.context),
+            "context": {name: fact for name, fact in self.context.items() if fact or name not in INCIDENT_SETS},
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> Facts:
-        """The facts that :meth:`to_record` wrote. Raises :class:`ValueError` for anything else."""
+        """The facts that :meth:`to_record` wrote, in this release or one that knew no incidents. Raises
+        :class:`ValueError` for anything else."""
         kind, app, key_id = record.get("kind"), record.get("app"), record.get("key_id")
         claims, context = record.get("claims"), record.get("context")
         texts = isinstance(kind, str) and isinstance(app, str) and isinstance(key_id, str)
         if texts and kind in KINDS.values() and isinstance(claims, Mapping) and isinstance(context, Mapping):
-            return cls(str(kind), str(app), str(key_id), claims, context)
+            return cls(str(kind), str(app), str(key_id), claims, {INCIDENTS: [], INCIDENT_WARNINGS: [], **context})
         raise ValueError("the record is not of one decision's facts")
 
 
@@ -125,6 +136,8 @@ def facts_of(context: AppraisalContext) -> Facts:
         "signals": _signals(claims, () if client_data is None else client_data.signals),
         "event": context.event,
         "client_policy_version": 0 if client_data is None else client_data.client_policy_version,
+        INCIDENTS: sorted(context.incidents),
+        INCIDENT_WARNINGS: sorted(context.incident_warnings),
     }
     if client_data is not None:
         request |= _members(client_data, ("app_build", "os", "model"))

@@ -21,6 +21,8 @@ class AppraisalContext:
     ``now`` is Unix seconds; without it rules about age do not object. ``build`` is how the app at hand compares with
     the builds that its owner registered, ``None`` where none are. ``app`` is the registered app, ``event`` what is
     being decided (``enrol``, ``renew``, ``signal``), ``country`` where the request came from, if the gateway says so.
+    ``incidents`` are the detectors whose open incidents name this key, ``incident_warnings`` those whose incidents name
+    what it shares with others (its batch, its network).
     """
 
     claims: Claims
@@ -30,6 +32,8 @@ class AppraisalContext:
     app: str = ""
     event: str = "renew"
     country: str | None = None
+    incidents: tuple[str, ...] = ()
+    incident_warnings: tuple[str, ...] = ()
 
 
 class AppraisalPolicy(Protocol):

@@ -19,6 +19,12 @@ FALSE: Final[Expression] = {"Value": False}
 COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 ARITHMETIC: Final = ("+", "-", "*", "neg")
 SET_METHODS: Final = ("contains", "containsAll", "containsAny")
+_SAFE: Final = frozenset(
+    {
+        *COMPARISONS, *SET_METHODS, "Value", "Var", "Set", "Record", ".", "has", "is", "in", "like", "isEmpty", "!",
+        "&&", "||", "if-then-else",
+    }
+)  # fmt: skip
 _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -132,6 +138,38 @@ def parts_of(expression: Expression) -> Iterator[Expression]:
             children = [inner[name] for name in ("left", "right", "arg", "if", "then", "else", "in") if name in inner]
         for child in children:
             yield from parts_of(child)
+
+
+def may_read(part: Any, path: tuple[str, str]) -> bool:
+    """Whether what is at ``path`` is read in a part of Cedar's JSON, or may be: of the whole record as a value, as in
+    ``{a: context}.a``, anything may."""
+    if isinstance(part, list):
+        return any(may_read(element, path) for element in part)
+    if not isinstance(part, Mapping):
+        return False
+    if "Record" in part:
+        return any(may_read(value, path) for value in part["Record"].values())
+    found = presence_of(part) or path_of(part)
+    if found is not None:
+        return found == path[:1] or found[:2] == path
+    return "Value" not in part and any(may_read(inner, path) for inner in part.values())
+
+
+def names_attribute(part: Any, name: str) -> bool:
+    """Whether an attribute of this name, of whatever, is read, asked for or written in a part of Cedar's JSON."""
+    if isinstance(part, list):
+        return any(names_attribute(element, name) for element in part)
+    if not isinstance(part, Mapping) or "Value" in part:
+        return False
+    if "Record" in part:
+        return name in part["Record"] or any(names_attribute(value, name) for value in part["Record"].values())
+    return part.get("attr") == name or any(names_attribute(inner, name) for inner in part.values())
+
+
+def can_fail(expression: Expression) -> bool:
+    """Whether evaluating ``expression`` can fail where the type checker has nothing against it: calculations, and
+    functions such as ``ip``."""
+    return any(operator_of(part) not in _SAFE for part in parts_of(expression))
 
 
 def reads(expression: Expression, *path: str) -> bool:

@@ -14,8 +14,10 @@ from typing import Any, Final, NamedTuple
 
 import cedarpy
 
+from attestation.appraisal.cedar.expressions import names_attribute
 from attestation.appraisal.cedar.nesting import place_too_deep
 from attestation.appraisal.cedar.statements import Statement, statements_of
+from attestation.appraisal.facts import INCIDENT_WARNINGS
 from attestation.appraisal.result import Tier
 from attestation.sealing.secret_name import MAX_NAME, is_secret_name
 
@@ -146,6 +148,10 @@ def _read(est: Mapping[str, Any], statement: Statement) -> ReadRule:
         _require_release(est, annotations, where)
     elif _mentions_release(est):
         raise PolicyInvalid(f'{where} write principal, action == Action::"{RELEASE}", resource == {SECRET}::"name".')
+    if actions != {AFFIRM} and names_attribute(
+        [condition["body"] for condition in est["conditions"]], INCIDENT_WARNINGS
+    ):
+        raise PolicyInvalid(f'{where} {INCIDENT_WARNINGS} can only warn: write action == Action::"{AFFIRM}".')
     block = block_seconds_of(annotations["block"], where) if "block" in annotations else None
     if block is not None and actions != ACTIONS:
         raise PolicyInvalid(f"{where} @block is for a forbid that refuses; this one only lowers to warning.")

@@ -19,10 +19,10 @@ from attestation.appraisal.cedar.rules import MAX_RULES, MAX_TEXT_BYTES, PolicyI
 from attestation.appraisal.cedar.statements import Statement, statements_of
 from attestation.appraisal.lint.annotations import annotation_messages, duplicate_messages
 from attestation.appraisal.lint.linted_rule import LintedRule
+from attestation.appraisal.lint.lowering import lowering_messages
 from attestation.appraisal.lint.message import LintMessage
 from attestation.appraisal.lint.names import name_messages
 from attestation.appraisal.lint.reach import impossible_messages, reach_messages
-from attestation.appraisal.lint.signals import signal_messages
 from attestation.appraisal.lint.types import type_messages
 
 __all__ = ["LintMessage", "lint_appraisal"]
@@ -93,9 +93,9 @@ def _objections(rule: LintedRule, now: float) -> Iterator[LintMessage]:
         typed = {message for message in typed if message.code != _EMPTY}  # it follows from the others
     # What was said by name is not said again by type; and a scope that is misspelt fits nothing.
     yield from (message for message in typed if message.code not in said and not (said and message.code == _EMPTY))
-    signals = list(signal_messages(rule))
-    yield from signals
-    if not said and not typed and not signals:
+    lowering = list(lowering_messages(rule))
+    yield from lowering
+    if not said and not typed and not lowering:
         yield from impossible_messages(rule)
 
 

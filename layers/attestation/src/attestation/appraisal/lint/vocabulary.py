@@ -16,7 +16,15 @@ from attestation.appraisal.cedar.engine import schema
 from attestation.appraisal.cedar.releases import SEALING_KEY_STORAGE, TIER
 from attestation.appraisal.cedar.rules import RELEASE
 from attestation.appraisal.cedar.statements import tokens_of
-from attestation.appraisal.facts import APP, HARDWARE, KINDS, PLATFORM, SIGNALS
+from attestation.appraisal.facts import (
+    APP,
+    HARDWARE,
+    INCIDENT_SETS,
+    KINDS,
+    NAMING_DETECTORS,
+    PLATFORM,
+    SIGNALS,
+)
 from attestation.appraisal.result import Tier
 from attestation.claims import KeyStorage, Platform
 from attestation.evidence import AttestationKind, IntegrityProfile
@@ -57,6 +65,7 @@ _CLOSED: Final[Mapping[str, frozenset[str]]] = {
     "context.build.match": frozenset(map(str, BuildMatch)),
     "context.build.unknown": frozenset(map(str, UnknownBuilds)),
     **{f"context.signals.{name}.source": frozenset({HARDWARE, PLATFORM, APP}) for name in SIGNALS},
+    **{f"context.{name}": frozenset(NAMING_DETECTORS) for name in INCIDENT_SETS},
 }
 """Texts whose values are closed: another one never occurs."""
 

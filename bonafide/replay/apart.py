@@ -78,7 +78,7 @@ def compare(
         if clock() > deadline or len(chosen) + len(others) > MAX_KEYS:
             whole = False
             break
-        if decision.app != app or decision.at < since or not decision.key_id:
+        if decision.app != app or decision.at < since or not decision.key_id or decision.secrets:
             continue
         seen = chosen if _has(decision, facts) else others
         seen.setdefault(decision.key_id, set()).update(_facts_of(decision))

@@ -66,7 +66,12 @@ def lockout(app: str, decisions: Iterable[RecordedDecision], refuses: Refuses) -
     newest: dict[str, RecordedDecision] = {}
     for decision in decisions:
         known = newest.get(decision.key_id)
-        if decision.app == app and decision.key_id and (known is None or known.at <= decision.at):
+        if (
+            decision.app == app
+            and decision.key_id
+            and not decision.secrets
+            and (known is None or known.at <= decision.at)
+        ):
             newest[decision.key_id] = decision._replace(facts=None)
     refused: Counter[tuple[str, str]] = Counter()
     keys = 0

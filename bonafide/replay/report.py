@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from attestation.appraisal.replay.key_sample import KeySample, to_record
 from attestation.appraisal.replay.replay import OBSERVED_DISTANCE
-from attestation.appraisal.replay.tally import DIMENSIONS, OTHERS, Change, Count, Tally
+from attestation.appraisal.replay.tally import DIMENSIONS, OTHERS, Change, Count, Releases, Row, Table, Tally
 
 MOST_ROWS: Final = 10
 NEAREST: Final = 10
@@ -30,12 +30,24 @@ DIMENSION_TITLES: Final = {
     "country": "Countries",
     "app": "Apps",
 }
+RELEASE_TITLES: Final = {
+    Change.NEWLY_REFUSED: "newly withheld",
+    Change.NEWLY_LET_IN: "newly released",
+    Change.UNCHANGED: "unchanged",
+}
+CHANGE_NAMES: Final[Mapping[Change, str]] = {change: change.value for change in Change}
+RELEASE_NAMES: Final[Mapping[Change, str]] = {
+    change: title.replace(" ", "-") for change, title in RELEASE_TITLES.items()
+}
+RELEASE_COLUMNS: Final = ("requests", "keys", "newly withheld", "its keys", "newly released", "its keys")
 COLUMNS: Final = ("decisions", "keys", "newly refused", "its keys", "newly let in", "its keys", "lowered", "raised")
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a script lets pass: the share of what was accepted that may newly be refused, of keys or of decisions."""
+    """What a script lets pass: the share of what was accepted that may newly be refused, of keys or of decisions. The
+    same share holds for what was released: a draft that refuses no key, and forgets the rule that releases a secret,
+    breaks apps as well."""
 
     share: float
     of_keys: bool
@@ -46,7 +58,10 @@ class Limit:
         return tally.accepted_before.decisions > 0
 
     def exceeded(self, tally: Tally) -> bool:
-        return tally.share(Change.NEWLY_REFUSED, of_keys=self.of_keys) > self.share
+        return (
+            tally.share(Change.NEWLY_REFUSED, of_keys=self.of_keys) > self.share
+            or tally.releases.share(of_keys=self.of_keys) > self.share
+        )
 
 
 def summary(tally: Tally, limit: Limit | None) -> dict[str, Any]:
@@ -66,7 +81,7 @@ def summary(tally: Tally, limit: Limit | None) -> dict[str, Any]:
         "damaged": tally.damaged,
         "elsewhere": tally.elsewhere,
         "unlisted": tally.unlisted,
-        "tables": {dimension: _table_record(tally, dimension) for dimension in DIMENSIONS},
+        "tables": {dimension: _table_record(tally.tables[dimension]) for dimension in DIMENSIONS},
         "nearest_misses": [
             {
                 "distance": "observed" if distance == OBSERVED_DISTANCE else "warning",
@@ -77,6 +92,7 @@ def summary(tally: Tally, limit: Limit | None) -> dict[str, Any]:
             for distance, rules, count, sample in tally.misses.nearest(NEAREST)
         ],
         "samples": {change.value: [to_record(seen) for seen in sample.drawn()] for change, sample in _samples(tally)},
+        "releases": _releases_record(tally.releases),
         "limit": None
         if limit is None
         else {
@@ -109,20 +125,34 @@ def rows(tally: Tally, dimension: str) -> tuple[list[tuple[str, ...]], int]:
     ]
     shown = [
         (
-            value,
-            f"{row.all.decisions:,}",
-            keys(row.all),
-            *(
-                text
-                for change in (Change.NEWLY_REFUSED, Change.NEWLY_LET_IN)
-                for text in (number(row.decisions(change)), number(row.keys(change)))
-            ),
+            *_counted(value, row),
             number(row.decisions(Change.LOWERED)),
             number(row.decisions(Change.RAISED)),
         )
         for value, row in affected[:MOST_ROWS]
     ]
     return shown, max(0, len(affected) - MOST_ROWS)
+
+
+def release_overview(releases: Releases) -> Iterator[tuple[str, ...]]:
+    """Rows: what becomes of requests for secrets, and how much of what was released would be withheld."""
+    for change, title in RELEASE_TITLES.items():
+        count, shares = releases.changes[change], ("", "")
+        if change is Change.NEWLY_REFUSED:
+            shares = percent(releases.share(of_keys=False)), percent(releases.share(of_keys=True))
+        yield title, f"{count.decisions:,}", shares[0], keys(count), shares[1]
+
+
+def release_rows(releases: Releases, dimension: str) -> tuple[list[tuple[str, ...]], int]:
+    """The rows by secret or by rule, the most affected first, and how many are left out."""
+    ordered = list(releases.tables[dimension].ordered())
+    return [_counted(value, row) for value, row in ordered[:MOST_ROWS]], max(0, len(ordered) - MOST_ROWS)
+
+
+def _counted(value: str, row: Row) -> tuple[str, ...]:
+    changes = (Change.NEWLY_REFUSED, Change.NEWLY_LET_IN)
+    numbers = (text for change in changes for text in (number(row.decisions(change)), number(row.keys(change))))
+    return value, f"{row.all.decisions:,}", keys(row.all), *numbers
 
 
 def misses(tally: Tally) -> Iterator[tuple[str, ...]]:
@@ -136,9 +166,14 @@ def misses(tally: Tally) -> Iterator[tuple[str, ...]]:
 def sampled(tally: Tally, change: Change) -> Iterator[tuple[str, ...]]:
     """Rows of the keys that were drawn from one change."""
     if change in tally.samples:
-        for seen in tally.samples[change].drawn():
-            device = " ".join(text for text in (seen.platform, seen.model, seen.app_build) if text)
-            yield seen.key_id, f"{seen.decisions:,}", ", ".join(seen.rules), seen.app, device, seen.support_code
+        yield from drawn(tally.samples[change])
+
+
+def drawn(sample: KeySample) -> Iterator[tuple[str, ...]]:
+    """Rows of the keys of one sample."""
+    for seen in sample.drawn():
+        device = " ".join(text for text in (seen.platform, seen.model, seen.app_build) if text)
+        yield seen.key_id, f"{seen.decisions:,}", ", ".join(seen.rules), seen.app, device, seen.support_code
 
 
 def keys(count: Count) -> str:
@@ -161,14 +196,25 @@ def _samples(tally: Tally) -> Iterable[tuple[Change, KeySample]]:
     return tally.samples.items()
 
 
-def _table_record(tally: Tally, dimension: str) -> Sequence[dict[str, object]]:
-    table = tally.tables[dimension]
+def _releases_record(releases: Releases) -> dict[str, object]:
+    return {
+        "replayed": releases.replayed.to_record(),
+        "released_before": releases.released_before.to_record(),
+        "changes": {RELEASE_NAMES[change]: count.to_record() for change, count in releases.changes.items()},
+        "withheld_share_of_requests": releases.share(of_keys=False),
+        "withheld_share_of_keys": releases.share(of_keys=True),
+        "tables": {name: _table_record(table, RELEASE_NAMES) for name, table in releases.tables.items()},
+        "sample": [to_record(seen) for seen in releases.sample.drawn()],
+    }
+
+
+def _table_record(table: Table, names: Mapping[Change, str] = CHANGE_NAMES) -> Sequence[dict[str, object]]:
     return [
         {
             "value": value,
             "others": value == OTHERS and row is table.others,
             **row.all.to_record(),
-            "changes": {change.value: count.to_record() for change, count in row.changes.items()},
+            "changes": {names[change]: count.to_record() for change, count in row.changes.items()},
         }
         for value, row in table.ordered()
     ]

@@ -16,9 +16,11 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from attestation.appraisal.cedar.engine import CedarPolicy, default_policy
+from attestation.appraisal.cedar.releases import Release
 from attestation.appraisal.facts import Facts
 from attestation.appraisal.replay.recorded_decision import read_decisions
 from attestation.appraisal.replay.replay import Replay
@@ -76,6 +78,9 @@ class OneByOne:
     def judge(self, facts: Facts, *, now: float | None) -> tuple[Finding, ...]:
         self._policy.forget()
         return self._policy.judge(facts, now=now)
+
+    def releases(self, facts: Facts, secrets: Sequence[str], *, now: float | None) -> tuple[Release, ...]:
+        return self._policy.releases(facts, secrets, now=now)
 
 
 def compare(folder: Path, sample: int) -> tuple[int, int]:

@@ -25,10 +25,14 @@ from bonafide.policies.drafts import read_draft
 from bonafide.replay.decisions import Part, bucket_of, bucket_of_stack, parts_of_bucket, parts_of_path
 
 if TYPE_CHECKING:
+    from attestation.appraisal.replay.tally import Releases, Tally
+
     from bonafide.replay.replaying import Replayed, ReplayOrder
     from bonafide.replay.report import Limit
 
 MAX_SAMPLE: Final = 1000
+
+_NAMED: Final = ("key", "decisions", "rules", "app", "device", "support code")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%?\Z")
 _DIMENSIONS: Final = ("rule", "earlier-rule", "platform", "build", "model", "os", "country", "app")
@@ -212,16 +216,14 @@ def _report(
 
 def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: float) -> None:
     """The result for people: what changes, by what, for whom, and what nearly changes."""
-    from attestation.appraisal.replay.tally import Change
-
     from bonafide.replay import report
 
     tally = replayed.tally
     span = f"{shown(order.since)} to {shown(order.until)}"
     say = out()
     say.print(
-        f"Replayed {tally.replayed.decisions:,} decisions of {report.keys(tally.replayed)} keys, {span}, from "
-        f"{where}, in {seconds:.1f} s ({_effort(replayed)}).",
+        f"Replayed {tally.replayed.decisions:,} decisions of {report.keys(tally.replayed)} keys"
+        f"{_and_requests(tally.releases)}, {span}, from {where}, in {seconds:.1f} s ({_effort(replayed)}).",
     )
     if tally.not_replayable:
         reasons = sorted(tally.not_replayable.items(), key=lambda item: -item[1])
@@ -236,9 +238,37 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
         )
     if tally.damaged:
         say.print(f"{tally.damaged:,} lines are damaged and count nowhere.")
-    if not tally.replayed.decisions:
+    if not tally.read - sum(tally.not_replayable.values()):
         say.print("There is nothing to compare.")
         return
+    if tally.replayed.decisions:
+        _print_verdicts(tally)
+    if tally.releases.replayed.decisions:
+        _print_releases(tally.releases)
+
+
+def _print_releases(releases: Releases) -> None:
+    from bonafide.replay import report
+
+    columns = ("", "requests", "of released", "keys", "of their keys")
+    table(columns, report.release_overview(releases), title="Requests for secrets under the draft")
+    for dimension, title in (("secret", "Secrets"), ("rule", "Rules about secrets")):
+        rows, more = report.release_rows(releases, dimension)
+        if rows:
+            table(("", *report.RELEASE_COLUMNS), rows, title=title)
+        if more:
+            out().print(f"… and {more} more; --json has all.")
+    drawn = list(report.drawn(releases.sample))
+    if drawn:
+        table(_NAMED, drawn, title="Some of the keys newly withheld a secret")
+
+
+def _print_verdicts(tally: Tally) -> None:
+    from attestation.appraisal.replay.tally import Change
+
+    from bonafide.replay import report
+
+    say = out()
     columns = ("", "decisions", "of accepted", "keys", "of accepted keys")
     table(columns, report.overview(tally), title="Under the draft")
     for dimension in _DIMENSIONS:
@@ -255,8 +285,12 @@ def print_tables(order: ReplayOrder, where: str, replayed: Replayed, seconds: fl
     for change in (Change.NEWLY_REFUSED, Change.NEWLY_LET_IN):
         drawn = list(report.sampled(tally, change))
         if drawn:
-            named = ("key", "decisions", "rules", "app", "device", "support code")
-            table(named, drawn, title=f"Some of the keys {report.TITLES[change]}")
+            table(_NAMED, drawn, title=f"Some of the keys {report.TITLES[change]}")
+
+
+def _and_requests(releases: Releases) -> str:
+    many = releases.replayed.decisions
+    return f" and {many:,} request{'' if many == 1 else 's'} for secrets" if many else ""
 
 
 def _effort(replayed: Replayed) -> str:
@@ -278,6 +312,13 @@ def _print_limit(replayed: Replayed, limit: Limit) -> None:
     share = percent(tally.share(Change.NEWLY_REFUSED, of_keys=limit.of_keys))
     hit, base = tally.changes[Change.NEWLY_REFUSED], tally.accepted_before
     of = f"{keys(hit)} of {keys(base)} accepted keys" if limit.of_keys else f"{hit.decisions:,} of {base.decisions:,}"
-    verdict = "more than" if limit.exceeded(tally) else "within"
+    verdict = "more than" if tally.share(Change.NEWLY_REFUSED, of_keys=limit.of_keys) > limit.share else "within"
     unit = "" if limit.of_keys else " accepted decisions"
     out().print(f"{of}{unit} ({share}) would newly be refused: {verdict} {percent(limit.share)}.")
+    if tally.releases.released_before.decisions:
+        withheld = tally.releases.share(of_keys=limit.of_keys)
+        verdict = "more than" if withheld > limit.share else "within"
+        unit = "keys" if limit.of_keys else "requests"
+        out().print(
+            f"{percent(withheld)} of {unit} would be withheld a secret that they got: {verdict} {percent(limit.share)}."
+        )

@@ -273,11 +273,29 @@ def _secrets(_of: object, _app: str) -> tuple[Any, ...]:
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReplayOrder, Any]:
     """A replay that finds something for each of its tables."""
     file = tmp_path_factory.mktemp("replay") / "decisions.jsonl"
-    file.write_text("".join(f"{line}\n" for line in RecordedPopulation(devices=60).lines(0, 1500, 1500)), "utf-8")
+    lines = list(RecordedPopulation(devices=60).lines(0, 1500, 1500))
+    lines += [asked for line in lines[:40] if (asked := _asking(line))]
+    file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     from bonafide.replay.decisions import parts_of_path
 
-    order = ReplayOrder(draft=draft(), now=NOW, app=None, since=0.0, until=NOW, sample=3)
+    order = ReplayOrder(draft=draft() + _RELEASING, now=NOW, app=None, since=0.0, until=NOW, sample=3)
     return order, replay(order, parts_of_path(file, since=None, until=None), processes=1)
+
+
+_RELEASING = """
+@id("maps-key-sound")
+permit (principal, action == Action::"release-secret", resource == Secret::"maps-key")
+when { context.tier == "affirming" };
+"""
+
+
+def _asking(line: str) -> str | None:
+    """A request for two secrets, one of which no rule releases, with the facts of a recorded decision."""
+    record = json.loads(line)
+    if record.get("facts") is None or record["tier"] != "affirming":
+        return None
+    record["facts"]["context"] |= {"tier": "affirming", "sealing_key_storage": "attested"}
+    return json.dumps({**record, "action": "secret", "secrets": ["maps-key@1", "chat-key@1"]})
 
 
 def _drawn(width: int, monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> str:

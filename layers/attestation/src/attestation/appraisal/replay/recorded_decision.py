@@ -1,4 +1,4 @@
-"""Decision records as replay reads them: the lines that enrol, renew and signal log (service/telemetry.py)."""
+"""Decision records as replay reads them: lines of enrolments, renewals, reports and requests for secrets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any, Final, NamedTuple
 
 from attestation.appraisal.facts import Facts
 
-ACTIONS: Final = frozenset({"enrol", "renew", "signal"})
+SECRET: Final = "secret"
+ACTIONS: Final = frozenset({"enrol", "renew", "signal", SECRET})
 MAX_LINE: Final = 262_144
 """Most characters of a line that is read. CloudWatch Logs holds no longer event; ours are a few thousand."""
 
 _OBSERVED: Final = " (observed)"
 _MAX_TEXT: Final = 256
 _MAX_FINDINGS: Final = 500
+_MAX_SECRETS: Final = 64  # a request names 8
 _MAX_WEIGHT: Final = 1 << 20  # the process would have refused millions in two seconds
 _LATEST: Final = 1 << 53  # seconds; later, or NaN, is no time
 
@@ -26,7 +28,8 @@ class DamagedRecord(ValueError):
 class RecordedDecision(NamedTuple):
     """One decision as it was made. ``tier`` is empty when it was refused before appraisal, ``rules`` are the enforced
     findings of the policy of that time, ``facts`` are ``None`` where nothing can be judged again. ``weight`` is for how
-    many decisions it stands: in a flood a function lists only some of those that it refuses."""
+    many decisions it stands: in a flood a function lists only some of those that it refuses. ``secrets`` are the names
+    of the secrets that were asked for; none where the decision is of another action."""
 
     at: float
     app: str
@@ -42,6 +45,7 @@ class RecordedDecision(NamedTuple):
     support_code: str
     facts: Facts | None
     weight: int = 1
+    secrets: tuple[str, ...] = ()
 
 
 def read_decisions(line: str) -> Iterator[RecordedDecision]:
@@ -131,7 +135,18 @@ def _read(value: Mapping[str, Any]) -> RecordedDecision:
         support_code=_text(value, "support_code"),
         facts=read,
         weight=weight,
+        secrets=_secrets(value),
     )
+
+
+def _secrets(value: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the secrets that were asked for; a line names the version too of those that were released."""
+    if value.get("action") != SECRET:
+        return ()
+    named = value.get("secrets")
+    if not isinstance(named, list) or len(named) > _MAX_SECRETS or not all(isinstance(one, str) for one in named):
+        raise DamagedRecord("no secrets")
+    return tuple(dict.fromkeys(_printable(one.partition("@")[0]) for one in named))
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
@@ -140,6 +155,10 @@ def _text(value: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(text, str):
         raise DamagedRecord(f"{name} is no text")
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
     text = text[:_MAX_TEXT]
     # What the app said about itself ends in tables on a terminal: no controls, no half surrogate pairs.
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)

@@ -1,5 +1,7 @@
 """Replay: recorded decisions judged again, under a draft. Pure: records in, a tally out.
 
+Requests for secrets are counted apart: whether the rules about secrets would still release what was asked for.
+
 What is compared is the policy's verdict of that time (the record's tier) with the draft's, not whether the request
 went through: a challenge that was spent meanwhile is no matter of policy. The draft is judged as of one moment, the
 replay's, so that a rule that has expired by then is not counted; ages are those of the record, taken when it was made.
@@ -9,8 +11,10 @@ Speed is the policy's own: it judges once what its rules cannot tell apart (ceda
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
+from attestation.appraisal.cedar.releases import SEALING_KEY_STORAGE, TIER, Release
 from attestation.appraisal.facts import Facts
 from attestation.appraisal.replay.distinct_keys import key_hash
 from attestation.appraisal.replay.key_sample import SampledKey
@@ -26,6 +30,9 @@ MAX_REMEMBERED: Final = 10_000
 OBSERVED_DISTANCE: Final = 1
 WARNING_DISTANCE: Final = 2
 
+NOT_GRANTED: Final = "secret-not-granted"
+"""Reason of requests for secrets that the rules about secrets refused."""
+
 _NONE: Final = "(none)"
 _ACCEPTED: Final = (Tier.AFFIRMING, Tier.WARNING)
 _TIERS: Final = {tier.value: tier for tier in Tier if tier is not Tier.NONE}
@@ -36,6 +43,8 @@ class Judge(Protocol):
     """A draft, as far as replay needs it: :class:`~attestation.appraisal.cedar.engine.CedarPolicy`."""
 
     def judge(self, facts: Facts, *, now: float | None) -> tuple[Finding, ...]: ...
+
+    def releases(self, facts: Facts, secrets: Sequence[str], *, now: float | None) -> tuple[Release, ...]: ...
 
 
 class Verdict(NamedTuple):
@@ -129,6 +138,8 @@ class Replay:
         if before is None:
             tally.note_not_replayable(NO_VERDICT, decision.weight)
             return None
+        if decision.secrets:
+            return self._count_release(decision, decision.facts, before)
         verdict = self.verdict(decision.facts)
         change = change_of(before, verdict.tier)
         self._count(decision, before, change, verdict)
@@ -143,6 +154,47 @@ class Replay:
                 self._known.clear()
             verdict = self._known[findings] = verdict_of(findings)
         return verdict
+
+    def _count_release(self, decision: RecordedDecision, facts: Facts, before: Tier) -> tuple[Change, Verdict]:
+        """Count one request for secrets. It is released when its key is accepted and all that it asks for is granted.
+
+        The tier that rules about secrets look at is the worse of the token's and of the verdict at the time: where
+        only the token's was a warning, no draft betters it; where the verdict was, the draft's takes its place.
+        """
+        context = dict(facts.context)
+        tier_then, storage = context.pop(TIER, None), context.pop(SEALING_KEY_STORAGE, None)
+        verdict = self.verdict(facts._replace(context=context))
+        tier = verdict.tier
+        if tier is Tier.AFFIRMING and before is Tier.AFFIRMING and tier_then == Tier.WARNING:
+            tier = Tier.WARNING
+        asked = facts._replace(context={**context, TIER: tier.value, SEALING_KEY_STORAGE: storage})
+        withheld = set(decision.secrets)
+        rules = verdict.refusing
+        if verdict.tier in _ACCEPTED:
+            said = self._judge.releases(asked, decision.secrets, now=self._now)
+            withheld = {release.secret for release in said if not release.granted}
+            rules = tuple(dict.fromkeys(rule for release in said for rule in release.rules))
+        released = before in _ACCEPTED and decision.reason != NOT_GRANTED
+        change = Change.UNCHANGED
+        if released is bool(withheld):
+            change = Change.NEWLY_REFUSED if released else Change.NEWLY_LET_IN
+        self._add_release(decision, change, withheld if withheld else set(decision.secrets), rules, released=released)
+        return change, verdict
+
+    def _add_release(
+        self, decision: RecordedDecision, change: Change, changed: set[str], rules: tuple[str, ...], *, released: bool
+    ) -> None:
+        tally, hashed, times = self.tally.releases, key_hash(decision.key_id), decision.weight
+        tally.replayed.add(hashed, times)
+        if released:
+            tally.released_before.add(hashed, times)
+        tally.changes[change].add(hashed, times)
+        for secret in decision.secrets:
+            tally.tables["secret"].row(secret).add(hashed, change if secret in changed else Change.UNCHANGED, times)
+        for rule in rules:
+            tally.tables["rule"].row(rule).add(hashed, change, times)
+        if change is Change.NEWLY_REFUSED and tally.sample.wants(hashed):
+            tally.sample.add(hashed, _sampled(decision, rules))
 
     def take_tally(self) -> Tally:
         """The tally so far; what is counted from now on goes into a new one."""
@@ -173,12 +225,12 @@ class Replay:
             if group is not None:
                 group[0].add(hashed, times)
                 if group[1].wants(hashed):
-                    group[1].add(hashed, _sampled(decision, verdict))
+                    group[1].add(hashed, _sampled(decision, verdict.refusing or verdict.rules))
         if change is not Change.UNCHANGED and tally.samples[change].wants(hashed):
-            tally.samples[change].add(hashed, _sampled(decision, verdict))
+            tally.samples[change].add(hashed, _sampled(decision, verdict.refusing or verdict.rules))
 
 
-def _sampled(decision: RecordedDecision, verdict: Verdict) -> SampledKey:
+def _sampled(decision: RecordedDecision, rules: tuple[str, ...]) -> SampledKey:
     return SampledKey(
         key_id=decision.key_id,
         decisions=1,
@@ -188,5 +240,5 @@ def _sampled(decision: RecordedDecision, verdict: Verdict) -> SampledKey:
         app_build=decision.app_build,
         model=decision.model,
         support_code=decision.support_code,
-        rules=verdict.refusing or verdict.rules,
+        rules=rules,
     )

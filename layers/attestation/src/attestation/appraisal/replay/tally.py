@@ -33,6 +33,8 @@ class Change(StrEnum):
 
 
 CHANGES: Final = tuple(Change)
+RELEASE_CHANGES: Final = (Change.NEWLY_REFUSED, Change.NEWLY_LET_IN, Change.UNCHANGED)
+RELEASE_DIMENSIONS: Final = ("secret", "rule")
 
 
 class Count:
@@ -226,12 +228,68 @@ def _nearness(miss: tuple[int, tuple[str, ...], Count, KeySample]) -> tuple[obje
     return distance, -len(rules), -count.keys.count(), -count.decisions, rules
 
 
+class Releases:
+    """What the draft would do to requests for secrets: ``NEWLY_REFUSED`` are those that would be withheld,
+    ``NEWLY_LET_IN`` those that would be released. Apart from verdicts: a request that is withheld is no refused key."""
+
+    __slots__ = ("changes", "released_before", "replayed", "sample", "tables")
+
+    def __init__(self, sample: int) -> None:
+        self.replayed = Count()
+        self.released_before = Count()
+        self.changes = {change: Count() for change in RELEASE_CHANGES}
+        self.tables = {dimension: Table() for dimension in RELEASE_DIMENSIONS}
+        self.sample = KeySample(sample)
+        """Some of the keys that would be withheld something."""
+
+    def share(self, *, of_keys: bool) -> float:
+        """The share of what was released at the time that would be withheld, of keys or of requests; 0 of nothing."""
+        return _share(self.changes[Change.NEWLY_REFUSED], self.released_before, of_keys=of_keys)
+
+    def merge(self, other: Releases) -> None:
+        """Take over the counts of another part."""
+        self.replayed.merge(other.replayed)
+        self.released_before.merge(other.released_before)
+        for change, count in self.changes.items():
+            count.merge(other.changes[change])
+        for dimension, table in self.tables.items():
+            table.merge(other.tables[dimension])
+        self.sample.merge(other.sample)
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON-ready, without loss."""
+        return {
+            "replayed": self.replayed.to_state(),
+            "released_before": self.released_before.to_state(),
+            "changes": {change.value: count.to_state() for change, count in self.changes.items()},
+            "tables": {dimension: table.to_state() for dimension, table in self.tables.items()},
+            "sample": self.sample.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], sample: int) -> Releases:
+        """What :meth:`to_state` wrote. Raises :class:`ValueError` and the like for anything else."""
+        releases = cls(sample)
+        releases.replayed = Count.from_state(state["replayed"])
+        releases.released_before = Count.from_state(state["released_before"])
+        releases.changes = {change: Count.from_state(state["changes"][change.value]) for change in RELEASE_CHANGES}
+        releases.tables = {name: Table.from_state(state["tables"][name]) for name in RELEASE_DIMENSIONS}
+        releases.sample = KeySample.from_state(state["sample"], sample)
+        return releases
+
+
+def _share(hit: Count, base: Count, *, of_keys: bool) -> float:
+    if of_keys:
+        return min(1.0, hit.keys.count() / base.keys.count()) if base.keys.count() else 0.0
+    return hit.decisions / base.decisions if base.decisions else 0.0
+
+
 class Tally:
     """The result of a replay, or of a part of it. ``sample`` is how many keys are kept per change."""
 
     __slots__ = (
-        "accepted_before", "changes", "damaged", "elsewhere", "misses", "not_replayable", "replayed",
-        "sample", "samples", "tables", "unlisted",
+        "accepted_before", "changes", "damaged", "elsewhere", "misses", "not_replayable", "releases",
+        "replayed", "sample", "samples", "tables", "unlisted",
     )  # fmt: skip
 
     def __init__(self, sample: int = 10) -> None:
@@ -250,6 +308,7 @@ class Tally:
         self.samples = {change: KeySample(sample) for change in CHANGES if change is not Change.UNCHANGED}
         self.tables = {dimension: Table() for dimension in DIMENSIONS}
         self.misses = Misses(min(sample, 3))
+        self.releases = Releases(sample)
 
     def note_not_replayable(self, reason: str, decisions: int = 1) -> None:
         """Count decisions without facts or verdict; reasons of a closed set come by name, any more as others."""
@@ -260,17 +319,14 @@ class Tally:
     @property
     def read(self) -> int:
         """Decisions of the asked app and time."""
-        return self.replayed.decisions + sum(self.not_replayable.values())
+        return self.replayed.decisions + self.releases.replayed.decisions + sum(self.not_replayable.values())
 
     def share(self, change: Change, *, of_keys: bool) -> float:
         """The share of what was accepted at the time that ``change`` hits, of keys or of decisions; 0 of nothing.
 
         The base is what was let in, so that a flood of refused requests cannot make the harm look small.
         """
-        hit, base = self.changes[change], self.accepted_before
-        if of_keys:
-            return min(1.0, hit.keys.count() / base.keys.count()) if base.keys.count() else 0.0
-        return hit.decisions / base.decisions if base.decisions else 0.0
+        return _share(self.changes[change], self.accepted_before, of_keys=of_keys)
 
     def merge(self, other: Tally) -> None:
         """Take over the counts of another part. Raises :class:`ValueError` when it was counted otherwise."""
@@ -290,6 +346,7 @@ class Tally:
         for dimension, table in self.tables.items():
             table.merge(other.tables[dimension])
         self.misses.merge(other.misses)
+        self.releases.merge(other.releases)
 
     def to_state(self) -> dict[str, Any]:
         """JSON-ready, without loss: how parts travel between functions."""
@@ -305,6 +362,7 @@ class Tally:
             "samples": {change.value: sample.to_state() for change, sample in self.samples.items()},
             "tables": {dimension: table.to_state() for dimension, table in self.tables.items()},
             "misses": self.misses.to_state(),
+            "releases": self.releases.to_state(),
         }
 
     @classmethod
@@ -322,4 +380,6 @@ class Tally:
         }
         tally.tables = {dimension: Table.from_state(state["tables"][dimension]) for dimension in DIMENSIONS}
         tally.misses = Misses.from_state(state["misses"], min(tally.sample, 3))
+        if "releases" in state:  # a batch may be of the release before
+            tally.releases = Releases.from_state(state["releases"], tally.sample)
         return tally

@@ -108,6 +108,26 @@ def test_what_was_used_is_settled_in_both_budgets(budgets: DynamoDBBudgets) -> N
     assert [counted for row, counted in rows(budgets).items() if row.startswith("key")] == [(2, 5030)]
 
 
+def test_correction_whose_answer_was_lost_counts_once(budgets: DynamoDBBudgets) -> None:
+    """The SDK sends it again, and DynamoDB knows it by its token. An update sent twice would give back twice."""
+    first = reserve(budgets, units=60)
+    assert isinstance(first, Reservation)
+    sent: list[int] = []
+
+    def lose_first_answer(attempts: int, **_told: object) -> int | None:
+        sent.append(attempts)
+        return 0 if attempts == 1 else None  # seconds until it is sent again
+
+    events = budgets.client.meta.events
+    for operation in ("TransactWriteItems", "UpdateItem"):  # the latter for a settlement by plain updates
+        events.register(f"needs-retry.dynamodb.{operation}", lose_first_answer, unique_id=f"lost-{operation}")
+    budgets.settle(first, 20)
+    for operation in ("TransactWriteItems", "UpdateItem"):
+        events.unregister(f"needs-retry.dynamodb.{operation}", unique_id=f"lost-{operation}")
+    assert sent[:2] == [1, 2]
+    assert set(rows(budgets).values()) == {(1, 20)}
+
+
 def test_an_abort_keeps_what_was_reserved(budgets: DynamoDBBudgets) -> None:
     """A function that died settles nothing."""
     allowance = Allowance(MONTH, 100, 100)

@@ -9,14 +9,15 @@ its own and the app none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import randbelow
 from typing import Any, Final, NamedTuple, Protocol
 
-from service.aws import DynamoDBClient, to_item, write_conditionally
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, to_item, write_conditionally
 from service.relay.budget_windows import Allowance, Share
 from service.relay.reasons import RelayReason, RelayRefused
+from service.transactions import transact
 
 KEPT_AFTER_WINDOW: Final = 86_400
 _REMEMBERED_FULL: Final = 2.0
@@ -71,7 +72,7 @@ class DynamoDBBudgets:
             shard = f"{of_app}#{number}"
             if self._take(shard, shares[number], units, per_app, now):
                 return Reservation((of_key, shard), units)
-        self._add(of_key, {":requests": -1, ":units": -units})
+        self._correct((of_key,), {":requests": -1, ":units": -units})
         if len(self._full) >= _MOST_REMEMBERED:
             self._full.clear()
         self._full[of_app] = now + _REMEMBERED_FULL, units
@@ -79,8 +80,7 @@ class DynamoDBBudgets:
 
     def settle(self, reservation: Reservation, used: int) -> None:
         if used != reservation.units:
-            for row in reservation.rows:
-                self._add(row, {":requests": 0, ":units": used - reservation.units})
+            self._correct(reservation.rows, {":requests": 0, ":units": used - reservation.units})
 
     def _take(self, row: str, share: Share, units: int, allowance: Allowance, now: float) -> bool:
         """Count one request and its units in a row, where the share has room for both."""
@@ -106,16 +106,24 @@ class DynamoDBBudgets:
             ExpressionAttributeValues=to_item(values),
         )
 
-    def _add(self, row: str, change: Mapping[str, Any]) -> None:
-        write_conditionally(
-            "dynamodb:UpdateItem budgets",
-            self.client.update_item,
-            TableName=self.table,
-            Key=to_item({"budget": row}),
-            UpdateExpression="ADD requests :requests, units :units",
-            ConditionExpression="attribute_exists(budget)",  # TTL took it: that window is long over
-            ExpressionAttributeValues=to_item(change),
-        )
+    def _correct(self, rows: Sequence[str], change: Mapping[str, Any]) -> None:
+        """Add to rows that were counted in before, once, however often it is tried: for ten minutes DynamoDB knows by
+        its token a transaction that it has carried out. The attack: a plain update whose answer is lost is sent again,
+        and gives back twice what one call reserved.
+        """
+        parts: dict[str, TransactWriteItemTypeDef] = {
+            row: {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": to_item({"budget": row}),
+                    "UpdateExpression": "ADD requests :requests, units :units",
+                    "ConditionExpression": "attribute_exists(budget)",  # TTL took it: that window is long over
+                    "ExpressionAttributeValues": to_item(change),
+                }
+            }
+            for row in rows
+        }
+        transact(self.client, parts, what="dynamodb:TransactWriteItems budgets")
 
 
 def _row(whose: str, upstream: str, allowance: Allowance, now: float) -> str:

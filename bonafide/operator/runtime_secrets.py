@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bonafide.operator.admin_api import AdminCalls, segment
+from bonafide.operator.errors import OperatorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,22 @@ class RuntimeSecretsOfApp:
         """Release it no more."""
         return self.api.call("POST", self._path(name, "revoke"), {"why": why})
 
-    def decide(self, name: str, version: int, *, approve: bool, why: str = "") -> dict[str, Any]:
-        """Approve or reject another person's proposal."""
-        verb = "approve" if approve else "reject"
-        return self.api.call("POST", self._path(name, verb), {"version": version, "why": why})
+    def proposal(self, name: str, version: int) -> dict[str, Any]:
+        """The proposal of that version."""
+        for secret in self.list()["secrets"]:
+            if (secret["name"], secret["version"], secret["state"]) == (name, version, "proposed"):
+                return dict(secret)
+        raise OperatorError(f"No version {version} of {name} waits for a second person.")
+
+    def approve(self, proposal: Mapping[str, Any], *, why: str = "") -> dict[str, Any]:
+        """Make a proposal the secret; what was proposed in its place since then is refused."""
+        looked_at = {"proposed_by": proposal["by"], "proposed_at": proposal["at"]}
+        body = {"version": proposal["version"], **looked_at, "why": why}
+        return self.api.call("POST", self._path(str(proposal["name"]), "approve"), body)
+
+    def reject(self, name: str, version: int, *, why: str = "") -> dict[str, Any]:
+        """Withdraw a proposal."""
+        return self.api.call("POST", self._path(name, "reject"), {"version": version, "why": why})
 
     def _path(self, *names: str) -> str:
         path = f"/admin/apps/{segment(self.app)}/runtime-secrets"

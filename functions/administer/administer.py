@@ -80,6 +80,7 @@ from service.keys.kms import KmsRootKey, KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
 from service.secret_administration.runtime_secrets import (
+    ApproveSecret,
     DecideSecret,
     RevokeSecret,
     SecretsOfOneApp,
@@ -145,7 +146,7 @@ ROUTES: Final = (
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}", SetSecret, set_runtime_secret),
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/rotate", SetSecret, rotate_runtime_secret),
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/revoke", RevokeSecret, revoke_runtime_secret),
-    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/approve", DecideSecret, approve_runtime_secret),
+    Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/approve", ApproveSecret, approve_runtime_secret),
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/reject", DecideSecret, reject_runtime_secret),
     Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys),
     Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements),

@@ -26,8 +26,8 @@ __all__ = ["admin"]
 pytestmark = pytest.mark.ministack
 
 SHORT, LONG = b"a value that no operator sees", b"a longer one, 5 KB of it " * 200
-ARN = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:maps"
-PARAMETER = "arn:aws:ssm:eu-central-1:000000000000:parameter/app/maps"
+ARN = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:demo/maps"
+PARAMETER = "arn:aws:ssm:eu-central-1:000000000000:parameter/app/demo/maps"
 
 
 def values_of(world: AwsWorld) -> tuple[DynamoDBRuntimeSecrets, SecretValues]:
@@ -84,9 +84,13 @@ def test_versions_grow_whatever_becomes_of_a_secret(admin: AdminWorld, ministack
             (400, "malformed-request"),
         ),
         ("", {"parameter": ARN}, (400, "malformed-request")),
+        ("", {"secrets_manager": ARN.replace("demo/", "")}, (422, "change-refused")),
+        ("", {"parameter": PARAMETER.replace("demo", "bank")}, (422, "change-refused")),
+        ("", {"parameter": PARAMETER.replace("app/demo/maps", "demo")}, (422, "change-refused")),
         ("rotate", {"value": "YQ"}, (404, "unknown-secret")),
         ("revoke", {}, (404, "unknown-secret")),
-        ("approve", {"version": 1}, (404, "unknown-secret")),
+        ("approve", {"version": 1, "proposed_by": "a", "proposed_at": 1}, (404, "unknown-secret")),
+        ("approve", {"version": 1}, (400, "malformed-request")),
         ("approve", {}, (400, "malformed-request")),
         ("reject", {"version": 0}, (400, "malformed-request")),
     ],
@@ -132,21 +136,24 @@ def test_two_persons_bring_a_value_and_one_takes_it_away(ministack: AwsWorld, ad
     assert secrets.store("maps-key", value(SHORT), rotate=False)["state"] == "proposed"
     assert stored.find("demo", "maps-key") is None
     with pytest.raises(AdminProblem, match="another person") as caught:
-        secrets.decide("maps-key", 1, approve=True)
+        secrets.approve(secrets.proposal("maps-key", 1))
     assert slug(caught) == (403, "second-person-needed")
     desk.name = "bob"
-    assert secrets.decide("maps-key", 1, approve=True)["state"] == "active"
+    assert secrets.approve(secrets.proposal("maps-key", 1))["state"] == "active"
     found = stored.find("demo", "maps-key")
     assert found is not None
     assert values.of(found, 0.0) == SHORT
     assert secrets.store("maps-key", value(LONG), rotate=True)["version"] == 2
-    assert secrets.decide("maps-key", 2, approve=False)["state"] == "proposed"
+    assert secrets.reject("maps-key", 2)["state"] == "proposed"
     assert [one["version"] for one in secrets.list()["secrets"]] == [1]
     assert secrets.store("maps-key", value(LONG), rotate=True)["version"] == 2
+    waiting = secrets.proposal("maps-key", 2)
+    with pytest.raises(AdminProblem, match="proposed anew"):  # an author who swapped it after the other person looked
+        secrets.approve({**waiting, "at": waiting["at"] - 1})
     desk.name = "ann"
     assert secrets.revoke("maps-key")["state"] == "revoked"
     with pytest.raises(AdminProblem, match="changed since"):  # a rotation that waited brings back nothing
-        secrets.decide("maps-key", 2, approve=True)
+        secrets.approve(waiting)
     told = [one["action"] for one in reversed(entries(desk, "app/demo"))]
     assert told == [
         "propose-set-secret",

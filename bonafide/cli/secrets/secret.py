@@ -115,13 +115,18 @@ def approve(
     app: AppOption,
     version: Version,
     reason: Reason = "",
+    yes: Yes = False,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
     """Make another person's proposal the secret, exactly as it was proposed."""
-    answer = _secrets(app, stack, region).decide(name, version, approve=True, why=reason)
-    _say(answer, "Approved", as_json)
+    secrets = _secrets(app, stack, region)
+    proposal = secrets.proposal(name, version)
+    if not yes and sys.stdin.isatty():
+        told = f"by {proposal['by']}, {moment(proposal['at'])}, kept: {_place(proposal)}"
+        typer.confirm(f"Approve version {version} of {name} ({told})", abort=True)
+    _say(secrets.approve(proposal, why=reason), "Approved", as_json)
 
 
 @commands.command(no_args_is_help=True)
@@ -135,7 +140,7 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Withdraw a proposal."""
-    answer = _secrets(app, stack, region).decide(name, version, approve=False, why=reason)
+    answer = _secrets(app, stack, region).reject(name, version, why=reason)
     _say(answer, "Rejected", as_json)
 
 

@@ -30,7 +30,14 @@ from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
 from service.fallback_modes import PolicyApproval
 from service.person import may_be_one_person, may_propose_and_approve
-from service.secrets.runtime_secret import MAX_VALUE_BYTES, RuntimeSecret, SecretSource, SecretState
+from service.secrets.runtime_secret import (
+    MAX_VALUE_BYTES,
+    SHARED,
+    RuntimeSecret,
+    SecretSource,
+    SecretState,
+    is_place_of,
+)
 from service.secrets.values import wrapped_value
 from service.tables.audit import AuditEntry, app_subject
 
@@ -73,11 +80,18 @@ class RevokeSecret(OneSecret):
 
 
 class DecideSecret(OneSecret):
-    """POST /admin/apps/{app}/runtime-secrets/{name}/approve, and the same with /reject. ``version`` is the one that
-    waits."""
+    """POST /admin/apps/{app}/runtime-secrets/{name}/reject. ``version`` is the one that waits."""
 
     version: Annotated[int, Field(ge=1, le=10**9)]
     why: _Why = ""
+
+
+class ApproveSecret(DecideSecret):
+    """POST /admin/apps/{app}/runtime-secrets/{name}/approve. ``proposed_by`` and ``proposed_at`` (Unix seconds) name
+    the proposal that was looked at, as the list told it."""
+
+    proposed_by: Annotated[str, Field(max_length=2048)]
+    proposed_at: int
 
 
 def list_runtime_secrets(request: SecretsOfOneApp, call: StackCall) -> dict[str, object]:
@@ -109,11 +123,14 @@ def revoke_runtime_secret(request: RevokeSecret, call: StackCall) -> dict[str, o
         return revoked.to_record()
 
 
-def approve_runtime_secret(request: DecideSecret, call: StackCall) -> dict[str, object]:
+def approve_runtime_secret(request: ApproveSecret, call: StackCall) -> dict[str, object]:
     """Make another person's proposal the secret, exactly as it was proposed. What was revoked after it was proposed
     stays revoked."""
     with _answered(request):
         proposal = _proposal(request, call)
+        # The attack: an author who proposes the version once more, with another value, after the other person looked.
+        if (request.proposed_by, request.proposed_at) != (proposal.by, proposal.at):
+            raise AdminRefusal(CHANGE_REFUSED, "It was proposed anew since you looked: list the secrets again.")
         _require_author(call.who)
         if may_be_one_person(proposal.by, call.who):
             raise AdminRefusal(
@@ -139,6 +156,11 @@ def reject_runtime_secret(request: DecideSecret, call: StackCall) -> dict[str, o
 
 def _store(request: SetSecret, call: StackCall, action: str) -> dict[str, object]:
     source, reference, value = _read(request)
+    if reference is not None and not is_place_of(reference, request.app):
+        raise AdminRefusal(
+            CHANGE_REFUSED,
+            f"The path of a reference has the folder {request.app} or {SHARED}, as in …/{request.app}/maps-key.",
+        )
     with _answered(request):
         require_app(call.stack.apps, request.app)
         changes = call.stack.runtime_secrets

@@ -9,6 +9,20 @@ from typing import Final
 MAX_VALUE_BYTES: Final = 64 * 1024
 """Largest value of a secret, wherever it is kept: what AWS Secrets Manager holds."""
 
+SHARED: Final = "shared"
+"""The folder of values that may be released to every app of the stack."""
+
+
+def is_place_of(reference: str, app: str) -> bool:
+    """Whether a value that is kept elsewhere may be a secret of ``app``: a folder in the path of its ARN is called as
+    the app is, or :data:`SHARED`.
+
+    The attack: who may set secrets of one app only, but name any value that the function can read, has another app's
+    value released to an app of theirs.
+    """
+    folders = reference.rpartition(":")[2].split("/")[:-1]
+    return app in folders or SHARED in folders
+
 
 @unique
 class SecretSource(StrEnum):

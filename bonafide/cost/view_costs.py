@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from service.tallies.rows import FACTS
+
 from bonafide.cost.costing import HERE, MILLION, Prices, markdown_table, path_tables
 
 MEMORY_MB: Final = 512
@@ -28,7 +30,7 @@ _READ: Final = 4_096
 _DAY: Final = 86_400
 _VIEW_SECONDS: Final = 0.05
 """What a poll is taken to last in the Admin API's function."""
-_SOURCES: Final = 6
+_SOURCES: Final = len(FACTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,6 @@ _EVERY: Final = 0.2  # seconds
 _AGAIN: Final = 1.0  # seconds until the second attempt, twice as many until the third; Lambda waits for minutes
 _TOGETHER: Final = 200  # lines of one delivery
 _STOP: Final = 5.0
-_NOT_SUBSCRIBED: Final = frozenset({"ReleaseSecretsFunction"})
-"""Functions whose log groups the template does not subscribe: tallies know no decisions about secrets."""
 
 Invoke = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -96,8 +94,6 @@ class TallyDelivery:
         now = self._clock()
         for follower in self._followers:
             for log, lines in follower.new_lines():
-                if log.stem in _NOT_SUBSCRIBED:
-                    continue
                 found = [text for text in map(_tally_of, lines) if text is not None]
                 for place in range(0, len(found), _TOGETHER):
                     event = _event(log.stem, found[place : place + _TOGETHER])

@@ -18,6 +18,7 @@ WRITERS: Final = {
     "signal": "ReportSignalFunction",
     "authorize": "AuthorizeRequestFunction",
     "challenge": "IssueChallengeFunction",
+    "secret": "ReleaseSecretsFunction",
     "beacon": "ReportFailureFunction",
 }
 """Which function decides what is counted of each source."""

@@ -29,7 +29,7 @@ INJECTIONS = (
 
 KEY = "k" * 43
 CODE = "7K2M9QXA"
-SOURCES = ("enrol", "renew", "signal", "authorize", "challenge", "beacon")
+SOURCES = ("enrol", "renew", "signal", "secret", "authorize", "challenge", "beacon")
 
 
 @dataclass

@@ -108,7 +108,7 @@ def test_view_is_as_documented_and_counts_what_was_decided(admin: AdminWorld, wo
 def test_filters_narrow_everything(admin: AdminWorld) -> None:
     """A hostile model is compared like any text; what has no facts is said to be missed."""
     answer = admin.call("GET", VIEW + "?platform=android&country=DE")
-    assert set(answer["totals"]) == {"enrol", "renew", "signal"}
+    assert set(answer["totals"]) == {"enrol", "renew", "signal", "secret"}
     assert answer["totals"]["enrol"] == {"accepted": 0, "refused": 60, "unavailable": 0}
     assert answer["unrecorded"]["enrol"] == 5
     assert answer["unique_keys"]["enrol"]["refused"] is None

@@ -87,7 +87,7 @@ def test_reason_is_exact_where_the_row_has_no_room_for_facts() -> None:
 
 def test_filter_that_a_source_does_not_know_leaves_it_out() -> None:
     """A country is none of a gate's facts, a route none of an enrolment's."""
-    assert set(summed([], WINDOW, Filters(facts={"country": "DE"})).lines) == {"enrol", "renew", "signal"}
+    assert set(summed([], WINDOW, Filters(facts={"country": "DE"})).lines) == {"enrol", "renew", "signal", "secret"}
     assert set(summed([], WINDOW, Filters(facts={"route": "x"})).lines) == {"authorize"}
     assert not summed([], WINDOW, Filters(facts={"route": "x", "country": "DE"})).lines
 

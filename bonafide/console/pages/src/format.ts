@@ -126,6 +126,7 @@ export const SOURCES: Record<string, string> = {
   enrol: "Enrolments",
   renew: "Renewals",
   signal: "Signals",
+  secret: "Requests for secrets",
   challenge: "Challenges",
   beacon: "Failures reported by apps",
 };

@@ -109,7 +109,7 @@ function Row({ row, by }: { row: Cause; by: readonly Filter[] }) {
       <td class="number" data-label="Change">{change(row.count, row.before)}</td>
       <td class="seen" data-label="First seen">{row.new && <b class="new">new</b>} <Moment at={row.first_seen} short={now() - (row.first_seen ?? 0) < HALF_A_DAY} /></td>
       <td class="do">
-        {row.source !== "beacon" && row.source !== "challenge" && row.source !== "authorize" && (
+        {row.source !== "beacon" && row.source !== "secret" && row.source !== "challenge" && row.source !== "authorize" && (
           <Go to={{ ...toPage(address, "policies", more), filters: {} }} label={`Refuse these: ${Object.values(row.facts).join(", ")}`}>Refuse these</Go>
         )}
         <Go to={toPage(all, "timeline")} label={`Timeline of ${Object.values(row.facts).join(", ")}`}>Timeline</Go>

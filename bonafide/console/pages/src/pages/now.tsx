@@ -11,7 +11,7 @@ import { rates } from "../series.ts";
 
 const CHARTED = ["authorize", "enrol", "renew"];
 const REFUSED: Record<string, string> = { authorize: "Requests refused", enrol: "Enrolments refused", renew: "Renewals refused" };
-const COUNTED = ["authorize", "enrol", "renew", "signal", "challenge", "beacon"];
+const COUNTED = ["authorize", "enrol", "renew", "signal", "secret", "challenge", "beacon"];
 const VERDICTS: Record<string, [title: string, tone: string]> = {
   them: ["It is them", "refused"],
   us: ["It is us", "unavailable"],

@@ -20,9 +20,9 @@ from bonafide_tokens.counting.tally import Cell, Tally
 from service.telemetry.metric_sums import MetricSums
 from service.telemetry.metrics import kept_fields
 
-SOURCES: Final = frozenset({"enrol", "renew", "signal", "challenge", "beacon"})
-"""Those whose tally lines are read. What else there may be very many of (releases of secrets, failures of other
-services) is only listed by the same rules."""
+SOURCES: Final = frozenset({"enrol", "renew", "signal", "secret", "challenge", "beacon"})
+"""Those whose tally lines are read. What else there may be very many of (failures of other services) is only listed by
+the same rules."""
 _lock: Final = Lock()
 _numbers: Final = count(1)
 
@@ -33,11 +33,12 @@ def count_decision(
     """Count a decision made at ``at`` (Unix seconds), and say for how many it stands where such decisions are listed; 0
     where it is not to be listed, because very many came before it in the same two seconds.
 
-    ``source`` is ``enrol``, ``renew``, ``signal``, ``challenge`` or ``beacon``; ``outcome`` is ``accepted``,
-    ``refused`` or ``unavailable``, for challenges also ``issued`` and ``returned`` (with a renewal), for beacons
-    ``reported``; ``why`` the reason of a refusal, or ``rule:`` and the rule of the policy that decided. ``facts`` are
-    those of the source, all of them in their order: platform, app build, OS and model, then, but for beacons, country;
-    none for challenges. Each may be empty, and a client's own word: long ones are cut, and their number is bounded.
+    ``source`` is ``enrol``, ``renew``, ``signal``, ``secret``, ``challenge`` or ``beacon``; ``outcome`` is
+    ``accepted``, ``refused`` or ``unavailable``, for challenges also ``issued`` and ``returned`` (with a renewal), for
+    beacons ``reported``; ``why`` the reason of a refusal, or ``rule:`` and the rule of the policy that decided.
+    ``facts`` are those of the source, all of them in their order: platform, app build, OS and model, then, but for
+    beacons, country; none for challenges. Each may be empty, and a client's own word: long ones are cut, and their
+    number is bounded.
     """
     try:
         with _lock:

@@ -74,7 +74,7 @@ class ViewQuery(WindowQuery):
     a filter's fact is left out. The app ``-`` is what came for none that is registered, and at the gate what had no
     token that names one."""
 
-    source: Literal["enrol", "renew", "signal", "authorize", "challenge", "beacon"] | None = None
+    source: Literal["enrol", "renew", "signal", "secret", "authorize", "challenge", "beacon"] | None = None
     outcome: Annotated[str, Field(max_length=40)] | None = None
     why: Text | None = None
     platform: Text | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
+from attestation.appraisal.cedar.releases import Release
 from attestation.appraisal.facts import Facts
 from attestation.appraisal.replay.distinct_keys import DistinctKeys, key_hash
 from attestation.appraisal.replay.key_sample import KeySample, SampledKey, to_record
@@ -29,6 +30,9 @@ class Said:
     def judge(self, facts: Facts, *, now: float | None) -> tuple[Finding, ...]:
         assert now == 5.0
         return self.findings[facts.app]
+
+    def releases(self, facts: Facts, secrets: Sequence[str], *, now: float | None) -> tuple[Release, ...]:
+        raise AssertionError("these decisions ask for no secrets")
 
 
 def decision(key_id: str = "key", says: str = "sound", **changes: Any) -> RecordedDecision:

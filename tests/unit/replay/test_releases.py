@@ -97,7 +97,7 @@ def test_refusal_that_is_no_policys_doing_counts_as_granted(accepted: dict[str, 
 
 def test_draft_does_not_better_the_tier_of_a_token(accepted: dict[str, Any]) -> None:
     """Verdict affirming, token of tier warning: an older, lower token stays what it was."""
-    refused = {"reason": "secret-not-granted", "outcome": "refused", "secrets": ["maps-key"]}
+    refused: dict[str, Any] = {"reason": "secret-not-granted", "outcome": "refused", "secrets": ["maps-key"]}
     assert (
         replayed(RELEASING, request(accepted, tier="warning", **refused)).releases.changes[Change.UNCHANGED].decisions
     )

@@ -32,7 +32,7 @@ class Said:
         return self.findings[facts.app]
 
     def releases(self, facts: Facts, secrets: Sequence[str], *, now: float | None) -> tuple[Release, ...]:
-        raise AssertionError("these decisions ask for no secrets")
+        raise AssertionError(f"these decisions ask for no secrets: {facts}, {secrets}, {now}")
 
 
 def decision(key_id: str = "key", says: str = "sound", **changes: Any) -> RecordedDecision:

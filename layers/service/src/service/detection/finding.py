@@ -23,6 +23,7 @@ ALL_APPS: Final = "-"
 """The app of incidents that concern all apps; a finding of them names the empty app."""
 MAX_SUBJECT: Final = 200
 MAX_KEYS: Final = 100
+MAX_ISSUERS: Final = 8
 MAX_NAMED: Final = 12
 MAX_NAMED_OCTETS: Final = 96
 MAX_COUNTS: Final = 12
@@ -60,6 +61,8 @@ class Finding:
     detector name the incident (:func:`incident_id`). ``app`` is empty where all apps are concerned. ``since`` and
     ``last`` are the times of the first and the latest decision that it rests on (Unix seconds); ``quiet_after`` is for
     how many seconds nothing new may come before it has ended by itself. ``because`` are sentences with the numbers.
+    ``issuers`` are the marks of the certificates that it is about, as sightings have them: keys that enrol under one are
+    named at their enrolment already.
     ``own_signer_share`` is the share of decisions whose app was signed by the app's own signer, as hardware attests.
     """
 
@@ -71,6 +74,7 @@ class Finding:
     title: str
     counts: Mapping[str, int]
     keys: tuple[str, ...] = ()
+    issuers: tuple[str, ...] = ()
     named: Mapping[str, str] = field(default_factory=dict)
     confidence: float
     because: tuple[str, ...]
@@ -88,13 +92,14 @@ class Finding:
             raise ValueError("a subject has 1 to 200 characters")
         if not (0.0 <= self.confidence <= 1.0 and self.since <= self.last and self.quiet_after > 0):
             raise ValueError("a confidence is between 0 and 1, times are in order")
-        if self.scope == "population" and self.keys:
+        if self.scope == "population" and (self.keys or self.issuers):
             raise ValueError("a finding of the population names no keys")
         _set(
             self,
             title=_cut(self.title),
             counts={name: int(value) for name, value in list(self.counts.items())[:MAX_COUNTS]},
             keys=tuple(dict.fromkeys(self.keys))[:MAX_KEYS],
+            issuers=tuple(dict.fromkeys(filter(None, self.issuers)))[:MAX_ISSUERS],
             named={name: octets_of(value) for name, value in list(self.named.items())[:MAX_NAMED]},
             because=tuple(map(_cut, self.because[:MAX_SENTENCES])),
         )

@@ -20,6 +20,7 @@ class Sighting:
     ``at``: of the certificate that signed the Android key's (``issuer_kind`` ``rkp``: of one device, its app and
     rotation; ``factory``: of a batch), of the truncated origin network, and of the request key's thumbprint.
     ``earlier_issuer`` is the same certificate's under the key of the epoch before, as long as there is one.
+    ``issuer_mark`` is its mark for the document that policies see, under a key that verifiers hold as well.
 
     ``delay`` is the time in seconds from the challenge's issue to its return, ``handed_along`` says that the challenge
     came with a token, without being asked for. ``counter`` is App Attest's, ``risk_metric`` Apple's. ``enrolled_hours``
@@ -43,6 +44,7 @@ class Sighting:
     issuer: str = ""
     issuer_kind: str = ""
     earlier_issuer: str = ""
+    issuer_mark: str = ""
     network: str = ""
     request_key: str = ""
     delay: float | None = None

@@ -61,8 +61,8 @@ class Finding:
     detector name the incident (:func:`incident_id`). ``app`` is empty where all apps are concerned. ``since`` and
     ``last`` are the times of the first and the latest decision that it rests on (Unix seconds); ``quiet_after`` is for
     how many seconds nothing new may come before it has ended by itself. ``because`` are sentences with the numbers.
-    ``issuers`` are the marks of the certificates that it is about, as sightings have them: keys that enrol under one are
-    named at their enrolment already.
+    ``issuers`` are the marks of the certificates that it is about, as sightings have them: keys that enrol under one
+    are named at their enrolment already.
     ``own_signer_share`` is the share of decisions whose app was signed by the app's own signer, as hardware attests.
     """
 

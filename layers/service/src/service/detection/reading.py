@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from attestation.appraisal.replay.recorded_decision import ACTIONS, DamagedRecord, decision_members
+from attestation.appraisal.replay.recorded_decision import DamagedRecord, decision_members
 
 from service.detection.epochs import KeysOfEpochs
 from service.detection.sealed_facts import DetectionFacts, UnreadableFacts, epoch_of_sealed, open_sealed
 from service.detection.sighting import Sighting
 
+SOURCES: Final = frozenset({"enrol", "renew", "signal"})
 DAMAGED: Final = "damaged"
 UNSEALED: Final = "unsealed"
 UNREADABLE: Final = "unreadable"
@@ -43,7 +44,7 @@ def sightings_of(
             continue
         try:
             for members in decision_members(line):
-                if _is_one_of(ACTIONS, members.get("action")):
+                if _is_one_of(SOURCES, members.get("action")):
                     yield from _sighting(members, keys, now, counted)
         except DamagedRecord:
             counted[DAMAGED] += 1

@@ -35,6 +35,8 @@ from tests.service_stack.fault_cases import (
     _client_policy,
     _guarded,
     _guarded_again,
+    _secrets,
+    _secrets_again,
     _signal,
     matrix_stack,
 )
@@ -133,6 +135,7 @@ def _paths(stack: MatrixStack) -> dict[str, tuple[str, Event, Event]]:
         "renewals, Android with Play": renewal(stack.android),
         "renewals, HarmonyOS": renewal(harmony),
         "signals that block": same("report_signal", _signal),
+        "requests for a secret": ("release_secrets", lambda: _secrets(stack), lambda: _secrets_again(stack)),
         "guarded requests (proof-once)": ("authorize_request", lambda: _guarded(stack), lambda: _guarded_again(stack)),
         "guarded requests (proof)": ("authorize_request", lambda: _proof(stack), lambda: _proof(stack)),
         "client policies": same("serve_policy", _client_policy),

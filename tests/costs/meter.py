@@ -15,7 +15,7 @@ from service.items.item_size import item_size, read_units, write_units
 from service.telemetry.decisions import logger
 
 Item = Mapping[str, Any]
-_ARCHIVED = ("enrol", "renew", "signal")  # as the subscriptions in template.yaml say
+_ARCHIVED = ("enrol", "renew", "signal", "secret")  # as the subscriptions in template.yaml say
 
 
 @dataclass

@@ -31,10 +31,11 @@ from service.vendors.status_lists import StoredStatusList, packed
 
 from bonafide.operator.play_secrets import PlaySecretsOfApps
 from bonafide.operator.registration import Registration
+from bonafide.operator.runtime_secrets import RuntimeSecretsOfApp, value
 from devkit.devices.android.device import SoftwareAndroid
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.apple.iphone import SoftwareIphone
-from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER
+from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER, secrets_body
 from devkit.devices.installation import Installation
 from devkit.devices.key_store_installation import AndroidInstallation, Play
 from devkit.fleet.signal_policy import BLOCK_RULE
@@ -57,6 +58,11 @@ from tests.service_stack.memory_stack import (
 from tests.service_stack.worlds import AwsWorld, ministack_world
 
 ONCE_URL = VERIFIER_ORIGIN + "/orders"
+SECRET = "maps-key"
+_RELEASE_RULE = f"""
+@id("maps-key-for-all")
+permit (principal, action == Action::"release-secret", resource == Secret::"{SECRET}");
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,29 @@ def _signal_again(stack: MatrixStack) -> Any:
     return rest_event("POST", "/v1/signals", body.decode(), headers=headers)
 
 
+def _secrets(stack: MatrixStack) -> Any:
+    installation = stack.iphone()
+    installation.make_sealing_key()
+    answer = stack.call("appraise_evidence", stack.attestation(installation))
+    assert answer["statusCode"] == 201, answer
+    stack.reporting = installation, json_of(answer)["token"]
+    return _secrets_again(stack)
+
+
+def _secrets_again(stack: MatrixStack) -> Any:
+    """The same request with another proof: each is good once."""
+    assert stack.reporting is not None
+    installation, token = stack.reporting
+    body = secrets_body((SECRET,), installation.sealing_key_thumbprint)
+    url = VERIFIER_ORIGIN + "/v1/secrets"
+    proof = installation.proof(method="POST", url=url, token=token, content_digest=content_digest(body))
+    return rest_event("POST", "/v1/secrets", body.decode(), headers={TOKEN_HEADER: token, PROOF_HEADER: proof})
+
+
+def _runtime_secret(_stack: MatrixStack) -> Any:
+    return _admin("POST", f"/admin/apps/{APP}/runtime-secrets/key-{secrets.token_hex(4)}", {**value(b"x"), "why": "m"})
+
+
 def _admin(method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
     event = rest_event(method, path, body)
     event["pathParameters"] = {"proxy": path.removeprefix("/admin/")}
@@ -268,6 +297,7 @@ CASES = (
     ),
     Case("renewal", "renew_token", _renewal, ("nonces",)),
     Case("signal that blocks", "report_signal", _signal, ("revocations",), repeated=_signal_again),
+    Case("secret", "release_secrets", _secrets, (), repeated=_secrets_again),
     Case("trust bundle", "serve_policy", lambda _stack: rest_event("GET", "/v1/trust-bundle")),
     Case("client policy", "serve_policy", _client_policy),
     Case("policy, now", "administer", _policy, ("audit",), 29),
@@ -276,6 +306,7 @@ CASES = (
     Case("routes", "administer", _routes, ("audit", "apis"), 29),
     Case("not-before", "administer", _not_before, ("audit", "revocations"), 29),
     Case("registration", "administer", _registration, ("audit", "apps"), 29),
+    Case("runtime secret", "administer", _runtime_secret, ("audit", "runtime_secrets"), 29),
     Case("publication", "publish_bundle", lambda _stack: {"action": "publish"}, (), 60, False, bool),
     Case("rotation", "rotate_signing_key", lambda _stack: {"action": "tick"}, (), 60, False, bool),
     Case(
@@ -301,7 +332,7 @@ def matrix_stack(ministack_url: str, folder: Path) -> Iterator[MatrixStack]:
     rotation.run(now=time.time())
     PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER).publish(
         APP,
-        appraisal=default_policy().text + BLOCK_RULE,
+        appraisal=default_policy().text + BLOCK_RULE + _RELEASE_RULE,
         client='{"format": 1}',
         why="matrix",
         expected_version=0,
@@ -326,6 +357,7 @@ def matrix_stack(ministack_url: str, folder: Path) -> Iterator[MatrixStack]:
         stack.proxy = proxy
         vendors.called = proxy.url
         _entrust(world, vendors, proxy)
+        RuntimeSecretsOfApp(admin_world(world), APP).store(SECRET, value(b"not a real key"), rotate=False)
         before = dict(os.environ)
         stack.take_environment()
         try:

@@ -25,8 +25,9 @@ from typing import Any, Final
 from service.edge.retry_after import LATEST, SOONEST
 
 from devkit.local.aws import running_ministack
-from tests.service_stack.fault_cases import CASES, Case, LambdaContext, MatrixStack, deadline_of, matrix_stack
+from tests.service_stack.fault_cases import CASES, Case, deadline_of
 from tests.service_stack.fault_proxy import Call, Fault
+from tests.service_stack.matrix_stack import LambdaContext, MatrixStack, matrix_stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,16 +30,14 @@ from tests.costs.proxied import PATH as PROXIED
 from tests.costs.proxied import measure_proxied
 from tests.service_stack.events import rest_event
 from tests.service_stack.fault_cases import (
-    LambdaContext,
-    MatrixStack,
     _client_policy,
     _guarded,
     _guarded_again,
     _secrets,
     _secrets_again,
     _signal,
-    matrix_stack,
 )
+from tests.service_stack.matrix_stack import LambdaContext, MatrixStack, matrix_stack
 from tests.service_stack.memory_stack import (
     AGC_APP_ID,
     APP,

@@ -125,7 +125,7 @@ def test_counting_costs_amounts_times_prices() -> None:
     assert costs["lambda"] == pytest.approx(2_500 * (2e-7 + (1769 / 512 + 20) / 1000 / 2 * 0.0000133334))
     day = consoles_per_day(10, 900, 2, prices)
     assert day["gateway"] == pytest.approx(432_000 * 3.5e-6)
-    assert day["dynamodb"] == pytest.approx(432_000 * (2 * (7 + 49.5 / 15) + 2) * 0.125e-6)
+    assert day["dynamodb"] == pytest.approx(432_000 * (2 * (7 + 49.5 / 15) + 2.5) * 0.125e-6)
 
 
 def run(*arguments: str) -> Any:

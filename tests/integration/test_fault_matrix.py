@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fault_matrix import EXCEPTIONS, Row, covering, excused, rows_of, run
-from tests.service_stack.fault_cases import CASES, MatrixStack, matrix_stack
+from tests.service_stack.fault_cases import CASES
 from tests.service_stack.fault_proxy import Fault
+from tests.service_stack.matrix_stack import MatrixStack, matrix_stack
 
 pytestmark = pytest.mark.ministack
 

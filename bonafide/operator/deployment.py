@@ -18,6 +18,7 @@ _TABLE_OUTPUTS: Final = {
     "nonces": "NoncesTableName",
     "attested_keys": "AttestedKeysTableName",
     "signing_keys": "SigningKeysTableName",
+    "fact_keys": "FactKeysTableName",
     "trust_bundles": "TrustBundlesTableName",
     "apis": "ApisTableName",
     "revocations": "RevocationsTableName",

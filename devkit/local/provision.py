@@ -25,6 +25,7 @@ TABLES = {
     "nonces": "NoncesTable",
     "attested_keys": "AttestedKeysTable",
     "signing_keys": "SigningKeysTable",
+    "fact_keys": "FactKeysTable",
     "trust_bundles": "TrustBundlesTable",
     "apis": "ApisTable",
     "revocations": "RevocationsTable",

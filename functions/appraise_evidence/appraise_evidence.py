@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
+from attestation.android.key_attestation import NO_SIGNER
 from attestation.appraisal.policy import AppraisalContext
 from attestation.challenge import open_challenge
 from attestation.client_data import ClientData, parse_client_data
@@ -35,7 +36,7 @@ from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord, count
 from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_integrity import PlayIntegrity
-from service.wiring import judging, token_key_ring
+from service.wiring import fact_seal, judging, token_key_ring
 
 ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
 """Evidence that proves a new key."""
@@ -99,20 +100,27 @@ def enrol(
             _require_not_enrolled(evidence, client_data.digest, app, attested_keys, endorsements, now)
         raise
     _note_caller(record, request.app, evidence, client_data)
+    record.note_challenge(challenge)
     state = states.of_app(request.app, now)
     app = state.registered
     if app is None:
         raise Rejected(ServiceReason.APP_UNKNOWN, "no such app is registered")
 
-    claims = evidence.verify(
-        client_data_hash=client_data.digest,
-        challenge=challenge,
-        app=app,
-        endorsements=endorsements,
-        play=play,
-        now=now,
-    )
+    try:
+        claims = evidence.verify(
+            client_data_hash=client_data.digest,
+            challenge=challenge,
+            app=app,
+            endorsements=endorsements,
+            play=play,
+            now=now,
+        )
+    except RejectedEvidence as refused:
+        if refused.reason is Reason.SIGNER_MISMATCH and refused.detail != NO_SIGNER:
+            record.detection.signer = "other"  # as the hardware attests: its chain was verified before the signer
+        raise
     record.key_id, record.platform = claims.key_id, claims.platform.value
+    record.detection.note_proof(claims)
     sealing_key = evidence.endorsed(client_data, claims=claims, app=app, endorsements=endorsements, now=now)
     build = app.builds.compare(builds, app=app.app, claims=claims, client_data=client_data)
     record.note_build(build)
@@ -140,6 +148,7 @@ def enrol(
             expires_at=moment + key_idle,
             enrolment=Enrolment(challenge.nonce, call.digest),
             sealing_key=sealing_key,
+            home_country=record.country,
         ),
     )
     if not stored:
@@ -198,6 +207,8 @@ def wire(env: Mapping[str, str]) -> Wiring:
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
+        network_header=settings.network_header,
+        fact_seal=fact_seal(settings),
     )
 
 

@@ -87,11 +87,13 @@ def renew(
     )
     record.key_id = request.key_id
     record.note_client_data(client_data)
+    record.note_challenge(challenge)
     found = states.of_key(request.key_id, challenge.app_tag, now)
     key = found.key
     if key is None:
         raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
     record.app, record.platform = key.app, key.claims.platform.value
+    record.note_enrolment(key.enrolled_at, key.home_country)
     challenge.require_app(key.app)
     if not challenge.handed_along:  # an app that slept past its next_challenge: none of those that asked and went away
         count_decision("challenge", at=now, app=key.app, outcome="returned", why="", facts=())
@@ -121,6 +123,7 @@ def renew(
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
         raise
     claims = current.renewed(newer)
+    record.detection.note_proof(claims)
     sealing_key = evidence.endorsed(
         client_data, claims=claims, known=key.sealing_key, app=app, endorsements=endorsements, now=now
     )
@@ -184,6 +187,8 @@ def wire(env: Mapping[str, str]) -> Wiring:
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
+        network_header=settings.network_header,
+        fact_seal=wiring.fact_seal(settings),
     )
 
 

@@ -39,6 +39,7 @@ from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.telemetry.decisions import DecisionRecord
+from service.wiring import fact_seal
 
 ROUTE: Final = "/v1/signals"
 
@@ -102,6 +103,9 @@ def report(
     if key.app != token.app:
         raise Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
     key = key.require_usable(now).recalled()
+    record.note_enrolment(key.enrolled_at, key.home_country)
+    record.note_request_key(proof.request_key)
+    record.detection.proved = True  # the key that signed this report is one that the attested key signed
     active = policies.for_key(key.app, key.key_id, now)
     record.client_policy_version = active.client_policy_version
     spent_proofs.spend(proof)
@@ -184,6 +188,8 @@ def wire(env: Mapping[str, str]) -> Wiring:
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
+        network_header=settings.network_header,
+        fact_seal=fact_seal(settings),
     )
 
 

@@ -22,6 +22,7 @@ from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
 from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left, settings_hash
 from service.errors import Unavailable
+from service.keys.fact_keys import DynamoDBFactKeys, FactKeyRotation
 from service.keys.kms import KmsWrappingKey, RootKey
 from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, PublishDebounce, published
 from service.keys.publishing import wire_publisher
@@ -63,7 +64,21 @@ def rotate_keys(
     }
 
 
-def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None]:
+def keep_fact_keys(action: Action, rotation: FactKeyRotation, *, deploying: bool, now: float) -> None:
+    """Make the keys of detectors' facts that are due. After everything else: what signs tokens comes first."""
+    if action in ("publish", "gather"):
+        return
+    try:
+        rotation.run(now)
+    except Unavailable as error:
+        if not deploying:  # else Lambda or the operator repeats it
+            raise
+        log_unavailable(error.what)  # decisions have no facts for detectors until the next run
+
+
+def wire(
+    env: Mapping[str, str],
+) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None, FactKeyRotation]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
     publisher = wire_publisher(settings, DynamoDBRevocations(dynamodb(), settings.revocations_table))
@@ -76,7 +91,8 @@ def wire(env: Mapping[str, str]) -> tuple[Rotation, PublishDebounce, RootKey, Ed
         key_days=settings.signing_key_days,
     )
     debounce = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table)
-    return rotation, debounce, publisher.root_key, wire_edge(settings)
+    fact_keys = FactKeyRotation(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), rotation.wrapping)
+    return rotation, debounce, publisher.root_key, wire_edge(settings), fact_keys
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
@@ -84,7 +100,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
 
     def run(action: Action, *, deploying: bool = False) -> dict[str, object]:
         with within(time_of_invocation(context)):
-            rotation, debounce, root_key, edge = wire(os.environ)
+            rotation, debounce, root_key, edge, fact_keys = wire(os.environ)
             if action == "gather":
                 time.sleep(GATHERING)
             done = rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
@@ -95,6 +111,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
                     if not deploying:  # else Lambda or the operator repeats it: the edge must not lag behind a block
                         raise
                     log_unavailable(error.what)  # a bucket or a right that is seconds old; the next run copies
+            keep_fact_keys(action, fact_keys, deploying=deploying, now=time.time())
             return done
 
     if "RequestType" in event:

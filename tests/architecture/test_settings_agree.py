@@ -17,6 +17,7 @@ from service import aws, settings
 from service.edge.http import Wiring
 from service.edge.problems import PROBLEM_TYPES, Retry
 from service.edge.retry_after import SOONEST
+from service.keys.fact_keys import FactPurpose
 from service.settings import read_settings, variables
 from service.tables.signing_keys import Purpose
 from service.vendors.app_secrets import secret_kid
@@ -236,11 +237,11 @@ def test_gateway_answers_are_problems_of_the_same_table() -> None:
 
 KIDS = {
     "issue_challenge": {"challenge-*"},
-    "appraise_evidence": {"challenge-*", "token-*", "app/*"},
-    "renew_token": {"challenge-*", "token-*", "app/*"},
-    "report_signal": {"challenge-*"},
+    "appraise_evidence": {"challenge-*", "token-*", "app/*", "facts-*", "rows-*"},
+    "renew_token": {"challenge-*", "token-*", "app/*", "facts-*", "rows-*"},
+    "report_signal": {"challenge-*", "facts-*"},
     "release_secrets": {"challenge-*", "secret/*"},
-    "rotate_signing_key": {"challenge-*", "token-*"},
+    "rotate_signing_key": {"challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"},
     "administer": {"app/*", "secret/*"},
 }
 
@@ -271,7 +272,9 @@ def test_wrapped_keys_open_for_the_functions_that_use_them(function: str) -> Non
         assert condition["StringEquals"] == {"kms:EncryptionContext:stack": {"Ref": "AWS::StackName"}}
         kids = condition["StringLike"]["kms:EncryptionContext:kid"]
         assert ({kids} if isinstance(kids, str) else set(kids)) == KIDS[function]
-    assert {f"{purpose}-*" for purpose in Purpose} | {secret_kid("*", "")[:-1]} == KIDS["renew_token"]
+    facts = {FactPurpose.FACTS, FactPurpose.ROWS}
+    assert {f"{kind}-*" for kind in {*Purpose, *facts}} | {secret_kid("*", "")[:-1]} == KIDS["renew_token"]
+    assert {f"{kind}-*" for kind in {*Purpose, *FactPurpose}} == KIDS["rotate_signing_key"]
 
 
 def test_nonces_are_read_where_a_refusal_is_explained_and_nowhere_else() -> None:

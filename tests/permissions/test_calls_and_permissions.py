@@ -36,20 +36,18 @@ DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:Messag
 
 def kids(*patterns: str) -> dict[str, Any]:
     """The condition of a use of the wrapping key: of this stack, and of these keys."""
-    return {
-        "StringEquals": STACK,
-        "StringLike": {"kms:EncryptionContext:kid": list(patterns) if len(patterns) > 1 else patterns[0]},
-    }
+    named = list(patterns) if len(patterns) > 1 else patterns[0]
+    return {"StringEquals": STACK, "StringLike": {"kms:EncryptionContext:kid": named}}
 
 
 PROOFS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "proof.*"}}
 MARKER = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "*"}}
 CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("issue_challenge", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
-    ("appraise_evidence", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*"),
-    ("renew_token", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*"),
+    ("appraise_evidence", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*", "facts-*", "rows-*"),
+    ("renew_token", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*", "facts-*", "rows-*"),
     ("renew_token", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
-    ("report_signal", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
+    ("report_signal", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "facts-*"),
     ("report_signal", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("report_signal", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("release_secrets", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "secret/*"),
@@ -61,7 +59,9 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
     ("publish_bundle", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("rotate_signing_key", "kms:Sign", "RootKey"): DIGESTS,
-    ("rotate_signing_key", "kms:Encrypt", "WrappingKey"): kids("challenge-*", "token-*"),
+    ("rotate_signing_key", "kms:Encrypt", "WrappingKey"): kids(
+        "challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"
+    ),
     ("replay_decisions", "s3:ListBucket", "DecisionBucket"): {"StringLike": {"s3:prefix": "replays/*"}},
 }
 """Every condition of a permission, by function, action and resource. A permission that is not here has none."""

@@ -58,6 +58,7 @@ from devkit.devices.installation import Installation
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
 from tests.service_stack.drawn import Drawn as Drawn
 from tests.service_stack.events import json_of, rest_event
+from tests.service_stack.fact_fakes import MemoryFacts
 from tests.service_stack.fakes import (
     MemoryApis,
     MemoryApps,
@@ -125,6 +126,7 @@ class MemoryStack:
     builds: MemoryBuilds = field(default_factory=MemoryBuilds)
     attested_keys: MemoryAttestedKeys = field(default_factory=MemoryAttestedKeys)
     signing_keys: MemorySigningKeys = field(default_factory=MemorySigningKeys)
+    facts: MemoryFacts = field(default_factory=MemoryFacts)
     trust_bundles: MemoryTrustBundles = field(default_factory=MemoryTrustBundles)
     apis: MemoryApis = field(default_factory=MemoryApis)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
@@ -268,6 +270,7 @@ class MemoryStack:
                 "signal_memory": self.signal_memory,
             },
             support_code=self._ring(Purpose.CHALLENGE).support_code,
+            fact_seal=self.facts.seal(self.now),
         )
 
     def _judging(self, **more: object) -> Wiring:
@@ -310,6 +313,7 @@ class MemoryStack:
                 **more,
             },
             support_code=key_ring.support_code,
+            fact_seal=self.facts.seal(self.now),
         )
 
     def pass_by(self, seconds: float) -> None:

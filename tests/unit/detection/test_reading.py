@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from service.detection.detection_facts import DetectionFacts
 from service.detection.epochs import EPOCH_SECONDS, EpochKeys
 from service.detection.reading import sightings_of
-from service.detection.sealed_facts import DetectionFacts, seal
+from service.detection.sealed_facts import seal
 from service.detection.sighting import Sighting
 
 EPOCH = 687

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from service.detection.detection_facts import DetectionFacts
 from service.detection.epochs import EPOCH_SECONDS, EpochKeys, epoch_of
 from service.detection.sealed_facts import (
     SEALED_CHARACTERS,
-    DetectionFacts,
     UnreadableFacts,
     epoch_of_sealed,
     open_sealed,
@@ -43,7 +43,6 @@ def test_what_was_sealed_comes_back(facts: DetectionFacts) -> None:
 
 @given(
     st.builds(
-        DetectionFacts,
         proved=st.booleans(),
         delay=st.none() | st.floats(-10, 1e9),
         counter=st.none() | st.integers(-1, 1 << 40),

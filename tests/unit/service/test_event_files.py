@@ -69,7 +69,11 @@ def test_event_is_answered_with_the_status_in_its_name(stack: MemoryStack, path:
 def test_rotation_event_is_carried_out(stack: MemoryStack, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick and a create publish, a rotation makes keys, a delete leaves everything."""
     sent: list[bytes] = []
-    monkeypatch.setattr(rotate_signing_key, "wire", lambda _env: (stack.rotation, stack.marker, stack.root_key, None))
+
+    def wired(_env: object) -> tuple[object, ...]:
+        return stack.rotation, stack.marker, stack.root_key, None, stack.facts.rotation
+
+    monkeypatch.setattr(rotate_signing_key, "wire", wired)
     monkeypatch.setattr("rotate_signing_key.time.sleep", lambda _seconds: None)
     monkeypatch.setattr("service.edge.custom_resource._put", lambda _url, body: sent.append(body))
     monkeypatch.setattr("rotate_signing_key.time.time", lambda: stack.now + 3600)

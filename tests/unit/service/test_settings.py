@@ -33,6 +33,7 @@ COMPLETE = {
     "NONCES_TABLE": "nonces",
     "ATTESTED_KEYS_TABLE": "attested-keys",
     "SIGNING_KEYS_TABLE": "signing-keys",
+    "FACT_KEYS_TABLE": "fact-keys",
     "TRUST_BUNDLES_TABLE": "trust-bundles",
     "APIS_TABLE": "apis",
     "REVOCATIONS_TABLE": "revocations",

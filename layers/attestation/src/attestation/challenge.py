@@ -30,12 +30,14 @@ _MAX_SKEW: Final = 30.0
 @dataclass(frozen=True, slots=True)
 class OpenedChallenge:
     """A challenge that is ours and in time. ``nonce`` names it once it is spent; ``expires_at`` is in Unix seconds;
-    ``handed_along`` with a token, not asked for. Nothing is decided on that: it is for counting."""
+    ``handed_along`` with a token, not asked for. Nothing is decided on that, nor on ``issued_at`` (whole Unix seconds):
+    they are for counting and for detectors."""
 
     nonce: str
     expires_at: float
     app_tag: bytes
     handed_along: bool = False
+    issued_at: float = 0.0
 
     def require_app(self, app: str) -> None:
         """Raise :class:`RejectedEvidence` (``challenge-other-app``) unless the challenge was issued for ``app``."""
@@ -92,6 +94,7 @@ def open_any_challenge(challenge: str, *, keys: tuple[bytes, ...], lifetime: flo
         expires_at=issued_at + lifetime,
         app_tag=sealed[6:16],
         handed_along=bool(sealed[-1] & 1),
+        issued_at=float(issued_at),
     )
 
 

@@ -114,6 +114,12 @@ class Remembered(Generic[T]):
             value = self._value[0]
         return value
 
+    def at_hand(self, now: float) -> T | None:
+        """What is known, without waiting: ``None`` while that is nothing. It is read in the background where due."""
+        if not self._value or self._known_at.age(now) >= self.fresh:
+            self._begin(now)
+        return self._value[0] if self._value else None
+
     def _read_now(self, now: float) -> None:
         """The first read, in the request's own thread and time."""
         with self._reading_first:
@@ -160,7 +166,7 @@ class Remembered(Generic[T]):
     def _run(self, attempt: _Attempt) -> None:
         try:
             with within(_READING):
-                self._take(attempt, self.read(self._value[0], attempt.began.wall))
+                self._take(attempt, self.read(self._value[0] if self._value else None, attempt.began.wall))
         except Unavailable as error:
             log_unavailable(error.what)
             self._fail(attempt, error.what)
@@ -203,10 +209,17 @@ class RememberedByName(Generic[T]):
 
     def current(self, name: str, now: float) -> T:
         """The value of ``name`` to go by at ``now``. Raises :class:`~service.errors.Unavailable`."""
+        return self._of(name).current(now)
+
+    def at_hand(self, name: str, now: float) -> T | None:
+        """:meth:`Remembered.at_hand` of ``name``."""
+        return self._of(name).at_hand(now)
+
+    def _of(self, name: str) -> Remembered[T]:
         with self._lock:
             remembered = self._by_name.get(name) or self.make(name)
             self._by_name[name] = remembered
             self._by_name.move_to_end(name)
             while len(self._by_name) > self.most:
                 self._by_name.popitem(last=False)
-        return remembered.current(now)
+        return remembered

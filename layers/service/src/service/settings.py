@@ -74,9 +74,9 @@ class JudgingSettings(StackSettings):
     the certificate of the simulator whose keys are public, for development stages alone.
     ``endorsements_max_age_seconds`` is how old Google's status list may be, ``on_endorsements_stale`` what is done with
     an older one. The Play settings are those of :class:`~service.vendors.play_integrity.PlayIntegrity`.
-    ``country_header`` is the header in which a CDN names the caller's country, empty for none, and
-    ``origin_secret_hashes`` what is known of the CDN's secret (:mod:`bonafide_tokens.origin_secret`). ``key_rows`` is
-    the form in which claims are written.
+    ``country_header`` and ``network_header`` are the headers in which a CDN names the caller's country and address,
+    empty for none, and ``origin_secret_hashes`` what is known of the CDN's secret
+    (:mod:`bonafide_tokens.origin_secret`). ``key_rows`` is the form in which claims are written.
     """
 
     apps_table: str
@@ -85,6 +85,7 @@ class JudgingSettings(StackSettings):
     nonces_table: str
     attested_keys_table: str
     signing_keys_table: str
+    fact_keys_table: str
     endorsements_table: str
     app_secrets_table: str
     play_requests_table: str
@@ -107,6 +108,7 @@ class JudgingSettings(StackSettings):
     key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     allowed_origin: str = "*"
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
+    network_header: str = field(default="", metadata={_PARSER: _header_or_none})
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
 
     def __post_init__(self) -> None:
@@ -178,11 +180,13 @@ class PresentedSettings(StackSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSignalSettings(PresentedSettings):
     """``report_signal``. ``publish_bundle_function`` is invoked when a key was blocked; ``key_rows`` the form in which
-    notes are written."""
+    notes are written; ``network_header`` as in :class:`JudgingSettings`."""
 
     revocations_table: str
     publish_bundle_function: str
+    fact_keys_table: str
     key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
+    network_header: str = field(default="", metadata={_PARSER: _header_or_none})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +274,7 @@ class PublishBundleSettings(StackSettings):
 class RotateSigningKeySettings(PublishBundleSettings):
     """``rotate_signing_key``: the same, and what keys are made of."""
 
+    fact_keys_table: str
     wrapping_key_id: str
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.aws import dynamodb, kms
+from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
@@ -12,7 +13,7 @@ from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates, DynamoDBStateReader
 from service.policies.store import DynamoDBPolicies
 from service.redemption import DynamoDBRedemption
-from service.settings import JudgingSettings
+from service.settings import JudgingSettings, ReportSignalSettings
 from service.tables.apps import DynamoDBApps
 from service.tables.attested_keys import DynamoDBAttestedKeys
 from service.tables.device_bound import DeviceBound
@@ -62,6 +63,12 @@ def token_key_ring(settings: JudgingSettings) -> KeyRing:
         KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
         frozenset(Purpose),
     )
+
+
+def fact_seal(settings: JudgingSettings | ReportSignalSettings) -> FactSeal:
+    """What seals facts for detectors; nothing is read or unwrapped yet."""
+    wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
+    return FactSeal(FactKeys(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), wrapping))
 
 
 def vendor_endorsements(settings: JudgingSettings) -> VendorEndorsements:

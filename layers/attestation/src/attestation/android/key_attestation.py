@@ -85,6 +85,9 @@ _BOOT_STATES: Final = {
 }
 
 CREATION_TIME: Final = "creation-time-implausible"
+
+NO_SIGNER: Final = "the attestation names no signer"
+"""Detail of a refusal: there is no other signer, but none."""
 """Finding: by the device's clock, made before 2015 or in the future: a clock not set, or microseconds given as
 milliseconds."""
 SIGNER_UNPROVED: Final = "application-signer-unproved"
@@ -265,7 +268,7 @@ def _matching_package(described: KeyDescription, expected: AndroidReferenceValue
     if package is None:
         raise RejectedEvidence(Reason.APP_MISMATCH, "the key belongs to another application")
     if expected.signing_digests and not application.signature_digests:
-        raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the attestation names no signer")
+        raise RejectedEvidence(Reason.SIGNER_MISMATCH, NO_SIGNER)
     if not all(any(compare_digest(d, e) for e in expected.signing_digests) for d in application.signature_digests):
         raise RejectedEvidence(Reason.SIGNER_MISMATCH, "the application has another signer")
     return package

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from attestation.appraisal.replay.recorded_decision import DamagedRecord, decision_members
 
+from service.detection.detection_facts import DetectionFacts
 from service.detection.epochs import KeysOfEpochs
-from service.detection.sealed_facts import DetectionFacts, UnreadableFacts, epoch_of_sealed, open_sealed
+from service.detection.sealed_facts import UnreadableFacts, epoch_of_sealed, open_sealed
 from service.detection.sighting import Sighting
 
 SOURCES: Final = frozenset({"enrol", "renew", "signal"})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bonafide_tokens.errors import Malformed
@@ -18,18 +17,18 @@ from bonafide_tokens.jose import b64url_decode, b64url_encode
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from service.detection.detection_facts import DIGEST_BYTES, DetectionFacts
+from service.detection.network import NETWORK_BYTES
+
 VERSION: Final = 1
-DIGEST_BYTES: Final = 16
-"""Of a SHA-256, which is enough to tell 10⁹ certificates apart."""
-NETWORK_BYTES: Final = 7
 
 _HEAD: Final = struct.Struct(">BH")
 _BODY: Final = struct.Struct(
     f">B{DIGEST_BYTES}s{DIGEST_BYTES}s{NETWORK_BYTES}sHIIH2s2x"
 )  # two octets to spare, and a multiple of three
-_NONCE: Final = 12
+NONCE_BYTES: Final = 12
 _TAG: Final = 16
-SEALED_CHARACTERS: Final = (_HEAD.size + _NONCE + _BODY.size + _TAG) * 4 // 3
+SEALED_CHARACTERS: Final = (_HEAD.size + NONCE_BYTES + _BODY.size + _TAG) * 4 // 3
 _ISSUERS: Final = ("", "rkp", "factory")
 _SIGNERS: Final = ("", "own", "other")
 _PROVED: Final = 0x01
@@ -41,30 +40,6 @@ _TENTHS: Final = 10
 
 class UnreadableFacts(ValueError):
     """Nothing that was sealed under this key."""
-
-
-@dataclass(slots=True, kw_only=True)
-class DetectionFacts:
-    """What one decision tells detectors, noted as it becomes known.
-
-    ``issuer`` and ``request_key`` are the first 16 bytes of a SHA-256: of the key of the certificate that signed the
-    attested key's, and of the request key's JWK thumbprint. ``network`` is a truncated prefix
-    (:mod:`service.detection.network`); empty bytes for what is not known. ``delay`` is in seconds, to a tenth,
-    ``enrolled_seconds`` in whole ones. The rest is as in :class:`~service.detection.sighting.Sighting`.
-    """
-
-    proved: bool = False
-    signer: str = ""
-    issuer: bytes = b""
-    issuer_kind: str = ""
-    network: bytes = b""
-    request_key: bytes = b""
-    delay: float | None = None
-    handed_along: bool = False
-    counter: int | None = None
-    risk_metric: int | None = None
-    enrolled_seconds: int | None = None
-    home_country: str = ""
 
 
 def seal(facts: DetectionFacts, *, epoch: int, key: bytes, nonce: bytes) -> str:
@@ -81,7 +56,11 @@ def epoch_of_sealed(text: str) -> int:
 def open_sealed(text: str, *, key: bytes) -> DetectionFacts:
     """What :func:`seal` sealed. Raises :class:`UnreadableFacts` for anything else, and nothing else."""
     data, _ = _parts(text)
-    head, nonce, sealed = data[: _HEAD.size], data[_HEAD.size : _HEAD.size + _NONCE], data[_HEAD.size + _NONCE :]
+    head, nonce, sealed = (
+        data[: _HEAD.size],
+        data[_HEAD.size : _HEAD.size + NONCE_BYTES],
+        data[_HEAD.size + NONCE_BYTES :],
+    )
     try:
         return _unpacked(AESGCM(key).decrypt(nonce, sealed, head))
     except InvalidTag:

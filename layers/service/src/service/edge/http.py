@@ -18,6 +18,7 @@ from bonafide_tokens.errors import Reason as TokenReason
 from bonafide_tokens.origin_secret import HEADER, came_through_edge
 from pydantic import ValidationError
 
+from service.detection.network import network_of
 from service.edge.entity_tags import names_tag
 from service.edge.gateway import (
     Edge,
@@ -41,7 +42,14 @@ from service.edge.problems import (
     problem_of,
 )
 from service.errors import Contraindicated, NoClientPolicy, Unavailable
-from service.telemetry.decisions import DecisionRecord, country_of, log_decision, log_unavailable, log_unexpected
+from service.telemetry.decisions import (
+    DecisionRecord,
+    FactSealing,
+    country_of,
+    log_decision,
+    log_unavailable,
+    log_unexpected,
+)
 from service.telemetry.tally_lines import count_decision
 
 CLIENT_POLICY_VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
@@ -96,7 +104,9 @@ class Wiring:
 
     ``support_code`` takes (reason, key id, now); ``allowed_origin`` is the web origin that may read answers;
     ``country_header`` the header in which whatever stands in front names the caller's country, empty for none;
-    ``origin_secret_hashes`` those of :mod:`bonafide_tokens.origin_secret`, none where clients may call directly.
+    ``origin_secret_hashes`` those of :mod:`bonafide_tokens.origin_secret`, none where clients may call directly;
+    ``network_header`` the header in which it names the caller's address, and ``fact_seal`` seals what detectors are
+    told.
     """
 
     collaborators: Mapping[str, object]
@@ -104,6 +114,8 @@ class Wiring:
     allowed_origin: str = "*"
     country_header: str = ""
     origin_secret_hashes: tuple[bytes, ...] = ()
+    network_header: str = ""
+    fact_seal: FactSealing | None = None
 
 
 def json_members(call: Call) -> object:
@@ -167,11 +179,15 @@ class _VerifierEdge(Edge[Wiring]):
     def answer(self, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
         wiring = self.wiring()
         now = self.clock()
-        record = DecisionRecord(action=self.action or "", request_id=request_id, at=now)
+        record = DecisionRecord(action=self.action or "", request_id=request_id, at=now, seal=wiring.fact_seal)
         try:
+            if wiring.fact_seal is not None:
+                wiring.fact_seal.prepare(now)
             call = _read_call(event, request_id)
             _require_edge(call, wiring.origin_secret_hashes)
             record.country = country_of(call.headers, wiring.country_header)
+            if wiring.network_header:
+                record.detection.network = network_of(call.header_values.get(wiring.network_header.lower(), ()))
             request = self.model.model_validate(self.members(call))
             if self.counted is not None:
                 record.app = str(getattr(request, "app", ""))

@@ -64,7 +64,7 @@ class EnrolledKey:
     none, see :meth:`DynamoDBAttestedKeys.keeping_receipt`. ``blocked_until`` is when a block ends by itself, ``None``
     for one that does not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
     enrolled the key, until its first renewal: then its answer was not lost. ``sealing_key`` is what secrets are sealed
-    to, ``None`` until the app endorses one.
+    to, ``None`` until the app endorses one. ``home_country`` is where it enrolled from, if a header said so.
     """
 
     key_id: str
@@ -80,6 +80,7 @@ class EnrolledKey:
     noted: SignalHistory | None = None
     enrolment: Enrolment | None = None
     sealing_key: SealingKey | None = None
+    home_country: str | None = None
 
     def recalled(self) -> EnrolledKey:
         """This key with the claims that renewals are judged by: the stored ones, and what was noted since."""
@@ -193,6 +194,7 @@ class DynamoDBAttestedKeys:
                         "expires_at": key.expires_at,
                         "enrolment": None if key.enrolment is None else key.enrolment._asdict(),
                         "sealing": None if key.sealing_key is None else key.sealing_key.to_bytes(),
+                        "home": key.home_country,
                     }
                 ),
                 "ConditionExpression": f"attribute_not_exists(key_id) OR ({expired})",
@@ -355,4 +357,5 @@ def _key_of(row: Mapping[str, Any], claims: Claims) -> EnrolledKey:
         noted=SignalHistory.from_record(unpack(row["noted"]["record"])) if "noted" in row else None,
         enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
         sealing_key=SealingKey.from_bytes(bytes(row["sealing"])) if "sealing" in row else None,
+        home_country=row.get("home"),
     )

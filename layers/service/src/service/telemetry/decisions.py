@@ -16,10 +16,13 @@ from typing import Any, Final, Protocol
 
 from attestation.appraisal.builds import BuildComparison
 from attestation.appraisal.result import AttestationResult
+from attestation.challenge import OpenedChallenge
 from attestation.client_data import ClientData
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit
+from bonafide_tokens.jose import EcPublicKey
 
+from service.detection.detection_facts import DetectionFacts, digest_of
 from service.telemetry.metrics import METRIC_NAMESPACE as METRIC_NAMESPACE
 from service.telemetry.metrics import emit, kept_level
 from service.telemetry.tally_lines import count_decision, sums
@@ -46,6 +49,14 @@ class RecordedFacts(Protocol):
     def to_record(self) -> Mapping[str, object]: ...
 
 
+class FactSealing(Protocol):
+    """What seals facts for detectors: :class:`service.keys.fact_keys.FactSeal`."""
+
+    def prepare(self, now: float) -> None: ...
+
+    def seal(self, facts: DetectionFacts, now: float) -> str: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class DecisionRecord:
     """Facts about one attestation, renewal or report, noted as they become known, so that a refusal has them too.
@@ -55,8 +66,9 @@ class DecisionRecord:
     the challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
     COUNTRY_HEADER says. ``client_policy_version`` is the one active for this caller, which the answer tells it.
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal. ``secrets`` are the
-    names of the secrets that were asked for, with their versions once they are released. ``began`` is the thread's
-    processor time when the call began.
+    names of the secrets that were asked for, with their versions once they are released. ``detection`` is what
+    detectors are told, which ``seal`` makes unreadable for readers of the line. ``began`` is the thread's processor
+    time when the call began.
     """
 
     action: str
@@ -77,12 +89,27 @@ class DecisionRecord:
     differing: list[str] = field(default_factory=list)
     facts: RecordedFacts | None = None
     secrets: list[str] = field(default_factory=list)
+    detection: DetectionFacts = field(default_factory=DetectionFacts)
+    seal: FactSealing | None = None
     began: float = field(default_factory=time.thread_time)
 
     def note_client_data(self, client_data: ClientData) -> None:
         """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""
         self.app_build = client_data.app_build or ""
         self.os, self.model = client_data.os or "", client_data.model or ""
+        self.note_request_key(client_data.request_key)
+
+    def note_challenge(self, challenge: OpenedChallenge) -> None:
+        """Take over when and how the challenge was issued."""
+        self.detection.delay, self.detection.handed_along = self.at - challenge.issued_at, challenge.handed_along
+
+    def note_request_key(self, key: EcPublicKey) -> None:
+        """Take over which key will sign proofs."""
+        self.detection.request_key = digest_of(key.thumbprint())
+
+    def note_enrolment(self, enrolled_at: int, home_country: str | None) -> None:
+        """Take over when the key enrolled, and from where."""
+        self.detection.enrolled_seconds, self.detection.home_country = int(self.at) - enrolled_at, home_country or ""
 
     def note_facts(self, facts: RecordedFacts) -> None:
         """Take over what the policy is about to judge, so that another policy can judge it again later."""
@@ -183,7 +210,9 @@ def log_decision(
             build_match=record.build_match,
             differing=record.differing,
             **({"weight": weight} if weight > 1 else {}),
+            **({"decided_by": decided_by} if decided_by else {}),
             **_judged(record),
+            **_sealed(record),
         )
     )
 
@@ -249,6 +278,16 @@ def _write_kept(message: str, **fields: Any) -> None:
 def _judged(record: DecisionRecord) -> dict[str, Any]:
     secrets = {"secrets": record.secrets} if record.secrets else {}
     return secrets if record.facts is None else {"facts": record.facts.to_record(), **secrets}
+
+
+def _sealed(record: DecisionRecord) -> dict[str, str]:
+    """The member ``detection``; none where it cannot be made, which must not cost the line."""
+    try:
+        sealed = "" if record.seal is None else record.seal.seal(record.detection, record.at)
+    except Exception as error:
+        log_unexpected(error, record.request_id)
+        return {}
+    return {"detection": sealed} if sealed else {}
 
 
 def _sum_metrics(record: DecisionRecord, outcome: str) -> None:

@@ -43,6 +43,7 @@ def test_what_was_sealed_comes_back(facts: DetectionFacts) -> None:
 
 @given(
     st.builds(
+        DetectionFacts,
         proved=st.booleans(),
         delay=st.none() | st.floats(-10, 1e9),
         counter=st.none() | st.integers(-1, 1 << 40),

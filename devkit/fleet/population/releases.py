@@ -35,3 +35,16 @@ class Release:
         stages = ((0.0, 1.0),) if self.all_at_once else _STAGES
         offered = next(since for since, share in stages if place < share)
         return self.at + offered + wait * _HALF / math.log(2)
+
+    def share_at(self, at: float) -> float:
+        """The share of those that it is for which have it at a moment, as expected by :meth:`taken_at`."""
+        if at < self.at:
+            return 0.0
+        stages = ((0.0, 1.0),) if self.all_at_once else _STAGES
+        taken, before = 0.0, 0.0
+        for since, share in stages:
+            waited = at - self.at - since
+            if waited > 0:
+                taken += (share - before) * (1 - math.exp2(-waited / _HALF))
+            before = share
+        return taken * self.share

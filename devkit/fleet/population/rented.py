@@ -1,6 +1,6 @@
 """Keys for hire: phones that attest for others (farms, brokers), and one keybox that was copied.
 
-How they go about it is assumed: attestations are sold as a service, one key a session, and nobody publishes its delays.
+How they go about it is assumed: attestations are sold as a service, one key a session, and no delays are published.
 A farm's script is quick or patient, by the seed; who uses an install that a farm made has no phone's rhythm, because a
 script renews for as long as it runs.
 """

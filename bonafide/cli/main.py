@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, why
+from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, upstream, why
 from bonafide.cli.app import app, play
 from bonafide.cli.console import console
 from bonafide.cli.keys import device_key, signing_key
@@ -100,6 +100,7 @@ cli.add_typer(route.commands, name="route")
 cli.add_typer(device_key.commands, name="device-key")
 cli.add_typer(signing_key.commands, name="signing-key")
 cli.add_typer(secret.commands, name="secret")
+cli.add_typer(upstream.commands, name="upstream")
 cli.add_typer(endorsements.commands, name="endorsements")
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
 policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)

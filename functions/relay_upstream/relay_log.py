@@ -1,9 +1,13 @@
-"""One line per call, with names, sizes and numbers: nothing of a prompt, an answer, a key, a token or a query."""
+"""One line per call, with names, sizes and numbers: nothing of a prompt, an answer, a key, a token or a query.
+
+Of very many refusals in two seconds some are listed, each with its ``weight``; every call that was made is.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import UTC, datetime
 
 from bonafide_tokens.errors import BonafideError
@@ -12,6 +16,7 @@ from service.relay.reasons import RelayReason, RelayRefused
 from service.relay.relay import RelayRecord
 from service.telemetry.decisions import count, log_unexpected
 from service.telemetry.metrics import kept_level, stack_name
+from service.telemetry.tally_lines import count_decision, sums
 
 _UPSTREAMS_FAULT = frozenset(RelayReason) - {
     RelayReason.UPSTREAM_UNKNOWN,
@@ -33,7 +38,18 @@ def log_relay(record: RelayRecord, error: Exception | None) -> None:
     outcome = "accepted" if error is None else "refused"
     if isinstance(error, Unavailable) or (isinstance(error, RelayRefused) and error.reason in _UPSTREAMS_FAULT):
         outcome = "unavailable"
-    line = {
+    sums().count(f"Relay{outcome.capitalize()}")
+    weight = count_decision("relay", at=time.time(), app=record.app, outcome=outcome, why=reason)
+    if outcome == "accepted" or record.echoes or record.bytes_out:  # it may have cost money
+        weight = 1
+    if weight:
+        _write(record, outcome, reason, detail, weight)
+    if record.echoes:
+        count("UpstreamEchoedKey")
+
+
+def _write(record: RelayRecord, outcome: str, reason: str, detail: str, weight: int) -> None:
+    line: dict[str, object] = {
         "level": kept_level(),
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "message": "relay",
@@ -55,15 +71,13 @@ def log_relay(record: RelayRecord, error: Exception | None) -> None:
         "key_echoes": record.echoes,
         "first_byte_seconds": round(record.first_byte, 3),
         "seconds": round(record.seconds, 3),
+        **({"weight": weight} if weight > 1 else {}),
     }
     try:
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
         pass  # a full or closed pipe refuses no call
-    count(f"Relay{outcome.capitalize()}")
-    if record.echoes:
-        count("UpstreamEchoedKey")
 
 
 def log_failure(error: Exception, request_id: str) -> None:

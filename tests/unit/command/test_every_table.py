@@ -225,6 +225,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("cost",), ("gateway", "dynamodb")),
     (("cost", "--rows"), ("bytes",)),
     (("cost", "--counting"), ("writes",)),
+    (("upstream", "check", "examples/assistant/upstreams.json"), ("assistant", "api.example.com")),
     (("device-key", "list", "--blocked"), (KEY, RULE)),
     (("audit", "--key", KEY), (ARN, RULE, DIGEST)),
     (("device-key", "show", KEY), (KEY, RULE)),

@@ -119,8 +119,10 @@ def renew(
     except RejectedEvidence as refused:
         # An honest app whose answer got lost sends the same renewal again. What is wrong with it is the challenge: it
         # should ask for a new one, and not be told that its device is refused.
-        if refused.reason is Reason.COUNTER_NOT_GREATER and redemption.is_spent(challenge):
-            raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
+        if refused.reason is Reason.COUNTER_NOT_GREATER:
+            if redemption.is_spent(challenge):
+                raise Rejected(ServiceReason.CHALLENGE_SPENT, "the same renewal again") from refused
+            record.detection.note_counter_back(key.attested_key.counter)
         raise
     claims = current.renewed(newer)
     record.detection.note_proof(claims)

@@ -93,6 +93,34 @@ def test_a_renewal_tells_since_when_and_from_where_the_key_is(decided: Decisions
     assert enrolled.key_id == renewed.key_id != ""
 
 
+def test_a_counter_that_went_back_is_told_of_the_key_that_signed(decided: Decisions) -> None:
+    """Two copies of an app do so; that is all by which detectors can tell them."""
+    stack = decided.stack
+    phone = stack.installation()
+    stack.enrol(phone)
+    for counter in (0, 1, 0):
+        phone.phone.keys[phone.key_id].counter = counter
+        stack.send("POST", "/v1/tokens", phone.renewal_body(phone.client_data(stack.challenge())))
+    *_, last, behind = decided.sightings()
+
+    assert (last.outcome, last.counter) == ("accepted", 2)
+    assert (behind.outcome, behind.why, behind.proved, behind.counter) == ("refused", "counter-not-greater", True, 2)
+    assert behind.key_id == last.key_id != ""
+
+
+def test_a_renewal_that_comes_again_proves_nothing(decided: Decisions) -> None:
+    """The attack: a recorded renewal, sent again, so that the key looks copied."""
+    stack = decided.stack
+    phone = stack.installation()
+    stack.enrol(phone)
+    body = phone.renewal_body(phone.client_data(stack.challenge()))
+    for _ in range(2):
+        stack.send("POST", "/v1/tokens", body)
+    *_, again = decided.sightings()
+
+    assert (again.why, again.proved, again.key_id) == ("challenge-spent", False, "")
+
+
 def test_two_installs_of_one_android_phone_have_one_issuer(decided: Decisions) -> None:
     """And a factory batch is told as one."""
     stack = decided.stack

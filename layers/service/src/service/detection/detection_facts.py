@@ -45,6 +45,11 @@ class DetectionFacts:
         self.risk_metric = None if claims.apple is None else claims.apple.risk_metric
         self.note_issuer(claims)
 
+    def note_counter_back(self, highest: int) -> None:
+        """Take over that the attested key signed a fresh challenge with a counter no greater than ``highest``, the
+        stored one: the signature is verified before the counter is looked at. Two instances that count apart do so."""
+        self.proved, self.counter = True, highest
+
     def note_issuer(self, claims: Claims) -> None:
         """Take over who signed the key's certificate, where the chain says whether that is one device or a batch."""
         if claims.android is not None and (issuer := issuer_of(claims.android)):

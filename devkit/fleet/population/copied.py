@@ -78,7 +78,8 @@ def replay_sightings(
     world: World, installs: Sequence[Install], *, times: int, begin: float, minutes: float, hostile: str
 ) -> Iterator[LabelledSighting]:
     """A recorded renewal of each of ``installs``, sent again ``times`` times: first its challenge is spent, then it is
-    too old, which is seen before anything is verified. An App Attest counter is looked at before the challenge."""
+    too old, which is seen before anything is verified. That an App Attest counter is no greater is seen before the
+    evidence is taken for proved."""
     chance, recorded = world.chance, [copy(install) for install in installs]
     moments = sorted(
         (begin + (chance.random() * minutes) * 60, index) for index in range(len(installs)) for _ in range(times)
@@ -90,7 +91,7 @@ def replay_sightings(
         apple = install.phone.make.platform == "ios"
         delay = round(at - begin + 3.0, 1)
         old = delay > CHALLENGE_SECONDS
-        why = "challenge-expired" if old else "counter-not-greater" if apple else "challenge-spent"
+        why = "challenge-expired" if old else "challenge-spent"
         yield world.sight(
             at,
             "renew",
@@ -100,7 +101,9 @@ def replay_sightings(
             key_id=install.key_id,
             outcome="refused",
             why=why,
-            proved=not old,
+            proved=not old and not apple,
+            issuer=install.issuer,
+            issuer_kind=install.issuer_kind,
             network=install.network,
             request_key=install.request_key,
             delay=delay,

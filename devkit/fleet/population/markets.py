@@ -47,6 +47,7 @@ BUILDS: Final = ("4102", "4103", "4110", "4117", "4118", "4200", "4201")
 """Registered builds of the app, oldest first."""
 _BUILD_SHARES: Final = (1, 1, 3, 10, 20, 50, 15)
 
+APPLE: Final = frozenset({"ios", "macos"})
 _IPHONES: Final = tuple(f"iPhone{generation},{variant}" for generation in range(17, 10, -1) for variant in (1, 2, 3))
 _MAKERS: Final = ("Norden", "Kestrel", "Aoba", "Lumen", "Tarn", "Vela", "Ostra", "Pico", "Mira")
 _ANDROIDS: Final = tuple(f"{maker} {series}{number}" for number in range(1, 13) for series in "AX" for maker in _MAKERS)

@@ -34,6 +34,10 @@ class Names(Protocol):
         """The name under the epoch before, or empty."""
         ...
 
+    def mark(self, raw: str, at: float) -> str:
+        """The mark that policies' document has for a certificate, or empty."""
+        ...
+
 
 @dataclass(slots=True)
 class EpochNames:
@@ -60,6 +64,10 @@ class EpochNames:
             name = self._before[raw] = self._name(raw, self._epoch - 1)
         return name
 
+    def mark(self, raw: str, at: float) -> str:
+        """As the protocol says."""
+        return self.of(raw, at)[::-1]  # another name, and no secret
+
     def _turn(self, epoch: int) -> None:
         if epoch != self._epoch:
             self._epoch, self._now, self._before = epoch, {"": ""}, {"": ""}
@@ -79,5 +87,10 @@ class RawNames:
 
     def earlier(self, raw: str, at: float) -> str:
         """Nothing."""
+        del raw, at
+        return ""
+
+    def mark(self, raw: str, at: float) -> str:
+        """Nothing: the reader makes it."""
         del raw, at
         return ""

@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 from devkit.fleet.population.labelled import LabelledSighting
-from devkit.fleet.population.markets import some_android, some_build, some_country, some_iphone
+from devkit.fleet.population.markets import APPLE, some_android, some_build, some_country, some_iphone
 from devkit.fleet.population.phones import Install, Phone
 from devkit.fleet.population.releases import Release
 from devkit.fleet.population.world import CHALLENGE_SECONDS, World
@@ -265,6 +265,7 @@ class Ordinary:
                 network=install.network,
                 request_key=install.request_key,
                 delay=self.world.delays.of(phone, enrols=True),
+                counter=0 if phone.make.platform in APPLE else None,
                 hostile=install.hostile or (self.outage_label if outcome == "unavailable" else ""),
             )
         if outcome != "accepted":
@@ -291,7 +292,7 @@ class Ordinary:
         delay = round(at - install.answered, 1) if handed_along else self.world.delays.of(phone, enrols=False)
         if why == "challenge-expired":
             delay = round(CHALLENGE_SECONDS + chance.expovariate(1 / 900), 1)
-        apple = phone.make.platform in ("ios", "macos")
+        apple = phone.make.platform in APPLE
         if apple:
             install.counter += 1 if chance.random() < 0.99 else 2  # some requests never arrive
             if install.counter <= install.accepted:  # a copy of this app was faster
@@ -308,6 +309,8 @@ class Ordinary:
             outcome=outcome,
             why=why,
             proved=proved,
+            issuer=install.issuer,
+            issuer_kind=install.issuer_kind,
             network=install.network,
             request_key=install.request_key,
             delay=delay,

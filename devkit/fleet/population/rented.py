@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from devkit.fleet.population.labelled import LabelledSighting
-from devkit.fleet.population.markets import BUILDS, Make
+from devkit.fleet.population.markets import APPLE, BUILDS, Make
 from devkit.fleet.population.phones import Install, Phone
 from devkit.fleet.population.world import CHALLENGE_SECONDS, World
 
@@ -93,6 +93,7 @@ class Rented:
             network=install.network,
             request_key=install.request_key,
             delay=self._delay(install, enrols=True),
+            counter=0 if install.phone.make.platform in APPLE else None,
             hostile=self.hostile,
         )
         install.answered = at
@@ -105,7 +106,7 @@ class Rented:
 
     def _renew(self, at: float, install: Install, until: float) -> LabelledSighting:
         chance = self.world.chance
-        apple = install.phone.make.platform == "ios"
+        apple = install.phone.make.platform in APPLE
         if apple:
             install.counter += 1
         handed_along = self.way.relay == 0.0 and at - install.answered < CHALLENGE_SECONDS
@@ -119,6 +120,8 @@ class Rented:
             install.app_build,
             install.country,
             key_id=install.key_id,
+            issuer=install.issuer,
+            issuer_kind=install.issuer_kind,
             network=install.network,
             request_key=install.request_key,
             delay=delay,

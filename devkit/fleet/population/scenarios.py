@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
@@ -23,8 +24,6 @@ NEW_BUILD: Final = "4210"
 LATER_BUILD: Final = "4211"
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
-_FROM, _TO = 0.3, 0.6
-"""Between which shares of the window an event begins, by the seed."""
 _LEAKED_MODEL: Final = "Kestrel A3"
 
 _Act = Callable[[World, "Ordinary", float], Iterator[LabelledSighting]]
@@ -34,11 +33,13 @@ _Change = Callable[[World, float], Mapping[str, object]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """``does`` is one sentence. ``expected`` are the detectors of which one must name it; none for what must stay
-    quiet. ``act`` adds decisions, ``change`` changes the population. ``days`` is the window that it needs."""
+    quiet. ``act`` adds decisions, ``change`` changes the population. ``days`` is the window that it needs; its event
+    begins ``between`` these shares of it, so that there is something to learn from before."""
 
     does: str
     expected: tuple[str, ...] = ()
     days: float = 2.0
+    between: tuple[float, float] = (0.3, 0.6)
     act: _Act | None = None
     change: _Change | None = None
 
@@ -63,23 +64,22 @@ def scenario(
     """
     chosen = SCENARIOS[name]
     window = chosen.days if days is None else days
-    world = World(
-        name=name,
-        seed=seed,
-        start=start,
-        days=window,
-        networks=networks,
-        naming=naming,
-        app=app,
-        holidays=_holidays(name, start, window),
-    )
-    begin = world.start + world.chance.uniform(_FROM, _TO) * (world.end - world.start)
+    holidays = _holidays(name, start, window)
+    world = World(name, seed, start, window, networks=networks, naming=naming, app=app, holidays=holidays)
+    begin = begin_of(name, seed, days=days, start=start)
     changes = dict(chosen.change(world, begin)) if chosen.change else {}
     ordinary = Ordinary(world, phones, use=use, **changes)  # type: ignore[arg-type]
     parts = [ordinary.sightings()]
     if chosen.act is not None:
         parts.append(chosen.act(world, ordinary, begin))
     return merge(*parts, key=_time) if len(parts) > 1 else parts[0]
+
+
+def begin_of(name: str, seed: int, *, days: float | None = None, start: float = START) -> float:
+    """When the event of a scenario begins (Unix seconds); of a quiet one, no moment of note."""
+    chosen = SCENARIOS[name]
+    chance = random.Random(f"begin {name} {seed}")  # noqa: S311 - reproducible, no secret
+    return start + chance.uniform(*chosen.between) * (chosen.days if days is None else days) * _DAY
 
 
 def _time(labelled: LabelledSighting) -> float:
@@ -226,18 +226,30 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         days=4,
     ),
     "botched-release": Scenario(
-        does="A release comes out that the owner did not register.", expected=("failing-build",), change=_botched
+        does="A release comes out that the owner did not register.",
+        days=4,
+        between=(0.55, 0.7),
+        expected=("failing-build",),
+        change=_botched,
     ),
     "repackaged": Scenario(
         does="A stranger's repackaged app comes out, under a build of its own.",
+        days=4,
+        between=(0.55, 0.7),
         expected=("failing-build",),
         change=_repackaged,
     ),
     "vendor-outage": Scenario(
-        does="For 45 minutes Google's verdicts cannot be decoded.", expected=("vendor-trouble", "spike"), change=_outage
+        does="For 45 minutes Google's verdicts cannot be decoded.",
+        days=4,
+        between=(0.55, 0.7),
+        expected=("vendor-trouble", "spike"),
+        change=_outage,
     ),
     "beacons": Scenario(
         does="A stranger sends 100,000 reports of devices that cannot attest; tallies alone see them.",
+        days=4,
+        between=(0.55, 0.7),
         expected=("spike",),
     ),
 }

@@ -122,7 +122,7 @@ class World:
             key_id = issuer = issuer_kind = home_country = request_key = ""
             counter = risk_metric = enrolled_hours = None
         if signer is None:
-            signer = "own" if proved and make.platform == "android" else ""
+            signer = "own" if proved else ""
         sighting = Sighting(
             at=at,
             app=self.app,
@@ -139,6 +139,7 @@ class World:
             signer=signer,
             issuer=name(issuer, at),
             issuer_kind=issuer_kind,
+            issuer_mark=self.names.mark(issuer, at) if issuer else "",
             earlier_issuer=self.names.earlier(issuer, at) if issuer else "",
             network=name(network, at) if self.networks else "",
             request_key=name(request_key, at),

@@ -12,7 +12,7 @@ from typing import Final
 from bonafide.console.messages import Answer
 
 INDEX: Final = "index.html"
-VIEWS: Final = frozenset({"/", "/now", "/causes", "/funnel", "/map", "/timeline", "/keys", "/policies"})
+VIEWS: Final = frozenset({"/", "/now", "/causes", "/funnel", "/map", "/timeline", "/keys", "/policies", "/incidents"})
 """Every view is the same page, which reads the rest from its address."""
 
 _HTML: Final = "text/html; charset=utf-8"

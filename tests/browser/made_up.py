@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from attestation.appraisal.cedar.engine import default_policy
+from attestation.appraisal.incident_rule import incident_rule
 
 from bonafide.console.admin_calls import RawAnswer
 
@@ -28,6 +29,7 @@ INJECTIONS = (
 """Markup and script by the ways that a page could run it."""
 
 KEY = "k" * 43
+INCIDENT = "key-farm-0123456789abcdef0123"
 CODE = "7K2M9QXA"
 SOURCES = ("enrol", "renew", "signal", "secret", "authorize", "challenge", "beacon")
 
@@ -71,6 +73,10 @@ class MadeUpStack:
                 return self._causes(query)
             case ["apps", _, "view", "funnel"]:
                 return self._funnel()
+            case ["apps", _, "incidents"]:
+                return {"incidents": [] if self.empty else [self._incident()], "next": None}
+            case ["apps", _, "incidents", _]:
+                return self._incident()
             case ["apps", _, "timeline"]:
                 return self._timeline()
             case ["keys", key]:
@@ -110,7 +116,9 @@ class MadeUpStack:
                 {"name": "apple", "state": "ok", "age": None, "detail": ""},
                 {"name": "huawei", "state": "failing", "age": 4000, "detail": self.text},
             ],
-            "incident": None,
+            "incident": None
+            if self.empty
+            else {"id": INCIDENT, "title": self.text, "at": time.time() - 380, "detector": "key-farm"},
             "data_until": until,
             "delay": 1.5,
             "them_or_us": {"verdict": "them", "because": [f"Refusals of {self.text} rise.", "Vendors answer."]},
@@ -184,6 +192,33 @@ class MadeUpStack:
             for n, kind in enumerate(("policy", "rollout", "block", "not-before", "build", "route"), start=1)
         ]
         return {"entries": [] if self.empty else entries, "before": None, "complete": True}
+
+    def _incident(self) -> Any:
+        closed = next((body for path, body in self.changes if path.endswith("/close")), None)
+        return {
+            "id": INCIDENT,
+            "state": "open" if closed is None else "closed",
+            "detector": "key-farm",
+            "title": f"One device serves 41 installs of {self.text}",
+            "scope": "key",
+            "since": time.time() - 400,
+            "last": time.time() - 20,
+            "opened_at": time.time() - 380,
+            "ended_at": None if closed is None else time.time(),
+            "closed": None if closed is None else {"by": "ann", "reason": closed["reason"], "at": time.time()},
+            "counts": {"keys": 41, "installs": 38},
+            "keys": [KEY, self.text],
+            "named": {"model": self.text, "country": "DE"},
+            "confidence": 0.93,
+            "because": [f"41 keys behind one certificate, all of {self.text}"],
+            "remedy": {
+                "kind": "rule",
+                "text": f"Refuse the keys of {self.text}",
+                "rule": incident_rule("key-farm", warns=False),
+                "command": "bonafide policy replay draft --since 1h --app demo",
+            },
+            "own_signer_share": 0.5,
+        }
 
     def _key(self, key: str) -> Any:
         return {

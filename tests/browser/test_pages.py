@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from attestation.appraisal.incident_rule import incident_rule
 from botocore.exceptions import EndpointConnectionError
 
 from bonafide.console.admin_calls import RawAnswer
 from bonafide.operator.layout import Layout
 from tests.browser.conftest import MadeUpConsole, Seen
-from tests.browser.made_up import CODE, INJECTIONS, KEY
+from tests.browser.made_up import CODE, INCIDENT, INJECTIONS, KEY
 
 AXE = Layout.of_this_project().packages / "console-pages" / "node_modules" / "axe-core" / "axe.min.js"
 CAUSE = f"/policies?app=demo&draft=new&facts={quote(json.dumps({'model': INJECTIONS[0], 'os': INJECTIONS[1]}))}"
@@ -30,6 +31,9 @@ VIEWS = {
     "policies": ("/policies?app=demo", "Versions"),
     "draft": ("/policies?app=demo&draft=2", "The linter has nothing to say"),
     "cause": (CAUSE, "cannot be compared"),
+    "incidents": ("/incidents?app=demo&state=all", "93.0 %"),
+    "incident": (f"/incidents?app=demo&incident={INCIDENT}", "What to do"),
+    "incident's draft": (f"/policies?app=demo&draft=new&incident={INCIDENT}", "The linter has nothing to say"),
 }
 
 
@@ -169,10 +173,35 @@ def test_empty_stack_is_said_in_words(made_up: MadeUpConsole) -> None:
     """Nothing counted is not an error, and no empty box either."""
     made_up.stack.empty = True
     with made_up.page() as (page, seen):
-        for path in ("/now", "/causes", "/funnel", "/map", "/timeline"):
+        for path in ("/now", "/causes", "/funnel", "/map", "/timeline", "/incidents"):
             page.goto(f"{made_up.console.origin.url}{path}?app=demo")
             page.locator(".empty:not([aria-busy])").first.wait_for()
         check_calm(page, seen)
+
+
+def test_incident_is_followed_from_its_badge_to_its_rule_and_its_end(made_up: MadeUpConsole) -> None:
+    """By keyboard: what it is, the drafted rule in the editor without an objection, and closing it with a reason."""
+    made_up.stack.text = "Pixel 9"
+    with made_up.page() as (page, seen):
+        page.goto(f"{made_up.console.origin.url}/now?app=demo")
+        page.get_by_role("link", name="Incidents 1 open").wait_for()
+        page.get_by_label("Incidents in this window").get_by_role("link", name="I1").wait_for()
+        page.keyboard.press("8")
+        page.get_by_role("link", name="One device serves 41 installs of Pixel 9").first.press("Enter")
+        shown(page, "41 keys behind one certificate")
+        page.get_by_role("link", name="Draft this rule").press("Enter")
+        shown(page, "The linter has nothing to say")
+        drafted = page.get_by_label("Appraisal policy, in Cedar").input_value()
+        assert drafted.endswith(incident_rule("key-farm", warns=False))
+        page.get_by_role("button", name="Publish…").wait_for()
+        page.go_back()
+        page.get_by_role("button", name="Close the incident…").press("Enter")
+        page.get_by_role("dialog").get_by_role("textbox").fill("a lab of our own")
+        page.get_by_role("button", name="Close it").press("Enter")
+        shown(page, "closed, ")
+        shown(page, "a lab of our own")
+        check_calm(page, seen)
+    assert made_up.stack.changes == [(f"/admin/apps/demo/incidents/{INCIDENT}/close", {"reason": "a lab of our own"})]
 
 
 def test_session_that_ended_is_said(made_up: MadeUpConsole) -> None:

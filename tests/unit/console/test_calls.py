@@ -266,7 +266,7 @@ def test_pages_that_are_not_built_are_said(tmp_path: Path) -> None:
         assert served.call("GET", "/api/session").status == 200
 
 
-@pytest.mark.parametrize("view", ["", "now", "causes", "funnel", "map", "timeline", "keys", "policies"])
+@pytest.mark.parametrize("view", ["", "now", "causes", "funnel", "map", "timeline", "keys", "policies", "incidents"])
 def test_every_view_is_the_page(console: Running, view: str) -> None:
     """So that each has an address to share; what it shows, its script reads from there."""
     reply = console.request("GET", f"/{view}?app=demo&why=a%26b")

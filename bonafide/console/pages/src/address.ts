@@ -1,6 +1,6 @@
 // The state of every view is its address: page, app, window, filters. Pure functions; main.tsx listens and navigates.
 
-export const PAGES = ["now", "causes", "funnel", "map", "timeline", "keys", "policies"] as const;
+export const PAGES = ["now", "causes", "funnel", "map", "timeline", "keys", "policies", "incidents"] as const;
 export type Page = (typeof PAGES)[number];
 
 export const FILTERS = ["source", "outcome", "why", "platform", "build", "os", "model", "country", "route"] as const;

@@ -31,7 +31,7 @@ export interface View {
   unrecorded: Counts;
   gate: { bundle_versions: [number, number]; bundle_age: number; published_version: number | null } | null;
   vendors: { name: string; state: string; age: number | null; detail: string }[];
-  incident: { id?: string; title?: string; at?: number } | null;
+  incident: { id: string; title: string; at: number; detector: string } | null;
   data_until: number | null;
   delay: number | null;
   them_or_us: { verdict: string; because: string[] };
@@ -95,6 +95,32 @@ export interface TimelineEntry {
   who: string;
   reason: string;
   subject: string;
+}
+
+export interface Incidents {
+  incidents: Incident[];
+  next: string | null;
+}
+
+export interface Incident {
+  id: string;
+  state: string;
+  detector: string;
+  title: string;
+  scope: string;
+  since: number;
+  last: number;
+  opened_at: number;
+  ended_at: number | null;
+  closed: { by: string; reason: string; at: number } | null;
+  counts: Counts;
+  /** A sample. */
+  keys: string[];
+  named: Record<string, string>;
+  confidence: number;
+  because: string[];
+  remedy: { kind: string; text: string; rule: string; command: string };
+  own_signer_share: number | null;
 }
 
 export interface PolicyFacts {

@@ -10,7 +10,7 @@ export function shortcutsAreOn(): boolean {
 }
 
 const KEYS: [keys: string, does: string][] = [
-  ["1 to 7", "the pages, in the order of the list"],
+  [`1 to ${PAGES.length}`, "the pages, in the order of the list"],
   ["l", "live, or fixed at this moment"],
   ["t", "theme: as the system, dark, light"],
   ["z", "times in UTC or local"],

@@ -10,6 +10,7 @@ import { type Zone, clock, isUtcHere, named, person, seconds, zoneName } from ".
 import { Help, SHORTCUT_PAGES, shortcutsAreOn } from "./help.tsx";
 import { Causes } from "./pages/causes.tsx";
 import { Funnel } from "./pages/funnel.tsx";
+import { Incidents, OpenIncidents } from "./pages/incidents.tsx";
 import { Keys } from "./pages/keys.tsx";
 import { Now } from "./pages/now.tsx";
 import { Policies } from "./pages/policies.tsx";
@@ -24,6 +25,7 @@ const VIEWS: Record<Page, [title: string, page: ComponentType]> = {
   timeline: ["Timeline", Timeline],
   keys: ["Keys and codes", Keys],
   policies: ["Policies", Policies],
+  incidents: ["Incidents", Incidents],
 };
 
 /** The countries are as large as all the rest, so they are loaded for their page alone. */
@@ -138,7 +140,7 @@ function Root() {
       </header>
       <nav class="pages" aria-label="Pages">
         {Object.entries(VIEWS).map(([page, [title]]) => (
-          <Go key={page} to={toPage(address, page as Page)} current={page === address.page}>{title}</Go>
+          <Go key={page} to={toPage(address, page as Page)} current={page === address.page}>{title}{page === "incidents" && <OpenIncidents />}</Go>
         ))}
         <span class="who" title={session.operator}>{person(session.operator)}</span>
       </nav>

@@ -92,6 +92,18 @@ export function Scroll({ label, children }: { label: string; children: Component
   return <div class="scroll" tabIndex={0} role="region" aria-label={label}>{children}</div>;
 }
 
+/** A wide table. A name that begins with # stands above numbers. */
+export function Table({ label, head, class: kind = "", children }: { label: string; head: string[]; class?: string; children: ComponentChildren }) {
+  return (
+    <Scroll label={label}>
+      <table class={kind}>
+        <thead><tr>{head.map((name, index) => <th scope="col" key={index} class={name[0] === "#" ? "number" : ""}>{name.replace("#", "")}</th>)}</tr></thead>
+        <tbody>{children}</tbody>
+      </table>
+    </Scroll>
+  );
+}
+
 /** Asks once more before something changes. `children` say what will happen to how many. */
 export function Confirm({ title, verb, danger, children, onDone, act }: {
   title: string; verb: string; danger?: boolean; children: ComponentChildren; onDone: () => void; act: (reason: string) => Promise<void>;

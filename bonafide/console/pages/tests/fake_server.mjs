@@ -43,6 +43,18 @@ for (let number = 0; number <= version; number += 1) {
 const twoPersons = scene === "two-persons";
 const head = () => ({ app: "demo", latest: version, stable: twoPersons ? version - 1 : version, previous: version - 2, canary: twoPersons ? { version, rollout: 10 } : null, proposal: twoPersons ? 3 : null, approval: twoPersons ? "two-person" : "off" });
 
+const INCIDENT = {
+  id: "key-farm-0123456789abcdef0123", state: "open", detector: "key-farm", title: "One device has 41 keys of 38 installs.", scope: "key",
+  since: began + 20, last: seconds(), opened_at: began + 62, ended_at: null, closed: null, counts: { keys: 41, installs: 38, decisions: 97, refused: 12 },
+  keys: ["k".repeat(43), "q".repeat(43)], named: { model: `Pixel 8 ${HOSTILE}`, build: "4.2.0", country: "BR" }, confidence: 0.97,
+  because: ["41 keys were attested by one certificate that is of one device and app.", "A phone with a work profile and a reinstall each week has 6."],
+  remedy: {
+    kind: "rule", text: "Refuse keys that this incident names, or lower them to a warning.", command: "bonafide policy replay draft --since 1h --app demo",
+    rule: '@id("incident-key-farm")\nforbid (principal, action, resource)\nwhen { context.incidents.contains("key-farm") };\n',
+  },
+  own_signer_share: 1,
+};
+
 function view(query) {
   const until = Number(query.get("until") ?? seconds()), since = Number(query.get("since") ?? until - 900);
   const length = until - since, step = length <= 1000 ? 2 : length <= 50_000 ? 60 : 3600;
@@ -76,7 +88,7 @@ function view(query) {
       { name: "play-decode", state: scene === "outbreak" ? "late" : "ok", age: 12, detail: "quota: 9,120 of 10,000 today" },
       { name: "huawei", state: "unknown", age: null, detail: "" },
     ],
-    incident: null, data_until: at.at(-1), delay: empty ? null : 1.4,
+    incident: scene === "outbreak" ? { id: INCIDENT.id, title: INCIDENT.title, at: INCIDENT.opened_at, detector: INCIDENT.detector } : null, data_until: at.at(-1), delay: empty ? null : 1.4,
     them_or_us: scene === "outbreak"
       ? { verdict: "them", because: ["Enrolments of one build, 4.2.0, are refused 31 times as often as in the quarter of an hour before.", "Our gates have the newest trust bundle; all vendors answer; nothing was published in this time."] }
       : { verdict: "quiet", because: ["Refusals are as they were in the quarter of an hour before."] },
@@ -147,6 +159,8 @@ function answer(method, path, query, body) {
       not_shown: { rows: 0, count: 0 }, unexplained: { count: 200, share: 0.02 }, excess: 12, data_until: seconds(),
     };
   }
+  if (at === "/apps/demo/incidents") return { incidents: scene === "outbreak" ? [INCIDENT] : [], next: null };
+  if (at.startsWith("/apps/demo/incidents/")) return method === "GET" ? INCIDENT : Object.assign(INCIDENT, { state: "closed", ended_at: seconds(), closed: { by: "ada", reason: body.reason, at: seconds() } });
   if (at === "/apps/demo/timeline") return { entries: scene === "empty" ? [] : [
     { at: began - 320, kind: "policy", title: "Version 7 published, effect now", who: "ada", reason: "Lab emulators", subject: "app/demo" },
     { at: began + 60, kind: "block", title: "Key blocked", who: "policy 7: signal-hooking", reason: HOSTILE, subject: "key/abc" },

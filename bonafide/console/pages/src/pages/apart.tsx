@@ -4,7 +4,7 @@ import { toPage } from "../address.ts";
 import { Problem, post } from "../api.ts";
 import { useApp } from "../app.ts";
 import { count } from "../format.ts";
-import { Empty, Go, Scroll } from "../parts.tsx";
+import { Empty, Go, Table } from "../parts.tsx";
 
 interface Comparison {
   keys: number;
@@ -39,30 +39,20 @@ export function Apart({ facts }: { facts: Record<string, string> }) {
       {!answer && !problem && <p class="empty" aria-busy="true">Comparing recorded decisions…</p>}
       {answer && rows.length === 0 && <Empty>Nothing more: of {count(answer.keys)} such keys in recorded decisions, none reported a signal or had a finding{Object.keys(facts).some((name) => name in NAMES) ? " beyond this" : ""}.</Empty>}
       {rows.length > 0 && answer && (
-        <Scroll label="What sets these devices apart">
-          <table class="apart">
-            <thead>
-              <tr>
-                <th scope="col">What</th><th scope="col">Name</th><th scope="col" class="number">Of {count(answer.keys)} such keys</th>
-                <th scope="col" class="number">Of {count(answer.others)} others</th><th scope="col">Do</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr key={`${row.fact} ${row.value}`} data-fact={row.fact} data-value={row.value}>
-                  <td class="still">{NAMES[row.fact]}</td>
-                  <td>{row.value}</td>
-                  <td class="number">{count(row.keys)}</td>
-                  <td class="number">{count(row.elsewhere)}</td>
-                  <td>
-                    <Go to={toPage(address, "policies", { draft: "new", facts: JSON.stringify({ ...facts, [row.fact]: row.value }) })}
-                      label={`Refuse only those with ${row.value}`}>Refuse only these</Go>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table label="What sets these devices apart" class="apart" head={["What", "Name", `#Of ${count(answer.keys)} such keys`, `#Of ${count(answer.others)} others`, "Do"]}>
+          {rows.map((row) => (
+            <tr key={`${row.fact} ${row.value}`} data-fact={row.fact} data-value={row.value}>
+              <td class="still">{NAMES[row.fact]}</td>
+              <td>{row.value}</td>
+              <td class="number">{count(row.keys)}</td>
+              <td class="number">{count(row.elsewhere)}</td>
+              <td>
+                <Go to={toPage(address, "policies", { draft: "new", facts: JSON.stringify({ ...facts, [row.fact]: row.value }) })}
+                  label={`Refuse only those with ${row.value}`}>Refuse only these</Go>
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
       {answer && !answer.whole && <p class="hint">Only the newest decisions were compared: there are too many for a glance.</p>}
     </section>

@@ -5,7 +5,7 @@ import { useApp } from "../app.ts";
 import type { Cause, Causes as Answer } from "../contract.ts";
 import { change, count, csv } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Go, Moment, Scroll, Waiting, factText, filterName } from "../parts.tsx";
+import { Empty, Go, Moment, Table, Waiting, factText, filterName } from "../parts.tsx";
 
 const DIMENSIONS = FILTERS.filter((filter) => filter !== "outcome");
 const MOST = 3;
@@ -63,23 +63,10 @@ export function Causes() {
         ? <Empty>{shown === ALL ? "Nothing like this was decided" : `Nothing like this was ${shown}`} in this window{Object.keys(address.filters).length ? ": take a filter away, or choose a longer window" : ""}.</Empty>
         : (
           <>
-            <Scroll label="Causes, what changed most first">
-              <table class="causes">
-                <thead>
-                  <tr>
-                    <th scope="col">Source</th>
-                    <th scope="col">Outcome</th>
-                    {by.filter((name) => name !== "source").map((name) => <th scope="col" key={name}>{filterName(name)}</th>)}
-                    <th scope="col" class="number">Count</th>
-                    <th scope="col" class="number">Before</th>
-                    <th scope="col" class="number">Change</th>
-                    <th scope="col">First seen</th>
-                    <th scope="col">Do</th>
-                  </tr>
-                </thead>
-                <tbody>{answer.rows.map((row, index) => <Row key={index} row={row} by={by} />)}</tbody>
-              </table>
-            </Scroll>
+            <Table label="Causes, what changed most first" class="causes"
+              head={["Source", "Outcome", ...by.filter((name) => name !== "source").map(filterName), "#Count", "#Before", "#Change", "First seen", "Do"]}>
+              {answer.rows.map((row, index) => <Row key={index} row={row} by={by} />)}
+            </Table>
             <p class="hint">
               Compared with <Moment at={answer.compared_with.since} /> to <Moment at={answer.compared_with.until} short />.
               {answer.not_shown.rows > 0 && <> {count(answer.not_shown.rows)} more rows, with {count(answer.not_shown.count)} decisions, are not shown: narrow the view.</>}

@@ -5,7 +5,7 @@ import { useApp } from "../app.ts";
 import type { Funnel as Answer, FunnelStep } from "../contract.ts";
 import { count, estimate, named, percent } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Scroll, Waiting, factText, filterName } from "../parts.tsx";
+import { Empty, Table, Waiting, factText, filterName } from "../parts.tsx";
 
 const STEPS: Record<string, string> = {
   start: "the attempt", challenge: "Challenge issued", evidence: "Evidence sent", verified: "Evidence verified", accepted: "Accepted by the policy",
@@ -64,31 +64,21 @@ export function Funnel() {
               ))}
             </fieldset>
             {answer.losses.length === 0 ? <Empty>None fell out in this window.</Empty> : (
-              <Scroll label="Where devices fell out, most first">
-                <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">Cause</th><th scope="col">After</th><th scope="col">Who says so</th>
-                      <th scope="col" class="number">How many</th><th scope="col" class="number">Share</th><th scope="col">Facts</th>
+              <Table label="Where devices fell out, most first" head={["Cause", "After", "Who says so", "#How many", "#Share", "Facts"]}>
+                {answer.losses.map((loss, index) => {
+                  const [who, tone] = named(KINDS, loss.kind) ?? [loss.kind, "muted"];
+                  return (
+                    <tr key={index} data-cause={loss.cause} data-value={loss.count}>
+                      <th scope="row">{named(CAUSES, loss.cause) ?? <code>{loss.cause}</code>}</th>
+                      <td>{named(STEPS, loss.after) ?? loss.after}</td>
+                      <td class="still"><i class={`dot ${tone}`} aria-hidden="true" /> {who}</td>
+                      <td class="number">{count(loss.count)}</td>
+                      <td class="number">{percent(loss.share)}</td>
+                      <td>{Object.entries(loss.facts).map(([name, value]) => factText(name, value)).join(" · ") || "–"}</td>
                     </tr>
-                  </thead>
-                  <tbody>
-                    {answer.losses.map((loss, index) => {
-                      const [who, tone] = named(KINDS, loss.kind) ?? [loss.kind, "muted"];
-                      return (
-                        <tr key={index} data-cause={loss.cause} data-value={loss.count}>
-                          <th scope="row">{named(CAUSES, loss.cause) ?? <code>{loss.cause}</code>}</th>
-                          <td>{named(STEPS, loss.after) ?? loss.after}</td>
-                          <td class="still"><i class={`dot ${tone}`} aria-hidden="true" /> {who}</td>
-                          <td class="number">{count(loss.count)}</td>
-                          <td class="number">{percent(loss.share)}</td>
-                          <td>{Object.entries(loss.facts).map(([name, value]) => factText(name, value)).join(" · ") || "–"}</td>
-                        </tr>
-                      );
-                    })}
-                  </tbody>
-                </table>
-              </Scroll>
+                  );
+                })}
+              </Table>
             )}
             <p class="hint">
               What apps report about themselves is never proof: it is counted here and changes no verdict.

@@ -8,7 +8,7 @@ import { useApp } from "../app.ts";
 import type { Cause } from "../contract.ts";
 import { count, country, lettersOf, percent } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Go, Scroll, Waiting } from "../parts.tsx";
+import { Empty, Go, Table, Waiting } from "../parts.tsx";
 import { shade, share } from "../series.ts";
 import { useCauses } from "./causes.tsx";
 
@@ -55,23 +55,18 @@ export function WorldMap() {
             </figcaption>
           </figure>
           {sorted.length === 0 ? <Empty>No decision of this window names a country. CountryHeader names the header in which your CDN writes it.</Empty> : (
-            <Scroll label="Countries">
-              <table>
-                <thead><tr><th scope="col">Country</th><th scope="col" class="number">Decisions</th><th scope="col" class="number">Refused</th><th scope="col" class="number">Share</th></tr></thead>
-                <tbody>
-                  {sorted.map((place) => (
-                    <tr key={place.code} data-country={place.code}>
-                      <th scope="row">
-                        <Go to={toPage(narrowed(address, "country", place.code), "causes")}>{place.code ? `${country(place.code)} (${place.code})` : "Not known"}</Go>
-                      </th>
-                      <td class="number">{count(place.all)}</td>
-                      <td class="number">{count(place.refused)}</td>
-                      <td class="number">{percent(share(place.refused, place.all))}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </Scroll>
+            <Table label="Countries" head={["Country", "#Decisions", "#Refused", "#Share"]}>
+              {sorted.map((place) => (
+                <tr key={place.code} data-country={place.code}>
+                  <th scope="row">
+                    <Go to={toPage(narrowed(address, "country", place.code), "causes")}>{place.code ? `${country(place.code)} (${place.code})` : "Not known"}</Go>
+                  </th>
+                  <td class="number">{count(place.all)}</td>
+                  <td class="number">{count(place.refused)}</td>
+                  <td class="number">{percent(share(place.refused, place.all))}</td>
+                </tr>
+              ))}
+            </Table>
           )}
         </div>
       )}

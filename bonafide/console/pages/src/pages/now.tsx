@@ -4,10 +4,11 @@ import { now, ofApp, usePolled } from "../api.ts";
 import { useApp } from "../app.ts";
 import { Chart, type Line } from "../chart.tsx";
 import type { View } from "../contract.ts";
-import { count, estimate, named, percent, rate, seconds, sourceName } from "../format.ts";
+import { count, estimate, named, percent, plain, rate, seconds, sourceName } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Go, Moment, Scroll, Waiting } from "../parts.tsx";
+import { Empty, Go, Moment, Table, Waiting } from "../parts.tsx";
 import { rates } from "../series.ts";
+import { Marks, useMarks } from "./incidents.tsx";
 
 const CHARTED = ["authorize", "enrol", "renew"];
 const REFUSED: Record<string, string> = { authorize: "Requests refused", enrol: "Enrolments refused", renew: "Renewals refused" };
@@ -67,7 +68,9 @@ function Verdict({ view }: { view: View }) {
       <ul>{view.them_or_us.because.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul>
       <p class="incident">
         <small>Newest incident</small>
-        {view.incident ? <>{view.incident.title ?? view.incident.id} <Moment at={view.incident.at} short /></> : "none"}
+        {view.incident
+          ? <><Go to={toPage(address, "incidents", { incident: view.incident.id })}>{plain(view.incident.title)}</Go> <Moment at={view.incident.at} short /></>
+          : "none open"}
         <Go to={toPage(address, "causes")}>What changed</Go>
       </p>
     </section>
@@ -76,6 +79,7 @@ function Verdict({ view }: { view: View }) {
 
 function Charts({ view }: { view: View }) {
   const { unit } = rate(view.step);
+  const marks = useMarks();
   const shown = CHARTED.filter((source) => view.series[source]);
   if (!shown.length) return <Empty>Nothing of these was counted in this window.</Empty>;
   const lines = (source: string, ...outcomes: string[]): Line[] =>
@@ -87,11 +91,12 @@ function Charts({ view }: { view: View }) {
     <div class="charts">
       {shown.map((source) => (
         <section key={source} class="pair" aria-label={sourceName(source)}>
-          <Chart title={sourceName(source)} unit={unit} at={view.at} step={view.step} lines={lines(source, "accepted")} />
+          <Chart title={sourceName(source)} unit={unit} at={view.at} step={view.step} lines={lines(source, "accepted")} marks={marks} />
           <Chart title={REFUSED[source]!} unit={unit} at={view.at} step={view.step}
-            lines={lines(source, "refused", "unavailable")} />
+            lines={lines(source, "refused", "unavailable")} marks={marks} />
         </section>
       ))}
+      <Marks marks={marks} />
     </div>
   );
 }
@@ -104,39 +109,23 @@ function Counts({ view }: { view: View }) {
   return (
     <section aria-labelledby="counts">
       <h2 id="counts">In this window</h2>
-      <Scroll label="Decisions in this window">
-        <table class="counts">
-          <thead>
-            <tr>
-              <th scope="col">What</th>
-              <th scope="col" class="number">Accepted</th>
-              <th scope="col" class="number">Refused</th>
-              <th scope="col" class="number">Unavailable</th>
-              <th scope="col" class="number">Refused share</th>
-              <th scope="col" class="number">Before</th>
-              <th scope="col" class="number">Keys refused</th>
-              <th scope="col" class="number">Keys accepted</th>
+      <Table label="Decisions in this window" class="counts" head={["What", "#Accepted", "#Refused", "#Unavailable", "#Refused share", "#Before", "#Keys refused", "#Keys accepted"]}>
+        {shown.map((source) => {
+          const usual = source === "challenge" ? "issued" : source === "beacon" ? "reported" : "accepted";
+          return (
+            <tr key={source}>
+              <th scope="row"><Go to={toPage(narrowed(address, "source", source), "causes", { by: "why" })}>{sourceName(source)}</Go></th>
+              <td class="number" data-count={`${source} ${usual}`}>{count(total(source, usual))}{usual !== "accepted" && <small> {usual}</small>}</td>
+              <td class="number" data-count={`${source} refused`}>{count(total(source, "refused"))}</td>
+              <td class="number" data-count={`${source} unavailable`}>{count(total(source, "unavailable"))}</td>
+              <td class="number"><b>{percent(view.refused_share[source])}</b></td>
+              <td class="number">{percent(view.refused_share.before?.[source])}</td>
+              <td class="number">{estimate(view.unique_keys[source]?.refused)}</td>
+              <td class="number">{estimate(view.unique_keys[source]?.accepted)}</td>
             </tr>
-          </thead>
-          <tbody>
-            {shown.map((source) => {
-              const plain = source === "challenge" ? "issued" : source === "beacon" ? "reported" : "accepted";
-              return (
-                <tr key={source}>
-                  <th scope="row"><Go to={toPage(narrowed(address, "source", source), "causes", { by: "why" })}>{sourceName(source)}</Go></th>
-                  <td class="number" data-count={`${source} ${plain}`}>{count(total(source, plain))}{plain !== "accepted" && <small> {plain}</small>}</td>
-                  <td class="number" data-count={`${source} refused`}>{count(total(source, "refused"))}</td>
-                  <td class="number" data-count={`${source} unavailable`}>{count(total(source, "unavailable"))}</td>
-                  <td class="number"><b>{percent(view.refused_share[source])}</b></td>
-                  <td class="number">{percent(view.refused_share.before?.[source])}</td>
-                  <td class="number">{estimate(view.unique_keys[source]?.refused)}</td>
-                  <td class="number">{estimate(view.unique_keys[source]?.accepted)}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </Scroll>
+          );
+        })}
+      </Table>
       {Object.values(view.unrecorded).some((value) => value > 0) && (
         <p class="hint">
           Beyond the bounded number of combinations, counted without their facts:{" "}
@@ -171,22 +160,19 @@ function Vendors({ view }: { view: View }) {
     <section aria-labelledby="vendors">
       <h2 id="vendors">Vendors</h2>
       {view.vendors.length === 0 ? <Empty>Nothing is known of vendors.</Empty> : (
-        <Scroll label="State of each vendor"><table>
-          <thead><tr><th scope="col">Vendor</th><th scope="col">State</th><th scope="col" class="number">Newest answer</th><th scope="col">Detail</th></tr></thead>
-          <tbody>
-            {view.vendors.map((vendor) => {
-              const [words, tone] = named(STATES, vendor.state) ?? [vendor.state, "muted"];
-              return (
-                <tr key={vendor.name}>
-                  <th scope="row">{named(VENDORS, vendor.name) ?? vendor.name}</th>
-                  <td class="still"><i class={`dot ${tone}`} aria-hidden="true" /> {words}</td>
-                  <td class="number">{vendor.age === null ? "–" : `${seconds(vendor.age)} ago`}</td>
-                  <td>{vendor.detail}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table></Scroll>
+        <Table label="State of each vendor" head={["Vendor", "State", "#Newest answer", "Detail"]}>
+          {view.vendors.map((vendor) => {
+            const [words, tone] = named(STATES, vendor.state) ?? [vendor.state, "muted"];
+            return (
+              <tr key={vendor.name}>
+                <th scope="row">{named(VENDORS, vendor.name) ?? vendor.name}</th>
+                <td class="still"><i class={`dot ${tone}`} aria-hidden="true" /> {words}</td>
+                <td class="number">{vendor.age === null ? "–" : `${seconds(vendor.age)} ago`}</td>
+                <td>{vendor.detail}</td>
+              </tr>
+            );
+          })}
+        </Table>
       )}
     </section>
   );

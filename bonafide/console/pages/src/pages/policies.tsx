@@ -3,10 +3,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { toPage } from "../address.ts";
 import { Problem, admin, get, ofApp, post, usePolled } from "../api.ts";
 import { useApp } from "../app.ts";
-import type { Change, PolicyFacts, PolicyHead, PolicyTexts } from "../contract.ts";
+import type { Change, Incident, PolicyFacts, PolicyHead, PolicyTexts } from "../contract.ts";
 import { person } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Go, Moment, ProblemNote, Scroll, Waiting } from "../parts.tsx";
+import { Empty, Go, Moment, ProblemNote, Table, Waiting } from "../parts.tsx";
 import { type Action, ActionDialog } from "./actions.tsx";
 import { Apart } from "./apart.tsx";
 import { Editor, useLint } from "./draft.tsx";
@@ -42,7 +42,7 @@ export function Policies() {
         <>
           <Active head={head} onAction={setAction} />
           {more.draft !== undefined
-            ? <DraftPart key={`${app} ${more.draft} ${more.facts ?? ""}`} path={path} head={head} onAction={setAction} />
+            ? <DraftPart key={`${app} ${more.draft} ${more.facts ?? more.incident ?? ""}`} path={path} head={head} onAction={setAction} />
             : <p><Go to={toPage(address, "policies", { draft: String(head.stable) })} class="button">Write a draft</Go></p>}
           {(more.version ?? more.proposal) !== undefined && <Text key={`${more.version} ${more.proposal}`} path={path} />}
           <Versions polled={history} head={head} onAction={setAction} />
@@ -87,7 +87,7 @@ function Active({ head, onAction }: { head: PolicyHead; onAction: (action: Actio
 function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; onAction: (action: Action) => void }) {
   const { address, go } = useApp();
   const { app, more } = address;
-  const key = `${more.draft} ${more.facts ?? ""}`;
+  const key = `${more.draft} ${more.facts ?? more.incident ?? ""}`;
   const known = drafts.get(app);
   const [draft, setDraft] = useState<Draft | null>(known?.key === key ? known : null);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -97,7 +97,13 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
     const made = (text: string, rule = "", notes: string[] = []): void =>
       keep({ key, began: text, text, begin: lineOf(text, `@id("${rule}")`), seen: head.latest, notes, replayed: null });
     const asked = more.facts === undefined
-      ? get<PolicyTexts>(`${path}/versions/${Number(more.draft) || head.stable}`, stop.signal).then((version) => made(version.appraisal))
+      ? Promise.all([
+        get<PolicyTexts>(`${path}/versions/${Number(more.draft) || head.stable}`, stop.signal),
+        more.incident ? get<Incident>(ofApp(app, `/incidents/${encodeURIComponent(more.incident)}`), stop.signal) : null,
+      ]).then(([{ appraisal }, incident]) => {
+        const rule = incident?.remedy.rule ?? "";
+        made(rule ? `${appraisal.trimEnd()}\n\n${rule}` : appraisal, /@id\("([a-z0-9-]+)"\)/.exec(rule)?.[1]);
+      })
       : post<{ appraisal: string; rule: string; notes?: string[] }>("/api/draft", { app, facts: parsed(more.facts), outcome: "contraindicated" }, stop.signal)
         .then((drafted) => made(drafted.appraisal, drafted.rule, drafted.notes));
     asked.catch((error: unknown) => stop.signal.aborted || setProblem(error instanceof Problem ? error : new Problem("", 0, "The draft could not be made.", "")));
@@ -125,7 +131,7 @@ function DraftPart({ path, head, onAction }: { path: string; head: PolicyHead; o
     <section class="sheet" aria-labelledby="draft">
       <h2 id="draft">Draft</h2>
       {problem && <><ProblemNote problem={problem} /><div class="buttons"><button type="button" onClick={away}>Close</button></div></>}
-      {!draft && !problem && <p class="empty" aria-busy="true">{more.facts ? "Writing a rule from the cause…" : "Reading the policy…"}</p>}
+      {!draft && !problem && <p class="empty" aria-busy="true">{more.facts ?? more.incident ? "Writing a rule from the cause…" : "Reading the policy…"}</p>}
       {draft && (
         <>
           {draft.notes.length > 0 && <div class="note"><ul>{draft.notes.map((note) => <li key={note}>{note}</li>)}</ul></div>}
@@ -198,32 +204,25 @@ function Versions({ polled, head, onAction }: {
       <Waiting polled={polled} />
       {polled.data && versions.length === 0 && <Empty>Nothing was published: the built-in policy is active.</Empty>}
       {versions.length > 0 && (
-        <Scroll label="Versions, the newest first">
-          <table>
-            <thead>
-              <tr><th scope="col">Version</th><th scope="col">Active for</th><th scope="col">When</th><th scope="col">Why</th><th scope="col">Who</th><th scope="col">Effect</th><th scope="col">Do</th></tr>
-            </thead>
-            <tbody>
-              {versions.map((one) => (
-                <tr key={one.version} data-version={one.version}>
-                  <th scope="row"><Go to={toPage(address, "policies", { version: String(one.version) })}>{one.version}</Go></th>
-                  <td class="still">{state(one.version)}</td>
-                  <td class="still"><Moment at={one.at} /></td>
-                  <td>{one.why}{one.restores !== null && <small> restores {one.restores}</small>}</td>
-                  <td class="who-did" title={one.by}>{person(one.by)}{one.approved_by && <small> approved by {person(one.approved_by)}</small>}</td>
-                  <td class="still">{one.effect === "now" ? "now" : "next renewal"}</td>
-                  <td>
-                    {one.version !== head.stable && one.version !== head.canary?.version && (
-                      <button type="button" class="link" onClick={() => onAction({ kind: "rollback", to: one.version, latest: head.latest })}>
-                        Roll back to it…<span class="unseen"> version {one.version}</span>
-                      </button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table label="Versions, the newest first" head={["Version", "Active for", "When", "Why", "Who", "Effect", "Do"]}>
+          {versions.map((one) => (
+            <tr key={one.version} data-version={one.version}>
+              <th scope="row"><Go to={toPage(address, "policies", { version: String(one.version) })}>{one.version}</Go></th>
+              <td class="still">{state(one.version)}</td>
+              <td class="still"><Moment at={one.at} /></td>
+              <td>{one.why}{one.restores !== null && <small> restores {one.restores}</small>}</td>
+              <td class="who-did" title={one.by}>{person(one.by)}{one.approved_by && <small> approved by {person(one.approved_by)}</small>}</td>
+              <td class="still">{one.effect === "now" ? "now" : "next renewal"}</td>
+              <td>
+                {one.version !== head.stable && one.version !== head.canary?.version && (
+                  <button type="button" class="link" onClick={() => onAction({ kind: "rollback", to: one.version, latest: head.latest })}>
+                    Roll back to it…<span class="unseen"> version {one.version}</span>
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </section>
   );

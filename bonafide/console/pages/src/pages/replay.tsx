@@ -5,7 +5,7 @@ import { Problem, get, post } from "../api.ts";
 import { announce, useApp } from "../app.ts";
 import type { ReplayJob, ReplayResult } from "../contract.ts";
 import { count, named, percent, plain, span } from "../format.ts";
-import { Empty, Go, ProblemNote, Scroll, factText } from "../parts.tsx";
+import { Empty, Go, ProblemNote, Table, factText } from "../parts.tsx";
 import { share } from "../series.ts";
 
 const SPANS = ["15m", "1h", "6h", "24h", "7d"];
@@ -97,22 +97,15 @@ function Result({ replayed, stale }: { replayed: Replayed; stale: boolean }) {
     <div class="result">
       {stale && <p class="note">The draft was changed since: this is the result of the text before.</p>}
       <p class="sum">{harm(replayed, replayed.text)}</p>
-      <Scroll label="What the draft changes">
-        <table>
-          <thead>
-            <tr><th scope="col">Change</th><th scope="col" class="number">Keys</th><th scope="col" class="number">of accepted</th><th scope="col" class="number">Decisions</th><th scope="col" class="number">of accepted</th></tr>
-          </thead>
-          <tbody>
-            {Object.entries(result.changes).map(([change, value]) => (
-              <tr key={change} data-change={change} data-value={value.keys}>
-                <th scope="row">{named(CHANGES, change) ?? change}</th>
-                <td class="number">{keys(value)}</td><td class="number">{change === "unchanged" ? "" : percent(value.share_of_keys)}</td>
-                <td class="number">{count(value.decisions)}</td><td class="number">{change === "unchanged" ? "" : percent(value.share_of_decisions)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table label="What the draft changes" head={["Change", "#Keys", "#of accepted", "#Decisions", "#of accepted"]}>
+        {Object.entries(result.changes).map(([change, value]) => (
+          <tr key={change} data-change={change} data-value={value.keys}>
+            <th scope="row">{named(CHANGES, change) ?? change}</th>
+            <td class="number">{keys(value)}</td><td class="number">{change === "unchanged" ? "" : percent(value.share_of_keys)}</td>
+            <td class="number">{count(value.decisions)}</td><td class="number">{change === "unchanged" ? "" : percent(value.share_of_decisions)}</td>
+          </tr>
+        ))}
+      </Table>
       <div class="tables">
         {TABLES.map(([name, title]) => {
           const rows = (result.tables[name] ?? []).filter((row) => row.changes["newly-refused"] || row.changes["newly-let-in"]);
@@ -130,22 +123,17 @@ function Result({ replayed, stale }: { replayed: Replayed; stale: boolean }) {
         })}
       </div>
       {samples.length > 0 && (
-        <Scroll label="Some of the keys that it changes">
-          <table>
-            <thead><tr><th scope="col">Some of these keys</th><th scope="col">Change</th><th scope="col">Device</th><th scope="col">Rules</th><th scope="col">Support code</th></tr></thead>
-            <tbody>
-              {samples.map((one) => (
-                <tr key={`${one.change} ${one.key_id}`}>
-                  <th scope="row" class="mono"><Go to={toPage(address, "keys", { look: one.key_id })} label={one.key_id}>{one.key_id.slice(0, 16)}</Go></th>
-                  <td>{named(CHANGES, one.change)}</td>
-                  <td>{[one.platform, one.model, one.app_build].filter(Boolean).map(plain).join(" · ")}</td>
-                  <td>{one.rules.join(", ")}</td>
-                  <td>{one.support_code && <Go to={toPage(address, "keys", { look: one.support_code })}>{one.support_code}</Go>}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table label="Some of the keys that it changes" head={["Some of these keys", "Change", "Device", "Rules", "Support code"]}>
+          {samples.map((one) => (
+            <tr key={`${one.change} ${one.key_id}`}>
+              <th scope="row" class="mono"><Go to={toPage(address, "keys", { look: one.key_id })} label={one.key_id}>{one.key_id.slice(0, 16)}</Go></th>
+              <td>{named(CHANGES, one.change)}</td>
+              <td>{[one.platform, one.model, one.app_build].filter(Boolean).map(plain).join(" · ")}</td>
+              <td>{one.rules.join(", ")}</td>
+              <td>{one.support_code && <Go to={toPage(address, "keys", { look: one.support_code })}>{one.support_code}</Go>}</td>
+            </tr>
+          ))}
+        </Table>
       )}
       <p class="hint">
         {count(result.replayed.decisions)} decisions judged again{kept > 0 && <>; {count(kept)} were refused before any policy was asked</>}

@@ -1,12 +1,12 @@
 // Timeline: what operators changed, on the same axis as what was refused.
-import { WINDOWS, toPage } from "../address.ts";
+import { type Page, WINDOWS, toPage } from "../address.ts";
 import { now, ofApp, usePolled } from "../api.ts";
 import { useApp } from "../app.ts";
 import { Chart, type Line } from "../chart.tsx";
 import type { Timeline as Answer } from "../contract.ts";
 import { named, person, plain, rate } from "../format.ts";
 import { Heading } from "../heading.tsx";
-import { Empty, Go, Moment, Scroll, Waiting } from "../parts.tsx";
+import { Empty, Go, Moment, Table, Waiting } from "../parts.tsx";
 import { added, rates } from "../series.ts";
 import { useView } from "./now.tsx";
 
@@ -14,6 +14,8 @@ const KINDS: Record<string, string> = {
   policy: "Policy", rollout: "Rollout", block: "Block", unblock: "Unblock", "not-before": "Tokens not before", build: "Build", route: "Routes",
   registration: "App", upkeep: "Upkeep", incident: "Incident",
 };
+
+const page = (kind: string): Page | null => (kind === "policy" || kind === "rollout" ? "policies" : kind === "incident" ? "incidents" : null);
 
 export function Timeline() {
   const { address } = useApp();
@@ -44,26 +46,21 @@ export function Timeline() {
         <Waiting polled={polled} />
         {polled.data && entries.length === 0 && <Empty>Nothing was changed yet.</Empty>}
         {entries.length > 0 && (
-          <Scroll label="Changes, the newest first; numbers are those of the marks">
-            <table>
-              <thead><tr><th scope="col">Mark</th><th scope="col">When</th><th scope="col">Kind</th><th scope="col">What</th><th scope="col">Reason</th><th scope="col">Who</th></tr></thead>
-              <tbody>
-                {entries.map((entry, index) => {
-                  const mark = inside.indexOf(entry) + 1;
-                  return (
-                    <tr key={index}>
-                      <td>{mark || <small>outside</small>}</td>
-                      <td class="still"><Moment at={entry.at} /></td>
-                      <td class="still">{named(KINDS, entry.kind) ?? entry.kind}</td>
-                      <th scope="row">{entry.kind === "policy" || entry.kind === "rollout" ? <Go to={toPage(address, "policies")}>{plain(entry.title)}</Go> : plain(entry.title)}</th>
-                      <td>{plain(entry.reason) || "–"}</td>
-                      <td class="who-did" title={entry.who}>{person(entry.who)}</td>
-                    </tr>
-                  );
-                })}
-              </tbody>
-            </table>
-          </Scroll>
+          <Table label="Changes, the newest first; numbers are those of the marks" head={["Mark", "When", "Kind", "What", "Reason", "Who"]}>
+            {entries.map((entry, index) => {
+              const mark = inside.indexOf(entry) + 1;
+              return (
+                <tr key={index}>
+                  <td>{mark || <small>outside</small>}</td>
+                  <td class="still"><Moment at={entry.at} /></td>
+                  <td class="still">{named(KINDS, entry.kind) ?? entry.kind}</td>
+                  <th scope="row">{page(entry.kind) ? <Go to={toPage(address, page(entry.kind)!)}>{plain(entry.title)}</Go> : plain(entry.title)}</th>
+                  <td>{plain(entry.reason) || "–"}</td>
+                  <td class="who-did" title={entry.who}>{person(entry.who)}</td>
+                </tr>
+              );
+            })}
+          </Table>
         )}
         {polled.data?.before && <p class="hint">Older changes: <code>bonafide audit --app {address.app}</code>.</p>}
       </section>

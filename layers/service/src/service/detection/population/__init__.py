@@ -1,0 +1,1 @@
+"""Detectors over sightings: farms, leaked keyboxes, brokers, clones and replays."""

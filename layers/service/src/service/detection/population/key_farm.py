@@ -1,0 +1,138 @@
+"""Key farm: one device behind many installs, or one app instance behind many attested keys.
+
+Two kinds of slot. ``issuer/…``: a remotely provisioned (RKP) certificate, which Google gives to one device, its app and a
+rotation; keys that enrol under it. ``request-key/…``: an app instance's request key; keys that enrol or renew with it.
+
+What honest phones do: a work profile, a second user, a private space and a copy of the app make up to four installs of
+one phone, so four keys say nothing, however fast. A phone whose app is installed again enrols a new key each time, most
+often under the same certificate. The most restless are test phones: ten enrolments on a working day of nine hours.
+So the question is whether k ≥ 5 keys came closer together than such a phone's would by chance: a scan statistic for
+each k, whose windows follow from :data:`FALSE_ALARMS`. A farm that enrols as slowly as a test phone is not told from it
+until it has made more keys: 20 within five hours, 60 within 21.
+
+False alarms: at most :data:`FALSE_ALARMS` for a phone that lives as a test phone all month. For a phone that is
+reinstalled every day the same windows give 1e-7 a month, for others less.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from service.detection.detector import Folded
+from service.detection.finding import Finding
+from service.detection.population.packing import DAY, KEPT, KEY, Distinct, key_bytes, key_text
+from service.detection.population.remedies import drafted
+from service.detection.population.tails import scan_window
+from service.detection.sighting import Sighting
+
+LEAST: Final = 5
+"""Keys: one more than the installs that a phone's owner can have at once."""
+FALSE_ALARMS: Final = 0.25
+"""Expected, for a test phone and month: one a month where an owner has four test phones."""
+_PACE: Final = 10 / (9 * 3600)
+"""Enrolments a second of a test phone at work, "a tester ten times" a day (ADR 34)."""
+_POINTS: Final = 220.0
+"""Its enrolments in a month of 22 working days."""
+_FIRST: Final = 6 / math.pi**2
+"""Share of the budget for the smallest number; the n-th has an n²-th of that, so that all together spend it."""
+
+_KEPT_KEYS: Final = 92
+_BITMAP: Final = 384
+_ENTRY: Final = struct.Struct(f">{KEY}sd")
+_QUIET: Final = float(DAY)
+_KINDS: Final = {"issuer": "one device's certificate", "request-key": "one app instance's request key"}
+
+
+class KeyFarm:
+    """See the module. A slot holds the 92 newest keys, each with the time of its first sighting, and how many there
+    were."""
+
+    name: Final = "key-farm"
+    version: Final = 1
+
+    def slots_of(self, sighting: Sighting) -> Sequence[str]:
+        if not sighting.proved or sighting.source not in ("enrol", "renew"):
+            return ()
+        if sighting.outcome != "accepted" and sighting.why != "device-enrolments":
+            return ()  # an app that is refused makes a new key for each attempt
+        slots = [f"request-key/{sighting.request_key}"] if sighting.request_key else []
+        if sighting.issuer_kind == "rkp" and sighting.source == "enrol":
+            slots += [f"issuer/{name}" for name in (sighting.issuer, sighting.earlier_issuer) if name]
+        return slots
+
+    def fold(self, slot: str, state: bytes | None, sightings: Sequence[Sighting], now: float) -> Folded:
+        keys, distinct = _read(state)
+        before = dict(keys)
+        for sighting in sightings:
+            raw = key_bytes(sighting.key_id)
+            if raw is not None:
+                keys[raw] = min(sighting.at, keys.get(raw, sighting.at))
+                distinct.add(sighting.key_id)
+        newest = sorted(((at, raw) for raw, at in keys.items() if at > now - KEPT), reverse=True)[:_KEPT_KEYS]
+        if {raw: at for at, raw in newest} == before:
+            return Folded(state, _finding(slot, newest, distinct, sightings), now + KEPT)
+        packed = bytes(distinct.bits) + b"".join(_ENTRY.pack(raw, at) for at, raw in newest)
+        return Folded(packed, _finding(slot, newest, distinct, sightings), now + KEPT)
+
+
+@cache
+def window(count: int) -> float:
+    """The time in seconds in which ``count`` keys are a farm."""
+    chance = FALSE_ALARMS * _FIRST / (count - LEAST + 1) ** 2
+    return scan_window(count, points=_POINTS, rate=_PACE, chance=chance)
+
+
+def _read(state: bytes | None) -> tuple[dict[bytes, float], Distinct]:
+    if state is None:
+        return {}, Distinct(bytes(_BITMAP))
+    return dict(_ENTRY.iter_unpack(state[_BITMAP:])), Distinct(state[:_BITMAP])
+
+
+def _finding(
+    slot: str, newest: list[tuple[float, bytes]], distinct: Distinct, sightings: Sequence[Sighting]
+) -> Finding | None:
+    times = [at for at, _ in reversed(newest)]
+    close = [
+        (count, times[first + count - 1] - times[first])
+        for count in range(LEAST, len(times) + 1)
+        for first in range(len(times) - count + 1)
+        if times[first + count - 1] - times[first] <= window(count)
+    ]
+    if not close:
+        return None
+    kind, _, name = slot.partition("/")
+    count, seconds = max(close)
+    total = max(len(newest), distinct.count()) if len(newest) == _KEPT_KEYS else len(newest)
+    app = sightings[-1].app
+    return Finding(
+        detector=KeyFarm.name,
+        subject=slot,
+        app=app,
+        since=times[0],
+        last=times[-1],
+        title=f"{total} keys are behind {_KINDS[kind]}.",
+        counts={"keys": total},
+        keys=tuple(key_text(raw) for _, raw in newest),
+        named={kind: name, "platform": sightings[-1].platform, "model": sightings[-1].model},
+        confidence=0.99 if count > LEAST + 1 else 0.9,
+        because=(
+            f"{count} keys came within {_minutes(seconds)}; of a phone under test, {count} within "
+            f"{_minutes(window(count))} are expected less often than once in {round(1 / FALSE_ALARMS)} months.",
+        ),
+        scope="key",
+        remedy=drafted(
+            KeyFarm.name,
+            "key",
+            app,
+            "Refuse the keys that this incident names, after a replay. One of your test phones? Close the incident.",
+        ),
+        quiet_after=_QUIET,
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

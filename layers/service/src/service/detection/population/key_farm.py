@@ -1,7 +1,7 @@
 """Key farm: one device behind many installs, or one app instance behind many attested keys.
 
-Two kinds of slot. ``issuer/…``: a remotely provisioned (RKP) certificate, which Google gives to one device, its app and a
-rotation; keys that enrol under it. ``request-key/…``: an app instance's request key; keys that enrol or renew with it.
+Two kinds of slot. ``issuer/…``: a remotely provisioned (RKP) certificate, which Google gives to one device, its app
+and a rotation; keys that enrol under it. ``request-key/…``: an app instance's request key; keys that enrol or renew with it.
 
 What honest phones do: a work profile, a second user, a private space and a copy of the app make up to four installs of
 one phone, so four keys say nothing, however fast. A phone whose app is installed again enrols a new key each time, most
@@ -24,8 +24,9 @@ from typing import Final
 
 from service.detection.detector import Folded
 from service.detection.finding import Finding
+from service.detection.population.marks import MARKS, read_marks, with_marks
 from service.detection.population.packing import DAY, KEPT, KEY, Distinct, key_bytes, key_text
-from service.detection.population.remedies import drafted
+from service.detection.population.remedies import drafted_rule
 from service.detection.population.tails import scan_window
 from service.detection.sighting import Sighting
 
@@ -40,7 +41,7 @@ _POINTS: Final = 220.0
 _FIRST: Final = 6 / math.pi**2
 """Share of the budget for the smallest number; the n-th has an n²-th of that, so that all together spend it."""
 
-_KEPT_KEYS: Final = 92
+_KEPT_KEYS: Final = 90
 _BITMAP: Final = 384
 _ENTRY: Final = struct.Struct(f">{KEY}sd")
 _QUIET: Final = float(DAY)
@@ -48,7 +49,7 @@ _KINDS: Final = {"issuer": "one device's certificate", "request-key": "one app i
 
 
 class KeyFarm:
-    """See the module. A slot holds the 92 newest keys, each with the time of its first sighting, and how many there
+    """See the module. A slot holds the 90 newest keys, each with the time of its first sighting, and how many there
     were."""
 
     name: Final = "key-farm"
@@ -65,18 +66,17 @@ class KeyFarm:
         return slots
 
     def fold(self, slot: str, state: bytes | None, sightings: Sequence[Sighting], now: float) -> Folded:
-        keys, distinct = _read(state)
-        before = dict(keys)
+        keys, distinct, marks = _read(state)
         for sighting in sightings:
             raw = key_bytes(sighting.key_id)
             if raw is not None:
                 keys[raw] = min(sighting.at, keys.get(raw, sighting.at))
                 distinct.add(sighting.key_id)
+                marks = with_marks(marks, sighting.issuer_mark if slot.startswith("issuer/") else "")
         newest = sorted(((at, raw) for raw, at in keys.items() if at > now - KEPT), reverse=True)[:_KEPT_KEYS]
-        if {raw: at for at, raw in newest} == before:
-            return Folded(state, _finding(slot, newest, distinct, sightings), now + KEPT)
-        packed = bytes(distinct.bits) + b"".join(_ENTRY.pack(raw, at) for at, raw in newest)
-        return Folded(packed, _finding(slot, newest, distinct, sightings), now + KEPT)
+        entries = b"".join(_ENTRY.pack(raw, at) for at, raw in newest)
+        finding = _finding(slot, newest, distinct, read_marks(marks), sightings)
+        return Folded(marks + bytes(distinct.bits) + entries, finding, now + KEPT)
 
 
 @cache
@@ -86,14 +86,19 @@ def window(count: int) -> float:
     return scan_window(count, points=_POINTS, rate=_PACE, chance=chance)
 
 
-def _read(state: bytes | None) -> tuple[dict[bytes, float], Distinct]:
+def _read(state: bytes | None) -> tuple[dict[bytes, float], Distinct, bytes]:
     if state is None:
-        return {}, Distinct(bytes(_BITMAP))
-    return dict(_ENTRY.iter_unpack(state[_BITMAP:])), Distinct(state[:_BITMAP])
+        return {}, Distinct(bytes(_BITMAP)), bytes(MARKS)
+    entries = state[MARKS + _BITMAP :]
+    return dict(_ENTRY.iter_unpack(entries)), Distinct(state[MARKS : MARKS + _BITMAP]), state[:MARKS]
 
 
 def _finding(
-    slot: str, newest: list[tuple[float, bytes]], distinct: Distinct, sightings: Sequence[Sighting]
+    slot: str,
+    newest: list[tuple[float, bytes]],
+    distinct: Distinct,
+    marks: tuple[str, ...],
+    sightings: Sequence[Sighting],
 ) -> Finding | None:
     times = [at for at, _ in reversed(newest)]
     close = [
@@ -117,6 +122,7 @@ def _finding(
         title=f"{total} keys are behind {_KINDS[kind]}.",
         counts={"keys": total},
         keys=tuple(key_text(raw) for _, raw in newest),
+        issuers=marks,
         named={kind: name, "platform": sightings[-1].platform, "model": sightings[-1].model},
         confidence=0.99 if count > LEAST + 1 else 0.9,
         because=(
@@ -124,9 +130,8 @@ def _finding(
             f"{_minutes(window(count))} are expected less often than once in {round(1 / FALSE_ALARMS)} months.",
         ),
         scope="key",
-        remedy=drafted(
+        remedy=drafted_rule(
             KeyFarm.name,
-            "key",
             app,
             "Refuse the keys that this incident names, after a replay. One of your test phones? Close the incident.",
         ),

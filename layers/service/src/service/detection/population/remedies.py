@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from service.detection.finding import Remedy, RemedyKind, Scope
+from attestation.appraisal.incident_rule import incident_rule
+
+from service.detection.finding import Remedy
 
 
-def drafted(detector: str, scope: Scope, app: str, text: str, kind: RemedyKind = "rule") -> Remedy:
-    """A remedy with the rule for the incidents of ``detector``: one about keys refuses, any other can only warn."""
-    fact, action = ("incidents", "action") if scope == "key" else ("incident_warnings", 'action == Action::"affirm"')
-    rule = (
-        f'@id("incident-{detector}")\n'
-        f"forbid (principal, {action}, resource)\n"
-        f'when {{ context.{fact}.contains("{detector}") }};\n'
-    )
-    return Remedy(kind=kind, text=text, rule=rule, command=replay_command(app))
+def drafted_rule(detector: str, app: str, text: str, *, warns: bool = False) -> Remedy:
+    """A remedy with the rule about the keys that incidents of ``detector`` name; with ``warns`` it can only warn."""
+    return Remedy(kind="rule", text=text, rule=incident_rule(detector, warns=warns), command=replay_command(app))
 
 
 def replay_command(app: str) -> str:
-    """The command that judges the week's decisions of ``app`` again, under a copy of the policy with the rule."""
+    """Judges the week's decisions of ``app`` again, under a folder DRAFT: the policy with the rule in it."""
     return f"bonafide policy replay DRAFT --since 7d --app {app}"

@@ -65,8 +65,8 @@ def scan_window(count: int, *, points: float, rate: float, chance: float) -> flo
     """The longest time in which ``count`` points of a Poisson process of ``rate`` a second, of which ``points`` are
     expected in all, come together with no more than ``chance``.
 
-    The expected number of points that begin such a cluster, ``points`` · (``rate`` · window)^(count - 1) / (count - 1)!,
-    bounds the chance that there is one (first moment; scan statistics: Naus 1982)."""
+    The expected number of points that begin such a cluster is ``points`` · (``rate`` · window)^(n - 1) / (n - 1)!, with
+    n for ``count``. It bounds the chance that there is one (first moment; scan statistics: Naus 1982)."""
     return math.exp((math.log(chance / points) + math.lgamma(count)) / (count - 1)) / rate
 
 

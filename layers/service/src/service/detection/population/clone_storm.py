@@ -118,7 +118,7 @@ def _finding(slot: str, kept: Iterable[tuple[bytes, _Key]], sightings: Sequence[
         app=app,
         since=min(key.began for _, key in named),
         last=max(key.changed for _, key in named),
-        title=f"{len(named)} keys are used by several app instances at once.",
+        title=f"Used by several app instances at once: {len(named)} attested {'key' if len(named) == 1 else 'keys'}.",
         counts={"keys": len(named), "returns": sum(key.returns for _, key in named)},
         keys=tuple(key_text(raw) for raw, _ in named),
         named={"platform": sightings[-1].platform},

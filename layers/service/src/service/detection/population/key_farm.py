@@ -1,7 +1,8 @@
 """Key farm: one device behind many installs, or one app instance behind many attested keys.
 
 Two kinds of slot. ``issuer/…``: a remotely provisioned (RKP) certificate, which Google gives to one device, its app
-and a rotation; keys that enrol under it. ``request-key/…``: an app instance's request key; keys that enrol or renew with it.
+and a rotation; keys that enrol under it. ``request-key/…``: an app instance's request key; keys that enrol or renew
+with it.
 
 What honest phones do: a work profile, a second user, a private space and a copy of the app make up to four installs of
 one phone, so four keys say nothing, however fast. A phone whose app is installed again enrols a new key each time, most
@@ -44,6 +45,7 @@ _FIRST: Final = 6 / math.pi**2
 _KEPT_KEYS: Final = 90
 _BITMAP: Final = 384
 _ENTRY: Final = struct.Struct(f">{KEY}sd")
+_WITH_MARKS, _WITH_MORE = 1, 2
 _QUIET: Final = float(DAY)
 _KINDS: Final = {"issuer": "one device's certificate", "request-key": "one app instance's request key"}
 
@@ -66,17 +68,23 @@ class KeyFarm:
         return slots
 
     def fold(self, slot: str, state: bytes | None, sightings: Sequence[Sighting], now: float) -> Folded:
-        keys, distinct, marks = _read(state)
+        keys, more, marks = _read(state)
         for sighting in sightings:
             raw = key_bytes(sighting.key_id)
-            if raw is not None:
-                keys[raw] = min(sighting.at, keys.get(raw, sighting.at))
-                distinct.add(sighting.key_id)
-                marks = with_marks(marks, sighting.issuer_mark if slot.startswith("issuer/") else "")
-        newest = sorted(((at, raw) for raw, at in keys.items() if at > now - KEPT), reverse=True)[:_KEPT_KEYS]
-        entries = b"".join(_ENTRY.pack(raw, at) for at, raw in newest)
-        finding = _finding(slot, newest, distinct, read_marks(marks), sightings)
-        return Folded(marks + bytes(distinct.bits) + entries, finding, now + KEPT)
+            if raw is None:
+                continue
+            keys[raw] = min(sighting.at, keys.get(raw, sighting.at))
+            if more is not None:
+                more.add(sighting.key_id)
+            if slot.startswith("issuer/"):
+                marks = with_marks(marks, sighting.issuer_mark)
+        newest = sorted(((at, raw) for raw, at in keys.items() if at > now - KEPT), reverse=True)
+        if len(newest) > _KEPT_KEYS and more is None:
+            more = Distinct(bytes(_BITMAP))
+            more.add_all(key_text(raw) for _, raw in newest)
+        del newest[_KEPT_KEYS:]
+        finding = _finding(slot, newest, more, read_marks(marks), sightings)
+        return Folded(_packed(newest, more, marks), finding, now + KEPT)
 
 
 @cache
@@ -86,17 +94,30 @@ def window(count: int) -> float:
     return scan_window(count, points=_POINTS, rate=_PACE, chance=chance)
 
 
-def _read(state: bytes | None) -> tuple[dict[bytes, float], Distinct, bytes]:
+def _read(state: bytes | None) -> tuple[dict[bytes, float], Distinct | None, bytes]:
     if state is None:
-        return {}, Distinct(bytes(_BITMAP)), bytes(MARKS)
-    entries = state[MARKS + _BITMAP :]
-    return dict(_ENTRY.iter_unpack(entries)), Distinct(state[MARKS : MARKS + _BITMAP]), state[:MARKS]
+        return {}, None, bytes(MARKS)
+    place, more, marks = 1, None, bytes(MARKS)
+    if state[0] & _WITH_MARKS:
+        marks, place = state[place : place + MARKS], place + MARKS
+    if state[0] & _WITH_MORE:
+        more, place = Distinct(state[place : place + _BITMAP]), place + _BITMAP
+    return dict(_ENTRY.iter_unpack(state[place:])), more, marks
+
+
+def _packed(newest: list[tuple[float, bytes]], more: Distinct | None, marks: bytes) -> bytes | None:
+    """Most slots have one key, and no more than that costs."""
+    if not newest:
+        return None
+    flags = _WITH_MARKS * any(marks) | _WITH_MORE * (more is not None)
+    parts = [bytes((flags,)), marks if any(marks) else b"", b"" if more is None else bytes(more.bits)]
+    return b"".join((*parts, *(_ENTRY.pack(raw, at) for at, raw in newest)))
 
 
 def _finding(
     slot: str,
     newest: list[tuple[float, bytes]],
-    distinct: Distinct,
+    more: Distinct | None,
     marks: tuple[str, ...],
     sightings: Sequence[Sighting],
 ) -> Finding | None:
@@ -110,12 +131,14 @@ def _finding(
     if not close:
         return None
     kind, _, name = slot.partition("/")
+    if kind == "issuer":
+        name = sightings[-1].issuer  # both slots of a certificate, under this epoch's name and the last one's, are one
     count, seconds = max(close)
-    total = max(len(newest), distinct.count()) if len(newest) == _KEPT_KEYS else len(newest)
+    total = len(newest) if more is None else max(len(newest), more.count())
     app = sightings[-1].app
     return Finding(
         detector=KeyFarm.name,
-        subject=slot,
+        subject=f"{kind}/{name}",
         app=app,
         since=times[0],
         last=times[-1],

@@ -8,9 +8,9 @@ changes nothing. A request key's pseudonym is part of the digest, so nobody can 
 Of x keys in a sample of n, the likelihood ratio of "this batch has 2, 4, 8, 16 or 32 times its usual share" (an equal
 mixture) to "no more than usual" is at no time of a window expected above 1, so it reaches e^h with no more than e^-h
 (Ville 1939). The sum of its logarithm over windows, never below zero, is the evidence (CUSUM; Page 1954): a slow leak
-is found as well. h follows from :data:`FALSE_ALARMS` and the number of batches and windows. "Usual" is half as much again
-as the learned share, at least 1 %, and 5 % for a batch of less than a fortnight: a new phone begins to sell. And there
-must be more keys than the ten that one test phone enrols on a day.
+is found as well. h follows from :data:`FALSE_ALARMS` and the number of batches and windows. "Usual" is half as much
+again as the learned share, at least 1 %, and 5 % for a batch of less than a fortnight: a new phone begins to sell. And
+there must be more keys than the ten that one test phone enrols on a day.
 
 False alarms: :data:`FALSE_ALARMS` a month and app where shares stay in that range. What they are then: an offer of a
 shop that sells one model. Leaks below 1 % of enrolments are not seen, nor any before :data:`_LEARNED` enrolments.
@@ -121,6 +121,7 @@ class LeakedKeybox:
         return ("factory",) if enrolled and sighting.issuer_kind == "factory" and sighting.issuer else ()
 
     def fold(self, slot: str, state: bytes | None, sightings: Sequence[Sighting], now: float) -> Folded:
+        del slot
         held = _read(state)
         for sighting in sightings:
             window, raw = int(sighting.at // WINDOW), key_bytes(sighting.key_id)

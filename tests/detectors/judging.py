@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from devkit.fleet.population.labelled import LabelledSighting
-from devkit.fleet.population.scenarios import scenario
 from service.detection.detector import PopulationDetector
 from service.detection.finding import Finding, incident_id
 from service.detection.slots import InMemorySlots
 from service.incidents.running import show
+
+from devkit.fleet.population.labelled import LabelledSighting
+from devkit.fleet.population.scenarios import scenario
 
 DELIVERY = 10.0
 """Seconds of decisions that arrive together; what is found is known at the end of them."""

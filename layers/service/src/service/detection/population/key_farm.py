@@ -21,6 +21,7 @@ import math
 import struct
 from collections.abc import Sequence
 from functools import cache
+from operator import sub
 from typing import Final
 
 from service.detection.detector import Folded
@@ -122,12 +123,8 @@ def _finding(
     sightings: Sequence[Sighting],
 ) -> Finding | None:
     times = [at for at, _ in reversed(newest)]
-    close = [
-        (count, times[first + count - 1] - times[first])
-        for count in range(LEAST, len(times) + 1)
-        for first in range(len(times) - count + 1)
-        if times[first + count - 1] - times[first] <= window(count)
-    ]
+    closest = {count: min(map(sub, times[count - 1 :], times)) for count in range(LEAST, len(times) + 1)}
+    close = [(count, seconds) for count, seconds in closest.items() if seconds <= window(count)]
     if not close:
         return None
     kind, _, name = slot.partition("/")

@@ -100,7 +100,9 @@ class _Slot:
         for name, batch in self.batches.items():
             evidence = self.evidence(name, counts[name]) if before >= _LEARNED and drawn else batch.carried
             batch.carried = min(max(0.0, evidence), LIMIT / 2 if batch.since else LIMIT)
-            seen = counts[name] if not batch.since else min(float(counts[name]), batch.count / max(before, 1.0) * drawn)
+            seen = float(counts[name])
+            if batch.since:  # no more than its share beside what the others had
+                seen = min(seen, batch.count / max(before - batch.count, 1.0) * (drawn - counts[name]))
             batch.count = batch.count * kept + seen
             self.total += seen
             if window * WINDOW - batch.last > _QUIET:

@@ -24,7 +24,8 @@ def replay(number: int, after: float, **members: object) -> Sighting:
 
 
 def ordinary_days(days: int, per_window: float, seed: int = 1) -> list[Sighting]:
-    chance, at, found = random.Random(seed), 0.0, []
+    chance, at = random.Random(seed), 0.0
+    found: list[Sighting] = []
     while at < days * 86_400:
         busy = 2.0 if 8 <= (START + at) / 3_600 % 24 < 22 else 0.3
         at += chance.expovariate(per_window * busy / WINDOW)

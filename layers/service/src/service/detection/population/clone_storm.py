@@ -5,7 +5,7 @@ where they were copied, so they run into each other: a fresh challenge, signed, 
 Such a refusal makes a key worth watching, and no more: a stranger may have held back a request and sent it late. From
 then on the instances (request key, model and system) of what is *accepted* are followed. A phone may change its request
 key, which then never comes back. A key whose accepted renewals go A, B, A, B is in two places: each was signed over a
-challenge of its own that nobody had used, so no request that is sent again can do that.
+challenge of its own that was not spent, so no request that is sent again can do that.
 
 False alarms: none by construction, as long as an install's request key is in hardware and one process uses it. Out of
 order, a change of the request key could look like a return: what is older than the last change is left out.

@@ -3,7 +3,7 @@
 Tens of thousands of phones share a factory certificate, so its count says nothing. One slot for each app learns what
 share of the enrolments under factory certificates each batch has. In windows of six hours it keeps a fair sample of the
 keys that enrolled: the 128 with the smallest digests, all of them where there are fewer. Adding a key again, or later,
-changes nothing. A request key's pseudonym is part of the digest, so nobody can choose keys that are not drawn.
+changes nothing. A request key's pseudonym is part of the digest, so an attacker cannot choose keys that are not drawn.
 
 Of x keys in a sample of n, the likelihood ratio of "this batch has 2, 4, 8, 16 or 32 times its usual share" (an equal
 mixture) to "no more than usual" is at no time of a window expected above 1, so it reaches e^h with no more than e^-h

@@ -6,7 +6,7 @@ hour of the day brings: a gamma distribution of the rate with a week's memory. T
 binomial, with the spread of the rate itself on top (:data:`SPREAD`). A count is a storm where its tail is below the
 budget of false alarms divided by the windows (and, of networks, by how many there may be).
 
-Keys are never named: whoever recorded a request, or only repeats it, is not the phone that signed it.
+Keys are never named: the caller that recorded a request, or only repeats it, is not the phone that signed it.
 
 False alarms: :data:`FALSE_ALARMS` a month for an app and for all its networks together, where rates vary by no more
 than :data:`SPREAD`. What they are then: an outage of ours or of a carrier, after which honest apps send again what was
@@ -152,7 +152,7 @@ def _finding(slot: str, held: _Slot, most: int, sightings: Sequence[Sighting]) -
         because=(
             f"{held.peak} requests were spent, too old or behind their counter in ten minutes; at this hour, more than "
             f"{most} are expected in less than one window of {round(1 / FALSE_ALARMS)} months.",
-            "The keys in them are of phones that signed once. Whoever recorded that may send it again.",
+            "The keys in them are of phones that signed once. An attacker who recorded that sends it again.",
         ),
         scope="network" if network else "population",
         remedy=Remedy(

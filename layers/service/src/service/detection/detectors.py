@@ -9,14 +9,19 @@ from service.detection.population.clone_storm import CloneStorm
 from service.detection.population.key_farm import KeyFarm
 from service.detection.population.leaked_keybox import LeakedKeybox
 from service.detection.population.replay_storm import ReplayStorm
+from service.detection.rates.failing_build import FailingBuild
+from service.detection.rates.refused_signers import RefusedSigners
+from service.detection.rates.spike import Spike
+from service.detection.rates.vendor_trouble import VendorTrouble
 
 POPULATION_DETECTORS: Final[tuple[PopulationDetector, ...]] = (
     KeyFarm(),
     LeakedKeybox(),
     CloneStorm(),
     ReplayStorm(),
+    RefusedSigners(),
 )
 """Shown the sightings of each delivery of log lines."""
 
-TALLY_DETECTORS: Final[tuple[TallyDetector, ...]] = ()
+TALLY_DETECTORS: Final[tuple[TallyDetector, ...]] = (FailingBuild(), Spike(), VendorTrouble())
 """Shown each app's tallies, once a minute."""

@@ -173,14 +173,30 @@ def test_names_that_strangers_make_up_are_few_findings_and_little_state(clock: C
     assert max(map(kinds.count, kinds)) <= MAX_WATCHED
 
 
-def test_the_first_day_of_an_app_has_no_findings() -> None:
+def test_the_first_hour_of_an_app_has_no_findings() -> None:
     clock = Clock(FailingBuild())
-    assert clock.run(3, lambda at: with_build(at, "43", 5)) == []
+    assert clock.run(0.9, lambda at: with_build(at, "43", 5)) == []
+
+
+def test_the_first_day_of_an_app_has_findings_of_builds_only() -> None:
+    clock = Clock(FailingBuild())
+    clock.run(2, usual, every=8)
+    found = clock.run(0.2, lambda at: with_build(at, "43", 5))
+    assert {finding.named.get("build") for finding in found} == {"43"}
+    cells: Cells = {("refused", "x", "android", "42", f"Android {n}", "New 1", "DE"): 3 for n in range(9)}
+    assert {finding.subject for finding in clock.run(0.2, lambda at: {"renew": {**usual(at)["renew"], **cells}})} <= {
+        finding.subject for finding in found
+    }
+
+
+@pytest.mark.parametrize("why", ["build-retired", "rule:build-downgraded"])
+def test_a_build_that_its_owner_withdrew_is_no_failing_build(clock: Clock, why: str) -> None:
+    assert clock.run(0.5, lambda at: with_build(at, "41", 5, why=why)) == []
 
 
 def test_what_failed_since_ever_is_not_new() -> None:
     clock = Clock(FailingBuild())
-    assert clock.run(30, lambda at: with_build(at, "43", 5), every=8) == []
+    assert clock.run(6, lambda at: with_build(at, "43", 5), every=8) == []
 
 
 def test_each_minute_counts_once(clock: Clock) -> None:

@@ -144,17 +144,18 @@ def test_reports_are_told_as_anyones_word(clock: Clock) -> None:
     assert any("anyone's word" in sentence for sentence in found[-1].because)
 
 
-@pytest.mark.parametrize("hours", [1, 23, 47])
-def test_an_app_that_is_not_known_for_two_days_has_no_spikes(hours: int) -> None:
+@pytest.mark.parametrize("hours", [1, 3, 5])
+def test_an_app_that_is_hardly_known_has_no_spikes(hours: int) -> None:
     clock = known_for(hours)
     assert clock.run(0.2, lambda at: refusals(at, 200)) == []
 
 
-def test_an_app_that_is_known_for_days_has_spikes_that_say_so() -> None:
-    clock = known_for(5 * 24)
+@pytest.mark.parametrize(("hours", "said"), [(9, "0.4 days"), (30, "1.3 days"), (5 * 24, "5.0 days")])
+def test_an_app_that_is_known_for_days_has_spikes_that_say_so(hours: int, said: str) -> None:
+    clock = known_for(hours)
     found = clock.run(0.2, lambda at: refusals(at, 200))
     assert found[-1].confidence < 0.8
-    assert any("known for 5 days" in sentence for sentence in found[-1].because)
+    assert any(f"known for {said}" in sentence for sentence in found[-1].because)
 
 
 def test_what_goes_on_for_a_day_and_a_half_is_the_new_usual(clock: Clock) -> None:

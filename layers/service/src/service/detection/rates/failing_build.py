@@ -1,7 +1,7 @@
 """New failing builds: a build, model or system version whose decisions are refused from its first sight on.
 
 Usually it is ours: a release that its owner did not register. Then the remedy is to register the file, and never a rule
-that lets the build in: whoever repackages the app would name the same number. Hardware says whose it is: the share of
+that lets the build in: a repackager would name the same number. Hardware says whose it is: the share of
 installs that the app's own signer signed stands with the finding.
 
 Each new value is judged by evidence that may be looked at as often as one likes (:func:`log_evidence`): refusals of a
@@ -29,8 +29,6 @@ from service.tallies.rows import TallyRow
 
 BUDGET: Final = 0.05
 """False findings of each kind (build, OS, model) that an app has a month at most, by chance."""
-LEARNING: Final = 86_400
-"""Seconds from an app's first decision in which all that is seen counts as known."""
 RISE: Final = 0.2
 """How much larger than usual a refusal share is at least, of one."""
 MOST_TOLD: Final = 3
@@ -38,10 +36,12 @@ MOST_TOLD: Final = 3
 
 
 class Expected(NamedTuple):
-    """How values of a kind are: how many are ``new`` in a month at most, as a rule; the ``correlation`` of refusals
+    """How values of a kind are: for how many seconds from an app's first decision on all that is seen is known
+    (``learning``); how many are ``new`` in a month at most, as a rule; the ``correlation`` of refusals
     within one; how many ``times`` the usual refusal share new ones have; from how many refusals on, in how much
     different company, one is told."""
 
+    learning: int
     new: int
     correlation: float
     times: float
@@ -50,9 +50,9 @@ class Expected(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Expected]] = {
-    "build": Expected(20, 0.05, 1.0, 6, 5),
-    "os": Expected(100, 0.05, 2.0, 20, 5),
-    "model": Expected(1_000, 0.1, 2.0, 20, 5),
+    "build": Expected(3_600, 20, 0.05, 1.0, 6, 5),
+    "os": Expected(86_400, 100, 0.05, 2.0, 20, 5),
+    "model": Expected(86_400, 1_000, 0.1, 2.0, 20, 5),
 }
 
 _SETTLED: Final = 180
@@ -66,6 +66,8 @@ _IDLE: Final = 3 * _DAY
 _ANY: Final = Beta(1.0, 1.0)
 _MOST_MEAN: Final = 0.5
 _OWN: Final = 0.5
+_CHOSEN: Final = frozenset({"build-retired", "rule:build-downgraded"})
+"""Refusals of builds that their owner withdrew: not new, and not a fault."""
 _TABLE: Final = {"ios": "apple", "macos": "apple", "android": "android", "harmony": "harmony"}
 _CALLED: Final = {"build": "Build", "os": "System", "model": "Model"}
 _MANY: Final = "(many)"
@@ -94,13 +96,16 @@ class FailingBuild:
         rows = [row for source in ("enrol", "renew") for row in tallies.minutes.get(source, ())]
         due = [row for row in rows if values.counted <= row.at < settled]
         if due and settled - max(values.counted, min(row.at for row in due)) >= _FOLDED:
-            _count(values, due)
+            _count(values, due, ("accepted", "refused"))
             values.pass_time(settled)
             _settle(values, settled)
             state = values.to_bytes()
-        _count(values, [row for row in rows if row.at >= values.counted])
-        if not values.first or now - values.first < LEARNING:
+        if not values.first:
             return Looked(state, ())
+        newest = [row for row in rows if row.at >= values.counted]
+        _count(values, newest, ("refused",))
+        if any(_may_fail(value, watched) for value, watched in values.watched.items()):
+            _count(values, newest, ("accepted",))
         return Looked(state, tuple(_findings(values, tallies, now)))
 
 
@@ -111,13 +116,20 @@ def _values(state: bytes | None) -> Values:
         return Values()
 
 
-def _count(values: Values, rows: Iterable[TallyRow]) -> None:
-    """Count cells: for what of them is new, and as what is usual. A build that is new is no fault of its models."""
+def _may_fail(value: Value, watched: Watched) -> bool:
+    return watched.refused >= KINDS[value.kind].refused
+
+
+def _count(values: Values, rows: Iterable[TallyRow], outcomes: tuple[str, ...]) -> None:
+    """Count cells of these outcomes: for what of them is new, and as what is usual. A build that is new is no fault of
+    its models."""
     new_of: dict[tuple[str, ...], list[tuple[Value, tuple[str, ...]]]] = {}
     for row in rows:
         values.first = values.first or row.at
         for (outcome, why, facts), times in row.cells.items():
-            if outcome not in ("accepted", "refused"):
+            if outcome not in outcomes:
+                continue
+            if why in _CHOSEN:
                 continue
             new = new_of.get(facts)
             if new is None:
@@ -142,12 +154,11 @@ def _new(values: Values, facts: tuple[str, ...], day: int) -> Iterator[tuple[Val
 
 def _settle(values: Values, now: int) -> None:
     """What did well, or was watched for long, is known from now on; what came once is forgotten."""
-    learning = now - values.first < LEARNING
     day = now // _DAY
     for value, watched in list(values.watched.items()):
         well = watched.share < values.usual_share(value.platform) + RISE / 2
         if (
-            learning
+            now - values.first < KINDS[value.kind].learning
             or (watched.accepted >= _WELL and well)
             or now - watched.first >= _GOES_ON[value.kind]
             or (now - watched.seen >= _IDLE and watched.accepted and well)
@@ -160,7 +171,8 @@ def _settle(values: Values, now: int) -> None:
 def _findings(values: Values, tallies: TallyWindow, now: float) -> Iterator[Finding]:
     by_kind: dict[str, list[_Failing]] = {}
     for value, watched in values.watched.items():
-        if now - watched.last < _QUIET and _fails(value, watched, values):
+        learning = now - values.first < KINDS[value.kind].learning
+        if not learning and now - watched.last < _QUIET and _fails(value, watched, values):
             signers = signers_of(tallies.slot(SIGNERS, slot_of(value)))
             if max(len(watched.spread), signers.installs) >= KINDS[value.kind].spread:
                 failing = _Failing(value, watched, values.usual_share(value.platform), signers)
@@ -174,9 +186,8 @@ def _findings(values: Values, tallies: TallyWindow, now: float) -> Iterator[Find
 
 
 def _fails(value: Value, watched: Watched, values: Values) -> bool:
-    expected = KINDS[value.kind]
-    usual = values.usual_share(value.platform)
-    if watched.refused < expected.refused or watched.share < usual + RISE:
+    expected, usual = KINDS[value.kind], values.usual_share(value.platform)
+    if not _may_fail(value, watched) or watched.share < usual + RISE:
         return False
     mean = min(_MOST_MEAN, usual * expected.times)
     evidence = log_evidence(watched.refused, watched.accepted, Beta.around(mean, expected.correlation), _ANY)
@@ -263,9 +274,12 @@ def _remedy(failing: _Failing, tallies: TallyWindow) -> Remedy:
             "register the file that this store delivers as well; if not, leave it refused.",
             command=register,
         )
-    doubt = "" if signers.own_share is not None else "If you released it: "
-    text = "register the file that the store delivers. A rule that lets the number in would let in whoever names it."
-    return Remedy(kind="register-build", text=doubt + (text if doubt else text.capitalize()), command=register)
+    known = signers.own_share is not None
+    text = (
+        f"{'Register' if known else 'If you released it, register'} the file that the store delivers. A rule that lets "
+    )
+    text += "the number in would let in every copy that names it."
+    return Remedy(kind="register-build", text=text, command=register)
 
 
 def _many(kind: str, failing: list[_Failing], tallies: TallyWindow) -> Finding:

@@ -27,17 +27,16 @@ CHANCE: Final = 1e-8
 times a month: 0.03 false incidents, were each look by itself; the rest is for what no distribution says."""
 LEAST: Final = 12
 """Decisions below which nothing is a spike."""
-TIMES: Final = 2.0
-"""How many times what is usual a spike is at least; three times while less than two weeks are known."""
+TIMES: Final = ((14.0, 2.0), (2.0, 3.0), (0.25, 10.0))
+"""How many times what is usual a spike is at least, by for how many days the app is known. Before a quarter of a day
+nothing is told."""
 LEAST_SHARE: Final = 0.002
 """What a spike adds at least, as a share of its basis."""
 TRIES: Final = 3
 """A phone that is refused tries again: so many decisions count as one."""
 ONE_PHONE: Final = 100
 """Decisions that one phone may cause in a span; what phones of one kind in one country cause below that is left out."""
-SILENT_DAYS: Final = 2.0
-"""Days of an app's tallies before which nothing is said."""
-LEARNING_DAYS: Final = 14.0
+LEARNING_DAYS: Final = TIMES[0][0]
 
 SETTLED: Final = 180
 """Seconds after which an hour's counts are there: deliveries are tried again after one and three minutes."""
@@ -88,7 +87,7 @@ class Spike:
         rhythm = _rhythm(state)
         if learn_hours(rhythm, tallies, now):
             state = rhythm.to_bytes()
-        if rhythm.age(now) < SILENT_DAYS:
+        if not _times(rhythm.age(now)):
             return Looked(state, ())
         found: dict[Series, tuple[float, Finding]] = {}
         for span in _spans(tallies, now):
@@ -96,6 +95,10 @@ class Spike:
                 if series not in found or chance < found[series][0]:
                     found[series] = chance, finding
         return Looked(state, tuple(finding for _, finding in found.values()))
+
+
+def _times(age: float) -> float | None:
+    return next((times for days, times in TIMES if age >= days), None)
 
 
 def _rhythm(state: bytes | None) -> Rhythm:
@@ -143,13 +146,12 @@ def _spans(tallies: TallyWindow, now: float) -> Iterator[_Span]:
 
 def _found(rhythm: Rhythm, span: _Span, tallies: TallyWindow, now: float) -> Iterator[tuple[Series, float, Finding]]:
     counts = rhythm.known(counts_of(span.rows, read_row))
-    learning = rhythm.age(now) < LEARNING_DAYS
+    times = _times(rhythm.age(now)) or math.inf
     for series, count in counts.times.items():
         if count < LEAST:
             continue
         basis = counts.bases[series.basis]
         usual = rhythm.usual(series, basis, span.begin, max(60.0, span.end - span.begin))
-        times = TIMES * (1.5 if learning else 1.0)
         if count < times * max(usual.mean, usual.volume) or count - usual.mean < LEAST_SHARE * basis:
             continue
         phones = (count - _of_one_phone(series, span)) // TRIES
@@ -213,7 +215,10 @@ def _because(series: Series, count: int, basis: int, usual: Usual, span: _Span, 
         f"once in {1 / CHANCE:,.0f} looks."
     )
     if age < LEARNING_DAYS:
-        yield f"The app is known for {age:.0f} days: its week's rhythm is not, so only three times as many is told."
+        yield (
+            f"The app is known for {age:.1f} days and its week's rhythm is not, so only {_times(age):.0f} times as many"
+            " as usual is told."
+        )
     if series.source == "beacon":
         yield "Reports are anyone's word, and no verdict reads them."
     if series.why == OTHER:

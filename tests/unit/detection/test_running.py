@@ -162,13 +162,13 @@ def test_overtaken_writer_folds_again() -> None:
     class Racing(InMemorySlots):
         races = 3
 
-        def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float) -> bool:
+        def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float, now: float) -> bool:
             if self.races:
                 self.races -= 1
                 held = self.read([slot], NOW)[slot]
                 seen = json.dumps([*json.loads(held.state or b"[]"), f"racing{self.races}"]).encode()
-                assert InMemorySlots.write(self, slot, seen, held, NOW + 60)
-            return InMemorySlots.write(self, slot, state, before, keep_until)
+                assert InMemorySlots.write(self, slot, seen, held, NOW + 60, NOW)
+            return InMemorySlots.write(self, slot, state, before, keep_until, now)
 
     shown = show(many(2), [Farm()], Racing(), now=NOW, failed=Failures(), sleep=quiet)
 
@@ -177,8 +177,8 @@ def test_overtaken_writer_folds_again() -> None:
 
 def test_hot_slot_is_unavailable_and_the_others_are_folded() -> None:
     class Hot(InMemorySlots):
-        def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float) -> bool:
-            return slot.name != "hot" and InMemorySlots.write(self, slot, state, before, keep_until)
+        def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float, now: float) -> bool:
+            return slot.name != "hot" and InMemorySlots.write(self, slot, state, before, keep_until, now)
 
     farm = Farm()
     sightings = [*many(3, issuer="hot"), *many(3)]

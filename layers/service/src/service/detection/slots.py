@@ -30,7 +30,7 @@ class Slots(Protocol):
         """Each slot as it is, or was a moment ago unless ``newest``. Raises :class:`~service.errors.Unavailable`."""
         ...
 
-    def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float) -> bool:
+    def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float, now: float) -> bool:
         """Keep a state until ``keep_until`` (Unix seconds), or nothing, unless another was written since ``before`` was
         read: then false. Raises :class:`~service.errors.Unavailable`."""
         ...
@@ -54,8 +54,9 @@ class InMemorySlots:
             found[slot] = Held(state if keep_until > now else None, revision)
         return found
 
-    def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float) -> bool:
+    def write(self, slot: Slot, state: bytes | None, before: Held, keep_until: float, now: float) -> bool:
         """As the protocol says."""
+        del now
         if self.rows.get(slot, (None, "", 0.0))[1] != before.revision:
             return False
         self.writes += 1

@@ -37,7 +37,8 @@ _WAIT: Final = 0.01
 _CHANCE: Final = random.SystemRandom()
 
 Failed = Callable[[str, Exception], None]
-"""Is told that the detector of this name raised this."""
+"""Is told that the detector of this name raised this: once in a run, of however many failures."""
+_Noted = Callable[[str, Exception], object]
 
 
 @dataclass(slots=True)
@@ -58,6 +59,21 @@ def show(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Shown:
     """Show sightings to all detectors, and say what they found."""
+    failures: dict[str, Exception] = {}
+    shown = _shown(sightings, detectors, slots, now, failures.setdefault, sleep)
+    for name, error in failures.items():
+        failed(name, error)
+    return shown
+
+
+def _shown(
+    sightings: Iterable[Sighting],
+    detectors: Sequence[PopulationDetector],
+    slots: Slots,
+    now: float,
+    failed: _Noted,
+    sleep: Callable[[float], None],
+) -> Shown:
     shown = Shown()
     grouped = _grouped(sightings, detectors, failed)
     if not grouped:
@@ -105,14 +121,14 @@ def look(
         shown.findings += findings
         if state != before.state:
             try:
-                slots.write(slot, state, before, now + _KEPT)
+                slots.write(slot, state, before, now + _KEPT, now)
             except Unavailable as error:
                 shown.unavailable.append(error)
     return shown
 
 
 def _grouped(
-    sightings: Iterable[Sighting], detectors: Sequence[PopulationDetector], failed: Failed
+    sightings: Iterable[Sighting], detectors: Sequence[PopulationDetector], failed: _Noted
 ) -> dict[Slot, list[Sighting]]:
     grouped: dict[Slot, list[Sighting]] = {}
     for sighting in sightings:
@@ -136,14 +152,14 @@ def _fold(
     sightings: Sequence[Sighting],
     slots: Slots,
     now: float,
-    failed: Failed,
+    failed: _Noted,
     sleep: Callable[[float], None],
 ) -> Finding | None:
     for attempt in range(ATTEMPTS):
         folded = _folded(detector, slot, held.state, sightings, now, failed)
         if folded is None:
             return None
-        if folded.state == held.state or slots.write(slot, folded.state, held, folded.keep_until):
+        if folded.state == held.state or slots.write(slot, folded.state, held, folded.keep_until, now):
             return folded.finding
         sleep(_CHANCE.uniform(0, _WAIT * 2 ** min(attempt, 5)))  # full jitter: who met shall not meet again
         held = slots.read([slot], now, newest=True)[slot]
@@ -156,7 +172,7 @@ def _folded(
     state: bytes | None,
     sightings: Sequence[Sighting],
     now: float,
-    failed: Failed,
+    failed: _Noted,
 ) -> Folded | None:
     """The slot after all sightings that the detector can fold: one that it cannot keeps it from no other."""
     try:

@@ -29,6 +29,8 @@ _TABLE_OUTPUTS: Final = {
     "runtime_secrets": "RuntimeSecretsTableName",
     "play_requests": "PlayRequestsTableName",
     "tallies": "TalliesTableName",
+    "detector_state": "DetectorStateTableName",
+    "incidents": "IncidentsTableName",
 }
 REFRESH_FUNCTION: Final = "RefreshEndorsementsFunction"
 _FUNCTION_OUTPUTS: Final = {

@@ -36,6 +36,8 @@ TABLES = {
     "runtime_secrets": "RuntimeSecretsTable",
     "play_requests": "PlayRequestsTable",
     "tallies": "TalliesTable",
+    "detector_state": "DetectorStateTable",
+    "incidents": "IncidentsTable",
 }
 """Short names of the tables, and their logical ids."""
 

@@ -6,6 +6,7 @@ call what, and every change is written down with the ARN of who made it, in the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -76,6 +77,18 @@ from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.aws import dynamodb, functions, kms, logs
+from service.incident_administration.incidents import (
+    CloseIncident,
+    IncidentsQuery,
+    OneIncident,
+    close_incident,
+    list_incidents,
+    show_incident,
+)
+from service.incidents.newest import NewestIncidents
+from service.incidents.sealing import MemberSeal
+from service.incidents.table import IncidentsTable
+from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsRootKey, KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
@@ -158,6 +171,9 @@ ROUTES: Final = (
     Route("GET", "/admin/apps/{app}/view/causes", CausesQuery, list_causes, polled=True),
     Route("GET", "/admin/apps/{app}/view/funnel", FunnelQuery, show_funnel, polled=True),
     Route("GET", "/admin/apps/{app}/timeline", TimelineQuery, show_timeline, polled=True),
+    Route("GET", "/admin/apps/{app}/incidents", IncidentsQuery, list_incidents, polled=True),
+    Route("GET", "/admin/apps/{app}/incidents/{id}", OneIncident, show_incident),
+    Route("POST", "/admin/apps/{app}/incidents/{id}/close", CloseIncident, close_incident),
     Route("GET", "/admin/support/{code}", SupportQuery, look_up_support_code),
 )
 """Every route, as docs/openapi.yaml documents them."""
@@ -168,6 +184,10 @@ def wire(env: Mapping[str, str]) -> ViewStack:
     settings = read_settings(AdministerSettings, env)
     client = dynamodb()
     audit = DynamoDBAudit(client, settings.audit_table)
+    wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
+    fact_keys = FactKeys(DynamoDBFactKeys(client, settings.fact_keys_table), wrapping)
+    seal = MemberSeal(lambda: fact_keys.find(FactPurpose.MEMBERS, 1, time.time()))
+    incidents = IncidentsTable(client, settings.incidents_table, seal, settings.tally_days, audit)
     bundles = DynamoDBTrustBundles(client, settings.trust_bundles_table)
     published = PublishedRoutes(
         bundles,
@@ -196,7 +216,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             audit,
             DynamoDBRuntimeSecrets(client, settings.runtime_secrets_table),
         ),
-        sealing=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+        sealing=wrapping,
         refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),
         rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),
@@ -216,6 +236,8 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             DynamoDBPlayRequests(client, settings.play_requests_table),
             settings.endorsements_max_age_seconds,
         ),
+        incidents=incidents,
+        newest_incidents=NewestIncidents(incidents.reader),
     )
 
 

@@ -1,8 +1,9 @@
-"""Adds the tallies in log lines to the ``tallies`` table.
+"""Adds the tallies in log lines to the ``tallies`` table, and shows decisions to the population detectors.
 
 Invoked by CloudWatch Logs, for each subscribed log group, with a batch of lines. Lambda delivers again what fails here,
 a minute and three minutes later, and may deliver twice what did not: every row remembers which lines it has counted, so
-each counts once, also where a first attempt ended between two rows.
+each counts once, also where a first attempt ended between two rows; and a detector that sees a decision twice has seen
+it once.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ import os
 import time
 from collections import Counter
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from service.aws import dynamodb
+from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
+from service.detection.detectors import POPULATION_DETECTORS
+from service.incidents.sealing import MemberSeal
+from service.incidents.slots_table import DynamoDBSlots
+from service.incidents.table import IncidentsTable
+from service.incidents.watching import Watching, is_decision
+from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
+from service.keys.kms import KmsWrappingKey
 from service.settings import CountDecisionsSettings, read_settings
 from service.tallies.delivery import messages_of
 from service.tallies.known_apps import KnownApps
@@ -25,18 +33,26 @@ from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import log_damaged_tallies
 
 
-def count_decisions(event: object, *, table: TalliesTable, apps: KnownApps, now: float) -> dict[str, int]:
-    """Count the lines of a delivery: how many there were, and how many more are damaged and count for nothing.
+def count_decisions(
+    event: object, *, table: TalliesTable, apps: KnownApps, now: float, watching: Watching | None = None
+) -> dict[str, int]:
+    """Count the tallies of a delivery, then show its decisions to detectors: how many there were of each, and how many
+    more lines are damaged and count for nothing.
 
-    Raises :class:`~service.errors.Unavailable` unless every line is known to be counted everywhere.
+    Raises :class:`~service.errors.Unavailable` unless every line is known to be counted everywhere, and seen by each
+    detector that did not fail.
     """
     damaged = Counter[str]()
     lines: list[TallyLine] = []
+    decisions: list[str] = []
     try:
         messages = messages_of(event)
     except UnreadableTally as error:
         messages, damaged[error.reason] = [], 1
     for message in messages:
+        if is_decision(message):
+            decisions.append(str(message))
+            continue
         try:
             lines.append(read_tally_line(message, now=now))
         except UnreadableTally as error:
@@ -45,19 +61,44 @@ def count_decisions(event: object, *, table: TalliesTable, apps: KnownApps, now:
     counted_metrics(lines, now=now).write(print)
     if damaged:  # said once, however often the delivery was tried
         log_damaged_tallies(damaged)
-    return {"Lines": len(lines), "Damaged": damaged.total()}
+    if decisions and watching is not None:
+        watching.watch(decisions, app_of=lambda app: apps.name_of(app, now), now=now)
+    seen = {"Decisions": len(decisions)} if decisions else {}
+    return {"Lines": len(lines), "Damaged": damaged.total(), **seen}
+
+
+class Wired(NamedTuple):
+    """What a delivery works on."""
+
+    table: TalliesTable
+    apps: KnownApps
+    watching: Watching
 
 
 @cache
-def wire() -> tuple[TalliesTable, KnownApps]:
+def wire() -> Wired:
     """The tables, from the environment; made once."""
     settings = read_settings(CountDecisionsSettings, os.environ)
-    table = TalliesTable(dynamodb(), settings.tallies_table, settings.tally_days)
-    return table, KnownApps(dynamodb(), settings.apps_table)
+    client = dynamodb()
+    keys = FactKeys(
+        DynamoDBFactKeys(client, settings.fact_keys_table),
+        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
+    )
+    seal = MemberSeal(lambda: keys.find(FactPurpose.MEMBERS, 1, time.time()))
+    return Wired(
+        TalliesTable(client, settings.tallies_table, settings.tally_days),
+        KnownApps(client, settings.apps_table),
+        Watching(
+            POPULATION_DETECTORS,
+            DynamoDBSlots(client, settings.detector_state_table, seal),
+            IncidentsTable(client, settings.incidents_table, seal, settings.tally_days),
+            keys.of_epochs,
+        ),
+    )
 
 
 def handler(event: Any, context: object) -> dict[str, int]:
     """Lambda's entry. An error has the delivery made again."""
     with within(time_of_invocation(context)):
-        table, apps = wire()
-        return count_decisions(event, table=table, apps=apps, now=time.time())
+        wired = wire()
+        return count_decisions(event, table=wired.table, apps=wired.apps, watching=wired.watching, now=time.time())

@@ -104,7 +104,7 @@ FUNCTIONS: Final = (
 WATCHED_FOR_THROTTLES: Final = tuple(name for name in FUNCTIONS if name != "ReportFailure")
 """An alarm looks at ten metrics at most (CloudWatch's limit). What is lost with a report of a failure is a count."""
 READ: Final = ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles")
-WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies")
+WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies", "DetectorState")
 
 STOPPING: Final = (
     *(
@@ -291,6 +291,31 @@ REST: Final = (
         threshold=1,
         periods=3,
         datapoints=2,
+    ),
+    Alarm(
+        name="DetectorFailingAlarm",
+        says="A detector crashes: what it looks for is not found.",
+        watched=own("DetectorFailed"),
+        threshold=1,
+        period=900,
+    ),
+    Alarm(
+        name="DetectionStoppedAlarm",
+        says="Incidents are found late or not at all, or are not told.",
+        watched={
+            "runs": of_function("Invocations", "FindIncidents"),
+            "errors": of_function("Errors", "FindIncidents"),
+            "counted": of_function("Invocations", "CountDecisions"),
+            "untold": own("IncidentNotTold"),
+        },
+        # Five runs in a period. Without decisions there is nothing to find, so a stack at rest is none that stopped.
+        expression=(
+            "IF(FILL(counted, 0) >= 1, IF(FILL(runs, 0) >= 1, 0, 1), 0) + IF(FILL(errors, 0) >= 3, 1, 0)"
+            " + IF(FILL(untold, 0) >= 3, 1, 0)"
+        ),
+        threshold=1,
+        periods=3,
+        datapoints=3,
     ),
     Alarm(
         name="AdminNotSignedAlarm",

@@ -37,6 +37,7 @@ from service.tallies.table import TalliesTable
 from service.tallies.tally_line import read_tally_line
 from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import logger
+from service.telemetry.detection_lines import log_detector_failed, log_left_out, log_not_told, log_unread
 from service.telemetry.tally_lines import count_decision, forget_counts
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
@@ -223,6 +224,10 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "AdminNotSigned": lambda: administer.handler({"httpMethod": "GET", "requestContext": {}}, None),
     "PlayQuotaSpent": _play_quota_spent,
     "EndorsementsAge": _endorsements,
+    "DetectorFailed": lambda: log_detector_failed("spike", ValueError()),
+    "IncidentNotTold": lambda: log_not_told("events", ValueError()),
+    "IncidentLeftOut": lambda: log_left_out(["spike"]),
+    "SightingUnread": lambda: log_unread({"damaged": 1}),
     "TallyDamaged": lambda: count_decisions(
         {},
         table=TalliesTable(SimpleNamespace(), "tallies", 400),  # type: ignore[arg-type]

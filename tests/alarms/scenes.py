@@ -227,7 +227,9 @@ def scenes() -> dict[str, Scene]:
             "ReadThrottleEvents", ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles"), 10
         ),
         "TableWriteThrottledAlarm": _throttled(
-            "WriteThrottleEvents", ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies"), 10
+            "WriteThrottleEvents",
+            ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies", "DetectorState"),
+            10,
         ),
         "BundleNotRefreshedAlarm": Scene(
             [ours("BundleNotRefreshed", minutes(10, 15, 20), 10)],
@@ -259,6 +261,21 @@ def scenes() -> dict[str, Scene]:
                 of_function("AsyncEventAge", "CountDecisions", minutes(*range(10, 30)), 299_999),
                 of_aws("AWS/SQS", _UNCOUNTED, minutes(10), 1, {"QueueName": "UncountedQueue"}),
                 ours("TallyDamaged", minutes(10, 15, 20), 9),
+            ],
+        ),
+        "DetectorFailingAlarm": _at_once("DetectorFailed"),
+        "DetectionStoppedAlarm": Scene(
+            [
+                of_function("Invocations", "CountDecisions", minutes(10, 15, 20), 1),
+                of_function("Errors", "FindIncidents", minutes(10, 15, 20), 3),
+                ours("IncidentNotTold", minutes(10, 15, 20), 3),
+            ],
+            [
+                of_function("Invocations", "CountDecisions", minutes(10, 15), 99),
+                of_function("Invocations", "CountDecisions", minutes(10, 15, 20), 99)
+                + of_function("Invocations", "FindIncidents", minutes(10, 15, 20), 1),
+                of_function("Errors", "FindIncidents", minutes(10, 15, 20), 2),
+                ours("IncidentNotTold", minutes(10, 15), 99),
             ],
         ),
         "AdminNotSignedAlarm": _at_once("AdminNotSigned"),

@@ -43,10 +43,22 @@ def test_no_group_has_more_subscriptions_than_it_may() -> None:
     assert all(groups.count(group) <= 2 for group in groups)
 
 
-def test_filters_let_tallies_through_and_are_made_after_the_permission() -> None:
+DETECTED: Final = frozenset({"enrol", "renew", "signal"})
+"""Sources whose decisions detectors see."""
+
+
+def test_filters_let_tallies_through_and_decisions_that_detectors_see() -> None:
+    """A third subscription is more than a log group takes, so one filter has both."""
+    patterns = {str(properties["LogGroupName"]): properties["FilterPattern"] for properties in FILTERS.values()}
+    for source, function in WRITERS.items():
+        group = str(RESOURCES[function]["Properties"]["LoggingConfig"]["LogGroup"])
+        tally, both = '{ $.message = "tally" }', '{ ($.message = "tally") || ($.message = "decision") }'
+        assert patterns[group] == (both if source in DETECTED else tally)
+
+
+def test_filters_are_made_after_the_permission() -> None:
     """CloudWatch Logs tries the function when a subscription is made, and refuses one that it may not invoke."""
     for name, properties in FILTERS.items():
-        assert properties["FilterPattern"] == '{ $.message = "tally" }'
         assert RESOURCES[name]["DependsOn"] == "CountDecisionsPermission"
         assert "RoleArn" not in properties
 

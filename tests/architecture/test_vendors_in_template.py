@@ -139,7 +139,11 @@ def test_administration_may_seal_secrets_and_open_none() -> None:
         "StringLike": {"kms:EncryptionContext:kid": ["app/*", "secret/*"]},
     }
     assert secret_kid("demo", "play-account").startswith("app/")
-    assert "kms:Decrypt" not in str(statements(template(), "AdministerFunction"))
+    (opening,) = [one for one in statements(template(), "AdministerFunction") if one["Action"] == "kms:Decrypt"]
+    assert opening["Condition"] == {
+        "StringEquals": {"kms:EncryptionContext:stack": STACK},
+        "StringLike": {"kms:EncryptionContext:kid": "members-*"},
+    }, "who is named in incidents, and nothing else"
 
 
 def test_secrets_are_in_no_environment_variable() -> None:

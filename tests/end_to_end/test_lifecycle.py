@@ -12,7 +12,7 @@ from devkit.local.template import read_template
 from tests.sam_translator import Deployment, translate
 
 TEMPLATE = read_template(Layout.of_this_project().template)
-WORTHLESS_ALONE = {"NoncesTable", "EndorsementsTable", "PlayRequestsTable", "TalliesTable"}
+WORTHLESS_ALONE = {"NoncesTable", "EndorsementsTable", "PlayRequestsTable", "TalliesTable", "DetectorStateTable"}
 """Tables whose rows are of no use without the stack."""
 FILLED = {"EdgeBucket"}
 """What the stack's own creation fills: a bucket with objects is not deleted, and would stop a rollback."""

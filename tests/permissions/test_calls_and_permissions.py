@@ -22,6 +22,7 @@ from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
 from tests.permissions.calls import CLIENTS, calls_of, needs_of, operations
+from tests.permissions.conditions import CONDITIONS
 from tests.permissions.granted import Statement, actions_of, functions, policies_of, written
 from tests.permissions.program import Program
 from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS, VALUES_ELSEWHERE, WITHOUT_SETTINGS, kind_of
@@ -30,42 +31,6 @@ from tests.permissions.reach import Reach
 EVERYTHING = dict.fromkeys(("EnableCanary", "EnableProofOnce", "EnableEdgeBucket", "EnableDecisionReplay"), "true")
 EVERYTHING |= VALUES_ELSEWHERE
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
-STACK = {"kms:EncryptionContext:stack": "stack"}
-DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
-
-
-def kids(*patterns: str) -> dict[str, Any]:
-    """The condition of a use of the wrapping key: of this stack, and of these keys."""
-    named = list(patterns) if len(patterns) > 1 else patterns[0]
-    return {"StringEquals": STACK, "StringLike": {"kms:EncryptionContext:kid": named}}
-
-
-PROOFS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "proof.*"}}
-MARKER = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "*"}}
-CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
-    ("issue_challenge", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
-    ("appraise_evidence", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*", "facts-*", "rows-*"),
-    ("renew_token", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*", "facts-*", "rows-*"),
-    ("renew_token", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
-    ("report_signal", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "facts-*"),
-    ("report_signal", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
-    ("report_signal", "dynamodb:PutItem", "NoncesTable"): PROOFS,
-    ("release_secrets", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "secret/*"),
-    ("release_secrets", "dynamodb:PutItem", "NoncesTable"): PROOFS,
-    ("authorize_request", "dynamodb:PutItem", "NoncesTable"): PROOFS,
-    ("relay_upstream", "dynamodb:PutItem", "NoncesTable"): PROOFS,
-    ("administer", "kms:Sign", "RootKey"): DIGESTS,
-    ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*", "secret/*"),
-    ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
-    ("publish_bundle", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
-    ("rotate_signing_key", "kms:Sign", "RootKey"): DIGESTS,
-    ("rotate_signing_key", "kms:Encrypt", "WrappingKey"): kids(
-        "challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"
-    ),
-    ("replay_decisions", "s3:ListBucket", "DecisionBucket"): {"StringLike": {"s3:prefix": "replays/*"}},
-}
-"""Every condition of a permission, by function, action and resource. A permission that is not here has none."""
-
 EDGE = {"EdgeBucket/v1/*", "EdgeBucket/.well-known/*"}
 OBJECTS = {
     ("replay_decisions", "s3:GetObject"): {"DecisionBucket/decisions/*", "DecisionBucket/replays/*"},

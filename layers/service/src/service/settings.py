@@ -237,6 +237,9 @@ class AdministerSettings(StackSettings):
     endorsements_table: str
     play_requests_table: str
     tallies_table: str
+    incidents_table: str
+    fact_keys_table: str
+    tally_days: int = field(default=400, metadata=_POSITIVE)
     decision_log_groups: tuple[str, ...] = field(metadata={_PARSER: _names})
     endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
     runtime_secrets_table: str
@@ -283,10 +286,34 @@ class RotateSigningKeySettings(PublishBundleSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountDecisionsSettings(StackSettings):
-    """``count_decisions``: the table of tallies, the apps, and for how many days counts by the hour are kept."""
+    """``count_decisions``: the table of tallies, the apps, and for how many days counts by the hour and incidents are
+    kept; what detectors keep, and the keys that open what they see."""
 
     tallies_table: str
     apps_table: str
+    detector_state_table: str
+    incidents_table: str
+    fact_keys_table: str
+    wrapping_key_id: str
+    tally_days: int = field(default=400, metadata=_POSITIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindIncidentsSettings(StackSettings):
+    """``find_incidents``: what detectors over tallies look at, what they keep, and for how many days incidents are
+    kept. ``endorsements_max_age_seconds`` is how old Google's list may be."""
+
+    tallies_table: str
+    apps_table: str
+    builds_table: str
+    audit_table: str
+    endorsements_table: str
+    play_requests_table: str
+    detector_state_table: str
+    incidents_table: str
+    fact_keys_table: str
+    wrapping_key_id: str
+    endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
     tally_days: int = field(default=400, metadata=_POSITIVE)
 
 

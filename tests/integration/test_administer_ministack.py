@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.integration.administered_stack import DRAFT, POLICIES, admin, entries
 from tests.integration.enrolled_keys import challenge, enrolled_key
 from tests.service_stack.admin_calls import ACCOUNT, AdminWorld, admin_world
 from tests.service_stack.faults import answering, injected
+from tests.service_stack.incident_worlds import finding
 from tests.service_stack.worlds import AwsWorld
 
 __all__ = ["admin"]
@@ -172,6 +174,9 @@ def test_event_is_answered_with_the_status_in_its_name(admin: AdminWorld, minist
     if path.stem.endswith("show_api"):
         body: dict[str, object] = {"routes": [["*", "/*", "proof"]], "revision": 0}
         admin.call("PUT", "/admin/apis/bonafide-api", body)
+    if path.stem in ("200_show_incident", "200_close_incident"):
+        now = time.time()
+        admin.stack.incidents.raise_all([finding(since=now, last=now)], now)
     if path.stem in ("200_promote_policy", "200_show_policy_version"):
         publish(admin, rollout=10)
     if path.stem == "200_roll_back_policy":

@@ -19,6 +19,9 @@ from service.admin.publication import InvokedFunction, Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.fallback_modes import PolicyApproval
+from service.incidents.newest import NewestIncidents
+from service.incidents.sealing import MemberSeal
+from service.incidents.table import IncidentsTable
 from service.keys.kms import KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
@@ -143,6 +146,7 @@ def admin_world(
     blocking = DynamoDBBlocking(
         client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
     )
+    incidents = IncidentsTable(client, tables["incidents"], MemberSeal(lambda: bytes(32)), 400, audit)
     stack = ViewStack(
         apps=world.apps,
         apis=GuardedApis(client, tables["apis"], audit, published),
@@ -173,5 +177,7 @@ def admin_world(
         vendors=VendorHealth(
             world.status_lists, DynamoDBPlayRequests(client, tables["play_requests"]), max_age=86_400.0
         ),
+        incidents=incidents,
+        newest_incidents=NewestIncidents(incidents.reader),
     )
     return AdminWorld(stack, publication)

@@ -6,6 +6,7 @@ change without an entry, and no entry of a change that did not happen.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -48,6 +49,11 @@ def blocks_subject(app: str) -> str:
     """The subject of what persons blocked and unblocked of one app: entries that stand under their key, too, whose
     subject does not say of which app it is."""
     return f"blocks/{app}"
+
+
+def entry_name(at: float, what: str) -> str:
+    """A name for what is no entry of the audit, and stands among entries by its time: always the same."""
+    return f"{_moment(at)}/{hashlib.sha256(what.encode()).hexdigest()[:12]}"
 
 
 def rule_subject(rule: str) -> str:

@@ -68,7 +68,7 @@ def show_view(request: ViewQuery, call: ViewCall) -> dict[str, object]:
         "compared_with": {"since": before.since, "until": before.until},
         "gate": _gate(now_sums, published),
         "vendors": [vendor.to_record() for vendor in vendors],
-        "incident": None,
+        "incident": _newest_incident(call, request.app),
         "data_until": now_sums.data_until,
         "delay": None if now_sums.delay is None else round(now_sums.delay, 3),
         "them_or_us": judge(
@@ -142,6 +142,14 @@ def _of_every_outcome(
         return now, before
     filters = replace(now.filters, outcome=None)
     return summed(rows, now.window, filters), summed(rows_before, before.window, filters)
+
+
+def _newest_incident(call: ViewCall, app: str) -> dict[str, object] | None:
+    found = call.stack.newest_incidents.of(app, call.now)
+    if found is None:
+        return None
+    finding = found.finding
+    return {"id": found.id, "title": finding.title, "at": found.opened_at, "detector": finding.detector}
 
 
 def _published(call: ViewCall) -> Published | None:

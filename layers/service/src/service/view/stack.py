@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from service.admin.http import AdminCall
 from service.admin.stack import AdminStack
+from service.incidents.newest import NewestIncidents
+from service.incidents.table import IncidentsTable
 from service.support.log_search import DecisionLogs
 from service.tables.attested_keys import AttestedKeys
 from service.tables.trust_bundles import RememberedTrustBundles
@@ -24,6 +26,8 @@ class ViewStack(AdminStack):
     trust_bundles: RememberedTrustBundles
     issuer: str
     vendors: VendorHealth
+    incidents: IncidentsTable
+    newest_incidents: NewestIncidents
 
 
 ViewCall = AdminCall[ViewStack]

@@ -1,4 +1,4 @@
-"""GET /admin/apps/{app}/timeline: what operators changed, from the audit, for an app's curves."""
+"""GET /admin/apps/{app}/timeline: what operators changed, from the audit, and incidents, for an app's curves."""
 
 from __future__ import annotations
 
@@ -11,10 +11,20 @@ from pydantic import Field
 
 from service.admin.guarded_apis import GuardedApis
 from service.admin.keys import require_app
-from service.admin.stack import StackCall
+from service.detection.finding import ALL_APPS
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
-from service.tables.audit import STACK_SUBJECT, AuditEntry, DynamoDBAudit, api_subject, app_subject, blocks_subject
+from service.incidents.incident import State
+from service.tables.audit import (
+    STACK_SUBJECT,
+    AuditEntry,
+    DynamoDBAudit,
+    api_subject,
+    app_subject,
+    blocks_subject,
+    entry_name,
+)
+from service.view.stack import ViewCall
 
 SPAN: Final = 86_400
 """Seconds of a timeline that names no beginning."""
@@ -38,15 +48,16 @@ class TimelineQuery(RequestModel):
     before: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9T:.Z/a-f-]{1,70}$")] | None = None
 
 
-def show_timeline(request: TimelineQuery, call: StackCall) -> dict[str, object]:
+def show_timeline(request: TimelineQuery, call: ViewCall) -> dict[str, object]:
     """The changes that concern an app, newest first: its own, those of its keys' blocks, of guarded APIs and of the
-    stack."""
+    stack; and the incidents that were opened, with their ends."""
     require_app(call.stack.apps, request.app)
     since = int(call.now) - SPAN if request.since is None else request.since
     subjects, complete = subjects_of(request.app, call.stack.apis)
-    found = changes(
+    made = changes(
         call.stack.audit, subjects, since=since, until=request.until, before=request.before, limit=request.limit + 1
     )
+    found = sorted([*made, *_of_incidents(request, call, since)], key=lambda entry: entry.entry, reverse=True)
     page = found[: request.limit]
     return {
         "app": request.app,
@@ -78,6 +89,25 @@ def changes(
         for subject in dict.fromkeys(subjects)
     )
     return list(islice(heapq.merge(*pages, key=lambda entry: entry.entry, reverse=True), limit))
+
+
+def _of_incidents(request: TimelineQuery, call: ViewCall, since: float) -> list[AuditEntry]:
+    """Openings and ends of incidents, as entries. One that an operator closed has its end in the audit."""
+    entries = []
+    for app in (request.app, ALL_APPS):
+        for one in call.stack.incidents.reader.page(app, since=since, until=request.until, limit=MAX_PAGE):
+            told: _Details = {"incident": one.id, "detector": one.finding.detector, "title": one.finding.title[:_SHORT]}
+            ended = one.ended_at if one.state is State.ENDED else None
+            for at, action in ((one.opened_at, "open-incident"), (ended, "end-incident")):
+                if at is not None:
+                    subject, name = f"incident/{one.id}", entry_name(at, f"{action}/{one.id}")
+                    entries.append(AuditEntry(subject=subject, entry=name, at=at, who="", action=action, details=told))
+    ends = since, request.until or _LATEST
+    return [
+        entry
+        for entry in entries
+        if ends[0] <= entry.at < ends[1] and (request.before is None or entry.entry < request.before)
+    ]
 
 
 def record_of(entry: AuditEntry) -> dict[str, object]:
@@ -126,6 +156,10 @@ def _build(verb: str) -> Callable[[str, _Details], str]:
     return lambda _subject, details: f"Build {details.get('build', '?')} of {details.get('platform', '?')} was {verb}."
 
 
+def _incident(verb: str) -> Callable[[str, _Details], str]:
+    return lambda _subject, details: f"Incident {verb}: {details.get('title') or details.get('incident', '?')}"
+
+
 def _said(sentence: str) -> Callable[[str, _Details], str]:
     return lambda _subject, _details: sentence
 
@@ -154,6 +188,9 @@ _KNOWN: Final[Mapping[str, tuple[str, Callable[[str, _Details], str]]]] = {
         "unblock",
         lambda _subject, details: f"Keys blocked by {details.get('rule', '?')} were unblocked.",
     ),
+    "open-incident": ("incident", _incident("opened")),
+    "end-incident": ("incident", _incident("ended by itself")),
+    "close-incident": ("incident", _incident("closed")),
     "rotate-signing-keys": ("upkeep", _said("Signing keys were rotated.")),
     "refresh-endorsements": ("upkeep", _said("Google's list of revoked keys was fetched.")),
 }

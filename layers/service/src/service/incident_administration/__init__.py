@@ -1,0 +1,1 @@
+"""Operators' use cases about incidents."""

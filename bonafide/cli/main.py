@@ -12,6 +12,7 @@ from rich.text import Text
 from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, upstream, why
 from bonafide.cli.app import app, play
 from bonafide.cli.console import console
+from bonafide.cli.incidents import incident
 from bonafide.cli.keys import device_key, signing_key
 from bonafide.cli.old_names import current
 from bonafide.cli.policy import approval as policy_approval
@@ -101,6 +102,7 @@ cli.add_typer(device_key.commands, name="device-key")
 cli.add_typer(signing_key.commands, name="signing-key")
 cli.add_typer(secret.commands, name="secret")
 cli.add_typer(upstream.commands, name="upstream")
+cli.add_typer(incident.commands, name="incident")
 cli.add_typer(endorsements.commands, name="endorsements")
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
 policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)

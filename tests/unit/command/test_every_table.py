@@ -30,6 +30,7 @@ from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, Verdict
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
+from tests.unit.command.shown_incident import INCIDENT
 
 Run = Callable[..., Result]
 COMMANDS = [Path(__file__).parents[3] / folder for folder in ("bonafide", "devkit")]
@@ -107,6 +108,8 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
             }
         ]
     },
+    "/admin/apps/orders/incidents": {"app": "orders", "incidents": [INCIDENT], "next": None},
+    f"/admin/apps/orders/incidents/{INCIDENT['id']}": INCIDENT,
     "/admin/blocked-keys": {"keys": [KEY_RECORD], "after": None, "examined": 1},
     "/admin/audit": {
         "entries": [
@@ -220,6 +223,8 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
     (("secret", "list", "--app", "orders"), (RULE, ARN, SECRET_ARN)),
+    (("incident", "list", "--app", "orders"), (str(INCIDENT["id"]),)),
+    (("incident", "show", str(INCIDENT["id"]), "--app", "orders"), (str(INCIDENT["id"]), KEY, ARN, DIGEST)),
     (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
     (("cost",), ("gateway", "dynamodb")),

@@ -23,6 +23,7 @@ from service.edge.request_fields import App, ClientDataText, EvidenceList
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
+from service.keys.fact_keys import FactPurpose, FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
@@ -36,7 +37,7 @@ from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord, count
 from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_integrity import PlayIntegrity
-from service.wiring import fact_seal, judging, token_key_ring
+from service.wiring import fact_keys, judging, token_key_ring
 
 ENROLLING: Final = (AppleAttestation, AndroidKeyAttestation, HarmonyKeyAttestation)
 """Evidence that proves a new key."""
@@ -199,16 +200,16 @@ def _note_caller(record: DecisionRecord, app: str, evidence: EvidenceSet, client
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(AppraiseEvidenceSettings, env)
-    key_ring = token_key_ring(settings)
+    key_ring, facts = token_key_ring(settings), fact_keys(settings)
     device_bound = DeviceBound(settings.play_requests_table, settings.enrolments_per_device_day)
     return Wiring(
-        collaborators=judging(settings, key_ring, device_bound),
+        collaborators=judging(settings, key_ring, facts, device_bound),
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
         network_header=settings.network_header,
-        fact_seal=fact_seal(settings),
+        fact_seal=FactSeal(facts, also=(FactPurpose.ROWS,)),
     )
 
 

@@ -25,6 +25,7 @@ from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
+from service.keys.fact_keys import FactPurpose, FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.rule_blocks import RuleBlocks, wire_blocking
 from service.keys.token_issuer import TokenIssuer
@@ -182,15 +183,15 @@ def renew(
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(RenewTokenSettings, env)
-    key_ring = wiring.token_key_ring(settings)
+    key_ring, facts = wiring.token_key_ring(settings), wiring.fact_keys(settings)
     return Wiring(
-        collaborators={**wiring.judging(settings, key_ring), **wire_blocking(settings)},
+        collaborators={**wiring.judging(settings, key_ring, facts), **wire_blocking(settings)},
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
         network_header=settings.network_header,
-        fact_seal=wiring.fact_seal(settings),
+        fact_seal=FactSeal(facts, also=(FactPurpose.ROWS,)),
     )
 
 

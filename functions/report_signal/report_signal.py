@@ -26,6 +26,7 @@ from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import SignedCall, signed_members, verify_signed
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
+from service.keys.fact_keys import FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.own_bundle import OwnTrustBundle
@@ -39,7 +40,7 @@ from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.telemetry.decisions import DecisionRecord
-from service.wiring import fact_seal
+from service.wiring import fact_keys
 
 ROUTE: Final = "/v1/signals"
 
@@ -189,7 +190,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
         network_header=settings.network_header,
-        fact_seal=fact_seal(settings),
+        fact_seal=FactSeal(fact_keys(settings)),
     )
 
 

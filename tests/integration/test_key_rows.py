@@ -154,7 +154,8 @@ def test_rows_are_written_as_the_stack_says(
     """KEY_ROWS reaches everything that writes them: code that runs beside must be able to read it."""
     monkeypatch.setattr(wiring, "dynamodb", lambda: moto.dynamodb)
     monkeypatch.setattr(wiring, "kms", lambda: moto.kms)
-    judging = wiring.judging(read_settings(kind, {**moto.environment, "KEY_ROWS": rows.value}), None)  # type: ignore[arg-type]
+    settings = read_settings(kind, {**moto.environment, "KEY_ROWS": rows.value})
+    judging = wiring.judging(settings, None, wiring.fact_keys(settings))  # type: ignore[arg-type]
     assert judging["attested_keys"].rows is rows
     assert judging["redemption"].attested_keys is judging["attested_keys"]
     assert judging["states"].reader.attested_keys is judging["attested_keys"]

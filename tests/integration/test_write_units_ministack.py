@@ -27,7 +27,7 @@ RENEWAL = 4
 
 def units(world: AwsWorld, key: EnrolledKey, rows: KeyRows = KeyRows.PACKED) -> tuple[float, float]:
     """Of the enrolment of ``key``, and of its first renewal."""
-    keys = DynamoDBAttestedKeys(world.dynamodb, world.tables["attested_keys"], rows)
+    keys = DynamoDBAttestedKeys(world.dynamodb, world.tables["attested_keys"], rows, lambda: bytes(32))
     redemption = DynamoDBRedemption(world.dynamodb, world.nonces, keys)
     with consumed_capacity(world.dynamodb) as consumed:
         redemption.enrol(challenge(), key)
@@ -38,7 +38,7 @@ def units(world: AwsWorld, key: EnrolledKey, rows: KeyRows = KeyRows.PACKED) -> 
 
 def alive(key: EnrolledKey) -> EnrolledKey:
     """Ahead of the real clock: ministack deletes rows that have expired by it."""
-    return replace(key, enrolled_at=int(NOW), last_seen=int(NOW), expires_at=int(NOW) + 1000)
+    return replace(key, enrolled_at=int(NOW), last_seen=int(NOW), expires_at=int(NOW) + 1000, home_country="DE")
 
 
 @pytest.mark.parametrize("platform", ["apple", "android", "harmony"])

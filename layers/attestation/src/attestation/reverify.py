@@ -86,13 +86,24 @@ def _check_revocation(android: AndroidClaims, endorsements: Endorsements) -> Non
     if endorsements.android_status is None:
         raise EndorsementsUnavailable(Reason.ENDORSEMENTS_MISSING, "no Android status list was fetched yet")
     status_list = endorsements.android_status
+    own = android.device_certificate  # a refusal is logged, and must not join the installs of one device
     named = (
-        *((f"serial {serial}", status_list.status_of(int(serial, 16))) for serial in android.chain_serials),
+        *(
+            (
+                "the device's certificate" if serial == own else f"serial {serial}",
+                status_list.status_of(int(serial, 16)),
+            )
+            for serial in android.chain_serials
+        ),
         *((f"subject {name}", status_list.status_of_name(name)) for name in android.chain_names),
     )
     for what, status in named:
         if status is not None:
             raise RejectedEvidence(Reason.CERTIFICATE_REVOKED, f"since it enrolled, {what} of its chain: {status[:32]}")
+
+
+def _told(serial: str, own: str | None) -> str:
+    return "the device's certificate" if serial == own else f"serial {serial}"
 
 
 def _harmony(harmony: HarmonyClaims, expected: HarmonyReferenceValues | None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import Any
 
 from service.aws import dynamodb, kms
-from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactSeal
+from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
@@ -28,9 +29,13 @@ from service.vendors.play_requests import DynamoDBPlayRequests
 from service.vendors.status_lists import DynamoDBStatusLists
 
 
-def judging(settings: JudgingSettings, key_ring: KeyRing, device_bound: DeviceBound | None = None) -> dict[str, Any]:
+def judging(
+    settings: JudgingSettings, key_ring: KeyRing, facts: FactKeys, device_bound: DeviceBound | None = None
+) -> dict[str, Any]:
     """What enrolments and renewals have in common. Raises :class:`~service.settings.SettingsError`."""
-    attested_keys = DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows)
+    attested_keys = DynamoDBAttestedKeys(
+        dynamodb(), settings.attested_keys_table, settings.key_rows, lambda: facts.find(FactPurpose.ROWS, 1, time())
+    )
     nonces = DynamoDBNonces(dynamodb(), settings.nonces_table)
     policies = DynamoDBPolicies(dynamodb(), settings.policies_table)
     return {
@@ -65,10 +70,10 @@ def token_key_ring(settings: JudgingSettings) -> KeyRing:
     )
 
 
-def fact_seal(settings: JudgingSettings | ReportSignalSettings) -> FactSeal:
-    """What seals facts for detectors; nothing is read or unwrapped yet."""
+def fact_keys(settings: JudgingSettings | ReportSignalSettings) -> FactKeys:
+    """Keys of detectors' facts, and of serials in rows of keys; nothing is read or unwrapped yet."""
     wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
-    return FactSeal(FactKeys(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), wrapping))
+    return FactKeys(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), wrapping)
 
 
 def vendor_endorsements(settings: JudgingSettings) -> VendorEndorsements:

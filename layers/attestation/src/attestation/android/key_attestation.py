@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 from attestation.android import key_description as kd
 from attestation.android.device_chain import (
     DeviceChain,
+    Provisioning,
     check_dates,
     check_limits,
     check_names,
@@ -143,7 +144,12 @@ def verify_key_attestation(
         findings += check_dates(path, now)
         # 10. Revocation, the in-chain root included.
         step = 10
-        looked_up = _check_revocation(certificates, endorsements.fresh_android_status(now), len(path.certificates))
+        looked_up = _check_revocation(
+            certificates,
+            endorsements.fresh_android_status(now),
+            len(path.certificates),
+            unnamed=2 if path.provisioning is Provisioning.RKP else 0,
+        )
         chain = describe_chain(path, findings)
         # 11. What the hardware says.
         step = 11
@@ -221,15 +227,19 @@ class _LookedUp(NamedTuple):
     names: tuple[str, ...]
 
 
-def _check_revocation(certificates: Sequence[Certificate], status_list: StatusList, below_root: int) -> _LookedUp:
+def _check_revocation(
+    certificates: Sequence[Certificate], status_list: StatusList, below_root: int, *, unnamed: int
+) -> _LookedUp:
     """Step 10. An in-chain root's serial is looked up too but not returned: it is unsigned, so it is no fact about
-    the device. Nor is the leaf's subject one, which is the same on every phone."""
+    the device. Nor is the leaf's subject one, which is the same on every phone. A refusal does not name the serials of
+    the first ``unnamed`` certificates, which are one device's own: it is logged."""
     first = 1 if certificates[0].serial.bit_length() < LONG_SERIAL_BITS else 0
     serials = tuple(certificate.serial for certificate in certificates[first:])
     for index, serial in enumerate(serials, first):
         status = status_list.status_of(serial)
         if status is not None:
-            raise RejectedEvidence(Reason.CERTIFICATE_REVOKED, f"certificate {index}, serial {serial:x}: {status[:32]}")
+            which = f"certificate {index}" if index < unnamed else f"certificate {index}, serial {serial:x}"
+            raise RejectedEvidence(Reason.CERTIFICATE_REVOKED, f"{which}: {status[:32]}")
     names = []
     for index, certificate in enumerate(certificates[1:below_root], 1):
         for name in subject_serial_numbers(certificate.subject):

@@ -144,11 +144,15 @@ class FactSeal:
 
     keys: FactKeys
     random: Callable[[int], bytes] = os.urandom
+    also: tuple[FactPurpose, ...] = ()
+    """Keys that stay and that requests may soon need."""
 
     def prepare(self, now: float) -> None:
         """Have the key read while the request is at work, and the next epoch's in the hour before it begins."""
         for epoch in {epoch_of(now), epoch_of(now + _PREPARED)}:
             self.keys.at_hand(FactPurpose.FACTS, epoch, now)
+        for purpose in self.also:
+            self.keys.at_hand(purpose, 1, now)
 
     def seal(self, facts: DetectionFacts, now: float) -> str:
         """The member ``detection`` of the line of a decision at ``now``; empty where there is no key at hand."""

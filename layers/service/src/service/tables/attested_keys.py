@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from typing import Any, Final, NamedTuple, Protocol
@@ -27,6 +27,7 @@ from service.errors import Reason as ServiceReason
 from service.errors import Rejected, Unreadable
 from service.fallback_modes import KeyRows
 from service.items.packed_record import pack, text_of, unpack
+from service.items.sealed_serials import Serials, open_serials, seal_serials
 
 RECEIPT_OF: Final = "receipt/"
 """Before a key's id: the row that keeps its receipt. No id of a key has a slash."""
@@ -131,6 +132,8 @@ class DynamoDBAttestedKeys:
     client: DynamoDBClient
     table: str
     rows: KeyRows = KeyRows.PACKED
+    serials_key: Callable[[], bytes | None] | None = None
+    """What seals the serials of chains: without it they are not read; ``None`` from it, and they lie in the clear."""
 
     def find(self, key_id: str) -> EnrolledKey | None:
         return self.read(self._get(key_id))
@@ -147,6 +150,8 @@ class DynamoDBAttestedKeys:
                 if own is None:
                     return None
                 claims["public_key"] = own["public_key"].hex()
+            if "chain" in row and self.serials_key is not None:
+                claims["android"] |= self._opened(row["key_id"], row["chain"])
             return _key_of(row, Claims.of_stored_key(claims))
         except (KeyError, TypeError, ValueError) as error:
             raise Unreadable("a row of attested_keys cannot be read") from error
@@ -178,6 +183,7 @@ class DynamoDBAttestedKeys:
         replaced, whether TTL has deleted it or not: its renewals are told that the key is not known.
         """
         expired = "expires_at <= :now AND (#state = :active OR #blocked.#until <= :now)"
+        chain = self._sealed(key)
         return {
             "Put": {
                 "TableName": self.table,
@@ -188,7 +194,8 @@ class DynamoDBAttestedKeys:
                         "public_key": None if self._keeps_apart(key) else key.claims.public_key,
                         "counter": key.counter,
                         "state": key.state.value,
-                        "claims": self._claims(key),
+                        "claims": self._claims(key, chain),
+                        "chain": chain,
                         "enrolled_at": key.enrolled_at,
                         "last_seen": key.last_seen,
                         "expires_at": key.expires_at,
@@ -236,8 +243,23 @@ class DynamoDBAttestedKeys:
     def _keeps_apart(self, key: EnrolledKey) -> bool:
         return self.rows is KeyRows.PACKED and len(key.claims.public_key) > _POINT_BYTES
 
-    def _claims(self, key: EnrolledKey) -> str | bytes:
+    def _sealed(self, key: EnrolledKey) -> bytes | None:
+        android, serials_key = key.claims.android, None if self.serials_key is None else self.serials_key()
+        if android is None or serials_key is None or self.rows is not KeyRows.PACKED:
+            return None
+        return seal_serials(Serials(android.chain_serials, android.chain_names), key=serials_key, key_id=key.key_id)
+
+    def _opened(self, key_id: str, sealed: bytes) -> dict[str, object]:
+        serials_key = None if self.serials_key is None else self.serials_key()
+        if serials_key is None:  # a revocation must not go unseen
+            raise Unreadable("the key of sealed serials is gone")
+        serials, names = open_serials(sealed, key=serials_key, key_id=key_id)
+        return {"chain_serials": serials, "chain_names": names}
+
+    def _claims(self, key: EnrolledKey, chain: bytes | None) -> str | bytes:
         record = key.claims.to_record()
+        if chain is not None and isinstance(android := record["android"], dict):
+            del android["chain_serials"], android["chain_names"]  # an attribute of their own
         if self.rows is KeyRows.PACKED:
             del record["public_key"]  # an attribute of its own
         return self._stored(record)
@@ -263,6 +285,8 @@ class DynamoDBAttestedKeys:
         setting = "" if key.counter is None else "#counter = :counter, "
         sealing = None if key.sealing_key is None else key.sealing_key.to_bytes()
         setting += "" if sealing is None else "#sealing = :sealing, "
+        chain = self._sealed(key)
+        setting += "" if chain is None else "#chain = :chain, "
         return {
             "Update": {
                 "TableName": self.table,
@@ -284,11 +308,13 @@ class DynamoDBAttestedKeys:
                     "#receipt": "receipt",
                     "#again": "apple_app_id",
                     **({} if sealing is None else {"#sealing": "sealing"}),
+                    **({} if chain is None else {"#chain": "chain"}),
                 },
                 "ExpressionAttributeValues": to_item(
                     {
                         ":counter": key.counter,
-                        ":claims": self._claims(key),
+                        ":claims": self._claims(key, chain),
+                        ":chain": chain,
                         ":seen": key.last_seen,
                         ":expires": key.expires_at,
                         ":active": KeyState.ACTIVE.value,

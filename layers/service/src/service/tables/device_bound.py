@@ -18,7 +18,8 @@ from service.aws import TransactWriteItemTypeDef, to_item
 from service.tables.attested_keys import EnrolledKey
 
 _DAY: Final = 86_400
-_KEPT: Final = 2 * _DAY
+_KEPT: Final = 3 * _DAY
+"""From the beginning of the day: a date to the second would name the enrolment that was counted last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class DeviceBound:
                 "UpdateExpression": "SET enrolled = if_not_exists(enrolled, :none) + :one, expires_at = :expires",
                 "ConditionExpression": "attribute_not_exists(enrolled) OR enrolled < :limit",
                 "ExpressionAttributeValues": to_item(
-                    {":none": 0, ":one": 1, ":limit": self.limit, ":expires": key.enrolled_at + _KEPT}
+                    {":none": 0, ":one": 1, ":limit": self.limit, ":expires": _day_of(key) * _DAY + _KEPT}
                 ),
             }
         }
@@ -58,4 +59,8 @@ def bounded_subject(key: EnrolledKey) -> str | None:
     if serial is None:
         return None
     digest = sha256(f"{key.app}/{serial}".encode()).hexdigest()
-    return f"{digest}/{key.enrolled_at // _DAY}"
+    return f"{digest}/{_day_of(key)}"
+
+
+def _day_of(key: EnrolledKey) -> int:
+    return key.enrolled_at // _DAY

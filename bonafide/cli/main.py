@@ -13,7 +13,7 @@ from bonafide.cli import audit, conformance, cost, endorsements, inspect, route,
 from bonafide.cli.app import app, play
 from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
-from bonafide.cli.keys import device_key, signing_key
+from bonafide.cli.keys import device_key, erase, signing_key
 from bonafide.cli.old_names import current
 from bonafide.cli.policy import approval as policy_approval
 from bonafide.cli.policy import draft as policy_draft
@@ -116,6 +116,7 @@ policy.commands.command("history", no_args_is_help=True)(policy_show.history)
 policy.commands.command("draft", no_args_is_help=True)(policy_draft.draft)
 policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
+cli.command("erase", no_args_is_help=True, context_settings={"ignore_unknown_options": True})(erase.erase)
 cli.command("audit", no_args_is_help=True)(audit.audit)
 cli.command("why", no_args_is_help=True)(why.why)
 cli.command("console")(console.console)

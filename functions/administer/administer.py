@@ -39,6 +39,7 @@ from service.admin.guarded_apis import GuardedApis, PublishedRoutes
 from service.admin.http import Route, admin_endpoint
 from service.admin.keys import (
     BlockKey,
+    EraseKey,
     OneApp,
     OneKey,
     RefreshEndorsements,
@@ -46,6 +47,7 @@ from service.admin.keys import (
     RotateSigningKeys,
     UnblockKey,
     block_key,
+    erase_key,
     refresh_endorsements,
     refuse_older_tokens,
     rotate_signing_keys,
@@ -142,6 +144,7 @@ ROUTES: Final = (
     Route("GET", "/admin/keys/{key_id}", OneKey, show_key),
     Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key),
     Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key),
+    Route("POST", "/admin/erased-keys/{key_id}", EraseKey, erase_key),
     Route("GET", "/admin/blocked-keys", ListBlockedKeys, list_blocked_keys),
     Route("POST", "/admin/blocked-keys/unblock", UnblockRule, unblock_rule),
     Route("GET", "/admin/apps", EveryApp, list_apps),

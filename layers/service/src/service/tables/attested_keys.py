@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
@@ -139,10 +140,13 @@ class DynamoDBAttestedKeys:
         return self.read(self._get(key_id))
 
     def read(self, row: Mapping[str, Any] | None) -> EnrolledKey | None:
-        """The key in a row of the table, whichever release wrote it. Raises :class:`~service.errors.Unavailable`, also
-        for a row that is damaged."""
+        """The key in a row of the table, whichever release wrote it. Raises :class:`Rejected` for one that was erased,
+        and :class:`~service.errors.Unavailable`, also for a row that is damaged."""
         if row is None:
             return None
+        if "claims" not in row:  # erased, but for its block
+            blocked = _is_blocked(row, time.time())
+            raise Rejected(ServiceReason.KEY_BLOCKED if blocked else ServiceReason.KEY_UNKNOWN, "the key was erased")
         try:
             claims = unpack(row["claims"])
             if "public_key" not in claims:  # it has an attribute, or a row, of its own

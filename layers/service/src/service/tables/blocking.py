@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from service.aws import DynamoDBClient, from_item, to_item, unavailable_on_failure
 from service.errors import ChangeRefused, NotKnown, Overtaken
 from service.items.rows import to_row
-from service.tables.attested_keys import KeyState
+from service.tables.attested_keys import PUBLIC_KEY_OF, RECEIPT_OF, KeyState
 from service.tables.audit import AuditEntry, DynamoDBAudit, blocks_subject
 from service.tables.blocked_keys import BY_RULE, KEY, PERSONS, Place, listed_row, place_of
 from service.transactions import transact
@@ -30,10 +30,16 @@ delete it: the key, forgotten, could enrol again."""
 MAX_REASON: Final = 200
 MAX_BY: Final = 400
 _ATTEMPTS: Final = 5
+ERASED: Final = (
+    "public_key", "claims", "chain", "counter", "noted", "enrolment", "sealing", "home", "receipt", "apple_app_id",
+)  # fmt: skip
+"""What a key's row holds besides the block: erased of a blocked key, of which the rest must stay."""
+
 SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at")
 """What is read of a key's row for an operator: neither claims nor receipt."""
 
 _UNCHANGED: Final = "app = :app AND #expires = :seen_expires AND #state = :seen_state"
+_NAMES: Final = {"#state": "state", "#blocked": "blocked", "#expires": "expires_at"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,14 @@ class Blocking(Protocol):
     def block_automatically(self, key_id: str, *, by: str, now: float, reason: str, seconds: int) -> bool:
         """Block a key for a rule. False when there is a block already that lasts as long or longer. ``now`` is Unix
         seconds. Raises :class:`ChangeRefused` and :class:`~service.errors.Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What was found of a key: ``known`` says that it had a row, ``blocked`` that a block stays in it."""
+
+    known: bool
+    blocked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +150,32 @@ class DynamoDBBlocking:
             raise Overtaken("The key was blocked anew, or let in, at this moment.")
         return self.show(key_id)
 
+    def erase(self, key_id: str, *, now: float, entry: AuditEntry) -> Erasure:
+        """Forget all that is kept of a key, in one transaction with ``entry``: its row, its receipt, its public key. Of
+        a key that is blocked the block stays, and so does the entry of who placed it: else it could enrol again."""
+        kept_apart: dict[str, Any] = {
+            what: {"Delete": {"TableName": self.attested_keys, "Key": {"key_id": {"S": before + key_id}}}}
+            for what, before in (("receipt", RECEIPT_OF), ("public key", PUBLIC_KEY_OF))
+        }
+        blocked = False
+
+        def parts(row: Mapping[str, Any]) -> dict[str, Any]:
+            nonlocal blocked
+            blocked = _is_blocked(row, now)
+            names = {f"#erased{index}": name for index, name in enumerate(ERASED)}
+            if blocked:
+                return {"key": self._update(row, f"REMOVE {', '.join(names)}", {}, names), **kept_apart}
+            return {"key": self._deleting(row), **kept_apart}
+
+        try:
+            self._change(key_id, parts, entry, of_app=False)
+        except NotKnown:
+            if self.audit is not None:
+                kept_apart["entry"] = self.audit.adding(entry)
+            transact(self.client, kept_apart, what="dynamodb:TransactWriteItems", sleep=self.sleep)
+            return Erasure(known=False, blocked=False)
+        return Erasure(known=True, blocked=blocked)
+
     def _blocking(
         self, row: Mapping[str, Any], *, by: str, now: float, reason: str, seconds: int | None
     ) -> dict[str, Any]:
@@ -179,20 +219,34 @@ class DynamoDBBlocking:
             raise NotKnown(f"No key {key_id[:64]} is known: it was never enrolled, or it was idle and forgotten.")
         return from_item(answer["Item"])
 
-    def _update(self, row: Mapping[str, Any], expression: str, values: Mapping[str, object]) -> dict[str, Any]:
-        seen = {":app": row["app"], ":seen_expires": row["expires_at"], ":seen_state": row["state"]}
-        condition = _UNCHANGED + " AND attribute_not_exists(#blocked)"
-        if "blocked" in row:
-            condition = _UNCHANGED + " AND #blocked = :seen_blocked"
-            seen[":seen_blocked"] = row["blocked"]
+    def _update(
+        self,
+        row: Mapping[str, Any],
+        expression: str,
+        values: Mapping[str, object],
+        names: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        condition, seen = _as_read(row)
         return {
             "Update": {
                 "TableName": self.attested_keys,
                 "Key": {"key_id": {"S": row["key_id"]}},
                 "UpdateExpression": expression,
-                "ConditionExpression": condition,  # as it was read: after a faster change it is read again
-                "ExpressionAttributeNames": {"#state": "state", "#blocked": "blocked", "#expires": "expires_at"},
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": {**_NAMES, **(names or {})},
                 "ExpressionAttributeValues": to_item({**values, **seen}),
+            }
+        }
+
+    def _deleting(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        condition, seen = _as_read(row)
+        return {
+            "Delete": {
+                "TableName": self.attested_keys,
+                "Key": {"key_id": {"S": row["key_id"]}},
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": _NAMES,
+                "ExpressionAttributeValues": to_item(seen),
             }
         }
 
@@ -227,6 +281,14 @@ class DynamoDBBlocking:
         raise Overtaken("The key changed at this moment: try again.")
 
 
+def _as_read(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The condition, with its values, that a row is as it was read: after a faster change it is read again."""
+    seen = {":app": row["app"], ":seen_expires": row["expires_at"], ":seen_state": row["state"]}
+    if "blocked" not in row:
+        return _UNCHANGED + " AND attribute_not_exists(#blocked)", seen
+    return _UNCHANGED + " AND #blocked = :seen_blocked", {**seen, ":seen_blocked": row["blocked"]}
+
+
 def _of_app(entry: AuditEntry, row: Mapping[str, Any]) -> AuditEntry:
     """The same entry for the app's timeline, which cannot ask for the entries of each of its keys."""
     return replace(entry, subject=blocks_subject(row["app"]), details={**entry.details, "key_id": row["key_id"]})
@@ -245,6 +307,11 @@ def _place(row: Mapping[str, Any]) -> Place | None:
 def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
     until = row.get("blocked", {}).get("until")
     return row["state"] == KeyState.BLOCKED.value and (until is None or until > now)
+
+
+def is_blocked(status: KeyStatus, now: float) -> bool:
+    """Whether a block of a key is active."""
+    return status.state == KeyState.BLOCKED.value and (status.blocked_until is None or status.blocked_until > now)
 
 
 def _idle(row: Mapping[str, Any]) -> int:

@@ -7,7 +7,7 @@ from attestation.appraisal.policy import AppraisalContext
 
 from service.admin.keys import OneKey
 from service.admin.problems import UNKNOWN_KEY, refused_as
-from service.errors import Unreadable
+from service.errors import Rejected, Unreadable
 from service.view.stack import ViewCall
 
 
@@ -19,10 +19,11 @@ def show_key(request: OneKey, call: ViewCall) -> dict[str, object]:
 
 
 def _facts(key_id: str, app: str, call: ViewCall) -> dict[str, object] | None:
-    """As policies see them, without what only a request has; ``None`` for a row whose claims cannot be read."""
+    """As policies see them, without what only a request has; ``None`` for a row whose claims cannot be read or were
+    erased."""
     try:
         key = call.stack.attested_keys.find(key_id)
-    except Unreadable:
+    except (Rejected, Unreadable):
         return None
     if key is None:
         return None

@@ -1,0 +1,127 @@
+"""Erasing a key through the Admin API: what goes, that a block stays, and what the audit says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bonafide_tokens.errors import BonafideError
+from service.errors import Reason, Rejected
+from service.tables.attested_keys import EnrolledKey
+
+from bonafide.operator.admin_api import AdminProblem
+from tests.integration.enrolled_keys import challenge, enrolled_key, renewed
+from tests.service_stack.admin_calls import AdminWorld, admin_world
+from tests.service_stack.worlds import AwsWorld, moto_world
+
+
+@pytest.fixture
+def world() -> Iterator[AwsWorld]:
+    with moto_world() as made:
+        yield made
+
+
+@pytest.fixture
+def admin(world: AwsWorld) -> AdminWorld:
+    return admin_world(world)
+
+
+@pytest.fixture
+def key(world: AwsWorld) -> EnrolledKey:
+    """An enrolled iPhone's, with a receipt and a country."""
+    made = replace(enrolled_key(receipt=b"receipt"), home_country="DE")
+    world.redemption.enrol(challenge(), made)
+    return made
+
+
+def everything(world: AwsWorld) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    return {name: world.dynamodb.scan(TableName=table)["Items"] for name, table in world.tables.items()}
+
+
+def naming(world: AwsWorld, key: EnrolledKey) -> dict[str, list[Any]]:
+    """The rows that name a key."""
+    found = {name: [row for row in rows if key.key_id in str(row)] for name, rows in everything(world).items()}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def erase(admin: AdminWorld, key: EnrolledKey, **body: Any) -> dict[str, Any]:
+    return dict(admin.call("POST", f"/admin/erased-keys/{key.key_id}", body))
+
+
+def test_nothing_of_a_key_is_left_but_that_it_was_erased(world: AwsWorld, admin: AdminWorld, key: EnrolledKey) -> None:
+    other = enrolled_key(receipt=b"another")
+    world.redemption.enrol(challenge(), other)
+    assert naming(world, key).keys() == {"attested_keys"}
+    answer = erase(admin, key, why="asked for by its user")
+
+    assert answer == {"key_id": key.key_id, "known": True, "blocked": False, "erased": True}
+    assert naming(world, key).keys() == {"audit"}
+    (entry,) = admin.call("GET", f"/admin/audit?subject=key/{key.key_id}")["entries"]
+    assert (entry["action"], entry["why"]) == ("erase-key", "asked for by its user")
+    assert len(naming(world, other)["attested_keys"]) == 2
+    with pytest.raises(BonafideError) as refusal:
+        world.redemption.renew(challenge(), renewed(key, 1))
+    assert refusal.value.reason is Reason.KEY_UNKNOWN
+
+
+def test_it_can_be_done_again_and_takes_what_a_forgotten_row_left(
+    world: AwsWorld, admin: AdminWorld, key: EnrolledKey
+) -> None:
+    world.dynamodb.delete_item(TableName=world.tables["attested_keys"], Key={"key_id": {"S": key.key_id}})
+    for _ in range(2):
+        assert erase(admin, key) == {"key_id": key.key_id, "known": False, "blocked": False, "erased": True}
+        assert naming(world, key).keys() == {"audit"}
+
+
+def test_a_dry_run_changes_nothing(world: AwsWorld, admin: AdminWorld, key: EnrolledKey) -> None:
+    before = everything(world)
+
+    assert erase(admin, key, dry_run=True) == {
+        "key_id": key.key_id, "known": True, "blocked": False, "erased": False,
+    }  # fmt: skip
+    assert everything(world) == before
+
+
+@pytest.mark.parametrize("seconds", [None, 300_000_000])
+def test_a_block_is_never_erased(world: AwsWorld, admin: AdminWorld, key: EnrolledKey, seconds: int | None) -> None:
+    """The attack: a blocked user asks for erasure, and enrols the same key again."""
+    admin.call("POST", f"/admin/keys/{key.key_id}/block", {"reason": "farm", "seconds": seconds})
+    before = naming(world, key)
+    answer = erase(admin, key)
+    left = naming(world, key)
+
+    assert (answer["known"], answer["blocked"]) == (True, True)
+    assert left["revocations"] == before["revocations"]
+    assert len(left["audit"]) == len(before["audit"]) + 1
+    (row,) = left["attested_keys"]
+    assert row.keys() == {"key_id", "app", "state", "blocked", "enrolled_at", "last_seen", "expires_at"}
+    shown = admin.call("GET", f"/admin/keys/{key.key_id}")
+    assert (shown["state"], shown["reason"], shown["facts"]) == ("blocked", "farm", None)
+    with pytest.raises(Rejected) as found:
+        world.attested_keys.find(key.key_id)
+    with pytest.raises(BonafideError) as again:
+        world.redemption.enrol(challenge(), key)
+    # The enrolment is of the year 2096, when the block for a time is over: the row stands in its way all the same.
+    refused = Reason.KEY_BLOCKED if seconds is None else Reason.KEY_ALREADY_ENROLLED
+    assert (found.value.reason, again.value.reason) == (Reason.KEY_BLOCKED, refused)
+
+
+def test_an_erased_key_whose_block_was_lifted_is_unknown(world: AwsWorld, admin: AdminWorld, key: EnrolledKey) -> None:
+    admin.call("POST", f"/admin/keys/{key.key_id}/block", {"reason": "farm"})
+    erase(admin, key)
+    admin.call("POST", f"/admin/keys/{key.key_id}/unblock", {})
+    with pytest.raises(Rejected) as found:
+        world.attested_keys.find(key.key_id)
+
+    assert found.value.reason is Reason.KEY_UNKNOWN
+    assert erase(admin, key)["blocked"] is False
+    assert "attested_keys" not in naming(world, key)
+
+
+@pytest.mark.parametrize("key_id", ["short", "x" * 44, "." * 43])
+def test_what_is_no_key_id_is_refused(admin: AdminWorld, key_id: str) -> None:
+    with pytest.raises(AdminProblem):
+        admin.call("POST", f"/admin/erased-keys/{key_id}", {})

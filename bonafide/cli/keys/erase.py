@@ -36,9 +36,9 @@ def erase(
 
     Log lines go when their time is over. The command can be interrupted and repeated at any time.
     """
+    deployment = find_deployment(stack, region, project_layout())
     if len(key) != _KEY_ID:
         raise typer.BadParameter(f"a key_id has {_KEY_ID} characters.", param_hint="KEY")
-    deployment = find_deployment(stack, region, project_layout())
     kept = _kept(deployment)
     if not dry_run:
         confirm(f"Erase all that is kept of the key {key}? This cannot be undone.", yes=yes)

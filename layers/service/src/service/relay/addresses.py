@@ -64,6 +64,23 @@ def is_public(text: str) -> bool:
     return _is_public_v6(address)
 
 
+_INTERNAL_V4: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))  # RFC 1918
+_INTERNAL_V6: Final = IPv6Network("fc00::/7")  # unique local (RFC 4193)
+_HOSTS_OF_CLOUDS: Final = IPv6Network("fd00:ec2::/32")  # AWS's metadata service and resolver
+
+
+def is_internal(text: str) -> bool:
+    """Whether ``text`` is an address of a private network, where a team runs services of its own. Never the loopback,
+    nor what is link-local: credentials of the function are served there."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, IPv4Address):
+        return any(address in network for network in _INTERNAL_V4)
+    return address.scope_id is None and address in _INTERNAL_V6 and address not in _HOSTS_OF_CLOUDS
+
+
 def _is_public_v6(address: IPv6Address) -> bool:
     if address.scope_id is not None or address not in _GLOBAL_UNICAST or not address.is_global:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from service.relay.addresses import is_public
 from service.relay.reasons import RelayReason, RelayRefused
@@ -45,11 +45,23 @@ def tls() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How upstreams are reached; tests put others in."""
+    """How upstreams are reached; tests put others in. ``may_call`` judges every address that a name has."""
 
     resolve: Callable[[str, int], list[str]] = resolve
     connect: Callable[[str, int, float], socket.socket] = connect
     tls: Callable[[], ssl.SSLContext] = tls
+    may_call: Callable[[str], bool] = is_public
+
+
+class Callee(Protocol):
+    """Where a call goes. ``http`` is for the loopback of a laptop alone, which who makes one sees to."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
 
 
 class UpstreamBody(Iterator[bytes]):
@@ -103,49 +115,83 @@ def call_upstream(
 
     Raises :class:`RelayRefused`, whose text holds nothing of what was sent or answered.
     """
+    response, connection = _asked(upstream, method, target, headers, body, network, seconds)
+    try:
+        _require_readable(response, upstream.most_answer_bytes)
+        pieces = UpstreamBody(response, connection, upstream.most_answer_bytes)
+        return UpstreamAnswer(response.status, _headers(response), pieces)
+    except BaseException as error:
+        response.close()
+        connection.close()
+        raise _refused(error, True) from None
+
+
+def call_for_status(
+    callee: Callee,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    network: Network,
+    seconds: float,
+) -> tuple[int, Mapping[str, str]]:
+    """Make the call, and read no more of the answer than its status and its header. Raises :class:`RelayRefused`."""
+    response, connection = _asked(callee, method, target, headers, body, network, seconds)
+    try:
+        return response.status, _headers(response)
+    finally:
+        response.close()
+        connection.close()
+
+
+def _asked(
+    callee: Callee,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    network: Network,
+    seconds: float,
+) -> tuple[http.client.HTTPResponse, socket.socket]:
+    """The answer as far as its header, and the connection, both for the caller to close."""
     deadline = monotonic() + seconds
     connection: socket.socket | None = None
-    response: http.client.HTTPResponse | None = None
     sent_whole = False
     try:
-        connection = _connection(upstream, network, deadline)
-        client = http.client.HTTPConnection(upstream.host, upstream.port)
+        connection = _connection(callee, network, deadline)
+        client = http.client.HTTPConnection(callee.host, callee.port)
         reader = _Reader(connection, deadline)
         client.sock = _Deadlined(connection, reader, deadline)
-        host = upstream.host if upstream.scheme == "https" else f"{upstream.host}:{upstream.port}"
+        host = callee.host if (callee.scheme, callee.port) == ("https", 443) else f"{callee.host}:{callee.port}"
         sent = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "bonafide-proxy", "Host": host}
         client.request(method, target, body, {**sent, **headers})
         sent_whole = True
         response = client.getresponse()
         reader.header_read()
-        _require_readable(response, upstream.most_answer_bytes)
-        pieces = UpstreamBody(response, connection, upstream.most_answer_bytes)
-        answer = UpstreamAnswer(response.status, _headers(response), pieces)
+        return response, connection
     except BaseException as error:
-        if response is not None:
-            response.close()
         if connection is not None:
             connection.close()
         raise _refused(error, sent_whole) from None
-    return answer
 
 
-def _connection(upstream: Upstream, network: Network, deadline: float) -> socket.socket:
-    if upstream.scheme == "http":  # read_upstreams lets that be the loopback of a laptop alone
-        return network.connect(upstream.host, upstream.port, min(_CONNECT, _left(deadline)))
-    addresses = _resolved(upstream, network, deadline)
-    if not all(map(is_public, addresses)):
+def _connection(callee: Callee, network: Network, deadline: float) -> socket.socket:
+    if callee.scheme == "http":  # which is the loopback of a laptop alone
+        return network.connect(callee.host, callee.port, min(_CONNECT, _left(deadline)))
+    addresses = _resolved(callee, network, deadline)
+    if not all(map(network.may_call, addresses)):
         raise RelayRefused(RelayReason.ADDRESS_REFUSED, "the name has an address that is not public")
     for number, address in enumerate(addresses[:_MOST_ADDRESSES], 1):
         try:
-            connection = network.connect(address, upstream.port, min(_CONNECT, _left(deadline)))
+            connection = network.connect(address, callee.port, min(_CONNECT, _left(deadline)))
             break
         except OSError:
             if number == min(len(addresses), _MOST_ADDRESSES):
                 raise
     try:
         connection.settimeout(min(_CONNECT, _left(deadline)))
-        return network.tls().wrap_socket(connection, server_hostname=upstream.host)
+        return network.tls().wrap_socket(connection, server_hostname=callee.host)
     except BaseException:
         connection.close()
         raise
@@ -154,7 +200,7 @@ def _connection(upstream: Upstream, network: Network, deadline: float) -> socket
 _RESOLVING: Final = threading.BoundedSemaphore(_MOST_RESOLVING)
 
 
-def _resolved(upstream: Upstream, network: Network, deadline: float) -> list[str]:
+def _resolved(callee: Callee, network: Network, deadline: float) -> list[str]:
     """The addresses, in a thread of its own: name resolution takes no timeout."""
     found: list[list[str]] = []
     if not _RESOLVING.acquire(blocking=False):
@@ -162,7 +208,7 @@ def _resolved(upstream: Upstream, network: Network, deadline: float) -> list[str
 
     def run() -> None:
         try:
-            found.append(network.resolve(upstream.host, upstream.port))
+            found.append(network.resolve(callee.host, callee.port))
         except OSError:
             found.append([])
         finally:

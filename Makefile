@@ -232,6 +232,15 @@ hpke-oracle: setup ## Sealed secrets by RFC 9180's vectors and by npm's @hpke/co
 	@$(BIN)/python -m pytest -q -n0 tests/sealing
 	@$(BIN)/python -m tests.sealing.oracle $(ORACLE)
 
+WEBHOOK_ORACLE := .local/packages/webhook-oracle
+.PHONY: webhook-drill
+webhook-drill: setup ## Webhooks through an hour of silence, lost answers, copies, a wrong clock; checked by npm's standardwebhooks
+	@rm -rf $(WEBHOOK_ORACLE) && mkdir -p $(WEBHOOK_ORACLE) .local/logs
+	@cp packaging/webhook-oracle/package.json packaging/webhook-oracle/package-lock.json packaging/webhook-oracle/.npmrc $(WEBHOOK_ORACLE)
+	@$(call quietly,The oracle of webhooks,webhook-oracle,(wheel="$(NODE_WHEEL)" && cd $(WEBHOOK_ORACLE) && \
+		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci))
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.webhooks
+
 mutants: setup $(MUTANTS_STAMP) ## Which changes to verifiers and gate no test notices: NUMBER=1500 by SEED=7 (an hour; goes on where it ended)
 	@nice -n 15 .venv-mutants/bin/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(UNDER),--under $(UNDER)) $(if $(REPORT),--report) $(if $(WRITE),--write)
 

@@ -26,6 +26,7 @@ OF_ONE_STACK = {
     "tests/end_to_end/test_counting.py": "one of tests/end_to_end",
     "tests/end_to_end/test_stack.py": "one of tests/end_to_end",
     "tests/end_to_end/test_view_routes.py": "one of tests/end_to_end",
+    "tests/end_to_end/test_webhooks.py": "one of tests/end_to_end",
     "tests/end_to_end/test_gateway.py": "the probe",
     "tests/end_to_end/test_http_api.py": "the probe",
     "tests/end_to_end/test_signed_routes.py": "the probe",

@@ -26,6 +26,7 @@ def audit(
     rule: Annotated[
         str | None, typer.Option("--rule", metavar="ID", help="Changes to the keys that a rule blocked.")
     ] = None,
+    webhook: Annotated[str | None, typer.Option("--webhook", metavar="NAME", help="Changes to one webhook.")] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many at most.")] = 20,
     before: Annotated[
         str | None, typer.Option("--before", metavar="ENTRY", help="Go on before an entry of an earlier list.")
@@ -34,13 +35,14 @@ def audit(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """List changes to an app, key, API or rule, the newest first: time, author and reason.
+    """List changes to an app, key, API, rule or webhook, the newest first: time, author and reason.
 
     --json shows every detail in full.
     """
-    named = [(kind, name) for kind, name in (("app", app), ("key", key), ("api", api), ("rule", rule)) if name]
+    subjects = (("app", app), ("key", key), ("api", api), ("rule", rule), ("webhook", webhook))
+    named = [(kind, name) for kind, name in subjects if name]
     if len(named) != 1:
-        raise WrongUsage("Name one subject: --app, --key, --api or --rule.")
+        raise WrongUsage("Name one subject: --app, --key, --api, --rule or --webhook.")
     kind, name = named[0]
     wanted = {"subject": f"{kind}/{name}", "limit": limit, **({"before": before} if before else {})}
     deployment = find_deployment(stack, region, project_layout())

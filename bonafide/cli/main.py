@@ -27,6 +27,7 @@ from bonafide.cli.project import mean_local_stack
 from bonafide.cli.secrets import secret
 from bonafide.cli.tables import printable
 from bonafide.cli.terminal import EXIT_FAILED, EXIT_USAGE, CommandGroup, err
+from bonafide.cli.webhooks import webhook
 from bonafide.operator.errors import WrongUsage, sentence_of
 from bonafide.operator.layout import NAME_VARIABLE
 
@@ -103,6 +104,7 @@ cli.add_typer(signing_key.commands, name="signing-key")
 cli.add_typer(secret.commands, name="secret")
 cli.add_typer(upstream.commands, name="upstream")
 cli.add_typer(incident.commands, name="incident")
+cli.add_typer(webhook.commands, name="webhook")
 cli.add_typer(endorsements.commands, name="endorsements")
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
 policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)

@@ -31,6 +31,7 @@ _TABLE_OUTPUTS: Final = {
     "tallies": "TalliesTableName",
     "detector_state": "DetectorStateTableName",
     "incidents": "IncidentsTableName",
+    "webhooks": "WebhooksTableName",
 }
 REFRESH_FUNCTION: Final = "RefreshEndorsementsFunction"
 _FUNCTION_OUTPUTS: Final = {

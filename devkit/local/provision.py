@@ -16,6 +16,7 @@ import boto3
 
 from bonafide.operator.local_account import ACCOUNT_ID, REGION, client_arguments
 from devkit.local.template import Template, TemplateError
+from devkit.local.webhook_queue import create_queues
 
 DEFAULT_STACK_NAME = "bonafide-local"
 
@@ -38,6 +39,7 @@ TABLES = {
     "tallies": "TalliesTable",
     "detector_state": "DetectorStateTable",
     "incidents": "IncidentsTable",
+    "webhooks": "WebhooksTable",
 }
 """Short names of the tables, and their logical ids."""
 
@@ -105,6 +107,7 @@ def create_tables_and_keys(
         template.physical_ids[logical_id] = f"{stack_name}-{logical_id}"
         arn = f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{stack_name}-{logical_id}:*"
         template.attributes[logical_id, "Arn"] = arn
+    create_queues(template, endpoint_url, stack_name)
     kms = boto3.client("kms", **arguments)
     for logical_id in template.resources("AWS::KMS::Key"):
         key_id, arn = _create_key(kms, template.properties(logical_id))

@@ -36,6 +36,7 @@ from devkit.local.schedules import start_schedules
 from devkit.local.tally_delivery import TallyDelivery, delay_of
 from devkit.local.template import Template
 from devkit.local.vendor_servers import VendorServers
+from devkit.local.webhook_queue import FUNCTION, QUEUE, WebhookQueue, laptop_environments
 from devkit.stack.example_stack import ExampleStack
 from devkit.stack.own_stack import OwnStack
 from devkit.streaming.local_proxy import LocalProxy
@@ -76,6 +77,7 @@ class LocalStack:
     _proxy: LocalProxy | None = field(init=False, default=None)
     _decisions: DecisionStore | None = field(init=False, default=None)
     _tallies: TallyDelivery | None = field(init=False, default=None)
+    _webhooks: WebhookQueue | None = field(init=False, default=None)
     _folder: ExitStack = field(init=False, default_factory=ExitStack)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
 
@@ -170,14 +172,14 @@ class LocalStack:
                 "functions": self.ports.functions,
             },
             aws_endpoint_url=self.aws_endpoint_url,
-            environment=template.function_environments(),
+            environment=laptop_environments(template),
             worker_limit=self.worker_limit,
             logs_endpoint_url=self._folder.enter_context(served_logs(files_of(template, self.layout.logs))),
         )
         say("Making the first signing key, fetching revocations")
         for logical_id, resource in self._custom_resources(template):
             self._create(template, logical_id, resource["Type"])
-        self.environments = template.function_environments()
+        self.environments = laptop_environments(template)
         gateway.serve_apis(self.environments)
         if self.edge is not None:
             self.edge.start(
@@ -186,6 +188,9 @@ class LocalStack:
         self._decisions = DecisionStore(self.layout.logs, self.layout.decisions)
         self._decisions.start()
         self._tallies = self._deliver_tallies()
+        deliver = partial(invoke, self.lambda_endpoint_url, FUNCTION)
+        self._webhooks = WebhookQueue(template.physical_ids[QUEUE], self.aws_endpoint_url, deliver)
+        self._webhooks.start()
         if self._example is not None:
             say(f"Starting the {self._example.name} beside it")
             self._example.serve(
@@ -252,6 +257,9 @@ class LocalStack:
         if self._tallies is not None:
             self._tallies.stop()
             self._tallies = None
+        if self._webhooks is not None:
+            self._webhooks.stop()
+            self._webhooks = None
         if self._gateway is not None:
             self._gateway.stop()
             self._gateway = None

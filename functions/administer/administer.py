@@ -78,7 +78,7 @@ from service.admin.publication import PUBLISHING_TIMEOUT, InvokedFunction, Invok
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
-from service.aws import dynamodb, functions, kms, logs
+from service.aws import dynamodb, functions, kms, logs, queues
 from service.incident_administration.incidents import (
     CloseIncident,
     IncidentsQuery,
@@ -118,6 +118,10 @@ from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.tallies.reader import DynamoDBTallies
+from service.telling.administered import AdministeredWebhooks
+from service.telling.deliveries import DynamoDBDeliveries
+from service.telling.queues import SqsQueue
+from service.telling.webhooks_table import DynamoDBWebhooks, WebhookChanges
 from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
 from service.vendors.play_requests import DynamoDBPlayRequests
 from service.vendors.status_lists import DynamoDBStatusLists
@@ -130,6 +134,21 @@ from service.view.stack import ViewStack
 from service.view.support import SupportQuery, look_up_support_code
 from service.view.timeline import TimelineQuery, show_timeline
 from service.view.vendor_health import VendorHealth
+from service.webhook_administration.webhooks import (
+    AddWebhook,
+    ChangeWebhook,
+    DeliveriesOfWebhook,
+    EveryWebhook,
+    ReplayWebhook,
+    add_webhook,
+    enable_webhook,
+    list_webhook_deliveries,
+    list_webhooks,
+    remove_webhook,
+    replay_webhook,
+    rotate_webhook,
+    try_webhook,
+)
 
 ROUTES: Final = (
     Route("GET", "/admin/policies/{app}", AppPolicies, show_policies),
@@ -170,6 +189,14 @@ ROUTES: Final = (
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
     Route("GET", "/admin/audit", ReadAudit, read_audit),
+    Route("GET", "/admin/webhooks", EveryWebhook, list_webhooks),
+    Route("POST", "/admin/webhooks/{webhook}", AddWebhook, add_webhook),
+    Route("POST", "/admin/webhooks/{webhook}/remove", ChangeWebhook, remove_webhook),
+    Route("POST", "/admin/webhooks/{webhook}/rotate", ChangeWebhook, rotate_webhook),
+    Route("POST", "/admin/webhooks/{webhook}/enable", ChangeWebhook, enable_webhook),
+    Route("POST", "/admin/webhooks/{webhook}/test", ChangeWebhook, try_webhook),
+    Route("POST", "/admin/webhooks/{webhook}/replay", ReplayWebhook, replay_webhook),
+    Route("GET", "/admin/webhooks/{webhook}/deliveries", DeliveriesOfWebhook, list_webhook_deliveries),
     Route("GET", "/admin/apps/{app}/view", ViewQuery, show_view, polled=True),
     Route("GET", "/admin/apps/{app}/view/causes", CausesQuery, list_causes, polled=True),
     Route("GET", "/admin/apps/{app}/view/funnel", FunnelQuery, show_funnel, polled=True),
@@ -220,6 +247,15 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             DynamoDBRuntimeSecrets(client, settings.runtime_secrets_table),
         ),
         sealing=wrapping,
+        webhooks=AdministeredWebhooks(
+            changes=WebhookChanges(
+                client, settings.webhooks_table, audit, DynamoDBWebhooks(client, settings.webhooks_table)
+            ),
+            deliveries=DynamoDBDeliveries(client, settings.webhooks_table),
+            queue=SqsQueue(queues(), settings.webhook_queue),
+            addresses=settings.webhook_addresses,
+            stack_name=settings.stack_name,
+        ),
         refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),
         rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),

@@ -105,6 +105,18 @@ WATCHED_FOR_THROTTLES: Final = tuple(name for name in FUNCTIONS if name != "Repo
 """An alarm looks at ten metrics at most (CloudWatch's limit). What is lost with a report of a failure is a count."""
 READ: Final = ("Apps", "AttestedKeys", "Policies", "SigningKeys", "TrustBundles")
 WRITTEN: Final = ("Nonces", "AttestedKeys", "Revocations", "PlayRequests", "Tallies", "DetectorState")
+DETECTORS: Final = {
+    "KeyFarm": "one device, or one app instance, stands behind many attested keys",
+    "LeakedKeybox": "a factory batch of Android keys enrols far more than usual",
+    "AttestationBroker": "evidence is relayed from other devices",
+    "CloneStorm": "keys are used from two places at once",
+    "ReplayStorm": "challenges or proofs are replayed",
+    "FailingBuild": "a build, model or OS is refused since it was first seen",
+    "Spike": "there is far more of something than at this hour of other days",
+    "VendorTrouble": "a vendor fails for every app",
+    "AppleFraudMetric": "Apple counts many keys of one device",
+}
+"""What an incident of each detector means. Detectors' names are these, in lower case with dashes."""
 
 STOPPING: Final = (
     *(
@@ -338,6 +350,43 @@ REST: Final = (
         threshold=1,
         periods=3,
         datapoints=3,
+    ),
+    *(
+        Alarm(
+            name=f"{name}Alarm",
+            says=f"An incident is open: {what}.",
+            watched=own(f"Incident{name}", statistic="Maximum"),
+            threshold=1,
+            period=60,
+            periods=5,  # of which one may be missing: the metric is written once a minute while an incident is open
+            datapoints=1,
+        )
+        for name, what in DETECTORS.items()
+    ),
+    Alarm(
+        name="WebhookMissedAlarm",
+        says="A webhook missed an event, or is disabled because its receiver is gone.",
+        watched={
+            "missed": Metric(
+                "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "!Ref MissedQueue"}, "Maximum"
+            ),
+            "disabled": own("WebhookDisabled"),
+        },
+        expression="FILL(missed, 0) + FILL(disabled, 0)",
+        threshold=1,
+    ),
+    Alarm(
+        name="WebhooksFailingAlarm",
+        says="Webhooks are not delivered, because the function that delivers them fails.",
+        watched={
+            "errors": of_function("Errors", "DeliverWebhooks"),
+            "throttles": of_function("Throttles", "DeliverWebhooks"),
+            "unreadable": own("WebhookMessageUnreadable"),
+        },
+        expression="FILL(errors, 0) + FILL(throttles, 0) + FILL(unreadable, 0)",
+        threshold=3,
+        periods=3,
+        datapoints=2,
     ),
     Alarm(
         name="PlayQuotaAlarm",

@@ -33,6 +33,8 @@ Parameters:
   CountDecisionsFunction: { Type: String, Description: Adds tallies to their table. Lambda repeats what it turns away. }
   FindIncidentsFunction: { Type: String, Description: "Finds incidents, each minute." }
   UncountedQueue: { Type: String, Description: Queue of tallies that could not be counted. }
+  DeliverWebhooksFunction: { Type: String, Description: Sends what is told of incidents to webhooks. }
+  MissedQueue: { Type: String, Description: Queue of events that a webhook missed. }
 """
 _CONDITIONS: Final = """
 Conditions:

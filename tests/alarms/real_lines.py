@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from bundle_client import BundleUnreachable
 from count_decisions import count_decisions
 from decision_log import log_bundle
+from deliver_webhooks import deliver_webhooks
 from service.admin.publication import InvokedPublication
 from service.errors import Unavailable
 from service.keys.kms import KmsRootKey
@@ -39,6 +40,9 @@ from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import logger
 from service.telemetry.detection_lines import log_detector_failed, log_left_out, log_not_told, log_unread
 from service.telemetry.tally_lines import count_decision, forget_counts
+from service.telling.incident_event import Change, event_of
+from service.telling.incident_metrics import DETECTORS, count_open
+from service.telling.sending import Outcome
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
 
@@ -46,8 +50,10 @@ from devkit.devices.key_store_installation import Play
 from tests.alarms.log_lines import Value, kept, lines_of, metrics_of
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, NOW, MemoryStack
+from tests.service_stack.told_incidents import AT, MemoryWebhooks, incident, webhook
 from tests.unit.gate.stand import KEY_ID, Call, Stand, blocked, bundle, token
 from tests.unit.gate.stand import NOW as GATE_NOW
+from tests.webhooks.world import World
 
 STACK: Final = "stack"
 _ENVIRONMENT: Final = {"STACK_NAME": STACK, "POWERTOOLS_SERVICE_NAME": "bonafide", "AWS_LAMBDA_LOG_LEVEL": "WARN"}
@@ -186,6 +192,15 @@ def _counted() -> None:
     counted_metrics([read_tally_line(text, now=stand.now) for text in texts], now=stand.now).write(print)
 
 
+def _webhook_disabled() -> None:
+    """Its receiver answers 410."""
+    world = World(MemoryWebhooks(webhook()))
+    gone = SimpleNamespace(send=lambda *_arguments: Outcome("410", gone=True))
+    world.delivering = replace(world.delivering, sender=gone)  # type: ignore[arg-type]
+    world.tell(event_of(Change.OPENED, incident(), stack=STACK, at=AT), at=AT)
+    world.run(AT + 1)
+
+
 PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "EnrolAccepted": lambda: _send("/v1/attestations", stack=MemoryStack()),
     "EnrolRefused": lambda: MemoryStack().send("POST", "/v1/attestations", {}),
@@ -228,6 +243,14 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "IncidentNotTold": lambda: log_not_told("events", ValueError()),
     "IncidentLeftOut": lambda: log_left_out(["spike"]),
     "SightingUnread": lambda: log_unread({"damaged": 1}),
+    **{
+        "Incident" + "".join(word.capitalize() for word in name.split("-")): partial(count_open, [name])
+        for name in DETECTORS
+    },
+    "WebhookDisabled": _webhook_disabled,
+    "WebhookMessageUnreadable": lambda: deliver_webhooks(
+        [{"messageId": "1", "receiptHandle": "r", "body": "{}"}], delivering=World(MemoryWebhooks()).delivering, now=AT
+    ),
     "TallyDamaged": lambda: count_decisions(
         {},
         table=TalliesTable(SimpleNamespace(), "tallies", 400),  # type: ignore[arg-type]

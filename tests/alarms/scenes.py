@@ -15,6 +15,11 @@ from tests.alarms.real_lines import STACK, repeated
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _API: Final = {"ApiName": f"{STACK}-verifier", "Stage": "dev"}
+_MISSED: Final = {"QueueName": "MissedQueue"}
+DETECTORS: Final = (
+    *("KeyFarm", "LeakedKeybox", "AttestationBroker", "CloneStorm", "ReplayStorm", "FailingBuild", "Spike"),
+    *("VendorTrouble", "AppleFraudMetric"),
+)
 Flow = list[Value]
 
 
@@ -145,7 +150,7 @@ _FUNCTIONS: Final = (
 )
 _STREAM: Final = {"DeliveryStreamName": "DecisionStream"}
 _FRESH: Final = "DeliveryToS3.DataFreshness"
-_UNCOUNTED: Final = "ApproximateNumberOfMessagesVisible"
+_VISIBLE: Final = "ApproximateNumberOfMessagesVisible"
 
 
 def idle(until: float, begin: float = 0, late: float = 7) -> Flow:
@@ -254,12 +259,12 @@ def scenes() -> dict[str, Scene]:
         "TalliesLateAlarm": Scene(
             [
                 of_function("AsyncEventAge", "CountDecisions", minutes(10, 15), 300_000),
-                of_aws("AWS/SQS", _UNCOUNTED, minutes(10, 15), 1, {"QueueName": "UncountedQueue"}),
+                of_aws("AWS/SQS", _VISIBLE, minutes(10, 15), 1, {"QueueName": "UncountedQueue"}),
                 ours("TallyDamaged", minutes(10, 15), 10),
             ],
             [
                 of_function("AsyncEventAge", "CountDecisions", minutes(*range(10, 30)), 299_999),
-                of_aws("AWS/SQS", _UNCOUNTED, minutes(10), 1, {"QueueName": "UncountedQueue"}),
+                of_aws("AWS/SQS", _VISIBLE, minutes(10), 1, {"QueueName": "UncountedQueue"}),
                 ours("TallyDamaged", minutes(10, 15, 20), 9),
             ],
         ),
@@ -276,6 +281,28 @@ def scenes() -> dict[str, Scene]:
                 + of_function("Invocations", "FindIncidents", minutes(10, 15, 20), 1),
                 of_function("Errors", "FindIncidents", minutes(10, 15, 20), 2),
                 ours("IncidentNotTold", minutes(10, 15), 99),
+            ],
+        ),
+        **{
+            f"{name}Alarm": Scene(
+                [ours(f"Incident{name}", minutes(10)), ours(f"Incident{name}", minutes(10, 11, 12), value=3)],
+                [ours(f"Incident{other}", minutes(10))],
+            )
+            for name, other in zip(DETECTORS, (*DETECTORS[1:], DETECTORS[0]), strict=True)
+        },
+        "WebhookMissedAlarm": Scene(
+            [of_aws("AWS/SQS", _VISIBLE, minutes(10), 1, _MISSED), ours("WebhookDisabled", minutes(10))],
+            [of_aws("AWS/SQS", _VISIBLE, minutes(*range(10, 30)), 0, _MISSED)],
+        ),
+        "WebhooksFailingAlarm": Scene(
+            [
+                of_function("Errors", "DeliverWebhooks", minutes(10, 15), 1, 3),
+                of_function("Throttles", "DeliverWebhooks", minutes(10, 15), 1, 3),
+                ours("WebhookMessageUnreadable", minutes(10, 15), 3),
+            ],
+            [
+                of_function("Errors", "DeliverWebhooks", minutes(10, 15, 20), 1, 2),
+                ours("WebhookMessageUnreadable", minutes(10), 99),
             ],
         ),
         "AdminNotSignedAlarm": _at_once("AdminNotSigned"),

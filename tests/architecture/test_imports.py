@@ -23,6 +23,7 @@ THIRD_PARTY = {
         "boto3",
         "botocore",
         "jwt",
+        "standardwebhooks",
         "mypy_boto3_dynamodb",
         "mypy_boto3_kms",
     },

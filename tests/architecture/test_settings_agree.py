@@ -20,6 +20,7 @@ from service.edge.retry_after import SOONEST
 from service.keys.fact_keys import FactPurpose
 from service.settings import read_settings, variables
 from service.tables.signing_keys import Purpose
+from service.telling.telling_settings import DeliverWebhooksSettings
 from service.vendors.app_secrets import secret_kid
 
 from devkit.local.template import read_template
@@ -56,6 +57,7 @@ SETTINGS: dict[str, type[object]] = {
     "relay_upstream": settings.RelayUpstreamSettings,
     "count_decisions": settings.CountDecisionsSettings,
     "find_incidents": settings.FindIncidentsSettings,
+    "deliver_webhooks": DeliverWebhooksSettings,
     "check_new_version": settings.CheckNewVersionSettings,
 }
 LAMBDAS_OWN = {"AWS_LAMBDA_EXEC_WRAPPER"}
@@ -243,9 +245,10 @@ KIDS = {
     "report_signal": {"challenge-*", "facts-*"},
     "release_secrets": {"challenge-*", "secret/*"},
     "rotate_signing_key": {"challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"},
-    "administer": {"app/*", "secret/*", "members-*"},
+    "administer": {"app/*", "secret/*", "webhook/*", "members-*"},
     "count_decisions": {"facts-*", "pseudonyms-*", "members-*"},
     "find_incidents": {"members-*"},
+    "deliver_webhooks": {"webhook/*"},
 }
 
 

@@ -136,7 +136,7 @@ def test_administration_may_seal_secrets_and_open_none() -> None:
     assert statement["Condition"] == {
         "ArnEquals": {"aws:PrincipalArn": "arn:AdministerRole"},
         "StringEquals": {"kms:EncryptionContext:stack": STACK},
-        "StringLike": {"kms:EncryptionContext:kid": ["app/*", "secret/*"]},
+        "StringLike": {"kms:EncryptionContext:kid": ["app/*", "secret/*", "webhook/*"]},
     }
     assert secret_kid("demo", "play-account").startswith("app/")
     (opening,) = [one for one in statements(template(), "AdministerFunction") if one["Action"] == "kms:Decrypt"]

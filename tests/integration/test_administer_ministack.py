@@ -185,6 +185,8 @@ def test_event_is_answered_with_the_status_in_its_name(admin: AdminWorld, minist
         admin = admin_world(ministack, approval=PolicyApproval.TWO_PERSON)
         admin.name = "ann" if path.stem.startswith("403") else "author"
         publish(admin)
+    if "/webhooks/pager" in event["path"]:
+        admin.call("POST", "/admin/webhooks/pager", {"url": "https://hooks.example.com/in"})
     status, members = admin.handle(event)
     assert status == int(path.stem[:3]), members
 

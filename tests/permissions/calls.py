@@ -19,7 +19,19 @@ from botocore import xform_name
 from tests.permissions.program import Class, Routine
 from tests.permissions.reach import Reach
 
-SERVICES: Final = ("dynamodb", "kms", "lambda", "s3", "codedeploy", "logs", "secretsmanager", "ssm")
+SERVICES: Final = (
+    "dynamodb",
+    "kms",
+    "lambda",
+    "s3",
+    "codedeploy",
+    "logs",
+    "secretsmanager",
+    "ssm",
+    "sqs",
+    "events",
+    "sns",
+)
 CLIENTS: Final = frozenset(
     {
         "client",
@@ -27,12 +39,15 @@ CLIENTS: Final = frozenset(
         "_dynamodb",
         "code_deploy",
         "dynamodb",
+        "events",
         "functions",
         "kms",
         "logs",
         "parameters",
+        "queues",
         "s3",
         "secrets_manager",
+        "topics",
         "_s3",
     }
 )
@@ -45,7 +60,17 @@ BY_A_ROW: Final = frozenset(
 )
 """Routines whose call is about what a row of a table names."""
 
-TARGETS: Final = ("TableName", "KeyId", "FunctionName", "Bucket", "SecretId", "logGroupName")
+TARGETS: Final = (
+    "TableName",
+    "KeyId",
+    "FunctionName",
+    "Bucket",
+    "SecretId",
+    "logGroupName",
+    "QueueUrl",
+    "TopicArn",
+    "EventBusName",
+)
 PARTS: Final = {
     "Put": "PutItem",
     "Update": "UpdateItem",

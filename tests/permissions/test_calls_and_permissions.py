@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -19,18 +18,17 @@ import pytest
 
 from bonafide.operator.layout import Layout
 from devkit.local.provision import pseudo_parameters
-from devkit.local.template import Template
 from tests.architecture.source_tree import FUNCTIONS, ROOT
 from tests.permissions.calls import CLIENTS, calls_of, needs_of, operations
 from tests.permissions.conditions import CONDITIONS
-from tests.permissions.granted import Statement, actions_of, functions, policies_of, written
+from tests.permissions.granted import actions_of, policies_of, written
 from tests.permissions.program import Program
-from tests.permissions.proxy_stack import PROXY, UPSTREAM_KEYS, VALUES_ELSEWHERE, WITHOUT_SETTINGS, kind_of
+from tests.permissions.proxy_stack import UPSTREAM_KEYS, WITHOUT_SETTINGS, kind_of
 from tests.permissions.reach import Reach
+from tests.permissions.stacks import Stack, stacks
 
-EVERYTHING = dict.fromkeys(("EnableCanary", "EnableProofOnce", "EnableEdgeBucket", "EnableDecisionReplay"), "true")
-EVERYTHING |= VALUES_ELSEWHERE
 FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
+
 EDGE = {"EdgeBucket/v1/*", "EdgeBucket/.well-known/*"}
 OBJECTS = {
     ("replay_decisions", "s3:GetObject"): {"DecisionBucket/decisions/*", "DecisionBucket/replays/*"},
@@ -52,6 +50,10 @@ NOT_CALLED = {
         for name in ("rotate_signing_key", "publish_bundle")
     },
     ("count_decisions", "sqs:SendMessage", "UncountedQueue"): "Lambda sends what failed three times",
+    **{
+        ("deliver_webhooks", f"sqs:{verb}", "WebhookQueue"): "Lambda receives, and deletes what is done"
+        for verb in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    },
     ("check_verifier", "lambda:InvokeFunction", "RenewTokenFunction:live"): "by the alias, whose ARN is put together",
     (
         "relay_upstream",
@@ -60,78 +62,6 @@ NOT_CALLED = {
     ): "by the upstream's name, which is configuration",
 }
 """Permissions that no call of the code names, each with its reason. Log and traces come on top: Lambda writes them."""
-
-
-def verb_of(function: str) -> str:
-    """What a function does, by its logical id: ``renew_token`` of ``RenewTokenFunction``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", function.removesuffix("Function")).lower()
-
-
-@dataclass(frozen=True)
-class Stack:
-    """The template's resources, or those of a part, with what the functions in it are told."""
-
-    template: Template
-
-    @property
-    def resources(self) -> Mapping[str, Any]:
-        resources: Mapping[str, Any] = self.template.data["Resources"]
-        return resources
-
-    def function(self, verb: str) -> str:
-        """The logical id of a function."""
-        return next(name for name in functions(self.resources) if verb_of(name) == verb)
-
-    def module(self, verb: str) -> str:
-        """The module of its handler, which two functions may share."""
-        return str(self.resources[self.function(verb)]["Properties"]["Handler"]).split(".")[0]
-
-    def variable(self, verb: str, name: str) -> str | None:
-        """What a variable of a function names, a resource; nothing where the function is not told it."""
-        variables = self.resources[self.function(verb)]["Properties"]["Environment"]["Variables"]
-        return str(self.template.resolve(variables[name])).removeprefix("arn:") if name in variables else None
-
-    def statements(self, verb: str) -> Iterator[Statement]:
-        """Those of its role, with every option on."""
-        for policy in policies_of(self.resources, self.function(verb)).values():
-            for statement in written(policy["Properties"]["PolicyDocument"]["Statement"]):
-                yield dict(self.template.resolve(statement))
-
-    def log_group(self, verb: str) -> str:
-        (reference,) = [self.resources[self.function(verb)]["Properties"]["LoggingConfig"]["LogGroup"]]
-        return str(self.template.resolve(reference))
-
-    def is_traced(self, verb: str) -> bool:
-        return bool(self.resources[self.function(verb)]["Properties"].get("Tracing") != "Disabled")
-
-
-def loaded(path: str, parameters: Mapping[str, str]) -> Template:
-    template = Template.load(ROOT / path, parameters=parameters, pseudo=pseudo_parameters("stack"))
-    for logical_id in template.data["Resources"]:
-        template.physical_ids[logical_id] = logical_id
-        template.attributes[logical_id, "Arn"] = f"arn:{logical_id}"
-        template.attributes[logical_id, "QueueName"] = logical_id
-    template.attributes["FirstSigningKey", "RootPublicKey"] = "key"
-    template.attributes["FunctionSettings", "Hash"] = "hash"
-    template.attributes["UncountedQueue", "QueueName"] = "queue"
-    return template
-
-
-@cache
-def stacks() -> dict[str, Stack]:
-    """By function: the stack or part that deploys it."""
-    main = loaded("template.yaml", EVERYTHING)
-    found: dict[str, Stack] = {}
-    parts = (_part(main, one) for one in main.resources("AWS::Serverless::Application").values())
-    for template in (main, *parts, loaded("stacks/proxy.yaml", PROXY)):
-        stack = Stack(template)
-        found |= {verb_of(name): stack for name in functions(stack.resources)}
-    return found
-
-
-def _part(main: Template, resource: Mapping[str, Any]) -> Template:
-    told = main.resolve(resource["Properties"]["Parameters"])
-    return loaded(str(resource["Properties"]["Location"]), told)
 
 
 @cache
@@ -322,9 +252,13 @@ def test_clients_are_called_clients() -> None:
                     receiver = ast.unparse(node.value).split("(")[0].split(".")[-1]
                     if receiver not in CLIENTS and not reach("administer").types(routine, node.value):
                         foreign.add(f"{routine} {node.attr}")
-    # Methods of the cryptography package have the names of operations of KMS, and a URL has a query.
-    assert {place.split()[1] for place in foreign} == {"sign", "verify", "decrypt", "encrypt", "query"}
-    assert {place.split()[0] for place in foreign if place.endswith(" query")} == {"service.vendors.outbound:exchange"}
+    # Methods of the cryptography package have the names of operations of KMS, a URL has a query, a socket a connection.
+    same = {"sign", "verify", "decrypt", "encrypt", "query", "create_connection"}
+    assert {place.split()[1] for place in foreign} == same
+    assert {place.split()[0] for place in foreign if place.endswith(" query")} == {
+        "service.vendors.outbound:exchange",
+        "service.telling.webhook:read_place",
+    }
 
 
 @pytest.fixture(scope="module")

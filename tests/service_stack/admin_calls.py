@@ -18,7 +18,7 @@ from service.admin.http import admin_endpoint
 from service.admin.publication import InvokedFunction, Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
-from service.fallback_modes import PolicyApproval
+from service.fallback_modes import PolicyApproval, WebhookAddresses
 from service.incidents.newest import NewestIncidents
 from service.incidents.sealing import MemberSeal
 from service.incidents.table import IncidentsTable
@@ -32,6 +32,10 @@ from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
 from service.tables.trust_bundles import RememberedTrustBundles
 from service.tallies.rows import Tallies
+from service.telling.administered import AdministeredWebhooks
+from service.telling.deliveries import DynamoDBDeliveries
+from service.telling.queues import SqsQueue
+from service.telling.webhooks_table import DynamoDBWebhooks, WebhookChanges
 from service.vendors.app_secrets import DynamoDBAppSecrets, EntrustedSecrets
 from service.vendors.play_requests import DynamoDBPlayRequests
 from service.view.stack import ViewStack
@@ -39,6 +43,7 @@ from service.view.vendor_health import VendorHealth
 
 from bonafide.operator.admin_api import problem_of
 from tests.service_stack.events import rest_event
+from tests.service_stack.fake_queues import FakeQueues
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
 from tests.unit.service.tallies_in_memory import TalliesInMemory
@@ -138,6 +143,9 @@ def admin_world(
     rotating: Rotating | None = None,
     tallies: Tallies | None = None,
     logs: FakeLogs | None = None,
+    queues: Any = None,
+    queue: str = "webhooks",
+    addresses: WebhookAddresses = WebhookAddresses.PUBLIC,
 ) -> AdminWorld:
     """The Admin API over the tables of ``world``, as :func:`administer.wire` would make it."""
     tables, client = world.tables, world.dynamodb
@@ -163,6 +171,13 @@ def admin_world(
         ),
         runtime_secrets=RuntimeSecretChanges(
             client, tables["runtime_secrets"], audit, DynamoDBRuntimeSecrets(client, tables["runtime_secrets"])
+        ),
+        webhooks=AdministeredWebhooks(
+            changes=WebhookChanges(client, tables["webhooks"], audit, DynamoDBWebhooks(client, tables["webhooks"])),
+            deliveries=DynamoDBDeliveries(client, tables["webhooks"]),
+            queue=SqsQueue(FakeQueues() if queues is None else queues, queue),
+            addresses=addresses,
+            stack_name=world.stack_name,
         ),
         sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
         rotation=InvokedFunction(rotating or Rotating(), "rotate", "rotation"),

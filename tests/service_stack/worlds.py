@@ -252,6 +252,8 @@ class AwsWorld:
             "PUBLISH_BUNDLE_FUNCTION": "publish_bundle",
             "ROTATE_SIGNING_KEY_FUNCTION": "rotate_signing_key",
             "DECISION_LOG_GROUPS": "verifier,guard",
+            "WEBHOOK_QUEUE": "webhooks",
+            "MISSED_QUEUE": "missed",
             "TOKEN_ISSUER": ISSUER,
             "TOKEN_AUDIENCE": AUDIENCE,
             "GUARDED_API_ROUTES": '[["GET","/v1/whoami","token"],["*","/*","proof"]]',

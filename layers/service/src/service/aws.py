@@ -92,6 +92,24 @@ def secrets_manager() -> Any:
     return _client("secretsmanager", _CONFIG)
 
 
+@cache
+def queues() -> Any:
+    """The SQS client of this process; region, credentials and endpoint from the environment, as for the two below."""
+    return _client("sqs", _CONFIG)
+
+
+@cache
+def events() -> Any:
+    """The EventBridge client of this process."""
+    return _client("events", _CONFIG)
+
+
+@cache
+def topics() -> Any:
+    """The SNS client of this process."""
+    return _client("sns", _CONFIG)
+
+
 def _client(service: Any, config: Config, attempts: int = ATTEMPTS) -> Any:
     _keep_sdk_quiet()
     client = boto3.client(service, config=config)

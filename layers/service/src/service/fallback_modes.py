@@ -36,3 +36,13 @@ class KeyRows(StrEnum):
 
     PACKED = "packed"
     TEXT = "text"
+
+
+@unique
+class WebhookAddresses(StrEnum):
+    """Where webhooks may lead: to public addresses, or to those of private networks as well (functions in a VPC).
+    ``LOOPBACK`` is a laptop's, plain http to 127.0.0.1; no template has it."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    LOOPBACK = "loopback"

@@ -13,7 +13,7 @@ from attestation.harmony.simulator import is_simulator_root
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement
 
-from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PolicyApproval
+from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PolicyApproval, WebhookAddresses
 from service.settings_text import PARSER as _PARSER
 from service.settings_text import SettingsError as SettingsError
 from service.settings_text import anchors as _anchors
@@ -223,7 +223,8 @@ class AdministerSettings(StackSettings):
     invoked to make a change known, ``rotate_signing_key_function`` for new signing keys,
     ``refresh_endorsements_function`` for the list of revoked Android keys (empty without Android apps).
     ``policy_approval`` says whether publishing a policy needs a second person. ``decision_log_groups`` are the logs
-    with decisions, for support codes; ``endorsements_max_age_seconds`` is how old Google's list may be."""
+    with decisions, for support codes; ``endorsements_max_age_seconds`` is how old Google's list may be.
+    ``webhook_queue`` (an address) feeds ``deliver_webhooks``, ``webhook_addresses`` says where webhooks may lead."""
 
     apps_table: str
     apis_table: str
@@ -247,6 +248,11 @@ class AdministerSettings(StackSettings):
     publish_bundle_function: str
     rotate_signing_key_function: str
     refresh_endorsements_function: str = field(default="", metadata={_PARSER: str})
+    webhooks_table: str
+    webhook_queue: str
+    webhook_addresses: WebhookAddresses = field(
+        default=WebhookAddresses.PUBLIC, metadata={_PARSER: _one_of(WebhookAddresses)}
+    )
     root_key_id: str
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})

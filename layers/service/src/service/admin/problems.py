@@ -20,6 +20,7 @@ UNKNOWN_KEY: Final = Problem("unknown-key", 404, "This key is not known.", Retry
 UNKNOWN_API: Final = Problem("unknown-api", 404, "No routes are set for this API.", Retry.NEVER)
 UNKNOWN_SECRET: Final = Problem("unknown-secret", 404, "There is no such secret.", Retry.NEVER)
 UNKNOWN_INCIDENT: Final = Problem("unknown-incident", 404, "There is no such incident.", Retry.NEVER)
+UNKNOWN_WEBHOOK: Final = Problem("unknown-webhook", 404, "There is no such webhook.", Retry.NEVER)
 UNKNOWN_POLICY: Final = Problem("unknown-policy", 404, "There is no such policy version.", Retry.NEVER)
 CONFLICT: Final = Problem("conflict", 409, "Another operator changed this at the same moment.", Retry.NOW)
 POLICY_CONFLICT: Final = Problem("policy-conflict", 409, "The policies of this app are not what you saw.", Retry.NEVER)

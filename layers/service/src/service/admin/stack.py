@@ -20,6 +20,7 @@ from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.telling.administered import AdministeredWebhooks
 from service.vendors.app_secrets import EntrustedSecrets
 
 
@@ -44,6 +45,7 @@ class AdminStack:
     sealing: WrappingKey
     secrets: EntrustedSecrets
     runtime_secrets: RuntimeSecretChanges
+    webhooks: AdministeredWebhooks
 
 
 StackCall = AdminCall[AdminStack]

@@ -61,6 +61,11 @@ def rule_subject(rule: str) -> str:
     return f"rule/{rule}"
 
 
+def webhook_subject(name: str) -> str:
+    """The subject of everything about one webhook."""
+    return f"webhook/{name}"
+
+
 STACK_SUBJECT: Final = "stack"
 """The subject of what concerns all apps: signing keys, the list of revoked Android keys."""
 

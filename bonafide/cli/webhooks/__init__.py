@@ -1,0 +1,1 @@
+"""Commands about the webhooks that are told of incidents."""

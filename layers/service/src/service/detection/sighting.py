@@ -23,9 +23,10 @@ class Sighting:
     ``issuer_mark`` is its mark for the document that policies see, under a key that verifiers hold as well.
 
     ``delay`` is the time in seconds from the challenge's issue to its return, ``handed_along`` says that the challenge
-    came with a token, without being asked for. ``counter`` is App Attest's, ``risk_metric`` Apple's. ``enrolled_hours``
-    is the time since the key enrolled and ``home_country`` the country of its enrolment, where known; both only of
-    renewals. ``id`` is the request's: a repeated delivery gives the same sighting again.
+    came with a token, without being asked for. ``counter`` is App Attest's (of a refusal for it, the stored one that it
+    did not exceed), ``risk_metric`` Apple's. ``enrolled_hours`` is the time since the key enrolled and ``home_country``
+    the country of its enrolment, where known; both only of renewals. ``id`` is the request's: a repeated delivery gives
+    the same sighting again.
     """
 
     at: float

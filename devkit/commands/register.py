@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from devkit.commands import attest, demo, drills, edge_drills, local
+from devkit.commands import attest, demo, drills, edge_drills, fleet, local
 
 
 def register(cli: typer.Typer) -> None:
     """Called once, when the ``bonafide`` command starts."""
     cli.add_typer(local.commands, name="local")
     cli.command("demo")(demo.demo)
+    cli.command("fleet")(fleet.fleet)
     cli.command("drills")(drills.drills)
     cli.command("edge-drill")(edge_drills.edge_drill)
     cli.command("flood-drill")(edge_drills.flood_drill)

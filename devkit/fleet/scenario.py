@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -119,13 +120,14 @@ class Scene:
         return Installation.fresh(app, self.phone(release, **changes))
 
     def android(self, release: str = "galaxy-s24", *, app: str = DEMO_APP, **changes: Any) -> AndroidInstallation:
-        """A fresh installation on an Android phone; ``changes`` are of the phone or of the installation."""
+        """A fresh installation on an Android phone of its own; ``changes`` are of the phone or of the installation."""
         own = {name: changes.pop(name) for name in ("play", "play_labels") if name in changes}
         arguments: dict[str, Any] = {
             "authority": self.authority.android,
             "package": DEMO_PACKAGE,
             "signer": DEMO_ANDROID_SIGNER,
             "release": ANDROID_RELEASES[release],
+            "device": secrets.randbits(32),
         }
         return AndroidInstallation.fresh(app, SoftwareAndroid(**(arguments | changes)), **own)
 

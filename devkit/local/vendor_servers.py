@@ -69,6 +69,11 @@ class VendorServers:
         return f"http://{LOOPBACK}:{self._server.server_address[1]}"
 
     @property
+    def outage(self) -> Path:
+        """While this file exists, everything is answered with 503."""
+        return outage_beside(self.status_list)
+
+    @property
     def status_list_url(self) -> str:
         return self.url + STATUS_PATH
 
@@ -128,6 +133,11 @@ class VendorServers:
         return access
 
 
+def outage_beside(status_list: Path) -> Path:
+    """The file by which the stand-ins of a stack fail."""
+    return status_list.with_name("vendor-outage")
+
+
 def write_status_list(path: Path, content: Mapping[str, object]) -> None:
     """Replace the list in one step, so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.servers.asked.append(f"GET {self.path}")
+        if self.servers.outage.exists():
+            self._json(503, {"error": {"code": 503, "status": "UNAVAILABLE"}})
+            return
         if self.path != STATUS_PATH:
             self._json(404, {"error": {"code": 404}})
             return
@@ -157,7 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.servers.asked.append(f"POST {self.path}")
         body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), _LARGEST_BODY))
         decode = _DECODE.match(self.path)
-        if self.path == TOKEN_PATH:
+        if self.servers.outage.exists():
+            self._json(503, {"error": {"code": 503, "status": "UNAVAILABLE"}})
+        elif self.path == TOKEN_PATH:
             access = self.servers.grant(parse_qs(body.decode("ascii")))
             if access is None:
                 self._json(400, {"error": "invalid_grant"})

@@ -79,7 +79,8 @@ class SoftwareAndroid:
     """One app, ``package`` signed by the certificate whose SHA-256 is ``signer``, on one software device.
 
     ``locked``, ``boot_state`` and ``boot_key`` are what the hardware says of the boot. ``environment`` is where the key
-    lives, as the KeyDescription claims it; the chain's word on it comes from ``line``. ``clock`` gives Unix seconds.
+    lives, as the KeyDescription claims it; the chain's word on it comes from ``line``. A remotely provisioned certificate
+    is one ``device``'s own. ``clock`` gives Unix seconds.
     """
 
     authority: AndroidAuthority
@@ -92,6 +93,7 @@ class SoftwareAndroid:
     boot_key: bytes = BOOT_KEY
     level: int | None = None
     line: Line | None = None
+    device: int = 0
     clock: Callable[[], float] = time.time
     random: RandomBytes = secrets.token_bytes
 
@@ -128,7 +130,7 @@ class SoftwareAndroid:
     def _line(self) -> Line:
         release = self.release
         if release.provisioning != FACTORY:
-            return self.authority.rkp_line(release.environment, now=self.clock())
+            return self.authority.rkp_line(release.environment, now=self.clock(), number=self.device)
         line = self.authority.factory_line(release.environment)
         template = line.batch.template
         if Quirk.BATCH_NOT_CA in release.quirks:

@@ -79,8 +79,8 @@ class SoftwareAndroid:
     """One app, ``package`` signed by the certificate whose SHA-256 is ``signer``, on one software device.
 
     ``locked``, ``boot_state`` and ``boot_key`` are what the hardware says of the boot. ``environment`` is where the key
-    lives, as the KeyDescription claims it; the chain's word on it comes from ``line``. A remotely provisioned certificate
-    is one ``device``'s own. ``clock`` gives Unix seconds.
+    lives, as the KeyDescription claims it; the chain's word on it comes from ``line``. A remotely provisioned
+    certificate is one ``device``'s own. ``clock`` gives Unix seconds.
     """
 
     authority: AndroidAuthority

@@ -35,7 +35,7 @@ LONGEST_RELAY: Final = 20.0
 """Seconds that a relay is waited for at most."""
 COUNTRY_HEADER: Final = "CloudFront-Viewer-Country"
 _BROKERS: Final = frozenset({"broker-slow", "broker-careful", "broker-moving", "ios-broker"})
-_PHONES: Final = {"botched-release": 300, "repackaged": 600, "vendor-outage": 200, "clones": 40, "replays": 40}
+_PHONES: Final = {"botched-release": 300, "repackaged": 600, "vendor-outage": 1_500, "clones": 40, "replays": 40}
 """Where ordinary phones' own decisions are the event, more of them: most stay in the wings."""
 _FLOOD: Final = "app-attest-not-supported"
 

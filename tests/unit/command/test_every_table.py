@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,11 +22,12 @@ from bonafide.cli.policy import replay as policy_replay
 from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment
 from bonafide.replay.replaying import ReplayOrder, replay
-from devkit.commands import drills, edge_drills, story
+from devkit.commands import drills, edge_drills, fleet, story
 from devkit.fleet.drills.drills import Measurement
 from devkit.fleet.drills.edge import Shown
 from devkit.fleet.drills.flood import Flood
 from devkit.fleet.drills.outbreak import Effect, Replayed, Told
+from devkit.fleet.live.play import Played
 from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, Verdict
 from tests.benchmarks.bench_replay import NOW, draft
@@ -350,6 +352,9 @@ def test_identifiers_are_whole_in_every_table(
     assert "NO" in _drawn(width, monkeypatch, lambda: edge_drills._print_edge([tried], [Measurement(1.0, 2.0)]))
     assert "2 of 20" in _drawn(width, monkeypatch, lambda: edge_drills._print_floods([FLOOD]))
     assert "1.0 s" in _drawn(width, monkeypatch, lambda: story._print_measured([TOLD]))
+    assert "botched-release" in _drawn(width, monkeypatch, lambda: fleet._list(False))
+    played = Played("farm", 1, Counter({("hostile", "201"): 7}))
+    assert "hostile" in _drawn(width, monkeypatch, lambda: fleet._print(played, "demo", None))
     file = io.StringIO()
     print_outcome(Outcome((VERDICT,), 1.0), Console(file=file, width=width))
     assert RULE in file.getvalue()

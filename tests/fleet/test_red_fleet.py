@@ -1,0 +1,42 @@
+"""The red fleet against a stack that runs: real requests, and what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from devkit.fleet.live.play import Played, play
+from devkit.fleet.live.stage import stage_for
+
+from .conftest import FleetStack
+
+pytestmark = pytest.mark.stack
+
+APP = "red-fleet"
+
+
+def played(fleet_stack: FleetStack, name: str, requests: int) -> Played:
+    stage = stage_for(name, fleet_stack.deployment, fleet_stack.layout, app="" if name == "botched-release" else APP)
+    return play(stage, name, 1, requests=requests, seconds=1.0)
+
+
+def answers(run: Played, side: str) -> Mapping[str, int]:
+    return {answer: times for (of, answer), times in run.answers.items() if of == side}
+
+
+def test_copies_of_an_app_run_into_each_others_counters(fleet_stack: FleetStack) -> None:
+    seen = answers(played(fleet_stack, "clones", 20), "hostile")
+
+    assert seen["403 evidence-rejected"] > 0
+    assert seen["200"] > 0
+
+
+def test_a_broker_is_let_in_by_evidence_from_another_process(fleet_stack: FleetStack) -> None:
+    run = played(fleet_stack, "broker-careful", 4)
+
+    assert answers(run, "hostile")["201"] == len(run.hostile_keys) > 0
+
+
+def test_a_release_that_was_not_registered_is_refused(fleet_stack: FleetStack) -> None:
+    assert answers(played(fleet_stack, "botched-release", 4), "hostile") == {"403 evidence-rejected": 4}

@@ -36,7 +36,7 @@ LONGEST_RELAY: Final = 20.0
 COUNTRY_HEADER: Final = "CloudFront-Viewer-Country"
 _BROKERS: Final = frozenset({"broker-slow", "broker-careful", "broker-moving", "ios-broker"})
 _PHONES: Final = {"botched-release": 300, "repackaged": 600, "vendor-outage": 1_500, "clones": 40, "replays": 40}
-"""Where ordinary phones' own decisions are the event, more of them: most stay in the wings."""
+"""Where ordinary phones' own decisions are the event, more of them, of which most are not played."""
 _FLOOD: Final = "app-attest-not-supported"
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, upstream, why
-from bonafide.cli.app import app, play
+from bonafide.cli.app import app, device_check, play
 from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
 from bonafide.cli.keys import device_key, erase, signing_key
@@ -96,6 +96,7 @@ def settings(
 
 app.commands.add_typer(play.key_commands, name="play-key")
 app.commands.add_typer(play.account_commands, name="play-account")
+app.commands.add_typer(device_check.commands, name="device-check-key")
 cli.add_typer(app.commands, name="app")
 cli.add_typer(token.commands, name="token")
 cli.add_typer(route.commands, name="route")

@@ -28,6 +28,7 @@ _TABLE_OUTPUTS: Final = {
     "app_secrets": "AppSecretsTableName",
     "runtime_secrets": "RuntimeSecretsTableName",
     "play_requests": "PlayRequestsTableName",
+    "receipts": "ReceiptsTableName",
     "tallies": "TalliesTableName",
     "detector_state": "DetectorStateTableName",
     "incidents": "IncidentsTableName",

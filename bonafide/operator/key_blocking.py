@@ -30,9 +30,10 @@ class KeyBlocking:
         """The keys of a stack."""
         return cls(AdminApi(deployment))
 
-    def show(self, key_id: str) -> KeyStatus:
-        """One key."""
-        return status_of(self.api.call("GET", f"/admin/keys/{segment(key_id)}"))
+    def show(self, key_id: str) -> tuple[KeyStatus, Answer]:
+        """One key, and the answer as it came: with facts, and Apple's risk metric."""
+        answer = self.api.call("GET", f"/admin/keys/{segment(key_id)}")
+        return status_of(answer), answer
 
     def block(self, key_id: str, *, reason: str = "", seconds: int | None = None) -> tuple[KeyStatus, Answer]:
         """Block a key, for ``seconds`` or permanently; an existing block is replaced. Returns the key and the answer as

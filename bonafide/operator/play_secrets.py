@@ -1,4 +1,5 @@
-"""Entrusting an app's Play Integrity keys to a stack, through the Admin API: sealed there, and never read back."""
+"""Entrusting an app's keys to a stack, those of Play Integrity and of DeviceCheck, through the Admin API: sealed there,
+and never read back."""
 
 from __future__ import annotations
 
@@ -42,6 +43,18 @@ class PlaySecretsOfApps:
         except UnicodeDecodeError:
             raise OperatorError("The service account is not a JSON object.") from None
         return StoredSecret(**self.api.call("POST", _path(app), {"service_account": text, "why": why}))
+
+    def set_device_check_key(
+        self, app: str, p8_file: bytes, *, team_id: str, key_id: str, app_id_prefix: str = "", why: str = ""
+    ) -> StoredSecret:
+        """Have a key with Apple's service DeviceCheck sealed; it replaces an earlier one of the same prefix."""
+        key = {
+            "team_id": team_id,
+            "key_id": key_id,
+            "private_key": p8_file.decode("ascii", "replace"),
+            "app_id_prefix": app_id_prefix,
+        }
+        return StoredSecret(**self.api.call("POST", _path(app), {"device_check_key": key, "why": why}))
 
     def list(self, app: str) -> tuple[StoredSecret, ...]:
         """What is stored for an app: names and times."""

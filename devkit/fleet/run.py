@@ -13,10 +13,11 @@ from bonafide.operator.admin_api import AdminApi, AdminCalls
 from bonafide.operator.deployment import Deployment
 from bonafide.operator.known_builds import RegisteredBuilds
 from bonafide.operator.play_secrets import PlaySecretsOfApps
-from bonafide.operator.registration import DEMO_APP, Registrations
-from devkit.devices.authority.authority import DeviceAuthority
+from bonafide.operator.registration import DEMO_APP, DEMO_APPLE_APP_ID, Registrations
+from devkit.devices.authority.authority import DeviceAuthority, key_to_pem
 from devkit.devices.client import Answer, ApiClient, StackUnreachable, UnexpectedAnswer
 from devkit.devices.demo_app import DEMO_PACKAGE
+from devkit.devices.fake_apple import developer_key
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.fleet import (
     assistant,
@@ -142,12 +143,16 @@ def entrust_play_secrets(
     deployment: Deployment, authority: DeviceAuthority, service_account: Path, admin: AdminCalls | None = None
 ) -> None:
     """Give the stack what opens the demo app's Play Integrity tokens: a key pair, and the stand-in's account if there
-    is one."""
+    is one; and the key by which the stand-in for Apple is asked about receipts."""
     secrets = PlaySecretsOfApps(admin or AdminApi(deployment))
     keys = SoftwareGoogle(authority.android).response_keys(DEMO_PACKAGE)
     secrets.add_keys(DEMO_APP, **keys.console_texts)
     if deployment.is_local and service_account.exists():
         secrets.set_account(DEMO_APP, service_account.read_bytes())
+    if deployment.is_local:  # where a stand-in for Apple runs
+        team = DEMO_APPLE_APP_ID[:10]
+        key_id, key = developer_key(authority, team)
+        secrets.set_device_check_key(DEMO_APP, key_to_pem(key).encode("ascii"), team_id=team, key_id=key_id)
 
 
 def make_scene(deployment: Deployment, authority: DeviceAuthority) -> Scene:

@@ -36,6 +36,7 @@ TABLES = {
     "app_secrets": "AppSecretsTable",
     "runtime_secrets": "RuntimeSecretsTable",
     "play_requests": "PlayRequestsTable",
+    "receipts": "ReceiptsTable",
     "tallies": "TalliesTable",
     "detector_state": "DetectorStateTable",
     "incidents": "IncidentsTable",

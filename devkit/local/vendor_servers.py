@@ -1,4 +1,5 @@
-"""Stand-ins for the vendors' servers, on the loopback: Google's status list, its token endpoint, Play Integrity.
+"""Stand-ins for the vendors' servers, on the loopback: Google's status list, its token endpoint, Play Integrity, and
+Apple's exchange of receipts.
 
 The status list is a file that may be edited while the stack runs: `.local/status-list.json`. The service account's key
 file beside it is in Google's own format, and the stand-in checks grants against it.
@@ -19,10 +20,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import jwt
+from attestation.reference_values import Environment
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bonafide.operator.layout import LOOPBACK
+from devkit.devices.fake_apple import SoftwareApple
 from devkit.devices.fake_google import SoftwareGoogle
 
 STATUS_PATH = "/attestation/status"
@@ -30,6 +33,14 @@ TOKEN_PATH = "/token"
 SCOPE = "https://www.googleapis.com/auth/playintegrity"
 _DECODE = re.compile(r"/v1/([A-Za-z0-9_.]+):decodeIntegrityToken\Z")
 _LARGEST_BODY = 64 * 1024
+_APPLE_PATHS = {
+    "/production/v1/attestationData": Environment.PRODUCTION,
+    "/development/v1/attestationData": Environment.DEVELOPMENT,
+}
+_APPLE_PARAMETERS = {
+    Environment.PRODUCTION: "AppleReceiptUrl",
+    Environment.DEVELOPMENT: "AppleDevelopmentReceiptUrl",
+}
 
 
 @dataclass
@@ -39,6 +50,7 @@ class VendorServers:
     google: SoftwareGoogle
     status_list: Path
     service_account: Path
+    apple: SoftwareApple | None = None
     asked: list[str] = field(default_factory=list)
     """What was asked, as `POST /v1/…`; for tests."""
     access_tokens: set[str] = field(default_factory=set)
@@ -76,6 +88,15 @@ class VendorServers:
     @property
     def status_list_url(self) -> str:
         return self.url + STATUS_PATH
+
+    @property
+    def stack_parameters(self) -> dict[str, str]:
+        """What a stack is told, to ask these servers and not the vendors'."""
+        return {
+            "AndroidStatusListUrl": self.status_list_url,
+            "PlayDecodeEndpoint": self.url,
+            **{_APPLE_PARAMETERS[environment]: self.url + path for path, environment in _APPLE_PATHS.items()},
+        }
 
     def _revoke_what_is_always_revoked(self) -> None:
         """Another test root has other serials; what a developer wrote into the file stays, a broken file too."""
@@ -178,6 +199,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(400, {"error": "invalid_grant"})
             else:
                 self._json(200, {"access_token": access, "expires_in": 3599, "token_type": "Bearer"})
+        elif self.path in _APPLE_PATHS and self.servers.apple is not None:
+            authorization = self.headers.get("Authorization", "")
+            apple = self.servers.apple.answer(_APPLE_PATHS[self.path], body, authorization)
+            self._answer(apple.status, apple.body, apple.headers)
         elif decode is None:
             self._json(404, {"error": {"code": 404}})
         elif self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.servers.access_tokens:

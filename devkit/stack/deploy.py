@@ -28,7 +28,9 @@ import boto3
 from bonafide.operator.deployment import Deployment, from_outputs
 from bonafide.operator.layout import LOOPBACK, Layout, LocalStackError, free_ports
 from bonafide.operator.local_account import CREDENTIALS, REGION, client_arguments
+from bonafide.operator.registration import DEMO_APPLE_APP_ID
 from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.fake_apple import SoftwareApple
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.fleet.run import SCENARIOS, Verdict, entrust_play_secrets, make_scene, register_apps, run_fleet
 from devkit.local.aws import RunningMinistack, clean_environment, start_ministack
@@ -81,8 +83,7 @@ class LocalDeployment:
             "Architecture": machine,
             **LEFT_OUT,
             "DevelopmentTrustAnchors": anchors,
-            "AndroidStatusListUrl": self.vendors.status_list_url,
-            "PlayDecodeEndpoint": self.vendors.url,
+            **self.vendors.stack_parameters,
             **parameters,
         }
         overrides = [f"{name}={value}" for name, value in every.items()]
@@ -219,7 +220,8 @@ def main() -> None:
         cleanup.callback(ministack.stop)
         authority = DeviceAuthority.create()
         google = SoftwareGoogle(authority.android)
-        vendors = VendorServers(google, folder / "status-list.json", folder / "service-account.json")
+        apple = SoftwareApple.of(authority, DEMO_APPLE_APP_ID[:10])
+        vendors = VendorServers(google, folder / "status-list.json", folder / "service-account.json", apple)
         vendors.start()
         cleanup.callback(vendors.stop)
         local = LocalDeployment(layout, ministack, folder, authority, vendors)

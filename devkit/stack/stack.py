@@ -22,7 +22,9 @@ from typing import Any, Self
 
 from bonafide.operator.layout import LOOPBACK, Layout, LocalStackError, Ports
 from bonafide.operator.local_account import ACCOUNT_ID, REGION
+from bonafide.operator.registration import DEMO_APPLE_APP_ID
 from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.fake_apple import SoftwareApple
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.edge.local_edge import LocalEdge
 from devkit.gateway.layer_path import RUNTIME_PACKAGES
@@ -135,7 +137,10 @@ class LocalStack:
             log.unlink()
         authority = DeviceAuthority.load_or_create(self.layout.authority)
         vendors = self._vendors = VendorServers(
-            SoftwareGoogle(authority.android), self.layout.status_list, self.layout.service_account
+            SoftwareGoogle(authority.android),
+            self.layout.status_list,
+            self.layout.service_account,
+            SoftwareApple.of(authority, DEMO_APPLE_APP_ID[:10]),
         )
         vendors.start()
         parameters = self._all_parameters(authority, vendors)
@@ -292,8 +297,7 @@ class LocalStack:
             "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
             "ExternalOrigin": self.guarded_url,
             "VerifierOrigin": self.verifier_url,
-            "AndroidStatusListUrl": vendors.status_list_url,
-            "PlayDecodeEndpoint": vendors.url,
+            **vendors.stack_parameters,
             **({} if self.edge is None else self.edge.stack_parameters(self.verifier_url)),
             **self.parameters,
         }

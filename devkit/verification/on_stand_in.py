@@ -12,7 +12,9 @@ from pathlib import Path
 
 from bonafide.operator.layout import Layout, LocalStackError, free_ports
 from bonafide.operator.local_account import CREDENTIALS
+from bonafide.operator.registration import DEMO_APPLE_APP_ID
 from devkit.devices.authority.authority import DeviceAuthority
+from devkit.devices.fake_apple import SoftwareApple
 from devkit.devices.fake_google import SoftwareGoogle
 from devkit.local.aws import start_ministack
 from devkit.local.vendor_servers import VendorServers
@@ -34,7 +36,8 @@ def main() -> int:
         cleanup.callback(ministack.stop)
         authority = DeviceAuthority.create()
         google = SoftwareGoogle(authority.android)
-        vendors = VendorServers(google, folder / "status-list.json", folder / "service-account.json")
+        apple = SoftwareApple.of(authority, DEMO_APPLE_APP_ID[:10])
+        vendors = VendorServers(google, folder / "status-list.json", folder / "service-account.json", apple)
         vendors.start()
         cleanup.callback(vendors.stop)
         # Functions run on the Python that runs ministack, where Lambda has the template's.
@@ -51,8 +54,7 @@ def main() -> int:
             }
         )
         stage = of_development(chosen(layout.root / CONFIG, "dev", architecture))
-        parameters = {"AndroidStatusListUrl": vendors.status_list_url, "PlayDecodeEndpoint": vendors.url}
-        return verify(Account(layout, stage, authority, parameters), purge=True)
+        return verify(Account(layout, stage, authority, vendors.stack_parameters), purge=True)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsRootKey, KmsWrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
+from service.receipts.table import DynamoDBReceipts
 from service.secret_administration.runtime_secrets import (
     ApproveSecret,
     DecideSecret,
@@ -266,6 +267,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             approval=settings.policy_approval,
         ),
         attested_keys=DynamoDBAttestedKeys(client, settings.attested_keys_table),
+        receipts=DynamoDBReceipts(client, settings.receipts_table),
         tallies=RememberedTallies(DynamoDBTallies(client, settings.tallies_table)),
         decision_logs=DecisionLogs(logs(), settings.decision_log_groups),
         trust_bundles=RememberedTrustBundles(bundles),

@@ -28,6 +28,7 @@ from service.keys.key_ring import KeyRing
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates
+from service.receipts.new_receipts import NewReceipts
 from service.redemption import Redemption
 from service.settings import AppraiseEvidenceSettings, read_settings
 from service.tables.apps import RegisteredApp
@@ -203,7 +204,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
     key_ring, facts = token_key_ring(settings), fact_keys(settings)
     device_bound = DeviceBound(settings.play_requests_table, settings.enrolments_per_device_day)
     return Wiring(
-        collaborators=judging(settings, key_ring, facts, device_bound),
+        collaborators=judging(settings, key_ring, facts, device_bound, NewReceipts(settings.receipts_table)),
         support_code=key_ring.support_code,
         allowed_origin=settings.allowed_origin,
         country_header=settings.country_header,

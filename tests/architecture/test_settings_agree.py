@@ -18,6 +18,7 @@ from service.edge.http import Wiring
 from service.edge.problems import PROBLEM_TYPES, Retry
 from service.edge.retry_after import SOONEST
 from service.keys.fact_keys import FactPurpose
+from service.receipts.exchange_settings import ExchangeReceiptsSettings
 from service.settings import read_settings, variables
 from service.tables.signing_keys import Purpose
 from service.telling.telling_settings import DeliverWebhooksSettings
@@ -53,6 +54,7 @@ SETTINGS: dict[str, type[object]] = {
     "publish_bundle": settings.PublishBundleSettings,
     "administer": settings.AdministerSettings,
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
+    "exchange_receipts": ExchangeReceiptsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
     "relay_upstream": settings.RelayUpstreamSettings,
     "count_decisions": settings.CountDecisionsSettings,
@@ -240,11 +242,12 @@ def test_gateway_answers_are_problems_of_the_same_table() -> None:
 
 KIDS = {
     "issue_challenge": {"challenge-*"},
-    "appraise_evidence": {"challenge-*", "token-*", "app/*", "facts-*", "rows-*"},
-    "renew_token": {"challenge-*", "token-*", "app/*", "facts-*", "rows-*"},
+    "appraise_evidence": {"challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*"},
+    "renew_token": {"challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*"},
     "report_signal": {"challenge-*", "facts-*"},
     "release_secrets": {"challenge-*", "secret/*"},
     "rotate_signing_key": {"challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"},
+    "exchange_receipts": {"app/*/device-check-*"},
     "administer": {"app/*", "secret/*", "webhook/*", "members-*"},
     "count_decisions": {"facts-*", "pseudonyms-*", "members-*"},
     "find_incidents": {"members-*"},
@@ -280,7 +283,7 @@ def test_wrapped_keys_open_for_the_functions_that_use_them(function: str) -> Non
         used |= {kids} if isinstance(kids, str) else set(kids)
     assert used == KIDS.get(function, set())
     facts = {FactPurpose.FACTS, FactPurpose.ROWS}
-    assert {f"{kind}-*" for kind in {*Purpose, *facts}} | {secret_kid("*", "")[:-1]} == KIDS["renew_token"]
+    assert {f"{kind}-*" for kind in {*Purpose, *facts}} | {secret_kid("*", "play-*")} == KIDS["renew_token"]
     assert {f"{kind}-*" for kind in {*Purpose, *FactPurpose}} == KIDS["rotate_signing_key"]
 
 

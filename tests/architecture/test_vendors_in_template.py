@@ -118,14 +118,19 @@ def test_judging_functions_only_read_endorsements_and_secrets(function: str) -> 
 
 
 def test_no_other_function_reaches_the_secrets() -> None:
-    """Two functions open tokens, one writes what operators entrust; no other has a right to the table."""
+    """Two functions open tokens, one asks Apple, one writes what operators entrust; no other may use the table."""
     loaded = template()
     reaching = {
         name
         for name in loaded.resources("AWS::Serverless::Function")
         if "AppSecretsTable" in str(statements_of(loaded.data["Resources"], name))
     }
-    assert reaching == {"AppraiseEvidenceFunction", "RenewTokenFunction", "AdministerFunction"}
+    assert reaching == {
+        "AppraiseEvidenceFunction",
+        "RenewTokenFunction",
+        "ExchangeReceiptsFunction",
+        "AdministerFunction",
+    }
 
 
 def test_administration_may_seal_secrets_and_open_none() -> None:

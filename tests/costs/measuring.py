@@ -15,7 +15,7 @@ from typing import Any, Final
 from bonafide_tokens.counting.tally import TALLIES
 from service import aws
 from service.items.item_size import item_size
-from service.tables.attested_keys import PUBLIC_KEY_OF, RECEIPT_OF
+from service.tables.attested_keys import PUBLIC_KEY_OF
 
 from bonafide.cost.costing import HERE, Amounts
 from bonafide.operator.registration import Registration
@@ -222,7 +222,7 @@ def _rows(stack: MatrixStack) -> dict[str, int]:
 
 def _kind(table: str, row: dict[str, Any]) -> str:
     match table:
-        case "attested_keys" if row["key_id"]["S"].startswith(RECEIPT_OF):
+        case "receipts":
             return "Apple's receipt"
         case "attested_keys" if row["key_id"]["S"].startswith(PUBLIC_KEY_OF):
             return "long public key"

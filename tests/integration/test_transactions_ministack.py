@@ -166,11 +166,11 @@ def test_rows_carry_what_time_to_live_needs(ministack: AwsWorld) -> None:
     assert nonce.keys() == {"nonce", "expires_at"}
     assert int(nonce["expires_at"]["N"]) == int(opened.expires_at) + 3600
     rows = ministack.dynamodb.scan(TableName=ministack.tables["attested_keys"])["Items"]
-    assert sorted(int(row["expires_at"]["N"]) for row in rows) == sorted(
-        (key.expires_at, key.enrolled_at + 90 * 86_400)
-    )
+    assert [int(row["expires_at"]["N"]) for row in rows] == [key.expires_at]
+    (receipt,) = ministack.dynamodb.scan(TableName=ministack.tables["receipts"])["Items"]
+    assert int(receipt["expires_at"]["N"]) == key.enrolled_at + (90 + 30) * 86_400
     resources = read_template(TEMPLATE)["Resources"]
-    for table in ("nonces", "attested_keys", "trust_bundles"):
+    for table in ("nonces", "attested_keys", "receipts", "trust_bundles"):
         properties = resources[TABLES[table]]["Properties"]
         assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
@@ -181,8 +181,9 @@ def test_receipt_has_a_row_of_its_own(ministack: AwsWorld) -> None:
     key = enrolled_key(receipt=RECEIPT)
     table, plain = ministack.tables["attested_keys"], {"S": key.key_id}
     ministack.redemption.enrol(challenge(), key)
-    kept = ministack.dynamodb.get_item(TableName=table, Key={"key_id": {"S": f"receipt/{key.key_id}"}})["Item"]
-    assert (kept["receipt"]["B"], int(kept["expires_at"]["N"])) == (RECEIPT, key.enrolled_at + 90 * 86_400)
+    kept = ministack.receipts.find(key.key_id)
+    assert kept is not None
+    assert (kept.receipt, kept.due_at, kept.usable_until) == (RECEIPT, key.enrolled_at, key.enrolled_at + 90 * 86_400)
     assert "receipt" not in ministack.dynamodb.get_item(TableName=table, Key={"key_id": plain})["Item"]
     ministack.dynamodb.update_item(
         TableName=table,
@@ -200,7 +201,4 @@ def test_enrolment_that_is_refused_keeps_no_receipt(ministack: AwsWorld) -> None
     ministack.redemption.enrol(opened, enrolled_key())
     with pytest.raises(BonafideError):
         ministack.redemption.enrol(opened, key := enrolled_key(receipt=RECEIPT))
-    found = ministack.dynamodb.get_item(
-        TableName=ministack.tables["attested_keys"], Key={"key_id": {"S": f"receipt/{key.key_id}"}}
-    )
-    assert "Item" not in found
+    assert ministack.receipts.find(key.key_id) is None

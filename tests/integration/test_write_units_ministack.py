@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from service.fallback_modes import KeyRows
 from service.items.item_size import item_size, write_units
+from service.receipts.new_receipts import NewReceipts
 from service.redemption import DynamoDBRedemption
 from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey
 
@@ -28,7 +29,7 @@ RENEWAL = 4
 def units(world: AwsWorld, key: EnrolledKey, rows: KeyRows = KeyRows.PACKED) -> tuple[float, float]:
     """Of the enrolment of ``key``, and of its first renewal."""
     keys = DynamoDBAttestedKeys(world.dynamodb, world.tables["attested_keys"], rows, lambda: bytes(32))
-    redemption = DynamoDBRedemption(world.dynamodb, world.nonces, keys)
+    redemption = DynamoDBRedemption(world.dynamodb, world.nonces, keys, receipts=NewReceipts(world.tables["receipts"]))
     with consumed_capacity(world.dynamodb) as consumed:
         redemption.enrol(challenge(), key)
         enrolment = consumed["TransactWriteItems"]
@@ -58,7 +59,7 @@ def test_rows_as_text_took_more(ministack: AwsWorld) -> None:
 def test_receipt_in_the_keys_row_took_more(ministack: AwsWorld) -> None:
     """Before: twelve for an iPhone. It is paid once now, by the enrolment."""
     key = enrolled_key(receipt=b"r" * 4000)
-    assert units(ministack, key) == (4 + 8, RENEWAL)
+    assert units(ministack, key) == (4 + 10 + 1, RENEWAL)  # and the place in the index of what is due
     world, old = ministack, enrolled_key()
     keys = DynamoDBAttestedKeys(world.dynamodb, world.tables["attested_keys"])
     item: dict[str, Any] = {**keys.enrolling(old)["Put"]["Item"], "receipt": {"B": b"r" * 4000}}

@@ -18,8 +18,11 @@ PROOFS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "proof.*"}}
 MARKER = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "*"}}
 CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("issue_challenge", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
-    ("appraise_evidence", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*", "facts-*", "rows-*"),
-    ("renew_token", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*", "facts-*", "rows-*"),
+    **{
+        (verb, "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*")
+        for verb in ("appraise_evidence", "renew_token")
+    },
+    ("exchange_receipts", "kms:Decrypt", "WrappingKey"): kids("app/*/device-check-*"),
     ("renew_token", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("report_signal", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "facts-*"),
     ("report_signal", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,

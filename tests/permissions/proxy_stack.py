@@ -36,7 +36,9 @@ WITHOUT_SETTINGS: Final = {
 
 
 def kind_of(resource: str) -> str:
-    """What an ARN is of, where its end does not tell: secret, parameter, object of a bucket, stream of a log."""
+    """What an ARN is of, where its end does not tell: secret, parameter, index, object of a bucket, stream of a log."""
+    if "/index/" in resource:
+        return "index"
     if ":parameter/" in resource:
         return "parameter"
     return "Secret" if ":secret:" in resource else "object" if "/" in resource else "log-stream"

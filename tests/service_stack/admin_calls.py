@@ -185,6 +185,7 @@ def admin_world(
         registrations=Registrations(client, tables["apps"], audit=audit),
         publishing=PolicyPublishing(policies=world.policies, root_key=world.root_key, issuer=ISSUER, approval=approval),
         attested_keys=world.attested_keys,
+        receipts=world.receipts,
         tallies=TalliesInMemory() if tallies is None else tallies,
         decision_logs=DecisionLogs(FakeLogs() if logs is None else logs, ("verifier", "guard")),
         trust_bundles=RememberedTrustBundles(world.trust_bundles),

@@ -28,6 +28,8 @@ from moto import mock_aws
 from moto.kms.utils import AbstractPrivateKey, generate_private_key
 from service.keys.kms import KmsRootKey, KmsWrappingKey, RootKey, WrappingKey
 from service.policies.store import DynamoDBPolicies, Policies
+from service.receipts.new_receipts import NewReceipts
+from service.receipts.table import DynamoDBReceipts
 from service.redemption import DynamoDBRedemption, Redemption
 from service.tables.apps import Apps, DynamoDBApps, RegisteredApp
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, KeyState
@@ -201,7 +203,10 @@ class AwsWorld:
         self.apps: Apps = DynamoDBApps(self.dynamodb, self.tables["apps"])
         self.builds: Builds = DynamoDBBuilds(self.dynamodb, self.tables["builds"])
         self.attested_keys: AttestedKeys = keys
-        self.redemption: Redemption = DynamoDBRedemption(self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None)
+        self.receipts = DynamoDBReceipts(self.dynamodb, self.tables["receipts"])
+        self.redemption: Redemption = DynamoDBRedemption(
+            self.dynamodb, self.nonces, keys, sleep=lambda _seconds: None, receipts=NewReceipts(self.tables["receipts"])
+        )
         self.bounded_redemption: Callable[[int], Redemption] = lambda limit: DynamoDBRedemption(
             self.dynamodb, self.nonces, keys, device_bound=DeviceBound(self.tables["play_requests"], limit)
         )

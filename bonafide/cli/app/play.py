@@ -37,14 +37,14 @@ def add_key(
     as_json: AsJson = False,
 ) -> None:
     """Seal and store a pair of response keys. An app may have several pairs, so that keys can rotate."""
-    texts = [_read(path).decode("ascii", "replace") for path in (decryption_key_file, verification_key_file)]
-    _say(_secrets(stack, region).add_keys(app, *texts, why=reason), as_json)
+    texts = [read_key_file(path).decode("ascii", "replace") for path in (decryption_key_file, verification_key_file)]
+    say_sealed(secrets_of(stack, region).add_keys(app, *texts, why=reason), as_json)
 
 
 @key_commands.command("list")
 def list_keys(app: AppName, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """List what is stored for an app: names and times, never keys."""
-    stored = _secrets(stack, region).list(app)
+    stored = secrets_of(stack, region).list(app)
     if as_json:
         print_json([_record(secret) for secret in stored])
     else:
@@ -56,7 +56,7 @@ def remove_key(
     app: AppName, name: SecretName, reason: Reason = "", stack: StackName = None, region: Region = None
 ) -> None:
     """Forget a pair of response keys: tokens made under it are refused within five minutes."""
-    _secrets(stack, region).remove(app, name, why=reason)
+    secrets_of(stack, region).remove(app, name, why=reason)
     out().print(f"Removed {name} of {app}.")
 
 
@@ -70,21 +70,23 @@ def set_account(
     as_json: AsJson = False,
 ) -> None:
     """Seal and store the service account; replaces an earlier one."""
-    _say(_secrets(stack, region).set_account(app, _read(key_file), why=reason), as_json)
+    say_sealed(secrets_of(stack, region).set_account(app, read_key_file(key_file), why=reason), as_json)
 
 
 @account_commands.command("remove")
 def remove_account(app: AppName, reason: Reason = "", stack: StackName = None, region: Region = None) -> None:
     """Forget the service account: standard tokens are refused within five minutes."""
-    _secrets(stack, region).remove(app, ACCOUNT, why=reason)
+    secrets_of(stack, region).remove(app, ACCOUNT, why=reason)
     out().print(f"Removed the service account of {app}.")
 
 
-def _secrets(stack: str | None, region: str | None) -> PlaySecretsOfApps:
+def secrets_of(stack: str | None, region: str | None) -> PlaySecretsOfApps:
+    """The entrusted keys of a stack."""
     return PlaySecretsOfApps(AdminApi(find_deployment(stack, region, project_layout())))
 
 
-def _read(path: Path) -> bytes:
+def read_key_file(path: Path) -> bytes:
+    """A file that may be one. Raises :class:`OperatorError`."""
     with path.open("rb") as file:
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
@@ -96,7 +98,8 @@ def _record(secret: StoredSecret) -> dict[str, object]:
     return {"app": secret.app, "name": secret.name, "kind": secret.kind, "created_at": secret.created_at}
 
 
-def _say(secret: StoredSecret, as_json: bool) -> None:
+def say_sealed(secret: StoredSecret, as_json: bool) -> None:
+    """Say what was sealed, and nothing of what is in it."""
     if as_json:
         print_json(_record(secret))
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Final
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -86,10 +87,10 @@ def unblock(
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
 def show(key: KeyId, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
-    """Show one key: its app, and whether it is blocked."""
-    status = KeyBlocking.of(find_deployment(stack, region, project_layout())).show(key)
+    """Show one key: its app, whether it is blocked, and Apple's risk metric."""
+    status, answer = KeyBlocking.of(find_deployment(stack, region, project_layout())).show(key)
     if as_json:
-        print_json(status.to_record())
+        print_json({**status.to_record(), "risk": answer.get("risk")})
         return
     facts = (
         ("app", status.app),
@@ -99,11 +100,26 @@ def show(key: KeyId, stack: StackName = None, region: Region = None, as_json: As
         ("enrolled", moment(status.enrolled_at)),
         ("last seen", moment(status.last_seen)),
         ("forgotten", "never, while it is blocked" if status.expires_at >= NEVER else moment(status.expires_at)),
+        *_risk(answer.get("risk")),
     )
     table(("", status.key_id), ((what, said) for what, said in facts if said))
 
 
 commands.command("list", no_args_is_help=True)(list_keys)
+
+
+def _risk(risk: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Apple's metric, when it was read, and when Apple is asked next."""
+    if risk is None:
+        return
+    metric, before = risk["metric"], risk["earlier_metric"]
+    told = "not read yet" if metric is None else f"{metric} keys of this app on the device within 30 days, about"
+    yield "risk metric", told if before is None else f"{told}; {before} before"
+    if risk["read_at"] is not None:
+        yield "metric read", moment(risk["read_at"])
+    if risk["asked_at"] is not None:
+        yield "Apple asked", f"{moment(risk['asked_at'])}: {risk['outcome']}"
+    yield "asked again", "not any more" if risk["due_at"] is None else moment(risk["due_at"])
 
 
 def _state(status: KeyStatus) -> str:

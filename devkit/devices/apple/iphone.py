@@ -62,7 +62,9 @@ class SoftwareIphone:
     """One app, ``app_id`` (``<team id>.<bundle id>``), on one software device of ``generation``.
 
     ``development`` marks a build signed for development: its keys say so in their AAGUID. ``category`` and
-    ``bundle_version`` are what iOS 27 tells of the build. ``clock`` gives Unix seconds.
+    ``bundle_version`` are what iOS 27 tells of the build. ``clock`` gives Unix seconds. ``device`` (32 bytes) names the
+    device in receipts, for :class:`~devkit.devices.fake_apple.SoftwareApple`, which counts the keys of each; without
+    one, every key is of another device there.
     """
 
     authority: DeviceAuthority
@@ -73,6 +75,7 @@ class SoftwareIphone:
     bundle_version: str = "1"
     clock: Callable[[], float] = time.time
     random: RandomBytes = secrets.token_bytes
+    device: bytes = b""
     keys: dict[str, AppAttestKey] = field(default_factory=dict)
 
     def generate_key(self) -> str:
@@ -145,7 +148,7 @@ class SoftwareIphone:
                 app_id=self.app_id,
                 leaf=leaf,
                 client_data_hash=client_data_hash,
-                token=base64.b64encode(self.random(64)).decode("ascii"),
+                token=base64.b64encode((self.device + self.random(64))[:64]).decode("ascii"),
                 environment="sandbox" if self.development else "production",
                 created_at=now,
             ),

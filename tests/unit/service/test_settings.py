@@ -10,6 +10,7 @@ import pytest
 from attestation.encoding.certificate import read_certificate
 from attestation.harmony.simulator import is_simulator_root
 from bonafide_tokens.routes import Requirement, RouteRequirement
+from service.receipts.exchange_settings import ExchangeReceiptsSettings
 from service.settings import (
     AppraiseEvidenceSettings,
     IssueChallengeSettings,
@@ -54,6 +55,11 @@ COMPLETE = {
     "ANDROID_STATUS_LIST_URL": "https://android.googleapis.com/attestation/status",
     "APP_SECRETS_TABLE": "app-secrets",
     "PLAY_REQUESTS_TABLE": "play-requests",
+    "RECEIPTS_TABLE": "receipts",
+    "APPLE_RECEIPT_URL": "https://data.appattest.apple.com/v1/attestationData",
+    "APPLE_DEVELOPMENT_RECEIPT_URL": "https://data-development.appattest.apple.com/v1/attestationData",
+    "RECEIPTS_PER_SECOND": "10",
+    "RECEIPT_INTERVAL_DAYS": "3",
     "PLAY_DECODE_ENDPOINT": "https://playintegrity.googleapis.com",
     "PLAY_DAILY_QUOTA": "10000",
     "PLAY_ENROLMENT_RESERVE": "5000",
@@ -73,6 +79,7 @@ KINDS = (
     RenewTokenSettings,
     ServePolicySettings,
     RotateSigningKeySettings,
+    ExchangeReceiptsSettings,
     RefreshEndorsementsSettings,
 )
 ROOT = base64.b64encode(AUTHORITY.root_certificate).decode("ascii")

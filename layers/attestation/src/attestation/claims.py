@@ -293,6 +293,12 @@ class Claims:
             raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a Play Integrity token with a key of another platform")
         return replace(self, seal=Seal.VERIFIED, android=replace(self.android, play_skipped=cause))
 
+    def with_risk_metric(self, metric: int) -> Claims:
+        """These claims with the metric of an exchanged receipt that was verified for the same key. For Apple's only."""
+        if self.apple is None:
+            raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "Apple's risk metric with a key of another platform")
+        return replace(self, seal=Seal.VERIFIED, apple=replace(self.apple, risk_metric=metric))
+
     def with_device_integrity(self, integrity: HarmonyIntegrityClaims) -> Claims:
         """These claims with a SysIntegrity verdict over the same client data. For HarmonyOS claims only."""
         if self.harmony is None:

@@ -15,6 +15,7 @@ from attestation.challenge import OpenedChallenge
 from service.aws import DynamoDBClient
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
+from service.receipts.new_receipts import NewReceipts
 from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal, require_same_request
 from service.tables.device_bound import DeviceBound
 from service.tables.nonces import DynamoDBNonces
@@ -50,13 +51,14 @@ class Redemption(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBRedemption:
-    """:class:`Redemption` by TransactWriteItems."""
+    """:class:`Redemption` by TransactWriteItems. ``receipts`` is needed by enrolments alone."""
 
     client: DynamoDBClient
     nonces: DynamoDBNonces
     attested_keys: DynamoDBAttestedKeys
     sleep: Callable[[float], None] = time.sleep
     device_bound: DeviceBound | None = None
+    receipts: NewReceipts | None = None
 
     def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
         again = False
@@ -74,7 +76,7 @@ class DynamoDBRedemption:
             "key": self.attested_keys.enrolling(key),
         }
         more = {
-            "receipt": self.attested_keys.keeping_receipt(key),
+            "receipt": None if self.receipts is None else self.receipts.keeping(key),
             "public key": self.attested_keys.keeping_public_key(key),
             "count": None if self.device_bound is None else self.device_bound.counting(key),
         }

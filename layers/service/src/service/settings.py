@@ -46,6 +46,12 @@ class StackSettings:
     stack_name: str
 
 
+def refuse_test_roots_in_production(stage: str, roots: tuple[TrustAnchor, ...]) -> None:
+    """The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules."""
+    if roots and stage.lower().startswith("prod"):
+        raise SettingsError("environment variable DEVELOPMENT_TRUST_ANCHORS must be empty when STAGE is prod")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueChallengeSettings(StackSettings):
     """``issue_challenge``: the sealing key, and who may call (``origin_secret_hashes``)."""
@@ -112,9 +118,7 @@ class JudgingSettings(StackSettings):
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
 
     def __post_init__(self) -> None:
-        # The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules.
-        if self.development_trust_anchors and self.stage.lower().startswith("prod"):
-            raise SettingsError("environment variable DEVELOPMENT_TRUST_ANCHORS must be empty when STAGE is prod")
+        refuse_test_roots_in_production(self.stage, self.development_trust_anchors)
         if any(is_simulator_root(anchor.spki) for anchor in self.development_trust_anchors):
             raise SettingsError(
                 "environment variable DEVELOPMENT_TRUST_ANCHORS must not hold the OpenHarmony simulator's root, which "
@@ -141,6 +145,7 @@ class AppraiseEvidenceSettings(JudgingSettings):
     :class:`~service.tables.device_bound.DeviceBound`;
     0 for none."""
 
+    receipts_table: str
     enrolments_per_device_day: int = field(default=0, metadata={_PARSER: _natural})
 
 
@@ -237,6 +242,7 @@ class AdministerSettings(StackSettings):
     app_secrets_table: str
     endorsements_table: str
     play_requests_table: str
+    receipts_table: str
     tallies_table: str
     incidents_table: str
     fact_keys_table: str

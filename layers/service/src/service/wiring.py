@@ -13,6 +13,7 @@ from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates, DynamoDBStateReader
 from service.policies.store import DynamoDBPolicies
+from service.receipts.new_receipts import NewReceipts
 from service.redemption import DynamoDBRedemption
 from service.settings import JudgingSettings, ReportSignalSettings
 from service.tables.apps import DynamoDBApps
@@ -30,9 +31,15 @@ from service.vendors.status_lists import DynamoDBStatusLists
 
 
 def judging(
-    settings: JudgingSettings, key_ring: KeyRing, facts: FactKeys, device_bound: DeviceBound | None = None
+    settings: JudgingSettings,
+    key_ring: KeyRing,
+    facts: FactKeys,
+    device_bound: DeviceBound | None = None,
+    receipts: NewReceipts | None = None,
 ) -> dict[str, Any]:
-    """What enrolments and renewals have in common. Raises :class:`~service.settings.SettingsError`."""
+    """What enrolments and renewals have in common; the last two are for enrolments.
+
+    Raises :class:`~service.settings.SettingsError`."""
     attested_keys = DynamoDBAttestedKeys(
         dynamodb(), settings.attested_keys_table, settings.key_rows, lambda: facts.find(FactPurpose.ROWS, 1, time())
     )
@@ -45,7 +52,9 @@ def judging(
         "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
         "key_ring": key_ring,
         "attested_keys": attested_keys,
-        "redemption": DynamoDBRedemption(dynamodb(), nonces, attested_keys, device_bound=device_bound),
+        "redemption": DynamoDBRedemption(
+            dynamodb(), nonces, attested_keys, device_bound=device_bound, receipts=receipts
+        ),
         "token_issuer": TokenIssuer(
             key_ring=key_ring,
             issuer=settings.token_issuer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -15,6 +16,7 @@ from service.admin.stack import StackCall, entry_of
 from service.aws import unavailable_on_failure
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
+from service.receipts.device_check import DeviceCheckKey, secret_name
 from service.tables.audit import app_subject
 from service.vendors.app_secrets import AppSecret, SecretKind, secret_kid
 from service.vendors.play_decoder import ServiceAccount
@@ -73,12 +75,23 @@ class ResponseKeys(RequestModel):
     verification_key: Annotated[str, Field(max_length=4_000, repr=False)]
 
 
+class GivenDeviceCheckKey(RequestModel):
+    """A key with Apple's service DeviceCheck. ``private_key`` is the text of the .p8 file; ``app_id_prefix`` is for
+    app ids that do not begin with the team's id."""
+
+    team_id: Annotated[str, Field(max_length=20)]
+    key_id: Annotated[str, Field(max_length=20)]
+    private_key: Annotated[str, Field(max_length=4_000, repr=False)]
+    app_id_prefix: Annotated[str, Field(max_length=20)] = ""
+
+
 class EntrustSecret(RequestModel):
-    """POST /admin/apps/{app}/secrets: one of the two. ``service_account`` is the text of Google's JSON key file."""
+    """POST /admin/apps/{app}/secrets: one of the three. ``service_account`` is the text of Google's JSON key file."""
 
     app: App
     response_keys: Annotated[ResponseKeys | None, Field(repr=False)] = None
     service_account: Annotated[str | None, Field(max_length=16_384, repr=False)] = None
+    device_check_key: Annotated[GivenDeviceCheckKey | None, Field(repr=False)] = None
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -127,7 +140,8 @@ def list_app_secrets(request: SecretsOfApp, call: StackCall) -> dict[str, object
 
 
 def entrust_app_secret(request: EntrustSecret, call: StackCall) -> dict[str, object]:
-    """Seal a secret and store it: a pair of response keys beside those there are, a service account in place of one.
+    """Seal a secret and store it: a pair of response keys beside those there are, a service account in place of one, a
+    DeviceCheck key in place of the one with its prefix.
 
     Neither the answer, nor an error, nor the audit entry quotes it.
     """
@@ -152,18 +166,21 @@ def forget_app_secret(request: ForgetSecret, call: StackCall) -> dict[str, objec
 
 def _read_secret(request: EntrustSecret) -> tuple[str, SecretKind, bytes]:
     """Its name, what it is for, and what is sealed. The same pair of keys has the same name."""
-    keys, account = request.response_keys, request.service_account
+    keys, account, apple = request.response_keys, request.service_account, request.device_check_key
+    if sum(given is not None for given in (keys, account, apple)) != 1:
+        raise AdminRefusal(CHANGE_REFUSED, "Give one of response_keys, service_account and device_check_key.")
     try:
-        if keys is not None and account is None:
+        if keys is not None:
             pair = keys.decryption_key, keys.verification_key
             return response_keys_name(*pair), SecretKind.PLAY_RESPONSE_KEYS, response_keys_secret(*pair)
-        if account is not None and keys is None:
+        if account is not None:
             sealed = ServiceAccount.read(account.encode("utf-8", "surrogatepass")).to_json()
             return SERVICE_ACCOUNT, SecretKind.PLAY_SERVICE_ACCOUNT, sealed
+        key = DeviceCheckKey.read(json.dumps({} if apple is None else apple.model_dump()).encode("ascii"))
+        return secret_name(key.app_id_prefix), SecretKind.DEVICE_CHECK_KEY, key.to_json()
     except ValueError as error:
         text = str(error)
         raise AdminRefusal(CHANGE_REFUSED, f"{text[:1].upper()}{text[1:]}.") from None
-    raise AdminRefusal(CHANGE_REFUSED, "Give response_keys or service_account, and not both.")
 
 
 def _shown(secret: AppSecret) -> dict[str, object]:

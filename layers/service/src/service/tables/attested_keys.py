@@ -31,9 +31,8 @@ from service.items.packed_record import pack, text_of, unpack
 from service.items.sealed_serials import Serials, open_serials, seal_serials
 
 RECEIPT_OF: Final = "receipt/"
-"""Before a key's id: the row that keeps its receipt. No id of a key has a slash."""
-RECEIPT_SECONDS: Final = 90 * 24 * 3600
-"""How long a receipt is kept: what its own field 21 (expiration) says of every real one, 90 days after creation."""
+"""Before a key's id: the row in which older releases kept its receipt, which now has a table of its own
+(:mod:`service.receipts.older_receipts`). No id of a key has a slash."""
 
 PUBLIC_KEY_OF: Final = "public-key/"
 """Before a key's id: the row that keeps a public key that is no P-256 point."""
@@ -63,8 +62,8 @@ class EnrolledKey:
 
     ``counter`` is the highest App Attest counter seen, ``None`` for keys of formats without one: there the spent nonce
     alone makes a signature good once. ``receipt`` is Apple's, opaque, of a key that enrols; one that is found has
-    none, see :meth:`DynamoDBAttestedKeys.keeping_receipt`. ``blocked_until`` is when a block ends by itself, ``None``
-    for one that does not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
+    none (:mod:`service.receipts.table`). ``blocked_until`` is when a block ends by itself, ``None`` for one that does
+    not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
     enrolled the key, until its first renewal: then its answer was not lost. ``sealing_key`` is what secrets are sealed
     to, ``None`` until the app endorses one. ``home_country`` is where it enrolled from, if a header said so.
     """
@@ -156,7 +155,7 @@ class DynamoDBAttestedKeys:
                 claims["public_key"] = own["public_key"].hex()
             if "chain" in row and self.serials_key is not None:
                 claims["android"] |= self._opened(row["key_id"], row["chain"])
-            return _key_of(row, Claims.of_stored_key(claims))
+            return _key_of(row, _with_risk(Claims.of_stored_key(claims), row.get("risk")))
         except (KeyError, TypeError, ValueError) as error:
             raise Unreadable("a row of attested_keys cannot be read") from error
 
@@ -214,21 +213,6 @@ class DynamoDBAttestedKeys:
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
-
-    def keeping_receipt(self, key: EnrolledKey) -> TransactWriteItemTypeDef | None:
-        """The part of a transaction that keeps the receipt of ``key`` in a row of its own, if there is one.
-
-        DynamoDB charges an update for the whole row: with Apple's 4 KB in it, a renewal would cost 14 write units and
-        not 4. A receipt is of use to Apple for 90 days, unless it is renewed before.
-        """
-        if key.receipt is None:
-            return None
-        row = {
-            "key_id": f"{RECEIPT_OF}{key.key_id}",
-            "receipt": key.receipt,
-            "expires_at": key.enrolled_at + RECEIPT_SECONDS,
-        }
-        return {"Put": {"TableName": self.table, "Item": to_item(row)}}
 
     def keeping_public_key(self, key: EnrolledKey) -> TransactWriteItemTypeDef | None:
         """The part of a transaction that keeps the public key of ``key`` in a row of its own, if it is no P-256 point.
@@ -371,6 +355,11 @@ def _blocked_until(row: Mapping[str, Any]) -> int | None:
 def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
     until = _blocked_until(row)
     return row.get("state") == KeyState.BLOCKED.value and (until is None or until > now)
+
+
+def _with_risk(claims: Claims, risk: Mapping[str, Any] | None) -> Claims:
+    """The claims with the metric that was read of Apple since (:mod:`service.receipts`)."""
+    return claims if risk is None or claims.apple is None else claims.with_risk_metric(risk["metric"])
 
 
 def _key_of(row: Mapping[str, Any], claims: Claims) -> EnrolledKey:

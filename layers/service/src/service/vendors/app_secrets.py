@@ -1,4 +1,5 @@
-"""The app_secrets table: what an app's owner entrusts to us, wrapped by KMS. Today: keys of Play Integrity.
+"""The app_secrets table: what an app's owner entrusts to us, wrapped by KMS: keys of Play Integrity, and of
+Apple's DeviceCheck.
 
 Nothing of it is ever in an environment variable, a log line or a snapshot: functions unwrap it when evidence first asks
 for it. The Admin API seals it and writes the rows; the functions that judge can only read them.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Protocol
+from typing import Final, Protocol
 
 from service.aws import DynamoDBClient, TransactWriteItemTypeDef, query_rows, to_item
 from service.items.rows import from_row, to_row
@@ -22,6 +23,10 @@ class SecretKind(StrEnum):
 
     PLAY_RESPONSE_KEYS = "play-response-keys"
     PLAY_SERVICE_ACCOUNT = "play-service-account"
+    DEVICE_CHECK_KEY = "device-check-key"
+
+
+_KINDS: Final = frozenset(SecretKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,8 @@ class DynamoDBAppSecrets:
 
     def of(self, app: str) -> tuple[AppSecret, ...]:
         rows = query_rows(self.client, self.table, "app = :app", {":app": app}, called="app_secrets")
-        return tuple(from_row(AppSecret, row, kind=SecretKind(row["kind"])) for row in rows)
+        # Of a kind that is not known here, a newer release keeps it: a rollback must not cost the others.
+        return tuple(from_row(AppSecret, row, kind=SecretKind(row["kind"])) for row in rows if row["kind"] in _KINDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from service.admin.http import AdminCall
 from service.admin.stack import AdminStack
 from service.incidents.newest import NewestIncidents
 from service.incidents.table import IncidentsTable
+from service.receipts.table import Receipts
 from service.support.log_search import DecisionLogs
 from service.tables.attested_keys import AttestedKeys
 from service.tables.trust_bundles import RememberedTrustBundles
@@ -21,6 +22,7 @@ class ViewStack(AdminStack):
     its gate goes by."""
 
     attested_keys: AttestedKeys
+    receipts: Receipts
     tallies: Tallies
     decision_logs: DecisionLogs
     trust_bundles: RememberedTrustBundles

@@ -1,0 +1,1 @@
+"""Apple's App Attest receipts: kept, exchanged with Apple when they are due (docs/risk-metric.md)."""

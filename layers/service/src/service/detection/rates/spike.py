@@ -11,15 +11,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from service.detection.detector import Looked
 from service.detection.finding import Finding, Remedy
 from service.detection.rates.counts import Counts, Series, counts_of
-from service.detection.rates.rhythm import HOUR, OTHER, Rhythm, Usual
+from service.detection.rates.rhythm import HOUR, OTHER, SHORT, Rhythm, Usual
 from service.detection.rates.tails import log_upper_tail
-from service.detection.rates.window import ALL_APPS, HOURS, TallyWindow
+from service.detection.rates.window import ALL_APPS, HOURS, MINUTES, TallyWindow
 from service.tallies.rows import FACTS, TallyRow
 
 CHANCE: Final = 1e-8
@@ -85,7 +87,11 @@ class Spike:
         if tallies.app == ALL_APPS:
             return Looked(None, ())
         rhythm = _rhythm(state)
-        if learn_hours(rhythm, tallies, now):
+        due = _hours_due(rhythm, tallies, now)
+        if due:
+            rhythm = deepcopy(rhythm)
+            for hour in due:
+                _learn(rhythm, hour, tallies, now)
             state = rhythm.to_bytes()
         if not _times(rhythm.age(now)):
             return Looked(state, ())
@@ -101,31 +107,35 @@ def _times(age: float) -> float | None:
     return next((times for days, times in TIMES if age >= days), None)
 
 
+@lru_cache(maxsize=8)
 def _rhythm(state: bytes | None) -> Rhythm:
+    """What a state says; of a state that was not written since, the same again: it must not be changed."""
     try:
         return Rhythm.from_bytes(state)
     except ValueError:
         return Rhythm()
 
 
-def learn_hours(rhythm: Rhythm, tallies: TallyWindow, now: float) -> bool:
-    """Learn the hours that are over and were not learned yet; whether there was one. An hour without rows was quiet."""
+def _hours_due(rhythm: Rhythm, tallies: TallyWindow, now: float) -> range:
+    """The hours that are over and were not learned yet."""
     newest = int((now - SETTLED) // HOUR) - 1
     oldest = newest - HOURS + 2
     if rhythm.first < 0:
         begun = [row.at // HOUR for each in tallies.hours.values() for row in each]
         oldest = max(oldest, min(begun, default=newest + 1))
-    hours = range(max(rhythm.last + 1, oldest), newest + 1)
-    for hour in hours:
-        rows = [row for each in tallies.hours.values() for row in each if row.at == hour * HOUR]
-        end = (hour + 1) * HOUR
-        short = [
-            counts_of(_rows(tallies, begin, begin + 300), read_row)
-            for begin in (end - 600, end - 300)
-            if now // 60 * 60 - begin <= 14 * 60
-        ]
-        rhythm.learn(hour, counts_of(rows, read_row), short)
-    return bool(hours)
+    return range(max(rhythm.last + 1, oldest), newest + 1)
+
+
+def _learn(rhythm: Rhythm, hour: int, tallies: TallyWindow, now: float) -> None:
+    """Learn an hour. One without rows was quiet."""
+    rows = [row for each in tallies.hours.values() for row in each if row.at == hour * HOUR]
+    end = (hour + 1) * HOUR
+    short = [
+        counts_of(_rows(tallies, begin, begin + SHORT), read_row)
+        for begin in (end - 2 * SHORT, end - SHORT)
+        if begin > now // 60 * 60 - MINUTES * 60
+    ]
+    rhythm.learn(hour, counts_of(rows, read_row), short)
 
 
 def _rows(tallies: TallyWindow, begin: float, end: float) -> list[TallyRow]:

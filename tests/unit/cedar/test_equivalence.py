@@ -37,7 +37,7 @@ ADVERSARIAL = {
     "whole-record": PERMIT + '@id("a") forbid (principal, action, resource) when '
     "{ context.signals == context.signals && context has build && context.build == context.build };",
     "incidents": PERMIT + '@id("a") forbid (principal, action, resource) when '
-    '{ context.incidents.contains("key-farm") || context.incidents.containsAll(["clone-storm", "replay-storm"]) };'
+    '{ context.incidents.contains("key-farm") || context.incidents.containsAll(["clone-storm", "leaked-keybox"]) };'
     '@id("b") forbid (principal is Android, action == Action::"affirm", resource) when '
     '{ context.incident_warnings.containsAny(["leaked-keybox", "key-farm"]) };'
     '@id("c") @mode("observe") forbid (principal, action == Action::"affirm", resource) when '

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from service.detection.detection_facts import DetectionFacts
 from service.detection.epochs import EPOCH_SECONDS, EpochKeys
+from service.detection.issuer_marks import issuer_mark
 from service.detection.reading import sightings_of
 from service.detection.sealed_facts import seal
 from service.detection.sighting import Sighting
@@ -85,6 +86,17 @@ def test_an_issuer_is_recognised_across_two_epochs() -> None:
 
     assert before.issuer == after.earlier_issuer
     assert before.earlier_issuer == ""
+
+
+def test_an_issuers_mark_can_be_made_by_a_verifier() -> None:
+    """By the fact key alone, from what it seals; and it joins no two epochs."""
+    (sighting,), _ = read(line())
+    (before,), _ = read(line(epoch=EPOCH - 1))
+    (none,), _ = read(line(DetectionFacts(proved=True)))
+
+    assert sighting.issuer_mark == issuer_mark(EPOCH.to_bytes(32), FACTS.issuer)
+    assert len({sighting.issuer_mark, before.issuer_mark, sighting.issuer, ""}) == 4
+    assert none.issuer_mark == ""
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,9 @@ INCIDENT_WARNINGS: Final = "incident_warnings"
 INCIDENT_SETS: Final = (INCIDENTS, INCIDENT_WARNINGS)
 """The facts that name detectors. Most decisions have none, and records leave empty ones out."""
 
-NAMING_DETECTORS: Final = (
-    "apple-fraud-metric", "attestation-broker", "clone-storm", "key-farm", "leaked-keybox", "replay-storm",
-)  # fmt: skip
-"""Detectors whose incidents can name a key; the others speak of builds, reasons and vendors alone."""
+NAMING_DETECTORS: Final = ("apple-fraud-metric", "attestation-broker", "clone-storm", "key-farm", "leaked-keybox")
+"""Detectors whose incidents can name a key. The others speak of builds, reasons and vendors, or of what any stranger
+can send again: a policy sees none of that."""
 
 HARDWARE: Final = "hardware"
 PLATFORM: Final = "platform"

@@ -10,6 +10,7 @@ from attestation.appraisal.replay.recorded_decision import DamagedRecord, decisi
 
 from service.detection.detection_facts import DetectionFacts
 from service.detection.epochs import KeysOfEpochs
+from service.detection.issuer_marks import issuer_mark
 from service.detection.sealed_facts import UnreadableFacts, epoch_of_sealed, open_sealed
 from service.detection.sighting import Sighting
 
@@ -79,6 +80,7 @@ def _sighting(members: Mapping[str, Any], keys: KeysOfEpochs, now: float, counte
         issuer="" if own is None else own.pseudonym("issuer", facts.issuer),
         issuer_kind=facts.issuer_kind,
         earlier_issuer="" if before is None else before.pseudonym("issuer", facts.issuer),
+        issuer_mark="" if own is None else issuer_mark(own.facts, facts.issuer),
         network="" if own is None else own.pseudonym("network", facts.network),
         request_key="" if own is None else own.pseudonym("request-key", facts.request_key),
         delay=facts.delay,

@@ -23,6 +23,7 @@ from service.edge.request_fields import App, ClientDataText, EvidenceList
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
+from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactPurpose, FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.token_issuer import TokenIssuer
@@ -71,6 +72,7 @@ def enrol(
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
     policies: ActivePolicies,
+    named_keys: NamedKeys,
     challenge_lifetime: int,
     key_idle: int,
     record: DecisionRecord,
@@ -128,8 +130,17 @@ def enrol(
     record.note_build(build)
 
     active = policies.of_head(state.head, claims.key_id)
+    named = named_keys.naming(app.app, claims, now)
     context = AppraisalContext(
-        claims=claims, client_data=client_data, now=now, build=build, app=app.app, event="enrol", country=record.country
+        claims=claims,
+        client_data=client_data,
+        now=now,
+        build=build,
+        app=app.app,
+        event="enrol",
+        country=record.country,
+        incidents=named.incidents,
+        incident_warnings=named.warnings,
     )
     result = active.appraise(context, record)
     if not result.accepted:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
 from service.detection.detectors import POPULATION_DETECTORS
+from service.incidents.document.writer import DocumentWriter, DynamoDBDocuments
 from service.incidents.sealing import MemberSeal
 from service.incidents.slots_table import DynamoDBSlots
 from service.incidents.table import IncidentsTable
@@ -24,6 +25,7 @@ from service.incidents.watching import Watching, is_decision
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsWrappingKey
 from service.settings import CountDecisionsSettings, read_settings
+from service.tables.apps import DynamoDBApps
 from service.tallies.delivery import messages_of
 from service.tallies.known_apps import KnownApps
 from service.tallies.merging import parts_of
@@ -85,14 +87,20 @@ def wire() -> Wired:
         KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
     )
     seal = MemberSeal(lambda: keys.find(FactPurpose.MEMBERS, 1, time.time()))
+    incidents = IncidentsTable(client, settings.incidents_table, seal, settings.tally_days)
+    names = DynamoDBApps(client, settings.apps_table).names
+    document = DocumentWriter(
+        DynamoDBDocuments(client, settings.incidents_table), keys, names, incidents.reader.open_of
+    )
     return Wired(
         TalliesTable(client, settings.tallies_table, settings.tally_days),
         KnownApps(client, settings.apps_table),
         Watching(
             POPULATION_DETECTORS,
             DynamoDBSlots(client, settings.detector_state_table, seal),
-            IncidentsTable(client, settings.incidents_table, seal, settings.tally_days),
+            incidents,
             keys.of_epochs,
+            (document,),
         ),
     )
 

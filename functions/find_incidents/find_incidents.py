@@ -14,6 +14,7 @@ from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
 from service.detection.detectors import POPULATION_DETECTORS, TALLY_DETECTORS
 from service.detection.rates.window import VendorSeen
+from service.incidents.document.writer import DocumentWriter, DynamoDBDocuments
 from service.incidents.minute import Minute
 from service.incidents.outbox import Outbox
 from service.incidents.sealing import MemberSeal
@@ -61,13 +62,18 @@ def wire() -> Minute:
         slots,
         POPULATION_DETECTORS,
     )
+    incidents = IncidentsTable(client, settings.incidents_table, seal, settings.tally_days)
+    document = DocumentWriter(
+        DynamoDBDocuments(client, settings.incidents_table), keys, apps.names, incidents.reader.open_of
+    )
     return Minute(
         apps,
         windows,
         TALLY_DETECTORS,
         slots,
-        IncidentsTable(client, settings.incidents_table, seal, settings.tally_days),
+        incidents,
         Outbox(client, settings.incidents_table, seal),
+        (document,),
     )
 
 

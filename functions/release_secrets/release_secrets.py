@@ -30,6 +30,9 @@ from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import SignedCall, signed_members, verify_signed
 from service.errors import Contraindicated, Rejected, Unreadable
 from service.errors import Reason as ServiceReason
+from service.incidents.document.named_keys import NamedKeys
+from service.incidents.document.writer import DynamoDBDocuments
+from service.keys.fact_keys import DynamoDBFactKeys, FactKeys
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
 from service.keys.own_bundle import OwnTrustBundle
@@ -76,6 +79,7 @@ def release(
     attested_keys: AttestedKeys,
     spent_proofs: SpentProofs,
     policies: ActivePolicies,
+    named_keys: NamedKeys,
     runtime_secrets: RuntimeSecrets,
     values: SecretValues,
     issuer: str,
@@ -132,8 +136,16 @@ def release(
     )
     if key.noted is not None:
         said = key.noted.reminded(said, now=now, memory=signal_memory)
+    named = named_keys.naming(key.app, key.claims, now)
     context = AppraisalContext(
-        claims=key.claims, client_data=said, now=now, app=key.app, event="secret", country=record.country
+        claims=key.claims,
+        client_data=said,
+        now=now,
+        app=key.app,
+        event="secret",
+        country=record.country,
+        incidents=named.incidents,
+        incident_warnings=named.warnings,
     )
     result = appraise_context(context, active.appraisal)
     # The worse of the token's and of this moment's: neither a better policy nor an older token raises the other.
@@ -213,6 +225,10 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "named_keys": NamedKeys(
+                DynamoDBDocuments(dynamodb(), settings.incidents_table),
+                FactKeys(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), wrapping),
+            ),
             "runtime_secrets": DynamoDBRuntimeSecrets(dynamodb(), settings.runtime_secrets_table),
             "values": SecretValues(wrapping, SecretsManagerValues(), ParameterStoreValues()),
             "issuer": settings.token_issuer,

@@ -25,6 +25,7 @@ from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
 from service.evidence_set import EvidenceSet
+from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactPurpose, FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.rule_blocks import RuleBlocks, wire_blocking
@@ -65,6 +66,7 @@ def renew(
     endorsements: VendorEndorsements,
     play: PlayIntegrity,
     policies: ActivePolicies,
+    named_keys: NamedKeys,
     rule_blocks: RuleBlocks,
     challenge_lifetime: int,
     key_idle: int,
@@ -135,8 +137,17 @@ def renew(
     judged = client_data if key.noted is None else key.noted.reminded(client_data, now=now, memory=signal_memory)
 
     active = policies.of_head(state.head, claims.key_id)
+    named = named_keys.naming(app.app, claims, now)
     context = AppraisalContext(
-        claims=claims, client_data=judged, now=now, build=build, app=app.app, event="renew", country=record.country
+        claims=claims,
+        client_data=judged,
+        now=now,
+        build=build,
+        app=app.app,
+        event="renew",
+        country=record.country,
+        incidents=named.incidents,
+        incident_warnings=named.warnings,
     )
     result = active.appraise(context, record)
     if not result.accepted:

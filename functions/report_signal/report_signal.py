@@ -20,12 +20,14 @@ from attestation.appraisal.signals import lowering_signals
 from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
 from bonafide_tokens.token import VerifiedToken
 from pydantic import Field
+from service import wiring
 from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
 from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import SignedCall, signed_members, verify_signed
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
+from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
@@ -40,7 +42,6 @@ from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.telemetry.decisions import DecisionRecord
-from service.wiring import fact_keys
 
 ROUTE: Final = "/v1/signals"
 
@@ -66,6 +67,7 @@ def report(
     attested_keys: AttestedKeys,
     spent_proofs: SpentProofs,
     policies: ActivePolicies,
+    named_keys: NamedKeys,
     rule_blocks: RuleBlocks,
     token_header: str,
     proof_header: str,
@@ -119,8 +121,16 @@ def report(
         measurements={},
         signals=signals,
     )
+    named = named_keys.naming(key.app, key.claims, now)
     own = AppraisalContext(
-        claims=key.claims, client_data=said, now=now, app=key.app, event="signal", country=record.country
+        claims=key.claims,
+        client_data=said,
+        now=now,
+        app=key.app,
+        event="signal",
+        country=record.country,
+        incidents=named.incidents,
+        incident_warnings=named.warnings,
     )
     judged = own
     if key.noted is not None:
@@ -170,6 +180,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
     key_ring = KeyRing(
         DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table), wrapping, frozenset({Purpose.CHALLENGE})
     )
+    keys = wiring.fact_keys(settings)
     return Wiring(
         collaborators={
             "trust_bundle": OwnTrustBundle(
@@ -180,6 +191,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
+            "named_keys": wiring.named_keys(settings, keys),
             **wire_blocking(settings),
             "token_header": settings.token_header,
             "proof_header": settings.proof_header,
@@ -190,7 +202,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
         country_header=settings.country_header,
         origin_secret_hashes=settings.origin_secret_hashes,
         network_header=settings.network_header,
-        fact_seal=FactSeal(fact_keys(settings)),
+        fact_seal=FactSeal(keys),
     )
 
 

@@ -99,7 +99,6 @@ ROUTES = (
     RouteRequirement("*", "/*", Requirement.PROOF),
 )
 
-
 AUTHORITY = DeviceAuthority.create(Drawn("authority"))
 ENDORSEMENTS = pinned_endorsements().with_development_anchors(
     [TrustAnchor.of(read_certificate(AUTHORITY.root_certificate))]
@@ -250,9 +249,8 @@ class MemoryStack:
         return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes))
 
     def _issuing(self) -> Wiring:
-        return Wiring(
-            collaborators={"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": Drawn("issue")}
-        )
+        parts = {"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": Drawn("issue")}
+        return Wiring(collaborators=parts)
 
     def _reporting(self) -> Wiring:
         return Wiring(
@@ -263,6 +261,7 @@ class MemoryStack:
                 "attested_keys": self.attested_keys,
                 "spent_proofs": self.spent_proofs,
                 "policies": ActivePolicies(self.policies),
+                "named_keys": self.facts.named_keys(self.now),
                 "rule_blocks": RuleBlocks(self.blocking, self.publication),
                 "token_header": TOKEN_HEADER,
                 "proof_header": PROOF_HEADER,
@@ -308,6 +307,7 @@ class MemoryStack:
                     on_unavailable=self.on_play_unavailable,
                 ),
                 "policies": ActivePolicies(self.policies),
+                "named_keys": self.facts.named_keys(self.now),
                 "challenge_lifetime": LIFETIME,
                 "key_idle": KEY_IDLE,
                 **more,

@@ -117,20 +117,20 @@ HARMONY = HarmonyClaims(
 
 
 def claims_of(platform: Platform, **parts: Any) -> Claims:
-    return minted_claims(
-        format="a-format",
-        platform=platform,
-        app_id="org.example.demo",
-        public_key=b"\x04" + bytes(64),
-        key_storage=KeyStorage.TEE,
-        environment=Environment.DEVELOPMENT,
-        chain_profile="strict",
-        anchor="a0",
-        counter=5,
-        os_version="16",
-        findings=("of-the-key",),
-        **parts,
-    )
+    facts: dict[str, Any] = {
+        "format": "a-format",
+        "platform": platform,
+        "app_id": "org.example.demo",
+        "public_key": b"\x04" + bytes(64),
+        "key_storage": KeyStorage.TEE,
+        "environment": Environment.DEVELOPMENT,
+        "chain_profile": "strict",
+        "anchor": "a0",
+        "counter": 5,
+        "os_version": "16",
+        "findings": ("of-the-key",),
+    }
+    return minted_claims(**(facts | parts))
 
 
 def client_data(*signals: Signal) -> ClientData:

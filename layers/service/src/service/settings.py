@@ -92,6 +92,7 @@ class JudgingSettings(StackSettings):
     attested_keys_table: str
     signing_keys_table: str
     fact_keys_table: str
+    incidents_table: str
     endorsements_table: str
     app_secrets_table: str
     play_requests_table: str
@@ -169,6 +170,8 @@ class PresentedSettings(StackSettings):
     nonces_table: str
     policies_table: str
     signing_keys_table: str
+    fact_keys_table: str
+    incidents_table: str
     trust_bundles_table: str
     wrapping_key_id: str
     token_issuer: str
@@ -189,7 +192,6 @@ class ReportSignalSettings(PresentedSettings):
 
     revocations_table: str
     publish_bundle_function: str
-    fact_keys_table: str
     key_rows: KeyRows = field(default=KeyRows.PACKED, metadata={_PARSER: _one_of(KeyRows)})
     network_header: str = field(default="", metadata={_PARSER: _header_or_none})
 

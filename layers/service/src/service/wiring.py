@@ -1,4 +1,4 @@
-"""Wiring of what the two judging functions share."""
+"""Wiring of what the functions share that judge."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from time import time
 from typing import Any
 
 from service.aws import dynamodb, kms
+from service.incidents.document.named_keys import NamedKeys
+from service.incidents.document.writer import DynamoDBDocuments
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
@@ -15,7 +17,7 @@ from service.policies.app_states import AppStates, DynamoDBStateReader
 from service.policies.store import DynamoDBPolicies
 from service.receipts.new_receipts import NewReceipts
 from service.redemption import DynamoDBRedemption
-from service.settings import JudgingSettings, ReportSignalSettings
+from service.settings import JudgingSettings, PresentedSettings
 from service.tables.apps import DynamoDBApps
 from service.tables.attested_keys import DynamoDBAttestedKeys
 from service.tables.device_bound import DeviceBound
@@ -65,6 +67,7 @@ def judging(
         "endorsements": vendor_endorsements(settings),
         "play": play_integrity(settings),
         "policies": ActivePolicies(policies),
+        "named_keys": named_keys(settings, facts),
         "challenge_lifetime": settings.challenge_lifetime_seconds,
         "key_idle": settings.key_idle_days * 86_400,
     }
@@ -79,10 +82,15 @@ def token_key_ring(settings: JudgingSettings) -> KeyRing:
     )
 
 
-def fact_keys(settings: JudgingSettings | ReportSignalSettings) -> FactKeys:
+def fact_keys(settings: JudgingSettings | PresentedSettings) -> FactKeys:
     """Keys of detectors' facts, and of serials in rows of keys; nothing is read or unwrapped yet."""
     wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
     return FactKeys(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), wrapping)
+
+
+def named_keys(settings: JudgingSettings | PresentedSettings, keys: FactKeys) -> NamedKeys:
+    """What is known of incidents."""
+    return NamedKeys(DynamoDBDocuments(dynamodb(), settings.incidents_table), keys)
 
 
 def vendor_endorsements(settings: JudgingSettings) -> VendorEndorsements:

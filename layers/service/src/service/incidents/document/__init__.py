@@ -1,0 +1,1 @@
+"""The document by which policies see incidents: written by detectors, read by verifiers."""

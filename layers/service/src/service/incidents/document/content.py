@@ -155,8 +155,8 @@ def _warns(finding: Finding) -> bool:
 
 
 def _until(incident: Incident) -> int:
-    """The hour from which on an incident names no key, whoever still reads this: one at least after its end, so that
-    the document stays as it is while an incident goes on."""
+    """The hour from which on an incident names no key, even where no newer version is written: one at least after its
+    end. Whole hours, so that the document stays as it is while an incident goes on."""
     return (math.ceil(incident.ends_at / _HOUR) + 1) * _HOUR
 
 

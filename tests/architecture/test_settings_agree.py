@@ -245,12 +245,12 @@ KIDS = {
     "appraise_evidence": {"challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*"},
     "renew_token": {"challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*"},
     "report_signal": {"challenge-*", "facts-*"},
-    "release_secrets": {"challenge-*", "secret/*"},
+    "release_secrets": {"challenge-*", "secret/*", "facts-*"},
     "rotate_signing_key": {"challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"},
     "exchange_receipts": {"app/*/device-check-*"},
     "administer": {"app/*", "secret/*", "webhook/*", "members-*"},
     "count_decisions": {"facts-*", "pseudonyms-*", "members-*"},
-    "find_incidents": {"members-*"},
+    "find_incidents": {"facts-*", "members-*"},
     "deliver_webhooks": {"webhook/*"},
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.incidents.document.writer import DOCUMENTS
+
 STACK = {"kms:EncryptionContext:stack": "stack"}
 DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
 
@@ -16,7 +18,10 @@ def kids(*patterns: str) -> dict[str, Any]:
 
 PROOFS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "proof.*"}}
 MARKER = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "*"}}
+DOCUMENT = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": DOCUMENTS}}
+JUDGING = ("appraise_evidence", "renew_token", "report_signal", "release_secrets")
 CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
+    **{(name, "dynamodb:Query", "IncidentsTable"): DOCUMENT for name in JUDGING},
     ("issue_challenge", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
     **{
         (verb, "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*")
@@ -27,7 +32,7 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("report_signal", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "facts-*"),
     ("report_signal", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,
     ("report_signal", "dynamodb:PutItem", "NoncesTable"): PROOFS,
-    ("release_secrets", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "secret/*"),
+    ("release_secrets", "kms:Decrypt", "WrappingKey"): kids("challenge-*", "secret/*", "facts-*"),
     ("release_secrets", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("authorize_request", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("relay_upstream", "dynamodb:PutItem", "NoncesTable"): PROOFS,
@@ -35,7 +40,7 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*", "secret/*", "webhook/*"),
     ("administer", "kms:Decrypt", "WrappingKey"): kids("members-*"),
     ("count_decisions", "kms:Decrypt", "WrappingKey"): kids("facts-*", "pseudonyms-*", "members-*"),
-    ("find_incidents", "kms:Decrypt", "WrappingKey"): kids("members-*"),
+    ("find_incidents", "kms:Decrypt", "WrappingKey"): kids("facts-*", "members-*"),
     ("deliver_webhooks", "kms:Decrypt", "WrappingKey"): kids("webhook/*"),
     ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
     ("publish_bundle", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,

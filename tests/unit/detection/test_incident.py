@@ -46,6 +46,15 @@ def test_growth_is_written_by_steps_and_told_tenfold(keys: int, later: float, wh
     assert merged(OPEN, found, NOW + later).what is what
 
 
+def test_certificates_of_all_findings_are_kept() -> None:
+    """Their marks change with the epoch, and an incident may last from one into the next."""
+    incident = opened(finding(issuers=("old",)), NOW)
+    for found in (finding(issuers=("new",), last=NOW + 1), finding(issuers=("old",), last=NOW - 1)):
+        incident = merged(incident, found, NOW + 2).incident
+
+    assert incident.finding.issuers == ("new", "old")
+
+
 def test_incident_that_grows_at_every_delivery_is_seldom_written() -> None:
     incident, writes = OPEN, 0
     for second in range(3_600):

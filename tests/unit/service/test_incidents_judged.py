@@ -20,6 +20,7 @@ from service.incidents.running import show
 from devkit.devices.android.releases import RELEASES
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER, secrets_body
+from devkit.devices.installation import Installation
 from tests.service_stack.memory_stack import APP, VERIFIER_ORIGIN, MemoryStack
 from tests.unit.incidents.named import incident
 
@@ -171,7 +172,7 @@ def test_outage_of_the_document_costs_no_device_its_token(scene: Scene) -> None:
     assert scene.renewed(device)["statusCode"] == 403
 
 
-def _forged_enrolments(scene: Scene, victim: AppInstance) -> Iterator[dict[str, Any]]:
+def _forged_enrolments(scene: Scene, victim: Installation) -> Iterator[dict[str, Any]]:
     """Evidence of another phone, under the victim's key id."""
     for _ in range(30):
         stranger = scene.stack.installation()
@@ -180,7 +181,7 @@ def _forged_enrolments(scene: Scene, victim: AppInstance) -> Iterator[dict[str, 
         yield scene.stack.send("POST", "/v1/attestations", body)
 
 
-def _forged_renewals(scene: Scene, victim: AppInstance) -> Iterator[dict[str, Any]]:
+def _forged_renewals(scene: Scene, victim: Installation) -> Iterator[dict[str, Any]]:
     """Renewals of the victim's key that another key signed."""
     stranger = scene.stack.installation()
     scene.stack.enrol(stranger)
@@ -189,7 +190,7 @@ def _forged_renewals(scene: Scene, victim: AppInstance) -> Iterator[dict[str, An
         yield scene.stack.send("POST", "/v1/tokens", {**body, "key_id": victim.key_id})
 
 
-def _replays(scene: Scene, victim: AppInstance) -> Iterator[dict[str, Any]]:
+def _replays(scene: Scene, victim: Installation) -> Iterator[dict[str, Any]]:
     """A recorded enrolment and a recorded renewal of the victim's, again and again."""
     enrolment = victim.attestation_body(victim.client_data(scene.stack.challenge()))
     renewal = victim.renewal_body(victim.client_data(scene.stack.challenge()))
@@ -199,7 +200,7 @@ def _replays(scene: Scene, victim: AppInstance) -> Iterator[dict[str, Any]]:
         yield scene.stack.send("POST", "/v1/tokens", renewal)
 
 
-def _beacons(scene: Scene, victim: AppInstance) -> Iterator[dict[str, Any]]:
+def _beacons(scene: Scene, victim: Installation) -> Iterator[dict[str, Any]]:
     """Unsigned reports of failures, with the victim's key id in every text."""
     text = victim.key_id
     failure = {"app": APP, "platform": "ios", "stage": "attest", "code": "key-generation-failed", "app_build": text}
@@ -209,7 +210,7 @@ def _beacons(scene: Scene, victim: AppInstance) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("attack", [_forged_enrolments, _forged_renewals, _replays, _beacons])
 def test_stranger_who_knows_a_key_id_lowers_nobodys_trust(
-    scene: Scene, attack: Callable[[Scene, AppInstance], Iterator[dict[str, Any]]]
+    scene: Scene, attack: Callable[[Scene, Installation], Iterator[dict[str, Any]]]
 ) -> None:
     """Whatever the detectors make of it: no finding names the victim, and its next renewal is as good as ever."""
     victim = scene.stack.installation()

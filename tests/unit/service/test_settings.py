@@ -35,6 +35,7 @@ COMPLETE = {
     "ATTESTED_KEYS_TABLE": "attested-keys",
     "SIGNING_KEYS_TABLE": "signing-keys",
     "FACT_KEYS_TABLE": "fact-keys",
+    "INCIDENTS_TABLE": "incidents",
     "TRUST_BUNDLES_TABLE": "trust-bundles",
     "APIS_TABLE": "apis",
     "REVOCATIONS_TABLE": "revocations",

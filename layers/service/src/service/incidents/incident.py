@@ -177,6 +177,7 @@ def merged(incident: Incident, finding: Finding, now: float) -> Merged:
         since=min(finding.since, before.since),
         counts={name: max(older.counts.get(name, 0), newer.counts.get(name, 0)) for name in _names(newer, older)},
         keys=tuple(dict.fromkeys((*newer.keys, *older.keys)))[:MAX_KEYS],
+        issuers=(*newer.issuers, *older.issuers),
     )
     if after == before:
         return Merged(incident)

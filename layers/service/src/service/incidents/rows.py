@@ -59,10 +59,10 @@ def milliseconds(at: float) -> int:
 
 
 def row_of(incident: Incident, seal: MemberSeal) -> dict[str, object]:
-    """The members of an incident's row but its key. Its keys are sealed. Raises
+    """The members of an incident's row but its key. Its keys are sealed, and the marks of certificates. Raises
     :class:`~service.errors.Unavailable`."""
-    record = incident.to_record()
-    keys = json.dumps(record["keys"], separators=(",", ":")).encode()
+    record, finding = incident.to_record(), incident.finding
+    named = json.dumps([finding.keys, finding.issuers], separators=(",", ":")).encode()
     return {
         "id": incident.id,
         "of_app": incident.app,
@@ -78,7 +78,7 @@ def row_of(incident: Incident, seal: MemberSeal) -> dict[str, object]:
         "told_size": incident.told_size,
         "closed": None if incident.closed is None else json.dumps(record["closed"]),
         "finding": json.dumps({name: record[name] for name in _LONG}, separators=(",", ":")),
-        "keys": seal.seal(keys, of=incident.id, now=incident.written_at) if incident.finding.keys else None,
+        "keys": seal.seal(named, of=incident.id, now=incident.written_at) if finding.keys or finding.issuers else None,
     }
 
 
@@ -88,7 +88,8 @@ def incident_of(row: Mapping[str, Any], seal: MemberSeal) -> Incident:
     try:
         long: dict[str, Any] = json.loads(row["finding"])
         sealed = row.get("keys")
-        keys = None if sealed is None else seal.open(sealed, of=row["id"])
+        named = None if sealed is None else seal.open(sealed, of=row["id"])
+        keys, issuers = ((), ()) if named is None else json.loads(named)
         finding = Finding(
             detector=row["detector"],
             subject=row["subject"],
@@ -96,7 +97,8 @@ def incident_of(row: Mapping[str, Any], seal: MemberSeal) -> Incident:
             scope=row["scope"],
             since=row["since"] / 1000,
             last=row["last"] / 1000,
-            keys=() if keys is None else tuple(json.loads(keys)),
+            keys=tuple(keys),
+            issuers=tuple(issuers),
             **{**long, "because": tuple(long["because"]), "remedy": Remedy(**long["remedy"])},
         )
         closed = row.get("closed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from service.detection.detector import PopulationDetector, TallyDetector
+from service.detection.population.apple_fraud_metric import AppleFraudMetric
 from service.detection.population.clone_storm import CloneStorm
 from service.detection.population.key_farm import KeyFarm
 from service.detection.population.leaked_keybox import LeakedKeybox
@@ -19,6 +20,7 @@ POPULATION_DETECTORS: Final[tuple[PopulationDetector, ...]] = (
     LeakedKeybox(),
     CloneStorm(),
     ReplayStorm(),
+    AppleFraudMetric(),
     RefusedSigners(),
 )
 """Shown the sightings of each delivery of log lines."""

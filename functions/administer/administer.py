@@ -39,7 +39,6 @@ from service.admin.guarded_apis import GuardedApis, PublishedRoutes
 from service.admin.http import Route, admin_endpoint
 from service.admin.keys import (
     BlockKey,
-    EraseKey,
     OneApp,
     OneKey,
     RefreshEndorsements,
@@ -47,7 +46,6 @@ from service.admin.keys import (
     RotateSigningKeys,
     UnblockKey,
     block_key,
-    erase_key,
     refresh_endorsements,
     refuse_older_tokens,
     rotate_signing_keys,
@@ -79,6 +77,7 @@ from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.aws import dynamodb, functions, kms, logs, queues
+from service.erasure.erasing import EraseKey, erase_key
 from service.incident_administration.incidents import (
     CloseIncident,
     IncidentsQuery,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from bonafide_tokens.errors import BonafideError
+from service.detection.finding import Finding, Remedy
 from service.errors import Reason, Rejected
 from service.tables.attested_keys import EnrolledKey
 
@@ -57,7 +59,7 @@ def test_nothing_of_a_key_is_left_but_that_it_was_erased(world: AwsWorld, admin:
     assert naming(world, key).keys() == {"attested_keys"}
     answer = erase(admin, key, why="asked for by its user")
 
-    assert answer == {"key_id": key.key_id, "known": True, "blocked": False, "erased": True}
+    assert answer == {"key_id": key.key_id, "known": True, "blocked": False, "incidents": 0, "erased": True}
     assert naming(world, key).keys() == {"audit"}
     (entry,) = admin.call("GET", f"/admin/audit?subject=key/{key.key_id}")["entries"]
     assert (entry["action"], entry["why"]) == ("erase-key", "asked for by its user")
@@ -72,7 +74,13 @@ def test_it_can_be_done_again_and_takes_what_a_forgotten_row_left(
 ) -> None:
     world.dynamodb.delete_item(TableName=world.tables["attested_keys"], Key={"key_id": {"S": key.key_id}})
     for _ in range(2):
-        assert erase(admin, key) == {"key_id": key.key_id, "known": False, "blocked": False, "erased": True}
+        assert erase(admin, key) == {
+            "key_id": key.key_id,
+            "known": False,
+            "blocked": False,
+            "incidents": 0,
+            "erased": True,
+        }
         assert naming(world, key).keys() == {"audit"}
 
 
@@ -80,7 +88,7 @@ def test_a_dry_run_changes_nothing(world: AwsWorld, admin: AdminWorld, key: Enro
     before = everything(world)
 
     assert erase(admin, key, dry_run=True) == {
-        "key_id": key.key_id, "known": True, "blocked": False, "erased": False,
+        "key_id": key.key_id, "known": True, "blocked": False, "incidents": 0, "erased": False,
     }  # fmt: skip
     assert everything(world) == before
 
@@ -119,6 +127,34 @@ def test_an_erased_key_whose_block_was_lifted_is_unknown(world: AwsWorld, admin:
     assert found.value.reason is Reason.KEY_UNKNOWN
     assert erase(admin, key)["blocked"] is False
     assert "attested_keys" not in naming(world, key)
+
+
+def test_incidents_forget_a_key(world: AwsWorld, admin: AdminWorld, key: EnrolledKey) -> None:
+    """Open ones, those that are over, and what is still to be told; the other keys stay named."""
+    incidents = admin.stack.incidents
+    other = "o" * 43
+    now = 4_000_000_000.0
+
+    def finding(subject: str) -> Finding:
+        return Finding(
+            detector="key-farm", subject=subject, app="demo", since=now - 60, last=now, title="A farm.",
+            counts={"keys": 2}, keys=(key.key_id, other), confidence=0.9, because=("two keys",), scope="key",
+            remedy=Remedy(kind="look", text="Look."), quiet_after=600.0,
+        )  # fmt: skip
+
+    raised = incidents.raise_all([finding("one"), finding("two")], now)
+    assert len(raised.changes) == 2
+    incidents.end_quiet(incidents.reader.open_of("demo")[:1], now + 10_000)
+    answer = erase(admin, key)
+    rows = [row for row in everything(world)["incidents"] if "keys" in row]
+    named = [incidents.seal.open(row["keys"]["B"], of=row["id"]["S"]) for row in rows]
+
+    assert answer["incidents"] == len(rows) == 5
+    assert named == [json.dumps([other]).encode()] * 5
+    assert [one.finding.keys for one in incidents.reader.page("demo")] == [(other,)] * 2
+    assert erase(admin, key)["incidents"] == 0
+    again = incidents.raise_all([finding("one"), finding("two")], now + 20_000)
+    assert not again.unavailable
 
 
 @pytest.mark.parametrize("key_id", ["short", "x" * 44, "." * 43])

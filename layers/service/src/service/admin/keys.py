@@ -13,10 +13,9 @@ from service.admin.publication import published_in_doubt, shown_in_doubt
 from service.admin.stack import StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App, KeyId
-from service.errors import NotKnown, Unavailable
+from service.errors import Unavailable
 from service.tables.apps import Apps
 from service.tables.audit import STACK_SUBJECT, app_subject, key_subject
-from service.tables.blocking import Erasure, is_blocked
 
 _LONGEST_BLOCK = 10 * 366 * 86_400
 
@@ -39,14 +38,6 @@ class UnblockKey(RequestModel):
     """POST /admin/keys/{key_id}/unblock."""
 
     key_id: KeyId
-    why: Annotated[str, Field(max_length=1000)] = ""
-
-
-class EraseKey(RequestModel):
-    """POST /admin/erased-keys/{key_id}. With ``dry_run`` it is only said what would be done."""
-
-    key_id: KeyId
-    dry_run: bool = False
     why: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -122,20 +113,6 @@ def unblock_key(request: UnblockKey, call: StackCall) -> dict[str, object]:
     with _changing(request.key_id, call):
         status = call.stack.blocking.unblock(request.key_id, now=call.now, entry=entry)
     return {**status.to_record(), **call.stack.publication.now().to_record()}
-
-
-def erase_key(request: EraseKey, call: StackCall) -> dict[str, object]:
-    """Forget what the tables keep of a key; a block stays. What the log and the archive hold is for others to erase."""
-    try:
-        seen = call.stack.blocking.show(request.key_id)
-        found = Erasure(known=True, blocked=is_blocked(seen, call.now))
-    except NotKnown:
-        found = Erasure(known=False, blocked=False)
-    if not request.dry_run:
-        entry = entry_of(call, key_subject(request.key_id), "erase-key", request.why)
-        with shown_in_doubt(f"bonafide device-key show {request.key_id}"), refused_as(UNKNOWN_KEY):
-            found = call.stack.blocking.erase(request.key_id, now=call.now, entry=entry)
-    return {"key_id": request.key_id, "known": found.known, "blocked": found.blocked, "erased": not request.dry_run}
 
 
 @contextmanager

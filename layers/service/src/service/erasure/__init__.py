@@ -1,0 +1,1 @@
+"""Erasing what the tables keep of one key."""

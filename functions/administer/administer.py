@@ -225,7 +225,13 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         settings.root_public_key,
     )
     policies = DynamoDBPolicies(client, settings.policies_table, audit, settings.revocations_table)
-    blocking = DynamoDBBlocking(client, settings.attested_keys_table, settings.revocations_table, audit=audit)
+    blocking = DynamoDBBlocking(
+        client,
+        settings.attested_keys_table,
+        settings.revocations_table,
+        audit=audit,
+        receipts=settings.receipts_table,
+    )
     return ViewStack(
         apps=DynamoDBApps(client, settings.apps_table),
         apis=GuardedApis(client, settings.apis_table, audit, published.routes),

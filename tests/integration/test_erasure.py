@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from bonafide_tokens.errors import BonafideError
+from service.aws import from_item
 from service.detection.finding import Finding, Remedy
 from service.errors import Reason, Rejected
+from service.incidents.rows import Names, names_of
 from service.tables.attested_keys import EnrolledKey
 
 from bonafide.operator.admin_api import AdminProblem
@@ -56,14 +57,14 @@ def erase(admin: AdminWorld, key: EnrolledKey, **body: Any) -> dict[str, Any]:
 def test_nothing_of_a_key_is_left_but_that_it_was_erased(world: AwsWorld, admin: AdminWorld, key: EnrolledKey) -> None:
     other = enrolled_key(receipt=b"another")
     world.redemption.enrol(challenge(), other)
-    assert naming(world, key).keys() == {"attested_keys"}
+    assert naming(world, key).keys() == {"attested_keys", "receipts"}
     answer = erase(admin, key, why="asked for by its user")
 
     assert answer == {"key_id": key.key_id, "known": True, "blocked": False, "incidents": 0, "erased": True}
     assert naming(world, key).keys() == {"audit"}
     (entry,) = admin.call("GET", f"/admin/audit?subject=key/{key.key_id}")["entries"]
     assert (entry["action"], entry["why"]) == ("erase-key", "asked for by its user")
-    assert len(naming(world, other)["attested_keys"]) == 2
+    assert [len(rows) for rows in naming(world, other).values()] == [1, 1]
     with pytest.raises(BonafideError) as refusal:
         world.redemption.renew(challenge(), renewed(key, 1))
     assert refusal.value.reason is Reason.KEY_UNKNOWN
@@ -138,7 +139,8 @@ def test_incidents_forget_a_key(world: AwsWorld, admin: AdminWorld, key: Enrolle
     def finding(subject: str) -> Finding:
         return Finding(
             detector="key-farm", subject=subject, app="demo", since=now - 60, last=now, title="A farm.",
-            counts={"keys": 2}, keys=(key.key_id, other), confidence=0.9, because=("two keys",), scope="key",
+            counts={"keys": 2}, keys=(key.key_id, other), issuers=("mark",), confidence=0.9, because=("two keys",),
+            scope="key",
             remedy=Remedy(kind="look", text="Look."), quiet_after=600.0,
         )  # fmt: skip
 
@@ -147,10 +149,10 @@ def test_incidents_forget_a_key(world: AwsWorld, admin: AdminWorld, key: Enrolle
     incidents.end_quiet(incidents.reader.open_of("demo")[:1], now + 10_000)
     answer = erase(admin, key)
     rows = [row for row in everything(world)["incidents"] if "keys" in row]
-    named = [incidents.seal.open(row["keys"]["B"], of=row["id"]["S"]) for row in rows]
+    named = [names_of(from_item(row), incidents.seal) for row in rows]
 
     assert answer["incidents"] == len(rows) == 5
-    assert named == [json.dumps([other]).encode()] * 5
+    assert named == [Names([other], ["mark"])] * 5
     assert [one.finding.keys for one in incidents.reader.page("demo")] == [(other,)] * 2
     assert erase(admin, key)["incidents"] == 0
     again = incidents.raise_all([finding("one"), finding("two")], now + 20_000)

@@ -122,9 +122,13 @@ def leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 def alike(one: Seen, other: Seen) -> set[tuple[str, str]]:
     """What is equal between two, and what is only as long."""
     both = one.keys() & other.keys()
-    lengths = {(place, "length") for place in both if len(str(one[place])) == len(str(other[place]))}
+    lengths = {(place, "length") for place in both if _length(one[place]) == _length(other[place])}
     absent = {(place, "absent") for place in one.keys() ^ other.keys()}
     return lengths | absent | {(place, "value") for place in both if one[place] == other[place]}
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, bytes | str) else len(str(value))
 
 
 @pytest.fixture

@@ -152,7 +152,12 @@ def admin_world(
     audit = DynamoDBAudit(client, tables["audit"])
     publication = FakePublication()
     blocking = DynamoDBBlocking(
-        client, tables["attested_keys"], tables["revocations"], sleep=lambda _seconds: None, audit=audit
+        client,
+        tables["attested_keys"],
+        tables["revocations"],
+        sleep=lambda _seconds: None,
+        audit=audit,
+        receipts=tables["receipts"],
     )
     incidents = IncidentsTable(client, tables["incidents"], MemberSeal(lambda: bytes(32)), 400, audit)
     stack = ViewStack(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Final
 from service.aws import DynamoDBClient, query_rows, to_item, write_conditionally
 from service.errors import Overtaken
 from service.incidents.reader import CALLED
-from service.incidents.rows import CHANGES
+from service.incidents.rows import CHANGES, Names, names_of, sealed_names
 from service.incidents.sealing import MemberSeal
 
 _ATTEMPTS: Final = 5
@@ -36,26 +35,23 @@ class IncidentMembers:
 
     def _forget(self, row: Mapping[str, Any] | None, key_id: str, now: float) -> bool:
         for _ in range(_ATTEMPTS):
-            keys = [] if row is None else self._keys(row)
-            if row is None or key_id not in keys:
+            named = None if row is None else names_of(row, self.seal)
+            if row is None or named is None or key_id not in named.keys:
                 return False
-            if self._write(row, [key for key in keys if key != key_id], now):
+            if self._write(row, Names([key for key in named.keys if key != key_id], named.issuers), now):
                 return True
             values = {":app": row["app"], ":place": row["place"]}
             found = query_rows(self.client, self.table, "app = :app AND place = :place", values, called=CALLED)
             row = found[0] if found else None
         raise Overtaken("An incident that names the key changes all the time: try again.")
 
-    def _keys(self, row: Mapping[str, Any]) -> list[str]:
-        sealed = self.seal.open(bytes(row["keys"]), of=row["id"]) if "keys" in row else None
-        found = [] if sealed is None else json.loads(sealed)
-        return [str(key) for key in found] if isinstance(found, list) else []
-
-    def _write(self, row: Mapping[str, Any], keys: list[str], now: float) -> bool:
+    def _write(self, row: Mapping[str, Any], named: Names, now: float) -> bool:
         """Only as long as the row is as it was read. It has another revision then: a writer that read it before reads
         it again."""
-        sealed = self.seal.seal(json.dumps(keys, separators=(",", ":")).encode(), of=row["id"], now=now)
-        values: dict[str, object] = {":keys": sealed, ":read": bytes(row["keys"])}
+        values: dict[str, object] = {
+            ":keys": sealed_names(named, self.seal, of=row["id"], now=now),
+            ":read": bytes(row["keys"]),
+        }
         setting = "SET #keys = :keys"
         if "revision" in row:
             setting, values[":revision"] = f"{setting}, revision = :revision", uuid.uuid4().hex[:16]

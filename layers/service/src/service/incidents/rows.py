@@ -15,8 +15,8 @@ An app's partition is read by its open ones, by a window of time, or by one id: 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from service.detection.finding import ALL_APPS, Finding, Remedy
 from service.errors import Unreadable
@@ -58,11 +58,30 @@ def milliseconds(at: float) -> int:
     return max(0, round(at * 1000))
 
 
+class Names(NamedTuple):
+    """Whom a row names: keys, and certificates by their marks."""
+
+    keys: Sequence[str] = ()
+    issuers: Sequence[str] = ()
+
+
+def sealed_names(names: Names, seal: MemberSeal, *, of: str, now: float) -> bytes:
+    """The attribute ``keys`` of the incident ``of``. Raises :class:`~service.errors.Unavailable`."""
+    return seal.seal(json.dumps(names, separators=(",", ":")).encode(), of=of, now=now)
+
+
+def names_of(row: Mapping[str, Any], seal: MemberSeal) -> Names | None:
+    """What :func:`sealed_names` sealed; ``None`` where there is none, or it cannot be unsealed any more. Raises
+    :class:`~service.errors.Unavailable`, and what reading damaged JSON raises."""
+    sealed = None if row.get("keys") is None else seal.open(row["keys"], of=row["id"])
+    return None if sealed is None else Names(*json.loads(sealed))
+
+
 def row_of(incident: Incident, seal: MemberSeal) -> dict[str, object]:
     """The members of an incident's row but its key. Its keys are sealed, and the marks of certificates. Raises
     :class:`~service.errors.Unavailable`."""
     record, finding = incident.to_record(), incident.finding
-    named = json.dumps([finding.keys, finding.issuers], separators=(",", ":")).encode()
+    names = Names(finding.keys, finding.issuers)
     return {
         "id": incident.id,
         "of_app": incident.app,
@@ -78,7 +97,7 @@ def row_of(incident: Incident, seal: MemberSeal) -> dict[str, object]:
         "told_size": incident.told_size,
         "closed": None if incident.closed is None else json.dumps(record["closed"]),
         "finding": json.dumps({name: record[name] for name in _LONG}, separators=(",", ":")),
-        "keys": seal.seal(named, of=incident.id, now=incident.written_at) if finding.keys or finding.issuers else None,
+        "keys": sealed_names(names, seal, of=incident.id, now=incident.written_at) if any(names) else None,
     }
 
 
@@ -87,9 +106,7 @@ def incident_of(row: Mapping[str, Any], seal: MemberSeal) -> Incident:
     :class:`~service.errors.Unreadable` for a damaged one."""
     try:
         long: dict[str, Any] = json.loads(row["finding"])
-        sealed = row.get("keys")
-        named = None if sealed is None else seal.open(sealed, of=row["id"])
-        keys, issuers = ((), ()) if named is None else json.loads(named)
+        keys, issuers = names_of(row, seal) or Names()
         finding = Finding(
             detector=row["detector"],
             subject=row["subject"],

@@ -31,7 +31,8 @@ MAX_REASON: Final = 200
 MAX_BY: Final = 400
 _ATTEMPTS: Final = 5
 ERASED: Final = (
-    "public_key", "claims", "chain", "counter", "noted", "enrolment", "sealing", "home", "receipt", "apple_app_id",
+    "public_key", "claims", "chain", "counter", "noted", "enrolment", "sealing", "home", "risk", "receipt",
+    "apple_app_id",
 )  # fmt: skip
 """What a key's row holds besides the block: erased of a blocked key, of which the rest must stay."""
 
@@ -92,6 +93,8 @@ class DynamoDBBlocking:
     revocations: str
     sleep: Callable[[float], None] = time.sleep
     audit: DynamoDBAudit | None = None
+    receipts: str = ""
+    """The table of receipts, for what erases keys."""
 
     def show(self, key_id: str) -> KeyStatus:
         """One key."""
@@ -157,6 +160,8 @@ class DynamoDBBlocking:
             what: {"Delete": {"TableName": self.attested_keys, "Key": {"key_id": {"S": before + key_id}}}}
             for what, before in (("receipt", RECEIPT_OF), ("public key", PUBLIC_KEY_OF))
         }
+        exchanged = {"TableName": self.receipts, "Key": {"key_id": {"S": key_id}}}
+        kept_apart["exchanged receipt"] = {"Delete": exchanged}
         blocked = False
 
         def parts(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -221,6 +221,18 @@ upstreams: setup ## Ten thousand hostile upstreams behind the proxy: its key in 
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.integration.hostile_upstreams
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.benchmarks.bench_proxy
 
+# Frameworks of teams, in a folder of their own: only the tests of backends need them.
+BACKENDS_STAMP := .local/packages/.backends-installed
+$(BACKENDS_STAMP): requirements/backends.txt | python
+	@rm -rf .local/packages/backends
+	@$(call quietly,The frameworks,backends,$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --target .local/packages/backends -r $<)
+	@touch $@
+
+.PHONY: backends
+backends: setup $(BACKENDS_STAMP) ## Every attack at each kind of Python backend; the package in an empty environment, measured
+	@$(BIN)/python -m pytest -q -n0 tests/backends
+	@$(BIN)/python -m tests.backends
+
 ORACLE := .local/packages/hpke-oracle
 .PHONY: hpke-oracle
 hpke-oracle: setup ## Sealed secrets by RFC 9180's vectors and by npm's @hpke/core, both ways; 100,000 changed messages, none opens

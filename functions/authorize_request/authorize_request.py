@@ -13,15 +13,15 @@ from functools import cache, partial
 from time import monotonic, time
 from typing import Any
 
-from authorizer_settings import AuthorizerSettings, SettingsError
 from bonafide_tokens.errors import Reason
-from bonafide_tokens.trust_bundle import open_trust_bundle
-from bundle_client import BundleAddress, fetch_bundle
-from bundle_keeper import BundleKeeper
+from bonafide_tokens.gate.bundle_keeper import keeper_of
+from bonafide_tokens.gate.gate import Decision, Gate
+from bonafide_tokens.gate.request import Kind
+from bonafide_tokens.gate.settings import GateSettings, SettingsError
 from decision_log import DecisionLog, log_bundle, log_fault, log_warning
-from gate import Decision, Gate
 from gateway_answer import Answer, denial, write_answer
-from gateway_event import Kind, UnreadableEvent, read_event
+from gateway_event import UnreadableEvent, read_event
+from spent_proofs import SpentProofs
 
 _UNREADABLE = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED})
 
@@ -29,7 +29,7 @@ _UNREADABLE = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED})
 class Authorizer:
     """Reads an event, has the gate decide, writes the answer and the log line."""
 
-    def __init__(self, settings: AuthorizerSettings, gate: Gate) -> None:
+    def __init__(self, settings: GateSettings, gate: Gate) -> None:
         self.gate = gate
         self._settings = settings
         self._log = DecisionLog(settings, gate.keeper.version_and_age)
@@ -59,20 +59,11 @@ def _unauthorized() -> Exception:
 
 def wire(environment: Mapping[str, str]) -> Authorizer:
     """The authorizer for these settings. No I/O. Raises :class:`SettingsError`."""
-    settings = AuthorizerSettings.from_environment(environment)
-    try:
-        addresses = [BundleAddress.parse(url.strip()) for url in settings.trust_bundle_url.split(",")]
-    except ValueError as error:
-        raise SettingsError(f"TRUST_BUNDLE_URL: {error}") from None
-    keeper = BundleKeeper(
-        fetches=[(f"{address.host}:{address.port}", partial(fetch_bundle, address)) for address in addresses],
-        open_bundle=partial(open_trust_bundle, root_key=settings.root_key, issuer=settings.token_issuer),
-        skew=settings.clock_skew,
-        clock=time,
-        elapsed=monotonic,
-        note=log_bundle,
-    )
-    return Authorizer(settings, Gate(settings, keeper, warn=partial(log_warning, "impossible settings")))
+    settings = GateSettings.from_environment(environment)
+    keeper = keeper_of(settings, note=log_bundle, clock=time, elapsed=monotonic)
+    spent = SpentProofs(settings.proof_nonces_table) if settings.proof_nonces_table else None
+    warn = partial(log_warning, "impossible settings")
+    return Authorizer(settings, Gate(settings, keeper, spent=spent, warn=warn, elapsed=monotonic))
 
 
 @cache

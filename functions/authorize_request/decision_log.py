@@ -20,12 +20,12 @@ from json.encoder import encode_basestring_ascii as quoted
 from time import gmtime, strftime, time
 from typing import Final
 
-from authorizer_settings import AuthorizerSettings
 from bonafide_tokens.counting.tally import Cell, Tally
 from bonafide_tokens.errors import Reason
+from bonafide_tokens.gate.gate import Decision
+from bonafide_tokens.gate.request import GatedRequest
+from bonafide_tokens.gate.settings import GateSettings
 from bonafide_tokens.refusals import request_code
-from gate import Decision
-from gateway_event import GatewayRequest
 
 # With accepted ones listed, every request writes such a line: filling in a text costs half of what building and
 # encoding a dict does.
@@ -46,12 +46,12 @@ class DecisionLog:
     """Counts and lists the decisions of one process. ``bundle()`` is the version of the trust bundle in use and its
     age in seconds."""
 
-    def __init__(self, settings: AuthorizerSettings, bundle: Callable[[], object]) -> None:
+    def __init__(self, settings: GateSettings, bundle: Callable[[], object]) -> None:
         self._audience, self._list_accepted, self._bundle = settings.audience, settings.list_accepted, bundle
         self._tally = Tally("authorize", _write, self._head)
         self._process, self._lines = "", 0
 
-    def note(self, request: GatewayRequest, decision: Decision, now: float) -> None:
+    def note(self, request: GatedRequest, decision: Decision, now: float) -> None:
         """Count a decision; list it where that is to be."""
         token, method, outcome = decision.token, request.presented.method, "accepted" if decision.allowed else "refused"
         path = request.route.rpartition(" ")[2] or decision.route_pattern.partition(" ")[2] or "/*"
@@ -76,7 +76,7 @@ class DecisionLog:
         return {**kept, "id": f"{self._process}-{self._lines}", "bundle": self._bundle()}
 
 
-def log_decision(request: GatewayRequest, decision: Decision, audience: str, weight: int = 1) -> None:
+def log_decision(request: GatedRequest, decision: Decision, audience: str, weight: int = 1) -> None:
     """The decision line; operators find it by the support code that the client quotes.
 
     ``route`` is the gateway's name of the route, ``route_pattern`` the requirement that covered the request, as in

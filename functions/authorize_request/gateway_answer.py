@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from bonafide_tokens.errors import UNAVAILABLE
+from bonafide_tokens.gate.gate import Decision
+from bonafide_tokens.gate.request import GatedRequest, Kind
 from bonafide_tokens.refusals import request_code
-from gate import Decision
-from gateway_event import GatewayRequest, Kind
 
 _NOBODY = "unverified"
 _ONE_CHARACTER = str.maketrans("*$", "??")
@@ -22,7 +22,7 @@ _ONE_CHARACTER = str.maketrans("*$", "??")
 Answer = dict[str, Any]
 
 
-def write_answer(request: GatewayRequest, decision: Decision) -> Answer:
+def write_answer(request: GatedRequest, decision: Decision) -> Answer:
     """The answer: principal, IAM policy and context, or for payload 2.0 the simple response. Every context value is a
     string."""
     if not decision.allowed:
@@ -48,7 +48,7 @@ def write_answer(request: GatewayRequest, decision: Decision) -> Answer:
     return _allowance(request, token.key_id, context, own_route_only=decision.own_route_only)
 
 
-def denial(request: GatewayRequest, decision: Decision) -> Answer:
+def denial(request: GatedRequest, decision: Decision) -> Answer:
     """A refusal with what its client may know.
 
     REST APIs show it as a 401 through the ``ACCESS_DENIED`` gateway response. HTTP and WebSocket APIs answer 403 with
@@ -71,7 +71,7 @@ def denial(request: GatewayRequest, decision: Decision) -> Answer:
     return _policy(_NOBODY, "Deny", _whole_api(request), context)
 
 
-def _allowance(request: GatewayRequest, principal: str, context: dict[str, str], *, own_route_only: bool) -> Answer:
+def _allowance(request: GatedRequest, principal: str, context: dict[str, str], *, own_route_only: bool) -> Answer:
     if request.kind is Kind.HTTP_2:
         return {"isAuthorized": True, "context": context}
     resource = _whole_api(request)
@@ -81,7 +81,7 @@ def _allowance(request: GatewayRequest, principal: str, context: dict[str, str],
     return _policy(principal, "Allow", resource, context)
 
 
-def _whole_api(request: GatewayRequest) -> str:
+def _whole_api(request: GatedRequest) -> str:
     # A WebSocket ARN ends in its route key: there is no method in it.
     return f"{request.api_arn}/*" if request.kind is Kind.WEBSOCKET else f"{request.api_arn}/*/*"
 

@@ -8,11 +8,11 @@ Gateway Lambda authorizer", "Control access to HTTP APIs with AWS Lambda authori
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from enum import StrEnum, unique
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.gate.request import GatedRequest, Kind
+from bonafide_tokens.gate.settings import GateSettings
 from bonafide_tokens.origin_secret import HEADER as EDGE_HEADER
 from bonafide_tokens.presented import PresentedRequest
 from bonafide_tokens.routes import is_ambiguous
@@ -24,40 +24,6 @@ _CONNECT_ARN: Final = re.compile(r"(arn:[a-z0-9-]+:execute-api:[a-z0-9-]*:[0-9]*
 _OWN_DOMAIN: Final = re.compile(r"[a-z0-9-]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\Z")
 CONNECT: Final = "/$connect"
 """The path by which routes name a WebSocket API's handshake, an HTTP GET: ``["GET", "/$connect", "proof"]``."""
-
-
-@unique
-class Kind(StrEnum):
-    """The kinds of event that are understood."""
-
-    REST_TOKEN = "rest-token"
-    REST_REQUEST = "rest-request"
-    HTTP_1 = "http-1.0"
-    HTTP_2 = "http-2.0"
-    WEBSOCKET = "websocket"
-
-
-class GatewayRequest(NamedTuple):
-    """One request as the gate sees it.
-
-    ``presented`` is what it shows: its URL is the one that the client called, without query, empty when unknown, and
-    its proofs are ``None`` where the event cannot carry any. ``path`` is the API's own path, as routes are written: no
-    stage, no base path of a custom domain. ``route`` is the gateway's own name of the route; ``api_arn`` and
-    ``method_arn`` are what policies are written for. ``other_paths`` are further readings of the path, where the event
-    leaves more than one open, and ``identity`` what the gateway says it would cache an answer under, where it says so.
-    ``origin_secrets`` are the values of the edge's header.
-    """
-
-    kind: Kind
-    presented: PresentedRequest
-    path: str
-    request_id: str
-    route: str
-    api_arn: str
-    method_arn: str
-    other_paths: tuple[str, ...] = ()
-    identity: str | list[str] | None = None
-    origin_secrets: Sequence[str] = ()
 
 
 class _Place(NamedTuple):
@@ -76,7 +42,7 @@ class UnreadableEvent(Exception):
     """Not an authorizer event of a kind that we know: a wiring mistake, nothing that a client can cause."""
 
 
-def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: str) -> GatewayRequest:
+def read_event(event: object, *, settings: GateSettings, invocation_id: str) -> GatedRequest:
     """Read an authorizer event. ``invocation_id`` stands in where an event has no request id of its own.
 
     Raises :class:`UnreadableEvent`.
@@ -91,7 +57,7 @@ def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: st
     place = _place(event, settings)
     tokens, proofs, pops, secrets = _header_values(event, settings)
     identity = event.get("identitySource")
-    return GatewayRequest(
+    return GatedRequest(
         place.kind,
         PresentedRequest(place.method, place.url, tokens, proofs, pops),
         place.path,
@@ -104,14 +70,14 @@ def read_event(event: object, *, settings: AuthorizerSettings, invocation_id: st
     )
 
 
-def _rest_token(event: Mapping[str, object], invocation_id: str) -> GatewayRequest:
+def _rest_token(event: Mapping[str, object], invocation_id: str) -> GatedRequest:
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
     token = event.get("authorizationToken")
     presented = PresentedRequest(method, "", [token] if isinstance(token, str) else [], None)
-    return GatewayRequest(Kind.REST_TOKEN, presented, path, invocation_id, "", api_arn, arn)
+    return GatedRequest(Kind.REST_TOKEN, presented, path, invocation_id, "", api_arn, arn)
 
 
-def _place(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
+def _place(event: Mapping[str, object], settings: GateSettings) -> _Place:
     if event.get("version") == "2.0":
         return _http_2(event, settings)
     arn = event.get("methodArn")
@@ -120,7 +86,7 @@ def _place(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
     return _rest_request(event, settings)
 
 
-def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
+def _rest_request(event: Mapping[str, object], settings: GateSettings) -> _Place:
     # The ARN's path, not event["path"]: behind a custom domain the latter begins with the base path (and, where the
     # mapping names no stage, the stage), while routes are written for the API's own paths.
     api_arn, method, path, arn = _method_arn(event.get("methodArn"))
@@ -139,7 +105,7 @@ def _rest_request(event: Mapping[str, object], settings: AuthorizerSettings) -> 
     return _Place(kind, method, path, url, route, (api_arn, arn), others)
 
 
-def _http_2(event: Mapping[str, object], settings: AuthorizerSettings) -> _Place:
+def _http_2(event: Mapping[str, object], settings: GateSettings) -> _Place:
     context = _object(event, "requestContext")
     method = _text(_object(context, "http"), "method")
     raw_path = _text(event, "rawPath")
@@ -172,7 +138,7 @@ def _readings(raw_path: str, arn_path: str | None, context: Mapping[str, object]
     return readings
 
 
-def _websocket(event: Mapping[str, object], settings: AuthorizerSettings, arn: re.Match[str]) -> _Place:
+def _websocket(event: Mapping[str, object], settings: GateSettings, arn: re.Match[str]) -> _Place:
     # The handshake is an HTTP GET (RFC 6455 §4.1) of the stage, or of whatever a custom domain maps to it, which the
     # event does not say: there, EXTERNAL_ORIGIN is the whole URL that clients connect to, with https for wss.
     context = _object(event, "requestContext")
@@ -189,7 +155,7 @@ def _method_arn(arn: object) -> tuple[str, str, str, str]:
     return match[1], match[2], "/" + (match[3] or ""), match[0]
 
 
-def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) -> tuple[list[str], ...]:
+def _header_values(event: Mapping[str, object], settings: GateSettings) -> tuple[list[str], ...]:
     """All values of the token's, the proof's, the PoP's and the edge's header, whatever the case of its name.
 
     ``multiValueHeaders`` has every value of a repeated header, ``headers`` only the last (REST, WebSocket) or all of
@@ -207,7 +173,7 @@ def _header_values(event: Mapping[str, object], settings: AuthorizerSettings) ->
     return found[first], found[second], found[third] if third else [], found[EDGE_HEADER]
 
 
-def _url(settings: AuthorizerSettings, context: Mapping[str, object], path: str, full_path: str) -> str:
+def _url(settings: GateSettings, context: Mapping[str, object], path: str, full_path: str) -> str:
     # Never the Host or X-Forwarded-* headers: a client writes those itself.
     if settings.external_origin:
         return settings.external_origin + path

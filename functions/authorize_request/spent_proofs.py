@@ -37,8 +37,6 @@ class SpentProofs:
     def spend(self, proof: VerifiedProof) -> None:
         """Raises :class:`Rejected`: ``proof-replayed`` when it was spent before, ``proof-unspent`` when that
         cannot be found out."""
-        if not self._table:
-            raise Rejected(Reason.PROOF_UNSPENT, "the route asks for proof-once: set PROOF_NONCES_TABLE")
         name = sha256(f"{proof.request_key_thumbprint}.{proof.jti}".encode("utf-8", "surrogatepass")).digest()
         attempt = {"S": uuid.uuid4().hex}  # names this call: sent again by the SDK, it finds its own row
         # Kept well beyond the proof's own life, as TTL deletes when it likes and another host's clock may lag.

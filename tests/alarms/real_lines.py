@@ -22,8 +22,8 @@ import refresh_endorsements
 import rotate_signing_key
 from attestation.appraisal.result import Finding, Tier
 from bonafide_tokens.counting.tally import TALLIES
+from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from botocore.exceptions import ClientError
-from bundle_client import BundleUnreachable
 from count_decisions import count_decisions
 from decision_log import log_bundle
 from deliver_webhooks import deliver_webhooks

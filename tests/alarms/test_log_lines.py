@@ -11,9 +11,9 @@ from typing import Any
 import decision_log
 import pytest
 from bonafide_tokens.errors import Reason
+from bonafide_tokens.gate.gate import Decision
+from bonafide_tokens.gate.request import GatedRequest, Kind
 from bonafide_tokens.presented import PresentedRequest
-from gate import Decision
-from gateway_event import GatewayRequest, Kind
 from service.telemetry.decisions import count
 
 from bonafide.operator.layout import Layout
@@ -81,7 +81,7 @@ def test_decisions_and_metrics_are_kept_and_other_lines_as_the_level_says(level:
 @pytest.mark.parametrize("log_level", ["INFO", "WARN", "ERROR"], indirect=True)
 def test_faults_of_the_authorizer_are_kept_and_counted(log_level: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It has no logger and no right to call CloudWatch: its lines are all there is."""
-    request = GatewayRequest(Kind.REST_REQUEST, PresentedRequest("GET", "", [], None, []), "/", "r", "/", "", "")
+    request = GatedRequest(Kind.REST_REQUEST, PresentedRequest("GET", "", [], None, []), "/", "r", "/", "", "")
     for reason in (Reason.BUNDLE_UNAVAILABLE, Reason.PROOF_UNSPENT, Reason.PROOF_CACHED, Reason.TOKEN_EXPIRED, None):
         decision_log.log_decision(request, Decision(False, "unchecked", None, 0, reason=reason), "api")
     decision_log.log_fault("unexpected error", ValueError("x"), request_id="r")

@@ -15,7 +15,7 @@ from bonafide_tokens.signed_body import content_digest
 
 from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template, TemplateError, read_template
-from tests.architecture.source_tree import FUNCTIONS, ROOT
+from tests.architecture.source_tree import ROOT
 
 EXAMPLE = ROOT / "examples/orders-backend/template.yaml"
 OWN = {"TrustBundleUrl": "https://example.com/v1/trust-bundle", "RootPublicKey": "BA", "Issuer": "bonafide"}
@@ -33,7 +33,7 @@ def functions(stack: Template) -> dict[str, Any]:
 
 def test_authorizer_of_ones_own_reads_the_variables_it_is_given() -> None:
     """All that it must have, and none that it does not know."""
-    source = (FUNCTIONS / "authorize_request/authorizer_settings.py").read_text("utf-8")
+    source = (ROOT / "layers/tokens/src/bonafide_tokens/gate/settings.py").read_text("utf-8")
     known = set(re.findall(r'"([A-Z][A-Z_]{4,})"', source))
     given = set(functions(template(**OWN))["AuthorizeRequestFunction"]["Environment"]["Variables"])
     assert REQUIRED <= given <= known

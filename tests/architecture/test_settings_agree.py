@@ -105,7 +105,7 @@ def test_variables_of_all_functions_beyond_settings_are_the_librarys() -> None:
 
 def test_authorizer_reads_the_variables_it_is_given() -> None:
     """By name, in its own settings module; it has no service layer."""
-    source = (FUNCTIONS / "authorize_request/authorizer_settings.py").read_text("utf-8")
+    source = (ROOT / "layers/tokens/src/bonafide_tokens/gate/settings.py").read_text("utf-8")
     read = set(re.findall(r'"([A-Z][A-Z_]{4,})"', source))
     assert set(environment_of("authorize_request")) == read
 

@@ -21,6 +21,7 @@ from tests.benchmarks.extent import SHORT, budget
 import cryptography
 import jwt
 from attestation.challenge import issue_challenge, open_challenge
+from bonafide_tokens.gate.request import GatedRequest
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.proof import verify_proof
 from bonafide_tokens.signing import SigningKey, make_proof, mint_token, public_key_of
@@ -28,7 +29,7 @@ from bonafide_tokens.token import verify_token
 from bonafide_tokens.trust_bundle import open_trust_bundle
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from gateway_event import GatewayRequest, read_event
+from gateway_event import read_event
 
 from tests.benchmarks.authorizer_process import (
     Imported,
@@ -116,7 +117,7 @@ class Load:
     def seen_token_with_proof(self) -> object:
         return json.loads(self._writing.replace(PROOF_HERE, next(self._proofs)))
 
-    def request(self, event: object) -> GatewayRequest:
+    def request(self, event: object) -> GatedRequest:
         return read_event(event, settings=self.stand.settings, invocation_id="")
 
     def decide(self, request: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import bundle_keeper
 import pytest
 import spent_proofs
+from bonafide_tokens.gate import bundle_keeper
 from service.edge.problems import PROBLEM_TYPES, TYPE_BASE, Retry
 from service.edge.retry_after import SOONEST
 

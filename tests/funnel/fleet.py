@@ -18,11 +18,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from authorize_request import Authorizer
-from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.gate.bundle_client import BundleAnswer
+from bonafide_tokens.gate.bundle_keeper import BundleKeeper
+from bonafide_tokens.gate.gate import Gate
+from bonafide_tokens.gate.settings import GateSettings
 from bonafide_tokens.trust_bundle import open_trust_bundle
-from bundle_client import BundleAnswer
-from bundle_keeper import BundleKeeper
-from gate import Gate
 
 from devkit.devices.android.releases import RELEASES as ANDROID_RELEASES
 from devkit.devices.app_instance import AppInstance
@@ -208,7 +208,7 @@ class Fleet:
 
 def _gate(stack: MemoryStack) -> Authorizer:
     """The real authorizer, whose trust bundle is that of the stack."""
-    settings = AuthorizerSettings(
+    settings = GateSettings(
         trust_bundle_url="https://verifier.test/v1/trust-bundle",
         root_key=stack.root_key.public_key(),
         token_issuer=ISSUER,
@@ -226,4 +226,4 @@ def _gate(stack: MemoryStack) -> Authorizer:
         clock=lambda: stack.now,
         note=lambda _reason, _detail: None,
     )
-    return Authorizer(settings, Gate(settings, keeper))
+    return Authorizer(settings, Gate(settings, keeper, elapsed=lambda: stack.now))

@@ -11,9 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import bundle_client
 import pytest
-from bundle_client import MAX_BUNDLE_BYTES, BundleAddress, BundleAnswer, BundleUnreachable, fetch_bundle
+from bonafide_tokens.gate import bundle_client
+from bonafide_tokens.gate.bundle_client import (
+    MAX_BUNDLE_BYTES,
+    BundleAddress,
+    BundleAnswer,
+    BundleUnreachable,
+    fetch_bundle,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec

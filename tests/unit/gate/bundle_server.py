@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 from bonafide_tokens.errors import Reason
+from bonafide_tokens.gate.bundle_client import BundleAnswer
+from bonafide_tokens.gate.bundle_keeper import BundleKeeper
 from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
-from bundle_client import BundleAnswer
-from bundle_keeper import BundleKeeper
 
 from tests.unit.gate.stand import ISSUER, NOW, bundle, public_key, signed
 

@@ -9,21 +9,22 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from time import monotonic
 from typing import Any
 
 from attestation.appraisal.result import AttestationResult, Tier
 from authorize_request import Authorizer
-from authorizer_settings import AuthorizerSettings
+from bonafide_tokens.gate.bundle_client import BundleAnswer
+from bonafide_tokens.gate.bundle_keeper import BundleKeeper
+from bonafide_tokens.gate.gate import Gate
+from bonafide_tokens.gate.settings import GateSettings
 from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signing import SigningKey, make_proof, mint_token, public_key_of, sign_trust_bundle
 from bonafide_tokens.trust_bundle import AppStatus, TrustBundle, open_trust_bundle
-from bundle_client import BundleAnswer
-from bundle_keeper import BundleKeeper
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from gate import Gate
 from spent_proofs import SpentProofs
 
 NOW = 1_800_000_000.0
@@ -221,7 +222,7 @@ class Stand:
         self.now = NOW
         self.served: str | Exception = signed(trust_bundle or bundle())
         self.fetches = 0
-        usual = AuthorizerSettings(
+        usual = GateSettings(
             trust_bundle_url="https://verifier.example.com/v1/trust-bundle",
             root_key=public_key("root"),
             token_issuer=ISSUER,
@@ -238,7 +239,9 @@ class Stand:
             note=lambda reason, detail: self.notes.append((reason, detail)),
         )
         self.warnings: list[str] = []
-        self.gate = Gate(self.settings, keeper, spent=spent, warn=self.warnings.append)
+        table = self.settings.proof_nonces_table
+        spends = spent or (SpentProofs(table) if table else None)
+        self.gate = Gate(self.settings, keeper, spent=spends, warn=self.warnings.append, elapsed=monotonic)
         self.authorizer = Authorizer(self.settings, self.gate)
 
     def _fetch(self, _etag: str | None, _timeout: float) -> BundleAnswer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from authorize_request import wire
-from authorizer_settings import AuthorizerSettings, SettingsError
+from bonafide_tokens.gate.settings import GateSettings, SettingsError
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.routes import Requirement
 
@@ -14,7 +14,7 @@ from tests.unit.gate.stand import public_key
 
 def test_defaults_are_strict() -> None:
     """What is not said is the safe choice; empty means not said."""
-    settings = AuthorizerSettings.from_environment(ENVIRONMENT | {"EXTERNAL_ORIGIN": "", "DEFAULT_REQUIREMENT": ""})
+    settings = GateSettings.from_environment(ENVIRONMENT | {"EXTERNAL_ORIGIN": "", "DEFAULT_REQUIREMENT": ""})
     assert settings.default_requirement is Requirement.PROOF
     assert not settings.allow_when_unavailable
     assert (settings.token_header, settings.proof_header) == ("oauth-client-attestation", "dpop")
@@ -24,7 +24,7 @@ def test_defaults_are_strict() -> None:
 
 def test_every_setting_is_read() -> None:
     """Names of headers in any case; an origin with or without its last slash."""
-    settings = AuthorizerSettings.from_environment(
+    settings = GateSettings.from_environment(
         ENVIRONMENT
         | {
             "DEFAULT_REQUIREMENT": "token",
@@ -64,12 +64,12 @@ def test_every_setting_is_read() -> None:
 
 def test_pop_can_be_switched_off() -> None:
     """A stack may insist on DPoP, which says more."""
-    assert AuthorizerSettings.from_environment(ENVIRONMENT | {"ATTESTATION_POP_HEADER": "off"}).pop_header == ""
+    assert GateSettings.from_environment(ENVIRONMENT | {"ATTESTATION_POP_HEADER": "off"}).pop_header == ""
 
 
 def test_nonce_key_is_not_looked_at_while_nonces_are_off() -> None:
     """A key alone asks for nothing."""
-    assert AuthorizerSettings.from_environment(ENVIRONMENT | {"PROOF_NONCE_KEY": "short"}).nonce_key == b""
+    assert GateSettings.from_environment(ENVIRONMENT | {"PROOF_NONCE_KEY": "short"}).nonce_key == b""
 
 
 @pytest.mark.parametrize(

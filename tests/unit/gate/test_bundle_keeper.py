@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from bonafide_tokens.errors import Reason
-from bundle_client import BundleUnreachable
+from bonafide_tokens.gate.bundle_client import BundleUnreachable
 
 from tests.unit.gate.bundle_server import Keeping, Server
 from tests.unit.gate.stand import NOW, bundle, signed

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signed_body import content_digest, requires_signed_body
-from bundle_client import BundleUnreachable
 
 from tests.unit.gate.cached_answers import asked
 from tests.unit.gate.conftest import Lines

@@ -13,8 +13,9 @@ from typing import Any
 import authorize_request
 import pytest
 from attestation.appraisal.result import Tier
+from bonafide_tokens.gate import bundle_keeper
+from bonafide_tokens.gate.bundle_client import BundleAnswer, BundleUnreachable
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bundle_client import BundleAnswer, BundleUnreachable
 
 from devkit.gateway.authorizer_policy import is_allowed
 from tests.unit.gate.authorizer_environment import ENVIRONMENT
@@ -154,7 +155,7 @@ def test_impossible_settings_are_said_once_and_by_name(call: Call) -> None:
 def test_impossible_settings_are_an_error_in_the_log(monkeypatch: pytest.MonkeyPatch, log_lines: Lines) -> None:
     """As wired in Lambda: one line at level ERROR while INIT is still running, before any request."""
     served = BundleAnswer(signed(bundle(issued_at=0, expires_at=4_000_000_000, apis={AUDIENCE: MIXED})), None)
-    monkeypatch.setattr(authorize_request, "fetch_bundle", lambda *_, **__: served)
+    monkeypatch.setattr(bundle_keeper, "fetch_bundle", lambda *_, **__: served)
     authorizer = authorize_request.wire(ENVIRONMENT | {"AUTHORIZER_CACHE_SECONDS": "200", "TOKEN_ISSUER": ISSUER})
     authorizer.gate.prepare(NOW)
     lines = [line for line in log_lines() if line["message"] == "impossible settings"]

@@ -12,8 +12,9 @@ from typing import Any
 import authorize_request
 import pytest
 from bonafide_tokens.errors import Reason
+from bonafide_tokens.gate import bundle_keeper
+from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bundle_client import BundleUnreachable
 
 from tests.unit.gate.authorizer_environment import ENVIRONMENT
 from tests.unit.gate.conftest import Lines
@@ -191,7 +192,7 @@ def test_handler_is_wired_on_its_first_call(monkeypatch: pytest.MonkeyPatch, cal
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     unreachable = lambda *_, **__: (_ for _ in ()).throw(BundleUnreachable("no network"))  # noqa: E731
-    monkeypatch.setattr(authorize_request, "fetch_bundle", unreachable)
+    monkeypatch.setattr(bundle_keeper, "fetch_bundle", unreachable)
     authorize_request._authorizer.cache_clear()
     try:
         assert effect(authorize_request.handler(call.event(), CONTEXT)) == "Deny"

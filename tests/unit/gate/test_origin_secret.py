@@ -6,9 +6,9 @@ from hashlib import sha256
 
 import pytest
 from bonafide_tokens.errors import Reason
+from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from bonafide_tokens.origin_secret import HEADER, came_through_edge, origin_secret_hashes
 from bonafide_tokens.routes import Requirement
-from bundle_client import BundleUnreachable
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import KINDS, rest_token

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from bonafide_tokens.jose import b64url_decode, b64url_encode
 from bonafide_tokens.proof_nonce import NONCE_LIFETIME, make_nonce, nonce_holds
 from bonafide_tokens.signing import make_attestation_pop
-from bundle_client import BundleUnreachable
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import KINDS

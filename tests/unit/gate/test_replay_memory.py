@@ -143,7 +143,7 @@ def test_device_whose_proofs_are_over_is_forgotten_too() -> None:
 
 def test_gate_counts_a_devices_proofs_by_its_attested_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many request keys it binds, they share one part."""
-    monkeypatch.setattr("gate.ReplayMemory", partial(ReplayMemory, capacity=10))
+    monkeypatch.setattr("bonafide_tokens.gate.gate.ReplayMemory", partial(ReplayMemory, capacity=10))
     stand = Stand()
     victim = [Call(jti=jti) for jti in ("pay", "pay too")]
     assert [effect(stand.call(call)) for call in victim] == ["Allow", "Allow"]

@@ -2,18 +2,19 @@
 
 Order: the trust bundle, what the route asks for, what the request presents
 (:func:`~bonafide_tokens.presented.verify_presented`), whether its proof is new. Returns a decision for every request;
-what it means for API Gateway is ``gateway_answer``'s business.
+the answer is for the caller of the gate to write.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import cached_answers
-from authorizer_settings import AuthorizerSettings
 from bonafide_tokens.errors import UNCHECKED, VERIFIED, Reason, Rejected, TokenError
+from bonafide_tokens.gate import cached_answers
+from bonafide_tokens.gate.bundle_keeper import BundleKeeper
+from bonafide_tokens.gate.request import GatedRequest
+from bonafide_tokens.gate.settings import GateSettings
 from bonafide_tokens.origin_secret import came_through_edge
 from bonafide_tokens.presented import verify_presented
 from bonafide_tokens.proof import ReplayMemory, VerifiedProof
@@ -22,9 +23,14 @@ from bonafide_tokens.routes import Demand, Requirement, demand_for, every_demand
 from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import TrustBundle
 from bonafide_tokens.verified_tokens import VerifiedTokens
-from bundle_keeper import BundleKeeper
-from gateway_event import GatewayRequest
-from spent_proofs import SpentProofs
+
+
+class SpendsProofs(Protocol):
+    """Where proofs are spent that count once anywhere."""
+
+    def spend(self, proof: VerifiedProof) -> None:
+        """Raises :class:`Rejected`: ``proof-replayed`` when it was spent before, ``proof-unspent`` when that
+        cannot be found out."""
 
 
 class Decision(NamedTuple):
@@ -51,24 +57,23 @@ class Decision(NamedTuple):
 class Gate:
     """Decides requests, one after the other. Remembers tokens and proofs it has seen.
 
-    ``spent`` spends proofs where a route asks for ``proof-once``; ``warn(detail)`` is called once per change of the
-    routes about those that cannot be served: because answers are cached, or because there is no table to spend proofs
-    in.
+    ``elapsed`` reads a clock that is never set; ``spent`` spends proofs where a route asks for ``proof-once``;
+    ``warn(detail)`` is called once per change of the routes about those that cannot be served: because answers are
+    cached, or because there is no table to spend proofs in.
     """
 
     def __init__(
         self,
-        settings: AuthorizerSettings,
+        settings: GateSettings,
         keeper: BundleKeeper,
         *,
-        spent: SpentProofs | None = None,
+        elapsed: Callable[[], float],
+        spent: SpendsProofs | None = None,
         warn: Callable[[str], None] = lambda _: None,
-        elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
         self.keeper = keeper
-        self._spent = spent or SpentProofs(settings.proof_nonces_table)
-        self._can_spend = spent is not None or bool(settings.proof_nonces_table)
+        self._spent = spent
         self._warn = warn
         self._elapsed = elapsed
         self._tokens = VerifiedTokens()
@@ -85,7 +90,7 @@ class Gate:
         if bundle is not None:
             self._look_at_routes(bundle)
 
-    def decide(self, request: GatewayRequest, now: float) -> Decision:
+    def decide(self, request: GatedRequest, now: float) -> Decision:
         """Decide ``request`` at ``now``. Does not raise for anything that a request can hold."""
         decision = self._decide_by_bundle(request, now)
         settings = self._settings
@@ -94,7 +99,7 @@ class Gate:
             return decision._replace(next_nonce=nonce)
         return decision
 
-    def _decide_by_bundle(self, request: GatewayRequest, now: float) -> Decision:
+    def _decide_by_bundle(self, request: GatedRequest, now: float) -> Decision:
         settings, known = self._settings, self._settings.origin_secret_hashes
         if known and not came_through_edge(request.origin_secrets, known):  # on every route, open ones too
             return Decision(False, UNCHECKED, None, 0, reason=Reason.ORIGIN_SECRET, detail="not through the edge")
@@ -111,7 +116,7 @@ class Gate:
                 return self._decide(request, newer, now)
         return decision
 
-    def _decide(self, request: GatewayRequest, bundle: TrustBundle, now: float) -> Decision:
+    def _decide(self, request: GatedRequest, bundle: TrustBundle, now: float) -> Decision:
         settings = self._settings
         demand = self._demand(request, bundle)
         requirement, minimum_tier, pattern = demand
@@ -138,6 +143,8 @@ class Gate:
                 if shown is not None:
                     self._proofs.admit(shown, now=now, elapsed=self._elapsed(), holder=token.key_id)
                     if requirement is Requirement.PROOF_ONCE:
+                        if self._spent is None:
+                            raise Rejected(Reason.PROOF_UNSPENT, "proof-once needs PROOF_NONCES_TABLE")
                         self._spent.spend(shown)
                     proof = shown
                 if settings.cache_seconds and not cached_answers.needs_each_request(demand):
@@ -169,7 +176,7 @@ class Gate:
             mixed,
         )
 
-    def _demand(self, request: GatewayRequest, bundle: TrustBundle) -> Demand:
+    def _demand(self, request: GatedRequest, bundle: TrustBundle) -> Demand:
         routes, default = bundle.apis.get(self._settings.audience, ()), self._settings.default_requirement
         # HTTP APIs name their routes with the method.
         method, gateway_route = request.presented.method, request.route.rpartition(" ")[2]
@@ -189,7 +196,7 @@ class Gate:
         else:
             why = "proof-once needs PROOF_NONCES_TABLE, which is not set"
             once = [demand for demand in demands if demand.requirement is Requirement.PROOF_ONCE]
-            refused = [] if self._can_spend else once
+            refused = [] if self._spent is not None else once
         before, self._unserved = self._unserved, ", ".join(map(cached_answers.named, refused))
         if self._unserved and self._unserved != before:
             self._warn(f"{why}; refused: {self._unserved}")

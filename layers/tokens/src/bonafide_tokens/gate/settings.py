@@ -1,4 +1,4 @@
-"""Settings of the authorizer: everything it is told, read once from the environment.
+"""Settings of a gate: everything it is told, read once from the environment.
 
 A NamedTuple, not a dataclass: see ``bonafide_tokens.jose`` for what ``dataclasses`` costs a cold start.
 """
@@ -24,8 +24,8 @@ class SettingsError(Exception):
     """A setting is missing or makes no sense. Says which one and what it should be, and quotes no value."""
 
 
-class AuthorizerSettings(NamedTuple):
-    """The authorizer's settings, by the environment variable of the same name in capitals (``ROOT_PUBLIC_KEY`` for
+class GateSettings(NamedTuple):
+    """A gate's settings, by the environment variable of the same name in capitals (``ROOT_PUBLIC_KEY`` for
     ``root_key``, ``CLOCK_SKEW_SECONDS`` for ``clock_skew``).
 
     ``external_origin`` is what clients see before the API's own path, as in ``https://api.example.com/shop``: a
@@ -56,7 +56,7 @@ class AuthorizerSettings(NamedTuple):
     list_accepted: bool = False
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> AuthorizerSettings:
+    def from_environment(cls, environment: Mapping[str, str]) -> GateSettings:
         """Read and check all settings. Raises :class:`SettingsError` for the first that is wrong."""
         token_header = _header(environment, "TOKEN_HEADER", "OAuth-Client-Attestation")
         proof_header = _header(environment, "PROOF_HEADER", "DPoP")

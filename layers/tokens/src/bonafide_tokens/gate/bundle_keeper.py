@@ -27,11 +27,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason, Rejected, TokenError
-from bonafide_tokens.trust_bundle import TrustBundle
-from bundle_client import BundleAnswer, BundleUnreachable
+from bonafide_tokens.gate.bundle_client import BundleAddress, BundleAnswer, BundleUnreachable, fetch_bundle
+from bonafide_tokens.gate.settings import GateSettings, SettingsError
+from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
 
 REFRESH_BESIDE_AFTER: Final = 5.0
 REFRESH_FIRST_AFTER: Final = 29.0  # and its server may remember a bundle for a second: 30 s is what we promise
@@ -109,14 +111,14 @@ class BundleKeeper:
 
     def current(self, now: float) -> TrustBundle | None:
         """The bundle to decide by at ``now``, or ``None`` when there is no valid one."""
-        bundle, moment = self._valid_bundle(now), _Moment(now, self._elapsed())
+        bundle, moment = self.at_hand(now), _Moment(now, self._elapsed())
         age = moment.since(self._known_at)
         if bundle is not None and age <= REFRESH_FIRST_AFTER:
             if age > REFRESH_BESIDE_AFTER:
                 self._begin(moment)
             return bundle
         self._refresh_first(moment)
-        return self._valid_bundle(now)
+        return self.at_hand(now)
 
     def version_and_age(self) -> tuple[int, float]:
         """The version at hand, 0 when there is none, and the seconds since it was last known to be the newest."""
@@ -134,10 +136,11 @@ class BundleKeeper:
         self._unknown_key_at = moment
         before = self._bundle
         self._refresh_first(moment)
-        bundle = self._valid_bundle(now)
+        bundle = self.at_hand(now)
         return bundle if bundle is not before else None
 
-    def _valid_bundle(self, now: float) -> TrustBundle | None:
+    def at_hand(self, now: float) -> TrustBundle | None:
+        """The bundle of the last fetch, while it is valid; fetches nothing."""
         bundle = self._bundle
         return bundle if bundle is not None and now < bundle.expires_at + self._skew else None
 
@@ -158,7 +161,7 @@ class BundleKeeper:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) >= _MAX_THREADS:  # all stuck, in name resolution perhaps
             return None
-        attempt = self._attempt = _Attempt(now, self._waits[self._valid_bundle(now.wall) is None], threading.Event())
+        attempt = self._attempt = _Attempt(now, self._waits[self.at_hand(now.wall) is None], threading.Event())
         thread = threading.Thread(target=self._run, args=(attempt,), name="trust-bundle", daemon=True)
         try:
             thread.start()
@@ -171,7 +174,7 @@ class BundleKeeper:
         return attempt
 
     def _pause(self, now: float) -> float:
-        longest = _LONGEST_PAUSE if self._valid_bundle(now) is not None else _LONGEST_PAUSE_WITHOUT_BUNDLE
+        longest = _LONGEST_PAUSE if self.at_hand(now) is not None else _LONGEST_PAUSE_WITHOUT_BUNDLE
         return min(longest, _PAUSE * 2.0 ** min(self._failures, 8))
 
     def _run(self, attempt: _Attempt) -> None:
@@ -224,3 +227,26 @@ class BundleKeeper:
 
 def _order(bundle: TrustBundle) -> tuple[int, float]:
     return bundle.version, bundle.issued_at
+
+
+def keeper_of(
+    settings: GateSettings,
+    *,
+    note: Callable[[Reason | None, str], None],
+    clock: Callable[[], float],
+    elapsed: Callable[[], float],
+) -> BundleKeeper:
+    """The keeper of the bundle that ``settings`` name, fetched from where they say. No I/O. Raises
+    :class:`~bonafide_tokens.gate.settings.SettingsError`."""
+    try:
+        addresses = [BundleAddress.parse(url.strip()) for url in settings.trust_bundle_url.split(",")]
+    except ValueError as error:
+        raise SettingsError(f"TRUST_BUNDLE_URL: {error}") from None
+    return BundleKeeper(
+        fetches=[(f"{address.host}:{address.port}", partial(fetch_bundle, address)) for address in addresses],
+        open_bundle=partial(open_trust_bundle, root_key=settings.root_key, issuer=settings.token_issuer),
+        skew=settings.clock_skew,
+        clock=clock,
+        elapsed=elapsed,
+        note=note,
+    )

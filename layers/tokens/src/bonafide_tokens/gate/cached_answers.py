@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bonafide_tokens.gate.request import GatedRequest, Kind
 from bonafide_tokens.routes import Demand, Requirement
-from gateway_event import GatewayRequest, Kind
 
 _PROOFS = frozenset({Requirement.PROOF, Requirement.PROOF_ONCE})
 _OPEN = frozenset({Requirement.OFF, Requirement.MONITOR})
@@ -22,7 +22,7 @@ def guards_anything(demands: Iterable[Demand]) -> bool:
     return any(demand.requirement not in _OPEN for demand in demands)
 
 
-def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None, *, mixed: bool, guarded: bool) -> str:
+def cannot_be_cached(request: GatedRequest, demand: Demand, token: str | None, *, mixed: bool, guarded: bool) -> str:
     """Why this request must not be answered while answers are cached, for the operator; empty when it may.
 
     ``mixed`` is whether the API has routes beyond caching at all, ``guarded`` whether it has any that refuse;
@@ -39,7 +39,7 @@ def cannot_be_cached(request: GatewayRequest, demand: Demand, token: str | None,
     return ""
 
 
-def cannot_be_narrowed(request: GatewayRequest) -> str:
+def cannot_be_narrowed(request: GatedRequest) -> str:
     """Why no cached answer can be for this request's route alone, for the operator; empty when one can.
 
     ``*`` and ``?`` in a policy's resource stand for other characters, ``$`` begins a policy variable, and nothing

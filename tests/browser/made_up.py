@@ -197,6 +197,7 @@ class MadeUpStack:
         closed = next((body for path, body in self.changes if path.endswith("/close")), None)
         return {
             "id": INCIDENT,
+            "app": "demo",
             "state": "open" if closed is None else "closed",
             "detector": "key-farm",
             "title": f"One device serves 41 installs of {self.text}",

@@ -15,6 +15,8 @@ SCHEMAS = {
     "Causes": "ViewCauses",
     "Funnel": "ViewFunnel",
     "Timeline": "Timeline",
+    "Incidents": "Incidents",
+    "Incident": "Incident",
     "KeyStatus": "AdminKeyShown",
     "SupportCode": "SupportAnswer",
     "PolicyHead": "AdminPolicies",

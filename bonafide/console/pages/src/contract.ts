@@ -104,6 +104,8 @@ export interface Incidents {
 
 export interface Incident {
   id: string;
+  /** `-` where all apps are concerned. */
+  app: string;
   state: string;
   detector: string;
   title: string;

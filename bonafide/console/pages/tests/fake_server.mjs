@@ -44,7 +44,7 @@ const twoPersons = scene === "two-persons";
 const head = () => ({ app: "demo", latest: version, stable: twoPersons ? version - 1 : version, previous: version - 2, canary: twoPersons ? { version, rollout: 10 } : null, proposal: twoPersons ? 3 : null, approval: twoPersons ? "two-person" : "off" });
 
 const INCIDENT = {
-  id: "key-farm-0123456789abcdef0123", state: "open", detector: "key-farm", title: "One device has 41 keys of 38 installs.", scope: "key",
+  id: "key-farm-0123456789abcdef0123", app: "demo", state: "open", detector: "key-farm", title: "One device has 41 keys of 38 installs.", scope: "key",
   since: began + 20, last: seconds(), opened_at: began + 62, ended_at: null, closed: null, counts: { keys: 41, installs: 38, decisions: 97, refused: 12 },
   keys: ["k".repeat(43), "q".repeat(43)], named: { model: `Pixel 8 ${HOSTILE}`, build: "4.2.0", country: "BR" }, confidence: 0.97,
   because: ["41 keys were attested by one certificate that is of one device and app.", "A phone with a work profile and a reinstall each week has 6."],

@@ -16,7 +16,7 @@ const SCOPES: Record<string, string> = {
   network: "Names a network that honest keys share: a rule can only warn.", population: "Names no key: policies do not see it.",
 };
 
-/** Open incidents, or all that the window saw, newest first. */
+/** Open incidents, or all that opened in the window, newest first; those of all apps as well. */
 export function useIncidents(state: "open" | "all") {
   const { address } = useApp();
   const { app, window, until } = address;
@@ -67,7 +67,7 @@ export function Incidents() {
       <section aria-labelledby="list">
         <h2 id="list" class="unseen">List</h2>
         <Waiting polled={polled} />
-        {polled.data && !found.length && <Empty>{state === ALL ? "No incident was open in this window." : "No incident is open."} Detectors look at every decision within a minute.</Empty>}
+        {polled.data && !found.length && <Empty>{state === ALL ? "No incident opened in this window." : "No incident is open."} Detectors look at every decision within a minute.</Empty>}
         {found.length > 0 && (
           <Table label="Incidents, the newest first" head={["What", "State", "Since", "Detector", "Whom", "#How sure"]}>
             {found.map((one) => (
@@ -106,7 +106,7 @@ function Detail({ id }: { id: string }) {
   const one = polled.data;
   useEffect(() => document.getElementById("incident")?.focus(), [one === null]);
   const closed = async (reason: string): Promise<void> => {
-    await post(`${path}/close`, { reason });
+    await post(ofApp(one!.app, `/incidents/${encodeURIComponent(id)}/close`), { reason });
     announce("The incident is closed.");
     setTurn(turn + 1);
   };
@@ -122,6 +122,7 @@ function Detail({ id }: { id: string }) {
               <State incident={one} />{one.ended_at !== null && <>, <Moment at={one.ended_at} /></>}
               {one.closed && <> by {person(one.closed.by)}: {plain(one.closed.reason)}</>}
             </dd>
+            {one.app !== address.app && <><dt>App</dt><dd>all</dd></>}
             <dt>Detector</dt><dd>{one.detector}. {named(SCOPES, one.scope) ?? one.scope}</dd>
             <dt>Since</dt><dd><Moment at={one.since} />, latest <Moment at={one.last} /></dd>
             <dt>Opened</dt><dd><Moment at={one.opened_at} />, {seconds(Math.max(0, one.opened_at - one.since))} after it began</dd>

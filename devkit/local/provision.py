@@ -109,6 +109,12 @@ def create_tables_and_keys(
         arn = f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{stack_name}-{logical_id}:*"
         template.attributes[logical_id, "Arn"] = arn
     create_queues(template, endpoint_url, stack_name)
+    for logical_id in template.resources("AWS::S3::Bucket").keys() & {"DecisionBucket"}:  # others belong to the edge
+        name = template.physical_ids[logical_id] = f"{stack_name}-{logical_id}".lower()
+        template.attributes[logical_id, "Arn"] = f"arn:aws:s3:::{name}"
+        boto3.client("s3", **arguments).create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
     kms = boto3.client("kms", **arguments)
     for logical_id in template.resources("AWS::KMS::Key"):
         key_id, arn = _create_key(kms, template.properties(logical_id))

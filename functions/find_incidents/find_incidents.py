@@ -10,11 +10,13 @@ import time
 from functools import cache
 from typing import Any
 
-from service.aws import dynamodb, kms
+from service.aws import dynamodb, events, kms, queues, s3, topics
 from service.deadline import time_of_invocation, within
 from service.detection.detectors import POPULATION_DETECTORS, TALLY_DETECTORS
 from service.detection.rates.window import VendorSeen
 from service.incidents.document.writer import DocumentWriter, DynamoDBDocuments
+from service.incidents.incident import IncidentSink
+from service.incidents.incident_settings import FindIncidentsSettings
 from service.incidents.minute import Minute
 from service.incidents.outbox import Outbox
 from service.incidents.sealing import MemberSeal
@@ -23,10 +25,12 @@ from service.incidents.table import IncidentsTable
 from service.incidents.windows import RegisteredBuilds, Windows
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsWrappingKey
-from service.settings import FindIncidentsSettings, read_settings
+from service.settings import read_settings
 from service.tables.apps import DynamoDBApps, RegisteredApp
 from service.tables.audit import DynamoDBAudit
 from service.tallies.reader import DynamoDBTallies
+from service.telling.queues import SqsQueue
+from service.telling.sinks import ArchiveSink, EventSink, MailSink, WebhookSink
 from service.vendors.play_requests import DynamoDBPlayRequests
 from service.vendors.status_lists import DynamoDBStatusLists
 from service.view.vendor_health import VendorHealth
@@ -73,8 +77,20 @@ def wire() -> Minute:
         slots,
         incidents,
         Outbox(client, settings.incidents_table, seal),
-        (document,),
+        (document, *_sinks(settings)),
     )
+
+
+def _sinks(settings: FindIncidentsSettings) -> list[IncidentSink]:
+    """Those that are told of incidents, as far as the stack has them."""
+    stack = settings.stack_name
+    sinks: list[IncidentSink] = [EventSink(events(), stack)]
+    sinks.append(WebhookSink(SqsQueue(queues(), settings.webhook_queue), stack))
+    if settings.incident_topic:
+        sinks.append(MailSink(topics(), settings.incident_topic, stack))
+    if settings.decision_bucket:
+        sinks.append(ArchiveSink(s3(), settings.decision_bucket, stack))
+    return sinks
 
 
 def handler(_event: Any, context: object) -> dict[str, int]:

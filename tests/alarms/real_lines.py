@@ -39,9 +39,9 @@ from service.tallies.tally_line import read_tally_line
 from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import logger
 from service.telemetry.detection_lines import log_detector_failed, log_left_out, log_not_told, log_unread
+from service.telemetry.open_incidents import DETECTORS, count_open
 from service.telemetry.tally_lines import count_decision, forget_counts
 from service.telling.incident_event import Change, event_of
-from service.telling.incident_metrics import DETECTORS, count_open
 from service.telling.sending import Outcome
 from service.vendors.app_secrets import SecretKind
 from service.vendors.outbound import Answer
@@ -197,7 +197,7 @@ def _webhook_disabled() -> None:
     world = World(MemoryWebhooks(webhook()))
     gone = SimpleNamespace(send=lambda *_arguments: Outcome("410", gone=True))
     world.delivering = replace(world.delivering, sender=gone)  # type: ignore[arg-type]
-    world.tell(event_of(Change.OPENED, incident(), stack=STACK, at=AT), at=AT)
+    world.tell(event_of(Change.OPENED, incident(), stack=STACK, at=AT, name="one"), at=AT)
     world.run(AT + 1)
 
 

@@ -25,6 +25,8 @@ NO_ATTRIBUTES = {
     "service.admin.blocked_key_pages": {"blocked_by", "rule"},
     "service.aws": {"mode", "total_max_attempts"},
     "service.tables.blocking": {"key", "listed"},  # parts of a transaction
+    "service.telling.deliveries": {"type"},  # a member of an answer
+    "service.telling.webhooks_table": {"webhook"},  # a part of a transaction
     "service.incidents.table": {"audit", "change", "open", "past"},
     "service.relay.budgets": {"budget"},  # the proxy's own table: amounts, by a digest of the key
 }

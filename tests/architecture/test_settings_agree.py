@@ -17,6 +17,7 @@ from service import aws, settings
 from service.edge.http import Wiring
 from service.edge.problems import PROBLEM_TYPES, Retry
 from service.edge.retry_after import SOONEST
+from service.incidents.incident_settings import FindIncidentsSettings
 from service.keys.fact_keys import FactPurpose
 from service.receipts.exchange_settings import ExchangeReceiptsSettings
 from service.settings import read_settings, variables
@@ -58,7 +59,7 @@ SETTINGS: dict[str, type[object]] = {
     "replay_decisions": settings.ReplayDecisionsSettings,
     "relay_upstream": settings.RelayUpstreamSettings,
     "count_decisions": settings.CountDecisionsSettings,
-    "find_incidents": settings.FindIncidentsSettings,
+    "find_incidents": FindIncidentsSettings,
     "deliver_webhooks": DeliverWebhooksSettings,
     "check_new_version": settings.CheckNewVersionSettings,
 }

@@ -141,10 +141,12 @@ def used(resources: Mapping[str, dict[str, Any]], key: str) -> set[str]:
 SERVICES = {
     "codedeploy": "CodeDeploy",
     "dynamodb": "DynamoDB",
+    "events": "EventBridge",
     "kms": "KMS",
     "lambda": "Lambda",
     "logs": "Logs",
     "s3": "S3",
+    "sns": "SNS",
     "sqs": "SQS",
 }
 OF_LAMBDA = {"xray", "ec2"}
@@ -154,7 +156,7 @@ WRITES_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 def test_page_says_what_each_function_must_reach(translated: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """By the calls that its role may make, everything turned on: who builds the network goes by the page."""
-    resources = deployed(translated, EnableEdgeBucket="true", **NETWORK)
+    resources = deployed(translated, EnableEdgeBucket="true", IncidentEmail="team@example.com", **NETWORK)
     reached = {}
     for one in of_type(resources, FUNCTION).values():
         actions = [

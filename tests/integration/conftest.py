@@ -23,11 +23,12 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    aws.dynamodb.cache_clear()
-    aws.kms.cache_clear()
+    clients = (aws.dynamodb, aws.kms, aws.queues, aws.events, aws.topics)
+    for client in clients:
+        client.cache_clear()
     yield
-    aws.dynamodb.cache_clear()
-    aws.kms.cache_clear()
+    for client in clients:
+        client.cache_clear()
 
 
 @pytest.fixture(scope="session")

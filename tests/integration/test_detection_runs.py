@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import boto3
 import pytest
 from count_decisions import count_decisions
 from service.detection.detection_facts import DetectionFacts
@@ -31,6 +34,7 @@ from service.tallies.known_apps import KnownApps
 from service.tallies.reader import DynamoDBTallies
 from service.tallies.table import TalliesTable
 
+from bonafide.operator.local_account import REGION
 from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
 from tests.service_stack.incident_worlds import KEY, NOW, IncidentWorld, finding
 from tests.service_stack.tally_lines import counts, delivery, tally_line
@@ -289,7 +293,9 @@ def test_minute_looks_at_tallies_ends_incidents_and_tells(incidents: IncidentWor
 
     assert run.run(NOW) == {"Apps": 1, "Findings": 1, "Changed": 1, "Ended": 0, "Told": 2}
     rates.finds = False
-    assert run.run(NOW + 599)["Ended"] == 0
+    with redirect_stdout(io.StringIO()) as written:
+        assert run.run(NOW + 599)["Ended"] == 0
+    assert '"IncidentKeyFarm":[1.0]' in written.getvalue()
     assert run.run(NOW + 600) == {"Apps": 1, "Findings": 0, "Changed": 0, "Ended": 1, "Told": 1}
 
     assert sink.took == ["key-farm opened", "spike opened", "spike ended"]
@@ -356,14 +362,17 @@ def test_minute_does_what_it_can_and_says_what_it_cannot(incidents: IncidentWorl
 
 
 def test_functions_find_the_keys_and_tables_that_their_environment_names(
-    incidents: IncidentWorld, function: Load
+    incidents: IncidentWorld, function: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By their handlers, with the events for `sam local`."""
+    """By their handlers, with the events for `sam local`; what is found is told."""
     world = incidents.world
     wrapping = KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name)
     FactKeyRotation(DynamoDBFactKeys(world.dynamodb, world.tables["fact_keys"]), wrapping).run(time.time())
     (event,) = (json.loads(path.read_text("utf-8")) for path in (EVENTS / "find_incidents").glob("*.json"))
     found = function(world, "find_incidents")
+    sqs: Any = boto3.client("sqs", region_name=REGION)
+    queue = sqs.create_queue(QueueName="webhooks")["QueueUrl"]
+    monkeypatch.setenv("WEBHOOK_QUEUE", queue)
     found.wire().incidents.raise_all([finding(since=1.0, last=time.time() - 3_599)], time.time() - 1)
     assert incidents.world.dynamodb.scan(TableName=world.tables["incidents"])["Count"] == 2
 
@@ -371,6 +380,8 @@ def test_functions_find_the_keys_and_tables_that_their_environment_names(
 
     assert first["Apps"] == 1
     assert first["Told"] == 1
+    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(message["Body"])["document"]["type"] == "incident.opened"
     counting = function(world, "count_decisions")
     line = decision(1, at=time.time())
     assert counting.handler(delivery([line]), None) == {"Lines": 0, "Damaged": 0, "Decisions": 1}

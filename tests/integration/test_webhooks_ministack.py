@@ -165,7 +165,7 @@ def test_replay_goes_through_every_page(stand: Stand, receiver: Receiver, minist
     deliveries = DynamoDBDeliveries(ministack.dynamodb, ministack.tables["webhooks"])
     expected = []
     for number in range(2 * MOST_LISTED + 7):
-        told = event_of(Change.OPENED, incident(id=f"spike-{number}"), stack="s", at=AT)
+        told = event_of(Change.OPENED, incident(id=f"spike-{number}"), stack="s", at=AT, name=str(number))
         expected.append(told.id)
         state = DeliveryState.DELIVERED if number % 5 == 0 else DeliveryState.MISSED
         deliveries.add(new_delivery(webhook.uid, told, state=state, outcome="500", now=AT), now=AT)

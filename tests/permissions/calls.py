@@ -53,7 +53,7 @@ CLIENTS: Final = frozenset(
 )
 """What clients are called. A test finds one with another name."""
 
-UNNAMED: Final = frozenset({"codedeploy"})
+UNNAMED: Final = frozenset({"codedeploy", "events"})
 """Services whose calls are about something that no setting names."""
 BY_A_ROW: Final = frozenset(
     f"service.secrets.values:{reader}.read" for reader in ("SecretsManagerValues", "ParameterStoreValues")
@@ -69,7 +69,6 @@ TARGETS: Final = (
     "logGroupName",
     "QueueUrl",
     "TopicArn",
-    "EventBusName",
 )
 PARTS: Final = {
     "Put": "PutItem",

@@ -6,6 +6,9 @@ from typing import Any
 
 from service.incidents.document.writer import DOCUMENTS
 
+from devkit.local.provision import pseudo_parameters
+
+_HERE = pseudo_parameters("stack")
 STACK = {"kms:EncryptionContext:stack": "stack"}
 DIGESTS = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
 
@@ -41,6 +44,11 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("administer", "kms:Decrypt", "WrappingKey"): kids("members-*"),
     ("count_decisions", "kms:Decrypt", "WrappingKey"): kids("facts-*", "pseudonyms-*", "members-*"),
     ("find_incidents", "kms:Decrypt", "WrappingKey"): kids("facts-*", "members-*"),
+    (
+        "find_incidents",
+        "events:PutEvents",
+        f"aws:events:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:event-bus",
+    ): {"StringEquals": {"events:source": "bonafide"}},
     ("deliver_webhooks", "kms:Decrypt", "WrappingKey"): kids("webhook/*"),
     ("publish_bundle", "kms:Sign", "RootKey"): DIGESTS,
     ("publish_bundle", "dynamodb:DeleteItem", "RevocationsTable"): MARKER,

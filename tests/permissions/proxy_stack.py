@@ -29,16 +29,17 @@ VALUES_ELSEWHERE: Final = {
 WITHOUT_SETTINGS: Final = {
     "codedeploy": f"aws:codedeploy:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:"
     "deploymentgroup:*-ServerlessDeploymentApplication-*",
+    "events": f"aws:events:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:event-bus",
     "secretsmanager": VALUES_ELSEWHERE["SecretsManagerArns"].removeprefix("arn:").split("/")[0],
     "ssm": VALUES_ELSEWHERE["SsmParameterArns"].removeprefix("arn:").split("/")[0],
 }
-"""By service: what calls are about that no setting names. CodeDeploy and rows of runtime_secrets say it themselves."""
+"""By service: what calls are about that no setting names. CodeDeploy and rows of runtime_secrets say it themselves;
+events go to the default bus."""
 
 
 def kind_of(resource: str) -> str:
-    """What an ARN is of, where its end does not tell: secret, parameter, index, object of a bucket, stream of a log."""
-    if "/index/" in resource:
-        return "index"
-    if ":parameter/" in resource:
-        return "parameter"
+    """What an ARN is of, where its end does not tell: secret, parameter, index, bus, object of a bucket, log stream."""
+    for part, kind in (("/index/", "index"), (":parameter/", "parameter"), (":event-bus/", "event-bus")):
+        if part in resource:
+            return kind
     return "Secret" if ":secret:" in resource else "object" if "/" in resource else "log-stream"

@@ -31,6 +31,7 @@ FOLDERS = sorted(path for path in FUNCTIONS.iterdir() if any(path.glob("*.py")))
 
 EDGE = {"EdgeBucket/v1/*", "EdgeBucket/.well-known/*"}
 OBJECTS = {
+    ("find_incidents", "s3:PutObject"): {"DecisionBucket/findings/*"},
     ("replay_decisions", "s3:GetObject"): {"DecisionBucket/decisions/*", "DecisionBucket/replays/*"},
     ("replay_decisions", "s3:PutObject"): {
         "DecisionBucket/replays/*/parts/*",
@@ -273,7 +274,7 @@ def reference() -> dict[str, Any]:
 
 DOCUMENTED_ELSEWHERE = {"codedeploy:PutLifecycleEventHookExecutionStatus"}
 """The list has no resource for it; SAM's documentation of hooks grants it on the deployment group."""
-KINDS = {"Table": "table", "Key": "key", "Function": "function", "Bucket": "bucket", "Queue": "queue"}
+KINDS = {"Table": "table", "Key": "key", "Function": "function", "Bucket": "bucket", "Queue": "queue", "Topic": "topic"}
 
 
 def test_iam_knows_every_action_for_the_kind_of_resource_that_it_is_granted_on(reference: dict[str, Any]) -> None:
@@ -290,7 +291,14 @@ def test_iam_knows_every_action_for_the_kind_of_resource_that_it_is_granted_on(r
                     if resource == "*":
                         assert not known.get("Resources"), action  # else it could be narrower
                         continue
-                    kind = next((kind for end, kind in KINDS.items() if str(resource).split(":")[1].endswith(end)), "")
+                    kind = next(
+                        (
+                            kind
+                            for end, kind in KINDS.items()
+                            if str(resource).removeprefix("arn:").split(":")[0].endswith(end)
+                        ),
+                        "",
+                    )
                     kind = kind or ("log-group" if action == "logs:FilterLogEvents" else kind_of(str(resource)))
                     if action not in DOCUMENTED_ELSEWHERE:
                         assert kind in known["Resources"], (action, resource)

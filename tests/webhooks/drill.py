@@ -64,7 +64,9 @@ def drill(judge: Judge, *, events: int, seed: int) -> list[Shown]:
         for number in range(events):
             at = AT + 3 * HOUR * number / events
             change = (Change.OPENED, Change.GREW, Change.ENDED)[number % 3]
-            told = event_of(change, incident(id=f"key-farm-{number}", opened_at=at), stack="drill", at=at, times=1)
+            told = event_of(
+                change, incident(id=f"key-farm-{number}", opened_at=at), stack="drill", at=at, name=str(number)
+            )
             expected[told.id] = at
             world.tell(told, at=at)
         world.offset = 600.0  # the sender's clock is ten minutes fast for the first half an hour

@@ -44,7 +44,7 @@ def world(receiver: Receiver) -> World:
 
 
 def told(number: int = 1) -> Told:
-    return event_of(Change.OPENED, incident(id=f"spike-{number}"), stack="s", at=AT + number)
+    return event_of(Change.OPENED, incident(id=f"spike-{number}"), stack="s", at=AT + number, name=str(number))
 
 
 def only(world: World) -> Delivery:
@@ -192,7 +192,7 @@ def test_each_webhook_is_told_of_its_apps(world: World, receiver: Receiver) -> N
     world.tell(told(1), at=AT)
     world.run(AT + 1)
     assert {one.uid for one in world.deliveries.rows.values()} == {"uid-pager", "uid-mine"}
-    message = event_message(event_of(Change.OPENED, incident(app=""), stack="s", at=AT), app="")
+    message = event_message(event_of(Change.OPENED, incident(app=""), stack="s", at=AT, name="all"), app="")
     world.queues.send_message(QueueUrl=QUEUE, MessageBody=json.dumps(message))
     world.run(AT + 2)
     assert len([one for one in world.deliveries.rows.values() if one.uid == "uid-other"]) == 1

@@ -21,7 +21,7 @@ SCHEMA = TypeAdapter(DetectionFinding)
 def test_finding_is_one_of_the_schema(change: Change, app: str, share: float | None, confidence: float) -> None:
     """Every member is known to the class, with its type; none is lost in a reader that knows the schema."""
     event = event_of(
-        change, incident(app=app, own_signer_share=share, confidence=confidence), stack="prod", at=AT + 5, times=1
+        change, incident(app=app, own_signer_share=share, confidence=confidence), stack="prod", at=AT + 5, name="x"
     )
     finding = finding_of(event)
     read = SCHEMA.validate_python(finding)
@@ -36,7 +36,7 @@ def test_finding_is_one_of_the_schema(change: Change, app: str, share: float | N
 
 def test_the_schema_is_a_judge() -> None:
     """A test that cannot fail is none: members of other types are refused."""
-    finding = finding_of(event_of(Change.OPENED, incident(), stack="prod", at=AT))
+    finding = finding_of(event_of(Change.OPENED, incident(), stack="prod", at=AT, name="one"))
     for name, value in {"severity_id": 7, "activity_id": 8, "time": "now", "type_uid": 1, "finding_info": {}}.items():
         with pytest.raises(ValidationError):
             SCHEMA.validate_python({**finding, name: value})
@@ -44,8 +44,8 @@ def test_the_schema_is_a_judge() -> None:
 
 def test_changes_of_one_incident_are_one_finding() -> None:
     """A SIEM joins them by ``finding_info.uid``; the object's name is that of the event, told once or twice."""
-    opened = event_of(Change.OPENED, incident(), stack="prod", at=AT)
-    ended = event_of(Change.ENDED, incident(state="ended", ended_at=AT + 60), stack="prod", at=AT + 60)
+    opened = event_of(Change.OPENED, incident(), stack="prod", at=AT, name="one")
+    ended = event_of(Change.ENDED, incident(state="ended", ended_at=AT + 60), stack="prod", at=AT + 60, name="two")
     assert finding_of(opened)["finding_info"]["uid"] == finding_of(ended)["finding_info"]["uid"]
     assert (finding_of(opened)["status"], finding_of(ended)["status"]) == ("New", "Resolved")
     assert place_of(opened) != place_of(ended)

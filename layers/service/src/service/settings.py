@@ -313,25 +313,6 @@ class CountDecisionsSettings(StackSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindIncidentsSettings(StackSettings):
-    """``find_incidents``: what detectors over tallies look at, what they keep, and for how many days incidents are
-    kept. ``endorsements_max_age_seconds`` is how old Google's list may be."""
-
-    tallies_table: str
-    apps_table: str
-    builds_table: str
-    audit_table: str
-    endorsements_table: str
-    play_requests_table: str
-    detector_state_table: str
-    incidents_table: str
-    fact_keys_table: str
-    wrapping_key_id: str
-    endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
-    tally_days: int = field(default=400, metadata=_POSITIVE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayDecisionsSettings(StackSettings):
     """``replay_decisions``: the bucket of decisions."""
 

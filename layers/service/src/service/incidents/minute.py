@@ -22,6 +22,7 @@ from service.incidents.windows import Windows
 from service.tables.apps import AppNames
 from service.telemetry.decisions import log_unavailable
 from service.telemetry.detection_lines import log_detector_failed, log_left_out, log_not_told
+from service.telemetry.open_incidents import count_open
 
 MAX_APPS: Final = 512
 """Apps that are looked at in a minute: as many as the counting remembers."""
@@ -49,12 +50,15 @@ class Minute:
         raised = self.incidents.raise_all(shown.findings, now)
         log_left_out(raised.left_out)
         undone += [*shown.unavailable, *raised.unavailable]
-        ended = 0
+        ended, open_ones = 0, list[str]()
         for app in (*apps, ALL_APPS):
             try:
-                ended += len(self.incidents.end_quiet(self.incidents.reader.open_of(app), now))
+                known = self.incidents.reader.open_of(app)
+                open_ones += (one.finding.detector for one in known if one.ends_at > now)
+                ended += len(self.incidents.end_quiet(known, now))
             except Unavailable as error:
                 undone.append(error)
+        count_open(open_ones)
         told = self.outbox.tell(self.sinks, now=now, failed=log_not_told)
         for left in undone:
             log_unavailable(left.what)

@@ -25,6 +25,7 @@ _MOST_SENTENCES: Final = 8
 _MOST_NAMED: Final = 12
 _MOST_COUNTS: Final = 16
 _SHORTENED: Final = "..."
+_LOOK: Final = "Look at the incident."
 # A key id, the thumbprint of a key, the digest of a certificate: 32 bytes in base64url, or in hexadecimal.
 _DIGEST: Final = re.compile(r"(?<![\w-])(?:[A-Za-z0-9_-]{43}|[0-9A-Fa-f]{64})(?![\w-])", re.ASCII)
 _ADDRESS: Final = re.compile(r"(?<![\w.])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[\w:]*:[\w:]*:)[0-9A-Fa-f:]{4,39})(?:/\d{1,3})?")
@@ -78,17 +79,16 @@ class Told:
         return json.dumps(self.document, separators=(",", ":"), ensure_ascii=True)
 
 
-def event_of(change: Change, incident: Mapping[str, Any], *, stack: str, at: float, times: int = 0) -> Told:
-    """The event of a change. ``incident`` is one as the Admin API shows it; ``times`` is how often it grew tenfold."""
-    number = str(times) if change is Change.GREW else ""
-    name = "/".join((str(incident["app"]), str(incident["id"]), str(incident["opened_at"]), change.value, number))
+def event_of(change: Change, incident: Mapping[str, Any], *, stack: str, at: float, name: str) -> Told:
+    """The event of a change. ``incident`` is one as the Admin API shows it, but for all apps, whose name is empty here;
+    ``name`` is the change's own, the same when it is told again."""
     told = {
         "summary": _summary(change, incident),
-        "severity": _severity(incident, times).value,
+        "severity": _severity(change, incident).value,
         "stack": _plain(stack, _NAME_OCTETS),
         "incident": _incident(incident),
     }
-    return _told(name, change.value, told, at)
+    return _told(f"{stack}/{name}", change.value, told, at)
 
 
 def trial_event(webhook: str, *, stack: str, at: float, drawn: str) -> Told:
@@ -137,7 +137,7 @@ def _incident(incident: Mapping[str, Any]) -> dict[str, Any]:
         "scope": _plain(incident["scope"], _NAME_OCTETS),
         "remedy": {
             "kind": _plain(remedy.get("kind", ""), _NAME_OCTETS),
-            "text": _plain(remedy.get("text", ""), _TEXT_OCTETS),
+            "text": _plain(remedy.get("text") or _LOOK, _TEXT_OCTETS),
         },
         "own_signer_share": None if share is None else round(float(share), 3),
         "closed_because": _plain(closed["reason"], _TEXT_OCTETS) if closed else None,
@@ -171,9 +171,9 @@ def _summary(change: Change, incident: Mapping[str, Any]) -> str:
     return _plain(f"{whose}: {_SAID[change]}{incident['title']}", _TEXT_OCTETS)
 
 
-def _severity(incident: Mapping[str, Any], times: int) -> Severity:
+def _severity(change: Change, incident: Mapping[str, Any]) -> Severity:
     place = _SEVERITIES.index(Severity.ERROR if incident["detector"] in _HOSTILE else Severity.WARNING)
-    place += (times > 0) - (float(incident["confidence"]) < _SURE)
+    place += (change is Change.GREW) - (float(incident["confidence"]) < _SURE)
     return _SEVERITIES[max(0, min(place, len(_SEVERITIES) - 1))]
 
 

@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from typing import Any, Final
 
 from attestation.claims import (
@@ -29,6 +30,7 @@ _PACKED: Final = frozenset({"service.tallies.tally_item", "service.incidents.row
 _LOGGERS_OWN: Final = ("message", "level", "timestamp", "service")
 
 
+@cache
 def row_writers() -> dict[str, set[str]]:
     """The attributes that each module writes into rows: members of dictionaries in a module that makes items, and the
     names behind ``#`` in its expressions."""

@@ -161,21 +161,18 @@ def joined(run: Run) -> set[tuple[str, str]]:
 
 
 def test_nothing_joins_two_installs_of_one_phone(running: Callable[..., Run]) -> None:
-    """Values and lengths, in all rows and lines that name a key."""
-    run = running()
-    assert joined(run) == set()
-    assert sum('"detection"' in line for line in run.lines) == 3 * 4
-
-
-def test_no_other_row_or_line_leads_from_one_install_to_the_other(running: Callable[..., Run]) -> None:
-    """A row without a key's name that held something of both would join them."""
+    """Values and lengths, in all rows and lines that name a key. And no other row or line leads from one to the other:
+    one that held something of both would join them."""
     run = running()
     names = [run.live(install) for install in phones(run)]
-    values = [{str(value) for value in run.of(name).values()} for name in names]
+    one, again, other = map(run.of, names)
+    assert alike(one, again) ^ alike(one, other) == set()
+    assert sum('"detection"' in line for line in run.lines) == 3 * 4
+
+    values = [{str(value) for value in each.values()} for each in (one, again, other)]
     others = [row for rows in run.rows().values() for row in rows if not any(name in str(row) for name in names)]
     others += [json.loads(line) for line in run.lines if not any(name in line for name in names)]
     found = [{str(value) for _, value in leaves(row, "")} for row in others]
-
     assert others
     assert all(each & values[0] & values[1] <= values[2] for each in found)
 

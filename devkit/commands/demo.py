@@ -122,6 +122,7 @@ The stack goes on serving, and a few devices go on using it. In another terminal
 and the operator:
 
   {bonafide} app list                      [dim]# what is registered[/]
+  {bonafide} incident list --app demo      [dim]# what detectors found: software phones look like a farm[/]
   {bonafide} signing-key list              [dim]# signing keys; `signing-key rotate` makes a new one[/]
   {bonafide} route report                  [dim]# requests that pass at each route, and those that would not[/]
   {bonafide} device-key block KEY          [dim]# refused within seconds; `device-key unblock` lets it in[/]

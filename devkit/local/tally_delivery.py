@@ -1,4 +1,5 @@
-"""The local stack's subscriptions: hands tally lines in the functions' logs to `count_decisions`.
+"""The local stack's subscriptions: hands tally lines in the functions' logs to `count_decisions`, and decisions for
+detectors.
 
 On AWS, CloudWatch Logs finds them by a filter and Lambda delivers them, again if the function fails. This follows the
 logs and does the same, in the same envelope. AWS promises no time for it; here it is a quarter of a second, and as much
@@ -31,6 +32,9 @@ _EVERY: Final = 0.2  # seconds
 _AGAIN: Final = 1.0  # seconds until the second attempt, twice as many until the third; Lambda waits for minutes
 _TOGETHER: Final = 200  # lines of one delivery
 _STOP: Final = 5.0
+
+SHOWN: Final = frozenset({"AppraiseEvidenceFunction", "RenewTokenFunction", "ReportSignalFunction"})
+"""Functions whose decisions detectors see: their groups' filter lets those through, too."""
 
 Invoke = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -94,7 +98,8 @@ class TallyDelivery:
         now = self._clock()
         for follower in self._followers:
             for log, lines in follower.new_lines():
-                found = [text for text in map(_tally_of, lines) if text is not None]
+                wanted = ("tally", "decision") if log.stem in SHOWN else ("tally",)
+                found = [text for line in lines if (text := _subscribed(line, wanted)) is not None]
                 for place in range(0, len(found), _TOGETHER):
                     event = _event(log.stem, found[place : place + _TOGETHER])
                     self._waiting.append(_Delivery(now + self._delay, event))
@@ -128,16 +133,16 @@ class TallyDelivery:
                 pass  # a full disk must not stop the stack
 
 
-def _tally_of(line: bytes) -> str | None:
-    """A line that the subscriptions' filter lets through: `{ $.message = "tally" }`."""
-    if b'"tally"' not in line:
+def _subscribed(line: bytes, wanted: Sequence[str]) -> str | None:
+    """A line that a subscription's filter lets through: `{ $.message = "tally" }` and its like."""
+    if not any(f'"{message}"'.encode() in line for message in wanted):
         return None
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_tally = isinstance(record, dict) and record.get("message") == "tally"
-    return line.decode("utf-8", "replace").rstrip("\r\n") if is_tally else None
+    is_wanted = isinstance(record, dict) and record.get("message") in wanted
+    return line.decode("utf-8", "replace").rstrip("\r\n") if is_wanted else None
 
 
 def _event(group: str, lines: Sequence[str]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from service.tallies.rows import OUTCOMES
 
 from devkit.local.provision import pseudo_parameters
+from devkit.local.tally_delivery import SHOWN
 from devkit.local.template import Template, read_template
 from tests.architecture.source_tree import ROOT
 
@@ -50,6 +51,7 @@ DETECTED: Final = frozenset({"enrol", "renew", "signal"})
 def test_filters_let_tallies_through_and_decisions_that_detectors_see() -> None:
     """A third subscription is more than a log group takes, so one filter has both."""
     patterns = {str(properties["LogGroupName"]): properties["FilterPattern"] for properties in FILTERS.values()}
+    assert {WRITERS[source] for source in DETECTED} == SHOWN, "the local stack's"
     for source, function in WRITERS.items():
         group = str(RESOURCES[function]["Properties"]["LoggingConfig"]["LogGroup"])
         tally, both = '{ $.message = "tally" }', '{ ($.message = "tally") || ($.message = "decision") }'

@@ -11,7 +11,7 @@ import pytest
 from service.tallies.delivery import messages_of
 
 from bonafide.operator.layout import LocalStackError
-from devkit.local.tally_delivery import ATTEMPTS, DELAY, TallyDelivery, delay_of
+from devkit.local.tally_delivery import ATTEMPTS, DELAY, SHOWN, TallyDelivery, delay_of
 
 TALLY = json.dumps({"level": "INFO", "message": "tally", "v": 1})
 
@@ -69,6 +69,18 @@ def test_tally_lines_of_every_folder_are_delivered_once_and_nothing_else(
     log(logs[1], TALLY)
     delivery.follow()
     assert len(function.asked) == 3
+
+
+def test_decisions_that_detectors_see_are_delivered_as_well(function: Function, logs: tuple[Path, Path]) -> None:
+    """Of enrolments, renewals and signals; those of the gate are none of theirs, nor is a line that quotes one."""
+    decision = '{"level":"INFO","message":"decision","action":"renew"}'
+    quoting = '{"message":"signing keys rotated","why":"decision"}'
+    delivery = delivery_of(function, logs)
+    for name in SHOWN:
+        log(logs[0], decision, quoting, TALLY, name=name)
+    log(logs[0], decision, name="AuthorizeRequestFunction")
+    delivery.follow()
+    assert function.asked == [[decision, TALLY]] * len(SHOWN)
 
 
 def test_log_that_began_anew_is_read_from_its_beginning(function: Function, logs: tuple[Path, Path]) -> None:

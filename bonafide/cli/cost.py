@@ -10,6 +10,7 @@ import typer
 
 from bonafide.cli.terminal import AsJson, out, print_json, table
 from bonafide.cost.costing import PARTS, Prices, measured_paths, measured_rows, per_million, stored_per_million
+from bonafide.cost.detection_costs import CEILING, HEADS, detection_dollars, detection_rows, measured_detection
 from bonafide.cost.view_costs import console_sentence, counting_per_million, measured_lines, page, view_rows
 
 
@@ -20,6 +21,7 @@ def cost(
     counting: Annotated[
         bool, typer.Option("--counting", help="Show what counting decisions for the threat view costs instead.")
     ] = False,
+    detection: Annotated[bool, typer.Option("--detection", help="Show what detectors cost instead.")] = False,
     rows: Annotated[bool, typer.Option("--rows", help="Show what rows of the tables take instead.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print all tables as docs/costs.md has them.")] = False,
     as_json: AsJson = False,
@@ -38,6 +40,10 @@ def cost(
                     for name, amounts in measured_paths().items()
                 },
                 "rows": measured_rows(),
+                "detection": {
+                    name: {"per_million": detection_dollars(amounts, found), "amounts": asdict(amounts)}
+                    for name, amounts in measured_detection().items()
+                },
                 "counting": {
                     name: {"per_million": counting_per_million(line, found), "amounts": asdict(line)}
                     for name, line in measured_lines().items()
@@ -50,6 +56,9 @@ def cost(
         heads = ("counting a million", "lines", "log bytes", "writes", "reads", "logs", "lambda", "dynamodb", "$")
         table(heads, [tuple(cell.strip("*") for cell in row) for row in view_rows(found)])
         out().print(console_sentence(found))
+    elif detection:
+        table(HEADS, [tuple(cell.strip("*") for cell in row) for row in detection_rows(found)])
+        out().print(f"At most {CEILING:.2f} dollars a million, says a test.")
     elif rows:
         sizes = measured_rows().items()
         table(

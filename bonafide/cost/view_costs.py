@@ -15,6 +15,7 @@ from typing import Final
 from service.tallies.rows import FACTS
 
 from bonafide.cost.costing import HERE, MILLION, Prices, markdown_table, path_tables
+from bonafide.cost.detection_costs import detection_table
 
 MEMORY_MB: Final = 512
 POLL: Final = 2.0
@@ -112,7 +113,8 @@ def page(prices: Prices) -> str:
         "DynamoDB",
     )
     counting = markdown_table((*heads, "$"), view_rows(prices))
-    return "\n".join((path_tables(prices), *counting, "", console_sentence(prices), ""))
+    tables = (path_tables(prices), *counting, "", console_sentence(prices), "", *detection_table(prices), "")
+    return "\n".join(tables)
 
 
 def console_sentence(prices: Prices) -> str:

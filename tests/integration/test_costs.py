@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from bonafide.cli.main import cli
 from bonafide.cost.costing import Amounts, Prices, measured_paths, measured_rows, per_million, stored_per_million
+from bonafide.cost.detection_costs import CEILING, DetectionAmounts, detection_dollars, detection_per_million
 from bonafide.cost.view_costs import CountedLine, consoles_per_day, counting_per_million, measured_lines, page
 from tests.costs.__main__ import MARK, PAGE
+from tests.costs.detection import of_decisions
 from tests.costs.measuring import measure
 from tests.costs.view import CASES, measure_view
 
@@ -174,3 +176,13 @@ def test_prices_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     assert "prices.json" in refused.stderr.replace("\n", "")
     assert "Prices" not in refused.stderr
     assert run("--prices", str(tmp_path / "none.json")).exit_code == 1
+
+
+def test_detection_costs_less_than_its_ceiling() -> None:
+    """Half a dollar for a million decisions, as it was measured, and by the detectors of today: on the first days of a
+    few phones, which write most."""
+    prices = Prices.read()
+    assert detection_per_million(prices) < CEILING
+    today = of_decisions(phones=100, warming=1_000, count=1_000)
+    del today["largest_row"]
+    assert sum(detection_dollars(DetectionAmounts(**today), prices).values()) < CEILING, STALE

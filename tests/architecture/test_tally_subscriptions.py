@@ -11,6 +11,7 @@ from devkit.local.provision import pseudo_parameters
 from devkit.local.tally_delivery import SHOWN
 from devkit.local.template import Template, read_template
 from tests.architecture.source_tree import ROOT
+from tests.permissions.granted import actions_of, statements_of
 
 RESOURCES: Final[dict[str, Any]] = read_template(ROOT / "template.yaml")["Resources"]
 WRITERS: Final = {
@@ -86,3 +87,18 @@ def test_delivery_that_fails_is_made_again_and_then_kept() -> None:
     assert "UncountedQueue" in str(invoked["DestinationConfig"]["OnFailure"])
     queue = RESOURCES["UncountedQueue"]["Properties"]
     assert queue == {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 86_400}
+
+
+@pytest.mark.parametrize("function", ["CountDecisionsFunction", "FindIncidentsFunction"])
+def test_detection_scans_no_table_that_grows_with_users(function: str) -> None:
+    """Its role could not; which apps there are it may ask. Slots are found by their key alone."""
+    loaded = Template.load(ROOT / "template.yaml", parameters={}, pseudo=pseudo_parameters("stack"))
+    scanned, ranges = set[str](), set[str]()
+    for statement in statements_of(RESOURCES, function):
+        tables = {name for name in loaded.resources("AWS::DynamoDB::Table") if f"'{name}" in str(statement["Resource"])}
+        if "dynamodb:Scan" in actions_of(statement):
+            scanned |= tables
+        if "dynamodb:Query" in actions_of(statement):
+            ranges |= tables
+    assert scanned == {"AppsTable"}
+    assert "DetectorStateTable" not in ranges

@@ -232,6 +232,7 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("cost",), ("gateway", "dynamodb")),
     (("cost", "--rows"), ("bytes",)),
     (("cost", "--counting"), ("writes",)),
+    (("cost", "--detection"), ("reads",)),
     (("upstream", "check", "examples/assistant/upstreams.json"), ("assistant", "api.example.com")),
     (("device-key", "list", "--blocked"), (KEY, RULE)),
     (("audit", "--key", KEY), (ARN, RULE, DIGEST)),

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from bonafide.operator.admin_api import AdminApi
+from devkit.fleet.live.incidents import wait_for_incident
 from devkit.fleet.live.play import Played, play
 from devkit.fleet.live.stage import stage_for
+from devkit.fleet.population.scenarios import SCENARIOS
 
 from .conftest import FleetStack
 
@@ -40,3 +43,16 @@ def test_a_broker_is_let_in_by_evidence_from_another_process(fleet_stack: FleetS
 
 def test_a_release_that_was_not_registered_is_refused(fleet_stack: FleetStack) -> None:
     assert answers(played(fleet_stack, "botched-release", 4), "hostile") == {"403 evidence-rejected": 4}
+
+
+def test_a_farm_is_named_within_a_minute(fleet_stack: FleetStack) -> None:
+    """Through the whole stack: evidence, lines with sealed facts, detectors, incident, Admin API."""
+    run = played(fleet_stack, "farm", 24)
+    expected = SCENARIOS["farm"].expected
+    incident = wait_for_incident(AdminApi(fleet_stack.deployment), APP, expected, since=run.began, seconds=60.0)
+
+    assert incident is not None
+    assert incident["detector"] == "key-farm"
+    assert incident["counts"]["keys"] >= 5
+    assert incident["remedy"]["rule"]
+    assert set(incident["keys"]) <= run.hostile_keys

@@ -25,7 +25,7 @@ def fleet(
     scenario: Annotated[str, typer.Argument(help="Which one; --list names them.")] = "",
     show_list: Annotated[bool, typer.Option("--list", help="Say what scenarios there are.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="The same seed plays the same scenario.")] = 1,
-    requests: Annotated[int, typer.Option("--requests", min=1, max=10_000, help="Decisions of the event.")] = 120,
+    requests: Annotated[int, typer.Option("--requests", min=1, max=10_000, help="Decisions of the event.")] = 150,
     seconds: Annotated[float, typer.Option("--seconds", min=1, max=3600, help="Time to play them in.")] = 30.0,
     wait: Annotated[
         float | None, typer.Option("--wait", min=0, max=600, help="Seconds to wait for the incident afterwards.")

@@ -20,7 +20,7 @@ APP = "red-fleet"
 
 
 def played(fleet_stack: FleetStack, name: str, requests: int) -> Played:
-    stage = stage_for(name, fleet_stack.deployment, fleet_stack.layout, app="" if name == "botched-release" else APP)
+    stage = stage_for(name, fleet_stack.deployment, fleet_stack.layout, app=APP)
     return play(stage, name, 1, requests=requests, seconds=1.0)
 
 
@@ -56,3 +56,13 @@ def test_a_farm_is_named_within_a_minute(fleet_stack: FleetStack) -> None:
     assert incident["counts"]["keys"] >= 5
     assert incident["remedy"]["rule"]
     assert set(incident["keys"]) <= run.hostile_keys
+
+
+def test_a_vendors_outage_has_apps_told_to_try_later(fleet_stack: FleetStack) -> None:
+    """And it is over when the scenario is."""
+    run = played(fleet_stack, "vendor-outage", 3)
+    stage = stage_for("vendor-outage", fleet_stack.deployment, fleet_stack.layout)
+
+    assert set(answers(run, "hostile")) == {"503 try-later"}
+    assert stage.outage is not None
+    assert not stage.outage.exists()

@@ -35,7 +35,7 @@ LONGEST_RELAY: Final = 20.0
 """Seconds that a relay is waited for at most."""
 COUNTRY_HEADER: Final = "CloudFront-Viewer-Country"
 _BROKERS: Final = frozenset({"broker-slow", "broker-careful", "broker-moving", "ios-broker"})
-_PHONES: Final = {"botched-release": 300, "repackaged": 600, "vendor-outage": 1_500, "clones": 40, "replays": 40}
+_PHONES: Final = {"botched-release": 300, "repackaged": 600, "vendor-outage": 1_500, "clones": 5, "replays": 24}
 """Where ordinary phones' own decisions are the event, more of them, of which most are not played."""
 _FLOOD: Final = "app-attest-not-supported"
 
@@ -88,7 +88,7 @@ def play(
     name: str,
     seed: int,
     *,
-    requests: int = 120,
+    requests: int = 150,
     seconds: float = 30.0,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Played:

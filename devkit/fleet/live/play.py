@@ -152,7 +152,7 @@ class _Acting:
 
     def act(self, each: LabelledSighting) -> None:
         seen, hostile = each
-        if not seen.key_id and not (hostile and seen.source == "enrol"):
+        if not seen.key_id and not hostile:
             return  # an ordinary refusal that proved no key
         player = self._players.get(seen.key_id or seen.id)
         if player is None:

@@ -28,6 +28,7 @@ def answers(run: Played, side: str) -> Mapping[str, int]:
     return {answer: times for (of, answer), times in run.answers.items() if of == side}
 
 
+@pytest.mark.exhaustive
 def test_copies_of_an_app_run_into_each_others_counters(fleet_stack: FleetStack) -> None:
     seen = answers(played(fleet_stack, "clones", 20), "hostile")
 
@@ -35,12 +36,14 @@ def test_copies_of_an_app_run_into_each_others_counters(fleet_stack: FleetStack)
     assert seen["200"] > 0
 
 
+@pytest.mark.exhaustive
 def test_a_broker_is_let_in_by_evidence_from_another_process(fleet_stack: FleetStack) -> None:
     run = played(fleet_stack, "broker-careful", 4)
 
     assert answers(run, "hostile")["201"] == len(run.hostile_keys) > 0
 
 
+@pytest.mark.exhaustive
 def test_a_release_that_was_not_registered_is_refused(fleet_stack: FleetStack) -> None:
     assert answers(played(fleet_stack, "botched-release", 4), "hostile") == {"403 evidence-rejected": 4}
 
@@ -58,6 +61,7 @@ def test_a_farm_is_named_within_a_minute(fleet_stack: FleetStack) -> None:
     assert set(incident["keys"]) <= run.hostile_keys
 
 
+@pytest.mark.exhaustive
 def test_a_vendors_outage_has_apps_told_to_try_later(fleet_stack: FleetStack) -> None:
     """And it is over when the scenario is."""
     run = played(fleet_stack, "vendor-outage", 3)

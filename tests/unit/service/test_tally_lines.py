@@ -192,17 +192,17 @@ def test_lines_are_numbered_in_a_process_whose_name_is_drawn_for_the_first(
 
 
 def test_what_no_tally_is_read_of_is_listed_by_the_same_rules(log_lines: Lines) -> None:
-    """A release of a secret: a line of a source that the reader does not know would count as damaged."""
+    """A line of a source that the reader does not know would count as damaged."""
     for number in range(100):
-        record = DecisionRecord(action="secret", at=NOW, request_id=f"{number}")
+        record = DecisionRecord(action="later", at=NOW, request_id=f"{number}")
         log_decision(record, outcome="refused", reason="key-unknown")
-    tally("secret").flush()
+    tally("later").flush()
     lines = log_lines()
     assert not [line for line in lines if line.get("message") == "tally"]
     weights = [line.get("weight", 1) for line in lines if line.get("message") == "decision"]
     assert LISTED < len(weights) < 60
     values = [value for line in lines for value in metrics_of(line)]
-    assert sum(value.value for value in values if value.name == "SecretRefused") == 100
+    assert sum(value.value for value in values if value.name == "LaterRefused") == 100
 
 
 def test_sources_are_those_that_are_read() -> None:

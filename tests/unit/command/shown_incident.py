@@ -1,4 +1,4 @@
-"""An incident as the Admin API shows it, full of identifiers."""
+"""An incident as the Admin API shows it, and where it was told, full of identifiers."""
 
 from __future__ import annotations
 
@@ -39,4 +39,33 @@ INCIDENT: Final[dict[str, Any]] = {
     },
     "quiet_after": 3600.0,
     "own_signer_share": 0.25,
+}
+
+WEBHOOKS: Final[dict[str, Any]] = {
+    "/admin/webhooks": {
+        "webhooks": [
+            {
+                "name": "pager",
+                "url": "https://hooks.example.org/",
+                "apps": ["orders"],
+                "state": "disabled",
+                "because": "it answered 410",
+                "by": ARN,
+                "at": MOMENT,
+            }
+        ]
+    },
+    "/admin/webhooks/pager/deliveries": {
+        "deliveries": [
+            {
+                "at": MOMENT,
+                "event": f"msg_{DIGEST[:20]}",
+                "type": "incident.opened",
+                "state": "delivered",
+                "attempts": 2,
+                "outcome": "200",
+            }
+        ],
+        "next": None,
+    },
 }

@@ -32,7 +32,7 @@ from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, Verdict
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
-from tests.unit.command.shown_incident import INCIDENT
+from tests.unit.command.shown_incident import INCIDENT, WEBHOOKS
 
 Run = Callable[..., Result]
 COMMANDS = [Path(__file__).parents[3] / folder for folder in ("bonafide", "devkit")]
@@ -112,6 +112,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
     },
     "/admin/apps/orders/incidents": {"app": "orders", "incidents": [INCIDENT], "next": None},
     f"/admin/apps/orders/incidents/{INCIDENT['id']}": INCIDENT,
+    **WEBHOOKS,
     "/admin/blocked-keys": {"keys": [KEY_RECORD], "after": None, "examined": 1},
     "/admin/audit": {
         "entries": [
@@ -229,6 +230,8 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("incident", "show", str(INCIDENT["id"]), "--app", "orders"), (str(INCIDENT["id"]), KEY, ARN, DIGEST)),
     (("why", "7K2M9QXA"), (KEY, RULE, DIGEST, DIGEST[::-1])),
     (("endorsements", "show"), ("2026-09-21",)),
+    (("webhook", "list"), (ARN, "https://hooks.example.org/")),
+    (("webhook", "deliveries", "pager"), (f"msg_{DIGEST[:20]}",)),
     (("cost",), ("gateway", "dynamodb")),
     (("cost", "--rows"), ("bytes",)),
     (("cost", "--counting"), ("writes",)),

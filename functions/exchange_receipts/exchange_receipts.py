@@ -85,7 +85,7 @@ def exchange_receipts(_request: ExchangeRequest, by: Collaborators, *, now: floa
         left=lambda: min(seconds_left(), LONGEST_RUN - (time.time() - now)),
     )
     report = run.over(works_of(by.apps, by.keys, now))
-    _tell(report, by.stack)
+    tell(report, by.stack)
     return report
 
 
@@ -109,7 +109,7 @@ def works_of(apps: DynamoDBApps, keys: DeviceCheckKeys, now: float) -> Sequence[
     return [Work(key, environment, tuple(works)) for (_, _, environment), (key, works) in found.items()]
 
 
-def _tell(report: Report, stack: str) -> None:
+def tell(report: Report, stack: str) -> None:
     """The log's line and the metrics; no metric where nothing is to be asked."""
     by_metric: dict[str, int] = defaultdict(int)
     for outcome, metric in _FAULTS.items():
@@ -120,9 +120,9 @@ def _tell(report: Report, stack: str) -> None:
     if report.readings:
         count("ReceiptsRead", len(report.readings))
     measure_seconds("ReceiptsOverdue", max(report.overdue, 0.0), stack=stack)
-    tell = logger().warning if sum(by_metric.values()) or report.overdue > DAY else logger().info
+    write = logger().warning if sum(by_metric.values()) or report.overdue > DAY else logger().info
     told: dict[str, Any] = report.to_record()
-    tell("receipts exchanged", **told)
+    write("receipts exchanged", **told)
 
 
 _tokens = Tokens()

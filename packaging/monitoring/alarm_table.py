@@ -330,6 +330,22 @@ REST: Final = (
         datapoints=3,
     ),
     Alarm(
+        name="RiskMetricAlarm",
+        says="Apple does not take the DeviceCheck key, or receipts are not exchanged for a day.",
+        watched={
+            "refused": own("ReceiptKeyRefused"),
+            "overdue": own("ReceiptsOverdue", unit="Seconds", statistic="Maximum"),
+            "errors": of_function("Errors", "ExchangeReceipts"),
+        },
+        expression=(
+            "IF(FILL(refused, 0) >= 1, 1, 0) + IF(FILL(overdue, 0) >= 86400, 1, 0) + IF(FILL(errors, 0) >= 5, 1, 0)"
+        ),
+        threshold=1,
+        period=900,
+        periods=2,
+        datapoints=2,
+    ),
+    Alarm(
         name="AdminNotSignedAlarm",
         says="The Admin API's function was called without a signer.",
         watched=own("AdminNotSigned"),

@@ -31,6 +31,7 @@ Parameters:
   AlarmTopicArn: { Type: String, Description: SNS topic that all alarms go to; empty for none. }
   DecisionStream: { Type: String, Description: Firehose stream of the archive; none where there is none. }
   CountDecisionsFunction: { Type: String, Description: Adds tallies to their table. Lambda repeats what it turns away. }
+  ExchangeReceiptsFunction: { Type: String, Description: "Exchanges Apple's receipts, each minute." }
   FindIncidentsFunction: { Type: String, Description: "Finds incidents, each minute." }
   UncountedQueue: { Type: String, Description: Queue of tallies that could not be counted. }
   DeliverWebhooksFunction: { Type: String, Description: Sends what is told of incidents to webhooks. }

@@ -18,6 +18,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import administer
+import exchange_receipts
 import refresh_endorsements
 import rotate_signing_key
 from attestation.appraisal.result import Finding, Tier
@@ -48,6 +49,7 @@ from service.vendors.outbound import Answer
 
 from devkit.devices.key_store_installation import Play
 from tests.alarms.log_lines import Value, kept, lines_of, metrics_of
+from tests.receipts.simulated import World as ReceiptWorld
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, NOW, MemoryStack
 from tests.service_stack.told_incidents import AT, MemoryWebhooks, incident, webhook
@@ -154,6 +156,14 @@ def _failing_vendor(*, etag: str | None) -> Answer:
     return Answer(500, {}, b"")
 
 
+def _receipts() -> None:
+    """A run whose token Apple does not take."""
+    world = ReceiptWorld()
+    world.enrol(world.phone())
+    world.network = lambda _world, _receipt: Answer(401, {}, b"")
+    exchange_receipts.tell(world.run(), STACK)
+
+
 def _endorsements() -> None:
     stack = MemoryStack()
     refresh_endorsements.refresh(
@@ -239,6 +249,8 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "AdminNotSigned": lambda: administer.handler({"httpMethod": "GET", "requestContext": {}}, None),
     "PlayQuotaSpent": _play_quota_spent,
     "EndorsementsAge": _endorsements,
+    "ReceiptKeyRefused": _receipts,
+    "ReceiptsOverdue": _receipts,
     "DetectorFailed": lambda: log_detector_failed("spike", ValueError()),
     "IncidentNotTold": lambda: log_not_told("events", ValueError()),
     "IncidentLeftOut": lambda: log_left_out(["spike"]),

@@ -268,6 +268,18 @@ def scenes() -> dict[str, Scene]:
                 ours("TallyDamaged", minutes(10, 15, 20), 9),
             ],
         ),
+        "RiskMetricAlarm": Scene(
+            [
+                ours("ReceiptKeyRefused", minutes(10, 25), 1),
+                ours("ReceiptsOverdue", minutes(10, 25), 1, value=86_400),
+                of_function("Errors", "ExchangeReceipts", minutes(10, 25), 1, 5),
+            ],
+            [
+                ours("ReceiptKeyRefused", minutes(10), 9),
+                ours("ReceiptsOverdue", minutes(*range(10, 60)), 1, value=86_399),
+                of_function("Errors", "ExchangeReceipts", minutes(10, 25), 1, 4),
+            ],
+        ),
         "DetectorFailingAlarm": _at_once("DetectorFailed"),
         "DetectionStoppedAlarm": Scene(
             [

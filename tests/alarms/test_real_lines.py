@@ -7,7 +7,9 @@ import pytest
 from tests.alarms.real_lines import PRODUCERS, STACK, real_value
 
 UNITS = {
-    **dict.fromkeys(("EndorsementsAge", "SigningKeyOverdue", "GateBundleAge", "TallyDelay"), "Seconds"),
+    **dict.fromkeys(
+        ("EndorsementsAge", "ReceiptsOverdue", "SigningKeyOverdue", "GateBundleAge", "TallyDelay"), "Seconds"
+    ),
     **dict.fromkeys(("EnrolOwnTime", "RenewOwnTime"), "Milliseconds"),
 }
 

@@ -35,6 +35,8 @@ STRAY: Final = 10
 """Receipts of another team that a run takes for what they are; with more, the key is wrong after all."""
 FIRST_PAUSE: Final = 30.0
 LONGEST_OUTAGE: Final = 900.0
+LONGEST_REFUSAL: Final = 600.0
+"""Short enough for a refusal in every quarter of an hour: the alarm rings as long as the key is wrong."""
 RESERVE: Final = 9.0
 """Seconds of the run's time in which no question begins: for one that is open, and the writes after it."""
 PAGE: Final = 25
@@ -218,6 +220,7 @@ class _Progress:
                 self._strays += 1
                 if not self._taken or self._strays >= STRAY:
                     self.stopped = self.wrong_key = True
+                    self._longest = min(self._longest, LONGEST_REFUSAL)
             case Outcome.BUSY:
                 self.stopped = True
             case Outcome.FAILED:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.detection.detector import PopulationDetector
 from service.detection.finding import Finding, incident_id
+from service.detection.sighting import Sighting
 from service.detection.slots import InMemorySlots
 from service.incidents.running import show
 
@@ -63,14 +64,15 @@ def judged(
                 outcome.genuine.pop(sighting.key_id, None)
             if hostile or sighting.key_id not in outcome.hostile:
                 (outcome.hostile if hostile else outcome.genuine).setdefault(sighting.key_id, sighting.at)
-            if sighting.source == "enrol" and sighting.issuer:
+            if sighting.source == "enrol" and sighting.issuer and sighting.outcome == "accepted":
                 outcome.issuers[sighting.key_id] = sighting.issuer
                 by_issuer.setdefault(sighting.issuer, []).append(sighting.key_id)
-        shown = show((each.sighting for each in batch), detectors, outcome.slots, now=now, failed=_fail)
+        marked = [_marked(each.sighting) for each in batch]
+        shown = show(marked, detectors, outcome.slots, now=now, failed=_fail)
         for finding in shown.findings:
             outcome.incidents.setdefault(incident_id(finding), (now, finding))
             names = outcome.named if finding.scope == "key" else outcome.warned
-            for key in (*finding.keys, *by_issuer.get(finding.named.get("issuer", ""), ())):
+            for key in (*finding.keys, *(key for mark in finding.issuers for key in by_issuer.get(mark, ()))):
                 names.setdefault(key, now)
     return outcome
 
@@ -87,6 +89,11 @@ def deliveries(sightings: Iterator[LabelledSighting]) -> Iterator[tuple[float, l
         batch.append(labelled)
     if batch:
         yield until, batch
+
+
+def _marked(sighting: Sighting) -> Sighting:
+    """With a mark of its certificate, as the reader of lines makes one: here it is the pseudonym."""
+    return replace(sighting, issuer_mark=sighting.issuer) if sighting.issuer else sighting
 
 
 def _fail(name: str, error: Exception) -> None:

@@ -38,6 +38,8 @@ NAMING: dict[str, Callable[[], PopulationDetector]] = {
     "replays": ReplayStorm,
 }
 """Which detector is to name which scenario."""
+AT_ONCE = ("farm", "clones", "replays")
+"""What is to be named within a minute; of the others, decisions are shown every two minutes."""
 RHYTHM = ("broker-careful", "broker-moving")
 """Brokers that are told by rhythm and place alone, nearly: they relay in half a second."""
 
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keys: tuple[list[str], list[str]] = [], []
         for seed in range(given.first, given.first + given.seeds):
             detectors = [NAMING[name](), *([scored] if name in RHYTHM else [])]
-            outcome = judged(name, seed, detectors, phones=given.phones)
+            outcome = judged(name, seed, detectors, phones=given.phones, delivery=10 if name in AT_ONCE else 120)
             summary.add(name, outcome)
             keys[0].extend(outcome.hostile)
             keys[1].extend(outcome.genuine)
@@ -83,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "".join(f"{'':16}{100 * share:6.2f} %  {100 * found:5.1f} %\n" for share, found in curves[name]), end=""
             )
         good &= name != "farm" or _farms_are_found(summary)
+        sys.stdout.flush()
     if given.svg and curves:
         given.svg.write_text(drawing(curves), "utf-8")
     return 0 if good else 1

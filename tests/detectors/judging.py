@@ -14,9 +14,6 @@ from service.incidents.running import show
 from devkit.fleet.population.labelled import LabelledSighting
 from devkit.fleet.population.scenarios import scenario
 
-DELIVERY = 10.0
-"""Seconds of decisions that arrive together; what is found is known at the end of them."""
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -48,12 +45,13 @@ class Outcome:
 
 
 def judged(
-    name: str, seed: int, detectors: Sequence[PopulationDetector], *, phones: int = 10_000, days: float | None = None
+    name: str, seed: int, detectors: Sequence[PopulationDetector], *, phones: int = 10_000, delivery: float = 10.0
 ) -> Outcome:
-    """The outcome of a scenario."""
+    """The outcome of a scenario. ``delivery`` is of how many seconds decisions arrive together; what is found is known
+    at the end of them."""
     outcome = Outcome()
     by_issuer: dict[str, list[str]] = {}
-    for now, batch in deliveries(scenario(name, seed, phones, days=days)):
+    for now, batch in deliveries(scenario(name, seed, phones), delivery):
         for sighting, hostile in batch:
             outcome.decisions += 1
             if hostile and not outcome.first_hostile:
@@ -77,7 +75,9 @@ def judged(
     return outcome
 
 
-def deliveries(sightings: Iterator[LabelledSighting]) -> Iterator[tuple[float, list[LabelledSighting]]]:
+def deliveries(
+    sightings: Iterator[LabelledSighting], delivery: float
+) -> Iterator[tuple[float, list[LabelledSighting]]]:
     """Sightings in deliveries, each with the moment at which it is there."""
     batch: list[LabelledSighting] = []
     until = 0.0
@@ -85,7 +85,7 @@ def deliveries(sightings: Iterator[LabelledSighting]) -> Iterator[tuple[float, l
         if labelled.sighting.at >= until:
             if batch:
                 yield until, batch
-            batch, until = [], (labelled.sighting.at // DELIVERY + 1) * DELIVERY
+            batch, until = [], (labelled.sighting.at // delivery + 1) * delivery
         batch.append(labelled)
     if batch:
         yield until, batch

@@ -28,9 +28,10 @@ _COUNTS: Final = struct.Struct(f">{2 * _DELAYS + _HOURS + _PLACES + _RUNS}HddI")
 SIZE: Final = _COUNTS.size
 _FIRST: Final = 1_000
 _ONE_OF: Final = 32
-_ENOUGH: Final = 100
 _TAIL: Final = 2.0
-"""Exponent by which runs beyond the longest one known become rarer."""
+"""Exponent by which runs beyond the longest one known become rarer (assumed)."""
+_TAIL_FROM: Final = 30
+"""Runs that must be known for that."""
 
 
 class Usual:
@@ -105,11 +106,11 @@ class Usual:
         number, total = _run(length), sum(self.runs)
         longest = max((index for index, count in enumerate(self.runs) if count), default=0)
         beyond = _TAIL * math.log(2) / 2 * max(0, number - longest)
-        return _surprise(sum(self.runs[number:]), total) + (beyond if total >= _ENOUGH else 0.0)
+        return _surprise(sum(self.runs[number:]), total) + (beyond if total >= _TAIL_FROM else 0.0)
 
 
 def _surprise(rarer: int, total: int) -> float:
-    return 0.0 if total < _ENOUGH else math.log((total + 1) / (rarer + 1))
+    return math.log((total + 1) / (rarer + 1))
 
 
 def _count(counts: list[int], index: int) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from service.detection.detector import PopulationDetector, TallyDetector
 from service.detection.population.apple_fraud_metric import AppleFraudMetric
+from service.detection.population.attestation_broker import AttestationBroker
 from service.detection.population.clone_storm import CloneStorm
 from service.detection.population.key_farm import KeyFarm
 from service.detection.population.leaked_keybox import LeakedKeybox
@@ -18,6 +19,7 @@ from service.detection.rates.vendor_trouble import VendorTrouble
 POPULATION_DETECTORS: Final[tuple[PopulationDetector, ...]] = (
     KeyFarm(),
     LeakedKeybox(),
+    AttestationBroker(),
     CloneStorm(),
     ReplayStorm(),
     AppleFraudMetric(),

@@ -66,6 +66,7 @@ define packages_of
 endef
 $(foreach layer,$(THIRD_PARTY_LAYERS),$(eval $(call packages_of,$(layer),layers/$(layer)/requirements.txt)))
 $(eval $(call packages_of,runtime,requirements/runtime.txt))
+$(eval $(call packages_of,oracles,requirements/oracles.txt))
 
 $(PEERS_STAMP): requirements/peers.txt | python
 	@$(call quietly,The peers of the benchmarks,peers,$(PYTHON) -m venv .venv-peers && \
@@ -252,6 +253,10 @@ webhook-drill: setup ## Webhooks through an hour of silence, lost answers, copie
 	@$(call quietly,The oracle of webhooks,webhook-oracle,(wheel="$(NODE_WHEEL)" && cd $(WEBHOOK_ORACLE) && \
 		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci))
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.webhooks
+
+.PHONY: detector-oracles
+detector-oracles: setup .local/packages/.oracles-installed ## The detectors' statistics beside scipy, datasketches and river
+	@PYTHONPATH=.local/packages/oracles $(BIN)/python -m tests.detectors.oracles
 
 mutants: setup $(MUTANTS_STAMP) ## Which changes to verifiers and gate no test notices: NUMBER=1500 by SEED=7 (an hour; goes on where it ended)
 	@nice -n 15 .venv-mutants/bin/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(UNDER),--under $(UNDER)) $(if $(REPORT),--report) $(if $(WRITE),--write)

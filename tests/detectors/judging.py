@@ -45,13 +45,19 @@ class Outcome:
 
 
 def judged(
-    name: str, seed: int, detectors: Sequence[PopulationDetector], *, phones: int = 10_000, delivery: float = 10.0
+    name: str,
+    seed: int,
+    detectors: Sequence[PopulationDetector],
+    *,
+    phones: int = 10_000,
+    delivery: float = 10.0,
+    use: float = 1.0,
 ) -> Outcome:
     """The outcome of a scenario. ``delivery`` is of how many seconds decisions arrive together; what is found is known
-    at the end of them."""
+    at the end of them. ``use`` multiplies the sessions of ordinary phones, and not their enrolments."""
     outcome = Outcome()
     by_issuer: dict[str, list[str]] = {}
-    for now, batch in deliveries(scenario(name, seed, phones), delivery):
+    for now, batch in deliveries(scenario(name, seed, phones, use=use), delivery):
         for sighting, hostile in batch:
             outcome.decisions += 1
             if hostile and not outcome.first_hostile:

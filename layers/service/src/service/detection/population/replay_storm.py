@@ -47,7 +47,7 @@ _QUIET: Final = 3_600.0
 
 
 @dataclass(slots=True)
-class _Slot:
+class ReplayCounts:
     """``window`` is the number of the present one, ``seen`` its requests; ``since``, ``last`` and ``peak`` are of the
     storm, 0 where there is none; ``hours`` are shapes and rates."""
 
@@ -120,20 +120,20 @@ def limit(mean: float, spread: float, chance: float) -> int:
     return high
 
 
-def _read(state: bytes | None) -> _Slot:
+def _read(state: bytes | None) -> ReplayCounts:
     if state is None:
-        return _Slot()
+        return ReplayCounts()
     window, since, last, peak = _HEAD.unpack_from(state)
     hours = list(_HOURS.unpack_from(state, _HEAD.size))
-    return _Slot(window, since, last, peak, hours, Distinct(state[_HEAD.size + _HOURS.size :]))
+    return ReplayCounts(window, since, last, peak, hours, Distinct(state[_HEAD.size + _HOURS.size :]))
 
 
-def _packed(held: _Slot) -> bytes:
+def _packed(held: ReplayCounts) -> bytes:
     head = _HEAD.pack(held.window, held.since, held.last, held.peak)
     return head + _HOURS.pack(*held.hours) + bytes(held.seen.bits)
 
 
-def _finding(slot: str, held: _Slot, most: int, sightings: Sequence[Sighting]) -> Finding | None:
+def _finding(slot: str, held: ReplayCounts, most: int, sightings: Sequence[Sighting]) -> Finding | None:
     if not held.since:
         return None
     network = slot.partition("/")[2]

@@ -83,6 +83,18 @@ def test_a_slow_phone_in_sessions_is_not(learned: bytes) -> None:
     assert show(learned, slow)[1] is None
 
 
+def test_a_satellite_link_alone_is_not(learned: bytes) -> None:
+    """Every answer is later than any other phone's, in a phone's sessions."""
+    slow = [
+        renewal(9_004, MORNING + day * DAY + hour * HOUR + turn * 260, 20.0, handed_along=turn > 0)
+        for day in (4, 5, 6, 7)
+        for hour in (0, 5, 12)
+        for turn in range(3)
+    ]
+
+    assert show(learned, slow)[1] is None
+
+
 def test_a_traveller_is_not(learned: bytes) -> None:
     abroad = [
         renewal(9_002, MORNING + 4 * DAY + n * 3 * HOUR, country="BR", enrolled_hours=300.0 + 3 * n) for n in range(60)

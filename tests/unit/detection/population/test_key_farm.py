@@ -109,6 +109,17 @@ def test_one_request_key_behind_many_attested_keys() -> None:
     assert finding.issuers == ()
 
 
+def test_a_victims_request_key_does_not_name_the_victim() -> None:
+    victim = sighting(99, 0.0, source="renew", request_key="instance")
+    attackers = [sighting(number, 7_200 + number * 30.0, request_key="instance") for number in range(6)]
+
+    _, finding = folded(FARM, "request-key/instance", [victim, *attackers])
+
+    assert finding is not None
+    assert victim.key_id not in finding.keys
+    assert len(finding.keys) == 6
+
+
 def test_ordinary_renewals_write_nothing() -> None:
     state, _ = folded(FARM, "request-key/instance", [sighting(1, request_key="instance")])
 

@@ -6,9 +6,9 @@ surprise against the app's own population (:mod:`.usual`): how late, at which ho
 that follow within ten minutes.
 
 A key's sightings are alike: a slow phone is slow each time. So of each kind the mean surprise counts, as that of no
-more than :data:`WORTH` independent sightings; the evidence of a kind is -ln of the chance that a sum of so many
-exponential variables is as large (Fisher's method), and that of all kinds together is combined likewise. A key is
-named when the chance is below :data:`FALSE_KEYS`.
+more than :data:`WORTH` independent sightings. The evidence of a kind is -ln of the chance that a sum of so many
+exponential variables is as large (Fisher's method), at most :data:`MOST`; that of all kinds is combined likewise. A key
+is named when the chance is below :data:`FALSE_KEYS`.
 
 False alarms: :data:`FALSE_KEYS` of the keys, as far as phones of one population differ no more than the worths allow,
 and kinds are independent. What they are then: a phone on a desk in another time zone behind a slow VPN, used all day.
@@ -40,6 +40,8 @@ FALSE_KEYS: Final = 1e-4
 WORTH: Final = {"late": 4, "hour": 4, "place": 1, "run": 1}
 """Of how many independent sightings a key's are worth, at most."""
 LIMIT: Final = -math.log(FALSE_KEYS)
+MOST: Final = 10.0
+"""Nats of one kind, at most: 4.6 of those that are needed, so no kind names a key alone, however slow its network."""
 BEGINS: Final = -math.log(0.02)
 LEAST: Final = 5
 """Sightings of a key, before which nothing is said of it."""
@@ -98,7 +100,7 @@ class Followed:
             _evidence(self.late, self.lates, WORTH["late"]),
             _evidence(self.hours, self.hourly, WORTH["hour"]),
             _evidence(self.place, self.placed, WORTH["place"]),
-            usual.run(self.run),
+            min(MOST, usual.run(self.run)),
         ]
         return -math.log(max(erlang_tail(len(kinds), math.fsum(kinds)), 1e-300))
 
@@ -114,7 +116,7 @@ def _evidence(total: int, number: int, worth: int) -> float:
     if not number:
         return 0.0
     worth = min(worth, number)
-    return -math.log(max(erlang_tail(worth, worth * total / _UNIT / number), 1e-300))
+    return min(MOST, -math.log(max(erlang_tail(worth, worth * total / _UNIT / number), 1e-300)))
 
 
 class AttestationBroker:

@@ -128,6 +128,7 @@ def _finding(
     if not close:
         return None
     kind, _, name = slot.partition("/")
+    together = newest if kind == "issuer" else _together(newest)
     if kind == "issuer":
         name = sightings[-1].issuer  # both slots of a certificate, under this epoch's name and the last one's, are one
     count, seconds = max(close)
@@ -141,7 +142,7 @@ def _finding(
         last=times[-1],
         title=f"{total} keys are behind {_KINDS[kind]}.",
         counts={"keys": total},
-        keys=tuple(key_text(raw) for _, raw in newest),
+        keys=tuple(key_text(raw) for _, raw in together),
         issuers=marks,
         named={kind: name, "platform": sightings[-1].platform, "model": sightings[-1].model},
         confidence=0.99 if count > LEAST + 1 else 0.9,
@@ -157,6 +158,19 @@ def _finding(
         ),
         quiet_after=_QUIET,
     )
+
+
+def _together(newest: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+    """The keys that came too close together. Hardware proves a certificate; a request key is what its caller says, so
+    an attacker could enrol five keys with a victim's, and the victim's own key came long before."""
+    found = {
+        index
+        for count in range(LEAST, len(newest) + 1)
+        for first in range(len(newest) - count + 1)
+        if newest[first][0] - newest[first + count - 1][0] <= window(count)
+        for index in range(first, first + count)
+    }
+    return [newest[index] for index in sorted(found)]
 
 
 def _minutes(seconds: float) -> str:

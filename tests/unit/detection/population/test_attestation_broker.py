@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from service.detection.finding import Finding
@@ -18,7 +19,7 @@ DAY, HOUR = 86_400.0, 3_600.0
 MORNING = (START // DAY + 1) * DAY + 7 * HOUR - START
 
 
-def renewal(key: int, after: float, delay: float = 0.3, **members: object) -> Sighting:
+def renewal(key: int, after: float, delay: float = 0.3, **members: Any) -> Sighting:
     given = {
         "source": "renew", "delay": delay, "enrolled_hours": 500.0, "home_country": "DE",
         "request_key": f"request key {key}", "id": f"{key} {after}", **members,
@@ -114,7 +115,7 @@ def test_nothing_is_said_before_the_population_is_known() -> None:
 @pytest.mark.parametrize(
     "members", [{"proved": False}, {"outcome": "refused"}, {"outcome": "unavailable"}, {"source": "signal"}]
 )
-def test_what_does_not_count(members: dict[str, object]) -> None:
+def test_what_does_not_count(members: dict[str, Any]) -> None:
     assert not BROKER.slots_of(renewal(1, 0, **members))
 
 

@@ -73,7 +73,7 @@ class Followed:
     hours: int = 0
     place: int = 0
     seen: int = 0
-    lates: int = 0
+    timed: int = 0
     hourly: int = 0
     placed: int = 0
     lot: int = 0
@@ -86,7 +86,7 @@ class Followed:
         self.run = 1 if paused else min(self.run + 1, _CAP)
         before, self.last, self.seen = self.last, sighting.at, min(self.seen + 1, 0xFF)
         if (late := usual.late(sighting)) is not None:
-            self.late, self.lates = _added(self.late, self.lates, late)
+            self.late, self.timed = _added(self.late, self.timed, late)
         if before // _HOUR != sighting.at // _HOUR:  # the renewals of an hour are one
             self.hours, self.hourly = _added(self.hours, self.hourly, usual.hour(sighting))
         if (place := usual.place(sighting)) is not None:
@@ -97,7 +97,7 @@ class Followed:
         if self.seen < LEAST:
             return 0.0
         kinds = [
-            _evidence(self.late, self.lates, WORTH["late"]),
+            _evidence(self.late, self.timed, WORTH["late"]),
             _evidence(self.hours, self.hourly, WORTH["hour"]),
             _evidence(self.place, self.placed, WORTH["place"]),
             min(MOST, usual.run(self.run)),
@@ -208,7 +208,7 @@ def _packed(usual: Usual, followed: dict[bytes, Followed], named: dict[bytes, tu
             key.hours,
             key.place,
             key.seen,
-            key.lates,
+            key.timed,
             key.hourly,
             key.placed,
             key.lot,

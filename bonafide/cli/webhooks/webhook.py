@@ -13,7 +13,7 @@ from bonafide.cli.outcome import Yes
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 from bonafide.operator.admin_api import AdminApi
-from bonafide.operator.deployment import find_deployment
+from bonafide.operator.deployment import find_deployment, require_stack_of_region
 from bonafide.operator.errors import WrongUsage
 from bonafide.webhooks.webhooks import Webhooks
 
@@ -133,6 +133,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Send again what a webhook missed, by time or id. Ids stay the same, so a receiver can tell what it has."""
+    require_stack_of_region(stack, region)
     if (since is None) is (event is None):
         raise WrongUsage("Give one of --since and --event.")
     asked: dict[str, object] = {"event": event} if since is None else {"since": time.time() - duration(since)}

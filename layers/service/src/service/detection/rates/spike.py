@@ -158,9 +158,9 @@ def _found(rhythm: Rhythm, span: _Span, tallies: TallyWindow, now: float) -> Ite
     counts = rhythm.known(counts_of(span.rows, read_row))
     times = _times(rhythm.age(now)) or math.inf
     for series, count in counts.times.items():
-        if count < LEAST:
-            continue
         basis = counts.bases[series.basis]
+        if count < max(LEAST, LEAST_SHARE * basis):
+            continue
         usual = rhythm.usual(series, basis, span.begin, max(60.0, span.end - span.begin))
         if count < times * max(usual.mean, usual.volume) or count - usual.mean < LEAST_SHARE * basis:
             continue

@@ -217,7 +217,10 @@ def _of_services(known: _Known, vendors: Sequence[VendorSeen], now: float) -> It
 
 
 def _of_counts(known: _Known, rows: Sequence[TallyRow], now: float) -> Iterator[Finding]:
-    counts = _counts(row for row in rows if row.at >= now - _SPAN)
+    shown = [row for row in rows if row.at >= now - _SPAN]
+    if not _may_be(shown):
+        return
+    counts = _counts(shown)
     for trouble, times in sorted(counts.times.items()):
         if times < LEAST:
             continue
@@ -232,6 +235,16 @@ def _of_counts(known: _Known, rows: Sequence[TallyRow], now: float) -> Iterator[
             chance = log_upper_tail(times, usual, _DISPERSION + 1 / (seen + 0.5))
             if chance < math.log(CHANCE) and _across_apps(trouble, counts):
                 yield _share_finding(trouble, counts, times, attempts, usual)
+
+
+def _may_be(rows: Sequence[TallyRow]) -> bool:
+    """Whether there is enough of anything, as reasons alone say: most minutes need no look at facts."""
+    times: Counter[bool] = Counter()
+    for row in rows:
+        for (outcome, why), count in row.by_why().items():
+            if why in _REPORTS or why in _CHANGED or (outcome == "unavailable" and why in _LISTS):
+                times[why in _REPORTS] += count
+    return max(times.values(), default=0) >= LEAST
 
 
 def _across_apps(trouble: Trouble, counts: _Counts) -> bool:

@@ -2,7 +2,7 @@
 
 A spike stands out twice: from what the clock says (so many at this hour of this day), and from what else happens now
 (so many of so many). A busy day raises all counts alike and is no spike; nor is a quiet one, when renewals fail and
-enrolments do not. Times the chance that a count has by its negative binomial is below :data:`CHANCE`, and it must be
+enrolments do not. The chance that a count has by its negative binomial must be below :data:`CHANCES`, and it must be
 more than twice what is usual, and a share of all that an operator would mind.
 """
 
@@ -24,9 +24,9 @@ from service.detection.rates.tails import log_upper_tail
 from service.detection.rates.window import ALL_APPS, HOURS, MINUTES, TallyWindow
 from service.tallies.rows import FACTS, TallyRow
 
-CHANCE: Final = 1e-8
-"""Of a count as high by chance, in one look at one series and span. An app with 20 series is looked at 2.6 million
-times a month: 0.03 false incidents, were each look by itself; the rest is for what no distribution says."""
+CHANCES: Final = {300: 1e-7, 900: 1e-7, 3_600: 1e-6}
+"""Of a count as high by chance, in a span of so many seconds. A month has 720 hours and 8,640 spans of five minutes: an
+app with 20 series has 0.03 false incidents a month by chance. The bounds below are for what no distribution says."""
 LEAST: Final = 12
 """Decisions below which nothing is a spike."""
 TIMES: Final = ((14.0, 2.0), (2.0, 3.0), (0.25, 10.0))
@@ -42,7 +42,7 @@ LEARNING_DAYS: Final = TIMES[0][0]
 
 SETTLED: Final = 180
 """Seconds after which an hour's counts are there: deliveries are tried again after one and three minutes."""
-_SPANS: Final = (300, 900)
+_SPANS: Final = tuple(CHANCES)[:2]
 _QUIET: Final = 1_800.0
 _CLOCK_CHANCE: Final = math.log(1e-4)
 _SHARED: Final = 0.6
@@ -70,6 +70,7 @@ def read_row(row: TallyRow, counts: Counts) -> None:
 
 
 class _Span(NamedTuple):
+    seconds: int
     begin: float
     end: float
     rows: Sequence[TallyRow]
@@ -148,10 +149,10 @@ def _spans(tallies: TallyWindow, now: float) -> Iterator[_Span]:
     minute = now // 60 * 60
     for seconds in _SPANS:
         begin = minute + 60 - seconds
-        yield _Span(begin, now, _rows(tallies, begin, now))
+        yield _Span(seconds, begin, now, _rows(tallies, begin, now))
     hour = now // HOUR * HOUR
     begin, end = (hour, now) if now - hour >= _SPANS[-1] else (hour - HOUR, hour)
-    yield _Span(begin, end, [row for each in tallies.hours.values() for row in each if row.at == begin])
+    yield _Span(HOUR, begin, end, [row for each in tallies.hours.values() for row in each if row.at == begin])
 
 
 def _found(rhythm: Rhythm, span: _Span, tallies: TallyWindow, now: float) -> Iterator[tuple[Series, float, Finding]]:
@@ -167,7 +168,7 @@ def _found(rhythm: Rhythm, span: _Span, tallies: TallyWindow, now: float) -> Ite
         phones = (count - _of_one_phone(series, span)) // TRIES
         chance = log_upper_tail(phones, usual.mean / TRIES, usual.dispersion)
         clock = log_upper_tail(phones, usual.volume / TRIES, usual.dispersion)
-        if chance < math.log(CHANCE) and clock < _CLOCK_CHANCE:
+        if chance < math.log(CHANCES[span.seconds]) and clock < _CLOCK_CHANCE:
             yield series, chance, _finding(series, count, basis, usual, span, tallies, rhythm.age(now))
 
 
@@ -222,7 +223,7 @@ def _because(series: Series, count: int, basis: int, usual: Usual, span: _Span, 
     )
     yield (
         f"The share varies by {math.sqrt(usual.dispersion):.0%} as a rule; a count as high comes by chance less than "
-        f"once in {1 / CHANCE:,.0f} looks."
+        f"once in {1 / CHANCES[span.seconds]:,.0f} times."
     )
     if age < LEARNING_DAYS:
         yield (

@@ -21,7 +21,7 @@ from service.detection.rates.window import KnownBuild  # isort: skip
 from service.tallies.rows import TallyRow  # isort: skip
 from tests.quiet_month.botched import PHONES, told  # isort: skip
 from tests.quiet_month.days import Days, Release  # isort: skip
-from tests.quiet_month.power import table  # isort: skip
+from tests.quiet_month.power import bounds, table  # isort: skip
 from tests.quiet_month.stand import Reader, Stand, by_minute  # isort: skip
 
 GOAL = 1.0
@@ -91,8 +91,9 @@ def main() -> int:
     parser.add_argument("--world", choices=sorted(WORLDS), help="one of the worlds alone")
     chosen = parser.parse_args()
     if chosen.power:
-        for line in table():
-            print(line, flush=True)
+        for part in (bounds(), table()):
+            for line in part:
+                print(line, flush=True)
         return 0
     days, seeds = (MONTH, SEEDS) if chosen.full else (SHORT, SEEDS[:1])
     seeds = SEEDS[: chosen.seeds] if chosen.seeds else seeds

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+
+from service.detection.rates.spike import CHANCES, LEAST, TRIES
+from service.detection.rates.tails import log_upper_tail
 
 from tests.quiet_month.days import BEGIN, DAY, Change, Days, Release
 from tests.quiet_month.stand import Reader, Stand
@@ -35,6 +39,38 @@ EVENTS = (
     Event("'not supported' reports", "spike", "beacon:app-attest", "beacon", ("app-attest-not-supported",)),
     Event("reports of a vendor", "vendor-trouble", "", "beacon", ("vendor-unreachable", "vendor-error")),
 )
+
+
+COUNTED = (
+    ("refused renewals, 0.4 %", 0.45 * 0.004),
+    ("refused enrolments, 1.2 %", 0.015 * 0.012),
+    ("enrolments, 1.5 % of decisions", 0.015),
+    ("reports, 0.05 % of decisions", 0.0005),
+)
+"""What may rise, and which share of a day's decisions it is as a rule."""
+DISPERSIONS = (0.05, 0.2, 0.5)
+
+
+def bounds() -> Iterator[str]:
+    """How many times what is usual a spike is told, by the law alone: within 5 minutes, and within the hour."""
+    yield f"{'times what is usual, in 5 minutes / an hour':<46}" + "".join(f"{each:>16,}" for each in TRAFFIC)
+    for title, share in COUNTED:
+        for dispersion in DISPERSIONS:
+            told = ("/".join(_times(each * share, dispersion, span) for span in (300, 3_600)) for each in TRAFFIC)
+            yield f"{f'{title}, dispersion {dispersion:g}':<46}" + "".join(f"{each:>16}" for each in told)
+
+
+def _times(daily: float, dispersion: float, seconds: int) -> str:
+    """The least multiple of an average span's count that is told, after two weeks."""
+    mean = daily * seconds / 86_400
+    unsure = 1 / (10 * daily / 24 + 0.5)
+    for step in range(400):
+        times = 2.0 * 1.02**step
+        count = int(times * mean)
+        chance = log_upper_tail(count // TRIES, mean / TRIES, dispersion + unsure)
+        if count >= LEAST and chance < math.log(CHANCES[seconds]):
+            return f"{times:.1f}" if times < 100 else f"{times:.0f}"
+    return "-"
 
 
 @dataclass(slots=True)

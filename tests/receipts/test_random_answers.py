@@ -44,7 +44,7 @@ class Fate:
                 raise Unavailable(f"dynamodb: {call}")
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 60))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(1, 60))])
 def test_no_sequence_of_answers_and_crashes_loses_a_receipt(seed: int) -> None:
     """After each run the invariant holds; after the trouble every receipt is read again."""
     world = World(seed=seed, per_second=PER_SECOND)

@@ -17,7 +17,7 @@ phone.
 
 A key is followed once it surprises (p ≤ 2 %); what began it does not count. A few are followed by lot, so that the runs
 of ordinary keys are known. An ordinary renewal of another key writes nothing. Bounded: a platform of an app has four
-slots, each follows 54 keys and names 50; those with the least evidence, and those named longest ago, go first.
+slots, each follows 44 keys and names 50; those with the least evidence, and those named longest ago, go first.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LEAST: Final = 5
 """Sightings of a key, before which nothing is said of it."""
 PAUSE: Final = 600.0
 _SHARDS: Final = 4
-_FOLLOWED: Final = 54
+_FOLLOWED: Final = 44
 _BY_LOT: Final = 16
 _NAMED: Final = 50
 _FORGOTTEN: Final = 48.0

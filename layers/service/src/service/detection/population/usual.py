@@ -1,6 +1,6 @@
 """What is usual in an app's own population: how late evidence comes, at which hours, from where, in how long runs.
 
-Counts in classes, learned from a fair sample of sightings: the first thousand, then one of 32; of hours one of 32 from
+Counts in classes, learned from a fair sample of sightings: the first thousand, then one of 64; of hours one of 64 from
 the beginning, and they count once a day was seen. What is older than the last one that was learned is left out, so that
 a line that is delivered again teaches nothing.
 
@@ -27,7 +27,7 @@ _RUNS: Final = 20
 _COUNTS: Final = struct.Struct(f">{2 * _DELAYS + _HOURS + _PLACES + _RUNS}HddI")
 SIZE: Final = _COUNTS.size
 _FIRST: Final = 1_000
-_ONE_OF: Final = 32
+_ONE_OF: Final = 64
 _TAIL: Final = 2.0
 """Exponent by which runs beyond the longest one known become rarer (assumed)."""
 _TAIL_FROM: Final = 30

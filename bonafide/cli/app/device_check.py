@@ -35,12 +35,13 @@ def set_key(
 ) -> None:
     """Seal and store the key; replaces an earlier one. A team of Apple's may have two such keys, so that they can
     rotate."""
+    secrets = secrets_of(stack, region)
     named = _NAME.search(file.name)
     name = key_id or ("" if named is None else named[1])
     if not name:
         raise OperatorError(f"{file.name} is not called AuthKey_ID.p8: say the key's id by --key-id.")
     key = read_key_file(file)
-    sealed = secrets_of(stack, region).set_device_check_key(
+    sealed = secrets.set_device_check_key(
         app, key, team_id=team, key_id=name, app_id_prefix=app_id_prefix, why=reason
     )
     say_sealed(sealed, as_json)

@@ -41,9 +41,7 @@ def set_key(
     if not name:
         raise OperatorError(f"{file.name} is not called AuthKey_ID.p8: say the key's id by --key-id.")
     key = read_key_file(file)
-    sealed = secrets.set_device_check_key(
-        app, key, team_id=team, key_id=name, app_id_prefix=app_id_prefix, why=reason
-    )
+    sealed = secrets.set_device_check_key(app, key, team_id=team, key_id=name, app_id_prefix=app_id_prefix, why=reason)
     say_sealed(sealed, as_json)
 
 

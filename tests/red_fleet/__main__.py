@@ -1,7 +1,8 @@
 """``python -m tests.red_fleet``: every scenario of the red fleet as recorded decisions, through what reads, counts and
 detects, faster than a thousand times; one table.
 
-Exit code 1 where a scenario that must be named was not, or a detector found something on an ordinary day. Must show 1
+Exit code 1 where a scenario that must be named was not, or an ordinary day had an incident other than of keys, or more
+than one in a thousand genuine keys named. Must show 1
 of detectors (farms, brokers, a keybox) has a program of its own, `tests.detectors`; here they are in the table, too.
 """
 
@@ -20,6 +21,8 @@ SMALL = 1_000
 """Phones of the small form, which ends each run when the scenario is named."""
 SMALL_FORM = ("farm", "clones", "replays", "botched-release", "repackaged", "vendor-outage", "beacons", "ordinary-day")
 """What a thousand phones are enough for: batches and brokers are told by what many enrolments have in common."""
+FALSE_KEYS = 0.001
+"""Share of genuine keys that findings about keys may name: detectors state rates of false alarms, and none is zero."""
 BY_RHYTHM = frozenset({"broker-careful"})
 """What rhythm alone gives away is not to be had with certainty: whatever the table shows."""
 
@@ -52,7 +55,8 @@ def main(arguments: Sequence[str]) -> int:
 def is_right(judged: Judged) -> bool:
     """Whether what must be named was, and what must be quiet is."""
     if not judged.expected:
-        return not judged.incidents
+        keys = len(judged.named & judged.genuine) <= max(1, FALSE_KEYS * len(judged.genuine))
+        return keys and all(finding.scope == "key" for _, finding in judged.incidents.values())
     return judged.name in BY_RHYTHM or judged.first is not None
 
 

@@ -199,6 +199,7 @@ class Days:
             mean = self.decisions * share * self._volume(at, source) / 1440
             cells = self._beacons(at, mean) if source == "beacon" else self._decided(at, source, mean)
             if cells:
+                cells = self._in_order_of_coming(cells)
                 made.append(bounded(TallyRow(self.app, source, 60, at, cells)))
         return made
 
@@ -265,6 +266,12 @@ class Days:
             self._newcome(at, mean, cells)
             self._unregistered(cells)
         return +cells
+
+    def _in_order_of_coming(self, cells: Counter[Cell]) -> Counter[Cell]:
+        """As they are there first: a bucket keeps the first ones, and no kind of phone always comes last."""
+        items = list(cells.items())
+        self.chance.shuffle(items)
+        return Counter(dict(items))
 
     def _newcome(self, at: int, mean: float, cells: Counter[Cell]) -> None:
         day = (at - BEGIN) / DAY

@@ -24,9 +24,9 @@ from service.detection.rates.tails import log_upper_tail
 from service.detection.rates.window import ALL_APPS, HOURS, MINUTES, TallyWindow
 from service.tallies.rows import FACTS, TallyRow
 
-CHANCES: Final = {300: 1e-7, 900: 1e-7, 3_600: 1e-6}
+CHANCES: Final = {300: 1e-8, 900: 1e-8, 3_600: 1e-7}
 """Of a count as high by chance, in a span of so many seconds. A month has 720 hours and 8,640 spans of five minutes: an
-app with 20 series has 0.03 false incidents a month by chance. The bounds below are for what no distribution says."""
+app with 20 series has 0.003 false incidents a month by chance. The bounds below are for what no distribution says."""
 LEAST: Final = 24
 """Decisions below which nothing is a spike."""
 TIMES: Final = ((14.0, 2.0), (2.0, 3.0), (0.25, 10.0))

@@ -29,7 +29,7 @@ GOAL = 1.0
 MONTH = 30.0
 SHORT = 3.0
 """Days of the short form."""
-SEEDS = range(101, 111)
+SEEDS = range(201, 211)
 """Not used while the detectors' bounds were chosen."""
 FIRST_REFUSED = 0.01
 __all__ = ["ROOT"]

@@ -152,3 +152,38 @@ def test_windows_grow_with_the_number() -> None:
 
     assert windows == sorted(windows)
     assert 600 < windows[0] < 1_800
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_a_victim_who_is_seen_first_amid_a_farm_is_not_named(place: int) -> None:
+    """As at an epoch's beginning, when each request key has a new name: an attacker waits for that."""
+    victim = sighting(99, place * 30.0 - 1, source="renew", request_key="instance", enrolled_hours=900.5)
+    attackers = [sighting(number, number * 30.0, request_key="instance") for number in range(6)]
+
+    _, finding = folded(FARM, "request-key/instance", [*attackers[:place], victim, *attackers[place:]])
+
+    assert finding is not None
+    assert victim.key_id not in finding.keys
+    assert len(finding.keys) == 6
+
+
+def test_a_farm_stays_known_when_its_keys_renew_under_a_new_name() -> None:
+    keys = [
+        sighting(
+            number, DAY + number * 3_600, source="renew", request_key="instance", enrolled_hours=24 + number * 0.99
+        )
+        for number in range(6)
+    ]
+
+    _, finding = folded(FARM, "request-key/instance", keys)
+
+    assert finding is not None
+    assert len(finding.keys) == 6
+
+
+def test_renewals_of_a_known_key_write_nothing() -> None:
+    enrolled = replace(sighting(1, 0.7, request_key="instance"), source="enrol")
+    state, _ = folded(FARM, "request-key/instance", [enrolled])
+    for seconds in (1_000, 5_001, 99_999):
+        renewed = sighting(1, seconds + 0.3, source="renew", request_key="instance", enrolled_hours=seconds / 3_600)
+        assert folded(FARM, "request-key/instance", [renewed], state)[0] == state

@@ -2,7 +2,7 @@
 
 Two kinds of slot. ``issuer/…``: a remotely provisioned (RKP) certificate, which Google gives to one device, its app
 and a rotation; keys that enrol under it. ``request-key/…``: an app instance's request key; keys that enrol or renew
-with it.
+with it. A key counts at its enrolment, so what is not seen are keys that enrolled far apart, and then share one.
 
 What honest phones do: a work profile, a second user, a private space and a copy of the app make up to four installs of
 one phone, so four keys say nothing, however fast. A phone whose app is installed again enrols a new key each time, most
@@ -52,8 +52,7 @@ _KINDS: Final = {"issuer": "one device's certificate", "request-key": "one app i
 
 
 class KeyFarm:
-    """See the module. A slot holds the 90 newest keys, each with the time of its first sighting, and how many there
-    were."""
+    """See the module. A slot holds the 90 newest keys, each with the time of its enrolment, and how many there were."""
 
     name: Final = "key-farm"
     version: Final = 1
@@ -74,7 +73,9 @@ class KeyFarm:
             raw = key_bytes(sighting.key_id)
             if raw is None:
                 continue
-            keys[raw] = min(sighting.at, keys.get(raw, sighting.at))
+            came = _came(sighting)
+            if came < keys.get(raw, math.inf) - 1:  # a renewal knows the enrolment's time in whole seconds
+                keys[raw] = came
             if more is not None:
                 more.add(sighting.key_id)
             if slot.startswith("issuer/"):
@@ -93,6 +94,14 @@ def window(count: int) -> float:
     """The time in seconds in which ``count`` keys are a farm."""
     chance = FALSE_ALARMS * _FIRST / (count - LEAST + 1) ** 2
     return scan_window(count, points=_POINTS, rate=_PACE, chance=chance)
+
+
+def _came(sighting: Sighting) -> float:
+    """When the key came: at its enrolment, also where a renewal is the first that this slot sees of it. A slot begins
+    with its epoch, and an old key that renews then must not seem to come with those that enrol at that moment."""
+    if sighting.enrolled_hours is None:
+        return sighting.at
+    return float(math.floor(sighting.at - round(sighting.enrolled_hours * 3_600)))
 
 
 def _read(state: bytes | None) -> tuple[dict[bytes, float], Distinct | None, bytes]:
@@ -162,7 +171,7 @@ def _finding(
 
 def _together(newest: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
     """The keys that came too close together. Hardware proves a certificate; a request key is what its caller says, so
-    an attacker could enrol five keys with a victim's, and the victim's own key came long before."""
+    an attacker could enrol five keys with a victim's, and the victim's own key enrolled long before."""
     found = {
         index
         for count in range(LEAST, len(newest) + 1)

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from count_decisions import count_decisions
+from service.deadline import seconds_left, within
 from service.detection.detection_facts import DetectionFacts
 from service.detection.detector import Folded, Looked
 from service.detection.epochs import EpochKeys, epoch_of
@@ -23,7 +24,7 @@ from service.detection.sealed_facts import seal
 from service.detection.sighting import Sighting
 from service.errors import Unavailable
 from service.incidents.incident import Change
-from service.incidents.minute import Minute
+from service.incidents.minute import FOR_TELLING, Minute
 from service.incidents.watching import Watching, is_decision
 from service.incidents.windows import RegisteredBuilds, Windows
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeyRotation
@@ -87,8 +88,10 @@ class Sink:
     name: str = "document"
     fails: bool = False
     took: list[str] = field(default_factory=list)
+    left: float = 0.0
 
     def take(self, changes: tuple[Change, ...], now: float) -> None:
+        self.left = seconds_left()
         if self.fails:
             raise RuntimeError(f"not at {now}")
         self.took += [f"{change.incident.finding.detector} {change.what}" for change in changes]
@@ -253,8 +256,10 @@ class Rates:
     version: int = 1
     finds: bool = True
     windows: list[TallyWindow] = field(default_factory=list)
+    left: float = 0.0
 
     def look(self, tallies: TallyWindow, state: bytes | None, now: float) -> Looked:
+        self.left = seconds_left()
         self.windows.append(tallies)
         found = finding(detector="spike", app=tallies.app, scope="population", keys=(), last=now, quiet_after=600.0)
         return Looked(str(int(state or b"0") + 1).encode(), [found] if self.finds and tallies.app == "demo" else [])
@@ -291,7 +296,10 @@ def test_minute_looks_at_tallies_ends_incidents_and_tells(incidents: IncidentWor
     rates, sink = Rates(), Sink("events")
     run = minute(incidents, rates, sink)
 
-    assert run.run(NOW) == {"Apps": 1, "Findings": 1, "Changed": 1, "Ended": 0, "Told": 2}
+    with within(1_000.0):
+        assert run.run(NOW) == {"Apps": 1, "Findings": 1, "Changed": 1, "Ended": 0, "Told": 2}
+    assert rates.left <= 1_000.0 - FOR_TELLING  # however slow the tables are, what is open is told
+    assert sink.left > rates.left + FOR_TELLING / 2
     rates.finds = False
     with redirect_stdout(io.StringIO()) as written:
         assert run.run(NOW + 599)["Ended"] == 0

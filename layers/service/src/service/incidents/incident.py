@@ -136,8 +136,8 @@ class IncidentSink(Protocol):
         ...
 
     def take(self, changes: tuple[Change, ...], now: float) -> None:
-        """Take changes, in the order in which they were written. One that was taken may come again, with its id. Raises
-        :class:`~service.errors.Unavailable`, and all of them come again a minute later."""
+        """Take changes, in the order in which they were written. One that was taken may come again, with its id. Where
+        this raises, each comes again on its own, and a minute later those that were not taken then."""
         ...
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from service.deadline import reserving
 from service.detection.detector import TallyDetector
 from service.detection.finding import ALL_APPS
 from service.detection.slots import Slots
@@ -26,6 +27,9 @@ from service.telemetry.open_incidents import count_open
 
 MAX_APPS: Final = 512
 """Apps that are looked at in a minute: as many as the counting remembers."""
+FOR_TELLING: Final = 25.0
+"""Seconds of a run that stay for telling, however long the rest takes: a table that is throttled must silence no
+incident that is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,22 @@ class Minute:
         """Do all of it: how many findings, changes and told changes there were. Raises
         :class:`~service.errors.Unavailable` where something was left undone."""
         undone: list[Unavailable] = []
-        apps = self.apps.names()[:MAX_APPS]
+        with reserving(FOR_TELLING):
+            found = self._find(now, undone)
+        told = self.outbox.tell(self.sinks, now=now, failed=log_not_told)
+        for left in undone:
+            log_unavailable(left.what)
+        if undone:
+            raise undone[0]
+        return {**found, "Told": told}
+
+    def _find(self, now: float, undone: list[Unavailable]) -> dict[str, int]:
+        """Have detectors look, and end what is over; ``undone`` is told what could not be done."""
+        try:
+            apps = self.apps.names()[:MAX_APPS]
+        except Unavailable as error:
+            undone.append(error)
+            return {}
         windows = self.windows.of(apps, now) if self.detectors else {}
         shown = look(windows, self.detectors, self.slots, now=now, failed=log_detector_failed)
         raised = self.incidents.raise_all(shown.findings, now)
@@ -59,15 +78,4 @@ class Minute:
             except Unavailable as error:
                 undone.append(error)
         count_open(open_ones)
-        told = self.outbox.tell(self.sinks, now=now, failed=log_not_told)
-        for left in undone:
-            log_unavailable(left.what)
-        if undone:
-            raise undone[0]
-        return {
-            "Apps": len(apps),
-            "Findings": len(shown.findings),
-            "Changed": len(raised.changes),
-            "Ended": ended,
-            "Told": told,
-        }
+        return {"Apps": len(apps), "Findings": len(shown.findings), "Changed": len(raised.changes), "Ended": ended}

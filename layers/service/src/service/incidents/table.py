@@ -49,6 +49,10 @@ from service.transactions import transact
 
 MAX_OPEN: Final = 200
 """Incidents of one app and detector that are open at a time: what goes beyond is counted, and not kept."""
+MAX_OPEN_UNNAMED: Final = 50
+"""The same where an incident names no key: callers who prove nothing can cause it, and each is told twice at least."""
+MAX_OPEN_OF_NETWORKS: Final = 25
+"""The same of networks: then there is room for what is found of the whole app."""
 ATTEMPTS: Final = 8
 """How often an incident is read and written again because another writer came between."""
 
@@ -60,7 +64,7 @@ _NOTHING: Final[Mapping[str, TransactWriteItemTypeDef]] = {}
 
 @dataclass(slots=True)
 class Raised:
-    """What came of findings. ``left_out`` are the detectors with :data:`MAX_OPEN` open incidents of an app, once for
+    """What came of findings. ``left_out`` are the detectors with as many open incidents of an app as may be, once for
     each finding that was not kept."""
 
     changes: list[Change] = field(default_factory=list)
@@ -262,6 +266,9 @@ class IncidentsTable:
         return not transact(self.client, parts, what=_WHAT, written=stands)
 
     def _is_full(self, incident: Incident) -> bool:
+        scope, most = incident.finding.scope, MAX_OPEN
+        if scope in ("network", "population"):
+            most = MAX_OPEN_OF_NETWORKS if scope == "network" else MAX_OPEN_UNNAMED
         values = {":app": incident.app, ":first": open_place(f"{incident.finding.detector}-")}
         with unavailable_on_failure(f"dynamodb:Query {CALLED}"):
             answer = self.client.query(
@@ -269,9 +276,9 @@ class IncidentsTable:
                 KeyConditionExpression="app = :app AND begins_with(place, :first)",
                 ExpressionAttributeValues=to_item(values),
                 Select="COUNT",
-                Limit=MAX_OPEN,
+                Limit=most,
             )
-        return answer["Count"] >= MAX_OPEN
+        return answer["Count"] >= most
 
 
 def _change(what: Happened, incident: Incident, now: float) -> Change:

@@ -24,6 +24,7 @@ OF_ONE_STACK = {
     "tests/end_to_end/test_openapi_fuzz.py": "one of tests/end_to_end",
     "tests/end_to_end/test_races.py": "one of tests/end_to_end",
     "tests/end_to_end/test_counting.py": "one of tests/end_to_end",
+    "tests/end_to_end/test_receipts.py": "one of tests/end_to_end",
     "tests/end_to_end/test_stack.py": "one of tests/end_to_end",
     "tests/end_to_end/test_view_routes.py": "one of tests/end_to_end",
     "tests/end_to_end/test_webhooks.py": "one of tests/end_to_end",

@@ -12,7 +12,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bonafide_tokens.counting.tally import TALLIES
 from service import aws
 from service.items.item_size import item_size
 from service.tables.attested_keys import PUBLIC_KEY_OF
@@ -25,7 +24,7 @@ from devkit.devices.client import PROOF_HEADER
 from devkit.devices.harmony.device import SoftwareHarmony
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
 from devkit.local.template import Template
-from tests.costs.meter import Meter
+from tests.costs.meter import Meter, write_counts
 from tests.costs.proxied import PATH as PROXIED
 from tests.costs.proxied import measure_proxied
 from tests.service_stack.events import rest_event
@@ -166,10 +165,10 @@ def _measured(stack: MatrixStack, meter: Meter, function: str, first: Event, eve
     for _ in range(times):
         measured = event()
         time.sleep(0.15)  # under load a process would go by what it remembers
-        _write_counts()
+        write_counts()
         with meter.on():
             answer = handler(measured, _context())
-            _write_counts()  # the most that a request costs: it has a tally line to itself
+            write_counts()  # the most that a request costs: it has a tally line to itself
         _good(answer)
         seconds.append(meter.seconds)
     gate = function == "authorize_request"
@@ -187,11 +186,6 @@ def _measured(stack: MatrixStack, meter: Meter, function: str, first: Event, eve
         gateway_requests=0 if gate else 1,
         kms_requests=meter.kms,
     )
-
-
-def _write_counts() -> None:
-    for tally in list(TALLIES):
-        tally.flush()
 
 
 def _good(answer: Any) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
+from bonafide_tokens.counting.tally import TALLIES
 from service.items.item_size import item_size, read_units, write_units
 from service.telemetry.decisions import logger
 
@@ -129,3 +130,9 @@ def _written(operation: str, params: Mapping[str, Any], keys_of: Any) -> Iterato
         table = part["TableName"]
         key = part.get("Key") or {name: part["Item"][name] for name in keys_of(table)}
         yield str(number), (table, key)
+
+
+def write_counts() -> None:
+    """Have this process write what it counted and has not written yet."""
+    for tally in list(TALLIES):
+        tally.flush()

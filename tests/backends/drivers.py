@@ -6,7 +6,8 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -60,6 +61,12 @@ def headers_of(call: Call) -> list[tuple[str, str]]:
     return [(name, value) for name, values in call.event()["multiValueHeaders"].items() for value in values]
 
 
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: this one may be another test's, with a loop that runs (Playwright's)."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 def at_asgi(guard: Guard, call: Call, body: bytes = b"") -> Answered:
     """Through the middleware, before an application that reads its body and answers."""
     seen: dict[str, Any] = {}
@@ -103,7 +110,7 @@ def through_asgi(application: Any, call: Call, body: bytes = b"") -> Answered:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(application(scope, receive, send))
+    run(application(scope, receive, send))
     start = next(message for message in sent if message["type"] == "http.response.start")
     said = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     return Answered(start["status"], {k.decode().lower(): v.decode() for k, v in start["headers"]}, said)

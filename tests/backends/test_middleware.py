@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import threading
@@ -24,7 +23,7 @@ from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signed_body import content_digest
 
 from tests.backends.attacks import ATTACKS, GENUINE
-from tests.backends.drivers import CALLER, ORIGIN, Send, at_asgi, at_authorizer, at_wsgi, guard_of
+from tests.backends.drivers import CALLER, ORIGIN, Send, at_asgi, at_authorizer, at_wsgi, guard_of, headers_of, run
 from tests.unit.gate.stand import AUDIENCE, KEY_ID, NOW, RESULT, Call, Stand, blocked, bundle, token
 
 PLACES: dict[str, Send] = {"ASGI": at_asgi, "WSGI": at_wsgi}
@@ -233,7 +232,7 @@ def test_callers_of_other_types_pass_untouched() -> None:
     async def application(scope: Any, _receive: Any, _send: Any) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(GuardedASGI(application, guard_of(Stand()))({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    run(GuardedASGI(application, guard_of(Stand()))({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
 
 
@@ -258,7 +257,7 @@ def test_websocket_handshake_is_checked_as_a_get() -> None:
                 (b"dpop", str(call.proof_text()).encode()),
             ],
         }
-        asyncio.run(GuardedASGI(application, guard_of(Stand()))(scope, None, send))  # type: ignore[arg-type]
+        run(GuardedASGI(application, guard_of(Stand()))(scope, None, send))  # type: ignore[arg-type]
         return sent
 
     assert handshake(Call(method="GET")) == []

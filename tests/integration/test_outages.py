@@ -7,6 +7,7 @@ before-send handler run, so moto would carry out what our fault refused.)
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -137,7 +138,8 @@ def test_fault_at_a_step_is_try_later_and_consumes_nothing(
     with injected(client, operation, fault, table=table) as seen:
         answer = handler(event, None)
     assert seen, "the fault never happened"
-    assert len(seen) <= 3, "more attempts than a request can wait for"
+    # Of each thing that is asked for; keys of detectors are read beside, and no request waits for them.
+    assert max(Counter(seen).values()) <= 3, "more attempts than a request can wait for"
     assert (answer["statusCode"], slug_of(answer)) == (503, "try-later")
     assert answer["headers"]["Retry-After"]
     assert "token" not in json_of(answer)

@@ -31,6 +31,7 @@ WITH_REGION = [path for path, command in COMMANDS.items() if any(p.name == "regi
 ARGUMENTS = {
     "audit": ["--app", "x"],
     "device-key list": ["--blocked"],
+    "fleet": ["farm"],
     "device-key unblock": ["K"],
     "why": ["7K2M9QXA"],
     "app register": ["x", "--play-expected"],

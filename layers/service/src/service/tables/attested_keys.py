@@ -143,7 +143,7 @@ class DynamoDBAttestedKeys:
         and :class:`~service.errors.Unavailable`, also for a row that is damaged."""
         if row is None:
             return None
-        if "claims" not in row:  # erased, but for its block
+        if "claims" not in row and "public_key" not in row and "enrolment" not in row:  # erased, but for its block
             blocked = _is_blocked(row, time.time())
             raise Rejected(ServiceReason.KEY_BLOCKED if blocked else ServiceReason.KEY_UNKNOWN, "the key was erased")
         try:

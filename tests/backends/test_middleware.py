@@ -23,7 +23,7 @@ from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.signed_body import content_digest
 
 from tests.backends.attacks import ATTACKS, GENUINE
-from tests.backends.drivers import CALLER, ORIGIN, Send, at_asgi, at_authorizer, at_wsgi, guard_of, headers_of, run
+from tests.backends.drivers import CALLER, ORIGIN, Send, at_asgi, at_authorizer, at_wsgi, guard_of, run
 from tests.unit.gate.stand import AUDIENCE, KEY_ID, NOW, RESULT, Call, Stand, blocked, bundle, token
 
 PLACES: dict[str, Send] = {"ASGI": at_asgi, "WSGI": at_wsgi}

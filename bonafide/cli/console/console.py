@@ -55,14 +55,14 @@ def console(
     layout = project_layout()
     deployment = find_deployment(stack, region, layout)
     with serving(deployment, layout, port=port, app=app) as served, ExitStack() as until_the_end:
-        _say(served, as_json)
-        if open_it:
-            until_the_end.enter_context(opened(served.new_address(), layout.root / ".local"))
-        with printing_more(served, lambda address: _print(address, as_json)):
-            try:
+        try:
+            _say(served, as_json)
+            if open_it:
+                until_the_end.enter_context(opened(served.new_address(), layout.root / ".local"))
+            with printing_more(served, lambda address: _print(address, as_json)):
                 threading.Event().wait()
-            except KeyboardInterrupt:
-                err().print("Stopping.")
+        except KeyboardInterrupt:  # from the first address on: one may come before the wait begins
+            err().print("Stopping.")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ more there are, the more each must show.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -126,6 +127,7 @@ def _count(values: Values, rows: Iterable[TallyRow], outcomes: tuple[str, ...]) 
     new_of: dict[tuple[str, ...], list[tuple[Value, tuple[str, ...]]]] = {}
     for row in rows:
         values.first = values.first or row.at
+        refused = Counter[Value]()
         for (outcome, why, facts), times in row.cells.items():
             if outcome not in outcomes:
                 continue
@@ -136,8 +138,28 @@ def _count(values: Values, rows: Iterable[TallyRow], outcomes: tuple[str, ...]) 
                 new = new_of[facts] = list(_new(values, facts, row.at // _DAY))
             for value, company in new:
                 values.watch(value, row.at).add(row.at, outcome, why, company, times)
+                if outcome == "refused":
+                    refused[value] += times
             if not new or new[0][0].kind != "build":
                 values.usual.setdefault(facts[0], [0.0, 0.0])[outcome == "accepted"] += times
+        for value, times in refused.items():
+            if value in values.watched:
+                values.watched[value].accepted += _unseen(value, times, row, values)
+
+
+def _unseen(value: Value, refused: int, row: TallyRow, values: Values) -> int:
+    """Acceptances of a value that a full row may have counted without their facts. A busy app fills its rows: a rare
+    value's acceptances find no room then, and its refusals do, so that it looks as if all of it failed. As many as an
+    ordinary value has for its refusals are taken to be there, if the row has so many."""
+    rest = row.other.get("accepted", 0)
+    if not rest:
+        return 0
+    usual = _mean(value, values)
+    return min(rest, round(refused * (1 - usual) / usual))
+
+
+def _mean(value: Value, values: Values) -> float:
+    return min(_MOST_MEAN, values.usual_share(value.platform) * KINDS[value.kind].times)
 
 
 def _new(values: Values, facts: tuple[str, ...], day: int) -> Iterator[tuple[Value, tuple[str, ...]]]:
@@ -189,8 +211,8 @@ def _fails(value: Value, watched: Watched, values: Values) -> bool:
     expected, usual = KINDS[value.kind], values.usual_share(value.platform)
     if not _may_fail(value, watched) or watched.share < usual + RISE:
         return False
-    mean = min(_MOST_MEAN, usual * expected.times)
-    evidence = log_evidence(watched.refused, watched.accepted, Beta.around(mean, expected.correlation), _ANY)
+    around = Beta.around(_mean(value, values), expected.correlation)
+    evidence = log_evidence(watched.refused, watched.accepted, around, _ANY)
     return evidence >= math.log(max(expected.new, values.new.get(value.kind, 0.0)) / BUDGET)
 
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import pytest
 from service.detection.rates.failing_build import FailingBuild, _count
 from service.detection.rates.watched import Value, Values
-from service.tallies.reader import TallyRow
-from service.tallies.rows import Cell
+from service.tallies.rows import Cell, TallyRow
 
 AT = 1_795_000_020
 OS = Value("os", "ios", "iOS 18.2.0")

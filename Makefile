@@ -154,7 +154,7 @@ sam-local: setup ## The same template under `sam local start-api`; needs Docker
 unexport PYTHONDONTWRITEBYTECODE
 
 # --- Check ------------------------------------------------------------------------------------------------------------
-.PHONY: check lint types template template-security infrastructure test coverage mutants races test-exhaustive faults paths upstreams bench bench-authorizer
+.PHONY: check lint types template template-security infrastructure test coverage mutants races test-long test-exhaustive faults paths upstreams bench bench-authorizer
 check: lint types template test ## Lint, types, template checks, tests; `.ci/run` runs all of this list
 
 lint: setup ## Formatting, lint and spelling
@@ -200,7 +200,7 @@ console-drill: setup browser-if-possible ## The console in Chromium on a real st
 # One worker more than the processors of a small machine: tests of stacks wait for other processes.
 test: setup browser-if-possible ## All tests (TESTS="tests/unit ...": only these; WITHOUT_STACK=1: those that start no local stack)
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --durations=25 --durations-min=4 \
-		-m "not exhaustive and not deploy$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
+		-m "not exhaustive and not deploy and not long$(if $(WITHOUT_STACK), and not stack and not ministack)" $(TESTS)
 
 coverage: setup ## Which lines of each room the unit tests run; fails where a room is below its floor
 	@$(BIN)/python -m tests.covered_rooms
@@ -210,6 +210,9 @@ RACES_OF_TABLES := tests/integration/test_races_ministack.py tests/integration/t
 races: setup ## Twenty rounds of races for one challenge and for one counter; three of those that go past the gateway
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
 	@BONAFIDE_RACE_ROUNDS=3 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(RACES_OF_TABLES)
+
+test-long: setup ## Tests that take many seconds each: processes that end, the published template, a part of the fault matrix
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "long and not exhaustive"
 
 test-exhaustive: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)
 	@$(BIN)/python -m pytest -q -n 2 -m exhaustive

@@ -23,6 +23,8 @@ import sys, time
 from pathlib import Path
 from bonafide.operator.layout import Layout, Ports
 from devkit.stack.stack import LocalStack
+
+pytestmark = pytest.mark.long
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
 with LocalStack(layout=layout, ports=Ports(*map(int, sys.argv[3:]))):
     print("up", flush=True)

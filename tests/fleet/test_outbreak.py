@@ -12,7 +12,7 @@ from devkit.fleet.run import make_scene
 
 from .conftest import FleetStack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 GUARANTEED = 30.0
 

@@ -21,6 +21,8 @@ from devkit.local.aws import running_ministack
 from devkit.local.template import read_template
 from tests.sam_translator import Deployment, translate
 
+pytestmark = pytest.mark.long
+
 PROJECT = Layout.of_this_project()
 TEMPLATE = read_template(PROJECT.template)
 DESCRIBED = TEMPLATE["Metadata"][METADATA]

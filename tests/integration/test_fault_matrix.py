@@ -12,7 +12,7 @@ from tests.service_stack.fault_cases import CASES
 from tests.service_stack.fault_proxy import Fault
 from tests.service_stack.matrix_stack import MatrixStack, matrix_stack
 
-pytestmark = pytest.mark.ministack
+pytestmark = [pytest.mark.ministack, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,10 @@ def main() -> int:
     measure = [f"--cov={top}" for top in sorted({room.split("/")[0] for room in FLOORS})]
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", _MARKS]
     outcome = subprocess.run(
-        [*pytest, *measure, f"--cov-report=json:{report}", "tests/unit", "tests/backends"], cwd=ROOT, env=environment, check=False
+        [*pytest, *measure, f"--cov-report=json:{report}", "tests/unit", "tests/backends"],
+        cwd=ROOT,
+        env=environment,
+        check=False,
     )
     if outcome.returncode:
         return 1

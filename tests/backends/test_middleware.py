@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -202,6 +203,30 @@ def test_thread_that_waits_for_a_newer_bundle_keeps_no_other_waiting() -> None:
         assert not waiting.done()
         go_on.set()
         assert waiting.result().status == 401
+
+
+def test_requests_wait_together_for_a_server_of_bundles_that_hangs() -> None:
+    """The failure: each waits for its own attempt, one after the other, and the sixth for six times as long."""
+    stop = threading.Event()
+
+    def hang(_etag: str | None, _timeout: float) -> Any:
+        stop.wait(30)
+        raise BundleUnreachable("stopped")
+
+    def seconds(callers: int) -> float:
+        stand = Stand()
+        stand.gate.keeper._fetches, stand.gate.keeper._waits = [("hangs", hang)], (0.5, 0.5)
+        guard = guard_of(stand)
+        begun = time.monotonic()
+        with ThreadPoolExecutor(callers) as pool:
+            answers = list(pool.map(lambda number: at_wsgi(guard, Call(jti=str(number)), b""), range(callers)))
+        assert {answer.status for answer in answers} == {401}
+        return time.monotonic() - begun
+
+    try:
+        assert seconds(6) < 3 * seconds(1)
+    finally:
+        stop.set()
 
 
 def test_request_that_raises_is_refused(send: Send, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

@@ -17,7 +17,7 @@ from time import monotonic, time
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import UNAVAILABLE, Reason, Refusal
-from bonafide_tokens.gate.bundle_keeper import REFRESH_FIRST_AFTER, BundleKeeper, keeper_of
+from bonafide_tokens.gate.bundle_keeper import BundleKeeper, keeper_of
 from bonafide_tokens.gate.gate import Decision, Gate, SpendsProofs
 from bonafide_tokens.gate.request import GatedRequest, Kind
 from bonafide_tokens.gate.settings import GateSettings, SettingsError
@@ -186,18 +186,15 @@ class Guard:
 
 
 class _SharedKeeper(BundleKeeper):
-    """A keeper for many threads: who waits for a bundle keeps no other thread from deciding."""
+    """A keeper for many threads. Those that need a newer bundle wait together for one attempt, without the lock of
+    decisions: they keep no other thread from deciding."""
 
     def __init__(self, keeper: BundleKeeper, deciding: threading.Lock) -> None:
-        self._own, self._deciding, self._waiting = keeper, deciding, threading.Lock()
+        self._own, self._deciding = keeper, deciding
 
     def outside(self, now: float) -> None:
-        """Have a fresh bundle at hand, before the lock of decisions is taken."""
-        if self._is_fresh():
-            self._own.current(now)
-        else:
-            with self._waiting:  # one fetches, the others find what it brought
-                self._own.current(now)
+        """Have a fresh bundle at hand, before the lock is taken."""
+        self._own.current(now)
 
     def current(self, now: float) -> TrustBundle | None:
         return self._own.at_hand(now)
@@ -205,17 +202,12 @@ class _SharedKeeper(BundleKeeper):
     def after_unknown_key(self, now: float) -> TrustBundle | None:
         self._deciding.release()
         try:
-            with self._waiting:
-                return self._own.after_unknown_key(now)
+            return self._own.after_unknown_key(now)
         finally:
             self._deciding.acquire()
 
     def version_and_age(self) -> tuple[int, float]:
         return self._own.version_and_age()
-
-    def _is_fresh(self) -> bool:
-        version, age = self._own.version_and_age()
-        return version > 0 and age <= REFRESH_FIRST_AFTER
 
 
 def _caller(decision: Decision) -> Caller:

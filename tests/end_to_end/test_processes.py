@@ -16,6 +16,8 @@ from bonafide.operator.layout import Layout
 from devkit.stack.stack import LocalStack
 from tests.stack_ports import own_ports
 
+pytestmark = pytest.mark.long
+
 PROJECT = Layout.of_this_project()
 
 _RUN = """
@@ -24,7 +26,6 @@ from pathlib import Path
 from bonafide.operator.layout import Layout, Ports
 from devkit.stack.stack import LocalStack
 
-pytestmark = pytest.mark.long
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
 with LocalStack(layout=layout, ports=Ports(*map(int, sys.argv[3:]))):
     print("up", flush=True)

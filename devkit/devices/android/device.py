@@ -24,6 +24,7 @@ from devkit.devices.authority.android import DAY, FACTORY, NOT_A_CA, STRONGBOX, 
 from devkit.devices.authority.certificate_template import (
     DIGITAL_SIGNATURE,
     CertificateTemplate,
+    CertifiedKey,
     Extension,
     RandomBytes,
     SigningCertificate,
@@ -101,11 +102,11 @@ class SoftwareAndroid:
         """A new key in the software KeyStore."""
         return new_private_key(ec.SECP256R1(), self.random)
 
-    def attest_key(self, key: ec.EllipticCurvePrivateKey, challenge: bytes) -> tuple[bytes, ...]:
+    def attest_key(self, key: CertifiedKey, challenge: bytes) -> tuple[bytes, ...]:
         """The certificate chain of ``key`` over ``challenge``, as ``KeyStore.getCertificateChain`` returns it."""
         return self.draft(spki_of(key), challenge).chain()
 
-    def attest_agreement_key(self, key: ec.EllipticCurvePrivateKey, challenge: bytes) -> tuple[bytes, ...]:
+    def attest_agreement_key(self, key: CertifiedKey, challenge: bytes) -> tuple[bytes, ...]:
         """The chain of a key that was made for agreement alone (``PURPOSE_AGREE_KEY``)."""
         draft = self.draft(spki_of(key), challenge)
         return replace(draft, description=draft.description.with_hardware({1: kd.integers(kd.AGREE_KEY)})).chain()

@@ -37,6 +37,8 @@ CRL_SIGN: Final = 0x02
 DIGITAL_SIGNATURE: Final = 0x80
 
 IssuerKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+CertifiedKey = ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey
+"""A key that a certificate is about: its public half is enough."""
 
 _SIGNATURE_ALGORITHMS: Final = {
     "sha256": ("1.2.840.10045.4.3.2", hashes.SHA256()),

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from devkit.devices.apple.app_attestation import point_of
 from devkit.devices.authority.certificate_template import (
     CertificateTemplate,
+    CertifiedKey,
     Extension,
     RandomBytes,
     basic_constraints,
@@ -112,13 +113,11 @@ class SoftwareHarmony:
         """A new key in the software HUKS."""
         return new_private_key(ec.SECP256R1(), self.random)
 
-    def attest_key(
-        self, key: ec.EllipticCurvePrivateKey, challenge: bytes, *, offline: bool = False
-    ) -> tuple[bytes, ...]:
+    def attest_key(self, key: CertifiedKey, challenge: bytes, *, offline: bool = False) -> tuple[bytes, ...]:
         """The certificates of ``key`` over ``challenge`` as ``huks.anonAttestKeyItem`` returns them, in DER."""
         return self.draft(spki_of(key), challenge, offline=offline).chain()
 
-    def attest_agreement_key(self, key: ec.EllipticCurvePrivateKey, challenge: bytes) -> tuple[bytes, ...]:
+    def attest_agreement_key(self, key: CertifiedKey, challenge: bytes) -> tuple[bytes, ...]:
         """The same of a key that was made for agreement alone (``HUKS_KEY_PURPOSE_AGREE``)."""
         return self.draft(spki_of(key), challenge).with_claim(huks.key_purpose(huks.AGREE)).chain()
 

@@ -61,7 +61,7 @@ def test_nothing_of_a_key_is_left_but_that_it_was_erased(world: AwsWorld, admin:
     answer = erase(admin, key, why="asked for by its user")
 
     assert answer == {"key_id": key.key_id, "known": True, "blocked": False, "incidents": 0, "erased": True}
-    assert naming(world, key).keys() == {"audit"}
+    assert naming(world, key).keys() == {"audit", "incidents"}  # that it was erased, and until when that is remembered
     (entry,) = admin.call("GET", f"/admin/audit?subject=key/{key.key_id}")["entries"]
     assert (entry["action"], entry["why"]) == ("erase-key", "asked for by its user")
     assert [len(rows) for rows in naming(world, other).values()] == [1, 1]
@@ -82,7 +82,7 @@ def test_it_can_be_done_again_and_takes_what_a_forgotten_row_left(
             "incidents": 0,
             "erased": True,
         }
-        assert naming(world, key).keys() == {"audit"}
+        assert naming(world, key).keys() == {"audit", "incidents"}
 
 
 def test_a_dry_run_changes_nothing(world: AwsWorld, admin: AdminWorld, key: EnrolledKey) -> None:
@@ -155,8 +155,36 @@ def test_incidents_forget_a_key(world: AwsWorld, admin: AdminWorld, key: Enrolle
     assert named == [Names([other], ["mark"])] * 5
     assert [one.finding.keys for one in incidents.reader.page("demo")] == [(other,)] * 2
     assert erase(admin, key)["incidents"] == 0
-    again = incidents.raise_all([finding("one"), finding("two")], now + 20_000)
-    assert not again.unavailable
+    again = incidents.raise_all([finding("three")], now + 60)
+    assert [(change.incident.finding.subject, change.incident.finding.keys) for change in again.changes] == [
+        ("three", (other,))
+    ]
+
+
+def test_a_detector_that_remembers_an_erased_key_does_not_name_it_again(
+    world: AwsWorld, admin: AdminWorld, key: EnrolledKey
+) -> None:
+    """In an incident that is open and grows, and for a key that no row knows any more."""
+    incidents = admin.stack.incidents
+    now = 4_000_000_000.0
+    other = "o" * 43
+
+    def finding(*keys: str, last: float, size: int) -> Finding:
+        return Finding(
+            detector="key-farm", subject="one", app="demo", since=now - 60, last=last, title="A farm.",
+            counts={"keys": size}, keys=keys, confidence=0.9, because=(f"{size} keys",), scope="key",
+            remedy=Remedy(kind="look", text="Look."), quiet_after=600.0,
+        )  # fmt: skip
+
+    incidents.raise_all([finding(key.key_id, other, last=now, size=2)], now)
+    erase(admin, key)
+    incidents.raise_all([finding(key.key_id, other, "p" * 43, last=now + 60, size=300)], now + 60)
+
+    (one,) = incidents.reader.open_of("demo")
+    assert (one.finding.counts, set(one.finding.keys)) == ({"keys": 300}, {other, "p" * 43})
+    assert naming(world, key).keys() == {"audit", "incidents"}
+    (row,) = naming(world, key)["incidents"]
+    assert row.keys() == {"app", "place", "expires_at"}
 
 
 @pytest.mark.parametrize("key_id", ["short", "x" * 44, "." * 43])

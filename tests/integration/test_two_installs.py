@@ -216,8 +216,11 @@ def test_erasure_takes_one_key_from_tables_and_archive_and_leaves_the_others(
         list(erase_key(Folder(tmp_path), key_id))
     rows = run.rows()
 
-    assert {name for name, found in rows.items() if gone in str(found)} == {"audit"}
-    assert {name for name, found in rows.items() if blocked in str(found)} == {"attested_keys", "revocations", "audit"}
+    assert {name for name, found in rows.items() if gone in str(found)} == {"audit", "incidents"}
+    assert {name for name, found in rows.items() if blocked in str(found)} == {
+        "attested_keys", "revocations", "audit", "incidents",
+    }  # fmt: skip
+    assert [row["app"]["S"] for row in rows["incidents"] if gone in str(row)] == ["!erased"]
     assert admin.call("GET", f"/admin/keys/{blocked}")["state"] == "blocked"
     assert gone not in archive.read_text()
     assert blocked not in archive.read_text()

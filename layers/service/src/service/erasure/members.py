@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from service.aws import DynamoDBClient, query_rows, to_item, write_conditionally
 from service.errors import Overtaken
+from service.incidents.erased import ErasedKeys
 from service.incidents.reader import CALLED
 from service.incidents.rows import CHANGES, Names, names_of, sealed_names
 from service.incidents.sealing import MemberSeal
@@ -25,8 +26,9 @@ class IncidentMembers:
     seal: MemberSeal
 
     def forget(self, key_id: str, apps: Iterable[str], now: float) -> int:
-        """Take a key out of the incidents of ``apps``; how many named it. Raises :class:`~service.errors.Overtaken`
-        where one changes all the time, and :class:`~service.errors.Unavailable`."""
+        """Take a key out of the incidents of ``apps``, and keep it out of later ones; how many named it. Raises
+        :class:`~service.errors.Overtaken` where one changes all the time, and :class:`~service.errors.Unavailable`."""
+        ErasedKeys(self.client, self.table).add(key_id, now)  # first: what is written from here on leaves the key out
         return sum(
             self._forget(row, key_id, now)
             for app in dict.fromkeys((*apps, CHANGES))

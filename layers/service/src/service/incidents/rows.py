@@ -7,6 +7,7 @@ app, open#id       an incident that is open
 app, past#time#id  one that ended or was closed, by the time of its opening in milliseconds
 app, last#id       the place of the latest past one, and until when no other opens
 !changes, time#…   what became of one, until all who are told have taken it
+!erased, key       a key that was erased: no incident names it again
 =================  =====================================================================================================
 
 An app's partition is read by its open ones, by a window of time, or by one id: always a query, never a scan.

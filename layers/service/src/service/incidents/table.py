@@ -17,6 +17,7 @@ from typing import Any, Final
 from service.aws import DynamoDBClient, TransactWriteItemTypeDef, to_item, unavailable_on_failure
 from service.detection.finding import ALL_APPS, Finding, incident_id
 from service.errors import ChangeRefused, NotKnown, Overtaken, Unavailable
+from service.incidents.erased import ErasedKeys
 from service.incidents.incident import (
     HELD,
     Before,
@@ -92,7 +93,11 @@ class IncidentsTable:
         now is in the answer: the same findings again write what is missing."""
         raised = Raised()
         by_id: dict[str, list[Finding]] = {}
-        for finding in findings:
+        try:
+            unerased = ErasedKeys(self.client, self.table).kept_out(findings)
+        except Unavailable as error:
+            return Raised(unavailable=[error])
+        for finding in unerased:
             by_id.setdefault(incident_id(finding), []).append(finding)
         names = list(by_id)
         for first in range(0, len(names), _BATCH):

@@ -35,17 +35,16 @@ from service.incidents.document.writer import DynamoDBDocuments
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
-from service.keys.own_bundle import OwnTrustBundle
+from service.keys.own_bundle import OwnTrustBundle, wire_own_bundle
 from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.secrets.runtime_secret import RuntimeSecret, SecretState
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecrets
 from service.secrets.values import ParameterStoreValues, SecretsManagerValues, SecretValues
 from service.settings import ReleaseSecretsSettings, read_settings
-from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys
+from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, key_of_token
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
-from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.telemetry.decisions import DecisionRecord
 
 ROUTE: Final = "/v1/secrets"
@@ -100,8 +99,7 @@ def release(
     names = tuple(dict.fromkeys(request.body.secrets))
 
     def heard(token: VerifiedToken) -> None:
-        record.app, record.key_id, record.platform = token.app, token.key_id, token.platform
-        record.app_build = token.app_build or ""
+        record.note_token(token)
         record.secrets = list(names)
 
     token, proof = verify_signed(
@@ -115,13 +113,7 @@ def release(
         on_token=heard,
     )
 
-    # The row and not only the bundle: a block counts from the moment at which it is written.
-    key = attested_keys.find(token.key_id)
-    if key is None:
-        raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
-    if key.app != token.app:
-        raise Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
-    key = key.require_usable(now).recalled()
+    key = key_of_token(attested_keys, token, now)
     active = policies.for_key(key.app, key.key_id, now)
     record.client_policy_version = active.client_policy_version
     spent_proofs.spend(proof)
@@ -217,11 +209,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
     )
     return Wiring(
         collaborators={
-            "trust_bundle": OwnTrustBundle(
-                RememberedTrustBundles(DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table)),
-                settings.root_public_key,
-                settings.token_issuer,
-            ),
+            "trust_bundle": wire_own_bundle(settings),
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),

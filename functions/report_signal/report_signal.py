@@ -18,29 +18,25 @@ from attestation.appraisal.result import AttestationResult
 from attestation.appraisal.signal_history import note_report
 from attestation.appraisal.signals import lowering_signals
 from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
-from bonafide_tokens.token import VerifiedToken
 from pydantic import Field
 from service import wiring
 from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
 from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import SignedCall, signed_members, verify_signed
-from service.errors import Reason as ServiceReason
-from service.errors import Rejected
 from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactSeal
 from service.keys.key_ring import KeyRing
 from service.keys.kms import KmsWrappingKey
-from service.keys.own_bundle import OwnTrustBundle
+from service.keys.own_bundle import OwnTrustBundle, wire_own_bundle
 from service.keys.rule_blocks import RuleBlocks, wire_blocking
 from service.policies.active import ActivePolicies
 from service.policies.store import DynamoDBPolicies
 from service.settings import ReportSignalSettings, read_settings
 from service.signal_history import note_best_effort
-from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey
+from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, key_of_token
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
-from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.telemetry.decisions import DecisionRecord
 
 ROUTE: Final = "/v1/signals"
@@ -85,10 +81,6 @@ def report(
     """
     signals = parse_signals(request.body.signals)
 
-    def heard(token: VerifiedToken) -> None:
-        record.app, record.key_id, record.platform = token.app, token.key_id, token.platform
-        record.app_build = token.app_build or ""
-
     token, proof = verify_signed(
         request,
         route=ROUTE,
@@ -97,15 +89,10 @@ def report(
         token_header=token_header,
         proof_header=proof_header,
         now=now,
-        on_token=heard,
+        on_token=record.note_token,
     )
 
-    key = attested_keys.find(token.key_id)
-    if key is None:
-        raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
-    if key.app != token.app:
-        raise Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
-    key = key.require_usable(now).recalled()
+    key = key_of_token(attested_keys, token, now)
     record.note_enrolment(key.enrolled_at, key.home_country)
     record.note_request_key(proof.request_key)
     record.detection.proved = True  # the key that signed this report is one that the attested key signed
@@ -183,11 +170,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
     keys = wiring.fact_keys(settings)
     return Wiring(
         collaborators={
-            "trust_bundle": OwnTrustBundle(
-                RememberedTrustBundles(DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table)),
-                settings.root_public_key,
-                settings.token_issuer,
-            ),
+            "trust_bundle": wire_own_bundle(settings),
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),

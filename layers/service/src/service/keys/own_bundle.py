@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.trust_bundle import TrustBundle, open_trust_bundle
 
+from service.aws import dynamodb
 from service.errors import Unavailable
-from service.tables.trust_bundles import RememberedTrustBundles
+from service.settings import PresentedSettings
+from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 
 
 @dataclass(slots=True)
@@ -39,3 +41,9 @@ class OwnTrustBundle:
         if self._opened.expires_at <= now:
             raise Unavailable("no valid trust bundle")
         return self._opened
+
+
+def wire_own_bundle(settings: PresentedSettings) -> OwnTrustBundle:
+    """The stack's own, by its settings; nothing is read yet."""
+    table = DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table)
+    return OwnTrustBundle(RememberedTrustBundles(table), settings.root_public_key, settings.token_issuer)

@@ -14,6 +14,7 @@ from attestation.claims import Claims
 from attestation.errors import Reason, RejectedEvidence
 from attestation.sealing.sealing_key import SealingKey
 from bonafide_tokens.errors import BonafideError
+from bonafide_tokens.token import VerifiedToken
 
 from service.aws import (
     DynamoDBClient,
@@ -123,6 +124,17 @@ class AttestedKeys(Protocol):
         False when the key is gone or another request noted something since it was read. Raises
         :class:`~service.errors.Unavailable`.
         """
+
+
+def key_of_token(attested_keys: AttestedKeys, token: VerifiedToken, now: float) -> EnrolledKey:
+    """The key that a token was minted for, by its row and not only the trust bundle: a block counts from the moment at
+    which it is written. Raises :class:`Rejected` where it cannot be used, and :class:`~service.errors.Unavailable`."""
+    key = attested_keys.find(token.key_id)
+    if key is None:
+        raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
+    if key.app != token.app:
+        raise Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
+    return key.require_usable(now).recalled()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from attestation.client_data import ClientData
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.token import VerifiedToken
 
 from service.detection.detection_facts import DetectionFacts, digest_of
 from service.telemetry.metrics import METRIC_NAMESPACE as METRIC_NAMESPACE
@@ -92,6 +93,11 @@ class DecisionRecord:
     detection: DetectionFacts = field(default_factory=DetectionFacts)
     seal: FactSealing | None = None
     began: float = field(default_factory=time.thread_time)
+
+    def note_token(self, token: VerifiedToken) -> None:
+        """Take over whose token a request presents."""
+        self.app, self.key_id, self.platform = token.app, token.key_id, token.platform
+        self.app_build = token.app_build or ""
 
     def note_client_data(self, client_data: ClientData) -> None:
         """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bonafide.cli import audit, conformance, cost, endorsements, inspect, route, token, upstream, why
 from bonafide.cli.app import app, device_check, play
+from bonafide.cli.checker import checker
 from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
 from bonafide.cli.keys import device_key, erase, signing_key
@@ -123,6 +124,7 @@ cli.command("erase", no_args_is_help=True, context_settings={"ignore_unknown_opt
 cli.command("audit", no_args_is_help=True)(audit.audit)
 cli.command("why", no_args_is_help=True)(why.why)
 cli.command("console")(console.console)
+cli.command("checker")(checker.checker)
 cli.command("inspect")(inspect.inspect)
 cli.command("conformance")(conformance.conformance)
 cli.command("cost")(cost.cost)

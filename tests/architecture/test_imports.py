@@ -53,7 +53,7 @@ IMPURE = {
 
 IMPURE_CALLS = {"now", "utcnow", "today", "getenv", "urandom", "open", "print", "input", "time", "monotonic"}
 
-EDGES = ("bonafide_tokens.backends.", "bonafide_tokens.gate.bundle_client")
+EDGES = ("bonafide_tokens.backends.", "bonafide_tokens.checker.", "bonafide_tokens.gate.bundle_client")
 """What a backend of a team's own stands behind, with its environment, clock and log; and the one way out of the
 package, to where the trust bundle is."""
 

@@ -136,7 +136,7 @@ class Guard:
                 decision = self._gate.decide(gated, now)
         except Exception as error:  # a mistake of ours refuses, and its text may quote the request
             _say(logging.ERROR, {"message": "unexpected error", "error_type": type(error).__qualname__})
-            return _refused(UNAVAILABLE, request.request_id, "", "")
+            return unavailable(request.request_id)
         if not decision.allowed:
             _note(gated, decision, self.settings.audience)
             refusal = UNAVAILABLE if decision.reason is None else decision.reason.refusal
@@ -149,6 +149,22 @@ class Guard:
         )
         return Answer(_caller(decision), headers=_nonces(decision.next_nonce), body_needed=needed)
 
+    def check_without_body(self, request: BackendRequest) -> Answer:
+        """Decide one request whose body does not come along: the digest that its proof signs is the caller's
+        ``content_digest``, for the backend to compare. With ``require``, a proof must sign one."""
+        answer = self.check(request)
+        if answer.caller is None or not answer.body_needed:
+            return answer
+        if answer.caller.content_digest is None:
+            return self._other_body(answer, answer.caller, request.request_id, "no digest is signed")
+        return answer._replace(body_needed=False)
+
+    def bundle(self, now: float) -> tuple[int, float, bool]:
+        """The trust bundle's version, 0 for none; the seconds since it was known to be the newest; whether it is valid
+        at ``now``. Fetches nothing."""
+        version, age = self._keeper.version_and_age()
+        return version, age, self._keeper.current(now) is not None
+
     def check_body(self, answer: Answer, body: bytes | None, request_id: str) -> Answer:
         """Whether ``body`` is the one that the proof of a request that may pass signs; ``None`` is one beyond
         :data:`MOST_BODY_BYTES`."""
@@ -160,7 +176,10 @@ class Guard:
         if compare_digest(content_digest(body).encode(), signed.encode("utf-8", "replace")):
             return answer
         why = "no digest is signed" if not signed else "another body is signed"
-        _say(logging.INFO, {**_line(request_id, Reason.PROOF_BODY, why), "key_id": answer.caller.key_id})
+        return self._other_body(answer, answer.caller, request_id, why)
+
+    def _other_body(self, answer: Answer, caller: Caller, request_id: str, why: str) -> Answer:
+        _say(logging.INFO, {**_line(request_id, Reason.PROOF_BODY, why), "key_id": caller.key_id})
         nonce = dict(answer.headers).get(_NONCE_HEADERS[0], "")
         return _refused(Reason.PROOF_BODY.refusal, request_id, Reason.PROOF_BODY, nonce)
 
@@ -183,6 +202,11 @@ class Guard:
             other_paths=others,
             origin_secrets=found[EDGE_HEADER],
         )
+
+
+def unavailable(request_id: str) -> Answer:
+    """The refusal of a request that cannot be checked, by a fault on this side."""
+    return _refused(UNAVAILABLE, request_id, "", "")
 
 
 class _SharedKeeper(BundleKeeper):

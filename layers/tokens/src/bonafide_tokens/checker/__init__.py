@@ -1,0 +1,1 @@
+"""``python -m bonafide_tokens.checker``: a small server that proxies ask whether a request may pass."""

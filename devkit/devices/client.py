@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from bonafide_tokens.signed_body import content_digest
 
 from bonafide.operator.errors import OperatorError
+from devkit.client_core.waits import asked_seconds, jitter
 from devkit.devices.app_instance import AppInstance
-from devkit.devices.backoff import jitter
 from devkit.devices.installation import encode_body
 
 TOKEN_HEADER: Final = "OAuth-Client-Attestation"
@@ -103,7 +103,7 @@ class ApiClient:
     """A client of one stack.
 
     The URLs have no trailing slash; ``timeout`` is in seconds for one request. A 503 or 429 says that the same request
-    may be sent again: the client does so, after Retry-After and :func:`~devkit.devices.backoff.jitter`, for
+    may be sent again: the client does so, after Retry-After and :func:`~devkit.client_core.waits.jitter`, for
     ``patience`` seconds in all.
     """
 
@@ -268,8 +268,7 @@ def _retry_after(answer: Answer) -> float | None:
     sense. Without a usable header, as an HTTP API answers, the jitter alone counts."""
     if answer.status not in _LATER:
         return None
-    seconds = answer.headers.get("retry-after", "")
-    return float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else 0.0
+    return asked_seconds(answer.headers.get("retry-after"))
 
 
 def _named_key(body: Mapping[str, object]) -> str:

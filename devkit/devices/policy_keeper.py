@@ -18,11 +18,13 @@ from enum import StrEnum, unique
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from attestation.client_policy import MAX_CLIENT_POLICY_CHARACTERS, SignedClientPolicy, open_client_policy
+from attestation.client_policy import MAX_CLIENT_POLICY_CHARACTERS, SignedClientPolicy
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.jose import EcPublicKey
 
-from devkit.devices.enforced_policy import NOTHING_ENFORCED, EnforcedPolicy, enforced
+from devkit.client_core.enforced_policy import NOTHING_ENFORCED, EnforcedPolicy
+from devkit.client_core.roots import RootSet
+from devkit.client_core.taken_policy import Outcome, take_policy
 
 _ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,128}"\Z')
 
@@ -142,27 +144,22 @@ class PolicyKeeper:
 
     def _take(self, jws: str, etag: str) -> Refresh:
         try:
-            policy = open_client_policy(
+            taken = take_policy(
                 jws,
-                root_key=self.root_key,
+                root_set=RootSet(1, (self.root_key,)),
                 issuer=self.issuer,
                 app=self.app,
+                held=self.held,
                 newest_seen=self._newest_seen,
                 now=self._now(),
             )
-            rules = enforced(policy.document)
         except RejectedEvidence as refusal:
             return self._refuse(refusal.reason)
-        self._newest_seen = policy.version
-        if self.held is not None and policy.version == self.held.version:
-            if policy != self.held:  # a version never changes
-                return self._refuse(Reason.CLIENT_POLICY_INVALID)
-            self._confirmed_at = self._now()
-            return Refresh.CONFIRMED
-        self.held, self._rules, self._jws = policy, rules, jws
+        self.held, self._rules, self._jws = taken.policy, taken.rules, jws
+        self._newest_seen = taken.policy.version
         self._etag = etag if _ETAG.match(etag) else ""
         self._confirmed_at = self._now()
-        return Refresh.NEWER
+        return Refresh.CONFIRMED if taken.outcome is Outcome.CONFIRMED else Refresh.NEWER
 
     def _refuse(self, reason: Reason) -> Refresh:
         self.refused.append(reason)

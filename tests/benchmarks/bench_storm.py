@@ -14,7 +14,7 @@ from typing import Final
 
 from service.edge.retry_after import LATEST, SOONEST
 
-from devkit.devices.backoff import jitter
+from devkit.client_core.waits import jitter
 
 Wait = Callable[[int, random.Random], float]
 """Seconds that a phone waits after so many refusals in a row."""

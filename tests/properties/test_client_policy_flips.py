@@ -19,7 +19,7 @@ SAMPLE = 400
 
 
 def opened(jws: str) -> SignedClientPolicy:
-    return open_client_policy(jws, root_key=public_key("root"), issuer=ISSUER, app=APP, newest_seen=7, now=NOW)
+    return open_client_policy(jws, root_keys=[public_key("root")], issuer=ISSUER, app=APP, newest_seen=7, now=NOW)
 
 
 def flips() -> Iterator[str]:

@@ -33,7 +33,7 @@ def fetch(stack: MemoryStack, app: str = APP, install: str | None = "install-1",
 def opened(stack: MemoryStack, answer: dict[str, Any], app: str = APP) -> SignedClientPolicy:
     assert answer["statusCode"] == 200, answer
     key = stack.root_key.public_key()
-    return open_client_policy(answer["body"], root_key=key, issuer=ISSUER, app=app, newest_seen=0, now=stack.now)
+    return open_client_policy(answer["body"], root_keys=[key], issuer=ISSUER, app=app, newest_seen=0, now=stack.now)
 
 
 def test_published_policy_is_served_signed(stack: MemoryStack) -> None:

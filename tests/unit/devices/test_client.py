@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from devkit.client_core.waits import FIRST, GROWTH, jitter
 from devkit.devices.apple.iphone import SoftwareIphone
-from devkit.devices.backoff import FIRST, GROWTH, jitter
 from devkit.devices.client import Answer, ApiClient, CannotAttest, StackUnreachable
 from devkit.devices.installation import Installation
 

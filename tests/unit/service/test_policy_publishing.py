@@ -38,7 +38,7 @@ def test_first_publication_is_version_one_active_for_everyone(stack: MemoryStack
     stored = stack.policies.find(APP, 1)
     assert stored is not None
     opened = open_client_policy(
-        stored.client_jws, root_key=stack.root_key.public_key(), issuer=ISSUER, app=APP, newest_seen=0, now=stack.now
+        stored.client_jws, root_keys=[stack.root_key.public_key()], issuer=ISSUER, app=APP, newest_seen=0, now=stack.now
     )
     assert (opened.version, opened.document["format"]) == (1, 1)
     assert stored == outcome.added

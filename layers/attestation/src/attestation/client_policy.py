@@ -1,8 +1,8 @@
 """The client policy, signed: what an app enforces by itself, fetched over the air from an untrusted server.
 
-A compact JWS by the stack's root key, ``typ`` ``bonafide-client-policy+jwt``, ES256. Its claims, all required and no
-others: ``iss``, ``app``, ``version``, ``iat``, ``document``. What the document may say is ``service``'s business
-(docs/client-policy.md); here it is any JSON object.
+A compact JWS by a root key of the stack, ``typ`` ``bonafide-client-policy+jwt``, ES256. Its claims, all required:
+``iss``, ``app``, ``version``, ``iat``, ``document``; others are ignored (docs/wire-contract.md). What the document may
+say is ``service``'s business (docs/client-policy.md); here it is any JSON object.
 
 It has no ``exp``: an app that cannot reach us goes on under the last policy it has, or stops working, as that policy
 itself says (its stale mode). The version protects against old documents: an app never goes back.
@@ -10,7 +10,7 @@ itself says (its stale mode). The version protects against old documents: an app
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from json import dumps
 from typing import Final, NamedTuple
@@ -82,9 +82,9 @@ def sign_client_policy(policy: SignedClientPolicy, *, sign: Callable[[bytes], by
 
 
 def open_client_policy(
-    jws: str, *, root_key: EcPublicKey, issuer: str, app: str, newest_seen: int, now: float
+    jws: str, *, root_keys: Sequence[EcPublicKey], issuer: str, app: str, newest_seen: int, now: float
 ) -> SignedClientPolicy:
-    """Open a client policy: by the root key of ``issuer``, for ``app``, and not older than what was seen before.
+    """Open a client policy: by a root key of ``issuer``, for ``app``, and not older than what was seen before.
 
     ``newest_seen`` is the highest version that this app instance ever opened, 0 for none: the same version may come
     again. ``now`` is Unix seconds; see :data:`CLOCK_SKEW`. Raises :class:`RejectedEvidence` with
@@ -95,13 +95,13 @@ def open_client_policy(
         parsed = read_jws(jws, _KIND)
         if dict(parsed.header) != _HEADER:
             raise _invalid("a header with other members than alg and typ")
-        if not parsed.signed_by(root_key):
-            raise _invalid("not signed by the root key")
+        if not any(parsed.signed_by(key) for key in root_keys):
+            raise _invalid("not signed by a root key")
         claims = read_json_object(parsed.payload)
     except TokenError as error:
         raise _invalid(error.detail) from error
-    if claims.keys() != _CLAIMS:
-        raise _invalid("other claims than a client policy's")
+    if not claims.keys() >= _CLAIMS:
+        raise _invalid("a claim of a client policy is missing")
     if claims["iss"] != issuer:
         raise _invalid("another stack's client policy")
     if claims["app"] != app:

@@ -37,7 +37,7 @@ _URL: Final = re.compile(
 )
 _ODD: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
+DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
 
 
 class VerifiedProof(NamedTuple):
@@ -122,17 +122,18 @@ def same_target(one: str, other: str) -> bool:
     """
     if one == other and _URL.match(one):
         return True
-    first, second = _normal(one), _normal(other)
+    first, second = normal_target(one), normal_target(other)
     return first is not None and first == second
 
 
-def _normal(url: str) -> tuple[str, str, str, str] | None:
+def normal_target(url: str) -> tuple[str, str, str, str] | None:
+    """Scheme, host, port and path by those rules; ``None`` for what is no such URL."""
     match = _URL.match(url)
     if match is None:
         return None
     scheme, host, port, path = match.groups()
     scheme = scheme.lower()
-    port = (port or "").lstrip("0") or _DEFAULT_PORTS[scheme]
+    port = (port or "").lstrip("0") or DEFAULT_PORTS[scheme]
     return scheme, host.lower(), port, _without_dots(_ODD.sub(_escape, path or "/"))
 
 

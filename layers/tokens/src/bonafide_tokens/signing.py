@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from bonafide_tokens.jose import EcPublicKey, b64url_encode, public_key_from_point
 from bonafide_tokens.new_routes import routes_to_json
 from bonafide_tokens.pop import ATTESTATION_POP_TYPE
-from bonafide_tokens.proof import CONTENT_DIGEST, PROOF_TYPE, token_hash
+from bonafide_tokens.proof import CONTENT_DIGEST, DEFAULT_PORTS, PROOF_TYPE, normal_target, token_hash
 from bonafide_tokens.token import TOKEN_TYPE
 from bonafide_tokens.trust_bundle import TRUST_BUNDLE_TYPE, AppStatus, TrustBundle
 
@@ -208,13 +208,13 @@ def make_proof(
 ) -> str:
     """Sign one request, as an app does (RFC 9449 §4.2).
 
-    ``url`` is the URL the app calls; query and fragment are left out of ``htu``. ``jti`` must be unique.
+    ``url`` is the URL the app calls; see :func:`proof_target`. ``jti`` must be unique.
     ``content_digest`` binds the body too: what ``bonafide_tokens.signed_body.content_digest`` makes of it.
     """
     claims: dict[str, object] = {
         "jti": jti,
         "htm": method,
-        "htu": re.split("[?#]", url, maxsplit=1)[0],
+        "htu": proof_target(url),
         "iat": int(now),
         "ath": token_hash(token),
     }
@@ -224,6 +224,16 @@ def make_proof(
         claims[CONTENT_DIGEST] = content_digest
     header = {"typ": PROOF_TYPE, "alg": "ES256", "jwk": public_key_of(private_key).to_jwk()}
     return sign_jws(private_key, header, claims)
+
+
+def proof_target(url: str) -> str:
+    """``htu`` for a URL: without query and fragment, normalised by RFC 3986 §6.2.2 and §6.2.3 as docs/wire-contract.md
+    says. A URL that no verifier takes stays as it is."""
+    normal = normal_target(url)
+    if normal is None:
+        return re.split("[?#]", url, maxsplit=1)[0]
+    scheme, host, port, path = normal
+    return f"{scheme}://{host}{'' if port == DEFAULT_PORTS[scheme] else ':' + port}{path}"
 
 
 def make_attestation_pop(

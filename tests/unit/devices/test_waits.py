@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from devkit.devices.backoff import FIRST, LONGEST, jitter
+from devkit.client_core.waits import FIRST, LONGEST, jitter
 from tests.benchmarks.bench_storm import after_a_function, after_the_gateway, as_told, storm
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from devkit.commands import attest, demo, drills, edge_drills, fleet, local
+from devkit.commands import attest, demo, drills, edge_drills, fleet, kit, local
 
 
 def register(cli: typer.Typer) -> None:
     """Called once, when the ``bonafide`` command starts."""
     cli.add_typer(local.commands, name="local")
+    cli.add_typer(kit.commands, name="kit")
     cli.command("demo")(demo.demo)
     cli.command("fleet")(fleet.fleet)
     cli.command("drills")(drills.drills)

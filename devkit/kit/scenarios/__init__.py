@@ -1,0 +1,1 @@
+"""The scenarios of the kit, by what they are about."""

@@ -24,6 +24,7 @@ SOUND: dict[str, Any] = {
     ],
     "minimum_builds": {"ios": "3.14.1", "android": "4200", "harmony": "12"},
     "kill_switches": {"payments": True, "transfers": False},
+    "regions": {"eu": "https://eu.example.com/prod", "us-2": "https://us.example.com:8443"},
 }
 """Its second pin set stands on the lines after the first's; :data:`NOW` is in January 2027."""
 

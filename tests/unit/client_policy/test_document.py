@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 from service.policies.client_policy_document import (
+    MAX_REFRESH,
+    MAX_STALE,
+    MIN_REFRESH,
+    MIN_STALE,
     ClientPolicyDocument,
     Detectors,
+    MinimumBuilds,
     document_of,
     json_schema,
     seconds_of,
@@ -17,6 +22,7 @@ from service.policies.client_policy_lint import CODES, lint_client
 from typer.testing import CliRunner
 
 from bonafide.cli.main import cli
+from devkit.client_core import enforced_policy
 from tests.unit.client_policy.draft import SOUND, text_of
 from tests.unit.gate.stand import NOW
 
@@ -55,6 +61,19 @@ def test_every_member_of_the_schema_has_words() -> None:
         for name, member in part.get("properties", {}).items():
             assert member.get("title") or "$ref" in member, name
             assert member.get("description") or "$ref" in member, name
+
+
+def test_what_is_published_is_what_installed_apps_take() -> None:
+    """The reference core reads strictly: what the model lets through, and at its very bounds, must not be refused."""
+    assert set(SIGNALS) == enforced_policy.DETECTORS
+    assert {*MinimumBuilds.model_fields} == enforced_policy.PLATFORMS
+    for refresh, stale in ((MIN_REFRESH, MAX_STALE), (MAX_REFRESH, MIN_STALE)):
+        text = text_of(SOUND | {"refresh_seconds": refresh, "stale": {"after_seconds": stale}})
+        rules = enforced_policy.enforced(document_of(text))
+        assert (rules.refresh_seconds, rules.stale_after) == (refresh, stale)
+    rules = enforced_policy.enforced(document_of(text_of(SOUND)))
+    assert rules.regions == SOUND["regions"]
+    assert [one.expires_at for one in rules.pins] == [seconds_of(one["expires"]) for one in SOUND["pins"]]
 
 
 def test_detectors_are_the_twelve_signals() -> None:

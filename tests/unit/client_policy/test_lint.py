@@ -68,6 +68,13 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "stale before refreshed": (changed("refresh_seconds", to=7200), "stale-before-refresh", "refresh_seconds"),
     "everything off": (changed("kill_switches", "transfers", to=True), "everything-off", "kill_switches"),
     "feature with a blank": (changed("kill_switches", "pay ments", to=True), "malformed-name", "pay ments"),
+    "region in capitals": (changed("regions", "US", to="https://us.example.com"), "malformed-name", "US"),
+    "region by http": (changed("regions", "eu", to="http://eu.example.com"), "malformed-url", "eu"),
+    "region with a query": (changed("regions", "eu", to="https://eu.example.com/?a"), "malformed-url", "eu"),
+    "region with a user's name": (changed("regions", "eu", to="https://a.com@eu.example.com"), "malformed-url", "eu"),
+    "region with a slash at the end": (changed("regions", "eu", to="https://eu.example.com/"), "malformed-url", "eu"),
+    "region by address": (changed("regions", "eu", to="https://192.0.2.1"), "malformed-url", "eu"),
+    "region as number": (changed("regions", "eu", to=1), "wrong-type", "eu"),
     "far too long": (TEXT + " " * 200_000, "too-large", "{"),
     "a bomb of brackets": ("[" * 100_000, "too-large", "[["),
     "more than can be signed": (

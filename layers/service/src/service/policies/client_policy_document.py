@@ -27,9 +27,13 @@ MAX_HOSTS: Final = 64
 MAX_PINS: Final = 16
 MAX_FEATURES: Final = 256
 MAX_SECRETS: Final = 64
+MAX_REGIONS: Final = 16
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+_URL: Final = re.compile(
+    "https://" + _HOST.pattern.removesuffix(r"\Z") + r"(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~-]+)*\Z"
+)
 _PIN: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\Z")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?\Z")
 
@@ -48,6 +52,12 @@ def _format(number: int) -> int:
 def _host(text: str) -> str:
     if not _HOST.match(text):
         raise PydanticCustomError("malformed-host", "not the name of a host, in lower case and without port or '*'")
+    return text
+
+
+def _url(text: str) -> str:
+    if not _URL.match(text):
+        raise PydanticCustomError("malformed-url", "not an https URL without query and without a slash at the end")
     return text
 
 
@@ -261,6 +271,8 @@ class LeastVersion(_Part):
 
 
 _Secret = Annotated[str, Field(pattern=NAME_PATTERN.replace(r"\A", "^").replace(r"\z", "$"), max_length=MAX_NAME)]
+_Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+_Verifier = Annotated[str, AfterValidator(_url), Field(max_length=512, json_schema_extra=_schema_pattern(_URL))]
 _Feature = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -326,6 +338,18 @@ class ClientPolicyDocument(_Part):
             description="The runtime secrets that this app uses, by name. The app asks for no others and opens no "
             "others: name and least version are taken from here, never from the answer that brought a secret.",
             max_length=MAX_SECRETS,
+            default_factory=dict,
+            json_schema_extra={"additionalProperties": False},
+        ),
+    ]
+
+    regions: Annotated[
+        dict[_Region, _Verifier],
+        Field(
+            title="Regions",
+            description="Verifiers of further regions, by the region's name: `https`, without a slash at the end. An "
+            "app adds them to those that it was built with, and changes none of those.",
+            max_length=MAX_REGIONS,
             default_factory=dict,
             json_schema_extra={"additionalProperties": False},
         ),

@@ -41,13 +41,16 @@ _EXPLANATIONS: Final[Mapping[str, _Explanation]] = {
     "string_too_long": _Explanation("too-long", "{member} is too long.", "at most {max_length} characters"),
     "string_pattern_mismatch": _Explanation(
         "malformed-name",
-        "{member} is no name of a feature or a secret.",
+        "{member} is no name of a feature, a secret or a region.",
         "up to 64 lower-case letters, digits and dashes; features may have dots and underscores, too",
     ),
     "greater_than_equal": _Explanation("out-of-range", "{member} is too small.", "at least {ge}"),
     "less_than_equal": _Explanation("out-of-range", "{member} is too large.", "at most {le}"),
     "unknown-format": _Explanation("unknown-format", "This service knows no such format.", 'write "format": 1'),
     "malformed-host": _Explanation("malformed-host", "{member} is no name of a host.", _HOST_HINT),
+    "malformed-url": _Explanation(
+        "malformed-url", "{member} is no URL of a verifier.", 'write it like "https://eu.example.com/prod"'
+    ),
     "malformed-pin": _Explanation("malformed-pin", "This is not the base64 of a SHA-256.", _PIN_HINT),
     "unreadable-build": _Explanation(
         "unreadable-build", "{member} is no number of a build.", 'up to four numbers with dots, as a text: "3.14.1"'

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
+from bonafide_tokens.new_routes import REBUILT
+from bonafide_tokens.routes import Requirement
 
 from bonafide.cli.keys.device_key import duration
 from bonafide.cli.project import project_layout
@@ -17,7 +19,7 @@ from bonafide.operator.errors import OperatorError, sentence_of
 from bonafide.operator.layout import Layout
 from bonafide.operator.publication import publication_of
 from bonafide.operator.registration import RegisteredApps
-from bonafide.routes.gate_limits import cache_warnings, require_known_audience, require_table
+from bonafide.routes.gate_limits import cache_warnings, require_known_audience, require_rebuilt, require_table
 from bonafide.routes.guarded_apis import GuardedApi, GuardedApis
 from bonafide.routes.request_report import (
     CLASSES,
@@ -45,10 +47,18 @@ def set_route(
     audience: Audience,
     route: Annotated[str, typer.Argument(metavar="ROUTE", help="Method and path pattern, as in 'POST /payments/*'.")],
     requirement: Annotated[
-        str | None, typer.Argument(metavar="MODE", help="off, monitor, token, proof or proof-once.")
+        str | None, typer.Argument(metavar="MODE", help="One of: " + ", ".join(Requirement) + ".")
     ] = None,
     tier: Annotated[
         str | None, typer.Option("--tier", metavar="TIER", help="Lowest tier that may pass: warning or affirming.")
+    ] = None,
+    sign: Annotated[
+        list[str] | None,
+        typer.Option("--sign", metavar="NAME", help="What signatures must cover beyond the usual; may repeat."),
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option("--gateway", metavar="KIND", help="What the API is behind: rest, http, websocket, backend."),
     ] = None,
     first: Annotated[bool, typer.Option("--first", help="Put it before all others.")] = False,
     last: Annotated[bool, typer.Option("--last", help="Put it after all others.")] = False,
@@ -71,7 +81,9 @@ def set_route(
     """
     if first + last + remove > 1:
         raise typer.BadParameter("--first, --last and --remove exclude each other.")
-    if remove == (requirement is not None) or (remove and tier is not None):
+    if gateway is not None and gateway not in REBUILT:
+        raise typer.BadParameter(f"one of {', '.join(REBUILT)}.", param_hint="--gateway")
+    if remove == (requirement is not None) or (remove and (tier is not None or sign)):
         raise typer.BadParameter("name a mode, or --remove alone.", param_hint="MODE")
     method, path = read_route(route, new=not remove)
 
@@ -79,7 +91,7 @@ def set_route(
         if requirement is None:
             return removed(routes, method, path)
         place = Place.FIRST if first else Place.LAST if last else Place.FITTING
-        return placed(routes, new_route(method, path, requirement, tier), place)
+        return placed(routes, new_route(method, path, requirement, tier, sign or ()), place)
 
     seconds = duration(since)
     layout = project_layout()
@@ -93,9 +105,10 @@ def set_route(
     begin = time.monotonic()
     if preview:
         stood = apis.find(audience) or GuardedApi(audience=audience, routes=())
-        api, publication = replace(stood, routes=edit(stood.routes)), None
+        api, publication = replace(stood, routes=edit(stood.routes), gateway=gateway or stood.gateway), None
+        require_rebuilt(api)
     else:
-        api, answer = apis.change(audience, edit)
+        api, answer = apis.change(audience, edit, gateway)
         publication = publication_of(deployment, answer, since=begin)
     covers = covered(api.routes, method, path, recorded)
     if not (remove or covers or warnings):
@@ -230,7 +243,8 @@ def _rows(api: GuardedApi) -> Iterator[tuple[str, ...]]:
     for number, route in enumerate(api.routes, start=1):
         above = shadows.get(route)
         note = f"never reached: {above.method} {above.path} above takes all of it" if above else ""
-        yield str(number), route.method, route.path, route.requirement.value, route.minimum_tier or "", note
+        asks = " ".join((route.requirement, *route.components))
+        yield str(number), route.method, route.path, asks, route.minimum_tier or "", note
 
 
 def _changed(api: GuardedApi) -> tuple[str, str]:

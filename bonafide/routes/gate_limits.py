@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bonafide_tokens.routes import Requirement, RouteRequirement
+from bonafide_tokens.new_routes import check_rebuilt
+from bonafide_tokens.routes import ONCE, Requirement, RouteRequirement
 
 from bonafide.operator.deployment import Deployment, GateSettings
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.registration import RegisteredApps
-from bonafide.routes.guarded_apis import GuardedApis
+from bonafide.routes.guarded_apis import GuardedApi, GuardedApis
 
 _WITHOUT_PROOFS = frozenset({Requirement.OFF, Requirement.MONITOR, Requirement.TOKEN})
 
@@ -29,22 +30,32 @@ def require_known_audience(deployment: Deployment, audience: str, apis: GuardedA
 
 
 def require_table(deployment: Deployment, audience: str, requirement: str | None, *, said: bool) -> None:
-    """Raises :class:`OperatorError` where a route is to ask for ``proof-once`` and its authorizer is known to have no
-    table to spend proofs in, or is not known to have one and the operator has not ``said`` so: it would refuse every
-    request."""
-    if requirement != Requirement.PROOF_ONCE:
+    """Raises :class:`OperatorError` where a route is to ask for proofs or signatures that count once and its
+    authorizer is known to have no table to spend them in, or is not known to have one and the operator has not ``said``
+    so: it would refuse every request."""
+    if requirement not in ONCE:
         return
     gate = _gate_of(deployment, audience)
     if gate is None and not said:
         raise OperatorError(
-            "An authorizer without PROOF_NONCES_TABLE refuses every request of a proof-once route, and whether the one "
-            f"of {audience} has it cannot be seen from here. Say --gate-has-table if it has."
+            f"An authorizer without PROOF_NONCES_TABLE refuses every request of a {requirement} route, and whether the "
+            f"one of {audience} has it cannot be seen from here. Say --gate-has-table if it has."
         )
     if gate is not None and not gate.proof_once:
         raise OperatorError(
             f"The authorizer of {deployment.stack_name} has no table to spend proofs in and would refuse every request "
             "of this route: deploy the stack with EnableProofOnce=true first."
         )
+
+
+def require_rebuilt(api: GuardedApi) -> None:
+    """Raises :class:`OperatorError` for what the Admin API would refuse, before it is asked: a route that asks
+    signatures to cover what cannot be rebuilt behind the API's gateway."""
+    try:
+        for route in api.routes:
+            check_rebuilt(route, api.gateway)
+    except ValueError as error:
+        raise OperatorError(f"That route cannot be: {error}. Say --gateway for another kind.") from error
 
 
 def cache_warnings(deployment: Deployment, audience: str, routes: Iterable[RouteRequirement]) -> list[str]:

@@ -43,13 +43,16 @@ class GuardedApis:
                 return None
             raise
 
-    def change(self, audience: str, edit: Callable[[Routes], Routes]) -> tuple[GuardedApi, Mapping[str, Any]]:
+    def change(
+        self, audience: str, edit: Callable[[Routes], Routes], gateway: str | None = None
+    ) -> tuple[GuardedApi, Mapping[str, Any]]:
         """Apply ``edit`` to an API's routes, on top of whatever others changed meanwhile; what stands now, and the
-        answer as it came. ``edit`` may be called more than once."""
+        answer as it came. ``edit`` may be called more than once. ``gateway`` is what the API is behind, if told."""
         for _ in range(_ATTEMPTS):
             stood = self.find(audience) or GuardedApi(audience=audience, routes=())
             wanted = GuardedApi(audience=audience, routes=edit(stood.routes)).to_record()
             body = {"routes": wanted["routes"], "revision": stood.revision}
+            body |= {} if gateway is None else {"gateway": gateway}
             try:
                 answer = self.api.call("PUT", f"/admin/apis/{segment(audience)}", body)
             except AdminProblem as problem:

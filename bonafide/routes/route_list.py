@@ -51,12 +51,12 @@ def read_route(text: str, *, new: bool = True) -> tuple[str, str]:
     return method, path
 
 
-def new_route(method: str, path: str, mode: str, tier: str | None) -> RouteRequirement:
-    """The route with this mode. Raises :class:`OperatorError`."""
+def new_route(method: str, path: str, mode: str, tier: str | None, components: Sequence[str] = ()) -> RouteRequirement:
+    """The route with this mode, lowest tier and what signatures must cover. Raises :class:`OperatorError`."""
     if mode not in list(Requirement):
         raise OperatorError(f"{mode!r} is no mode: {', '.join(Requirement)}.")
     try:
-        return RouteRequirement(method, path, Requirement(mode), tier)
+        return RouteRequirement(method, path, Requirement(mode), tier, " ".join(components))
     except ValueError as error:
         raise OperatorError(f"That route cannot be: {error}.") from error
 

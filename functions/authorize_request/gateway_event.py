@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bonafide_tokens.gate.request import GatedRequest, Kind
 from bonafide_tokens.gate.settings import GateSettings
 from bonafide_tokens.origin_secret import HEADER as EDGE_HEADER
 from bonafide_tokens.presented import PresentedRequest
 from bonafide_tokens.routes import is_ambiguous
+
+if TYPE_CHECKING:
+    from bonafide_tokens.signatures.message import Message
 
 _METHOD_ARN: Final = re.compile(
     r"(arn:[a-z0-9-]+:execute-api:[a-z0-9-]*:[0-9]*:[A-Za-z0-9*_-]+/[^/]+)/([A-Z]+|\*)(?:/(.*))?\Z", re.S
@@ -59,7 +63,7 @@ def read_event(event: object, *, settings: GateSettings, invocation_id: str) -> 
     identity = event.get("identitySource")
     return GatedRequest(
         place.kind,
-        PresentedRequest(place.method, place.url, tokens, proofs, pops),
+        PresentedRequest(place.method, place.url, tokens, proofs, pops, partial(_message, event, place)),
         place.path,
         _text(_object(event, "requestContext"), "requestId") or invocation_id,
         place.route,
@@ -68,6 +72,34 @@ def read_event(event: object, *, settings: GateSettings, invocation_id: str) -> 
         identity if isinstance(identity, (str, list)) else None,
         secrets,
     )
+
+
+def _message(event: Mapping[str, object], place: _Place) -> Message:
+    """What a signature covers. Payload 2.0 alone has the query as the client sent it; all others have it decoded."""
+    from bonafide_tokens.signatures.message import message_of  # here: few routes ask for a signature
+
+    headers = _all_values(event, "multiValueHeaders", "headers")
+
+    def field(name: str) -> list[object]:
+        return [value for own, value in headers if own.lower() == name]
+
+    if place.kind is Kind.HTTP_2:
+        return message_of(place.method, place.url, query=_text(event, "rawQueryString"), field=field)
+    pairs = _all_values(event, "multiValueQueryStringParameters", "queryStringParameters")
+    decoded = [(name, value) for name, value in pairs if isinstance(value, str)]
+    parameters = decoded if len(decoded) == len(pairs) else None
+    return message_of(place.method, place.url, query=None, parameters=parameters, field=field)
+
+
+def _all_values(event: Mapping[str, object], several: str, single: str) -> list[tuple[str, object]]:
+    members = event.get(several) or event.get(single)
+    if not isinstance(members, dict):
+        return []
+    return [
+        (str(name), value)
+        for name, values in members.items()
+        for value in (values if isinstance(values, list) else (values,))
+    ]
 
 
 def _rest_token(event: Mapping[str, object], invocation_id: str) -> GatedRequest:

@@ -28,7 +28,7 @@ MAKERS = {
     "PlayClaims()": {"attestation.android.play_integrity", "attestation.claims"},
     "HarmonyIntegrityClaims()": {"attestation.harmony.device_integrity", "attestation.claims"},
     "VerifiedToken()": {"bonafide_tokens.token"},
-    "VerifiedProof()": {"bonafide_tokens.proof", "bonafide_tokens.pop"},
+    "VerifiedProof()": {"bonafide_tokens.proof", "bonafide_tokens.pop", "bonafide_tokens.signatures.signed_request"},
 }
 
 

@@ -29,8 +29,8 @@ variable "routes" {
   default = []
 
   validation {
-    condition     = alltrue([for route in var.routes : contains(["off", "monitor", "token", "proof", "proof-once"], route.requirement)])
-    error_message = "A requirement is off, monitor, token, proof or proof-once."
+    condition     = alltrue([for route in var.routes : contains(["off", "monitor", "token", "proof", "proof-once", "signed-request", "signed-request-once"], route.requirement)])
+    error_message = "A requirement is off, monitor, token, proof, proof-once, signed-request or signed-request-once."
   }
 }
 

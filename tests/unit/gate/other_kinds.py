@@ -46,7 +46,7 @@ def http_2(call: Call) -> dict[str, Any]:
         "identitySource": [call.token] if call.token else None,
         "routeKey": "ANY /{proxy+}",
         "rawPath": raw_path,
-        "rawQueryString": "",
+        "rawQueryString": call.query,
         "headers": _joined(call),
         "requestContext": {
             "accountId": "123456789012",
@@ -70,6 +70,8 @@ def websocket(call: Call) -> dict[str, Any]:
         "methodArn": f"{API}/{call.stage}/$connect",
         "headers": event["headers"],
         "multiValueHeaders": event["multiValueHeaders"],
+        "queryStringParameters": event["queryStringParameters"],
+        "multiValueQueryStringParameters": event["multiValueQueryStringParameters"],
         "requestContext": {
             "routeKey": "$connect",
             "eventType": "CONNECT",

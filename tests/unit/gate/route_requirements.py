@@ -10,7 +10,7 @@ from bonafide_tokens.routes import (
     demand_for,
 )
 
-OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
+OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE, *_ = Requirement
 
 
 def requirement_for(

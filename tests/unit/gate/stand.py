@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from time import monotonic
 from typing import Any
+from urllib.parse import parse_qs
 
 from attestation.appraisal.result import AttestationResult, Tier
 from authorize_request import Authorizer
@@ -126,6 +127,7 @@ class Call:
 
     method: str = "POST"
     path: str = "/v1/orders"
+    query: str = ""
     token: str | None = field(default_factory=token)
     proof: str | None = "make"
     signed_url: str | None = None
@@ -147,7 +149,7 @@ class Call:
     @property
     def url(self) -> str:
         """The URL as the client calls it."""
-        return f"{self.origin}/{self.stage}{self.path}"
+        return f"{self.origin}/{self.stage}{self.path}{'?' if self.query else ''}{self.query}"
 
     def proof_text(self) -> str | None:
         """The proof header's value: made for this call unless the call says otherwise."""
@@ -178,6 +180,7 @@ class Call:
         if proof is not None:
             values["DPoP"] = [proof]
         values |= self.headers
+        parameters = parse_qs(self.query, keep_blank_values=True)
         return {
             "type": "REQUEST",
             "methodArn": self.arn(),
@@ -186,8 +189,8 @@ class Call:
             "httpMethod": self.method,
             "headers": {name: listed[-1] for name, listed in values.items() if listed},
             "multiValueHeaders": values,
-            "queryStringParameters": {},
-            "multiValueQueryStringParameters": {},
+            "queryStringParameters": {name: listed[-1] for name, listed in parameters.items()},
+            "multiValueQueryStringParameters": parameters,
             "pathParameters": {},
             "stageVariables": {},
             "requestContext": {

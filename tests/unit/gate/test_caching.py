@@ -24,7 +24,7 @@ from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import http_1, http_2, rest, rest_token
 from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, RESULT, Call, Stand, bundle, effect, signed, token
 
-OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
+OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE, *_ = Requirement
 KINDS = {"rest-request": rest, "rest-token": rest_token, "http-1.0": http_1, "http-2.0": http_2}
 MIXED = (
     RouteRequirement("GET", "/off", OFF),

@@ -7,7 +7,7 @@ from bonafide_tokens.routes import Demand, Requirement, RouteRequirement, demand
 
 from tests.unit.gate.route_requirements import requirement_for
 
-OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE = Requirement
+OFF, MONITOR, TOKEN, PROOF, PROOF_ONCE, *_ = Requirement
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ class Apis:
         return True
 
 
-def change(apis: Apis, *rows: list[str]) -> dict[str, object]:
+def change(apis: Apis, *rows: list[str], gateway: Any = None) -> dict[str, object]:
     publication = SimpleNamespace(now=lambda: SimpleNamespace(to_record=dict))
     stack: Any = SimpleNamespace(apis=apis, publication=publication)
-    request = SetRoutes(audience="orders", routes=list(rows), revision=0)
+    request = SetRoutes(audience="orders", routes=list(rows), revision=0, gateway=gateway)
     return set_routes(request, AdminCall("ann", 1.0, stack))
 
 
@@ -61,3 +61,43 @@ def test_two_spellings_of_one_place_are_one_route() -> None:
     check_routes(routes("GET /a/{b} proof", "GET /a/* proof", "GET /a/{b+} proof"))
     with pytest.raises(ValueError, match="more than once"):
         check_routes(routes("GET /a/{b}/c proof", "GET /a/*/c token"))
+
+
+@pytest.mark.parametrize("component", ["@query", "@target-uri"])
+def test_component_that_the_gateway_cannot_rebuild_is_refused_at_configuration(component: str) -> None:
+    """Every request of such a route would be refused. What an API is behind counts until another is said."""
+    row = ["POST", "/pay", "signed-request", "", f"content-digest {component}"]
+    apis = Apis()
+    for gateway in (None, "rest", "websocket"):
+        with pytest.raises(AdminRefusal, match="cannot be rebuilt"):
+            change(apis, row, gateway=gateway)
+    assert apis.stored == []
+    for gateway in ("http", "backend"):
+        assert change(apis, row, gateway=gateway)["gateway"] == gateway
+    assert apis.stored[0].routes[0].components == (component, "content-digest")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["POST", "/pay", "signed-request", "", "@method"],
+        ["POST", "/pay", "proof", "", "@query-param"],
+        ["POST", "/pay", "off", "", "@query-param"],
+        ["POST", "/pay", "signed-request", ""],
+        ["POST", "/pay", "signed", ""],
+    ],
+)
+def test_route_that_asks_signatures_for_what_they_cannot_do_is_refused(row: list[str]) -> None:
+    with pytest.raises(AdminRefusal):
+        change(Apis(), row, gateway="backend")
+
+
+def test_gateway_that_was_said_stays() -> None:
+    class Known(Apis):
+        def find(self, audience: str) -> GuardedApi | None:
+            return GuardedApi(audience=audience, routes=(), revision=1, gateway="http")
+
+    apis = Known()
+    change(apis, ["POST", "/pay", "signed-request", "", "@query"])
+    assert apis.stored[0].gateway == "http"
+    assert GuardedApi.from_record(apis.stored[0].to_record()) == apis.stored[0]

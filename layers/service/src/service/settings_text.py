@@ -18,6 +18,7 @@ from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor
 from bonafide_tokens.errors import BonafideError, TokenError
 from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.new_routes import check_rebuilt
 from bonafide_tokens.origin_secret import origin_secret_hashes
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from bonafide_tokens.trust_bundle import root_public_key
@@ -145,9 +146,12 @@ def routes(text: str) -> tuple[RouteRequirement, ...]:
     """Route requirements as JSON."""
     try:
         rows = json.loads(text)
-        return tuple(RouteRequirement(method, path, Requirement(need), *tier) for method, path, need, *tier in rows)
+        read = tuple(RouteRequirement(method, path, Requirement(need), *more) for method, path, need, *more in rows)
     except (TypeError, ValueError):
         raise ValueError('must be JSON like [["GET","/v1/whoami","token"],["*","/*","proof"]]') from None
+    for route in read:
+        check_rebuilt(route, "rest")  # the stack's own API is one
+    return read
 
 
 def origin_secrets(text: str) -> tuple[bytes, ...]:

@@ -60,6 +60,7 @@ _ENDING: Final = Refusal(_FRESH, "renew", "The attestation token ends too soon."
 _TOO_EARLY: Final = Refusal(_FRESH, "renew", "The attestation token is not valid yet.", "invalid")
 _NO_PROOF: Final = Refusal(_PROOF, "sign", "This request needs a proof by the token's key.", "invalid")
 _BAD_PROOF: Final = Refusal(_PROOF, "sign", "The proof is not valid for this request.", "invalid")
+_UNSIGNED: Final = Refusal(_PROOF, "sign", "This request needs a signature by the token's key.", "invalid")
 _OLD_PROOF: Final = Refusal(_PROOF, "sign", "The proof was not made just now.", "invalid")
 _USED_PROOF: Final = Refusal(_PROOF, "sign", "The proof was used before.", "replayed")
 _OTHER_BODY: Final = Refusal(_PROOF, "sign", "The proof does not sign this body.", "invalid")
@@ -113,6 +114,8 @@ class Reason(StrEnum):
     PROOF_REPLAYED = "proof-replayed", _USED_PROOF
     PROOF_NONCE = "proof-nonce", _NONCE  # proofs made in advance, to be used when the key is out of reach
     PROOF_CHALLENGE = "proof-challenge", _CHALLENGE  # the same, as OAuth-Client-Attestation-PoP
+    PROOF_UNSIGNED = "proof-unsigned", _UNSIGNED  # a proof where the route asks for the query and body to be signed
+    PROOF_COVERAGE = "proof-coverage", _BAD_PROOF  # a signature that leaves out what is then changed: query, body
     PROOF_BODY = "proof-body", _OTHER_BODY  # a genuine proof, replayed over a body that the attacker chose
     PROOF_UNSPENT = "proof-unspent", _UNSERVED  # no attack: the route asks for proof once, and no table can spend it
     PROOF_CACHED = "proof-cached", _UNSERVED  # no attack: the gateway caches answers, and none may serve this route

@@ -7,9 +7,9 @@ needs a memory of proofs or the body stays with the caller: replay (:class:`~bon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bonafide_tokens.errors import Malformed, Reason, Rejected
 from bonafide_tokens.proof import VerifiedProof, verify_proof
@@ -18,6 +18,9 @@ from bonafide_tokens.routes import tier_reaches
 from bonafide_tokens.token import VerifiedToken, request_key_of, verify_token
 from bonafide_tokens.trust_bundle import AppStatus, TrustBundle
 from bonafide_tokens.verified_tokens import RememberedToken, VerifiedTokens
+
+if TYPE_CHECKING:
+    from bonafide_tokens.signatures.message import Message
 
 _NOTHING_REVOKED: Final = AppStatus()
 
@@ -28,7 +31,8 @@ class PresentedRequest(NamedTuple):
     ``url`` is the URL as the client called it, empty when unknown: from your own settings, never from the ``Host`` or
     ``X-Forwarded-*`` headers, which clients write. ``tokens``, ``proofs`` and ``pops`` are **all** values of the
     headers ``OAuth-Client-Attestation``, ``DPoP`` and ``OAuth-Client-Attestation-PoP``; ``proofs`` is ``None`` where
-    the caller cannot see them.
+    the caller cannot see them. ``message`` makes what a signature of the whole request covers; ``None`` where the
+    caller cannot.
     """
 
     method: str
@@ -36,6 +40,7 @@ class PresentedRequest(NamedTuple):
     tokens: Sequence[str]
     proofs: Sequence[str] | None
     pops: Sequence[str] = ()
+    message: Callable[[], Message] | None = None
 
 
 class Presented(NamedTuple):
@@ -53,6 +58,8 @@ def verify_presented(
     now: float,
     skew: float = 5.0,
     proof_needed: bool = True,
+    signed: Collection[str] | None = None,
+    attestation_field: str = "oauth-client-attestation",
     minimum_tier: str | None = None,
     nonce_key: bytes | None = None,
     remembered: VerifiedTokens | None = None,
@@ -63,8 +70,10 @@ def verify_presented(
     ``audience`` is the API that the token must be for; ``None`` for the token's issuer, who is in no audience and is
     addressed by its issuer name. ``skew`` is how many seconds clocks may differ; ``minimum_tier`` the lowest tier that
     will do; ``nonce_key`` the secret of the nonces that proofs must carry, if any. A proof that comes is checked, also
-    where none is needed. ``remembered`` saves verifying a token again; ``on_token`` is called with a verified token at
-    once, so that what is refused afterwards can be logged with its key.
+    where none is needed. ``signed``, where it is not ``None``, asks for a signature of the request instead, which
+    covers these components beyond the usual and the header ``attestation_field``, where the token is. ``remembered``
+    saves verifying a token again; ``on_token`` is called with a verified token at once, so that what is refused
+    afterwards can be logged with its key.
 
     Raises :class:`Malformed` or :class:`Rejected`; :func:`~bonafide_tokens.refusals.refusal_of` says what to answer.
     """
@@ -76,11 +85,25 @@ def verify_presented(
     if not tier_reaches(token.tier, minimum_tier):
         raise Rejected(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
     if request.proofs is None:
-        if proof_needed:
+        if proof_needed or signed is not None:
             raise Rejected(Reason.PROOF_UNSEEN, "the route needs a REQUEST authorizer, this is a TOKEN one")
         return Presented(token, None)
     recipient = audience or bundle.issuer
-    if request.pops:
+    if signed is not None:
+        from bonafide_tokens.signatures.signed_request import verify_signed_request  # here: few routes ask for one
+
+        stale = Reason.PROOF_NONCE
+        if request.message is None or not request.url:
+            raise Rejected(Reason.PROOF_REQUEST, "the request's URL or query is unknown here: set EXTERNAL_ORIGIN")
+        proof = verify_signed_request(
+            request.message(),
+            request_key=known.request_key or request_key_of(text),
+            request_key_thumbprint=token.request_key_thumbprint,
+            attestation_field=attestation_field,
+            components=signed,
+            now=now,
+        )
+    elif request.pops:
         # Beside a PoP, a DPoP proof belongs to some other token and may be by another key, says the draft.
         from bonafide_tokens.pop import verify_attestation_pop  # here: most apps never send one
 

@@ -23,8 +23,10 @@ MAX_PROOF_CHARACTERS: Final = 4096
 CONTENT_DIGEST: Final = "content-digest"
 """Our own claim: the body's digest, spelled as the HTTP field of that name (RFC 9530 §2), by SHA-256 only."""
 
+MAX_JTI: Final = 256
+"""Longest ``jti``, in characters."""
+
 _DIGEST: Final = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:\Z")
-_MAX_JTI: Final = 256
 _MAX_TOLD: Final = 95
 _MAX_URL: Final = 2048
 # Query and fragment, also where a reader would decode them; a user's name; parameters of a segment (`;session=…`).
@@ -198,7 +200,7 @@ def _digest_claim(claims: Mapping[str, object]) -> str:
 def text_claim(claims: Mapping[str, object], name: str) -> str:
     """A claim that must be a text. Raises :class:`Malformed` (``proof-malformed``)."""
     value = claims.get(name)
-    if type(value) is not str or not value or (name == "jti" and len(value) > _MAX_JTI):
+    if type(value) is not str or not value or (name == "jti" and len(value) > MAX_JTI):
         raise _malformed(f"{name} is missing or not a text")
     return value
 

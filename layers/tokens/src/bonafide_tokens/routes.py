@@ -25,6 +25,8 @@ class Requirement(StrEnum):
     ``off``: nothing is looked at. ``monitor``: everything passes and its class is recorded. ``token``: a token; a
     proof only counts when there is one. ``proof``: a token and a proof by its request key. ``proof-once``: the same,
     and the proof's ``jti`` is spent in a table, so that it counts once anywhere and not only once per process.
+    ``signed-request``: a token, and an HTTP message signature by its request key that covers the query and the body
+    too. ``signed-request-once``: the same, and its ``nonce`` is spent as a ``jti`` is.
     """
 
     OFF = "off"
@@ -32,6 +34,18 @@ class Requirement(StrEnum):
     TOKEN = "token"
     PROOF = "proof"
     PROOF_ONCE = "proof-once"
+    SIGNED_REQUEST = "signed-request"
+    SIGNED_REQUEST_ONCE = "signed-request-once"
+
+
+SIGNED: Final = frozenset({Requirement.SIGNED_REQUEST, Requirement.SIGNED_REQUEST_ONCE})
+ONCE: Final = frozenset({Requirement.PROOF_ONCE, Requirement.SIGNED_REQUEST_ONCE})
+PROVEN: Final = SIGNED | ONCE | {Requirement.PROOF}
+"""The requirements that a token alone does not satisfy."""
+
+COMPONENTS: Final = ("@query", "@query-param", "@target-uri", "content-digest")
+"""What a route may ask of signatures beyond what each must cover: the query as it was sent, or parameter by parameter;
+the whole URL as it was sent; the body also where none is announced."""
 
 
 MINIMUM_TIERS: Final = ("warning", "affirming")
@@ -57,11 +71,18 @@ _DECODINGS: Final = 8
 
 class Demand(NamedTuple):
     """What one request needs: the requirement, the lowest tier (``None``: any), and the route that says so, as
-    ``POST /payments/*``; empty where no route covers the request and the default counts."""
+    ``POST /payments/*``; empty where no route covers the request and the default counts. ``components`` is what a
+    signature must cover beyond the usual; on a ``monitor`` route, any say that it is judged as ``signed-request``."""
 
     requirement: Requirement
     minimum_tier: str | None = None
     route: str = ""
+    components: tuple[str, ...] = ()
+
+    @property
+    def signed(self) -> bool:
+        """Whether requests are judged by their signature."""
+        return self.requirement in SIGNED or (self.requirement is Requirement.MONITOR and bool(self.components))
 
 
 class _Route(NamedTuple):
@@ -72,22 +93,27 @@ class _Route(NamedTuple):
     segments: tuple[str, ...]
     open_ended: bool
     demand: Demand
+    components: tuple[str, ...] = ()
 
 
 class RouteRequirement(_Route):
     """The requirement of the routes that ``method`` (``*`` for any) and the ``path`` pattern cover.
 
     ``minimum_tier`` is the lowest tier that a token may have there (``warning`` or ``affirming``), ``None`` for no
-    more than the token's being valid. Raises :class:`ValueError` for a method that is not in capitals, a pattern that
-    is not one, a tier that is not one of these, and a tier on a route that is ``off``. ``segments`` (``*`` for any) and
-    ``open_ended`` are the pattern taken apart, ``demand`` is what every request that it covers needs.
+    more than the token's being valid; ``components`` (:data:`COMPONENTS`, separated by spaces) what signatures must
+    cover beyond the usual. Raises :class:`ValueError` for a method that is not in capitals, a pattern that is not one,
+    a tier that is not one of these, a tier on a route that is ``off``, and components that are none or on a route that
+    looks at no signature. ``segments`` (``*`` for any) and ``open_ended`` are the pattern taken apart, ``demand`` is
+    what every request that it covers needs.
     """
 
     __slots__ = ()
 
     def __new__(
-        cls, method: str, path: str, requirement: Requirement, minimum_tier: str | None = None
+        cls, method: str, path: str, requirement: Requirement, minimum_tier: str | None = None, components: str = ""
     ) -> RouteRequirement:
+        if minimum_tier == "" and components:
+            minimum_tier = None  # only what stands after it is asked for
         segments = tuple(path[1:].split("/")) if len(path) > 1 else ()
         if not _METHOD.match(method):
             raise ValueError(f"route method {method!r} is neither * nor in capitals")
@@ -97,9 +123,14 @@ class RouteRequirement(_Route):
             raise ValueError(f"minimum tier {minimum_tier!r} is not one of {', '.join(MINIMUM_TIERS)}")
         if minimum_tier is not None and requirement is Requirement.OFF:
             raise ValueError("a route that is off looks at no token, so it cannot ask for a tier")
+        covered = tuple(sorted(set(components.split())))
+        if not set(covered) <= set(COMPONENTS):
+            raise ValueError(f"a signature can be asked to cover {', '.join(COMPONENTS)}, not {components!r}")
+        if covered and requirement not in SIGNED and requirement is not Requirement.MONITOR:
+            raise ValueError(f"a route that asks for {requirement} looks at no signature, so it has no components")
         segments, open_ended = pattern_of(segments)
-        demand = Demand(requirement, minimum_tier, f"{method} {path}")
-        return super().__new__(cls, method, path, requirement, minimum_tier, segments, open_ended, demand)
+        demand = Demand(requirement, minimum_tier, f"{method} {path}", covered)
+        return super().__new__(cls, method, path, requirement, minimum_tier, segments, open_ended, demand, covered)
 
     def covers(self, method: str, segments: tuple[str, ...]) -> bool:
         """Whether this route is the one for ``method`` and the path of ``segments``."""
@@ -213,12 +244,19 @@ def _reachable(
 
 
 def strictest(demands: Sequence[Demand]) -> Demand:
-    """One demand that satisfies them all: the strictest requirement (and its route) with the highest tier."""
+    """One demand that satisfies them all: the strictest requirement (and its route) with the highest tier and all that
+    signatures must cover."""
     if len(demands) == 1:
         return demands[0]
     first = max(demands, key=lambda demand: _STRICTNESS[demand.requirement])
     tier = max((demand.minimum_tier for demand in demands), key=_TIER_RANK.__getitem__)
-    return first._replace(minimum_tier=tier)
+    strict = first.requirement
+    if strict in SIGNED and any(demand.requirement in ONCE for demand in demands):
+        strict = Requirement.SIGNED_REQUEST_ONCE
+    components: set[str] = set()
+    if strict in SIGNED or strict is Requirement.MONITOR:
+        components.update(*(one.components for one in demands if (one.requirement in SIGNED) is (strict in SIGNED)))
+    return Demand(strict, tier, first.route, tuple(sorted(components)))
 
 
 def tier_reaches(tier: str, minimum: str | None) -> bool:
@@ -295,10 +333,21 @@ def _route_from_json(item: object) -> RouteRequirement:
         raise ValueError("a route is not [method, path, requirement]")
     method, path, name, *more = item
     requirement = Requirement(name) if name in _STRICTNESS else Requirement.PROOF
-    tier = None
+    tier, components = None, ""
     if more:
-        known = more[0] in MINIMUM_TIERS
-        tier = more[0] if known else MINIMUM_TIERS[-1]
+        empty = more[0] == "" and len(more) > 1  # where only what follows it is asked for
+        known = empty or more[0] in MINIMUM_TIERS
+        tier = None if empty else more[0] if known else MINIMUM_TIERS[-1]
+        if len(more) > 1 and _can_sign(requirement, more[1]):
+            components = more[1]
+            more = more[1:]
         if len(more) > 1 or not known:
             requirement = max(requirement, Requirement.PROOF, key=_STRICTNESS.__getitem__)
-    return RouteRequirement(method, path, requirement, tier)
+            components = components if requirement in SIGNED else ""
+    return RouteRequirement(method, path, requirement, tier, components)
+
+
+def _can_sign(requirement: Requirement, components: object) -> bool:
+    """Whether these components are ones that this version knows, for a requirement that looks at signatures."""
+    signed = requirement in SIGNED or requirement is Requirement.MONITOR
+    return signed and isinstance(components, str) and set(components.split()) <= set(COMPONENTS)

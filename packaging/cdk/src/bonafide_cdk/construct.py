@@ -26,7 +26,7 @@ class Route:
     method: str
     path: str
     requirement: str
-    """off, monitor, token, proof or proof-once."""
+    """off, monitor, token, proof, proof-once, signed-request or signed-request-once."""
 
 
 class Bonafide(Construct):

@@ -34,14 +34,16 @@ MAX_ROUTES: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedApi:
-    """One API's routes, first match wins. ``revision`` counts changes, and is 0 for an API without a row: its routes
-    are then those of the stack's parameter. ``updated_at`` is Unix seconds."""
+    """One API's routes, first match wins. ``gateway`` is what it is behind (a key of ``new_routes.REBUILT``): ``rest``,
+    of which the least can be rebuilt, until an operator says so. ``revision`` counts changes, and is 0 for an API
+    without a row: its routes are then those of the stack's parameter. ``updated_at`` is Unix seconds."""
 
     audience: str
     routes: Routes
     revision: int = 0
     updated_at: int | None = None
     updated_by: str = ""
+    gateway: str = "rest"
 
     def to_record(self) -> dict[str, object]:
         """JSON-ready."""
@@ -56,6 +58,7 @@ class GuardedApi:
             revision=record.get("revision") or 0,
             updated_at=record.get("updated_at"),
             updated_by=record.get("updated_by") or "",
+            gateway=record.get("gateway") or "rest",
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from bonafide_tokens.new_routes import check_new_route
+from bonafide_tokens.new_routes import check_new_route, check_rebuilt
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from pydantic import Field
 
@@ -16,7 +16,8 @@ from service.edge.gateway import RequestModel
 from service.tables.audit import api_subject
 
 Audience = Annotated[str, Field(pattern=AUDIENCE_PATTERN)]
-RouteRow = Annotated[list[Annotated[str, Field(max_length=512)]], Field(min_length=3, max_length=4)]
+RouteRow = Annotated[list[Annotated[str, Field(max_length=512)]], Field(min_length=3, max_length=5)]
+Gateway = Literal["rest", "http", "websocket", "backend"]
 
 
 class EveryApi(RequestModel):
@@ -31,12 +32,13 @@ class OneApi(RequestModel):
 
 class SetRoutes(RequestModel):
     """PUT /admin/apis/{audience}. ``routes`` replace all routes; ``revision`` is the one that they were made from, 0
-    for an API that was never changed."""
+    for an API that was never changed. ``gateway`` is what the API is behind, ``None`` for what was said before."""
 
     audience: Audience
     routes: Annotated[list[RouteRow], Field(max_length=MAX_ROUTES)]
     revision: Annotated[int, Field(ge=0, le=10**9)]
     why: Annotated[str, Field(max_length=1000)] = ""
+    gateway: Gateway | None = None
 
 
 def list_apis(_request: EveryApi, call: StackCall) -> dict[str, object]:
@@ -58,17 +60,22 @@ def show_api(request: OneApi, call: StackCall) -> dict[str, object]:
 def set_routes(request: SetRoutes, call: StackCall) -> dict[str, object]:
     """Replace an API's routes, unless they have changed since they were read, and have them published."""
     routes = _routes(request.routes)
-    _check_new(routes, call.stack.apis.find(request.audience))
+    stood = call.stack.apis.find(request.audience)
+    gateway = request.gateway or ("rest" if stood is None else stood.gateway)
+    _check_new(routes, stood)
+    _check_rebuilt(routes, gateway)
     api = GuardedApi(
         audience=request.audience,
         routes=routes,
         revision=request.revision + 1,
         updated_at=int(call.now),
         updated_by=call.who,
+        gateway=gateway,
     )
     details: dict[str, str | int] = {
         "revision": api.revision,
         "routes": "\n".join(" ".join(row) for row in request.routes),
+        **({} if request.gateway is None else {"gateway": request.gateway}),
     }
     entry = entry_of(call, api_subject(request.audience), "set-routes", request.why, details)
     with published_in_doubt(call.stack.publication, f"bonafide route show {request.audience}"):
@@ -96,18 +103,26 @@ def _check_new(routes: Routes, stood: GuardedApi | None) -> None:
                 raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
 
 
-def _claim(api: GuardedApi) -> tuple[int, Routes, str]:
-    return api.revision, api.routes, api.updated_by
+def _check_rebuilt(routes: Routes, gateway: str) -> None:
+    for route in routes:
+        try:
+            check_rebuilt(route, gateway)
+        except ValueError as error:
+            raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
+
+
+def _claim(api: GuardedApi) -> tuple[int, Routes, str, str]:
+    return api.revision, api.routes, api.updated_by, api.gateway
 
 
 def _routes(rows: list[list[str]]) -> Routes:
     """Read strictly, unlike in a trust bundle: what is misspelt is said, and not taken for the strictest."""
     routes = []
-    for method, path, need, *tier in rows:
+    for method, path, need, *more in rows:
         if need not in list(Requirement):
             raise AdminRefusal(CHANGE_REFUSED, f"{need!r} is no mode: {', '.join(Requirement)}.")
         try:
-            routes.append(RouteRequirement(method, path, Requirement(need), *tier))
+            routes.append(RouteRequirement(method, path, Requirement(need), *more))
         except ValueError as error:
             raise AdminRefusal(CHANGE_REFUSED, f"That route cannot be: {error}.") from None
     try:

@@ -55,7 +55,8 @@ def request_of(scope: Scope) -> BackendRequest:
         path = path[len(prefix) :] or "/"
         raw = raw[len(prefix) :] or "/" if raw.startswith(prefix) else ""
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    return BackendRequest(scope.get("method", "GET"), path, raw, headers, uuid4().hex)
+    query = (scope.get("query_string") or b"").decode("latin-1")
+    return BackendRequest(scope.get("method", "GET"), path, raw, headers, uuid4().hex, query)
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum, unique
+from functools import partial
 from hmac import compare_digest
 from json import dumps
 from time import monotonic, time
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bonafide_tokens.errors import UNAVAILABLE, Reason, Refusal
 from bonafide_tokens.gate.bundle_keeper import BundleKeeper, keeper_of
@@ -27,6 +28,9 @@ from bonafide_tokens.refusals import request_code
 from bonafide_tokens.routes import is_ambiguous
 from bonafide_tokens.signed_body import content_digest
 from bonafide_tokens.trust_bundle import TrustBundle
+
+if TYPE_CHECKING:
+    from bonafide_tokens.signatures.message import Message
 
 MOST_BODY_BYTES: Final = 1 << 20
 """Longest body that is read to compare it with the digest that a proof signs."""
@@ -66,18 +70,21 @@ class Caller(NamedTuple):
 class BackendRequest(NamedTuple):
     """One request. ``path`` is the path by which the backend will route it, ``raw_path`` as the client sent it, with
     its escapes and without a query; empty where the server does not tell. ``headers`` are all of them, repeated ones
-    too, in any case. ``request_id`` is for the log and the support code."""
+    too, in any case. ``request_id`` is for the log and the support code. ``query`` is the query as the client sent it,
+    ``None`` where the server does not tell: signed requests are refused then."""
 
     method: str
     path: str
     raw_path: str
-    headers: Iterable[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]
     request_id: str
+    query: str | None = None
 
 
 class Answer(NamedTuple):
     """What to do: let ``caller`` pass, adding ``headers`` to the backend's answer, or, where ``caller`` is ``None``,
-    answer with ``status``, ``headers`` and ``body``. ``body_needed`` says that :meth:`Guard.check_body` is next."""
+    answer with ``status``, ``headers`` and ``body``. ``body_needed`` says that :meth:`Guard.check_body` is next,
+    ``signed`` that the whole request is signed, and so whatever body it has."""
 
     caller: Caller | None
     status: int = 200
@@ -85,6 +92,7 @@ class Answer(NamedTuple):
     body: bytes = b""
     reason: str = ""
     body_needed: bool = False
+    signed: bool = False
 
 
 class Guard:
@@ -145,9 +153,12 @@ class Guard:
             _note(gated, decision, self.settings.audience)
         digest = decision.content_digest
         needed = decision.proven and (
-            self.signed_body is SignedBody.REQUIRE or (self.signed_body is SignedBody.CHECK and digest is not None)
+            self.signed_body is SignedBody.REQUIRE
+            or (self.signed_body is SignedBody.CHECK and (decision.signed or digest is not None))
         )
-        return Answer(_caller(decision), headers=_nonces(decision.next_nonce), body_needed=needed)
+        return Answer(
+            _caller(decision), headers=_nonces(decision.next_nonce), body_needed=needed, signed=decision.signed
+        )
 
     def check_without_body(self, request: BackendRequest) -> Answer:
         """Decide one request whose body does not come along: the digest that its proof signs is the caller's
@@ -173,6 +184,8 @@ class Guard:
         if body is None:
             return _problem(413, "too-large", "The body is larger than may be signed.", "never", "", request_id)
         signed = answer.caller.content_digest or ""
+        if not (signed or body) and answer.signed and self.signed_body is SignedBody.CHECK:
+            return answer  # the signature leaves out a body, and there is none
         if compare_digest(content_digest(body).encode(), signed.encode("utf-8", "replace")):
             return answer
         why = "no digest is signed" if not signed else "another body is signed"
@@ -193,7 +206,9 @@ class Guard:
         called = request.raw_path or request.path
         others = (called,) if called != request.path and is_ambiguous(called) else ()
         url = settings.external_origin + called
-        presented = PresentedRequest(request.method, url, found[first], found[second], found[third] if third else [])
+        message = None if request.query is None else partial(_message, request, url)
+        pops = found[third] if third else []
+        presented = PresentedRequest(request.method, url, found[first], found[second], pops, message)
         return GatedRequest(
             Kind.DIRECT,
             presented,
@@ -207,6 +222,15 @@ class Guard:
 def unavailable(request_id: str) -> Answer:
     """The refusal of a request that cannot be checked, by a fault on this side."""
     return _refused(UNAVAILABLE, request_id, "", "")
+
+
+def _message(request: BackendRequest, url: str) -> Message:
+    from bonafide_tokens.signatures.message import message_of  # here: few routes ask for a signature
+
+    def field(name: str) -> list[str]:
+        return [value for own, value in request.headers if own.lower() == name]
+
+    return message_of(request.method, url, query=request.query, field=field)
 
 
 class _SharedKeeper(BundleKeeper):

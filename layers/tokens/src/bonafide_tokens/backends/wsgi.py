@@ -23,6 +23,8 @@ CALLER: Final = "bonafide"
 
 _RAW: Final = ("REQUEST_URI", "RAW_URI")  # as mod_wsgi, uWSGI and gunicorn tell what the client sent
 
+_OWN_NAMES: Final = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))
+
 
 class GuardedWSGI:
     """A guarded application."""
@@ -67,7 +69,10 @@ def request_of(environ: Environ) -> BackendRequest:
     if not raw:
         raw = quote(path, safe="/~!$&'()*+,;=:@")
     names = [(name[5:].replace("_", "-"), str(value)) for name, value in environ.items() if name.startswith("HTTP_")]
-    return BackendRequest(environ["REQUEST_METHOD"], path, raw, names, uuid4().hex)
+    # Two headers that signatures may cover come under names of their own.
+    names += [(name, environ[own]) for name, own in _OWN_NAMES if environ.get(own)]
+    query = environ.get("QUERY_STRING", "")
+    return BackendRequest(environ["REQUEST_METHOD"], path, raw, names, uuid4().hex, query)
 
 
 def _whole_body(environ: Environ) -> bytes | None:

@@ -59,10 +59,10 @@ def original_request(proxy: Proxy, head: Head, request_id: str) -> BackendReques
         method, uri = head.method, head.target.removeprefix(CHECK)
     else:
         method, uri = (_only(head, name) for name in _NAMED[proxy])
-    path = uri.partition("?")[0]
+    path, _, query = uri.partition("?")
     if not method or not path.startswith("/"):
         raise NotTold("no method, or no path")
-    return BackendRequest(method, path, path, head.fields, request_id)
+    return BackendRequest(method, path, path, head.fields, request_id, query)
 
 
 def reply_of(proxy: Proxy, answer: Answer) -> Reply:

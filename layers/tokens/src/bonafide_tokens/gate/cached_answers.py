@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bonafide_tokens.gate.request import GatedRequest, Kind
-from bonafide_tokens.routes import Demand, Requirement
+from bonafide_tokens.routes import PROVEN, Demand, Requirement
 
-_PROOFS = frozenset({Requirement.PROOF, Requirement.PROOF_ONCE})
 _OPEN = frozenset({Requirement.OFF, Requirement.MONITOR})
 _WILDCARDS = frozenset("*?$")
 
@@ -60,6 +59,6 @@ def named(demand: Demand) -> str:
 
 def needs_each_request(demand: Demand) -> bool:
     """Whether what is asked for differs between two requests of one token, so that no cached answer can serve it."""
-    if demand.requirement in _PROOFS:
+    if demand.requirement in PROVEN:
         return True
     return demand.minimum_tier is not None and demand.requirement is not Requirement.MONITOR

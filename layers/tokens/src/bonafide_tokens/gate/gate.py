@@ -19,7 +19,7 @@ from bonafide_tokens.origin_secret import came_through_edge
 from bonafide_tokens.presented import verify_presented
 from bonafide_tokens.proof import ReplayMemory, VerifiedProof
 from bonafide_tokens.proof_nonce import make_nonce
-from bonafide_tokens.routes import Demand, Requirement, demand_for, every_demand, is_ambiguous, strictest
+from bonafide_tokens.routes import ONCE, PROVEN, Demand, Requirement, demand_for, every_demand, is_ambiguous, strictest
 from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import TrustBundle
 from bonafide_tokens.verified_tokens import VerifiedTokens
@@ -35,9 +35,10 @@ class SpendsProofs(Protocol):
 
 class Decision(NamedTuple):
     """One decision. ``reason`` and ``detail`` say what is wrong, also where a ``monitor`` route lets it pass;
-    ``proven`` whether a proof was checked; ``token`` is there when the token itself holds. ``route_pattern`` is the
-    route requirement that covered the request, empty for the default; ``content_digest`` the body's digest that the
-    proof signed; ``own_route_only`` forbids an answer for more than this route; ``next_nonce`` is for the next proof.
+    ``proven`` whether a proof was checked, ``signed`` whether it was a signature of the whole request; ``token`` is
+    there when the token itself holds. ``route_pattern`` is the route requirement that covered the request, empty for
+    the default; ``content_digest`` the body's digest that the proof signed; ``own_route_only`` forbids an answer for
+    more than this route; ``next_nonce`` is for the next proof.
     """
 
     allowed: bool
@@ -52,6 +53,7 @@ class Decision(NamedTuple):
     content_digest: str | None = None
     own_route_only: bool = False
     next_nonce: str = ""
+    signed: bool = False
 
 
 class Gate:
@@ -119,7 +121,8 @@ class Gate:
     def _decide(self, request: GatedRequest, bundle: TrustBundle, now: float) -> Decision:
         settings = self._settings
         demand = self._demand(request, bundle)
-        requirement, minimum_tier, pattern = demand
+        requirement, minimum_tier, pattern, components = demand
+        signed = demand.signed
         self._look_at_routes(bundle)
         mixed = bool(settings.cache_seconds and self._unserved)
         verified: list[VerifiedToken] = []
@@ -134,7 +137,9 @@ class Gate:
                     audience=settings.audience,
                     now=now,
                     skew=settings.clock_skew,
-                    proof_needed=requirement is Requirement.PROOF or requirement is Requirement.PROOF_ONCE,
+                    proof_needed=requirement in PROVEN,
+                    signed=components if signed else None,
+                    attestation_field=settings.token_header,
                     minimum_tier=minimum_tier,
                     nonce_key=settings.nonce_key,
                     remembered=self._tokens,
@@ -142,9 +147,9 @@ class Gate:
                 )
                 if shown is not None:
                     self._proofs.admit(shown, now=now, elapsed=self._elapsed(), holder=token.key_id)
-                    if requirement is Requirement.PROOF_ONCE:
+                    if requirement in ONCE:
                         if self._spent is None:
-                            raise Rejected(Reason.PROOF_UNSPENT, "proof-once needs PROOF_NONCES_TABLE")
+                            raise Rejected(Reason.PROOF_UNSPENT, f"{requirement} needs PROOF_NONCES_TABLE")
                         self._spent.spend(shown)
                     proof = shown
                 if settings.cache_seconds and not cached_answers.needs_each_request(demand):
@@ -174,6 +179,7 @@ class Gate:
             # A cached answer is given to requests without a proof: their bodies must not find a digest in it.
             proof.content_digest if proof is not None and not settings.cache_seconds else None,
             mixed,
+            signed=signed and proof is not None,
         )
 
     def _demand(self, request: GatedRequest, bundle: TrustBundle) -> Demand:
@@ -195,7 +201,7 @@ class Gate:
             self._guarded = cached_answers.guards_anything(demands)
         else:
             why = "proof-once needs PROOF_NONCES_TABLE, which is not set"
-            once = [demand for demand in demands if demand.requirement is Requirement.PROOF_ONCE]
+            once = [demand for demand in demands if demand.requirement in ONCE]
             refused = [] if self._spent is not None else once
         before, self._unserved = self._unserved, ", ".join(map(cached_answers.named, refused))
         if self._unserved and self._unserved != before:

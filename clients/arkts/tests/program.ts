@@ -45,11 +45,10 @@ interface Command {
 
 const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Config;
 const clock = new VirtualClock(config.now, config.clock_offset, config.monotonic_start);
-const kitTime = (): Record<string, string> => ({ 'Kit-Time': String(clock.now) });
-const transport = new NodeTransport(kitTime);
+const transport = new NodeTransport(() => ({ 'Kit-Time': String(clock.now) }));
 const keys = new SoftwareKeys(join(config.state_dir, 'keys.json'));
 const platform = new Platform('harmony', new NodeCryptography(), clock, new SeededChance(config.seed), transport, keys,
-  new ServiceAttester(config.evidence_url, config.app, config.app_build, keys, kitTime), new FileRecords(config.state_dir), new NoLock(),
+  new ServiceAttester(config.evidence_url, config.app, config.app_build, keys, transport), new FileRecords(config.state_dir), new NoLock(),
   { appBuild: () => config.app_build, os: () => config.os, model: () => config.model });
 const settings = Settings.of(config.app, config.issuer, JSON.stringify(config.root_set), new Map(Object.entries(config.regions)), config.home,
   config.guarded_urls ?? [config.guarded_url]);

@@ -183,7 +183,7 @@ function pointOf(key: crypto.KeyObject): Uint8Array {
 /** Evidence from the evidence service, which stands for HUKS's attestation and the Device Security Kit. */
 export class ServiceAttester implements Attester {
   constructor(private readonly url: string, private readonly app: string, private readonly appBuild: string, private readonly keys: SoftwareKeys,
-    private readonly extra: () => Record<string, string>) {}
+    private readonly transport: Transport) {}
 
   async attestKey(alias: string, hash: Uint8Array): Promise<Uint8Array[]> {
     const point = await this.keys.find(alias);
@@ -207,7 +207,7 @@ export class ServiceAttester implements Attester {
     const request = new HttpRequest('POST', this.url + path);
     request.headers.set('Content-Type', 'application/json');
     request.body = new Uint8Array(Buffer.from(JSON.stringify(members)));
-    const answer = await exchange(request, this.extra());
+    const answer = await this.transport.send(request, []);
     if (answer.status !== 200) {
       throw new KeyFailure('attestation-failed');
     }

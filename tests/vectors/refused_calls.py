@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.vectors.answers import FIRST, FLIGHT_CALLS, HELD, MISCONFIGURED, REFUSED, UNAVAILABLE, answer, problem
+from tests.vectors.answers import (
+    FIRST,
+    FLIGHT_CALLS,
+    HELD,
+    MISCONFIGURED,
+    REFUSED,
+    UNAVAILABLE,
+    answer,
+    challenge,
+    problem,
+)
 
 
 def of_flights() -> list[dict[str, Any]]:
@@ -120,6 +130,15 @@ def of_guarded() -> list[dict[str, Any]]:
         cases += [
             answer("a bare 403 of an HTTP API", "guarded", 403, "renew-and-resend", REFUSED, method=method, body=bare),
             answer("a 403 without a body", "guarded", 403, "renew-and-resend", REFUSED, method=method),
+            answer(
+                "a 403 with a challenge in its header is a bare one",
+                "guarded",
+                403,
+                "renew-and-resend",
+                REFUSED,
+                method=method,
+                headers=challenge("invalid_client_attestation", "attest"),
+            ),
             answer(
                 "a 403 with a problem of the backend's",
                 "guarded",

@@ -137,9 +137,15 @@ def _of_guarded(call: Call, refusal: Refusal, problem: _Problem, wait: tuple[flo
     if refusal.status == 403:
         if problem.action == "retry" or problem.slug == "refused":
             return _later(call, wait, app_errors.UNAVAILABLE if problem.action else app_errors.REFUSED)
-        if not problem.slug:  # an HTTP API, which can say no more
+        if _is_bare(refusal.body):
             return Step(Does.RENEW_AND_RESEND, None, app_errors.REFUSED)
     return Step(Does.NONE)  # the backend's own answer
+
+
+def _is_bare(body: str) -> bool:
+    """Whether a 403 says nothing, as an HTTP API's does, whose authorizer cannot say more than ``message``. What else a
+    backend says is for the app: it must be able to see it, and no 403 of a shop's own may cost a renewal."""
+    return _members(body).keys() <= {"message"}
 
 
 def _of_unauthorized(call: Call, refusal: Refusal, problem: _Problem, wait: tuple[float, float]) -> Step:

@@ -56,3 +56,24 @@ def problem(slug: str, status: int, retry: str = "never", **more: Any) -> dict[s
 def challenge(error: str, action: str) -> dict[str, str]:
     said = f'DPoP error="{error}", error_description="{TITLE}", action="{action}", algs="ES256"'
     return {"www-authenticate": said}
+
+
+def advice() -> list[dict[str, Any]]:
+    """The action by advice."""
+    cases: dict[str, tuple[list[str], str]] = {
+        "update-app": (["update-app"], "update-app"),
+        "update-os": (["update-os"], "update-os"),
+        "restart-app": (["restart-app"], "restart-app"),
+        "restart-device": (["restart-device"], "restart-device"),
+        "reinstall-app": (["reinstall-app"], "install-from-store"),
+        "reinstall-from-store": (["reinstall-from-store"], "install-from-store"),
+        "play-integrity": (["play-integrity"], "fix-play"),
+        "device-integrity": (["device-integrity"], "contact-support"),
+        "none": ([], "contact-support"),
+        "a word of the future": (["wear-a-hat"], "contact-support"),
+        "the first that is known": (["wear-a-hat", "update-os", "update-app"], "update-os"),
+        "an action is no advice": (["connect"], "contact-support"),
+        "in capitals": (["Update-App"], "contact-support"),
+        "markup": (["<a href='https://evil.example'>update-app</a>"], "contact-support"),
+    }
+    return [{"case": case, "advice": words, "action": action} for case, (words, action) in cases.items()]

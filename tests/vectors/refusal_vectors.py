@@ -12,12 +12,13 @@ from tests.vectors.answers import (
     PROOF_CALLS,
     REFUSED,
     UNAVAILABLE,
+    advice,
     answer,
     challenge,
     problem,
 )
 from tests.vectors.keys import NOW
-from tests.vectors.refused_calls import advice, of_flights, of_guarded, of_secrets, strange
+from tests.vectors.refused_calls import of_flights, of_guarded, of_secrets, strange
 
 
 def refusals() -> dict[str, Any]:

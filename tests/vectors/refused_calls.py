@@ -130,6 +130,25 @@ def of_guarded() -> list[dict[str, Any]]:
         cases += [
             answer("a bare 403 of an HTTP API", "guarded", 403, "renew-and-resend", REFUSED, method=method, body=bare),
             answer("a 403 without a body", "guarded", 403, "renew-and-resend", REFUSED, method=method),
+            answer("a 403 with HTML", "guarded", 403, "renew-and-resend", REFUSED, method=method, body="<p>No</p>"),
+            answer(
+                "a 403 with JSON of the backend's own",
+                "guarded",
+                403,
+                "none",
+                None,
+                method=method,
+                body='{"error":"not-your-order","message":"Forbidden"}',
+            ),
+            answer(
+                "a 403 whose type is a number is the backend's own",
+                "guarded",
+                403,
+                "none",
+                None,
+                method=method,
+                body='{"type":7}',
+            ),
             answer(
                 "a 403 with a challenge in its header is a bare one",
                 "guarded",
@@ -368,24 +387,3 @@ def strange() -> list[dict[str, Any]]:
         ),
         answer("no answer", "policy", None, "none", None, method="GET", wait=FIRST),
     ]
-
-
-def advice() -> list[dict[str, Any]]:
-    """The action by advice."""
-    cases: dict[str, tuple[list[str], str]] = {
-        "update-app": (["update-app"], "update-app"),
-        "update-os": (["update-os"], "update-os"),
-        "restart-app": (["restart-app"], "restart-app"),
-        "restart-device": (["restart-device"], "restart-device"),
-        "reinstall-app": (["reinstall-app"], "install-from-store"),
-        "reinstall-from-store": (["reinstall-from-store"], "install-from-store"),
-        "play-integrity": (["play-integrity"], "fix-play"),
-        "device-integrity": (["device-integrity"], "contact-support"),
-        "none": ([], "contact-support"),
-        "a word of the future": (["wear-a-hat"], "contact-support"),
-        "the first that is known": (["wear-a-hat", "update-os", "update-app"], "update-os"),
-        "an action is no advice": (["connect"], "contact-support"),
-        "in capitals": (["Update-App"], "contact-support"),
-        "markup": (["<a href='https://evil.example'>update-app</a>"], "contact-support"),
-    }
-    return [{"case": case, "advice": words, "action": action} for case, (words, action) in cases.items()]

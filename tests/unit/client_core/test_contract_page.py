@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import yaml
+from attestation.client_data import ClientData, parse_client_data
+from attestation.errors import MalformedEvidence
 from bonafide_tokens.errors import Reason
 from service.edge.problems import GATEWAY_PROBLEM_TYPES, PROBLEM_TYPES, Problem, Retry
 
@@ -15,6 +18,7 @@ from devkit.client_core import answers, app_errors, budgets, clock, homes, roots
 from devkit.client_core.answers import Call, Refusal, next_step
 from devkit.client_core.app_errors import ADVICE, Action, Code, Fault
 from tests.unit.client_core.contract_page import PAGE, codes, table
+from tests.vectors.keys import jwk
 
 RESERVED = {"wrong-region"}
 _TO_AWS_SIGNERS = {"signature-invalid", "access-denied"}  # refused callers of the Admin API, never apps
@@ -86,6 +90,46 @@ def test_errors_of_the_core_are_those_of_the_page(name: str) -> None:
 def test_advice_has_the_actions_of_the_page() -> None:
     named = {advice: codes(row[1])[0] for row in table("advice|") for advice in codes(row[0])}
     assert named == {advice: action.value for advice, action in ADVICE.items()}
+
+
+def _request_of(operation: dict[str, Any]) -> set[str]:
+    """What a request must have: the members of its body, or its query."""
+    if "requestBody" not in operation:
+        return {one["name"] for one in operation["parameters"] if one.get("in") == "query" and one.get("required")}
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return set(OPENAPI["components"]["schemas"][name]["required"])
+
+
+def test_nothing_more_is_required_of_a_request() -> None:
+    """An installed app sends what it always sent. Routes may be added; none of these changes or goes."""
+    for route, answer, members in table("route|answer"):
+        method, path = codes(route)[0].split()
+        operation = OPENAPI["paths"][path][method.lower()]
+        assert _request_of(operation) == set(codes(members)), route
+        for status in re.findall(r"[0-9]{3}", answer):
+            assert status in operation["responses"], route
+        proven = "token and proof" in members
+        assert bool(operation.get("security")) is proven, route
+
+
+def test_nothing_more_is_required_of_evidence() -> None:
+    frozen = {kind: {"format", *codes(row[1])} for row in table("evidence|") for kind in codes(row[0])}
+    schemas = OPENAPI["components"]["schemas"]
+    kinds = [schemas[one["$ref"].rpartition("/")[2]] for one in schemas["Evidence"]["oneOf"]]
+    known = {one["properties"]["format"]["const"]: set(one["required"]) for one in kinds}
+    assert {kind: known.get(kind) for kind in frozen} == frozen  # kinds may be added
+
+
+def test_client_data_needs_what_the_page_says_and_no_more() -> None:
+    (line,) = [line for line in TEXT.splitlines() if line.startswith("Client data: ")]
+    required, known = (codes(part) for part in line.split("are required;"))
+    least = {"challenge": "c", "request_key": jwk("phone")}
+    assert required == list(least)
+    assert parse_client_data(json.dumps(least).encode()).challenge == "c"
+    for member in required:
+        with pytest.raises(MalformedEvidence):
+            parse_client_data(json.dumps({**least, member: None}).encode())
+    assert set(required) | set(known) <= {one.name for one in fields(ClientData)}
 
 
 def test_members_that_clients_rely_on_are_documented() -> None:

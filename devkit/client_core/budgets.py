@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -14,10 +15,20 @@ class Window(NamedTuple):
 
 
 CALLS: Final = (Window(10, 60.0), Window(60, 3600.0))
-"""Of challenges, attestations and renewals together, by a clock that is never set."""
+"""Of challenges, attestations and renewals together, each send counted, by a clock that is never set. Where tokens are
+short there are more in an hour: :func:`calls_windows`."""
+
+_CALLS_A_TOKEN: Final = 5
+"""A renewal whose challenge had ended is three calls, and the earliest renewals come at 70 % of each life."""
 
 ATTESTATIONS: Final = (Window(3, 3600.0), Window(10, 86_400.0))
-"""By the wall clock, as they are kept across restarts."""
+"""Of enrolments begun, the same bytes counted once; by the wall clock, as they are kept across restarts."""
+
+
+def calls_windows(expires_in: int) -> tuple[Window, ...]:
+    """:data:`CALLS` for tokens that live ``expires_in`` seconds: an install in steady use must not run out."""
+    minute, hour = CALLS
+    return minute, Window(max(hour.most, math.ceil(_CALLS_A_TOKEN * hour.seconds / expires_in)), hour.seconds)
 
 
 class Budget:
@@ -30,6 +41,10 @@ class Budget:
     def __init__(self, windows: Sequence[Window], spent_at: Iterable[float] = ()) -> None:
         self._windows = windows
         self._spent = sorted(spent_at)
+
+    def bound(self, windows: Sequence[Window]) -> None:
+        """Take other windows from now on."""
+        self._windows = windows
 
     @property
     def spent_at(self) -> tuple[float, ...]:

@@ -12,7 +12,8 @@ _SHARE: Final = 0.8
 
 class HeldChallenge(NamedTuple):
     """A challenge, to be used once. ``got_at`` is in seconds of a clock that is never set; ``expires_in`` what
-    ``POST /v1/challenges`` said of its life, ``None`` for a ``next_challenge``."""
+    ``POST /v1/challenges`` said of its life; for a ``next_challenge`` what it said last, ``None`` where it never did.
+    """
 
     challenge: str
     got_at: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devkit.client_core.budgets import ATTESTATIONS, CALLS, Budget
+from devkit.client_core.budgets import ATTESTATIONS, CALLS, Budget, calls_windows
 from devkit.client_core.challenges import HeldChallenge
 from devkit.client_core.homes import Homes
 
@@ -20,6 +20,17 @@ def test_ten_calls_in_a_minute_and_sixty_in_an_hour() -> None:
     assert spent == 60 - 11
     assert budget.wait(3599) == 1
     assert budget.spend(3600)
+
+
+@pytest.mark.parametrize(("expires_in", "an_hour"), [(30, 600), (60, 300), (299, 61), (300, 60), (86_400, 60)])
+def test_short_tokens_have_calls_enough(expires_in: int, an_hour: int) -> None:
+    """Two hours of the earliest renewals that there can be, of three calls each as if every challenge had ended."""
+    minute, hour = calls_windows(expires_in)
+    assert (minute, hour.most) == (CALLS[0], an_hour)
+    budget = Budget(CALLS)
+    budget.bound(calls_windows(expires_in))
+    for n in range(int(7200 / (0.7 * expires_in))):
+        assert all(budget.spend(n * 0.7 * expires_in) for _ in range(3)), n
 
 
 def test_what_is_refused_is_not_counted() -> None:

@@ -247,6 +247,17 @@ backends: setup $(BACKENDS_STAMP) $(ENVOY_STAMP) ## Every attack at each kind of
 	@$(BIN)/python -m pytest -q -n0 tests/backends
 	@$(BIN)/python -m tests.backends
 
+# Compilers come from the system. `make clients` names the packages that are missing.
+.PHONY: clients clients-mutants
+clients: setup ## Client libraries: compile, vectors, all scenarios of the kit, a live local stack; needs swift, a JDK, npm (CLIENT=swift: one)
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" \
+		nice -n 5 $(BIN)/python -m tests.clients $(addprefix --only ,$(CLIENT))
+
+clients-mutants: setup ## Changes of each client library: a vector or a scenario notices every one (CLIENT=swift, SAMPLE=5)
+	@for client in $(or $(CLIENT),$(patsubst clients/%/mutants.json,%,$(wildcard clients/*/mutants.json))); do \
+		nice -n 5 $(BIN)/python -m tests.clients.mutants $$client $(if $(SAMPLE),--sample $(SAMPLE)) || exit 1; \
+	done
+
 ORACLE := .local/packages/hpke-oracle
 .PHONY: hpke-oracle
 hpke-oracle: setup ## Sealed secrets by RFC 9180's vectors and by npm's @hpke/core, both ways; 100,000 changed messages, none opens

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from service.edge import problems
 
-from devkit.kit.exchange import Answer, Request, json_answer, problem_answer
-from devkit.kit.world import Fault, Proceed
+from devkit.kit.mock.exchange import Answer, Request, json_answer, problem_answer
+from devkit.kit.mock.world import Fault, Proceed
 
 
 def answers(answer: Answer | Callable[[], Answer]) -> Fault:

@@ -12,11 +12,11 @@ from attestation.challenge import CHALLENGE_BYTES
 from bonafide_tokens.errors import BonafideError
 from bonafide_tokens.jose import b64url_decode
 
-from devkit.kit.exchange import Exchange, Request, Route
-from devkit.kit.guarded import TOKEN_HEADER
+from devkit.kit.mock.exchange import Exchange, Request, Route
+from devkit.kit.mock.guarded import TOKEN_HEADER
+from devkit.kit.mock.verifier import Minted, MockVerifier
+from devkit.kit.mock.world import World
 from devkit.kit.rules import Rule
-from devkit.kit.verifier import Minted, MockVerifier
-from devkit.kit.world import World
 
 SLACK: Final = 0.6
 """Seconds that virtual time may differ between a client's reckoning and the kit's."""
@@ -107,6 +107,8 @@ class Judge:
             asked = "" if answer is None else answer.headers.get("Retry-After", "")
             seconds = min(3600.0, float(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 0.0
             self._not_before[_subject(request)] = world.now + seconds
+        if answer is None and request.route.is_flight:
+            self.beacons.add("verifier-unreachable")
         if request.route in (Route.ATTESTATION, Route.RENEWAL):
             self._note_flight(exchange, unknown=unknown, refused=refused)
         if answer is not None and answer.status in (401, 403, 409) and not request.route.is_flight:
@@ -151,7 +153,7 @@ class Judge:
             find(Rule.HOLDS, f"{request.path} {self._held_until - now:.0f} s before a refused install may try again.")
         self._flights.append(now)
         self._judge_windows(self._flights, _WINDOWS, "requests of flights")
-        if request.route is Route.ATTESTATION:
+        if request.route is Route.ATTESTATION and request.digest not in self._bodies.values():
             self._attestations.append(now)
             self._judge_windows(self._attestations, _ATTESTATION_WINDOWS, "attestations")
         if request.route is not Route.CHALLENGE:

@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from bonafide_tokens.jose import b64url_encode
 
+from devkit.kit.mock.world import World
 from devkit.kit.programs import BrokenProtocol
-from devkit.kit.world import World
 
 
 @dataclass

@@ -14,16 +14,16 @@ from typing import Any, Final
 from bonafide.operator.registration import DEMO_APP
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.evidence_service import USUAL, EvidenceService, SecureHardware, facts
-from devkit.kit.exchange import Request, Route
-from devkit.kit.guarded import Gate
 from devkit.kit.judge import Judge
+from devkit.kit.mock.exchange import Request, Route
+from devkit.kit.mock.guarded import Gate
+from devkit.kit.mock.server import KitServer
+from devkit.kit.mock.verifier import MockVerifier
+from devkit.kit.mock.world import GUARDED, HOME, ISSUER, NOW, OTHER_REGION, SECOND_GUARDED, STRANGER, World
 from devkit.kit.programs import BrokenProtocol, Program, TestProgram
 from devkit.kit.rules import Finding, Rule
 from devkit.kit.scenario import Scenario
-from devkit.kit.server import KitServer
 from devkit.kit.stage import Stage
-from devkit.kit.verifier import MockVerifier
-from devkit.kit.world import GUARDED, HOME, ISSUER, NOW, OTHER_REGION, SECOND_GUARDED, STRANGER, World
 
 PLACES: Final = (HOME, OTHER_REGION, GUARDED, SECOND_GUARDED, STRANGER)
 Start = Callable[[World, Mapping[str, Any]], TestProgram]

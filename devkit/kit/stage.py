@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from devkit.kit.exchange import Answer, Exchange, Route
 from devkit.kit.judge import Judge
+from devkit.kit.mock.exchange import Answer, Exchange, Route
+from devkit.kit.mock.verifier import MockVerifier
+from devkit.kit.mock.world import World
 from devkit.kit.programs import BrokenProtocol, TestProgram
 from devkit.kit.rules import Rule
-from devkit.kit.verifier import MockVerifier
-from devkit.kit.world import World
 
 Said = Mapping[str, Any]
 """An answer of the test program, or one of its ``answers``."""

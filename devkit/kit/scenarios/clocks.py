@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from devkit.kit.exchange import Route
+from devkit.kit.mock.exchange import Route
 from devkit.kit.rules import Rule
 from devkit.kit.scenario import Scenarios
 from devkit.kit.stage import Stage
@@ -36,12 +36,3 @@ def _year(stage: Stage) -> None:
     stage.shows(stage.request(), "clock", "set-clock", "user")
     stage.expect(stage.count(Route.GUARDED) == 0, Rule.CLOCK, "A proof was made by a clock that is a year off.")
     stage.expect(stage.count(Route.FAILURE) <= 1, Rule.BEACON, "The wrong clock was reported more than once.")
-
-
-@scenario(
-    "clock-of-an-old-token", "after a start the clock is wrong, and only the API's answers show it", Rule.ANSWERED
-)
-def _later(stage: Stage) -> None:
-    stage.served()
-    stage.restart()
-    stage.served()

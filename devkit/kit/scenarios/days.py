@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from devkit.kit.exchange import Route
 from devkit.kit.faults import drops
+from devkit.kit.mock.exchange import Route
 from devkit.kit.rules import Rule
 from devkit.kit.scenario import Scenarios
 from devkit.kit.stage import Stage
-from devkit.kit.world import HOME
 
 scenario: Final = Scenarios()
 
@@ -116,12 +115,3 @@ def _beside(stage: Stage) -> None:
     stage.world.always(Route.RENEWAL, None)
     stage.world.always(Route.CHALLENGE, None)
     stage.served_within(900)
-
-
-@scenario("two-starts", "home is the only region and stays so", Rule.REGION_KNOWN)
-def _home(stage: Stage) -> None:
-    stage.served()
-    stage.restart()
-    stage.served()
-    places = {each.request.place for each in stage.sent(Route.CHALLENGE, Route.ATTESTATION, Route.RENEWAL)}
-    stage.expect(places == {HOME}, Rule.REGION_KNOWN, f"Requests went to {sorted(places)}.")

@@ -7,9 +7,9 @@ from typing import Final
 from bonafide_tokens.errors import Reason
 from service.edge import problems
 
-from devkit.kit.exchange import Route, problem_answer
 from devkit.kit.faults import answers, drops, loses
-from devkit.kit.guarded import refused
+from devkit.kit.mock.exchange import Route, problem_answer
+from devkit.kit.mock.guarded import refused
 from devkit.kit.rules import Rule
 from devkit.kit.scenario import Scenarios
 from devkit.kit.stage import Stage

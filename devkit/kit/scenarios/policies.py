@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from devkit.kit.exchange import Answer, Route
 from devkit.kit.faults import answers, drops
+from devkit.kit.mock.exchange import Answer, Route
 from devkit.kit.rules import Rule
 from devkit.kit.scenario import Scenarios
 from devkit.kit.stage import Stage
@@ -129,7 +129,7 @@ def _unasked(stage: Stage) -> None:
     stage.world.publish(1, _WARN)
     stage.world.once(Route.POLICY, answers(Answer(304)))
     stage.policy_is(0, Rule.POLICY_REFUSED)
-    stage.advance(3700)
+    stage.advance(120)
     _enforces(stage, 1, "warn", Rule.POLICY_TAKEN)
 
 
@@ -260,6 +260,7 @@ def _without_end(stage: Stage) -> None:
     for version in range(2, 60):
         stage.world.add_root_set(version, "one", f"n{version}", by="one")
     stage.world.publish(2, _BLOCK, by="stranger")
+    stage.advance(3100)
     for _ in range(4):
         stage.advance(600)
         since = stage.mark()

@@ -6,7 +6,7 @@ from typing import Final
 
 from bonafide_tokens.jose import b64url_encode
 
-from devkit.kit.exchange import Route
+from devkit.kit.mock.exchange import Route
 from devkit.kit.rules import Rule
 from devkit.kit.scenario import Scenarios
 from devkit.kit.stage import Stage

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from devkit.kit.exchange import Answer, Route
 from devkit.kit.faults import answers, busy, drops, quota
+from devkit.kit.mock.exchange import Answer, Route
+from devkit.kit.mock.world import Fault
 from devkit.kit.rules import Rule
 from devkit.kit.scenario import Scenarios
 from devkit.kit.stage import Stage
-from devkit.kit.world import Fault
 
 scenario: Final = Scenarios()
 _FLIGHT: Final = (Route.CHALLENGE, Route.ATTESTATION, Route.RENEWAL)
@@ -107,6 +107,7 @@ def _gateways(stage: Stage) -> None:
         Route.CHALLENGE,
         answers(Answer(502, b"<html>Bad gateway</html>", page)),
         answers(Answer(504, b"", page)),
+        answers(Answer(500, b"{}", page)),
         answers(Answer(200, b"<html>Welcome to our network</html>", page)),
     )
-    stage.served_within(20 * (1 + 3 + 9) + 60)
+    stage.served_within(20 * (1 + 3 + 9 + 27) + 60)

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bonafide.operator.registration import DEMO_APP
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.devices.evidence_service import SecureHardware, read_time
-from devkit.kit.documents import Roots, jwk
-from devkit.kit.exchange import Answer, Exchange, Request, Route, http_date, json_answer
+from devkit.kit.mock.documents import Roots, jwk
+from devkit.kit.mock.exchange import Answer, Exchange, Request, Route, http_date, json_answer
 from devkit.kit.rules import Finding, Rule
 
 NOW: Final = 1_790_000_000.0

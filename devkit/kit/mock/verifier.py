@@ -44,10 +44,10 @@ from service.evidence_set import EvidenceSet
 from bonafide.operator.registration import DEMO_APP, DEMO_APPLE_APP_ID
 from devkit.devices.demo_app import DEMO_AGC_APP_ID, DEMO_ANDROID_SIGNER, DEMO_PACKAGE, demo_harmony_app_id
 from devkit.devices.fake_google import SoftwareGoogle
-from devkit.kit.exchange import Answer, Request, Route, json_answer, problem_answer
-from devkit.kit.guarded import AUDIENCE, Gate
+from devkit.kit.mock.exchange import Answer, Request, Route, json_answer, problem_answer
+from devkit.kit.mock.guarded import AUDIENCE, Gate
+from devkit.kit.mock.world import ISSUER, World
 from devkit.kit.rules import Rule
-from devkit.kit.world import ISSUER, World
 
 VERSION_HEADER: Final = "Bonafide-Client-Policy-Version"
 SOUND: Final = AttestationResult(

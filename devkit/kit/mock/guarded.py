@@ -12,13 +12,12 @@ from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import TrustBundle
 from service.edge import problems
 
-from devkit.kit.exchange import Answer, Request, json_answer
+from devkit.kit.mock.exchange import Answer, Request, json_answer
+from devkit.kit.mock.world import ISSUER, World
 from devkit.kit.rules import Rule
-from devkit.kit.world import ISSUER, World
 
 AUDIENCE: Final = "kit-api"
 TOKEN_HEADER, PROOF_HEADER = "oauth-client-attestation", "dpop"
-_OLD: Final = frozenset({Reason.TOKEN_EXPIRED})
 _RULES: Final = {Reason.TOKEN_EXPIRED: Rule.TOKEN_IN_TIME, Reason.PROOF_TIME: Rule.CLOCK}
 
 
@@ -40,7 +39,7 @@ class Gate:
 
     def judge(self, request: Request, *, audience: str | None) -> VerifiedToken | Answer:
         """The token of a request whose token and proof hold, or the refusal that the client gets."""
-        tokens, proofs = request.headers.get(TOKEN_HEADER, ()), request.headers.get(PROOF_HEADER, ())
+        tokens, proofs = _values(request, TOKEN_HEADER), _values(request, PROOF_HEADER)
         where = f"{request.method} {request.path[:80]}"
         if not tokens or not proofs:
             self.world.find(Rule.PROTECTED, f"{where} was sent without {'proof' if tokens else 'token'}.")
@@ -81,6 +80,10 @@ class Gate:
     def _bundle(self) -> TrustBundle:
         key, now = self.world.signing_key, self.world.now
         return TrustBundle(ISSUER, 1, now - 60, now + 600, {key.kid: key.public_key}, {}, {})
+
+
+def _values(request: Request, name: str) -> tuple[str, ...]:
+    return tuple(value for value in request.headers.get(name, ()) if value)
 
 
 def refused(refusal: Refusal, **headers: str) -> Answer:

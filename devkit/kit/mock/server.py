@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from bonafide.operator.layout import LOOPBACK
-from devkit.kit.exchange import Answer
-from devkit.kit.world import World
+from devkit.kit.mock.exchange import Answer
+from devkit.kit.mock.world import World
 
 _LARGEST_BODY = 1 << 20
 

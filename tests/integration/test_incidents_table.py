@@ -129,6 +129,16 @@ def test_operator_closes_and_it_stays_closed_for_a_day(incidents: IncidentWorld)
     assert [what for _, what in incidents.told()] == ["opened", "closed", "opened"]
 
 
+def test_what_is_ten_times_what_was_closed_is_told_all_the_same(incidents: IncidentWorld) -> None:
+    """The attack: a small false alarm is made, an operator closes it, and a flood follows within the day."""
+    incidents.table.raise_all([finding(counts={"keys": 6})], NOW)
+    incidents.table.close("demo", ID, by="arn:ann", reason="our own test", now=NOW + 60, entry=entry())
+
+    assert incidents.table.raise_all([finding(counts={"keys": 59}, last=NOW + 90)], NOW + 90).changes == []
+    (change,) = incidents.table.raise_all([finding(counts={"keys": 60}, last=NOW + 120)], NOW + 120).changes
+    assert (change.what, change.incident.finding.counts) == ("opened", {"keys": 60})
+
+
 def test_closing_what_is_over_or_unknown_changes_nothing(incidents: IncidentWorld) -> None:
     incidents.table.raise_all([FINDING], NOW)
     incidents.table.close("demo", ID, by="arn:ann", reason="x", now=NOW, entry=entry())

@@ -17,11 +17,13 @@ from service.incidents.incident import (
     may_open,
     merged,
     opened,
+    size_of,
 )
 
 from tests.service_stack.incident_worlds import NOW, finding
 
 OPEN = opened(finding(), NOW)
+SIZE = size_of(finding().counts)
 
 
 def test_same_finding_changes_nothing() -> None:
@@ -113,6 +115,9 @@ def test_ends_and_closings_say_when_and_why() -> None:
         (Before(), NOW, True),
         (Before(), NOW + 3_599, False),  # it would have ended a moment before
         (Before(reopens_at=NOW + 1, last=0.0), NOW, False),  # an operator's closing holds
+        (Before(reopens_at=NOW + 1, last=0.0, held_size=SIZE + 1), NOW, False),
+        (Before(reopens_at=NOW + 1, last=0.0, held_size=SIZE), NOW, True),  # tenfold what was closed is another matter
+        (Before(reopens_at=NOW + 1, last=NOW - 1, held_size=SIZE), NOW, False),
         (Before(reopens_at=NOW, last=NOW - 2), NOW, True),
         (Before(reopens_at=0.0, last=NOW - 1), NOW, False),  # nothing new since it ended
     ],

@@ -82,7 +82,8 @@ def show_incident(request: OneIncident, call: ViewCall) -> dict[str, object]:
 
 
 def close_incident(request: CloseIncident, call: ViewCall) -> dict[str, object]:
-    """Close an incident, with a reason. The same finding opens none again for a day: ``reopens_at`` says until when."""
+    """Close an incident, with a reason. The same finding opens none again for a day, unless it grows tenfold:
+    ``reopens_at`` says until when."""
     _require(request.app, call)
     entry = entry_of(call, app_subject(request.app), "close-incident", request.reason, {"incident": request.id})
     with refused_as(UNKNOWN_INCIDENT):

@@ -142,11 +142,12 @@ class IncidentSink(Protocol):
 
 
 class Before(NamedTuple):
-    """What is known of the last incident with this id, after its end: until when no other opens, and the latest
-    decision that it rested on."""
+    """What is known of the last incident with this id, after its end: until when no other opens that is smaller than
+    ``held_size`` (0: none at all), and the latest decision that it rested on."""
 
     reopens_at: float = 0.0
     last: float = float("-inf")
+    held_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,18 @@ class Merged:
 
 def may_open(finding: Finding, before: Before, now: float) -> bool:
     """Whether a finding opens an incident where none is open: not while an operator's closing holds, not by decisions
-    that the last one rested on already, and not when it would have ended by now."""
-    return before.reopens_at <= now and finding.last > before.last and finding.last + finding.quiet_after > now
+    that the last one rested on already, and not when it would have ended by now.
+
+    A closing holds for what is less than ten times as large. The attack: a small false alarm is made, and what follows
+    once it was closed has the day for itself.
+    """
+    held = before.reopens_at > now and not 0 < before.held_size <= size_of(finding.counts)
+    return not held and finding.last > before.last and finding.last + finding.quiet_after > now
+
+
+def held_size(incident: Incident) -> int:
+    """How large a finding is that opens an incident again although one was closed."""
+    return TENFOLD * max(1, size_of(incident.finding.counts))
 
 
 def opened(finding: Finding, now: float) -> Incident:

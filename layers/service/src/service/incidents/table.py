@@ -28,9 +28,11 @@ from service.incidents.incident import (
     State,
     closed,
     ended,
+    held_size,
     may_open,
     merged,
     opened,
+    size_of,
 )
 from service.incidents.reader import CALLED, IncidentsReader
 from service.incidents.rows import (
@@ -160,7 +162,7 @@ class IncidentsTable:
         raise Unavailable(f"{_WHAT}: too many writers of one incident")
 
     def _open(self, findings: Sequence[Finding], last: _Row, raised: Raised, now: float) -> tuple[Change | None, bool]:
-        before = Before() if last is None else Before(last["reopens_at"] / 1000, last["last"] / 1000)
+        before = Before() if last is None else _before(last)
         those = [finding for finding in findings if may_open(finding, before, now)]
         if not those:
             return None, True
@@ -176,10 +178,15 @@ class IncidentsTable:
                 "ConditionCheck": {
                     "TableName": self.table,
                     "Key": to_item({"app": incident.app, "place": last_place(incident.id)}),
-                    "ConditionExpression": "attribute_not_exists(place) OR (reopens_at <= :now AND #last < :last)",
+                    "ConditionExpression": "attribute_not_exists(place)"
+                    " OR (#last < :last AND (reopens_at <= :now OR held_size <= :size))",
                     "ExpressionAttributeNames": {"#last": "last"},
                     "ExpressionAttributeValues": to_item(
-                        {":now": milliseconds(now), ":last": milliseconds(incident.finding.last)}
+                        {
+                            ":now": milliseconds(now),
+                            ":last": milliseconds(incident.finding.last),
+                            ":size": size_of(incident.finding.counts),
+                        }
                     ),
                 }
             },
@@ -220,6 +227,7 @@ class IncidentsTable:
             "place": last_place(after.id),
             "past": past_place(after),
             "reopens_at": milliseconds(now + HELD) if held else 0,
+            "held_size": held_size(after) if held else None,
             "last": milliseconds(after.finding.last),
             "expires_at": kept,
         }
@@ -284,6 +292,10 @@ class IncidentsTable:
                 Limit=most,
             )
         return answer["Count"] >= most
+
+
+def _before(last: Mapping[str, Any]) -> Before:
+    return Before(last["reopens_at"] / 1000, last["last"] / 1000, last.get("held_size", 0))
 
 
 def _change(what: Happened, incident: Incident, now: float) -> Change:

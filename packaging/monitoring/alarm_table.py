@@ -313,17 +313,18 @@ REST: Final = (
     ),
     Alarm(
         name="DetectionStoppedAlarm",
-        says="Incidents are found late or not at all, or are not told.",
+        says="Incidents are found late or not at all, are not told, or policies do not see them.",
         watched={
             "runs": of_function("Invocations", "FindIncidents"),
             "errors": of_function("Errors", "FindIncidents"),
             "counted": of_function("Invocations", "CountDecisions"),
             "untold": own("IncidentNotTold"),
+            "unread": own("IncidentsUnread"),
         },
         # Five runs in a period. Without decisions there is nothing to find, so a stack at rest is none that stopped.
         expression=(
             "IF(FILL(counted, 0) >= 1, IF(FILL(runs, 0) >= 1, 0, 1), 0) + IF(FILL(errors, 0) >= 3, 1, 0)"
-            " + IF(FILL(untold, 0) >= 3, 1, 0)"
+            " + IF(FILL(untold, 0) >= 3, 1, 0) + IF(FILL(unread, 0) >= 10, 1, 0)"
         ),
         threshold=1,
         periods=3,

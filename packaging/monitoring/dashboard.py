@@ -60,7 +60,9 @@ PANELS: Final = (
         ],
         "Maximum",
     ),
-    Panel("Detection", _ours("DetectorFailed", "IncidentNotTold", "IncidentLeftOut", "SightingUnread")),
+    Panel(
+        "Detection", _ours("DetectorFailed", "IncidentNotTold", "IncidentLeftOut", "IncidentsUnread", "SightingUnread")
+    ),
     Panel("Our faults", _ours("UnexpectedError", "Unavailable", "PolicyUnreadable", "AuthorizerFault", "KeyUnusable")),
     Panel("Verifier API", [("AWS/ApiGateway", name, *_API) for name in ("Count", "4XXError", "5XXError")]),
     Panel("Verifier API, 99th percentile of time", [("AWS/ApiGateway", "Latency", *_API)], "p99"),

@@ -22,6 +22,7 @@ import exchange_receipts
 import refresh_endorsements
 import rotate_signing_key
 from attestation.appraisal.result import Finding, Tier
+from attestation.claims import Platform
 from bonafide_tokens.counting.tally import TALLIES
 from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from botocore.exceptions import ClientError
@@ -30,6 +31,8 @@ from decision_log import log_bundle
 from deliver_webhooks import deliver_webhooks
 from service.admin.publication import InvokedPublication
 from service.errors import Unavailable
+from service.incidents.document.named_keys import NamedKeys
+from service.keys.fact_keys import FactKeys
 from service.keys.kms import KmsRootKey
 from service.keys.publish_debounce import InvokedRequests
 from service.keys.rule_blocks import RuleBlocks
@@ -50,9 +53,12 @@ from service.vendors.outbound import Answer
 from devkit.devices.key_store_installation import Play
 from tests.alarms.log_lines import Value, kept, lines_of, metrics_of
 from tests.receipts.simulated import World as ReceiptWorld
+from tests.service_stack.fact_fakes import MemoryFactKeys
+from tests.service_stack.fakes import SoftwareWrappingKey
 from tests.service_stack.google import service_account
 from tests.service_stack.memory_stack import APP, NOW, MemoryStack
 from tests.service_stack.told_incidents import AT, MemoryWebhooks, incident, webhook
+from tests.unit.cedar.every_member import claims_of
 from tests.unit.gate.stand import KEY_ID, Call, Stand, blocked, bundle, token
 from tests.unit.gate.stand import NOW as GATE_NOW
 from tests.webhooks.world import World
@@ -125,6 +131,14 @@ def _blocks_not_listed() -> None:
     ]
     with patch("service.keys.publishing.MAX_TRUST_BUNDLE_CHARACTERS", len(latest.jws) + 300):
         publisher.publish(now=NOW)
+
+
+def _incidents_unread() -> None:
+    def refused(**_: object) -> None:
+        raise Unavailable("dynamodb:Query incidents")
+
+    documents = SimpleNamespace(latest=refused)
+    NamedKeys(documents, FactKeys(MemoryFactKeys(), SoftwareWrappingKey())).naming(APP, claims_of(Platform.IOS), NOW)
 
 
 def _rotation() -> None:
@@ -253,6 +267,7 @@ PRODUCERS: Final[Mapping[str, Callable[[], object]]] = {
     "ReceiptsOverdue": _receipts,
     "DetectorFailed": lambda: log_detector_failed("spike", ValueError()),
     "IncidentNotTold": lambda: log_not_told("events", ValueError()),
+    "IncidentsUnread": _incidents_unread,
     "IncidentLeftOut": lambda: log_left_out(["spike"]),
     "SightingUnread": lambda: log_unread({"damaged": 1}),
     **{

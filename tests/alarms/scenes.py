@@ -286,6 +286,7 @@ def scenes() -> dict[str, Scene]:
                 of_function("Invocations", "CountDecisions", minutes(10, 15, 20), 1),
                 of_function("Errors", "FindIncidents", minutes(10, 15, 20), 3),
                 ours("IncidentNotTold", minutes(10, 15, 20), 3),
+                ours("IncidentsUnread", minutes(10, 15, 20), 10),
             ],
             [
                 of_function("Invocations", "CountDecisions", minutes(10, 15), 99),
@@ -293,6 +294,7 @@ def scenes() -> dict[str, Scene]:
                 + of_function("Invocations", "FindIncidents", minutes(10, 15, 20), 1),
                 of_function("Errors", "FindIncidents", minutes(10, 15, 20), 2),
                 ours("IncidentNotTold", minutes(10, 15), 99),
+                ours("IncidentsUnread", minutes(10, 15, 20), 9),
             ],
         ),
         **{

@@ -19,6 +19,7 @@ from bonafide.cli.old_names import current
 from bonafide.cli.policy import approval as policy_approval
 from bonafide.cli.policy import draft as policy_draft
 from bonafide.cli.policy import policy
+from bonafide.cli.policy import prove as policy_prove
 from bonafide.cli.policy import publish as policy_publish
 from bonafide.cli.policy import replay as policy_replay
 from bonafide.cli.policy import rollout as policy_rollout
@@ -118,6 +119,7 @@ policy.commands.command("diff", no_args_is_help=True)(policy_show.diff)
 policy.commands.command("schema")(policy_schema.schema)
 policy.commands.command("history", no_args_is_help=True)(policy_show.history)
 policy.commands.command("draft", no_args_is_help=True)(policy_draft.draft)
+policy.commands.command("prove", no_args_is_help=True)(policy_prove.prove)
 policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
 cli.command("erase", no_args_is_help=True, context_settings={"ignore_unknown_options": True})(erase.erase)

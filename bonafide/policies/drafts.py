@@ -11,6 +11,8 @@ from bonafide.operator.errors import OperatorError
 
 APPRAISAL_FILE: Final = "appraisal.cedar"
 CLIENT_FILE: Final = "client.json"
+PROPERTIES_FILE: Final = "properties.cedar"
+"""What is to be proved of the appraisal policy; it is not published."""
 MAX_DRAFT_BYTES: Final = 256 * 1024
 """Most bytes that are read of one document. What may be published is less, and linting says how much."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bonafide.operator.errors import OperatorError
-from bonafide.policies.drafts import APPRAISAL_FILE, CLIENT_FILE
+from bonafide.policies.drafts import APPRAISAL_FILE, CLIENT_FILE, PROPERTIES_FILE
 
 POLICIES: Final = Path(__file__).parents[2] / "policies"
 
@@ -29,7 +29,7 @@ def copy_starter(name: str, to: Path) -> list[Path]:
     known = starters()
     if name not in known:
         raise OperatorError(f"There is no starter policy {name!r}; there are {', '.join(known)}.")
-    sources = [POLICIES / name / document for document in (APPRAISAL_FILE, CLIENT_FILE)]
+    sources = [POLICIES / name / document for document in (APPRAISAL_FILE, CLIENT_FILE, PROPERTIES_FILE)]
     pairs = [(source, to / source.name) for source in sources if source.is_file()]
     for _, target in pairs:
         if target.exists():

@@ -18,9 +18,12 @@ from typer.testing import Result
 
 from bonafide.cli import tables
 from bonafide.cli import terminal as terminal_module
+from bonafide.cli.policy import prove as policy_prove
 from bonafide.cli.policy import replay as policy_replay
 from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment
+from bonafide.prover.properties import Property
+from bonafide.prover.proving import Answer, Proof
 from bonafide.replay.replaying import ReplayOrder, replay
 from devkit.commands import drills, edge_drills, fleet, story
 from devkit.fleet.drills.drills import Measurement
@@ -362,6 +365,8 @@ def test_identifiers_are_whole_in_every_table(
     file = io.StringIO()
     print_outcome(Outcome((VERDICT,), 1.0), Console(file=file, width=width))
     assert RULE in file.getvalue()
+    proved = Proof(Property(RULE, "never", "warning", None), Answer.PROVED, "It holds for all facts.")
+    assert RULE in _drawn(width, monkeypatch, lambda: policy_prove._print([proved]))
     assert printed == _call_sites()
 
 

@@ -25,7 +25,7 @@ from bonafide.operator.deployment import Deployment
 from bonafide.prover.properties import Property
 from bonafide.prover.proving import Answer, Proof
 from bonafide.replay.replaying import ReplayOrder, replay
-from devkit.commands import drills, edge_drills, fleet, story
+from devkit.commands import drills, edge_drills, fleet, kit, story
 from devkit.fleet.drills.drills import Measurement
 from devkit.fleet.drills.edge import Shown
 from devkit.fleet.drills.flood import Flood
@@ -33,6 +33,8 @@ from devkit.fleet.drills.outbreak import Effect, Replayed, Told
 from devkit.fleet.live.play import Played
 from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, Verdict
+from devkit.kit.catalogue import SCENARIOS as KIT_SCENARIOS
+from devkit.kit.run import Result as KitResult
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
 from tests.unit.command.shown_incident import INCIDENT, WEBHOOKS
@@ -367,6 +369,10 @@ def test_identifiers_are_whole_in_every_table(
     assert RULE in file.getvalue()
     proved = Proof(Property(RULE, "never", "warning", None), Answer.PROVED, "It holds for all facts.")
     assert RULE in _drawn(width, monkeypatch, lambda: policy_prove._print([proved]))
+    assert "ordinary-day" in _drawn(width, monkeypatch, lambda: kit.scenarios(as_json=False))
+    assert "ordinary-day" in _drawn(
+        width, monkeypatch, lambda: kit.print_results([KitResult(KIT_SCENARIOS["ordinary-day"], (), 7)])
+    )
     assert printed == _call_sites()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from devkit.client_core.budgets import ATTESTATIONS, CALLS, Budget, calls_windows
 from devkit.client_core.challenges import HeldChallenge
-from devkit.client_core.homes import Homes
+from devkit.client_core.homes import HomeWatch, asked_in_turn, known_regions
 
 _REGIONS = {"eu": "https://eu.example.com", "us": "https://us.example.com", "ap": "https://ap.example.com"}
 
@@ -59,61 +59,44 @@ def test_a_clock_that_was_set_back_neither_frees_nor_locks_for_ever() -> None:
     assert Budget(ATTESTATIONS, [10**9 + at for at in range(10)]).spend(100_000)
 
 
-def test_a_name_moves_home_and_a_url_does_not() -> None:
-    regions = Homes(built_in=_REGIONS, home="eu")
-    assert not regions.moved_to("https://evil.example")
-    assert regions.home == "eu"
-    assert regions.moved_to("us")
-    assert regions.url(regions.home) == "https://us.example.com"
-
-
 def test_the_client_policy_adds_regions_and_changes_none() -> None:
-    added = {"eu": "https://evil.example", "mars": "https://mars.example.com"}
-    regions = Homes(built_in=_REGIONS, home="eu", from_policy=added)
-    assert regions.url("eu") == _REGIONS["eu"]
-    assert regions.moved_to("mars")
+    """Nor their order: what is built in comes first."""
+    regions = known_regions(_REGIONS, {"mars": "https://mars.example.com", "eu": "https://evil.example"})
+    assert regions == {**_REGIONS, "mars": "https://mars.example.com"}
+    assert list(regions) == ["eu", "us", "ap", "mars"]
 
 
-def test_a_remembered_home_that_is_gone_is_replaced() -> None:
-    """It was named by a policy that does not name it any more."""
-    assert Homes(built_in=_REGIONS, home="mars").home == "eu"
-    with pytest.raises(ValueError, match="at least one"):
-        Homes(built_in={}, home="eu")
+def test_regions_are_asked_in_turn_and_home_among_them() -> None:
+    assert [asked_in_turn(list(_REGIONS), "us", turn) for turn in range(5)] == ["ap", "eu", "us", "ap", "eu"]
+    assert [asked_in_turn(["home"], "home", turn) for turn in range(2)] == ["home", "home"]
 
 
 def test_home_is_lost_after_a_minute_and_three_attempts() -> None:
-    regions = Homes(built_in=_REGIONS, home="us")
-    regions.failed(0)
-    regions.failed(30)
-    assert regions.elsewhere(3600) is None
-    regions.failed(59)
-    assert regions.elsewhere(59) is None
-    assert regions.elsewhere(60) == "ap"
-    regions.answered()
-    assert regions.elsewhere(61) is None
+    watch = HomeWatch()
+    watch.failed(0)
+    watch.failed(30)
+    assert not watch.is_lost(3600)
+    watch.failed(59)
+    assert not watch.is_lost(59)
+    assert watch.is_lost(60)
+    watch.answered()
+    assert not watch.is_lost(61)
 
 
-def test_the_region_after_the_last_is_the_first() -> None:
-    regions = Homes(built_in=_REGIONS, home="ap")
-    for at in (0, 30, 60):
-        regions.failed(at)
-    assert regions.elsewhere(60) == "eu"
-
-
-def test_an_app_of_one_region_has_none_to_turn_to() -> None:
-    regions = Homes(built_in={"home": "https://eu.example.com"}, home="home")
-    for at in (0, 30, 60):
-        regions.failed(at)
-    assert regions.elsewhere(3600) is None
+def test_three_attempts_at_once_are_no_loss() -> None:
+    watch = HomeWatch()
+    for _ in range(3):
+        watch.failed(100)
+    assert not watch.is_lost(159)
 
 
 def test_unknown_key_elsewhere_counts_after_ten_minutes() -> None:
     """Until then the key may only not have reached that region."""
-    regions = Homes(built_in=_REGIONS, home="eu")
-    assert not regions.unknown_key_counts(10_000)
-    regions.failed(0)
-    assert not regions.unknown_key_counts(599)
-    assert regions.unknown_key_counts(600)
+    watch = HomeWatch()
+    assert not watch.unknown_key_counts(10_000)
+    watch.failed(0)
+    assert not watch.unknown_key_counts(599)
+    assert watch.unknown_key_counts(600)
 
 
 @pytest.mark.parametrize(

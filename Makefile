@@ -168,12 +168,13 @@ types: setup ## Static types, strict
 # In a region of each partition's kind: cfn-lint has each region's own types and properties.
 # GovCloud has no API destinations, which the example of incidents' targets is made of.
 TARGETS := examples/incident-targets/template.yaml
+AT_THE_EDGE := stacks/edge.yaml stacks/edge-authorizer.yaml
 REGIONS := eu-central-1 us-gov-west-1 us-gov-east-1 cn-north-1 cn-northwest-1
 
 template: setup ## Template checks: cfn-lint, for regions of every partition, and sam validate
-	@.venv-sam/bin/cfn-lint --regions $(REGIONS) -- $(filter-out stacks/edge.yaml $(TARGETS),$(TEMPLATES))
+	@.venv-sam/bin/cfn-lint --regions $(REGIONS) -- $(filter-out $(AT_THE_EDGE) $(TARGETS),$(TEMPLATES))
 	@.venv-sam/bin/cfn-lint --regions $(filter-out us-gov-%,$(REGIONS)) -- $(TARGETS)
-	@.venv-sam/bin/cfn-lint --regions us-east-1 -- stacks/edge.yaml
+	@.venv-sam/bin/cfn-lint --regions us-east-1 -- $(AT_THE_EDGE)
 	@for template in $(TEMPLATES); do $(SAM) validate --lint --region eu-central-1 --template $$template > /dev/null || exit 1; done
 
 template-security: setup $(CHECKOV_STAMP) $(GUARD_STAMP) ## cfn-guard and checkov over the templates: nothing but the listed exceptions
@@ -311,7 +312,7 @@ sbom: python $(DOCS_STAMP) ## Write what each environment consists of, as Cyclon
 			|| { cat .local/logs/sbom.log >&2; exit 1; }; echo "dist/sbom/$$name.cdx.json"; done
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
-.PHONY: build deploy deploy-edge restore verify-aws verify-stand-in deploy-local deploy-stages clean
+.PHONY: build build-edge-authorizer deploy deploy-edge restore verify-aws verify-stand-in deploy-local deploy-stages clean
 build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
 	@mkdir -p .local/logs
 	@$(SAM) build --parallel --region eu-central-1 --build-dir .aws-sam/$(ARCHITECTURE) \
@@ -324,6 +325,9 @@ deploy: setup ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), wit
 	@$(DEPLOY) --only-check
 	@$(MAKE) --no-print-directory build ARCHITECTURE="$(ARCHITECTURE)"
 	@$(DEPLOY)
+
+build-edge-authorizer: setup ## The authorizer for Lambda@Edge, its settings inside, into dist/edge-authorizer: SETTINGS=edge.json (docs/edge.md)
+	@PYTHONPATH=packaging:packaging/edge:layers/tokens/src $(BIN)/python packaging/edge/edge_package.py dist/edge-authorizer $(SETTINGS)
 
 deploy-edge: setup ## CloudFront and WAF in front of a deployed STAGE (docs/edge.md); CLOSE=yes, OPEN=yes: direct calls; ROTATE=yes
 	@$(BIN)/python -m devkit.stack.deploy_edge "$(STAGE)" $(if $(CLOSE),--close) $(if $(OPEN),--open) $(if $(ROTATE),--rotate)

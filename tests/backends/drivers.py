@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import sys
@@ -13,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from bonafide_tokens.backends.asgi import GuardedASGI
 from bonafide_tokens.backends.guard import Guard, SignedBody
+from bonafide_tokens.backends.lambda_edge import at_origin_request
 from bonafide_tokens.backends.wsgi import GuardedWSGI
 
 from tests.architecture.source_tree import ROOT
@@ -21,6 +23,8 @@ from tests.unit.gate.stand import Call, Stand
 FRAMEWORKS: Final = ROOT / ".local/packages/backends"
 """Where `make backends` puts the frameworks; without it only the backends without a framework are tried."""
 ORIGIN: Final = "https://abcdef123.execute-api.eu-central-1.amazonaws.com/prod"
+MOST_SHOWN: Final = 1 << 20
+"""Bytes of a body that CloudFront shows to the function of an origin request."""
 CALLER: Final = ("request_class", "app", "platform", "key_id", "tier", "app_build")
 
 
@@ -163,6 +167,55 @@ def through_wsgi(application: Any, call: Call, body: bytes = b"") -> Answered:
         pieces.close()
     status, headers = started[-1]
     return Answered(int(status.split()[0]), {name.lower(): value for name, value in headers}, said)
+
+
+def edge_event(call: Call, body: bytes = b"", query: str = "") -> dict[str, Any]:
+    """CloudFront's origin request, as its developer guide shows it."""
+    headers: dict[str, list[dict[str, str]]] = {}
+    for name, value in headers_of(call):
+        headers.setdefault(name.lower(), []).append({"key": name, "value": value})
+    data = base64.b64encode(body[:MOST_SHOWN]).decode()
+    config = {
+        "distributionDomainName": "d111111abcdef8.cloudfront.net",
+        "distributionId": "EDFDVBD6EXAMPLE",
+        "eventType": "origin-request",
+        "requestId": "4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ==",
+    }
+    request = {
+        "clientIp": "203.0.113.178",
+        "headers": headers,
+        "method": call.method,
+        "origin": {
+            "custom": {
+                "customHeaders": {},
+                "domainName": "example.org",
+                "keepaliveTimeout": 5,
+                "path": "/prod",
+                "port": 443,
+                "protocol": "https",
+                "readTimeout": 30,
+                "sslProtocols": ["TLSv1.2"],
+            }
+        },
+        "querystring": query,
+        "uri": call.path,
+        "body": {
+            "inputTruncated": len(body) > MOST_SHOWN,
+            "action": "read-only",
+            "encoding": "base64",
+            "data": data,
+        },
+    }
+    return {"Records": [{"cf": {"config": config, "request": request}}]}
+
+
+def at_edge(guard: Guard, call: Call, body: bytes = b"") -> Answered:
+    """At Lambda@Edge; ``caller`` are the facts that the origin gets."""
+    answer = at_origin_request(guard, edge_event(call, body))
+    if "status" not in answer:
+        return Answered(200, {}, b"{}", {name: one[0]["value"] for name, one in answer["headers"].items()}, body)
+    headers = {name: one[0]["value"] for name, one in answer["headers"].items()}
+    return Answered(int(answer["status"]), headers, answer.get("body", "").encode())
 
 
 def at_authorizer(stand: Stand, call: Call) -> tuple[bool, dict[str, Any]]:

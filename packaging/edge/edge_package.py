@@ -1,4 +1,4 @@
-"""`make build-edge-authorizer`: the package of the authorizer for Lambda@Edge, with its settings inside.
+"""`make build-edge`: the package of the authorizer for Lambda@Edge, with its settings inside.
 
     edge_package.py TARGET SETTINGS.json
 
@@ -62,7 +62,7 @@ def oversize(zipped: int, unpacked: int) -> str:
 def main() -> None:
     """Check, build, measure."""
     if len(sys.argv) != 3:
-        sys.exit("Say where the settings are: make build-edge-authorizer SETTINGS=edge.json (docs/edge.md)")
+        sys.exit("Say where the settings are: make build-edge SETTINGS=edge.json (docs/edge.md)")
     target, path = Path(sys.argv[1]), Path(sys.argv[2])
     try:
         settings = settings_of(path)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tests.vectors.attack_vectors import attacks
 from tests.vectors.client_data_vectors import client_data
 from tests.vectors.document_vectors import pins
 from tests.vectors.key_vectors import key_ids, signatures, signed_bodies, thumbprints
@@ -23,6 +24,7 @@ from tests.vectors.time_vectors import clock_offsets, token_answers, waits
 
 FOLDER: Final = Path(__file__).parents[2] / "vectors"
 FILES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "attacks": attacks,
     "client-data": client_data,
     "client-policies": client_policies,
     "clock-offsets": clock_offsets,

@@ -22,6 +22,7 @@ FLOORS: Final[Mapping[str, int]] = {
     "layers/tokens": 98,
     "layers/tokens/src/bonafide_tokens/gate": 80,
     "layers/tokens/src/bonafide_tokens/backends": 88,
+    "layers/tokens/src/bonafide_tokens/checker": 84,
     "layers/attestation": 98,
     "layers/attestation/src/attestation/encoding": 97,
     "layers/attestation/src/attestation/apple": 98,

@@ -13,8 +13,24 @@ from typing import Any
 from bonafide_tokens.backends.guard import Guard
 from bonafide_tokens.checker.server import CheckerServer
 from bonafide_tokens.checker.settings import CheckerSettings, Proxy
+from bonafide_tokens.jose import b64url_encode
 
-from tests.backends.drivers import Answered
+from tests.backends.drivers import ORIGIN, Answered
+from tests.unit.gate.stand import AUDIENCE, ISSUER, public_key
+
+
+def settings(**changes: str) -> dict[str, str]:
+    """Good settings of a checker, with changes; the server of its trust bundle is away."""
+    return {
+        "TRUST_BUNDLE_URL": "http://127.0.0.1:9/v1/trust-bundle",
+        "ROOT_PUBLIC_KEY": b64url_encode(public_key("root").point),
+        "TOKEN_ISSUER": ISSUER,
+        "AUDIENCE": AUDIENCE,
+        "EXTERNAL_ORIGIN": ORIGIN,
+        "CHECKER_PROXY": "nginx",
+        "CHECKER_LISTEN": "127.0.0.1:0",
+        **changes,
+    }
 
 
 class RunningChecker:

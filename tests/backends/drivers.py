@@ -209,9 +209,9 @@ def edge_event(call: Call, body: bytes = b"", query: str = "") -> dict[str, Any]
     return {"Records": [{"cf": {"config": config, "request": request}}]}
 
 
-def at_edge(guard: Guard, call: Call, body: bytes = b"") -> Answered:
+def at_edge(guard: Guard, call: Call, body: bytes = b"", query: str = "") -> Answered:
     """At Lambda@Edge; ``caller`` are the facts that the origin gets."""
-    answer = at_origin_request(guard, edge_event(call, body))
+    answer = at_origin_request(guard, edge_event(call, body, query))
     if "status" not in answer:
         return Answered(200, {}, b"{}", {name: one[0]["value"] for name, one in answer["headers"].items()}, body)
     headers = {name: one[0]["value"] for name, one in answer["headers"].items()}

@@ -58,7 +58,14 @@ class Sent(Call):
         headers = tuple((name, value) for name, value in request["headers"])
         path = request["target"].partition("?")[0]
         return cls(
-            request["method"], path, None, None, sent=headers, target=request["target"], body=request["body"].encode()
+            request["method"],
+            path,
+            token=None,
+            proof=None,
+            query=request["target"].partition("?")[2],
+            sent=headers,
+            target=request["target"],
+            body=request["body"].encode(),
         )
 
     def event(self) -> dict[str, Any]:
@@ -81,7 +88,7 @@ class Sent(Call):
             "identitySource": None,
             "routeKey": "$default",
             "rawPath": self.path,
-            "rawQueryString": self.target.partition("?")[2],
+            "rawQueryString": self.query,
             "headers": joined,
             "requestContext": {
                 "http": {"method": self.method, "path": self.path, "protocol": "HTTP/1.1"},
@@ -182,12 +189,12 @@ def every_verifier(world: World, *, servers: bool) -> Iterator[dict[str, Verifie
         found: dict[str, Verifier] = {
             "rest": authorizer(world, Sent.event),
             "http": authorizer(world, Sent.http_event),
-            "edge": backend(world, lambda guard, sent: at_edge(guard, sent, sent.body)),
+            "edge": backend(world, lambda guard, sent: at_edge(guard, sent, sent.body, sent.query)),
             "asgi": backend(world, lambda guard, sent: at_asgi(guard, sent, sent.body)),
             "wsgi": backend(world, lambda guard, sent: at_wsgi(guard, sent, sent.body)),
         }
         if servers and use_frameworks():
-            from tests.backends.test_frameworks import at_django, at_fastapi, at_flask
+            from tests.backends.frameworks import at_django, at_fastapi, at_flask
 
             found["fastapi"] = backend(world, lambda guard, sent: at_fastapi(guard, sent, sent.body))
             found["flask"] = backend(world, lambda guard, sent: at_flask(guard, sent, sent.body))

@@ -23,12 +23,11 @@ from bonafide_tokens.checker.settings import CheckerSettings, Proxy
 from bonafide_tokens.errors import Reason
 from bonafide_tokens.gate.bundle_client import BundleUnreachable
 from bonafide_tokens.gate.settings import SettingsError
-from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.signed_body import content_digest
 
-from tests.backends.checking import RunningChecker, exchange, head_of, read_answer, running
-from tests.backends.drivers import ORIGIN, Answered, guard_of, headers_of
-from tests.unit.gate.stand import AUDIENCE, ISSUER, KEY_ID, NOW, Call, Stand, public_key
+from tests.backends.checking import RunningChecker, exchange, head_of, read_answer, running, settings
+from tests.backends.drivers import Answered, guard_of, headers_of
+from tests.unit.gate.stand import KEY_ID, NOW, Call, Stand
 
 AS_THE_PROXY_SENDS: dict[Proxy, Any] = {
     Proxy.NGINX: lambda method, uri: ("GET", "/check", [("X-Original-Method", method), ("X-Original-URI", uri)]),
@@ -267,20 +266,6 @@ def test_facts_are_visible_ascii_and_no_header_passes_for_one() -> None:
     assert (facts["Bonafide-Proven"], facts["Bonafide-Content-Digest"]) == ("true", "")
     assert all(is_fact(name) for name in (*HEADERS.values(), "bonafide_key_id", "BONAFIDE-APP"))
     assert not is_fact("Bonafide-Origin-Secret")
-
-
-def settings(**changes: str) -> dict[str, str]:
-    """Good settings, with changes."""
-    return {
-        "TRUST_BUNDLE_URL": "http://127.0.0.1:9/v1/trust-bundle",
-        "ROOT_PUBLIC_KEY": b64url_encode(public_key("root").point),
-        "TOKEN_ISSUER": ISSUER,
-        "AUDIENCE": AUDIENCE,
-        "EXTERNAL_ORIGIN": ORIGIN,
-        "CHECKER_PROXY": "nginx",
-        "CHECKER_LISTEN": "127.0.0.1:0",
-        **changes,
-    }
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from bonafide_tokens.gate.settings import SettingsError
 from bonafide_tokens.signed_body import content_digest
 
 from tests.backends.attacks import ATTACKS, GENUINE
+from tests.backends.checking import settings
 from tests.backends.drivers import MOST_SHOWN, at_authorizer, at_edge, edge_event, guard_of
-from tests.backends.test_checker import settings
 from tests.unit.gate.stand import KEY_ID, NOW, Call, Stand
 
 DISALLOWED = re.compile(

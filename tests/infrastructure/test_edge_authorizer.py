@@ -12,8 +12,8 @@ from edge_package import MOST_UNPACKED, MOST_ZIPPED, oversize, settings_of
 from guarded_behaviours import CACHING_DISABLED, faults_of
 
 from tests.architecture.source_tree import ROOT
+from tests.backends.checking import settings
 from tests.backends.drivers import edge_event
-from tests.backends.test_checker import settings
 from tests.unit.gate.stand import Call
 
 EDGE = (ROOT / "stacks/edge.yaml").read_text("utf-8")

@@ -166,7 +166,7 @@ class Guard:
         answer = self.check(request)
         if answer.caller is None or not answer.body_needed:
             return answer
-        if answer.caller.content_digest is None:
+        if answer.caller.content_digest is None and self.signed_body is SignedBody.REQUIRE:
             return self._other_body(answer, answer.caller, request.request_id, "no digest is signed")
         return answer._replace(body_needed=False)
 

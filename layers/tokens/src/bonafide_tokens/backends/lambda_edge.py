@@ -63,11 +63,11 @@ def _read(event: Event) -> tuple[dict[str, Any], BackendRequest]:
     cloudfront = event["Records"][0]["cf"]
     config, request = cloudfront["config"], cloudfront["request"]
     values = [(name, one["value"]) for name, listed in request["headers"].items() for one in listed]
-    method, uri = request["method"], request["uri"]
-    texts = (method, uri, *(value for _name, value in values))
+    method, uri, query = request["method"], request["uri"], request["querystring"]
+    texts = (method, uri, query, *(value for _name, value in values))
     if config["eventType"] != "origin-request" or not all(isinstance(text, str) for text in texts):
         raise TypeError("no origin request")
-    return request, BackendRequest(method, uri, uri, values, str(config.get("requestId") or uuid4().hex))
+    return request, BackendRequest(method, uri, uri, values, str(config.get("requestId") or uuid4().hex), query)
 
 
 def _body(request: Mapping[str, Any]) -> bytes | None:

@@ -28,4 +28,7 @@ jar() { # jar NAME CLASSPATH OPTIONS FOLDER...: compile the folders' sources, un
 }
 
 jar core.jar "" "-Xexplicit-api=strict" core
+jar stubs.jar "" "-Xexplicit-api=strict" stubs
+jar adapters.jar "$out/core.jar:$out/stubs.jar" "-Xexplicit-api=strict" adapters
+jar quickstart.jar "$out/core.jar:$out/stubs.jar:$out/adapters.jar" "" quickstart
 jar tests.jar "$out/core.jar" "-Xfriend-paths=$out/core.jar" tests

@@ -117,8 +117,8 @@ public class Bonafide(private val config: BonafideConfig, private val platform: 
         reaction = Errors.reaction()
         val record = parts.store.record
         parts.store.update { it.copy(attested = null, request = null, sealing = null, keyId = null, pending = null) }
-        listOfNotNull(record.attested, record.request, record.sealing, record.pending?.attested, record.pending?.request)
-            .forEach(platform.keys::delete)
+        val aliases = listOf(record.attested, record.request, record.sealing, record.pending?.attested, record.pending?.request)
+        (aliases.filterNotNull() + record.retired).forEach(platform.keys::delete)
         parts.session.forget()
     }
 

@@ -12,6 +12,9 @@ internal object Errors {
         "play-integrity" to Action.FIX_PLAY,
     )
 
+    /** Play's own dialogs: `GET_INTEGRITY` and `GET_LICENSED`. */
+    private val DIALOGS = mapOf(Action.FIX_PLAY to 4, Action.INSTALL_FROM_STORE to 1)
+
     fun offline(cause: Throwable? = null): BonafideException =
         BonafideException(ErrorCode.OFFLINE, Fault.NETWORK, Action.CONNECT, cause = cause)
 
@@ -48,10 +51,11 @@ internal object Errors {
     fun reaction(): BonafideException = of(ErrorCode.STOPPED, Fault.DEVICE, Action.RESTART_APP)
 
     /** The first advice that has an action decides. */
-    fun rejected(advice: List<String>, supportCode: String): BonafideException = BonafideException(
-        ErrorCode.REJECTED, Fault.DEVICE, advice.firstNotNullOfOrNull(ADVICE::get) ?: Action.CONTACT_SUPPORT,
-        supportCode.ifEmpty { null }, advice = advice,
-    )
+    fun rejected(advice: List<String>, supportCode: String): BonafideException {
+        val action = advice.firstNotNullOfOrNull(ADVICE::get) ?: Action.CONTACT_SUPPORT
+        val code = supportCode.ifEmpty { null }
+        return BonafideException(ErrorCode.REJECTED, Fault.DEVICE, action, code, advice = advice, playDialog = DIALOGS[action])
+    }
 
     /** What a key store or vendor that failed means for the app. */
     fun of(failure: DeviceFailure): BonafideException {

@@ -17,17 +17,22 @@ internal class Window(private val most: Int, private val seconds: Double) {
 internal class Budget {
     private val asked = ArrayDeque<Double>()
 
+    /** Seconds that the newest token lives: an install with short tokens may ask more often. */
+    @Volatile
+    var tokenSeconds: Long = 86_400
+
     /** Takes one challenge, attestation or renewal at [elapsed]. Throws [BonafideException] when there is none left. */
     @Synchronized
     fun take(elapsed: Double) {
-        val wait = ASKED.maxOf { it.wait(asked, elapsed) }
+        val hourly = maxOf(60, (5 * 3_600 + tokenSeconds - 1) / tokenSeconds).toInt()
+        val wait = maxOf(MINUTE.wait(asked, elapsed), Window(hourly, 3_600.0).wait(asked, elapsed))
         if (wait > 0) throw Errors.unavailable().after(wait)
         asked.addLast(elapsed)
-        while (asked.size > 60) asked.removeFirst()
+        while (asked.size > hourly) asked.removeFirst()
     }
 
     internal companion object {
-        private val ASKED = listOf(Window(10, 60.0), Window(60, 3_600.0))
+        private val MINUTE = Window(10, 60.0)
         private val ATTESTATIONS = listOf(Window(3, 3_600.0), Window(10, 86_400.0))
 
         /** Throws when [attestations], the persisted times, leave no room for one more [now]. */

@@ -100,15 +100,17 @@ internal class Flight(
         }
         val now = parts.time.now()
         val pending = Pending(made.bytes, attested, request, now, asked.life)
-        store.update { it.copy(pending = pending, verdictAt = if (made.verdict) now else it.verdictAt) }
+        store.update {
+            it.copy(
+                pending = pending, attestations = Budget.withOneMore(it.attestations, now),
+                verdictAt = if (made.verdict) now else it.verdictAt,
+            )
+        }
         return enrolment(pending, region, backoff)
     }
 
     private fun enrolment(pending: Pending, region: String, backoff: Backoff): Token? {
-        val now = parts.time.now()
-        Budget.requireAttestation(store.record.attestations, now)
         parts.budget.take(parts.elapsed())
-        store.update { it.copy(attestations = Budget.withOneMore(it.attestations, now)) }
         val exchange = send(region, "/v1/attestations", pending.body)
         val token = token(exchange, 201, pending.request, backoff)
         if (token != null) adopt(pending) else refused(Call.ATTESTATION, exchange, region, backoff, pending)
@@ -120,10 +122,12 @@ internal class Flight(
         store.update {
             it.copy(
                 attested = pending.attested, request = pending.request, sealing = null, pending = null,
+                retired = listOfNotNull(it.request),
                 keyId = evidence.publicKey(pending.attested).keyId, latestClock = maxOf(it.latestClock, parts.policy.now()),
             )
         }
-        listOfNotNull(former.attested, former.request, former.sealing).forEach(keys::delete)
+        deleteRetired(former)
+        listOfNotNull(former.attested, former.sealing).forEach(keys::delete)
         mustEnrol = false
     }
 
@@ -148,12 +152,13 @@ internal class Flight(
         val now = parts.policy.now()
         store.update {
             it.copy(
-                request = made.request, sealing = made.sealing ?: it.sealing, latestClock = maxOf(it.latestClock, now),
+                request = made.request, sealing = made.sealing ?: it.sealing,
+                retired = listOfNotNull(it.request.takeIf { old -> old != made.request }), latestClock = maxOf(it.latestClock, now),
                 verdictAt = if (made.verdict) parts.time.now() else it.verdictAt,
             )
         }
-        listOfNotNull(record.request.takeIf { it != made.request }, record.sealing.takeIf { made.sealing != null })
-            .forEach(keys::delete)
+        deleteRetired(record)
+        record.sealing?.takeIf { made.sealing != null }?.let(keys::delete)
         return token
     }
 
@@ -180,7 +185,8 @@ internal class Flight(
         val text = members["challenge"] as? String
         val life = members["expires_in"] as? Long
         if (exchange.status == 201 && !text.isNullOrEmpty() && life != null) {
-            return Challenge(text, exchange.sentElapsed, minOf(Challenge.USUAL_LIFE, 0.8 * life))
+            parts.session.challengeLife = minOf(Challenge.USUAL_LIFE, 0.8 * life)
+            return Challenge(text, exchange.sentElapsed, parts.session.challengeLife)
         }
         refused(Call.CHALLENGE, if (exchange.status == 201) exchange.unusable() else exchange, region, backoff, null)
         return null
@@ -203,9 +209,10 @@ internal class Flight(
             return null
         }
         backoff.succeeded()
+        parts.budget.tokenSeconds = life.seconds
         val next = (members["next_challenge"] as? String).orEmpty()
         parts.session.keepChallenge(
-            if (next.isEmpty()) null else Challenge(next, exchange.sentElapsed, Challenge.USUAL_LIFE),
+            if (next.isEmpty()) null else Challenge(next, exchange.sentElapsed, parts.session.challengeLife),
         )
         return Token(members["token"] as String, request, exchange.sentElapsed, life, parts.platform.random.draw())
     }
@@ -259,10 +266,17 @@ internal class Flight(
 
     private fun dropKey() {
         val former = store.record
-        store.update { it.copy(attested = null, request = null, sealing = null, keyId = null) }
-        listOfNotNull(former.attested, former.request, former.sealing).forEach(keys::delete)
+        store.update {
+            it.copy(attested = null, request = null, sealing = null, keyId = null, retired = it.retired + listOfNotNull(it.request))
+        }
+        listOfNotNull(former.attested, former.sealing).forEach(keys::delete)
         parts.session.keepChallenge(null)
         parts.session.unanswered = null
+    }
+
+    /** A request key outlives its replacement by one flight: calls under way still sign with it. */
+    private fun deleteRetired(former: Record) {
+        former.retired.filter { it != store.record.request }.forEach(keys::delete)
     }
 
     private fun once(does: Does, error: BonafideException) {

@@ -40,6 +40,7 @@ internal class Parts(val config: BonafideConfig, val platform: Platform) {
         if (regions.url(name) == null) policy.refresh()
         if (regions.url(name) == null) throw error
         store.update { it.copy(home = name) }
+        regions.heard(true, elapsed())
     }
 
     private fun home(): String = store.record.home?.takeIf { regions.url(it) != null } ?: config.home

@@ -36,6 +36,8 @@ internal data class Record(
     val verdictAt: Double = 0.0,
     /** A name of this install, for policies that are asked for before there is a key. */
     val install: String? = null,
+    /** Request keys that were replaced, to be deleted after the next flight. */
+    val retired: List<String> = emptyList(),
 ) {
     fun bytes(): ByteArray = Json.write(
         linkedMapOf(
@@ -48,7 +50,7 @@ internal data class Record(
             },
             "policy" to policy, "newest_policy" to newestPolicy, "policy_confirmed_at" to policyConfirmedAt,
             "latest_clock" to latestClock, "root_chain" to rootChain, "roots_asked_at" to rootsAskedAt,
-            "home" to home, "attestations" to attestations, "verdict_at" to verdictAt, "install" to install,
+            "home" to home, "attestations" to attestations, "verdict_at" to verdictAt, "install" to install, "retired" to retired,
         ),
     ).toByteArray()
 
@@ -75,6 +77,7 @@ internal data class Record(
             (members["root_chain"] as? List<*>).orEmpty().filterIsInstance<String>(), number(members["roots_asked_at"]),
             members["home"] as? String, (members["attestations"] as? List<*>).orEmpty().map(::number),
             number(members["verdict_at"]), members["install"] as? String,
+            (members["retired"] as? List<*>).orEmpty().filterIsInstance<String>(),
         )
 
         private fun pending(members: Map<String, Any?>): Pending? {

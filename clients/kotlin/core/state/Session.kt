@@ -52,6 +52,10 @@ internal class Session(private val parts: Parts) {
 
     private var challenge: Challenge? = null
 
+    /** Seconds for which the next challenge is good, as the newest answer that said so. */
+    @Volatile
+    var challengeLife: Double = Challenge.USUAL_LIFE
+
     /** The renewal that was sent and not answered: its bytes are sent again, by the next flight too. */
     @Volatile
     var unanswered: Renewal? = null

@@ -75,7 +75,7 @@ internal object Refusals {
         refusal.status != 403 -> Step(Does.NONE) // the backend's own answer
         problem.action == "retry" -> later(call, Errors.unavailable())
         problem.slug == "refused" -> later(call, if (problem.action.isEmpty()) Errors.refused() else Errors.unavailable())
-        problem.slug.isEmpty() -> Step(Does.RENEW_AND_RESEND, Errors.refused()) // an HTTP API, which can say no more
+        problem.isBare -> Step(Does.RENEW_AND_RESEND, Errors.refused()) // an HTTP API, which can say no more
         else -> Step(Does.NONE)
     }
 
@@ -114,6 +114,8 @@ internal object Refusals {
 /** What an answer says of itself (RFC 9457): its body, and where that says nothing the `WWW-Authenticate` header. */
 internal class Problem private constructor(
     val slug: String, val retry: String, val action: String, val supportCode: String, val home: String, val advice: List<String>,
+    /** Whether the body is none of a backend's: no JSON object, or one with nothing but a gateway's `message`. */
+    val isBare: Boolean,
 ) {
     val saysLater: Boolean get() = retry == "later" || action == "retry"
 
@@ -121,16 +123,17 @@ internal class Problem private constructor(
         /** A verifier's answer that is longer cannot be used. */
         const val MOST_BYTES: Int = 64 * 1024
         private val PARAMETER = Regex("([a-z_]+)=\"([^\"\\\\]*)\"")
-        private val NONE = Problem("", "", "", "", "", emptyList())
+        private val NONE = Problem("", "", "", "", "", emptyList(), true)
+        private val UNREADABLE = Problem("", "", "", "", "", emptyList(), false)
 
         /** Throws [Malformed] where a verifier's answer has a member of another type; what a backend says is its own business. */
         fun of(call: Call, refusal: Refusal): Problem {
             if (call != Call.GUARDED && refusal.body.size > MOST_BYTES) throw Malformed("too long")
             val said = if (refusal.status == 401) challenge(refusal.headers["www-authenticate"].orEmpty()) else emptyMap()
-            val body = read(refusal.body) ?: if (call == Call.GUARDED) NONE else throw Malformed("a member of another type")
+            val body = read(refusal.body) ?: if (call == Call.GUARDED) UNREADABLE else throw Malformed("a member of another type")
             return Problem(
                 body.slug.ifEmpty { said["error"].orEmpty() }, body.retry, body.action.ifEmpty { said["action"].orEmpty() },
-                body.supportCode, body.home, body.advice,
+                body.supportCode, body.home, body.advice, body.isBare,
             )
         }
 
@@ -148,7 +151,8 @@ internal class Problem private constructor(
             }
             val advice = if ("advice" in members) members["advice"] as? List<*> ?: return null else emptyList<Any?>()
             val slug = texts[0].trimEnd('/').substringAfterLast('/')
-            return Problem(slug, texts[1], texts[2], texts[3], texts[4], advice.map { it as? String ?: return null })
+            val bare = members.keys.all { it == "message" }
+            return Problem(slug, texts[1], texts[2], texts[3], texts[4], advice.map { it as? String ?: return null }, bare)
         }
     }
 }

@@ -260,6 +260,15 @@ clients-mutants: setup ## Changes of each client library: a vector or a scenario
 		nice -n 5 $(BIN)/python -m tests.clients.mutants $$client $(if $(SAMPLE),--sample $(SAMPLE)) || exit 1; \
 	done
 
+SIGNATURES := .local/packages/signature-oracle
+.PHONY: signature-oracle
+signature-oracle: setup ## Requests signed by npm's http-message-signatures pass, each with one change is refused; and the other way round
+	@rm -rf $(SIGNATURES) && mkdir -p $(SIGNATURES) .local/logs
+	@cd packaging/signature-oracle && cp package.json package-lock.json .npmrc sign.cjs $(CURDIR)/$(SIGNATURES)
+	@$(call quietly,The oracle of signatures,signature-oracle,(wheel="$(NODE_WHEEL)" && cd $(SIGNATURES) && \
+		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci))
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.backends.signature_oracle $(SIGNATURES)
+
 ORACLE := .local/packages/hpke-oracle
 .PHONY: hpke-oracle
 hpke-oracle: setup ## Sealed secrets by RFC 9180's vectors and by npm's @hpke/core, both ways; 100,000 changed messages, none opens

@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from bonafide_tokens.jose import EcPublicKey, b64url_encode
+from bonafide_tokens.signatures.making import sign_request
 from bonafide_tokens.signing import make_proof, public_key_of
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -98,6 +100,23 @@ class AppInstance(ABC):
             jti=b64url_encode(secrets.token_bytes(16)),
             now=self._now(),
             content_digest=content_digest,
+        )
+
+    def signed_headers(
+        self, *, method: str, url: str, token: str, token_header: str, content_digest: str | None = None
+    ) -> dict[str, str]:
+        """The headers of a signature (RFC 9421) over one request with its query, parameter by parameter, which every
+        gateway can rebuild."""
+        query = urlsplit(url).query
+        return sign_request(
+            self.request_key,
+            method=method,
+            url=url,
+            headers={token_header: token},
+            nonce=b64url_encode(secrets.token_bytes(16)),
+            now=self._now(),
+            content_digest=content_digest,
+            by_parameter=[name for name, _ in parse_qsl(query, keep_blank_values=True)],
         )
 
     @abstractmethod

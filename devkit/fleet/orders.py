@@ -35,6 +35,7 @@ NO_PROOF = Expected(401, "invalid_dpop_proof")
 
 ROUTES = (
     RouteRequirement("GET", "/orders", Requirement.PROOF),
+    RouteRequirement("GET", "/orders/2002", Requirement.SIGNED_REQUEST),
     RouteRequirement("GET", "/orders/*", Requirement.MONITOR),
     RouteRequirement("*", "/*", Requirement.PROOF),
 )
@@ -177,6 +178,40 @@ def _other_api(scene: Scene) -> Iterator[Answer]:
     rest, http = _backend(scene).rest_url, _backend(scene).http_url
     for here, there in ((rest, http), (http, rest)):
         yield _call(scene, f"{here}/orders", token=token, signer=installation, signed_url=f"{there}/orders")
+
+
+def _signed(scene: Scene, url: str, token: str, signer: AppInstance, *, query: str, sent: str | None = None) -> Answer:
+    """A GET whose signature is for ``query``, sent with another one if told."""
+    target = f"{_as_clients_see_it(url)}?{query}"
+    headers = signer.signed_headers(method="GET", url=target, token=token, token_header=TOKEN_HEADER)
+    return scene.client.send("GET", f"{url}?{sent or query}", headers={TOKEN_HEADER: token, **headers})
+
+
+@genuine(
+    "iPhone18,2, iOS 27.0", "signs a request with its query, where the route asks for it", OK, OK, needs_orders=True
+)
+def _signs_query(scene: Scene) -> Iterator[Answer]:
+    installation = scene.install(app=STOREFRONT_APP)
+    token = scene.client.attest(installation).token
+    for base in (_backend(scene).rest_url, _backend(scene).http_url):
+        yield _signed(scene, f"{base}/orders/2002", token, installation, query="part=lines&sort=new%20first")
+
+
+@hostile("proxy", "asks for more than the app did, in a signed query", NO_PROOF, FORBIDDEN, needs_orders=True)
+def _changed_query(scene: Scene) -> Iterator[Answer]:
+    victim = scene.install(app=STOREFRONT_APP)
+    token = scene.client.attest(victim).token
+    for base in (_backend(scene).rest_url, _backend(scene).http_url):
+        url = f"{base}/orders/2002"
+        yield _signed(scene, url, token, victim, query="part=lines", sent="part=lines&all=true")
+
+
+@hostile("proxy", "a proof that leaves the query out, where it must be signed", NO_PROOF, FORBIDDEN, needs_orders=True)
+def _proof_without_query(scene: Scene) -> Iterator[Answer]:
+    victim = scene.install(app=STOREFRONT_APP)
+    token = scene.client.attest(victim).token
+    for base in (_backend(scene).rest_url, _backend(scene).http_url):
+        yield _call(scene, f"{base}/orders/2002?all=true", token=token, signer=victim)
 
 
 GENUINE, HOSTILE = (scenarios_in(globals(), hostile=kind) for kind in (False, True))

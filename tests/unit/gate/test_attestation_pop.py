@@ -13,7 +13,19 @@ from bonafide_tokens.trust_bundle import TrustBundle
 
 from tests.unit.gate.conftest import Lines
 from tests.unit.gate.other_kinds import KINDS
-from tests.unit.gate.stand import AUDIENCE, NOW, Call, Stand, assembled, bundle, effect, private_key, public_key, token
+from tests.unit.gate.stand import (
+    APP,
+    AUDIENCE,
+    NOW,
+    Call,
+    Stand,
+    assembled,
+    bundle,
+    effect,
+    private_key,
+    public_key,
+    token,
+)
 
 HEADER = {"typ": ATTESTATION_POP_TYPE, "alg": "ES256"}
 CLAIMS = {"aud": AUDIENCE, "jti": "pop-1", "iat": int(NOW)}
@@ -55,6 +67,12 @@ def test_pop_by_the_request_key_passes_in_place_of_a_proof(kind: str, log_lines:
         ([forged(claims={"jti": None})], "proof-malformed"),
         ([forged(claims={"jti": "j" * 1024})], "proof-malformed"),
         ([forged(claims={"challenge": 7})], "proof-malformed"),
+        ([forged(claims={"nonce": 7})], "proof-malformed"),
+        ([forged(claims={"challenge": "one", "nonce": "another"})], "proof-malformed"),
+        ([forged(claims={"iss": "another-app"})], "proof-token"),
+        ([forged(claims={"iss": [APP]})], "proof-malformed"),
+        ([forged(claims={"exp": int(NOW)})], "proof-time"),
+        ([forged(claims={"exp": "soon"})], "proof-malformed"),
         ([forged({"typ": "dpop+jwt"})], "proof-malformed"),
         ([forged({"typ": "JWT"})], "proof-malformed"),
         ([forged({"alg": "none"})], "proof-algorithm"),
@@ -75,6 +93,31 @@ def test_pop_with_one_thing_wrong_is_refused_for_its_reason(pops: list[Any], rea
     """The draft's checks: one header, members, type, algorithm, signature by cnf, time, audience."""
     assert effect(Stand().call(call(*pops))) == "Deny"
     assert log_lines()[-1]["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        {"iss": APP},  # until -07
+        {"iss": APP, "exp": int(NOW) + 60},  # until -05
+        {"iss": APP, "exp": int(NOW) + 60, "nonce": "theirs"},  # before -06
+        {"nonce": "the same", "challenge": "the same"},
+        {"nbf": int(NOW) - 1, "later": True},  # what is not known is ignored
+    ],
+)
+def test_pop_of_an_earlier_draft_passes(older: dict[str, Any]) -> None:
+    """What is in the field goes on; what the older claims say must be true."""
+    assert effect(Stand().call(call(forged(claims=older)))) == "Allow"
+
+
+def test_nonce_of_an_earlier_draft_is_the_challenge(log_lines: Lines) -> None:
+    stand = Stand(nonce_key=b"k" * 32)
+    nonce = stand.call(call(forged()))["context"]["dpop_nonce"]
+    log_lines()
+    for number, name in enumerate(("challenge", "nonce")):
+        assert effect(stand.call(call(forged(claims={name: nonce, "jti": f"{number}"})))) == "Allow"
+    assert effect(stand.call(call(forged(claims={"nonce": nonce[:-1], "jti": "3"})))) == "Deny"
+    assert log_lines()[-1]["reason"] == "proof-challenge"
 
 
 def test_pop_is_replayed_neither_as_itself_nor_to_another_route(log_lines: Lines) -> None:

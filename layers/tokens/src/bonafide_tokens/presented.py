@@ -110,7 +110,7 @@ def verify_presented(
         stale = Reason.PROOF_CHALLENGE
         pop = _only(request.pops, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)
         request_key = known.request_key or request_key_of(text)
-        proof = verify_attestation_pop(pop, audience=recipient, request_key=request_key, now=now)
+        proof = verify_attestation_pop(pop, audience=recipient, request_key=request_key, now=now, client=token.app)
     elif proof_needed or request.proofs:
         stale = Reason.PROOF_NONCE
         proof_text = _only(request.proofs, Reason.PROOF_MISSING, Reason.PROOF_MALFORMED)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from bonafide_tokens.backends.guard import MOST_BODY_BYTES, Answer, BackendRequest, Guard
+from bonafide_tokens.backends.metadata import Metadata
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,16 +25,21 @@ CALLER: Final = "bonafide"
 
 class GuardedASGI:
     """A guarded application. WebSocket handshakes are checked as the GET that they are, and closed if refused
-    (the server answers 403)."""
+    (the server answers 403). ``metadata`` is served to all where it is given."""
 
-    def __init__(self, app: Application, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    def __init__(self, app: Application, guard: Guard, *, metadata: Metadata | None = None) -> None:
+        self._app, self._guard, self._metadata = app, guard, metadata
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         request = request_of(scope)
+        if self._metadata and scope["type"] == "http":
+            public = self._metadata.answer(request.method, request.path)
+            if public is not None:
+                await _send_answer(scope, public, send)
+                return
         # In a thread: a check costs a tenth of a millisecond, and now and then waits for a trust bundle.
         answer = await asyncio.to_thread(self._guard.check, request)
         if answer.body_needed and scope["type"] == "http":
@@ -41,7 +47,7 @@ class GuardedASGI:
             answer = self._guard.check_body(answer, body, request.request_id)
             receive = _again(body or b"", receive)
         if answer.caller is None:
-            await _refuse(scope, answer, send)
+            await _send_answer(scope, answer, send)
             return
         scope = {**scope, CALLER: answer.caller}
         await self._app(scope, receive, _adding(answer.headers, send) if answer.headers else send)
@@ -97,7 +103,7 @@ def _adding(headers: tuple[tuple[str, str], ...], send: Send) -> Send:
     return sending
 
 
-async def _refuse(scope: Scope, answer: Answer, send: Send) -> None:
+async def _send_answer(scope: Scope, answer: Answer, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from bonafide_tokens.backends.guard import MOST_BODY_BYTES, Answer, BackendRequest, Guard
+from bonafide_tokens.backends.metadata import Metadata
 
 Environ = MutableMapping[str, Any]
 Start = Callable[..., Any]
@@ -27,13 +28,15 @@ _OWN_NAMES: Final = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTE
 
 
 class GuardedWSGI:
-    """A guarded application."""
+    """A guarded application. ``metadata`` is served to all where it is given."""
 
-    def __init__(self, app: Application, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    def __init__(self, app: Application, guard: Guard, *, metadata: Metadata | None = None) -> None:
+        self._app, self._guard, self._metadata = app, guard, metadata
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        answer = checked(self._guard, environ)
+        asked = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        public = self._metadata.answer(*asked) if self._metadata else None
+        answer = public or checked(self._guard, environ)
         if answer.caller is None:
             status, length = HTTPStatus(answer.status), ("Content-Length", str(len(answer.body)))
             start_response(f"{status.value} {status.phrase}", [*answer.headers, length])

@@ -35,7 +35,7 @@ NO_PROOF = Expected(401, "invalid_dpop_proof")
 
 ROUTES = (
     RouteRequirement("GET", "/orders", Requirement.PROOF),
-    RouteRequirement("GET", "/orders/2002", Requirement.SIGNED_REQUEST),
+    RouteRequirement("GET", "/orders/1002", Requirement.SIGNED_REQUEST),
     RouteRequirement("GET", "/orders/*", Requirement.MONITOR),
     RouteRequirement("*", "/*", Requirement.PROOF),
 )
@@ -194,7 +194,7 @@ def _signs_query(scene: Scene) -> Iterator[Answer]:
     installation = scene.install(app=STOREFRONT_APP)
     token = scene.client.attest(installation).token
     for base in (_backend(scene).rest_url, _backend(scene).http_url):
-        yield _signed(scene, f"{base}/orders/2002", token, installation, query="part=lines&sort=new%20first")
+        yield _signed(scene, f"{base}/orders/1002", token, installation, query="part=lines&sort=new%20first")
 
 
 @hostile("proxy", "asks for more than the app did, in a signed query", NO_PROOF, FORBIDDEN, needs_orders=True)
@@ -202,7 +202,7 @@ def _changed_query(scene: Scene) -> Iterator[Answer]:
     victim = scene.install(app=STOREFRONT_APP)
     token = scene.client.attest(victim).token
     for base in (_backend(scene).rest_url, _backend(scene).http_url):
-        url = f"{base}/orders/2002"
+        url = f"{base}/orders/1002"
         yield _signed(scene, url, token, victim, query="part=lines", sent="part=lines&all=true")
 
 
@@ -211,7 +211,7 @@ def _proof_without_query(scene: Scene) -> Iterator[Answer]:
     victim = scene.install(app=STOREFRONT_APP)
     token = scene.client.attest(victim).token
     for base in (_backend(scene).rest_url, _backend(scene).http_url):
-        yield _call(scene, f"{base}/orders/2002?all=true", token=token, signer=victim)
+        yield _call(scene, f"{base}/orders/1002?all=true", token=token, signer=victim)
 
 
 GENUINE, HOSTILE = (scenarios_in(globals(), hostile=kind) for kind in (False, True))

@@ -4,7 +4,8 @@ draft-ietf-oauth-attestation-based-client-auth-10. Clients of earlier drafts are
 until -05 and ``nonce`` in place of ``challenge`` before -06 are checked where they are there.
 
 It names an audience and a moment, no method, no URL and no token: within its window it would serve another request of
-the same app. A DPoP proof says more; routes that move money should ask for ``proof-once``, where its ``jti`` counts once.
+the same app. A DPoP proof says more; routes that move money should ask for ``proof-once``, where its ``jti`` counts
+once.
 """
 
 from __future__ import annotations

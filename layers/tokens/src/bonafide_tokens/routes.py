@@ -38,9 +38,10 @@ class Requirement(StrEnum):
     SIGNED_REQUEST_ONCE = "signed-request-once"
 
 
-SIGNED: Final = frozenset({Requirement.SIGNED_REQUEST, Requirement.SIGNED_REQUEST_ONCE})
-ONCE: Final = frozenset({Requirement.PROOF_ONCE, Requirement.SIGNED_REQUEST_ONCE})
-PROVEN: Final = SIGNED | ONCE | {Requirement.PROOF}
+# Tuples, since each is searched for every request: an enum's hash is a call of Python's.
+SIGNED: Final = (Requirement.SIGNED_REQUEST, Requirement.SIGNED_REQUEST_ONCE)
+ONCE: Final = (Requirement.PROOF_ONCE, Requirement.SIGNED_REQUEST_ONCE)
+PROVEN: Final = (Requirement.PROOF, Requirement.PROOF_ONCE, *SIGNED)
 """The requirements that a token alone does not satisfy."""
 
 COMPONENTS: Final = ("@query", "@query-param", "@target-uri", "content-digest")

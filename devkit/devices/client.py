@@ -6,7 +6,7 @@ import http.client
 import itertools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -114,12 +114,18 @@ class ApiClient:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(
-        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
     ) -> Answer:
-        """One request and its answer, whatever the status. Raises :class:`StackUnreachable`."""
+        """One request and its answer, whatever the status. ``headers`` that are called are made anew for each send.
+        Raises :class:`StackUnreachable`."""
         give_up_at = time.monotonic() + self.patience
         for refusals in itertools.count(1):
-            answer = self._send_once(method, url, body=body, headers=headers)
+            answer = self._send_once(method, url, body=body, headers=headers() if callable(headers) else headers)
             asked = _retry_after(answer)
             if asked is None:
                 return answer
@@ -213,19 +219,17 @@ class ApiClient:
         return self._send_once("POST", url, body=body, headers={"Content-Type": "application/json"})
 
     def report_signal(self, installation: AppInstance, token: str, *signals: object) -> Answer:
-        """Report signals at once: names, or objects with ``name`` and ``detail``. Each call signs its own proof."""
+        """Report signals at once: names, or objects with ``name`` and ``detail``. Each send signs its own proof."""
         body, url = signals_body(signals), self.verifier_url + "/v1/signals"
-        proof = installation.proof(method="POST", url=url, token=token, content_digest=content_digest(body))
-        headers = {"Content-Type": "application/json", TOKEN_HEADER: token, PROOF_HEADER: proof}
-        return replace(self.send("POST", url, body=body, headers=headers), key_id=installation.bonafide_key_id)
+        answer = self._send_proven("POST", url, installation, token, body)
+        return replace(answer, key_id=installation.bonafide_key_id)
 
     def ask_secrets(self, installation: AppInstance, token: str, *names: str, sealing_key: str = "") -> Answer:
         """Ask for secrets, sealed to the installation's sealing key; ``sealing_key`` names another one by its
-        thumbprint. Each call signs its own proof."""
+        thumbprint. Each send signs its own proof."""
         body, url = secrets_body(names, sealing_key or installation.sealing_key_thumbprint), self.verifier_url + SECRETS
-        proof = installation.proof(method="POST", url=url, token=token, content_digest=content_digest(body))
-        headers = {"Content-Type": "application/json", TOKEN_HEADER: token, PROOF_HEADER: proof}
-        return replace(self.send("POST", url, body=body, headers=headers), key_id=installation.bonafide_key_id)
+        answer = self._send_proven("POST", url, installation, token, body)
+        return replace(answer, key_id=installation.bonafide_key_id)
 
     def call(
         self, method: str, path: str, *, token: str | None = None, proof: str | None = None, body: bytes | None = None
@@ -243,8 +247,19 @@ class ApiClient:
         installation's client policy forbids it."""
         if installation.policy is not None:
             installation.policy.require_work()
-        proof = installation.proof(method=method, url=self.guarded_url + path, token=token)
-        return self.call(method, path, token=token, proof=proof)
+        return self._send_proven(method, self.guarded_url + path, installation, token)
+
+    def _send_proven(
+        self, method: str, url: str, installation: AppInstance, token: str, body: bytes | None = None
+    ) -> Answer:
+        """Send with token and proof: one that signs the body, where there is one, and is new for each send."""
+        digest, kind = (None, {}) if body is None else (content_digest(body), {"Content-Type": "application/json"})
+
+        def headers() -> Mapping[str, str]:
+            proof = installation.proof(method=method, url=url, token=token, content_digest=digest)
+            return {**kind, TOKEN_HEADER: token, PROOF_HEADER: proof}
+
+        return self.send(method, url, body=body, headers=headers)
 
 
 def _tell(installation: AppInstance, answer: Answer) -> None:

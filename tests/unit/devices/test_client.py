@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,30 @@ def test_wait_beyond_its_patience_is_not_begun() -> None:
     """A Retry-After of an hour ends the attempt at once."""
     late = Answer(503, {"retry-after": "3600"}, b"", 1.0)
     assert Recorded(late, DONE, patience=500.0).send("GET", "http://v/") is late
+
+
+class Proving(Recorded):
+    """Keeps the proof of each send."""
+
+    proofs: list[str]
+
+    def _send_once(self, *address: object, **content: Any) -> Answer:
+        self.__dict__.setdefault("proofs", []).append(content["headers"]["DPoP"])
+        return super()._send_once(*address, **content)
+
+
+@pytest.mark.parametrize("call", ["call_with_proof", "report_signal", "ask_secrets"])
+def test_each_send_has_a_proof_of_its_own(call: str, phone_of: Callable[..., SoftwareIphone]) -> None:
+    """A proof may have been spent before the 503: the same one again would be a replay."""
+    device = Installation.fresh("demo", phone_of("ios-14"))
+    client = Proving(BUSY, BUSY, DONE, patience=500.0)
+    if call == "call_with_proof":
+        client.call_with_proof("POST", "/v1/whoami", device, "token")
+    elif call == "report_signal":
+        client.report_signal(device, "token", "hooking")
+    else:
+        client.ask_secrets(device, "token", "maps-key")
+    assert len(client.proofs) == len(set(client.proofs)) == 3
 
 
 class Listening(ApiClient):

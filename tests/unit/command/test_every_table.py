@@ -28,8 +28,6 @@ from bonafide.replay.replaying import ReplayOrder, replay
 from devkit.commands import drills, edge_drills, fleet, kit, story
 from devkit.fleet.drills.drills import Measurement
 from devkit.fleet.drills.edge import Shown
-from devkit.fleet.drills.flood import Flood
-from devkit.fleet.drills.outbreak import Effect, Replayed, Told
 from devkit.fleet.live.play import Played
 from devkit.fleet.report import print_outcome
 from devkit.fleet.run import SCENARIOS, Outcome, Verdict
@@ -37,6 +35,7 @@ from devkit.kit.catalogue import SCENARIOS as KIT_SCENARIOS
 from devkit.kit.run import Result as KitResult
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
+from tests.unit.command.shown_drills import FLOOD, TOLD
 from tests.unit.command.shown_incident import INCIDENT, WEBHOOKS
 
 Run = Callable[..., Result]
@@ -196,29 +195,6 @@ REFUSED = {
     "findings": [RULE],
     "facts": {"android": {"verified_boot_key": DIGEST[::-1]}},
 }
-EFFECT = Effect(version=1, first=1.0, everywhere=2.0, requests={}, most_renewals=1)
-TOLD = Told(
-    timeline=(),
-    genuine=1,
-    hooked=0,
-    replayed=Replayed(keys=1, refused=frozenset(), decisions=1, seconds=0.1),
-    genuine_in_replay=0,
-    published=EFFECT,
-    rolled_back=EFFECT,
-)
-FLOOD = Flood(
-    addresses=10_000,
-    network="64496",
-    offered=10_000,
-    seconds=10.0,
-    answers={"POST /v1/challenges 429": 9_000},
-    blocked=1_000,
-    honest=20,
-    honest_enrolled=2,
-    cold=5,
-    cold_up=5,
-    documents_asked=40,
-)
 VERDICT = Verdict(scenario=SCENARIOS[0], got=(f"403 evidence-rejected ({RULE})",), milliseconds=12.0, right=False)
 
 COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (

@@ -11,6 +11,7 @@ from attestation.appraisal.cedar.rules import PolicyInvalid, read_rules
 from attestation.appraisal.facts import Facts
 
 from bonafide.prover.asked import these_facts
+from bonafide.prover.values import NotEncoded
 from bonafide.prover.verdicts import RANKS, Verdict, rules_at
 from tests.prover.drafts import KIND_NAMES, Drafts
 
@@ -64,6 +65,9 @@ def by_engine(policy: CedarPolicy, facts: Facts) -> str:
 def by_encoding(rules: tuple[object, ...], facts: Facts) -> str:
     """The same, by the encoding with these facts in the place of unknown ones."""
     verdict = Verdict(these_facts(facts), rules_at(rules, facts.kind, NOW))  # type: ignore[arg-type]
-    rank = z3.simplify(verdict.rank())
+    try:
+        rank = z3.simplify(verdict.rank())
+    except NotEncoded as error:
+        return f"not encoded: {error}"
     found = [one for one, when in verdict.found().items() if z3.is_true(z3.simplify(when))]
     return f"{rank} {sorted(f'{one.rule} {one.tier}' for one in found)}"

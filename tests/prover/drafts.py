@@ -45,6 +45,7 @@ def _paths(kind: str) -> list[_Path]:
 
 
 _PATHS: Final = {kind: _paths(kind) for kind in KIND_NAMES}
+_NUMBERS_OF: Final = {kind: [path for path in paths if path.shape.kind == "Long"] for kind, paths in _PATHS.items()}
 
 
 def quoted(text: str) -> str:
@@ -128,12 +129,13 @@ class Drafts:
                     f"!({one})",
                     f"(if {self._atom(kind)} then {one} else {other})",
                     f"(({one}) == ({other}))",
+                    f"({{x: {one}, y: {other}}}.x)",
                 )
             )
         )
 
     def _atom(self, kind: str) -> str:
-        path = self._of(_PATHS[kind])
+        path = self._of(_NUMBERS_OF[kind] if self.random.random() < 0.2 else _PATHS[kind])
         if path.guards and self.random.random() < 0.15:
             return self._guarded(path.guards[:-1], path.guards[-1])
         makers: dict[str, Callable[[_Path, str], tuple[str, tuple[str, ...]]]] = {
@@ -173,9 +175,9 @@ class Drafts:
             right, guards = other.text, (*guards, *other.guards)
         left = path.text
         calculation = self.random.random()
-        if calculation < 0.3:
+        if calculation < 0.5:
             left = f"({left} {self._of(('+', '-', '*'))} {self._number()})"
-        elif calculation < 0.4:
+        elif calculation < 0.65:
             left = f"(-({left}))"
         if self.random.random() < 0.15:
             return f"[{self._number()}, {self._number()}].contains({left})", path.guards

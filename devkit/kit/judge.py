@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from attestation.challenge import CHALLENGE_BYTES
 from bonafide_tokens.errors import BonafideError
 from bonafide_tokens.jose import b64url_decode
 
+from devkit.client_core.budgets import ATTESTATIONS, Window, calls_windows
 from devkit.kit.mock.exchange import Exchange, Request, Route
 from devkit.kit.mock.guarded import TOKEN_HEADER
 from devkit.kit.mock.verifier import Minted, MockVerifier
@@ -24,8 +25,6 @@ SLACK: Final = 0.6
 LONGEST_CHALLENGE: Final = 240.0
 HOLD: Final = 900.0
 MOST_PER_COMMAND: Final = 30
-_WINDOWS: Final = ((60.0, 10, "a minute"), (3600.0, 60, "an hour"))
-_ATTESTATION_WINDOWS: Final = ((3600.0, 3, "an hour"), (86_400.0, 10, "a day"))
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -152,18 +151,19 @@ class Judge:
         if now < self._held_until - SLACK:
             find(Rule.HOLDS, f"{request.path} {self._held_until - now:.0f} s before a refused install may try again.")
         self._flights.append(now)
-        self._judge_windows(self._flights, _WINDOWS, "requests of flights")
+        shortest = min((one.seconds for one in self.verifier.minted), default=self.world.token_seconds)
+        self._judge_windows(self._flights, calls_windows(max(30, shortest)), "requests of flights")
         if request.route is Route.ATTESTATION and request.digest not in self._bodies.values():
             self._attestations.append(now)
-            self._judge_windows(self._attestations, _ATTESTATION_WINDOWS, "attestations")
+            self._judge_windows(self._attestations, ATTESTATIONS, "attestations")
         if request.route is not Route.CHALLENGE:
             self._judge_body(request)
 
-    def _judge_windows(self, times: list[float], windows: tuple[tuple[float, int, str], ...], what: str) -> None:
-        for seconds, most, name in windows:
+    def _judge_windows(self, times: list[float], windows: Sequence[Window], what: str) -> None:
+        for most, seconds in windows:
             count = sum(1 for moment in times if moment > self.world.now - seconds + SLACK)
             if count > most:
-                self.world.find(Rule.BOUNDED, f"More than {most} {what} in {name}.")
+                self.world.find(Rule.BOUNDED, f"More than {most} {what} in {seconds:.0f} s.")
 
     def _judge_body(self, request: Request) -> None:
         find, now = self.world.find, self.world.now

@@ -31,7 +31,10 @@ class Rule(StrEnum):
     ONE_FLIGHT = "one-flight", "Callers at the same time share one enrolment or renewal."
     NO_NEEDLESS_ENROLMENT = "no-needless-enrolment", "A key that is enrolled renews; it is not replaced."
     ENROLS_AGAIN = "enrols-again", "A key that the verifier does not know, or that is gone, is replaced by a new one."
-    BOUNDED = "bounded", "Flights stay below 10 requests a minute and 60 an hour, 3 enrolments an hour and 10 a day."
+    BOUNDED = (
+        "bounded",
+        "Flights stay below 10 requests a minute, 60 an hour (more for short tokens), 3 enrolments an hour.",
+    )
     BEACON = "beacon", "A device that cannot attest says so once per cause and start; no refusal is reported."
 
     # What is sent to a guarded API.

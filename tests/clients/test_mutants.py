@@ -65,8 +65,17 @@ def test_every_mutant_can_be_applied_and_names_its_judge(name: str) -> None:
 
 
 def _has_case(file: str, case: str) -> bool:
-    text = (ROOT / "vectors" / file).read_text("utf-8")
-    return f'"case":{json.dumps(case)[:-1]}' in text.replace('"case": ', '"case":')
+    return any(
+        name.startswith(case.strip()) for name in _cases(json.loads((ROOT / "vectors" / file).read_text("utf-8")))
+    )
+
+
+def _cases(value: object) -> list[str]:
+    if isinstance(value, list):
+        return [name for one in value for name in _cases(one)]
+    if not isinstance(value, dict):
+        return []
+    return [str(value["case"])] * ("case" in value) + [name for one in value.values() for name in _cases(one)]
 
 
 def test_table_has_columns() -> None:

@@ -75,7 +75,8 @@ def _cases(value: object) -> list[str]:
         return [name for one in value for name in _cases(one)]
     if not isinstance(value, dict):
         return []
-    return [str(value["case"])] * ("case" in value) + [name for one in value.values() for name in _cases(one)]
+    named = [str(value["case"])] if "case" in value else []
+    return named + [name for one in value.values() for name in _cases(one)]
 
 
 def test_table_has_columns() -> None:

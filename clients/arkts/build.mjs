@@ -48,7 +48,7 @@ function findings(files) {
     ets: ETS,
   };
   const host = ts.createIncrementalCompilerHost(options);
-  const program = ts.createIncrementalProgram({ rootNames: files, options, host });
+  const program = ts.createIncrementalProgram({ rootNames: [...files, join(sources, 'stubs/globals.d.ts')], options, host });
   const found = [
     ...program.getOptionsDiagnostics(),
     ...program.getSyntacticDiagnostics(),

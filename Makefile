@@ -289,6 +289,15 @@ webhook-drill: setup ## Webhooks through an hour of silence, lost answers, copie
 		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci))
 	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.webhooks
 
+INTEROP := .local/packages/interop-js
+.PHONY: interop
+interop: setup ## Proofs by npm's dpop and oauth4webapi at our gate, each with one thing changed; our tokens by npm's jose
+	@rm -rf $(INTEROP) && mkdir -p $(INTEROP) .local/logs
+	@cp tests/interop_js/package.json tests/interop_js/package-lock.json tests/interop_js/.npmrc tests/interop_js/oracle.mjs $(INTEROP)
+	@$(call quietly,The other implementations,interop,(wheel="$(NODE_WHEEL)" && cd $(INTEROP) && \
+		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci))
+	@$(BIN)/python -m tests.interop_js $(INTEROP) "$(NODE_WHEEL)/bin/node"
+
 .PHONY: detector-oracles
 detector-oracles: setup .local/packages/.oracles-installed ## The detectors' statistics beside scipy, datasketches and river
 	@PYTHONPATH=.local/packages/oracles $(BIN)/python -m tests.detectors.oracles

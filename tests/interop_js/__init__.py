@@ -1,0 +1,1 @@
+"""Other implementations of DPoP and JOSE, against our gate and our tokens."""

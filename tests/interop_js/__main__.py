@@ -1,4 +1,4 @@
-"""`make interop`: npm's dpop and oauth4webapi make proofs that our gate takes, and refuses with one thing changed; npm's
+"""`make interop`: npm's dpop and oauth4webapi make proofs that our gate takes, and refuses when changed; npm's
 jose verifies our tokens by the JWK Set.
 
 ``python -m tests.interop_js ROOM NODE``; ROOM has the packages and ``oracle.mjs``. Prints a table; exit code 1 if one

@@ -19,6 +19,7 @@ import { PolicyJudge, compared } from '../core/signed_policy';
 import { mintedToken } from '../core/token_life';
 import { waitAfter } from '../core/waits';
 import { rejected } from '../core/app_error';
+import { runUnits } from './units';
 import { NodeCryptography } from './node_cryptography';
 
 // Vectors are data of many shapes; only this program reads them without a declared type.
@@ -253,4 +254,4 @@ for (const name of Object.keys(RUNNERS).filter((one) => wanted.length === 0 || w
     console.log(`ok ${name} ${run} cases`);
   }
 }
-process.exit(failed === 0 ? 0 : 1);
+void (wanted.length === 0 ? runUnits() : Promise.resolve(0)).then((units) => process.exit(failed + units === 0 ? 0 : 1));

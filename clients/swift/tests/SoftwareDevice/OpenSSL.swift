@@ -110,6 +110,8 @@ public struct SoftwareKey: Sendable {
         }
     }
 
+    func loaded() -> OpaquePointer? { Self.load(scalar) }
+
     /// DER, as a key store gives it.
     public func sign(_ message: Data) -> Data? {
         guard let key = Self.load(scalar), let context = EVP_MD_CTX_new() else { return nil }

@@ -22,7 +22,8 @@ extension Bonafide {
     }
 
     private func attestationBody(in region: String) async throws(Stop) -> Data {
-        let wait = Attempts.attestationWait(record.attestations, at: device.clock.wall)
+        let clock = device.clock.wall
+        let wait = Attempts.enrolmentWait(record.attestations, at: clock)
         if wait > 0 { throw Stop(error: .unavailable(after: wait), resume: monotonic + wait) }
         if let stop = waiting(for: Self.vendor) { throw stop }
         do {
@@ -48,7 +49,11 @@ extension Bonafide {
                 ("evidence", .array([evidence]))
             ).encoded
             // Kept before it is sent: App Attest attests a key once, and a lost body cannot be made again.
-            try keep { $0.key?.state = .pending; $0.key?.body = body }
+            try keep {
+                $0.key?.state = .pending
+                $0.key?.body = body
+                $0.attestations = Attempts.kept($0.attestations, at: clock) + [clock]
+            }
             return body
         } catch let failure as DeviceFailure {
             throw try cannotAttest(failure)

@@ -11,10 +11,7 @@ extension Bonafide {
     /// Read the record again: another process may have enrolled, or seen a newer policy.
     func reload() throws(BonafideError) {
         let saved: Data?
-        do { saved = try device.storage.load() } catch {
-            beacon(.storageFailed)
-            throw .storage
-        }
+        do { saved = try device.storage.load() } catch { throw notKept(error) }
         if let saved { record = Record(saved) ?? Record() }
         latestClock = max(latestClock, record.latestClock)
         let climbed = configuration.builtInRoots.along(
@@ -36,11 +33,14 @@ extension Bonafide {
                 newest.latestClock = max(newest.latestClock, clock)
                 return newest.encoded
             }
-        } catch {
-            beacon(.storageFailed)
-            throw .storage
-        }
+        } catch { throw notKept(error) }
         record = newest
+    }
+
+    private func notKept(_ failure: StorageFailure) -> BonafideError {
+        let cause = DeviceFailure(failure.isLocked ? .keyLocked : .storageFailed)
+        beacon(cause.code)
+        return BonafideError(cause)
     }
 
     func opened(_ jws: String, newestSeen: Int64) -> SignedPolicy? {

@@ -36,7 +36,6 @@ extension Bonafide {
             if let stop = waiting(for: region) { throw stop }
             let bound = attempts.wait(at: monotonic)
             if bound > 0 { throw Stop(error: .unavailable(after: bound), resume: monotonic + bound) }
-            if call == .attestation { try countAttestation() }
             attempts.add(at: monotonic)
             guard let base = url(of: region) else { throw Stop(error: .wrongRegion) }
             let exchange = await exchange(
@@ -103,13 +102,6 @@ extension Bonafide {
         if region == home { return Stop(error: .wrongRegion) }
         notBefore[region] = monotonic + Self.enrolElsewhereAfter
         return waiting(for: home) ?? Stop(error: .wrongRegion)
-    }
-
-    private func countAttestation() throws(Stop) {
-        let clock = device.clock.wall
-        let wait = Attempts.attestationWait(record.attestations, at: clock)
-        if wait > 0 { throw Stop(error: .unavailable(after: wait), resume: monotonic + wait) }
-        try keep { $0.attestations = Attempts.kept($0.attestations, at: clock) + [clock] }
     }
 
     func keep(_ change: (inout Record) -> Void) throws(Stop) {

@@ -43,7 +43,7 @@ struct Record: Sendable {
     /// When the app asks without such a cause: once a week.
     var rootsDueAt = 0.0
     var home: String?
-    /// When attestations were sent, by the device's clock.
+    /// When enrolments were begun, by the device's clock.
     var attestations: [Double] = []
 
     init() {}

@@ -26,7 +26,12 @@ public protocol Storage: Sendable {
 }
 
 /// The platform did not keep the record, or did not give it.
-public struct StorageFailure: Error, Sendable { public init() {} }
+public struct StorageFailure: Error, Sendable {
+    /// Whether the device was not unlocked since it started: later it may work.
+    public let isLocked: Bool
+
+    public init(isLocked: Bool = false) { self.isLocked = isLocked }
+}
 
 /// Keeps the processes of one app (the app and its extensions) apart while one of them uses the attested key.
 public protocol ProcessLock: Sendable {

@@ -5,8 +5,8 @@ import Foundation
 struct Attempts: Sendable {
     private static let perMinute = 10
     private static let perHour = 60
-    private static let attestationsPerHour = 3
-    private static let attestationsPerDay = 10
+    private static let enrolmentsPerHour = 3
+    private static let enrolmentsPerDay = 10
 
     /// Monotonic times of challenges, attestations and renewals.
     private var calls: [Double] = []
@@ -20,19 +20,19 @@ struct Attempts: Sendable {
         calls = calls.filter { now - $0 < 3600 } + [now]
     }
 
-    /// The same for attestations, of which the record keeps the times by the device's clock. A time in the future (the
-    /// clock was set back) counts as now.
-    static func attestationWait(_ times: [Double], at now: Double) -> Double {
-        let past = times.map { min($0, now) }
-        return max(wait(past, now, attestationsPerHour, 3600), wait(past, now, attestationsPerDay, 86_400))
+    /// The same for enrolments, of which the record keeps the times by the device's clock.
+    static func enrolmentWait(_ times: [Double], at now: Double) -> Double {
+        max(wait(times, now, enrolmentsPerHour, 3600), wait(times, now, enrolmentsPerDay, 86_400))
     }
 
     static func kept(_ times: [Double], at now: Double) -> [Double] {
-        Array(times.map { min($0, now) }.filter { now - $0 < 86_400 }.suffix(attestationsPerDay))
+        Array(times.filter { abs(now - $0) < 86_400 }.sorted().suffix(enrolmentsPerDay))
     }
 
+    /// A time ahead of now by less than a window counts, for the clock may have been set back a little; one that is
+    /// further ahead would lock the install out until then, and is forgotten.
     private static func wait(_ times: [Double], _ now: Double, _ most: Int, _ window: Double) -> Double {
-        let recent = times.filter { now - $0 < window }.sorted()
+        let recent = times.filter { abs(now - $0) < window }.sorted()
         guard recent.count >= most else { return 0 }
         return recent[recent.count - most] + window - now
     }

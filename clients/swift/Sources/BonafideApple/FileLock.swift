@@ -25,9 +25,13 @@ public final class FileLock: ProcessLock, @unchecked Sendable {
         changes = folder.appendingPathComponent("bonafide-\(name).record.lock")
     }
 
+    /// Waits for 15 seconds at most. To go on without the lock may cost a renewal; to wait for ever costs the app.
     public func acquire() async {
         stayAwake()
-        while !lockFlights() { try? await Task.sleep(nanoseconds: 50_000_000) }
+        for _ in 0..<300 {
+            if lockFlights() { return }
+            try? await Task.sleep(nanoseconds: 50_000_000)
+        }
     }
 
     public func release() {

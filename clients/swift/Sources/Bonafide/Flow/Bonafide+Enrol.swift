@@ -22,9 +22,7 @@ extension Bonafide {
     }
 
     private func attestationBody(in region: String) async throws(Stop) -> Data {
-        let clock = device.clock.wall
-        let wait = Attempts.enrolmentWait(record.attestations, at: clock)
-        if wait > 0 { throw Stop(error: .unavailable(after: wait), resume: monotonic + wait) }
+        try requireEnrolment()
         if let stop = waiting(for: Self.vendor) { throw stop }
         do {
             let key = try await attestedKey()
@@ -52,7 +50,7 @@ extension Bonafide {
             try keep {
                 $0.key?.state = .pending
                 $0.key?.body = body
-                $0.attestations = Attempts.kept($0.attestations, at: clock) + [clock]
+                $0.attestations = Attempts.kept($0.attestations, at: device.clock.wall) + [device.clock.wall]
             }
             return body
         } catch let failure as DeviceFailure {
@@ -65,6 +63,12 @@ extension Bonafide {
     }
 
     static let vendor = "vendor"
+
+    /// Whether another enrolment is within bounds.
+    func requireEnrolment() throws(Stop) {
+        let wait = Attempts.enrolmentWait(record.attestations, at: device.clock.wall)
+        if wait > 0 { throw Stop(error: .unavailable(after: wait), resume: monotonic + wait) }
+    }
 
     /// The key that is not attested yet, or a new one. Apple asks that a key be kept while its servers are unavailable.
     private func attestedKey() async throws -> Record.AttestedKey {

@@ -33,7 +33,10 @@ extension Bonafide {
             let reply = Reply(status: answer.status, headers: answer.headers, body: answer.body)
             let offset = ClockOffset(
                 date: answer.headers["date"], sent: sentWall, received: sentWall + monotonic - sent)
-            if !isGuarded || answer.status == 401 { setClock(offset) }
+            if !isGuarded || answer.status == 401 {
+                if let date = answer.headers["date"].flatMap(HTTPDate.read) { serverEpoch = date - (sent + monotonic) / 2 }
+                setClock(offset)
+            }
             if let origin = TargetURL(url)?.origin { note(answer.headers, origin: origin) }
             return Exchange(reply: reply, failure: nil, sent: sent, clock: offset)
         } catch {
@@ -62,6 +65,18 @@ extension Bonafide {
             isClockWrong = true
             beacon(.clockWrong)
         }
+    }
+
+    /// Whether the clock is as wrong as the newest answer found it: a person may have set it since, and a token may
+    /// live for a day without another answer.
+    func isClockStillWrong() -> Bool {
+        guard isClockWrong else { return false }
+        let offset = serverEpoch + monotonic - device.clock.wall
+        if abs(offset) <= ClockOffset.bound {
+            isClockWrong = false
+            clockOffset = offset
+        }
+        return isClockWrong
     }
 
     func backoff(_ server: String) -> Backoff { backoffs[server] ?? Backoff() }

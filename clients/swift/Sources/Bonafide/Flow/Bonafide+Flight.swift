@@ -46,7 +46,10 @@ extension Bonafide {
         if let refusal, monotonic < refusal.until { throw Stop(error: refusal.error) }
         let region = regionToAsk()
         if let stop = waiting(for: region) { throw stop }
-        if enrolling { try dropKey() }
+        if enrolling {
+            try requireEnrolment()  // before the key is given up
+            try dropKey()
+        }
         var mayAskAnew = true
         var mayEnrolAgain = true
         while true {

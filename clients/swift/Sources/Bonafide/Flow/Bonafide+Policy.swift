@@ -1,8 +1,8 @@
 import Foundation
 
 extension Bonafide {
-    static let rootsDaily = 7 * 86_400.0
-    static let rootsHourly = 3600.0
+    static let rootsWeek = 7 * 86_400.0
+    static let rootsPause = 3600.0
 
     /// Throws `stopped` when the client policy forbids to go on, at all or with `feature`.
     func requireWork(feature: String?) async throws(BonafideError) {
@@ -55,6 +55,8 @@ extension Bonafide {
         await climbRootsIfDue(base)
         if await takes(exchange.reply, asked: asked, base) {
             policyBackoff = Backoff()
+            // What was served is what is active for this install, whatever another answer said.
+            heardPolicyVersion = policyHeld?.version ?? 0
         } else {
             let header = exchange.reply?.headers["retry-after"]
             policyBackoff.refused(retryAfter: header, at: monotonic, draw: device.random.draw())
@@ -67,9 +69,7 @@ extension Bonafide {
         switch reply.status {
         case 304 where !asked.isEmpty && policyHeld != nil:
             return (try? remember { $0.policy.confirmedAt = self.latestClock }) != nil
-        case 404 where policyHeld == nil:
-            heardPolicyVersion = 0
-            return true
+        case 404 where policyHeld == nil: return true
         case 200:
             let text = String(decoding: reply.body, as: UTF8.self)
             let etag = reply.headers["etag"].flatMap { Self.isETag($0) ? $0 : nil } ?? ""

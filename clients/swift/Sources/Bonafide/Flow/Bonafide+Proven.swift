@@ -43,11 +43,12 @@ extension Bonafide {
             let reaction = Reaction(
                 to: proven.call == .guarded ? exchange.reply : usable(exchange.reply), of: proven.call,
                 method: proven.method, refusals: backoff(server).refusals + 1, clock: exchange.clock)
-            if reaction.wait != nil, reaction.does == .signAndResend { refuse(server, exchange.reply, reaction.error ?? .unavailable()) }
             guard let error = reaction.error else {
                 if let reply = exchange.reply { return reply }
                 throw .fault
             }
+            if let wait = reaction.wait, reaction.does == .none { refusal = (monotonic + wait.upperBound, error) }
+            if reaction.wait != nil, reaction.does == .signAndResend { refuse(server, exchange.reply, error) }
             let step = reaction.wait != nil ? "wait" : reaction.hasNonce ? "nonce" : reaction.does.rawValue
             guard sends < Self.mostSends, step == "wait" || done.insert(step).inserted else {
                 throw final(error, reaction, server)
@@ -83,8 +84,10 @@ extension Bonafide {
     func signed(
         method: String, url: String, body: Data?, session: Session
     ) async throws(BonafideError) -> [String: String] {
-        if isClockWrong { throw .clock }
-        guard let key = record.requestKey, let point = PublicKey(point: key.point, device.cryptography) else { throw .fault }
+        if isClockStillWrong() { throw .clock }
+        guard let key = record.requestKey, let point = PublicKey(point: key.point, device.cryptography) else {
+            throw .fault
+        }
         let jti = Base64URL.encode(device.random.bytes(16))
         let nonce = TargetURL(url).flatMap { nonces[$0.origin] }
         guard let proof = Proof(

@@ -70,7 +70,9 @@ extension Bonafide {
     }
 
     private static func areHeaders(_ headers: [String: String]) -> Bool {
-        headers.allSatisfy { name, value in isToken(name) && !value.utf8.contains { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F } }
+        headers.allSatisfy { name, value in
+            isToken(name) && !value.utf8.contains { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }
+        }
     }
 }
 

@@ -5,9 +5,9 @@ extension Bonafide {
     func climbRootsIfDue(_ base: String) async {
         let moment = latest()
         if record.rootsDueAt == 0 {
-            try? remember { $0.rootsDueAt = moment + Self.rootsDaily }
+            try? remember { $0.rootsDueAt = moment + Self.rootsWeek }
         } else if moment >= record.rootsDueAt {
-            try? remember { $0.rootsDueAt = moment + Self.rootsDaily }
+            try? remember { $0.rootsDueAt = moment + Self.rootsWeek }
             await climbRoots(base)
         }
     }
@@ -16,14 +16,15 @@ extension Bonafide {
     func climbedRoots(for jws: String, _ base: String) async -> Bool {
         guard CompactJWS.isWellFormed(jws, typ: SignedPolicy.typ, longest: SignedPolicy.longest),
             CompactJWS(
-                jws, typ: SignedPolicy.typ, roots: roots.roots, longest: SignedPolicy.longest, device.cryptography) == nil
+                jws, typ: SignedPolicy.typ, roots: roots.roots, longest: SignedPolicy.longest, device.cryptography
+            ) == nil
         else { return false }
         let moment = latest()
-        guard moment - record.rootsAskedAt >= Self.rootsHourly else { return false }
+        guard moment - record.rootsAskedAt >= Self.rootsPause else { return false }
         let before = roots.version
         try? remember {
             $0.rootsAskedAt = moment
-            $0.rootsDueAt = moment + Self.rootsDaily
+            $0.rootsDueAt = moment + Self.rootsWeek
         }
         await climbRoots(base)
         return roots.version > before
@@ -36,8 +37,9 @@ extension Bonafide {
             let exchange = await exchange("GET", base + path, headers: [:], body: nil, call: .policy)
             guard let reply = exchange.reply, reply.status == 200 else { return }
             let jws = String(decoding: reply.body, as: UTF8.self)
-            guard let next = roots.next(jws, issuer: configuration.issuer, now: latest(), device.cryptography) else { return }
-            guard (try? remember({ $0.rootChain.append(jws) })) != nil else { return }
+            guard let next = roots.next(jws, issuer: configuration.issuer, now: latest(), device.cryptography),
+                (try? remember({ $0.rootChain.append(jws) })) != nil
+            else { return }
             roots = next
         }
     }

@@ -28,6 +28,8 @@ public actor Bonafide {
     var nonces: [String: String] = [:]
     var clockOffset = 0.0
     var isClockWrong = false
+    /// The verifier's time when the monotonic clock was 0.
+    var serverEpoch = 0.0
     var latestClock = 0.0
 
     // The client policy.

@@ -55,7 +55,9 @@ struct Record: Sendable {
             let state = saved["state"]?.text.flatMap(KeyState.init(rawValue:))
         {
             let body = saved["body"]?.text.flatMap(Base64URL.decode)
-            key = AttestedKey(name: name, state: state == .pending && body == nil ? .enrolled : state, id: id, body: body)
+            // A body that is lost may have enrolled: to renew tells.
+            let known = state == .pending && body == nil ? .enrolled : state
+            key = AttestedKey(name: name, state: known, id: id, body: body)
         }
         requestKey = Self.storedKey(value["request_key"])
         sealingKey = Self.storedKey(value["sealing_key"])

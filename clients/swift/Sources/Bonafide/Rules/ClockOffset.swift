@@ -9,7 +9,7 @@ package enum ClockOffset: Sendable, Equatable {
 
     private static let negligible = 2.0
     private static let longestExchange = 10.0
-    private static let bound = 86_400.0
+    static let bound = 86_400.0
 
     /// `sent` and `received` by the device's clock: the offset is taken at the middle between them.
     package init(date: String?, sent: Double, received: Double) {

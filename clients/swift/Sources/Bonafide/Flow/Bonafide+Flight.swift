@@ -101,14 +101,15 @@ extension Bonafide {
         let body = JSON.of(("app", .string(configuration.app))).encoded
         let answer = try await ask(.challenge, "/v1/challenges", body: body, region: region) { json -> (String, Double)? in
             guard let value = json["challenge"]?.text, !value.isEmpty else { return nil }
-            guard let life = json["expires_in"] else { return (value, Self.challengeLife) }
+            guard let life = json["expires_in"] else { return (value, Self.longestChallengeLife) }
             guard let seconds = life.whole, seconds > 0 else { return nil }
-            return (value, min(Self.challengeLife, 0.8 * Double(seconds)))
+            return (value, min(Self.longestChallengeLife, 0.8 * Double(seconds)))
         }
+        challengeLife = answer.value.1
         return Challenge(value: answer.value.0, until: answer.sent + answer.value.1, region: answer.region)
     }
 
-    static let challengeLife = 240.0
+    static let longestChallengeLife = 240.0
 
     /// Take up a token from the answer to an attestation or a renewal.
     package struct Minted: Sendable {
@@ -133,9 +134,8 @@ extension Bonafide {
         let renewAfter = bounds.lowerBound + device.random.draw() * (bounds.upperBound - bounds.lowerBound)
         session = Session(
             token: minted.token, serial: serial, renewAt: sent + renewAfter, usableUntil: sent + minted.life.usable)
-        nextChallenge = minted.nextChallenge.map { value in
-            Challenge(value: value, until: sent + Self.challengeLife, region: region)
-        }
+        attempts.tokenLife = minted.life.seconds
+        nextChallenge = minted.nextChallenge.map { Challenge(value: $0, until: sent + challengeLife, region: region) }
         refusal = nil
         if region != record.home ?? configuration.home { try keep { $0.home = region } }
     }

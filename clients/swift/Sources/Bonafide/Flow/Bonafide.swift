@@ -16,6 +16,8 @@ public actor Bonafide {
     var session: Session?
     var serial = 0
     var nextChallenge: Challenge?
+    /// How long a challenge is used, as the newest answer of its route told.
+    var challengeLife = Bonafide.longestChallengeLife
     var pendingRenewal: PendingRenewal?
     var flight: Task<Result<Void, Stop>, Never>?
     var refusal: (until: Double, error: BonafideError)?

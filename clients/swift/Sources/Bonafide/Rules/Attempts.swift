@@ -5,15 +5,21 @@ import Foundation
 struct Attempts: Sendable {
     private static let perMinute = 10
     private static let perHour = 60
+    /// A renewal whose challenge had ended is three calls, and renewals come from 70 % of each life on.
+    private static let callsPerToken = 5.0
     private static let enrolmentsPerHour = 3
     private static let enrolmentsPerDay = 10
 
     /// Monotonic times of challenges, attestations and renewals.
     private var calls: [Double] = []
 
+    /// How long the newest token lives, in seconds: where tokens are short, an install in steady use needs more calls.
+    var tokenLife = 300.0
+
     /// Seconds until another call is within bounds; 0 when it is now.
     func wait(at now: Double) -> Double {
-        max(Self.wait(calls, now, Self.perMinute, 60), Self.wait(calls, now, Self.perHour, 3600))
+        let perHour = max(Self.perHour, Int((Self.callsPerToken * 3600 / tokenLife).rounded(.up)))
+        return max(Self.wait(calls, now, Self.perMinute, 60), Self.wait(calls, now, perHour, 3600))
     }
 
     mutating func add(at now: Double) {

@@ -100,8 +100,13 @@ package struct Reaction: Sendable {
         guard reply.status == 403 else { return Reaction(.none, nil) }
         if problem.action == "retry" { return asked.later(.unavailable()) }
         if problem.slug == "refused" { return asked.later(.refused) }
-        // An HTTP API can say no more than `{"message":"Forbidden"}`.
-        return problem.slug.isEmpty ? Reaction(.renewAndResend, .refused) : Reaction(.none, nil)
+        return isBare(reply) ? Reaction(.renewAndResend, .refused) : Reaction(.none, nil)
+    }
+
+    /// Whether a 403 says nothing, as an HTTP API's, which can say no more than `{"message":"Forbidden"}`. What else a
+    /// backend says is for the app.
+    private static func isBare(_ reply: Reply) -> Bool {
+        reply.json?.members?.allSatisfy { $0.name == "message" } ?? true
     }
 
     private static func verifier(_ status: Int, _ problem: Problem, _ asked: Asked) -> Reaction {

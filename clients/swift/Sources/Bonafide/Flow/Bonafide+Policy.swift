@@ -27,7 +27,7 @@ extension Bonafide {
     func refreshPolicyIfDue() async {
         let held = policyHeld
         let age = held == nil ? monotonic - policyAskedAt : latest() - record.policy.confirmedAt
-        let isDue = !hasAskedForPolicy || age >= (held?.rules.refreshSeconds ?? 3600)
+        let isDue = isPolicyOwed || age >= (held?.rules.refreshSeconds ?? 3600)
             || heardPolicyVersion > held?.version ?? 0
         guard isDue, monotonic >= policyBackoff.until, waiting(for: home) == nil else { return }
         await refreshPolicy()
@@ -45,7 +45,6 @@ extension Bonafide {
 
     private func fetchPolicy() async {
         guard let install = try? installName(), let base = url(of: home) else { return }
-        hasAskedForPolicy = true
         policyAskedAt = monotonic
         // As it was before the request: an answer is judged by what was asked.
         let asked = policyHeld == nil ? "" : record.policy.etag
@@ -53,7 +52,8 @@ extension Bonafide {
         let path = "/v1/client-policies/\(configuration.app)?install=\(install)"
         let exchange = await exchange("GET", base + path, headers: headers, body: nil, call: .policy)
         await climbRootsIfDue(base)
-        if await takes(exchange.reply, asked: asked, base) {
+        isPolicyOwed = await !takes(exchange.reply, asked: asked, base)
+        if !isPolicyOwed {
             policyBackoff = Backoff()
             // What was served is what is active for this install, whatever another answer said.
             heardPolicyVersion = policyHeld?.version ?? 0

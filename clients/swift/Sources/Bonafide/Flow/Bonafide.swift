@@ -39,7 +39,8 @@ public actor Bonafide {
     var policyHeld: SignedPolicy?
     var policyFlight: Task<Void, Never>?
     var policyBackoff = Backoff()
-    var hasAskedForPolicy = false
+    /// Whether there is none to go by since the start, or the newest try failed.
+    var isPolicyOwed = true
     var policyAskedAt = -Double.infinity
     var heardPolicyVersion: Int64 = 0
 

@@ -16,6 +16,7 @@ from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
 from bonafide.cli.keys import device_key, erase, signing_key
 from bonafide.cli.old_names import current
+from bonafide.cli.passes import passes
 from bonafide.cli.policy import approval as policy_approval
 from bonafide.cli.policy import draft as policy_draft
 from bonafide.cli.policy import policy
@@ -105,6 +106,7 @@ cli.add_typer(route.commands, name="route")
 cli.add_typer(device_key.commands, name="device-key")
 cli.add_typer(signing_key.commands, name="signing-key")
 cli.add_typer(secret.commands, name="secret")
+cli.add_typer(passes.commands, name="pass")
 cli.add_typer(upstream.commands, name="upstream")
 cli.add_typer(incident.commands, name="incident")
 cli.add_typer(webhook.commands, name="webhook")

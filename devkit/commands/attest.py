@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import typer
 from bonafide_tokens.proof import same_target
 from bonafide_tokens.signed_body import content_digest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, print_json
@@ -32,6 +33,7 @@ from devkit.devices.harmony.device import RELEASES as HARMONY_RELEASES
 from devkit.devices.harmony.device import SoftwareHarmony
 from devkit.devices.installation import Installation
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
+from devkit.devices.pass_installation import PassInstallation
 
 
 @unique
@@ -89,6 +91,14 @@ def attest(
         list[str] | None,
         typer.Option("--signal", help="A threat the app reports, as in debugger or hooking:frida; may repeat."),
     ] = None,
+    test_pass: Annotated[
+        Path | None,
+        typer.Option("--pass", metavar="FILE", help="Show this test pass: for a device of `bonafide request-key`."),
+    ] = None,
+    id_token: Annotated[
+        Path | None,
+        typer.Option("--id-token", metavar="FILE", help="The same with the ID token of a CI system."),
+    ] = None,
     as_json: AsJson = True,  # the output is JSON in any case: it is what curl sends
 ) -> None:
     """Mint evidence: writes the complete body of POST /v1/attestations (with --renew: of POST /v1/tokens).
@@ -98,6 +108,10 @@ def attest(
     """
     del as_json
     signals = [read_signal(one) for one in signal or ()]
+    if test_pass is not None or id_token is not None:
+        holder = _holder(device, test_pass, id_token)
+        print_json(holder.attestation_body(holder.client_data(_challenge(challenge), signals=signals)))
+        return
     device_is = Described(platform or Platform.IOS, generation, apple_app_id, package, signer, development, build)
     device_is.check()
     text, store = _challenge(challenge), _store()
@@ -110,6 +124,32 @@ def attest(
     installation = device_is.installed(app or DEMO_APP, store.authority)
     store.save(device, installation)
     print_json(installation.attestation_body(installation.client_data(text, signals=signals)))
+
+
+def request_key(
+    app: Annotated[str, typer.Option("--app", help="The registered app's name.")] = DEMO_APP,
+    device: Device = "emulator",
+    platform: Annotated[Platform, typer.Option("--platform", help="What it stands for.")] = Platform.ANDROID,
+    build: Annotated[str, typer.Option("--build", help="The app's build.")] = "1",
+    as_json: AsJson = True,
+) -> None:
+    """Make a software device without hardware, and write its public request key (a JWK), for `bonafide pass mint`."""
+    del as_json
+    key = ec.generate_private_key(ec.SECP256R1())
+    holder = PassInstallation(app=app, of_platform=platform.value, build=build, request_key=key)
+    _store().save(device, holder)
+    print_json(holder.request_public_key.to_jwk())
+
+
+def _holder(device: str, test_pass: Path | None, id_token: Path | None) -> PassInstallation:
+    if test_pass is not None and id_token is not None:
+        raise typer.BadParameter("give a pass or an ID token.", param_hint="--pass")
+    holder = _store().load(device)
+    if not isinstance(holder, PassInstallation):
+        raise OperatorError(f"Device {device} has evidence of its own: make one with bonafide request-key.")
+    member, path = ("pass", test_pass) if test_pass is not None else ("id_token", id_token)
+    holder.shown = (member, "" if path is None else path.read_text("utf-8").strip())
+    return holder
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,3 +18,4 @@ def register(cli: typer.Typer) -> None:
     cli.command("flood-drill")(edge_drills.flood_drill)
     cli.command("attest")(attest.attest)
     cli.command("proof")(attest.proof)
+    cli.command("request-key")(attest.request_key)

@@ -17,6 +17,7 @@ from devkit.devices.harmony.device import RELEASES as HARMONY_RELEASES
 from devkit.devices.harmony.device import SoftwareHarmony
 from devkit.devices.installation import Installation
 from devkit.devices.key_store_installation import AndroidInstallation, HarmonyInstallation
+from devkit.devices.pass_installation import PassInstallation
 
 Record = Mapping[str, Any]
 
@@ -57,6 +58,14 @@ def record_of(device: AppInstance) -> dict[str, Any]:
                 "attested_key": key_to_pem(device.attested_key),
                 "request_key": key_to_pem(device.request_key),
             }
+        case PassInstallation():
+            return {
+                "platform": "pass",
+                "app": device.app,
+                "of_platform": device.of_platform,
+                "build": device.build,
+                "request_key": key_to_pem(device.request_key),
+            }
         case _:
             raise TypeError(f"a {type(device).__name__} is not kept")
 
@@ -84,6 +93,13 @@ def installation_of(record: Record, authority: DeviceAuthority) -> AppInstance:
                 release=HARMONY_RELEASES[record["release"]],
             )
             return HarmonyInstallation(device=harmony, build=record["build"], **_keys(record))
+        case "pass":
+            return PassInstallation(
+                app=record["app"],
+                of_platform=record["of_platform"],
+                build=record["build"],
+                request_key=key_from_pem(record["request_key"]),
+            )
         case other:
             raise ValueError(f"no platform {other}")
 

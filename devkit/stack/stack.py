@@ -293,6 +293,7 @@ class LocalStack:
     def _all_parameters(self, authority: DeviceAuthority, vendors: VendorServers) -> dict[str, str]:
         return {
             "Stage": "dev",
+            "TestPasses": "on",
             "DevelopmentTrustAnchors": base64.b64encode(authority.root_certificate).decode(),
             "TrustBundleUrl": f"{self.verifier_url}/v1/trust-bundle",
             "ExternalOrigin": self.guarded_url,

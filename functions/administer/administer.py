@@ -78,6 +78,7 @@ from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
 from service.aws import dynamodb, functions, kms, logs, queues
 from service.erasure.erasing import EraseKey, erase_key
+from service.fallback_modes import PassMode
 from service.incident_administration.incidents import (
     CloseIncident,
     IncidentsQuery,
@@ -91,6 +92,16 @@ from service.incidents.sealing import MemberSeal
 from service.incidents.table import IncidentsTable
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsRootKey, KmsWrappingKey
+from service.pass_administration.passes import (
+    MintPass,
+    PassesOfApp,
+    RevokePass,
+    TrustIssuers,
+    list_passes,
+    mint_pass,
+    revoke_pass,
+    trust_issuers,
+)
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
 from service.receipts.table import DynamoDBReceipts
@@ -183,6 +194,10 @@ ROUTES: Final = (
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/revoke", RevokeSecret, revoke_runtime_secret),
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/approve", ApproveSecret, approve_runtime_secret),
     Route("POST", "/admin/apps/{app}/runtime-secrets/{name}/reject", DecideSecret, reject_runtime_secret),
+    Route("GET", "/admin/apps/{app}/test-passes", PassesOfApp, list_passes),
+    Route("POST", "/admin/apps/{app}/test-passes", MintPass, mint_pass),
+    Route("POST", "/admin/apps/{app}/test-passes/{pass_id}/revoke", RevokePass, revoke_pass),
+    Route("PUT", "/admin/apps/{app}/test-issuers", TrustIssuers, trust_issuers),
     Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys),
     Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements),
     Route("GET", "/admin/apis", EveryApi, list_apis),
@@ -232,6 +247,14 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         audit=audit,
         receipts=settings.receipts_table,
     )
+    root_key = KmsRootKey(kms(), settings.root_key_id)
+    passes = None
+    if settings.test_passes is PassMode.ON:
+        from service.passes.administered import AdministeredPasses
+        from service.passes.rows import PassRows
+
+        rows = PassRows(client, settings.attested_keys_table)
+        passes = AdministeredPasses(rows, audit, root_key, settings.token_issuer, settings.stage)
     return ViewStack(
         apps=DynamoDBApps(client, settings.apps_table),
         apis=GuardedApis(client, settings.apis_table, audit, published.routes),
@@ -262,12 +285,13 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             addresses=settings.webhook_addresses,
             stack_name=settings.stack_name,
         ),
+        passes=passes,
         refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),
         rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),
         publishing=PolicyPublishing(
             policies=policies,
-            root_key=KmsRootKey(kms(), settings.root_key_id),
+            root_key=root_key,
             issuer=settings.token_issuer,
             approval=settings.policy_approval,
         ),

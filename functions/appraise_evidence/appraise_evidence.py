@@ -22,7 +22,7 @@ from service.edge.http import Call, Wiring, endpoint, json_members
 from service.edge.request_fields import App, ClientDataText, EvidenceList
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
-from service.evidence_set import EvidenceSet
+from service.evidence_set import EvidenceSet, StageEvidence
 from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactPurpose, FactSeal
 from service.keys.key_ring import KeyRing
@@ -33,7 +33,7 @@ from service.receipts.new_receipts import NewReceipts
 from service.redemption import Redemption
 from service.settings import AppraiseEvidenceSettings, read_settings
 from service.tables.apps import RegisteredApp
-from service.tables.attested_keys import AttestedKeys, EnrolledKey, Enrolment
+from service.tables.attested_keys import AttestedKeys, EnrolledKey, Enrolment, ends_at
 from service.tables.device_bound import DeviceBound
 from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord, count
@@ -75,18 +75,21 @@ def enrol(
     named_keys: NamedKeys,
     challenge_lifetime: int,
     key_idle: int,
+    passes: StageEvidence | None = None,
     record: DecisionRecord,
     now: float,
 ) -> Mapping[str, object]:
     """Enrol the attested key that the evidence proves, and answer with its first token.
 
-    ``challenge_lifetime`` and ``key_idle`` (how long an unused key is remembered) are in seconds. Raises
+    ``challenge_lifetime`` and ``key_idle`` (how long an unused key is remembered) are in seconds; ``passes`` are those
+    of a test stage. Raises
     :class:`~attestation.errors.AttestationError`; nothing is stored then. Raises
     :class:`~service.errors.Unavailable`: then the same request again, byte by byte, gets its token, whether this one
     was stored or not.
     """
     request = call.body
-    evidence = EvidenceSet.read(request.evidence, proving=ENROLLING)
+    shown = None if passes is None else passes.read(request.evidence)
+    evidence = EvidenceSet.read(request.evidence, proving=ENROLLING) if shown is None else shown
     client_data = parse_client_data(b64url_decode(request.client_data))
 
     try:
@@ -101,7 +104,7 @@ def enrol(
         if refused.reason is Reason.CHALLENGE_EXPIRED:  # and its seal holds
             _note_caller(record, request.app, evidence, client_data)
             app = states.of_app(request.app, now).registered
-            _require_not_enrolled(evidence, client_data.digest, app, attested_keys, endorsements, now)
+            _require_not_enrolled(evidence, client_data, app, attested_keys, endorsements, now)
         raise
     _note_caller(record, request.app, evidence, client_data)
     record.note_challenge(challenge)
@@ -112,7 +115,7 @@ def enrol(
 
     try:
         claims = evidence.verify(
-            client_data_hash=client_data.digest,
+            client_data=client_data,
             challenge=challenge,
             app=app,
             endorsements=endorsements,
@@ -158,7 +161,7 @@ def enrol(
             receipt=claims.receipt,
             enrolled_at=moment,
             last_seen=moment,
-            expires_at=moment + key_idle,
+            expires_at=ends_at(claims, moment + key_idle),
             enrolment=Enrolment(challenge.nonce, call.digest),
             sealing_key=sealing_key,
             home_country=record.country,
@@ -173,7 +176,7 @@ def enrol(
 
 def _require_not_enrolled(
     evidence: EvidenceSet,
-    client_data_hash: bytes,
+    client_data: ClientData,
     app: RegisteredApp | None,
     attested_keys: AttestedKeys,
     endorsements: VendorEndorsements,
@@ -187,7 +190,7 @@ def _require_not_enrolled(
     if app is None:
         return
     try:
-        claims = evidence.prove(client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now)
+        claims = evidence.prove(client_data=client_data, app=app, endorsements=endorsements, now=now)
     except AttestationError:
         return  # evidence that does not verify names no key
     key = attested_keys.find(claims.key_id)
@@ -203,7 +206,7 @@ def _members(call: Call) -> object:
 def _note_caller(record: DecisionRecord, app: str, evidence: EvidenceSet, client_data: ClientData) -> None:
     """What the caller says, for the decision's line, once the challenge's seal holds: a flood of invented challenges
     writes no text of its own into logs and archive."""
-    record.app = app
+    record.app, record.environment = app, evidence.environment
     record.note_client_data(client_data)
     if isinstance(evidence.proof, AppleAttestation) and len(evidence.proof.key_id or b"") == 32:
         record.key_id = b64url_encode(evidence.proof.key_id or b"")

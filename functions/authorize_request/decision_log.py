@@ -57,6 +57,7 @@ class DecisionLog:
         path = request.route.rpartition(" ")[2] or decision.route_pattern.partition(" ")[2] or "/*"
         route = f"{self._audience} {method if method in _METHODS else 'OTHER'} {path}"
         app, key_id, platform, build = ("", "", "", "") if token is None else (*token[:3], token.app_build or "")
+        app += f"@{token.environment}" if token is not None and token.environment else ""  # counted apart
         cell = Cell(app, outcome, decision.reason or "", (route, decision.request_class, platform, build))
         weight = self._tally.count(now, cell, key_id)
         if listed := self._list_accepted if decision.allowed else weight:
@@ -97,6 +98,7 @@ def log_decision(request: GatedRequest, decision: Decision, audience: str, weigh
     judged = map(quoted, (outcome, decision.request_class, decision.requirement or ""))
     level, more = ("ERROR", _counting("AuthorizerFault", weight)) if reason in _OURS else ("INFO", {})
     more |= {"weight": weight} if weight > 1 else {}
+    more |= {"environment": token.environment} if token is not None and token.environment else {}
     beside = "," + dumps(more)[1:-1] if more else ""
     _write(_DECISION % (level, *judged, proven, *map(quoted, place), decision.bundle_version, why, who, beside))
 

@@ -41,6 +41,8 @@ def write_answer(request: GatedRequest, decision: Decision) -> Answer:
         "jti": token.jti,
         "token_expires_at": str(token.expires_at),
     }
+    if token.environment:
+        context["environment"] = token.environment
     if decision.content_digest is not None:
         context["content_digest"] = decision.content_digest
     if decision.next_nonce:

@@ -24,7 +24,7 @@ from service.edge.http import Wiring, endpoint
 from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
 from service.errors import Contraindicated, Rejected
 from service.errors import Reason as ServiceReason
-from service.evidence_set import EvidenceSet
+from service.evidence_set import EvidenceSet, StageEvidence
 from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactPurpose, FactSeal
 from service.keys.key_ring import KeyRing
@@ -35,7 +35,7 @@ from service.policies.app_states import AppStates
 from service.redemption import Redemption
 from service.settings import RenewTokenSettings, read_settings
 from service.signal_history import note_best_effort
-from service.tables.attested_keys import AttestedKeys
+from service.tables.attested_keys import AttestedKeys, ends_at
 from service.tables.known_builds import Builds
 from service.telemetry.decisions import DecisionRecord
 from service.telemetry.tally_lines import count_decision
@@ -71,14 +71,16 @@ def renew(
     challenge_lifetime: int,
     key_idle: int,
     signal_memory: int,
+    passes: StageEvidence | None = None,
     record: DecisionRecord,
     now: float,
 ) -> Mapping[str, object]:
     """Mint the next token of an enrolled key.
 
     ``challenge_lifetime``, ``key_idle`` (how long an unused key is remembered) and ``signal_memory`` (how long hostile
-    signals of a refused renewal count) are in seconds. Raises :class:`~bonafide_tokens.errors.BonafideError` or
-    :class:`~service.errors.Unavailable`; nothing is spent then, and nothing stored but what speaks against the key.
+    signals of a refused renewal count) are in seconds; ``passes`` are those of a test stage. Raises
+    :class:`~bonafide_tokens.errors.BonafideError` or :class:`~service.errors.Unavailable`; nothing is spent then, and
+    nothing stored but what speaks against the key.
     """
     evidence = EvidenceSet.read(request.evidence, proving=RENEWING)
     client_data = parse_client_data(b64url_decode(request.client_data))
@@ -96,22 +98,27 @@ def renew(
     if key is None:
         raise Rejected(ServiceReason.KEY_UNKNOWN, "no such key is enrolled")
     record.app, record.platform = key.app, key.claims.platform.value
+    record.environment = "" if key.claims.test_pass is None else key.claims.environment.value
     record.note_enrolment(key.enrolled_at, key.home_country)
     challenge.require_app(key.app)
     if not challenge.handed_along:  # an app that slept past its next_challenge: none of those that asked and went away
-        count_decision("challenge", at=now, app=key.app, outcome="returned", why="", facts=())
+        count_decision("challenge", at=now, app=record.counted_app, outcome="returned", why="", facts=())
     key = key.require_usable(now).recalled()
     state = found.state_of(key.app, now)
     app = state.registered
     if app is None:
         raise Rejected(ServiceReason.APP_UNKNOWN, "the key's app is no longer registered")
 
-    current = reverify(
-        key.claims, reference_values=app.reference_values, endorsements=endorsements.for_claims(key.claims, now)
-    )
+    if passes is not None and key.claims.test_pass is not None:
+        passes.require_in_use(key.claims, client_data, now)
+        current = key.claims
+    else:
+        current = reverify(
+            key.claims, reference_values=app.reference_values, endorsements=endorsements.for_claims(key.claims, now)
+        )
     try:
         newer = evidence.verify(
-            client_data_hash=client_data.digest,
+            client_data=client_data,
             challenge=challenge,
             app=app,
             endorsements=endorsements,
@@ -182,7 +189,7 @@ def renew(
             claims=claims,
             counter=claims.counter,
             last_seen=moment,
-            expires_at=moment + key_idle,
+            expires_at=ends_at(claims, moment + key_idle),
             sealing_key=sealing_key,
         ),
     )

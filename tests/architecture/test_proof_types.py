@@ -16,6 +16,7 @@ VERIFIERS = {
     "attestation.apple.attestation",
     "attestation.harmony.key_attestation",
     "attestation.key_signature",
+    "attestation.passes.evidence",
     "attestation.reverify",
 }
 MERGING = {"attestation.claims", "attestation.appraisal.signal_history"}

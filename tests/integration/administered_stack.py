@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from attestation.appraisal.cedar.engine import default_policy
+from service.passes.administered import AdministeredPasses
+from service.passes.rows import PassRows
+from service.tables.audit import DynamoDBAudit
 
 from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
 from tests.service_stack.admin_calls import AdminWorld, admin_world
+from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
 
 RULE = """
@@ -27,7 +31,9 @@ POLICIES = "/admin/policies/demo"
 def admin(ministack: AwsWorld) -> AdminWorld:
     """The Admin API of a stack with one app."""
     ministack.register(Registration(app="demo", apple_app_ids=(DEMO_APPLE_APP_ID,)))
-    return admin_world(ministack)
+    rows = PassRows(ministack.dynamodb, ministack.tables["attested_keys"])
+    audit = DynamoDBAudit(ministack.dynamodb, ministack.tables["audit"])
+    return admin_world(ministack, passes=AdministeredPasses(rows, audit, ministack.root_key, ISSUER, "dev"))
 
 
 CHANGE: dict[str, object] = {"appraisal": DRAFT, "why": "seen", "expected_version": 0}

@@ -23,6 +23,7 @@ from service.incidents.newest import NewestIncidents
 from service.incidents.sealing import MemberSeal
 from service.incidents.table import IncidentsTable
 from service.keys.kms import KmsWrappingKey
+from service.passes.administered import AdministeredPasses
 from service.policies.publish import PolicyPublishing
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.support.log_search import DecisionLogs
@@ -146,6 +147,7 @@ def admin_world(
     queues: Any = None,
     queue: str = "webhooks",
     addresses: WebhookAddresses = WebhookAddresses.PUBLIC,
+    passes: AdministeredPasses | None = None,
 ) -> AdminWorld:
     """The Admin API over the tables of ``world``, as :func:`administer.wire` would make it."""
     tables, client = world.tables, world.dynamodb
@@ -184,6 +186,7 @@ def admin_world(
             addresses=addresses,
             stack_name=world.stack_name,
         ),
+        passes=passes,
         sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
         rotation=InvokedFunction(rotating or Rotating(), "rotate", "rotation"),
         refresh=InvokedFunction(rotating or Rotating(), "rotate", "refresh"),

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from service.edge.gateway import Handler
 from service.edge.http import Wiring, address, endpoint
 from service.edge.signed_call import signed_members
+from service.evidence_set import StageEvidence
 from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
 from service.keys.key_ring import KeyRing
 from service.keys.own_bundle import OwnTrustBundle
@@ -148,6 +149,7 @@ class MemoryStack:
     on_play_unavailable: OnPlayUnavailable = OnPlayUnavailable.REFUSE
     signal_memory: int = 86_400
     remembered: float = 0.0
+    passes: StageEvidence | None = None
 
     def __post_init__(self) -> None:
         self.redemption = MemoryRedemption(attested_keys=self.attested_keys)
@@ -310,6 +312,7 @@ class MemoryStack:
                 "named_keys": self.facts.named_keys(self.now),
                 "challenge_lifetime": LIFETIME,
                 "key_idle": KEY_IDLE,
+                "passes": self.passes,
                 **more,
             },
             support_code=key_ring.support_code,

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from attestation.apple.authenticator_data import CATEGORY_UNREAD, DATA_UNREAD
 from attestation.encoding.jose import b64url_encode
 from attestation.errors import Reason, RejectedEvidence
+from attestation.key_facts import KeyStorage as KeyStorage
+from attestation.key_facts import PassClaims
 from attestation.reference_values import Environment
 from attestation.seal import Seal
 
@@ -28,16 +30,6 @@ class Platform(StrEnum):
     MACOS = "macos"
     ANDROID = "android"
     HARMONY = "harmony"
-
-
-@unique
-class KeyStorage(StrEnum):
-    """Where the attested private key lives, as proved by the evidence (not as reported by the app)."""
-
-    SOFTWARE = "software"
-    TEE = "tee"
-    STRONGBOX = "strongbox"
-    SECURE_ENCLAVE = "secure-enclave"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +222,7 @@ class Claims:
     apple: AppleClaims | None = None
     android: AndroidClaims | None = None
     harmony: HarmonyClaims | None = None
+    test_pass: PassClaims | None = None
     receipt: bytes | None = None
     seal: InitVar[Seal]
 
@@ -324,6 +317,7 @@ class Claims:
             "apple": None if self.apple is None else _present(asdict(self.apple)),
             "android": None if self.android is None else _present(asdict(self.android)),
             "harmony": None if self.harmony is None else _present(asdict(self.harmony)),
+            "test_pass": None if self.test_pass is None else _present(asdict(self.test_pass)),
         }
         return _present(record)
 
@@ -341,6 +335,8 @@ class Claims:
         facts["key_storage"] = KeyStorage(str(facts["key_storage"]))
         facts["environment"] = Environment(str(facts["environment"]))
         facts["findings"] = tuple(facts.get("findings", ()))
+        if isinstance(bounds := facts.pop("test_pass", None), Mapping):
+            facts["test_pass"] = PassClaims(**_known(PassClaims, bounds))
         if isinstance(apple, Mapping):
             facts["apple"] = AppleClaims(**_known(AppleClaims, apple))
         if isinstance(android, Mapping):

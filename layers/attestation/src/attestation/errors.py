@@ -99,6 +99,15 @@ class Reason(StrEnum):
     CLIENT_POLICY_INVALID = "client-policy-invalid"  # not signed by the root key: an attacker switches detectors off
     CLIENT_POLICY_ROLLBACK = "client-policy-rollback"  # an old policy, genuine once, replayed to bring back a hole
 
+    # Test passes, which only a test stage takes.
+    TEST_PASS_INVALID = "test-pass-invalid"  # not signed by this stage's root key: forged, or another stage's
+    TEST_PASS_ENDED = "test-pass-ended"  # it expired, or was revoked
+    TEST_PASS_OTHER_USE = "test-pass-other-use"  # of another app, build or request key: lent to another device
+    ID_TOKEN_INVALID = "id-token-invalid"  # not the CI system's: forged, algorithm confused, or of an unknown issuer
+    ID_TOKEN_TIME = "id-token-time"  # a hoarded one, or one for later
+    ID_TOKEN_AUDIENCE = "id-token-audience"  # made for another service that the same pipeline signs in to
+    ID_TOKEN_SUBJECT = "id-token-subject"  # another repository or branch at the same CI system: anyone can have one
+
     # Reference values.
     BUILD_RETIRED = "build-retired"  # a build with a hole, whose owner withdrew it
 

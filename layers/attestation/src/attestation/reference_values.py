@@ -8,10 +8,12 @@ from enum import StrEnum, unique
 
 @unique
 class Environment(StrEnum):
-    """Which App Attest environment made a key. TestFlight, App Store and enterprise builds use ``PRODUCTION``."""
+    """Which App Attest environment made a key. TestFlight, App Store and enterprise builds use ``PRODUCTION``. ``TEST``
+    is none of Apple's: a key that enrolled with a test pass, for which no vendor vouches."""
 
     PRODUCTION = "production"
     DEVELOPMENT = "development"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from attestation.attested_key import AttestedKey
 from attestation.challenge import OpenedChallenge
@@ -20,12 +21,26 @@ from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_integrity import PlayIntegrity
 
 
+class StageEvidence(Protocol):
+    """What a test stage takes beside evidence: :class:`service.passes.stage.StagePasses`."""
+
+    def read(self, items: Sequence[Mapping[str, object]]) -> EvidenceSet | None:
+        """The pass among a request's evidence; ``None`` where none of it is one. Raises :class:`MalformedEvidence`."""
+        ...
+
+    def require_in_use(self, claims: Claims, client_data: ClientData, now: float) -> None:
+        """Raises :class:`~attestation.errors.RejectedEvidence` for a key whose pass ended, or is not for this."""
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceSet:
-    """Parsed evidence: ``proof`` of a key, and additional evidence about the device."""
+    """Parsed evidence: ``proof`` of a key, and additional evidence about the device. ``environment`` is ``test`` for
+    what stands in for a proof on test stages (:mod:`service.passes`), else empty."""
 
     proof: Evidence
     additional: tuple[Evidence, ...]
+
+    environment: ClassVar[str] = ""
 
     @classmethod
     def read(cls, items: Sequence[Mapping[str, object]], *, proving: tuple[type[Evidence], ...]) -> EvidenceSet:
@@ -43,7 +58,7 @@ class EvidenceSet:
     def verify(
         self,
         *,
-        client_data_hash: bytes,
+        client_data: ClientData,
         challenge: OpenedChallenge,
         app: RegisteredApp,
         endorsements: VendorEndorsements,
@@ -51,15 +66,15 @@ class EvidenceSet:
         now: float,
         attested_key: AttestedKey | None = None,
     ) -> Claims:
-        """What all pieces prove together, over one ``client_data_hash``, of client data that holds the opened
-        ``challenge``. ``attested_key`` is given for a renewal.
+        """What all pieces prove together, over the same ``client_data``, which holds the opened ``challenge``.
+        ``attested_key`` is given for a renewal.
 
         The key comes first: Google is not asked about a key that does not verify. Raises
         :class:`~attestation.errors.AttestationError` as :func:`attestation.verify.verify` does, and
         :class:`~service.errors.Unavailable`.
         """
         claims = self.prove(
-            client_data_hash=client_data_hash, app=app, endorsements=endorsements, now=now, attested_key=attested_key
+            client_data=client_data, app=app, endorsements=endorsements, now=now, attested_key=attested_key
         )
         for piece in self.additional:
             if isinstance(piece, SealingKeyEvidence):
@@ -70,7 +85,7 @@ class EvidenceSet:
                     piece,
                     app=app.app,
                     challenge=challenge,
-                    client_data_hash=client_data_hash,
+                    client_data_hash=client_data.digest,
                     expected=app.reference_values.android,
                     enrolling=attested_key is None,
                     now=now,
@@ -79,7 +94,7 @@ class EvidenceSet:
                 claims = verify_additional_evidence(
                     claims,
                     piece,
-                    client_data_hash=client_data_hash,
+                    client_data_hash=client_data.digest,
                     reference_values=app.reference_values,
                     endorsements=endorsements.for_evidence(piece, now),
                     now=now,
@@ -119,7 +134,7 @@ class EvidenceSet:
     def prove(
         self,
         *,
-        client_data_hash: bytes,
+        client_data: ClientData,
         app: RegisteredApp,
         endorsements: VendorEndorsements,
         now: float,
@@ -128,7 +143,7 @@ class EvidenceSet:
         """What the proof of the key proves by itself; raises as :meth:`verify` does. Google is not asked."""
         return verify(
             self.proof,
-            client_data_hash=client_data_hash,
+            client_data_hash=client_data.digest,
             reference_values=app.reference_values,
             endorsements=endorsements.for_evidence(self.proof, now),
             now=now,

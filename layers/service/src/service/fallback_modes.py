@@ -30,6 +30,14 @@ class PolicyApproval(StrEnum):
 
 
 @unique
+class PassMode(StrEnum):
+    """Whether a stage takes test passes instead of evidence. Production takes none, and settings refuse to say so."""
+
+    OFF = "off"
+    ON = "on"
+
+
+@unique
 class KeyRows(StrEnum):
     """In which form claims are written into the rows of keys; both are read. ``TEXT`` is what code before packed rows
     reads: for the update that brings them, as long as it may be rolled back."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from attestation.challenge import OpenedChallenge
+from attestation.errors import Reason, RejectedEvidence
 
-from service.aws import DynamoDBClient
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef
 from service.errors import Reason as ServiceReason
 from service.errors import Rejected
 from service.receipts.new_receipts import NewReceipts
@@ -25,6 +26,13 @@ ATTEMPTS: Final = 5
 """How often a transaction that met another one is tried. Beyond that the client is told ``try-later``."""
 
 _WHAT: Final = "dynamodb:TransactWriteItems"
+
+
+class SpendsPasses(Protocol):
+    """What a test stage knows of its passes: :class:`service.passes.stage.StagePasses`."""
+
+    def spending(self, key: EnrolledKey) -> TransactWriteItemTypeDef | None:
+        """The part of an enrolment that fails unless the key's pass may be used; ``None`` for keys without one."""
 
 
 class Redemption(Protocol):
@@ -51,7 +59,8 @@ class Redemption(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBRedemption:
-    """:class:`Redemption` by TransactWriteItems. ``receipts`` is needed by enrolments alone."""
+    """:class:`Redemption` by TransactWriteItems. ``receipts`` is needed by enrolments alone, ``passes`` by those of a
+    test stage."""
 
     client: DynamoDBClient
     nonces: DynamoDBNonces
@@ -59,6 +68,7 @@ class DynamoDBRedemption:
     sleep: Callable[[float], None] = time.sleep
     device_bound: DeviceBound | None = None
     receipts: NewReceipts | None = None
+    passes: SpendsPasses | None = None
 
     def enrol(self, challenge: OpenedChallenge, key: EnrolledKey) -> bool:
         again = False
@@ -79,6 +89,7 @@ class DynamoDBRedemption:
             "receipt": None if self.receipts is None else self.receipts.keeping(key),
             "public key": self.attested_keys.keeping_public_key(key),
             "count": None if self.device_bound is None else self.device_bound.counting(key),
+            "pass": None if self.passes is None else self.passes.spending(key),
         }
         parts |= {name: part for name, part in more.items() if part is not None}
         failed = transact(
@@ -93,6 +104,8 @@ class DynamoDBRedemption:
             require_same_request(key, failed["key"])
         elif "nonce" in failed:
             raise Rejected(ServiceReason.CHALLENGE_SPENT, "the challenge was redeemed before")
+        elif "pass" in failed:
+            raise RejectedEvidence(Reason.TEST_PASS_ENDED, "the pass was revoked, or the ID token was used before")
         elif failed:  # last: a request that is answered again has been counted before
             raise Rejected(
                 ServiceReason.DEVICE_ENROLMENTS, "the device's certificate enrolled as many keys as it may today"

@@ -125,7 +125,6 @@ def _digests(members: Mapping[str, object], name: str, where: str, *, least: int
 
 
 def _environment(name: str, where: str) -> Environment:
-    try:
-        return Environment(name)
-    except ValueError:
-        raise _Wrong(f"{where}.environments names an unknown one") from None
+    if name not in (Environment.PRODUCTION, Environment.DEVELOPMENT):
+        raise _Wrong(f"{where}.environments names an unknown one")
+    return Environment(name)

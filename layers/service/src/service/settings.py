@@ -13,7 +13,7 @@ from attestation.harmony.simulator import is_simulator_root
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement
 
-from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PolicyApproval, WebhookAddresses
+from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PassMode, PolicyApproval, WebhookAddresses
 from service.settings_text import PARSER as _PARSER
 from service.settings_text import SettingsError as SettingsError
 from service.settings_text import anchors as _anchors
@@ -27,6 +27,7 @@ from service.settings_text import origin_or_none as _origin_or_none
 from service.settings_text import origin_secrets as _origin_secrets
 from service.settings_text import positive as _positive
 from service.settings_text import public_key as _public_key
+from service.settings_text import public_key_or_none as _public_key_or_none
 from service.settings_text import read_settings as read_settings
 from service.settings_text import routes as _routes
 from service.settings_text import variables as variables
@@ -36,6 +37,7 @@ PLAY_ENDPOINT: Final = "https://playintegrity.googleapis.com"
 _POSITIVE: Final = {_PARSER: _positive}
 _ORIGIN_SECRETS: Final = {_PARSER: _origin_secrets}
 _DAY: Final = 86_400
+_PASSES: Final = {_PARSER: _one_of(PassMode)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,12 @@ def refuse_test_roots_in_production(stage: str, roots: tuple[TrustAnchor, ...]) 
     """The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules."""
     if roots and stage.lower().startswith("prod"):
         raise SettingsError("environment variable DEVELOPMENT_TRUST_ANCHORS must be empty when STAGE is prod")
+
+
+def refuse_test_passes_in_production(stage: str, mode: PassMode) -> None:
+    """The attack: an operator's pass, or a pipeline's, in the place of every proof. The template has the same rule."""
+    if mode is not PassMode.OFF and stage.lower().startswith("prod"):
+        raise SettingsError("environment variable TEST_PASSES must be off when STAGE is prod")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +90,8 @@ class JudgingSettings(StackSettings):
     an older one. The Play settings are those of :class:`~service.vendors.play_integrity.PlayIntegrity`.
     ``country_header`` and ``network_header`` are the headers in which a CDN names the caller's country and address,
     empty for none, and ``origin_secret_hashes`` what is known of the CDN's secret
-    (:mod:`bonafide_tokens.origin_secret`). ``key_rows`` is the form in which claims are written.
+    (:mod:`bonafide_tokens.origin_secret`). ``key_rows`` is the form in which claims are written. ``test_passes`` is
+    whether :mod:`service.passes` are taken, which ``root_public_key`` verifies.
     """
 
     apps_table: str
@@ -117,9 +126,12 @@ class JudgingSettings(StackSettings):
     country_header: str = field(default="", metadata={_PARSER: _header_or_none})
     network_header: str = field(default="", metadata={_PARSER: _header_or_none})
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
+    test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
+    root_public_key: EcPublicKey | None = field(default=None, metadata={_PARSER: _public_key_or_none})
 
     def __post_init__(self) -> None:
         refuse_test_roots_in_production(self.stage, self.development_trust_anchors)
+        refuse_test_passes_in_production(self.stage, self.test_passes)
         if any(is_simulator_root(anchor.spki) for anchor in self.development_trust_anchors):
             raise SettingsError(
                 "environment variable DEVELOPMENT_TRUST_ANCHORS must not hold the OpenHarmony simulator's root, which "
@@ -143,8 +155,7 @@ class JudgingSettings(StackSettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppraiseEvidenceSettings(JudgingSettings):
     """``appraise_evidence``. ``enrolments_per_device_day`` is the bound of
-    :class:`~service.tables.device_bound.DeviceBound`;
-    0 for none."""
+    :class:`~service.tables.device_bound.DeviceBound`; 0 for none."""
 
     receipts_table: str
     enrolments_per_device_day: int = field(default=0, metadata={_PARSER: _natural})
@@ -265,13 +276,17 @@ class AdministerSettings(StackSettings):
     token_issuer: str
     root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
     policy_approval: PolicyApproval = field(default=PolicyApproval.OFF, metadata={_PARSER: _one_of(PolicyApproval)})
+    test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
+
+    def __post_init__(self) -> None:
+        refuse_test_passes_in_production(self.stage, self.test_passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishBundleSettings(StackSettings):
     """``publish_bundle``: what trust bundles are made of. ``guarded_api_routes`` are the route requirements of the API
     ``token_audience``, as long as the apis table has none for it. ``edge_bucket`` gets copies of what is published
-    (:mod:`service.keys.edge_documents`); empty for none."""
+    (:mod:`service.keys.edge_documents`); empty for none. With ``test_passes`` on, bundles let test tokens in."""
 
     signing_keys_table: str
     trust_bundles_table: str
@@ -285,6 +300,10 @@ class PublishBundleSettings(StackSettings):
     guarded_api_routes: tuple[RouteRequirement, ...] = field(metadata={_PARSER: _routes})
     bundle_lifetime_seconds: int = field(default=21_600, metadata=_POSITIVE)
     edge_bucket: str = field(default="", metadata={_PARSER: str})
+    test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
+
+    def __post_init__(self) -> None:
+        refuse_test_passes_in_production(self.stage, self.test_passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,11 @@ def public_key(text: str) -> EcPublicKey:
         raise ValueError("must be the base64url of an uncompressed P-256 point") from None
 
 
+def public_key_or_none(text: str) -> EcPublicKey | None:
+    """The same, or ``None`` where it is empty."""
+    return public_key(text) if text else None
+
+
 def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     """A member of an enumeration, by its value."""
 

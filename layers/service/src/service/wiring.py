@@ -6,6 +6,7 @@ from time import time
 from typing import Any
 
 from service.aws import dynamodb, kms
+from service.fallback_modes import PassMode
 from service.incidents.document.named_keys import NamedKeys
 from service.incidents.document.writer import DynamoDBDocuments
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
@@ -39,13 +40,19 @@ def judging(
     device_bound: DeviceBound | None = None,
     receipts: NewReceipts | None = None,
 ) -> dict[str, Any]:
-    """What enrolments and renewals have in common; the last two are for enrolments.
+    """What enrolments and renewals have in common; the last two are for enrolments. ``passes`` are those of a test
+    stage, whose modules are imported for it alone.
 
     Raises :class:`~service.settings.SettingsError`."""
     attested_keys = DynamoDBAttestedKeys(
         dynamodb(), settings.attested_keys_table, settings.key_rows, lambda: facts.find(FactPurpose.ROWS, 1, time())
     )
     nonces = DynamoDBNonces(dynamodb(), settings.nonces_table)
+    passes = None
+    if settings.test_passes is PassMode.ON:
+        from service.passes.stage import wired_passes
+
+        passes = wired_passes(settings)
     policies = DynamoDBPolicies(dynamodb(), settings.policies_table)
     return {
         "states": AppStates(
@@ -55,7 +62,7 @@ def judging(
         "key_ring": key_ring,
         "attested_keys": attested_keys,
         "redemption": DynamoDBRedemption(
-            dynamodb(), nonces, attested_keys, device_bound=device_bound, receipts=receipts
+            dynamodb(), nonces, attested_keys, device_bound=device_bound, receipts=receipts, passes=passes
         ),
         "token_issuer": TokenIssuer(
             key_ring=key_ring,
@@ -70,6 +77,7 @@ def judging(
         "named_keys": named_keys(settings, facts),
         "challenge_lifetime": settings.challenge_lifetime_seconds,
         "key_idle": settings.key_idle_days * 86_400,
+        "passes": passes,
     }
 
 

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     TOKEN_FROM_FUTURE = "token-from-future", _TOO_EARLY
     TOKEN_SUPERSEDED = "token-superseded", _NEW_POLICY  # minted before the app's not-before: renew under the new policy
     TOKEN_TIER = "token-tier", _TIER  # a token of a device that was barely accepted, on a route that asks for more
+    TOKEN_ENVIRONMENT = "token-environment", _INVALID  # a tester's or a build pipeline's token, where customers are
     TOKEN_ENDING = "token-ending", _ENDING  # a token about to expire, let in by a cached answer after its end
     KEY_BLOCKED = "key-blocked", _REVOKED  # the token's attested key was cut off by an operator or a policy
 

@@ -110,12 +110,13 @@ def mint_token(
     jti: str,
     now: float,
     lifetime: float,
+    environment: str = "",
 ) -> str:
     """Mint a token for an accepted result, valid for ``lifetime`` seconds from ``now``.
 
     ``jti`` must be unique; ``app_build`` is the app's own word, so it is cut to 64 characters and anything that
-    could not safely stand in a header is replaced. Raises :class:`ValueError` when ``result`` is not accepted or
-    there is no audience: no code path may mint by accident.
+    could not safely stand in a header is replaced; ``environment`` is ``test`` for a key of a test pass. Raises
+    :class:`ValueError` when ``result`` is not accepted or there is no audience: no code path may mint by accident.
     """
     if not result.accepted:
         raise ValueError("a token is minted for an accepted result only")
@@ -141,6 +142,8 @@ def mint_token(
     }
     if app_build:  # an empty text would make the token one that verify_token cannot read
         claims["app_build"] = _printable(app_build)
+    if environment:
+        claims["environment"] = environment
     return sign_jws(signing_key.private_key, {"alg": "ES256", "kid": signing_key.kid, "typ": TOKEN_TYPE}, claims)
 
 
@@ -177,6 +180,7 @@ def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) ->
         "jwks": jwks(bundle.keys),
         "apps": {app: _status_to_json(status) for app, status in bundle.apps.items()},
         "apis": {audience: routes_to_json(routes) for audience, routes in bundle.apis.items()},
+        **({"environment": bundle.environment} if bundle.environment else {}),
     }
     text = jws_signing_input({"alg": "ES256", "typ": TRUST_BUNDLE_TYPE}, claims)
     return f"{text}.{b64url_encode(es256_from_der(sign(sha256(text.encode('ascii')).digest())))}"

@@ -34,7 +34,8 @@ class VerifiedToken(NamedTuple):
 
     ``tier`` is the AR4SI tier as EAR spells it; ``issued_at`` and ``expires_at`` are Unix seconds;
     ``request_key_thumbprint`` names the only key whose proofs count (RFC 7638, base64url). Not yet judged here:
-    blocked keys and the app's not-before, which change while a token lives.
+    blocked keys and the app's not-before, which change while a token lives. ``environment`` is empty for a device that
+    proved itself, ``test`` for a key that enrolled with a test pass: only gates of a test stage take it.
     """
 
     app: str
@@ -47,6 +48,7 @@ class VerifiedToken(NamedTuple):
     issued_at: int
     expires_at: int
     request_key_thumbprint: str
+    environment: str = ""
 
 
 def verify_token(
@@ -93,6 +95,7 @@ def verify_token(
         issued_at=issued_at,
         expires_at=expires_at,
         request_key_thumbprint=_request_key_thumbprint(claims),
+        environment=_text(claims, "environment") if "environment" in claims else "",
     )
 
 

@@ -5,7 +5,7 @@ API asks for. A compact JWS by the stack's root key, ``typ`` ``bonafide-trust-bu
 
 Its claims: ``iss``, ``version``, ``iat``, ``exp``, ``jwks`` (RFC 7517 §5), ``apps`` {app: {``tokens_not_before``,
 ``blocked_keys``, ``blocked_until``}}, ``apis`` {audience: [[method, path, requirement], …]}, with the minimum tier as a
-fourth text where a route has one.
+fourth text where a route has one. ``environment``, in bundles of a test stage alone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class TrustBundle(NamedTuple):
 
     ``version`` grows by one with every change and never goes back; ``issued_at`` and ``expires_at`` are Unix
     seconds; ``keys`` are the token keys by kid, ``apps`` the status of apps that have any revocation, ``apis``
-    the routes of each audience, first match wins.
+    the routes of each audience, first match wins. ``environment`` is that of the test tokens which count besides those
+    of devices: ``test`` for a stage with test passes, else empty, and then none do.
     """
 
     issuer: str
@@ -66,6 +67,7 @@ class TrustBundle(NamedTuple):
     keys: Mapping[str, EcPublicKey]
     apps: Mapping[str, AppStatus]
     apis: Mapping[str, tuple[RouteRequirement, ...]]
+    environment: str = ""
 
 
 def root_public_key(text: str) -> EcPublicKey:
@@ -97,6 +99,7 @@ def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: floa
             keys=_keys(_object(claims, "jwks")),
             apps={app: _status(status) for app, status in _object(claims, "apps").items()},
             apis={audience: routes_from_json(routes) for audience, routes in _object(claims, "apis").items()},
+            environment=str(claims.get("environment", "")),
         )
     except Rejected:
         raise

@@ -27,6 +27,7 @@ _HARDWARE: Final[Mapping[KeyStorage, int]] = {
     KeyStorage.STRONGBOX: 2,
     KeyStorage.TEE: 2,
     KeyStorage.SOFTWARE: 97,
+    KeyStorage.UNPROVED: 97,
 }
 
 
@@ -84,7 +85,7 @@ def trustworthiness_vector(context: AppraisalContext, findings: Iterable[Finding
         "configuration": {Tier.AFFIRMING: 2, Tier.WARNING: 36}.get(worst, 96),
         "executables": 3 if worst is Tier.AFFIRMING else _executables(context, worst),
         "hardware": _HARDWARE[storage],
-        "storage-opaque": 96 if storage is KeyStorage.SOFTWARE else 2,
+        "storage-opaque": 96 if storage in (KeyStorage.SOFTWARE, KeyStorage.UNPROVED) else 2,
     }
 
 

@@ -32,6 +32,11 @@ KINDS: Final[Mapping[Platform, str]] = {
 }
 """The Cedar entity type of each platform's keys."""
 
+TEST_KIND: Final = "Test"
+"""That of keys that enrolled with a test pass, whatever their platform: no vendor says anything of them."""
+
+ALL_KINDS: Final = (*dict.fromkeys(KINDS.values()), TEST_KIND)
+
 SIGNALS: Final = (
     "debugger", "hooking", "memory-dump", "root", "jailbreak", "emulator", "overlay", "screen-capture",
     "accessibility-abuse", "app-clone", "repackaged", "automation",
@@ -123,7 +128,7 @@ class Facts(NamedTuple):
         kind, app, key_id = record.get("kind"), record.get("app"), record.get("key_id")
         claims, context = record.get("claims"), record.get("context")
         texts = isinstance(kind, str) and isinstance(app, str) and isinstance(key_id, str)
-        if texts and kind in KINDS.values() and isinstance(claims, Mapping) and isinstance(context, Mapping):
+        if texts and kind in ALL_KINDS and isinstance(claims, Mapping) and isinstance(context, Mapping):
             return cls(str(kind), str(app), str(key_id), claims, {INCIDENTS: [], INCIDENT_WARNINGS: [], **context})
         raise ValueError("the record is not of one decision's facts")
 
@@ -143,7 +148,11 @@ def facts_of(context: AppraisalContext) -> Facts:
     _put(request, "country", context.country)
     if context.build is not None:
         request["build"] = _build(context.build)
-    return Facts(KINDS[claims.platform], context.app, claims.key_id, _attributes(claims, context.now), request)
+    return Facts(_kind_of(claims), context.app, claims.key_id, _attributes(claims, context.now), request)
+
+
+def _kind_of(claims: Claims) -> str:
+    return KINDS[claims.platform] if claims.test_pass is None else TEST_KIND
 
 
 def patch_month(level: int | None) -> int | None:
@@ -167,7 +176,7 @@ def _attributes(claims: Claims, now: float | None) -> dict[str, object]:
         "findings": [*claims.findings, *_of_verdicts(claims)],
     }
     facts |= _members(claims, ("anchor", "counter", "os_version"))
-    kind = KINDS[claims.platform]
+    kind = _kind_of(claims)
     # Claims of a platform without its own part prove nothing. Apple's part has defaults; the others' attributes are
     # missing then, and a policy that reads one refuses.
     if kind == "Apple":

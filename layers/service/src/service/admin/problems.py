@@ -21,6 +21,7 @@ UNKNOWN_API: Final = Problem("unknown-api", 404, "No routes are set for this API
 UNKNOWN_SECRET: Final = Problem("unknown-secret", 404, "There is no such secret.", Retry.NEVER)
 UNKNOWN_INCIDENT: Final = Problem("unknown-incident", 404, "There is no such incident.", Retry.NEVER)
 UNKNOWN_WEBHOOK: Final = Problem("unknown-webhook", 404, "There is no such webhook.", Retry.NEVER)
+UNKNOWN_PASS: Final = Problem("unknown-pass", 404, "There is no such test pass.", Retry.NEVER)
 UNKNOWN_POLICY: Final = Problem("unknown-policy", 404, "There is no such policy version.", Retry.NEVER)
 CONFLICT: Final = Problem("conflict", 409, "Another operator changed this at the same moment.", Retry.NOW)
 POLICY_CONFLICT: Final = Problem("policy-conflict", 409, "The policies of this app are not what you saw.", Retry.NEVER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.admin.blocked_key_pages import BlockedKeyPages
 from service.admin.guarded_apis import GuardedApis
@@ -23,10 +24,14 @@ from service.tables.not_before import NotBefore
 from service.telling.administered import AdministeredWebhooks
 from service.vendors.app_secrets import EntrustedSecrets
 
+if TYPE_CHECKING:
+    from service.passes.administered import AdministeredPasses
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminStack:
-    """The tables that operators change, and the publication of what they changed."""
+    """The tables that operators change, and the publication of what they changed. ``passes`` are those of a test stage,
+    ``None`` where none are taken."""
 
     apps: Apps
     apis: GuardedApis
@@ -46,6 +51,7 @@ class AdminStack:
     secrets: EntrustedSecrets
     runtime_secrets: RuntimeSecretChanges
     webhooks: AdministeredWebhooks
+    passes: AdministeredPasses | None = None
 
 
 StackCall = AdminCall[AdminStack]

@@ -191,6 +191,13 @@ def _of_evidence(reason: EvidenceReason) -> Problem:
             | EvidenceReason.KEY_OTHER_PLATFORM
             | EvidenceReason.REFERENCE_VALUES_MISSING
             | EvidenceReason.BUILD_RETIRED
+            | EvidenceReason.TEST_PASS_INVALID
+            | EvidenceReason.TEST_PASS_ENDED
+            | EvidenceReason.TEST_PASS_OTHER_USE
+            | EvidenceReason.ID_TOKEN_INVALID
+            | EvidenceReason.ID_TOKEN_TIME
+            | EvidenceReason.ID_TOKEN_AUDIENCE
+            | EvidenceReason.ID_TOKEN_SUBJECT
         ):
             return EVIDENCE_REJECTED
         case (

@@ -12,6 +12,7 @@ from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundl
 
 from service.aws import dynamodb, kms
 from service.errors import Unavailable
+from service.fallback_modes import PassMode
 from service.keys.kms import KmsRootKey, RootKey
 from service.settings import PublishBundleSettings
 from service.tables.revocations import MAX_LISTED, Revocations
@@ -28,7 +29,8 @@ ATTEMPTS: Final = 5
 class Publisher:
     """Publishes trust bundles of one ``issuer``, each good for ``lifetime`` seconds.
 
-    ``routes`` are those of APIs, by audience, that the apis table does not have.
+    ``routes`` are those of APIs, by audience, that the apis table does not have. ``environment`` is ``test`` where
+    tokens of test passes count.
     """
 
     issuer: str
@@ -39,6 +41,7 @@ class Publisher:
     revocations: Revocations
     root_key: RootKey
     routes: Mapping[str, tuple[RouteRequirement, ...]] = field(default_factory=dict)
+    environment: str = ""
 
     def publish(self, *, now: float) -> TrustBundle:
         """Publish version + 1: all current token keys, what was revoked, and the routes of every API.
@@ -62,6 +65,7 @@ class Publisher:
                     keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
                     apps={},
                     apis={**self.routes, **self.apis.all()},
+                    environment=self.environment,
                 ),
                 now,
             )
@@ -100,4 +104,5 @@ def wire_publisher(settings: PublishBundleSettings, revocations: Revocations) ->
         revocations=revocations,
         root_key=KmsRootKey(kms(), settings.root_key_id),
         routes={settings.token_audience: settings.guarded_api_routes},
+        environment="test" if settings.test_passes is PassMode.ON else "",
     )

@@ -83,7 +83,9 @@ class ReadyTokenIssuer:
     ) -> dict[str, object]:
         """The answer that carries a new token, the challenge for the next one, and which client policy is active for
         this key (0: none)."""
-        issuer = self.token_issuer
+        issuer, lifetime, environment = self.token_issuer, self.token_issuer.token_lifetime, ""
+        if claims.test_pass is not None:
+            lifetime, environment = min(lifetime, claims.test_pass.ends_at - int(self.now)), claims.environment.value
         token = mint_token(
             signing_key=self.signing_key,
             issuer=issuer.issuer,
@@ -96,7 +98,8 @@ class ReadyTokenIssuer:
             result=result,
             jti=b64url_encode(issuer.random(16)),
             now=self.now,
-            lifetime=issuer.token_lifetime,
+            lifetime=lifetime,
+            environment=environment,
         )
         next_challenge = issue_challenge(
             app=app.app, key=self.sealing_key, random=issuer.random(16), now=self.now, handed_along=True
@@ -104,7 +107,7 @@ class ReadyTokenIssuer:
         return {
             "token": token,
             "token_type": "DPoP",
-            "expires_in": issuer.token_lifetime,
+            "expires_in": lifetime,
             "key_id": claims.key_id,
             "next_challenge": next_challenge,
             "client_policy_version": client_policy_version,

@@ -327,6 +327,11 @@ class DynamoDBAttestedKeys:
         }
 
 
+def ends_at(claims: Claims, idle: int) -> int:
+    """When a key is forgotten that would be at ``idle`` if it were not used: with its test pass, if that is earlier."""
+    return idle if claims.test_pass is None else min(idle, claims.test_pass.ends_at)
+
+
 def require_same_request(key: EnrolledKey, found: Mapping[str, Any] | None) -> None:
     """Raise why ``key`` cannot enrol by the row it ``found`` (as an item) in its place, unless the very same request
     wrote that row: then its answer was lost, and is owed.

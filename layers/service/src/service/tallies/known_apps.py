@@ -11,6 +11,8 @@ from service.remembered import Remembered, RememberedByName
 from service.tables.apps import APP_PATTERN
 from service.tallies.rows import UNKNOWN_APP
 
+OF_TEST: Final = "@test"
+"""Behind an app's name: what came with test passes, counted apart (:class:`service.telemetry.decisions`)."""
 FRESH: Final = 10.0
 """Seconds for which it is remembered whether an app is registered."""
 _MOST: Final = 512
@@ -29,9 +31,10 @@ class KnownApps:
         self._known = RememberedByName(make=self._remembered, most=_MOST)
 
     def name_of(self, app: str, now: float) -> str:
-        """``app`` if it is registered, else :data:`~service.tallies.rows.UNKNOWN_APP`. Raises
-        :class:`~service.errors.Unavailable`."""
-        if _NAME.fullmatch(app) is None or not self._known.current(app, now):
+        """``app`` if it is registered (``app@test``: if ``app`` is), else :data:`~service.tallies.rows.UNKNOWN_APP`.
+        Raises :class:`~service.errors.Unavailable`."""
+        registered = app.removesuffix(OF_TEST)
+        if _NAME.fullmatch(registered) is None or not self._known.current(registered, now):
             return UNKNOWN_APP
         return app
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from service.tallies.known_apps import OF_TEST
 from service.tallies.rows import STEPS
 from service.tallies.tally_line import TallyLine
 from service.telemetry.metric_sums import MetricSums
@@ -26,6 +27,8 @@ def counted_metrics(lines: Iterable[TallyLine], *, now: float) -> MetricSums:
         if line.bundle is not None:
             sums.highest("GateBundleAge", line.bundle.oldest_age)
         for entry in line.counts:
+            if entry.app.endswith(OF_TEST):
+                continue  # no tester wakes an operator
             sums.highest("TallyDelay", max(0.0, now - entry.at - STEPS[0]))
             for outcome, times in entry.other.items():
                 _count(sums, line.source, outcome, "", times)

@@ -67,7 +67,8 @@ class DecisionRecord:
     the challenge's seal holds, and the line holds the beginning of long texts. ``country`` is what the header named by
     COUNTRY_HEADER says. ``client_policy_version`` is the one active for this caller, which the answer tells it.
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal. ``secrets`` are the
-    names of the secrets that were asked for, with their versions once they are released. ``detection`` is what
+    names of the secrets that were asked for, with their versions once they are released. ``environment`` is ``test``
+    for a test pass and its key: those are counted apart, and no detector is told of them. ``detection`` is what
     detectors are told, which ``seal`` makes unreadable for readers of the line. ``began`` is the thread's processor
     time when the call began.
     """
@@ -90,6 +91,7 @@ class DecisionRecord:
     differing: list[str] = field(default_factory=list)
     facts: RecordedFacts | None = None
     secrets: list[str] = field(default_factory=list)
+    environment: str = ""
     detection: DetectionFacts = field(default_factory=DetectionFacts)
     seal: FactSealing | None = None
     began: float = field(default_factory=time.thread_time)
@@ -97,7 +99,12 @@ class DecisionRecord:
     def note_token(self, token: VerifiedToken) -> None:
         """Take over whose token a request presents."""
         self.app, self.key_id, self.platform = token.app, token.key_id, token.platform
-        self.app_build = token.app_build or ""
+        self.app_build, self.environment = token.app_build or "", token.environment
+
+    @property
+    def counted_app(self) -> str:
+        """Under which app it is counted: test traffic under one of its own, which no detector and no funnel reads."""
+        return f"{self.app}@{self.environment}" if self.environment else self.app
 
     def note_client_data(self, client_data: ClientData) -> None:
         """Take over what the app says about itself; the challenge in it is ours, the evidence is not verified yet."""
@@ -179,11 +186,12 @@ def log_decision(
     When very many are refused in two seconds, not every one has a line: those that have say for how many they stand
     (``weight``, where it is more than one). What is accepted always has one, because a replay needs it.
     """
-    _best_effort(lambda: _sum_metrics(record, outcome))
+    if not record.environment:
+        _best_effort(lambda: _sum_metrics(record, outcome))
     weight = count_decision(
         record.action,
         at=record.at,
-        app=record.app,
+        app=record.counted_app,
         outcome=outcome,
         why=_why(record, outcome, decided_by) or ("" if outcome == "accepted" else reason),
         facts=(record.platform, record.app_build, record.os, record.model, record.country or ""),
@@ -217,6 +225,7 @@ def log_decision(
             differing=record.differing,
             **({"weight": weight} if weight > 1 else {}),
             **({"decided_by": decided_by} if decided_by else {}),
+            **({"environment": record.environment} if record.environment else {}),
             **_judged(record),
             **_sealed(record),
         )
@@ -289,7 +298,7 @@ def _judged(record: DecisionRecord) -> dict[str, Any]:
 def _sealed(record: DecisionRecord) -> dict[str, str]:
     """The member ``detection``; none where it cannot be made, which must not cost the line."""
     try:
-        sealed = "" if record.seal is None else record.seal.seal(record.detection, record.at)
+        sealed = "" if record.seal is None or record.environment else record.seal.seal(record.detection, record.at)
     except Exception as error:
         log_unexpected(error, record.request_id)
         return {}

@@ -49,8 +49,8 @@ def show_view(request: ViewQuery, call: ViewCall) -> dict[str, object]:
     app = _registered(request.app, call)
     window, filters = _asked(request, call.now)
     before = window.before.coarser(60)
-    rows = _rows(call, request.app, filters, window)
-    rows_before = _rows(call, request.app, filters, before)
+    rows = _rows(call, request.counted_app, filters, window)
+    rows_before = _rows(call, request.counted_app, filters, before)
     now_sums, before_sums = summed(rows, window, filters), summed(rows_before, before, filters)
     vendors = () if app is None else stack.vendors.of(app, window.hop)
     published = _published(call)
@@ -86,10 +86,10 @@ def list_causes(request: CausesQuery, call: ViewCall) -> dict[str, object]:
     window, filters = _asked(request, call.now, fine=CAUSES_FINE)
     by = or_refusal(lambda: dimensions_of(request))
     before = window.before
-    now = counted(_rows(call, request.app, filters, window), filters, by)
-    then = counted(_rows(call, request.app, filters, before), filters, by)
+    now = counted(_rows(call, request.counted_app, filters, window), filters, by)
+    then = counted(_rows(call, request.counted_app, filters, before), filters, by)
     back = earlier_spans(window)
-    earlier = [counted(_rows(call, request.app, filters, span), filters, by) for span in back]
+    earlier = [counted(_rows(call, request.counted_app, filters, span), filters, by) for span in back]
     return {
         "app": request.app,
         "since": window.since,

@@ -72,7 +72,7 @@ class WindowQuery(RequestModel):
 class ViewQuery(WindowQuery):
     """GET /admin/apps/{app}/view. A filter holds for exactly this text, which may be empty; a source that does not know
     a filter's fact is left out. The app ``-`` is what came for none that is registered, and at the gate what had no
-    token that names one."""
+    token that names one. The environment ``test`` is what came with test passes, and nothing else is."""
 
     source: Literal["enrol", "renew", "signal", "secret", "authorize", "challenge", "beacon"] | None = None
     outcome: Annotated[str, Field(max_length=40)] | None = None
@@ -83,6 +83,12 @@ class ViewQuery(WindowQuery):
     model: Text | None = None
     country: Text | None = None
     route: Annotated[str, Field(max_length=500)] | None = None
+    environment: Literal["test"] | None = None
+
+    @property
+    def counted_app(self) -> str:
+        """Under which app the decisions asked for are counted: those of test passes apart from all others."""
+        return f"{self.app}@{self.environment}" if self.environment else self.app
 
 
 class CausesQuery(ViewQuery):

@@ -65,6 +65,7 @@ class Caller(NamedTuple):
     jti: str = ""
     proven: bool = False
     content_digest: str | None = None
+    environment: str = ""
 
 
 class BackendRequest(NamedTuple):
@@ -274,6 +275,7 @@ def _caller(decision: Decision) -> Caller:
         token.jti,
         decision.proven,
         decision.content_digest,
+        token.environment,
     )
 
 

@@ -32,7 +32,7 @@ from attestation.appraisal.cedar.rules import (
     Rule,
     read_rules,
 )
-from attestation.appraisal.facts import KINDS, Facts, facts_of
+from attestation.appraisal.facts import ALL_KINDS, Facts, facts_of
 from attestation.appraisal.policy import AppraisalContext
 from attestation.appraisal.result import Finding, Tier
 
@@ -147,7 +147,7 @@ class CedarPolicy:
         expired = 0 if now is None else bisect_right(self._expiries, now)
         found = self._sets.get((expired, facts.kind))
         if found is None:
-            if facts.kind not in KINDS.values():
+            if facts.kind not in ALL_KINDS:
                 raise KeyError(facts.kind)  # no claims make such facts: our own mistake
             found = self._sets[expired, facts.kind] = RuleSet(facts.kind, self._unexpired(expired, facts.kind))
         return found

@@ -17,13 +17,14 @@ from attestation.appraisal.cedar.releases import SEALING_KEY_STORAGE, TIER
 from attestation.appraisal.cedar.rules import RELEASE
 from attestation.appraisal.cedar.statements import tokens_of
 from attestation.appraisal.facts import (
+    ALL_KINDS,
     APP,
     HARDWARE,
     INCIDENT_SETS,
-    KINDS,
     NAMING_DETECTORS,
     PLATFORM,
     SIGNALS,
+    TEST_KIND,
 )
 from attestation.appraisal.result import Tier
 from attestation.claims import KeyStorage, Platform
@@ -35,12 +36,12 @@ CONTEXT: Final = "context"
 PRINCIPAL: Final = "principal"
 APP_TYPE: Final = "App"
 ACTION_TYPE: Final = "Action"
-KEY_TYPES: Final = tuple(dict.fromkeys(KINDS.values()))
+KEY_TYPES: Final = ALL_KINDS
 
 RECORD: Final = "record"
 SET: Final = "Set"
 
-_ENVIRONMENTS: Final = frozenset(map(str, Environment))
+_ENVIRONMENTS: Final = frozenset({Environment.PRODUCTION, Environment.DEVELOPMENT})
 
 _CLOSED: Final[Mapping[str, frozenset[str]]] = {
     "Apple.platform": frozenset({Platform.IOS, Platform.MACOS}),
@@ -59,6 +60,9 @@ _CLOSED: Final[Mapping[str, frozenset[str]]] = {
     "Harmony.kind": frozenset(map(str, AttestationKind)),
     "Harmony.boot_state": frozenset({"not-proved"}),
     "Harmony.integrity.profile": frozenset(map(str, IntegrityProfile)),
+    f"{TEST_KIND}.platform": frozenset(map(str, Platform)),
+    f"{TEST_KIND}.key_storage": frozenset({KeyStorage.UNPROVED}),
+    f"{TEST_KIND}.environment": frozenset({Environment.TEST}),
     "context.event": frozenset({"enrol", "renew", "signal", "secret"}),
     f"context.{TIER}": frozenset({Tier.AFFIRMING, Tier.WARNING}),
     f"context.{SEALING_KEY_STORAGE}": frozenset(map(str, SealingKeyStorage)),

@@ -1,0 +1,1 @@
+"""Test passes, through the Admin API."""

@@ -1,0 +1,1 @@
+"""Test passes, as operators mint, list and revoke them."""

@@ -1,0 +1,5 @@
+"""The fixtures of the service's unit tests."""
+
+from __future__ import annotations
+
+from tests.unit.service.conftest import log_lines as log_lines

@@ -52,13 +52,13 @@ def test_token_of_the_trusted_pipeline() -> None:
 
 def test_token_of_gitlab_as_documented() -> None:
     """Its claims as GitLab's documentation lists them: aud is a text, sub names project, type of ref and ref."""
-    gitlab = {
+    gitlab: dict[str, Any] = {
         "issuer": "https://gitlab.com",
         "jwks_uri": "https://gitlab.com/oauth/discovery/keys",
         "subject": "project_path:acme/shop:ref_type:branch:ref:main",
         "claims": {"project_id": "20", "ref_protected": "true"},
     }
-    told = {
+    told: dict[str, Any] = {
         "iss": "https://gitlab.com",
         "sub": "project_path:acme/shop:ref_type:branch:ref:main",
         "project_id": "20",

@@ -8,6 +8,9 @@ import sys
 from dataclasses import MISSING, fields
 
 import pytest
+from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.signing import public_key_of
+from cryptography.hazmat.primitives.asymmetric import ec
 from service import settings
 from service.passes.stage import wired_passes
 from service.settings import SettingsError, read_settings
@@ -22,6 +25,7 @@ KINDS = (
     settings.PublishBundleSettings,
     settings.RotateSigningKeySettings,
 )
+ROOT_KEY = b64url_encode(public_key_of(ec.generate_private_key(ec.SECP256R1())).point)
 _LOADED = """
 import os, sys
 sys.path[:0] = sys.argv[1:]
@@ -36,7 +40,7 @@ print([name for name in sys.modules if name.startswith(ours)])
 def environment(stage: str = "prod", **more: str) -> dict[str, str]:
     """What all of these functions are told, together."""
     needed = (each.name.upper() for kind in KINDS for each in fields(kind) if each.default is MISSING)
-    return {**dict.fromkeys(needed, "x"), **COMPLETE, "STAGE": stage, **more}
+    return {**dict.fromkeys(needed, "x"), **COMPLETE, "ROOT_PUBLIC_KEY": ROOT_KEY, "STAGE": stage, **more}
 
 
 @pytest.mark.parametrize("stage", ["prod", "Prod", "production", "prod-eu"])

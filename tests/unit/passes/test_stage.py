@@ -18,6 +18,7 @@ from service.passes.ci_keys import CiKeys
 from service.passes.rows import PassRows
 from service.passes.stage import StagePasses
 from service.redemption import DynamoDBRedemption
+from service.tables.attested_keys import DynamoDBAttestedKeys
 from service.tables.audit import DynamoDBAudit
 from service.tables.nonces import DynamoDBNonces
 from service.telemetry.tally_lines import forget_counts, tally
@@ -79,9 +80,10 @@ def stage() -> Iterator[Stage]:
             rows, DynamoDBAudit(world.dynamodb, world.tables["audit"]), stack.root_key, ISSUER, STAGE
         )
         stack.passes = passes
-        stack.attested_keys = world.attested_keys  # type: ignore[assignment]  # rows of passes and keys in one table
+        keys = DynamoDBAttestedKeys(world.dynamodb, world.tables["attested_keys"])
+        stack.attested_keys = keys  # type: ignore[assignment]  # rows of passes and keys in one table
         stack.redemption = DynamoDBRedemption(  # type: ignore[assignment]
-            world.dynamodb, DynamoDBNonces(world.dynamodb, world.tables["nonces"]), world.attested_keys, passes=passes
+            world.dynamodb, DynamoDBNonces(world.dynamodb, world.tables["nonces"]), keys, passes=passes
         )
         stack.restart()
         admin = admin_world(world, passes=administered)

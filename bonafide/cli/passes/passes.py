@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from enum import StrEnum, unique
 from pathlib import Path
@@ -21,6 +22,7 @@ from bonafide.passes.passes import PassesOfApp
 
 commands = command_group("Test passes: what stands in for evidence on a test stage, never in production.")
 
+_PASS_ID: Final = re.compile("[A-Za-z0-9_-]{1,64}")
 _MOST_BYTES: Final = 64 * 1024
 
 
@@ -103,6 +105,8 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revoke a pass: nothing enrols with it any more, and the key that did is blocked, with its tokens."""
+    if not _PASS_ID.fullmatch(pass_id):
+        raise WrongUsage(f"{pass_id[:80]!r} is no pass: `bonafide pass list` names them.")
     answer = _passes(app, stack, region).revoke(pass_id, why=reason)
     if as_json:
         print_json(answer)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from attestation.claims import Platform
 from bonafide_tokens.errors import TokenError
-from bonafide_tokens.jose import EcPublicKey, b64url_encode, public_key_from_jwk
+from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
 from pydantic import Field
 
 from service.admin.keys import require_app
@@ -98,7 +98,7 @@ def mint_pass(request: MintPass, call: StackCall) -> dict[str, object]:
     passes = _passes(call)
     require_app(call.stack.apps, request.app)
     key = _public_key(request)
-    pass_id = b64url_encode(secrets.token_bytes(18))
+    pass_id = secrets.token_hex(16)
     entry = entry_of(
         call,
         app_subject(request.app),

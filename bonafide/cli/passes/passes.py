@@ -62,6 +62,7 @@ def mint(
     """
     if build is not None and (least_build, most_build) != (None, None):
         raise WrongUsage("Give --build, or --from-build and --to-build.")
+    passes = _passes(app, stack, region)
     bounds = {"least_build": build or least_build, "most_build": build or most_build}
     asked = {
         "request_key": _read_key(request_key),
@@ -69,7 +70,7 @@ def mint(
         "seconds": duration(valid),
         **{name: text for name, text in bounds.items() if text is not None},
     }
-    minted = _passes(app, stack, region).mint(asked, why=reason)
+    minted = passes.mint(asked, why=reason)
     if as_json:
         print_json(minted)
     else:
@@ -129,10 +130,11 @@ def trust(
     as_json: AsJson = False,
 ) -> None:
     """Say which pipelines of which CI systems may enrol keys with their ID tokens, in the place of those before."""
+    passes = _passes(app, stack, region)
     issuers = _json(file, list, "a JSON list of CI systems")
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Trust {len(issuers)} CI system(s) for {app}, and no others", abort=True)
-    answer = _passes(app, stack, region).trust(issuers, why=reason)
+    answer = passes.trust(issuers, why=reason)
     if as_json:
         print_json(answer)
         return

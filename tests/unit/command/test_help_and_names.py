@@ -32,6 +32,7 @@ ARGUMENTS = {
     "audit": ["--app", "x"],
     "device-key list": ["--blocked"],
     "fleet": ["farm"],
+    "pass mint": ["--app", "x", "--request-key", "-", "--platform", "ios"],
     "device-key unblock": ["K"],
     "why": ["7K2M9QXA"],
     "app register": ["x", "--play-expected"],

@@ -15,6 +15,7 @@ from bonafide.cli.checker import checker
 from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
 from bonafide.cli.keys import device_key, erase, signing_key
+from bonafide.cli.migration import migration
 from bonafide.cli.old_names import current
 from bonafide.cli.passes import passes
 from bonafide.cli.policy import approval as policy_approval
@@ -107,6 +108,7 @@ cli.add_typer(device_key.commands, name="device-key")
 cli.add_typer(signing_key.commands, name="signing-key")
 cli.add_typer(secret.commands, name="secret")
 cli.add_typer(passes.commands, name="pass")
+cli.add_typer(migration.commands, name="migration")
 cli.add_typer(upstream.commands, name="upstream")
 cli.add_typer(incident.commands, name="incident")
 cli.add_typer(webhook.commands, name="webhook")

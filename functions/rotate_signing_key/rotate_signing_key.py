@@ -81,7 +81,8 @@ def wire(
 ) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None, FactKeyRotation]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
-    publisher = wire_publisher(settings, DynamoDBRevocations(dynamodb(), settings.revocations_table))
+    revocations = DynamoDBRevocations(dynamodb(), settings.revocations_table)
+    publisher = wire_publisher(settings, revocations, fetching=True)
     rotation = Rotation(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),

@@ -115,10 +115,8 @@ HARMONY = HarmonyReferenceValues(bundle_names=(PACKAGE,), app_ids=(HARMONY_APP_I
 @dataclass
 class MemoryStack:
     """A stack whose first keys exist and where :data:`APP` is registered, on every platform. ``now`` is its clock.
-
-    Google's status list was fetched at the start; how old it may be, how much is asked of Google, and what happens when
-    it cannot be asked, are as the template's defaults unless a test says otherwise and restarts. Apps are remembered
-    for ``remembered`` seconds under load: not at all, as most tests are under load and their clock stands still.
+    Google's status list was fetched at the start; its limits, and what is asked of Google, are as the template's
+    defaults unless a test says otherwise and restarts. Apps are remembered for ``remembered`` seconds under load.
     """
 
     now: float = NOW
@@ -320,7 +318,6 @@ class MemoryStack:
         )
 
     def pass_by(self, seconds: float) -> None:
-        """Let time go by."""
         self.now += seconds
 
     def publishing_as(self, approval: PolicyApproval) -> PolicyPublishing:
@@ -367,8 +364,8 @@ class MemoryStack:
 
     def installation(self, app: str = APP, app_id: str = APP_ID, **changes: Any) -> Installation:
         """A fresh installation on a genuine software iPhone."""
-        arguments: dict[str, Any] = {"authority": AUTHORITY, "app_id": app_id, "clock": lambda: self.now, **changes}
-        return Installation.fresh(app, SoftwareIphone(**arguments))
+        usual: dict[str, Any] = {"authority": AUTHORITY, "app_id": app_id, "clock": lambda: self.now}
+        return Installation.fresh(app, SoftwareIphone(**(usual | changes)))
 
     def android(self, app: str = APP, **changes: Any) -> AndroidInstallation:
         """A fresh installation on a genuine software Android; ``changes`` are of the phone or of the installation."""

@@ -22,8 +22,7 @@ from service.passes.ci_keys import LONGEST, PAUSE, CiKeys
 
 from tests.service_stack.memory_stack import APP, NOW
 from tests.unit.passes.ci_system import GITHUB, TRUSTED, CiSystem, rsa_jwk, rsa_key, signed
-from tests.unit.passes.test_stage import Stage, claims_of, reason_of
-from tests.unit.passes.test_stage import stage as stage
+from tests.unit.passes.stage import Stage, claims_of, reason_of
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -169,7 +168,7 @@ def test_es256_token() -> None:
     ["repo:acme/shop*", "repo:*", "*", "repo:acme/*hop", "", "repo:acme/shop:* ", "repo:acme/**", "acme*/x:*", "/*x"],
 )
 def test_subject_that_is_no_closed_prefix(subject: str) -> None:
-    """The attack: ``repo:acme/shop*`` also is the attacker's ``acme/shop-copy``, or ``repo:acme`` somebody's else."""
+    """The attack: ``repo:acme/shop*`` also is the attacker's ``acme/shop-copy``, and ``repo:*`` all of them."""
     with pytest.raises(ValueError, match="exact"):
         issuer(subject=subject)
 

@@ -16,7 +16,7 @@ from service.passes.stage import wired_passes
 from service.settings import SettingsError, read_settings
 
 from tests.architecture.source_tree import ROOT
-from tests.unit.service.test_settings import COMPLETE
+from tests.unit.service.complete_settings import COMPLETE
 
 KINDS = (
     settings.AppraiseEvidenceSettings,

@@ -300,6 +300,7 @@ class PublishBundleSettings(StackSettings):
     guarded_api_routes: tuple[RouteRequirement, ...] = field(metadata={_PARSER: _routes})
     bundle_lifetime_seconds: int = field(default=21_600, metadata=_POSITIVE)
     edge_bucket: str = field(default="", metadata={_PARSER: str})
+    app_check_keys_url: str = field(default="", metadata={_PARSER: lambda text: text and check_url(text)})
     test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
 
     def __post_init__(self) -> None:

@@ -58,6 +58,7 @@ class TrustBundle(NamedTuple):
     seconds; ``keys`` are the token keys by kid, ``apps`` the status of apps that have any revocation, ``apis``
     the routes of each audience, first match wins. ``environment`` is that of the test tokens which count besides those
     of devices: ``test`` for a stage with test passes, else empty, and then none do.
+    ``foreign_keys`` are key sets of other products, by feed, as their owners serve them: not read here.
     """
 
     issuer: str
@@ -68,6 +69,7 @@ class TrustBundle(NamedTuple):
     apps: Mapping[str, AppStatus]
     apis: Mapping[str, tuple[RouteRequirement, ...]]
     environment: str = ""
+    foreign_keys: Mapping[str, object] = MappingProxyType({})
 
 
 def root_public_key(text: str) -> EcPublicKey:
@@ -100,6 +102,7 @@ def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: floa
             apps={app: _status(status) for app, status in _object(claims, "apps").items()},
             apis={audience: routes_from_json(routes) for audience, routes in _object(claims, "apis").items()},
             environment=str(claims.get("environment", "")),
+            foreign_keys=_object(claims, "foreign_keys") if "foreign_keys" in claims else {},
         )
     except Rejected:
         raise

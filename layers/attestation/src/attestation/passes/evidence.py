@@ -1,7 +1,7 @@
 """The evidence format ``development-pass``: a pass, or a CI system's ID token, and a signature by the request key.
 
 ``{"format": "development-pass", "pass": …}`` or ``{…, "id_token": …}``, each with ``signature``: ES256 by the request
-key over the client data (64 bytes, R and S), so that neither is of use to whoever has a copy but not the key.
+key over the client data (64 bytes, R and S), so that neither is of use to a thief of a copy, who has not the key.
 :mod:`attestation.evidence` does not know this format: where test passes are off, it is an unknown one.
 """
 

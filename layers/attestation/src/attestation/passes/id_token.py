@@ -1,6 +1,6 @@
 """ID tokens of CI systems (OpenID Connect): which pipeline it is that asks, in the words of GitHub Actions or GitLab.
 
-An issuer serves everybody: a token of it says no more than that somebody has a repository there. So issuer, audience
+An issuer serves all comers: a token of it says no more than that its sender has a repository there. So issuer, audience
 and subject are pinned by the app's owner, and whatever further claims the owner chooses.
 """
 
@@ -74,7 +74,7 @@ def verify_id_token(
     now: float,
 ) -> IdToken:
     """Verify an ID token for one of the ``trusted`` issuers. ``keys`` has the issuer's keys, fetched again if need be
-    for that ``kid``; nobody else's server is ever asked.
+    for that ``kid``; no other server is ever asked.
 
     Nothing but the issuer's name is read before the signature holds. Raises :class:`RejectedEvidence`
     (``id-token-…``), and whatever ``keys`` raises.

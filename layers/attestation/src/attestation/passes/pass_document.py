@@ -31,7 +31,7 @@ from attestation.errors import Reason, RejectedEvidence
 DEVELOPMENT_PASS_TYPE: Final = "bonafide-test-pass+jwt"
 MAX_PASS_CHARACTERS: Final = 2_048
 MOST_SECONDS: Final = 24 * 3_600
-"""Longest life of a pass, whoever asks."""
+"""Longest life of a pass, in seconds."""
 
 _SKEW: Final = 5.0
 _KIND: Final = JwsKind(DEVELOPMENT_PASS_TYPE, MAX_PASS_CHARACTERS, malformed=TokenReason.ENCODING_INVALID)

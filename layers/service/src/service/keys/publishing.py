@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from service.settings import PublishBundleSettings
 from service.tables.revocations import MAX_LISTED, Revocations
 from service.tables.routes import Apis, DynamoDBApis
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose, SigningKeys, newest_first
-from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
+from service.tables.trust_bundles import DynamoDBTrustBundles, StoredBundle, TrustBundles
 from service.telemetry.decisions import count, logger
 
 ATTEMPTS: Final = 5
@@ -30,7 +30,8 @@ class Publisher:
     """Publishes trust bundles of one ``issuer``, each good for ``lifetime`` seconds.
 
     ``routes`` are those of APIs, by audience, that the apis table does not have. ``environment`` is ``test`` where
-    tokens of test passes count.
+    tokens of test passes count. ``foreign_keys`` has other products' key sets, after the bundle before
+    (:mod:`service.keys.foreign_feeds`).
     """
 
     issuer: str
@@ -42,6 +43,7 @@ class Publisher:
     root_key: RootKey
     routes: Mapping[str, tuple[RouteRequirement, ...]] = field(default_factory=dict)
     environment: str = ""
+    foreign_keys: Callable[[StoredBundle | None], Mapping[str, object]] | None = None
 
     def publish(self, *, now: float) -> TrustBundle:
         """Publish version + 1: all current token keys, what was revoked, and the routes of every API.
@@ -66,6 +68,7 @@ class Publisher:
                     apps={},
                     apis={**self.routes, **self.apis.all()},
                     environment=self.environment,
+                    foreign_keys={} if self.foreign_keys is None else self.foreign_keys(latest),
                 ),
                 now,
             )
@@ -93,8 +96,13 @@ class Publisher:
             count("BlocksNotListed")
 
 
-def wire_publisher(settings: PublishBundleSettings, revocations: Revocations) -> Publisher:
-    """The publisher of a stack."""
+def wire_publisher(settings: PublishBundleSettings, revocations: Revocations, *, fetching: bool = False) -> Publisher:
+    """The publisher of a stack. ``fetching``: it has other products' keys fetched, and does not only carry them on."""
+    foreign_keys = None
+    if settings.app_check_keys_url:
+        from service.keys.foreign_feeds import ForeignFeed
+
+        foreign_keys = ForeignFeed(settings.app_check_keys_url if fetching else "").keys
     return Publisher(
         issuer=settings.token_issuer,
         lifetime=settings.bundle_lifetime_seconds,
@@ -104,5 +112,6 @@ def wire_publisher(settings: PublishBundleSettings, revocations: Revocations) ->
         revocations=revocations,
         root_key=KmsRootKey(kms(), settings.root_key_id),
         routes={settings.token_audience: settings.guarded_api_routes},
+        foreign_keys=foreign_keys,
         environment="test" if settings.test_passes is PassMode.ON else "",
     )

@@ -171,7 +171,7 @@ def _passes(call: StackCall) -> AdministeredPasses:
 
 
 def _public_key(request: MintPass) -> EcPublicKey:
-    """The key that a pass is for. A private one is refused: whoever sends it has lost it."""
+    """The key that a pass is for. A private one is refused: its owner has lost it."""
     try:
         return public_key_from_jwk(request.request_key)
     except TokenError:

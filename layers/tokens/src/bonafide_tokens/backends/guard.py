@@ -30,6 +30,7 @@ from bonafide_tokens.signed_body import content_digest
 from bonafide_tokens.trust_bundle import TrustBundle
 
 if TYPE_CHECKING:
+    from bonafide_tokens.backends.side_by_side import SideBySide
     from bonafide_tokens.signatures.message import Message
 
 MOST_BODY_BYTES: Final = 1 << 20
@@ -98,7 +99,8 @@ class Answer(NamedTuple):
 
 class Guard:
     """Checks requests. ``spent`` spends proofs for routes that ask for ``proof-once``: an object with
-    ``spend(proof)``, over a store that all processes share. Raises :class:`SettingsError`."""
+    ``spend(proof)``, over a store that all processes share. ``beside`` compares with another product's tokens. Raises
+    :class:`SettingsError`."""
 
     def __init__(
         self,
@@ -107,11 +109,13 @@ class Guard:
         spent: SpendsProofs | None = None,
         signed_body: SignedBody = SignedBody.CHECK,
         keeper: BundleKeeper | None = None,
+        beside: SideBySide | None = None,
     ) -> None:
         if not settings.external_origin:
             raise SettingsError("EXTERNAL_ORIGIN is not set: what clients call, as in https://api.example.com")
         self.settings = settings._replace(cache_seconds=0.0)  # no gateway in front keeps what is answered here
         self.signed_body = signed_body
+        self._beside = beside
         self._lock = threading.Lock()
         self._keeper = _SharedKeeper(
             keeper or keeper_of(settings, note=_note_bundle, clock=time, elapsed=monotonic), self._lock
@@ -128,7 +132,12 @@ class Guard:
             signed_body = SignedBody(environment.get("SIGNED_BODY") or SignedBody.CHECK)
         except ValueError:
             raise SettingsError(f"SIGNED_BODY must be one of {', '.join(SignedBody)}") from None
-        return cls(GateSettings.from_environment(environment), spent=spent, signed_body=signed_body)
+        beside = None
+        if environment.get("SIDE_BY_SIDE"):
+            from bonafide_tokens.backends import side_by_side  # for teams that are moving over alone
+
+            beside = side_by_side.SideBySide.from_environment(environment)
+        return cls(GateSettings.from_environment(environment), spent=spent, signed_body=signed_body, beside=beside)
 
     def prepare(self) -> None:
         """Fetch the trust bundle now, as when a server starts; the first request waits for it otherwise."""
@@ -146,6 +155,8 @@ class Guard:
         except Exception as error:  # a mistake of ours refuses, and its text may quote the request
             _say(logging.ERROR, {"message": "unexpected error", "error_type": type(error).__qualname__})
             return unavailable(request.request_id)
+        if self._beside is not None and self._by_theirs(self._beside, request, decision, now):
+            return Answer(Caller("theirs"), headers=_nonces(decision.next_nonce))
         if not decision.allowed:
             _note(gated, decision, self.settings.audience)
             refusal = UNAVAILABLE if decision.reason is None else decision.reason.refusal
@@ -160,6 +171,14 @@ class Guard:
         return Answer(
             _caller(decision), headers=_nonces(decision.next_nonce), body_needed=needed, signed=decision.signed
         )
+
+    def _by_theirs(self, beside: SideBySide, request: BackendRequest, decision: Decision, now: float) -> bool:
+        """Note what the other product's token says, and whether it lets in what ours refuses."""
+        values = [value for name, value in request.headers if name.lower() == beside.header]
+        theirs = beside.judge(values, self._keeper.current(now), now)
+        _say(logging.INFO, {**beside.line(decision, theirs), "request_id": request.request_id[:128]})
+        called = request.raw_path or request.path
+        return called == request.path and beside.lets_in(decision, theirs, request.method, request.path)
 
     def check_without_body(self, request: BackendRequest) -> Answer:
         """Decide one request whose body does not come along: the digest that its proof signs is the caller's

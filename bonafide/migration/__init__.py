@@ -1,0 +1,1 @@
+"""Two products side by side: what their lines say."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Literal
 
 from bonafide_tokens.jose import b64url_encode
@@ -31,6 +32,7 @@ from service.policies.edge_copies import EdgeCopies, wire_edge
 from service.settings import RotateSigningKeySettings, read_settings
 from service.tables.revocations import DynamoDBRevocations
 from service.telemetry.decisions import log_unavailable
+from service.vendors.outbound import Unreachable, exchange
 
 Action = Literal["tick", "rotate", "publish", "gather"]
 
@@ -76,13 +78,22 @@ def keep_fact_keys(action: Action, rotation: FactKeyRotation, *, deploying: bool
         log_unavailable(error.what)  # decisions have no facts for detectors until the next run
 
 
+def _fetched(url: str) -> bytes | None:
+    """Another product's keys, as its server has them now; ``None`` for no whole answer."""
+    try:
+        answer = exchange("GET", url, headers={"Accept": "application/json"}, timeout=4.0, max_bytes=32 * 1024)
+    except Unreachable:
+        return None
+    return answer.body if answer.status == 200 else None
+
+
 def wire(
     env: Mapping[str, str],
 ) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None, FactKeyRotation]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
     revocations = DynamoDBRevocations(dynamodb(), settings.revocations_table)
-    publisher = wire_publisher(settings, revocations, fetching=True)
+    publisher = wire_publisher(settings, revocations, partial(_fetched, settings.app_check_keys_url))
     rotation = Rotation(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),

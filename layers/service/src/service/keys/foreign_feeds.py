@@ -6,7 +6,7 @@ product's tokens must not lose its keys to an outage of that product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,40 +16,36 @@ from bonafide_tokens.jose import b64url_decode, read_json_object
 
 from service.tables.trust_bundles import StoredBundle
 from service.telemetry.decisions import count
-from service.vendors.outbound import Unreachable, exchange
 
 APP_CHECK: Final = "app-check"
-_TIMEOUT: Final = 4.0
-_MAX_BYTES: Final = 32 * 1024
 _MEMBERS: Final = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignFeed:
-    """Firebase App Check's keys. ``url`` is empty where they are only carried on."""
+    """Firebase App Check's keys. ``fetch`` has what its server says now, ``None`` for no answer; it is ``None`` itself
+    where keys are only carried on."""
 
-    url: str
+    fetch: Callable[[], bytes | None] | None
 
     def keys(self, latest: StoredBundle | None) -> Mapping[str, object]:
         """What the next bundle says, after ``latest``."""
         before = {} if latest is None else _carried(latest.jws)
-        return (self._fetched() or before) if self.url else before
+        return before if self.fetch is None else _read(self.fetch()) or before
 
-    def _fetched(self) -> Mapping[str, object]:
-        try:
-            answer = exchange(
-                "GET", self.url, headers={"Accept": "application/json"}, timeout=_TIMEOUT, max_bytes=_MAX_BYTES
-            )
-            members = read_json_object(answer.body) if answer.status == 200 else {}
-            known = read_foreign_keys(members)
-        except (Unreachable, TokenError, ValueError):
-            known, members = {}, {}
-        listed = members.get("keys")
-        if not known or not isinstance(listed, list):
-            count("ForeignKeysNotFetched")
-            return {}
-        keys = [{name: jwk[name] for name in _MEMBERS if name in jwk} for jwk in listed if jwk.get("kid") in known]
-        return {APP_CHECK: {"keys": keys}}
+
+def _read(content: bytes | None) -> Mapping[str, object]:
+    try:
+        members = {} if content is None else read_json_object(content)
+        known = read_foreign_keys(members)
+    except TokenError:
+        known, members = {}, {}
+    listed = members.get("keys")
+    if not known or not isinstance(listed, list):
+        count("ForeignKeysNotFetched")
+        return {}
+    keys = [{name: jwk[name] for name in _MEMBERS if name in jwk} for jwk in listed if jwk.get("kid") in known]
+    return {APP_CHECK: {"keys": keys}}
 
 
 def _carried(jws: str) -> Mapping[str, object]:

@@ -96,13 +96,15 @@ class Publisher:
             count("BlocksNotListed")
 
 
-def wire_publisher(settings: PublishBundleSettings, revocations: Revocations, *, fetching: bool = False) -> Publisher:
-    """The publisher of a stack. ``fetching``: it has other products' keys fetched, and does not only carry them on."""
+def wire_publisher(
+    settings: PublishBundleSettings, revocations: Revocations, fetch: Callable[[], bytes | None] | None = None
+) -> Publisher:
+    """The publisher of a stack. ``fetch`` has other products' keys; without it they are only carried on."""
     foreign_keys = None
     if settings.app_check_keys_url:
         from service.keys.foreign_feeds import ForeignFeed
 
-        foreign_keys = ForeignFeed(settings.app_check_keys_url if fetching else "").keys
+        foreign_keys = ForeignFeed(fetch).keys
     return Publisher(
         issuer=settings.token_issuer,
         lifetime=settings.bundle_lifetime_seconds,

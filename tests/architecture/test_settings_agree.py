@@ -220,7 +220,7 @@ def use_case_of(module: ModuleType) -> Callable[..., object]:
 def test_guarded_routes_of_the_template_are_readable() -> None:
     """The default of the parameter parses as the settings do."""
     environment = dict.fromkeys(variables(settings.RotateSigningKeySettings), "7")
-    environment["TEST_PASSES"] = "off"
+    environment |= {"TEST_PASSES": "off", "APP_CHECK_KEYS_URL": ""}
     environment["GUARDED_API_ROUTES"] = TEMPLATE["Parameters"]["GuardedApiRoutes"]["Default"]
     assert read_settings(settings.RotateSigningKeySettings, environment).guarded_api_routes
 

@@ -37,6 +37,7 @@ from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
 from tests.unit.command.shown_drills import FLOOD, TOLD
 from tests.unit.command.shown_incident import INCIDENT, WEBHOOKS
+from tests.unit.command.shown_passes import ISSUER_URL, PASS, PASSES, SUBJECT
 from tests.unit.command.shown_rows import (
     API,
     APPLE_ID,
@@ -61,6 +62,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
     "/admin/apps/orders": REGISTRATION,
     f"/admin/keys/{KEY}": KEY_RECORD,
     "/admin/apps/orders/retired-builds": {"app": "orders", "retired": {"apple": [KEY]}},
+    "/admin/apps/orders/test-passes": PASSES,
     "/admin/apps/orders/runtime-secrets": {
         "secrets": [
             {
@@ -167,6 +169,8 @@ COMMANDS_WITH_TABLES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("app", "show", "orders"), (APPLE_ID, DIGEST, DIGEST[::-1], AUDIENCE)),
     (("app", "builds", "orders"), ("9" * 18, KEY, "2026.11.27-release+build.7f3c2b1a0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a")),
     (("app", "play-key", "list", "orders"), (f"play-key-{DIGEST}",)),
+    (("pass", "list", "--app", "orders"), (PASS, SUBJECT, ISSUER_URL)),
+    (("migration", "report", "tests/unit/command/side_by_side.jsonl"), ("2026.11.27-release", "token-missing")),
     (("secret", "list", "--app", "orders"), (RULE, ARN, SECRET_ARN)),
     (("incident", "list", "--app", "orders"), (str(INCIDENT["id"]),)),
     (("incident", "show", str(INCIDENT["id"]), "--app", "orders"), (str(INCIDENT["id"]), KEY, ARN, DIGEST)),

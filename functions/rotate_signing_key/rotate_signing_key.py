@@ -24,6 +24,7 @@ from service.deadline import time_of_invocation, within
 from service.edge.custom_resource import CustomResourceRequest, answer_custom_resource, seconds_left, settings_hash
 from service.errors import Unavailable
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeyRotation
+from service.keys.foreign_feeds import ForeignFeed
 from service.keys.kms import KmsWrappingKey, RootKey
 from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, PublishDebounce, published
 from service.keys.publishing import wire_publisher
@@ -93,7 +94,8 @@ def wire(
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
     revocations = DynamoDBRevocations(dynamodb(), settings.revocations_table)
-    publisher = wire_publisher(settings, revocations, partial(_fetched, settings.app_check_keys_url))
+    feed = ForeignFeed(partial(_fetched, settings.app_check_keys_url))
+    publisher = wire_publisher(settings, revocations, feed.keys)
     rotation = Rotation(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),

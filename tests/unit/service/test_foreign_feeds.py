@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from bonafide_tokens.trust_bundle import TrustBundle
+from service.keys.carried_keys import carried_keys
 from service.keys.foreign_feeds import ForeignFeed
 
 from tests.service_stack.memory_stack import NOW, MemoryStack
@@ -17,8 +18,8 @@ TAKEN = {"app-check": {"keys": [rsa_jwk(rsa_key("firebase"), "f1")]}}
 
 
 def published(stack: MemoryStack, served: bytes | None, *, carried: bool = False) -> TrustBundle:
-    fetch = None if carried else lambda: served
-    return replace(stack.rotation.publisher, foreign_keys=ForeignFeed(fetch).keys).publish(now=NOW)
+    keys = carried_keys if carried else ForeignFeed(lambda: served).keys
+    return replace(stack.rotation.publisher, foreign_keys=keys).publish(now=NOW)
 
 
 def test_keys_are_fetched_and_carried_on(stack: MemoryStack) -> None:

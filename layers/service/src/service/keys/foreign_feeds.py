@@ -12,8 +12,9 @@ from typing import Final
 
 from bonafide_tokens.errors import TokenError
 from bonafide_tokens.foreign.signed_elsewhere import read_foreign_keys
-from bonafide_tokens.jose import b64url_decode, read_json_object
+from bonafide_tokens.jose import read_json_object
 
+from service.keys.carried_keys import carried_keys
 from service.tables.trust_bundles import StoredBundle
 from service.telemetry.decisions import count
 
@@ -23,15 +24,13 @@ _MEMBERS: Final = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
 
 @dataclass(frozen=True, slots=True)
 class ForeignFeed:
-    """Firebase App Check's keys. ``fetch`` has what its server says now, ``None`` for no answer; it is ``None`` itself
-    where keys are only carried on."""
+    """Firebase App Check's keys. ``fetch`` has what its server says now, ``None`` for no answer."""
 
-    fetch: Callable[[], bytes | None] | None
+    fetch: Callable[[], bytes | None]
 
     def keys(self, latest: StoredBundle | None) -> Mapping[str, object]:
         """What the next bundle says, after ``latest``."""
-        before = {} if latest is None else _carried(latest.jws)
-        return before if self.fetch is None else _read(self.fetch()) or before
+        return _read(self.fetch()) or carried_keys(latest)
 
 
 def _read(content: bytes | None) -> Mapping[str, object]:
@@ -46,12 +45,3 @@ def _read(content: bytes | None) -> Mapping[str, object]:
         return {}
     keys = [{name: jwk[name] for name in _MEMBERS if name in jwk} for jwk in listed if jwk.get("kid") in known]
     return {APP_CHECK: {"keys": keys}}
-
-
-def _carried(jws: str) -> Mapping[str, object]:
-    """The feeds of a bundle of our own table."""
-    try:
-        found = read_json_object(b64url_decode(jws.split(".")[1])).get("foreign_keys")
-    except (TokenError, IndexError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -13,6 +13,7 @@ from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundl
 from service.aws import dynamodb, kms
 from service.errors import Unavailable
 from service.fallback_modes import PassMode
+from service.keys.carried_keys import carried_keys
 from service.keys.kms import KmsRootKey, RootKey
 from service.settings import PublishBundleSettings
 from service.tables.revocations import MAX_LISTED, Revocations
@@ -97,14 +98,11 @@ class Publisher:
 
 
 def wire_publisher(
-    settings: PublishBundleSettings, revocations: Revocations, fetch: Callable[[], bytes | None] | None = None
+    settings: PublishBundleSettings,
+    revocations: Revocations,
+    foreign_keys: Callable[[StoredBundle | None], Mapping[str, object]] = carried_keys,
 ) -> Publisher:
-    """The publisher of a stack. ``fetch`` has other products' keys; without it they are only carried on."""
-    foreign_keys = None
-    if settings.app_check_keys_url:
-        from service.keys.foreign_feeds import ForeignFeed
-
-        foreign_keys = ForeignFeed(fetch).keys
+    """The publisher of a stack. ``foreign_keys`` has other products' keys; by default they are only carried on."""
     return Publisher(
         issuer=settings.token_issuer,
         lifetime=settings.bundle_lifetime_seconds,
@@ -114,6 +112,6 @@ def wire_publisher(
         revocations=revocations,
         root_key=KmsRootKey(kms(), settings.root_key_id),
         routes={settings.token_audience: settings.guarded_api_routes},
-        foreign_keys=foreign_keys,
+        foreign_keys=foreign_keys if settings.app_check_keys_url else None,
         environment="test" if settings.test_passes is PassMode.ON else "",
     )

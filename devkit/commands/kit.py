@@ -38,7 +38,7 @@ def scenarios(as_json: AsJson = False) -> None:
 
 @commands.command(context_settings={"allow_interspersed_args": False})
 def run(
-    client: Annotated[list[str], typer.Argument(metavar="CLIENT...", help="The client's test program, after --.")],
+    client: Annotated[list[str], typer.Argument(metavar="CLIENT", help="The client's test program, after --.")],
     scenario: Names = None,
     platform: Platform = "android",
     folder: Annotated[

@@ -25,6 +25,7 @@ _ELSEWHERE: Final = {
     "PROOF_NONCES_TABLE": "the edge spends no proofs in a table, and routes that ask for proof-once are refused",
     "AUTHORIZER_CACHE_SECONDS": "nothing caches what is answered at the edge",
     "ORIGIN_SECRET_HASHES": "it is the edge that adds the secret",
+    "SIDE_BY_SIDE": "a package at the edge must hold no secret of another product",
 }
 Event = Mapping[str, Any]
 

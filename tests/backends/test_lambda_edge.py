@@ -143,7 +143,9 @@ def test_event_that_is_none_is_refused(event: Any) -> None:
     assert json.loads(answer["body"])["retry"] == "later"
 
 
-@pytest.mark.parametrize("name", ["PROOF_NONCES_TABLE", "AUTHORIZER_CACHE_SECONDS", "ORIGIN_SECRET_HASHES", "SIDE_BY_SIDE"])
+@pytest.mark.parametrize(
+    "name", ["PROOF_NONCES_TABLE", "AUTHORIZER_CACHE_SECONDS", "ORIGIN_SECRET_HASHES", "SIDE_BY_SIDE"]
+)
 def test_setting_that_cannot_hold_at_the_edge_is_refused(name: str) -> None:
     assert edge_guard(settings())
     with pytest.raises(SettingsError, match=name):

@@ -327,7 +327,7 @@ WRONG: Final[Mapping[str, WrongClient]] = {
     ),
     "follows-no-roots": WrongClient(
         "asks for no root set",
-        lambda: [patch.object(Policies, "follow", lambda _: False)],
+        lambda: [patch.object(Policies, "_follow", lambda _: False)],
         {"root-transition": Rule.ROOTS_FOLLOWED},
     ),
     "follows-any-roots": WrongClient(

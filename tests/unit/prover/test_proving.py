@@ -82,7 +82,7 @@ SIGNALS = 'context.signals has hooking && context.signals.hooking.source == "har
         ),
         # Values that the schema calls closed: there is no third one.
         (
-            forbid("e", '["production", "development"].contains(principal.environment)'),
+            forbid("e", '["production", "development", "test"].contains(principal.environment)'),
             '@never("warning")', ALL, "proved",
         ),
     ],

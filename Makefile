@@ -212,7 +212,7 @@ races: setup ## Twenty rounds of races for one challenge and for one counter; th
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
 	@BONAFIDE_RACE_ROUNDS=3 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(RACES_OF_TABLES)
 
-test-long: setup ## Tests that take many seconds each: processes that end, the published template, a part of the fault matrix
+test-long: setup browser-if-possible ## Tests that take many seconds each: processes that end, the console's pages, wrong clients, proofs of policies
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "long and not exhaustive"
 
 test-exhaustive: setup ## Every single-bit flip and truncation, and the other whole sweeps (many minutes)

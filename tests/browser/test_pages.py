@@ -16,6 +16,8 @@ from bonafide.operator.layout import Layout
 from tests.browser.conftest import MadeUpConsole, Seen
 from tests.browser.made_up import CODE, INCIDENT, INJECTIONS, KEY
 
+pytestmark = pytest.mark.long
+
 AXE = Layout.of_this_project().packages / "console-pages" / "node_modules" / "axe-core" / "axe.min.js"
 CAUSE = f"/policies?app=demo&draft=new&facts={quote(json.dumps({'model': INJECTIONS[0], 'os': INJECTIONS[1]}))}"
 VIEWS = {

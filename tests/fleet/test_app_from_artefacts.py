@@ -30,7 +30,7 @@ from tests.unit.artefacts.minted_ipa import Ipa
 
 from .conftest import FleetStack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 PACKAGE = "org.example.demo"
 REPACKAGED = Apk(v1=JarSignature(identity=STRANGER), blocks={V2: (BlockSigner(identity=STRANGER),)})

@@ -37,7 +37,10 @@ from tests.unit.artefacts.minted_apk import (
 from tests.unit.artefacts.minted_archive import Identity
 
 APKSIGNER: Final = shutil.which("apksigner")
-pytestmark = pytest.mark.skipif(APKSIGNER is None, reason="apksigner is not installed: apt-get install apksigner")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(APKSIGNER is None, reason="apksigner is not installed: apt-get install apksigner"),
+]
 
 LAST: Final = 0x7FFFFFFF
 PROOF, ROTATION_MIN_SDK = 0x3BA06F8C, 0x559F8B02

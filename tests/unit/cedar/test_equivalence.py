@@ -22,6 +22,8 @@ from tests.plain_policy.naive_evaluation import NaivePolicy
 from tests.plain_policy.strict_policy import StrictPolicy
 from tests.real_cases import require_cases
 
+pytestmark = pytest.mark.long
+
 STARTERS = sorted((Path(__file__).parents[3] / "policies").glob("*/appraisal.cedar"))
 PERMIT = "permit (principal, action, resource);"
 ADVERSARIAL = {

@@ -23,6 +23,8 @@ from attestation.appraisal.result import Finding, Tier
 from tests.benchmarks.bench_replay import NOW, OneByOne, draft
 from tests.benchmarks.recorded_population import START, RecordedPopulation
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:

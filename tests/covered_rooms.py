@@ -30,10 +30,10 @@ FLOORS: Final[Mapping[str, int]] = {
     "layers/attestation/src/attestation/harmony": 98,
     "layers/attestation/src/attestation/appraisal": 96,
     "layers/service": 79,
-    "functions": 91,
+    "functions": 90,  # what two functions had twice, and tests ran twice, is once in a room of the service
     "functions/authorize_request": 84,
     "bonafide": 88,
-    "devkit": 63,
+    "devkit": 68,
 }
 
 
@@ -59,7 +59,7 @@ def main() -> int:
     measure = [f"--cov={top}" for top in sorted({room.split("/")[0] for room in FLOORS})]
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", _MARKS]
     outcome = subprocess.run(
-        [*pytest, *measure, f"--cov-report=json:{report}", "tests/unit", "tests/backends"],
+        [*pytest, *measure, f"--cov-report=json:{report}", "tests/unit", "tests/backends", "tests/kit"],
         cwd=ROOT,
         env=environment,
         check=False,

@@ -13,27 +13,13 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from attestation.appraisal.builds import build_order
+from attestation.appraisal.facts import SIGNALS
 from attestation.errors import Reason, RejectedEvidence
 
 from devkit.client_core.pins import PinSet
 
 FORMAT: Final = 1
-DETECTORS: Final = frozenset(
-    {
-        "debugger",
-        "hooking",
-        "memory-dump",
-        "root",
-        "jailbreak",
-        "emulator",
-        "overlay",
-        "screen-capture",
-        "accessibility-abuse",
-        "app-clone",
-        "repackaged",
-        "automation",
-    }
-)
+DETECTORS: Final = frozenset(SIGNALS)
 """The detectors that this client knows; a document may name more."""
 
 PLATFORMS: Final = frozenset({"ios", "macos", "android", "harmony"})

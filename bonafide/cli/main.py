@@ -20,6 +20,7 @@ from bonafide.cli.old_names import current
 from bonafide.cli.passes import passes
 from bonafide.cli.policy import approval as policy_approval
 from bonafide.cli.policy import draft as policy_draft
+from bonafide.cli.policy import lint as policy_lint
 from bonafide.cli.policy import policy
 from bonafide.cli.policy import prove as policy_prove
 from bonafide.cli.policy import publish as policy_publish
@@ -113,6 +114,7 @@ cli.add_typer(upstream.commands, name="upstream")
 cli.add_typer(incident.commands, name="incident")
 cli.add_typer(webhook.commands, name="webhook")
 cli.add_typer(endorsements.commands, name="endorsements")
+policy.commands.command("lint", no_args_is_help=True)(policy_lint.lint)
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)
 policy.commands.command("promote", no_args_is_help=True)(policy_rollout.promote)
 policy.commands.command("rollback", no_args_is_help=True)(policy_rollout.rollback)

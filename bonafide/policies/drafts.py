@@ -56,6 +56,11 @@ def read_draft(path: Path) -> Draft:
     )
 
 
+def properties_beside(path: Path) -> Path:
+    """Where the properties of the draft at ``path`` stand, if it has some."""
+    return (path if path.is_dir() else path.parent) / PROPERTIES_FILE
+
+
 def _text(file: Path) -> str:
     if not file.exists():
         raise OperatorError(f"There is no file {file}.")

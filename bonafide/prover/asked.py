@@ -54,10 +54,12 @@ class Asked:
         return Request(self.principal, action, self.resource, self.context)
 
 
-def any_facts(kind: str, name: str = "") -> Asked:
-    """All facts of a type of key; ``name`` keeps two of them apart."""
+def any_facts(kind: str, name: str = "", *, of_secrets: bool = False) -> Asked:
+    """All facts of a type of key; ``name`` keeps two of them apart. ``of_secrets``: with the facts that only rules
+    about secrets have."""
     known = vocabulary()
-    claims, context = unknown(known.keys[kind], f"{name}{PRINCIPAL}"), unknown(known.context, f"{name}{CONTEXT}")
+    shape = Shape(RECORD, {**known.context.members, **known.release.members}) if of_secrets else known.context
+    claims, context = unknown(known.keys[kind], f"{name}{PRINCIPAL}"), unknown(shape, f"{name}{CONTEXT}")
     return Asked(
         kind,
         Entity(kind, z3.String(f"{name}{PRINCIPAL}#"), record_of(claims)),
@@ -150,9 +152,11 @@ def _ranges(asked: Asked) -> Iterator[Any]:
 
 def _leaves(asked: Asked) -> Iterator[tuple[tuple[str, ...], Shape, Value]]:
     known = vocabulary()
+    members = {**known.release.members, **known.context.members}
+    context = Shape(RECORD, {name: members[name] for name in asked.context.members})
     for path, shape, value in (
         ((PRINCIPAL,), known.keys[asked.kind], asked.principal.attributes),
-        ((CONTEXT,), known.context, asked.context),
+        ((CONTEXT,), context, asked.context),
     ):
         yield from _below(path, shape, value)
 

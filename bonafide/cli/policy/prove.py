@@ -12,7 +12,8 @@ import typer
 from bonafide.cli.policy.policy import DraftPath
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, out, print_json, table
 from bonafide.operator.errors import OperatorError
-from bonafide.policies.drafts import PROPERTIES_FILE, Draft, read_draft
+from bonafide.policies.drafts import Draft, properties_beside, read_draft
+from bonafide.prover.solver import require_solver
 
 if TYPE_CHECKING:
     from attestation.appraisal.facts import Facts
@@ -45,9 +46,10 @@ def prove(
     """
     draft, now = read_draft(path), time.time()
     text = _appraisal(draft, path)
-    file = properties or (path if path.is_dir() else path.parent) / PROPERTIES_FILE
+    file = properties or properties_beside(path)
     if properties is None and not file.exists() and equal is None and no_stricter is None:
         raise OperatorError(f"Nothing to prove: there is no {file}, and neither --equal nor --no-stricter-than.")
+    require_solver()
     proofs = list(_proofs(text, file if properties or file.exists() else None, equal, no_stricter, now, seconds))
     if as_json:
         print_json({"proved": all(_good(proof) for proof in proofs), "proofs": [record_of(proof) for proof in proofs]})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from bonafide.cli.app.builds import preview_client_policy
 from bonafide.cli.outcome import AppOption, Change, Now, Reason, Rollout, Yes, confirm, effect, say_messages
-from bonafide.cli.policy.policy import DraftPath, FileMessage, lint_draft
+from bonafide.cli.policy.checks import Checked, FileMessage, NoProofs, check_draft
+from bonafide.cli.policy.policy import DraftPath
+from bonafide.cli.policy.prove import record_of
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json
 from bonafide.operator.admin_api import AdminProblem
@@ -33,21 +34,23 @@ def publish(
     now: Now = False,
     yes: Yes = False,
     skip_pin_check: SkipPinCheck = False,
+    no_proofs: NoProofs = False,
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a draft: check it, show what it changes, ask, and make it the app's next version.
+    """Publish a draft: check it, prove its properties, show what it changes, ask, and make it the app's next version.
 
     A document that the draft lacks stays as it is. If the stack requires a second person, the draft becomes a proposal
     for that person to approve.
     """
     draft = read_draft(path)
-    _require_sound(lint_draft(draft, now=time.time()), as_json)
+    _require_sound(check_draft(draft, path, now=time.time(), proofs=not no_proofs), as_json)
     if draft.client is not None and not skip_pin_check:
         from bonafide.policies.pin_check import check_pins
 
-        _require_sound([FileMessage(draft.names["client"], found) for found in check_pins(draft.client)], as_json)
+        pins = tuple(FileMessage(draft.names["client"], found) for found in check_pins(draft.client))
+        _require_sound(Checked(pins), as_json)
     deployment = find_deployment(stack, region, project_layout())
     policies = AppPolicies(deployment, app)
     status = policies.status()
@@ -79,13 +82,16 @@ def publish(
         raise
 
 
-def _require_sound(found: Sequence[FileMessage], as_json: bool) -> None:
-    errors = [entry for entry in found if entry.message.severity == "error"]
-    if errors and as_json:
-        print_json({"errors": len(errors), "messages": [entry.to_record() for entry in found]})
+def _require_sound(checked: Checked, as_json: bool) -> None:
+    if checked.errors and as_json:
+        messages = [entry.to_record() for entry in checked.messages]
+        proofs = [record_of(proof) for proof in checked.proofs]
+        print_json({"errors": checked.errors, "messages": messages, "proofs": proofs})
     else:
-        for entry in found:
-            err().print(str(entry))
-    if errors:
+        for line in checked.lines():
+            err().print(line)
+    if checked.note:
+        err().print(checked.note)
+    if checked.errors:
         err().print("Nothing was published.")
         raise typer.Exit(EXIT_FAILED)

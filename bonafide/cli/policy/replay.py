@@ -15,7 +15,8 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bonafide.cli.keys.device_key import duration
-from bonafide.cli.policy.policy import DraftPath, lint_draft
+from bonafide.cli.policy.checks import lint_draft
+from bonafide.cli.policy.policy import DraftPath
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, Region, StackName, err, out, print_json, table
 from bonafide.cli.terminal import moment as shown

@@ -61,7 +61,7 @@ def test_starter_is_copied_once_and_never_over_a_draft(bonafide: Run, tmp_path: 
     """A draft that an author wrote is worth more than a starter."""
     target = tmp_path / "draft"
     assert bonafide("policy", "init", "strict-bank", "--to", str(target)).exit_code == 0
-    assert bonafide("policy", "lint", str(target / "appraisal.cedar")).exit_code == 0
+    assert bonafide("policy", "lint", str(target / "appraisal.cedar"), "--no-proofs").exit_code == 0
     (target / "appraisal.cedar").write_text(SOUND)
     assert bonafide("policy", "init", "strict-bank", "--to", str(target)).exit_code == 1
     assert (target / "appraisal.cedar").read_text() == SOUND

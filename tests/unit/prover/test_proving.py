@@ -148,6 +148,37 @@ def test_comparisons() -> None:
     assert Prover(advised, now=NOW).compare(NO_STRICTER, forbid("b", "!(context has build)")).answer is Answer.PROVED
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "equal", "no_stricter"),
+    [
+        (forbid("b", "!(context has build)"), forbid("c", "!(context has build)"), "refuted", "proved"),
+        (
+            forbid("b", "!(context has build)", more='@block("1h")'),
+            forbid("b", "!(context has build)", more='@block("2h")'), "refuted", "proved",
+        ),
+        (
+            forbid("b", "!(context has build)", action=AFFIRM), forbid("b", "!(context has build)"),
+            "refuted", "proved",
+        ),
+        (
+            forbid("b", "!(context has build)"), forbid("b", "!(context has build)", action=AFFIRM),
+            "refuted", "refuted",
+        ),
+        (
+            forbid("b", "context has build && context.client_policy_version > 3"),
+            forbid("b", "if context has build then !(context.client_policy_version <= 3) else false"),
+            "proved", "proved",
+        ),
+        (forbid("b", "context.client_policy_version * 0 == 0"), forbid("b", "true"), "proved", "proved"),
+    ],
+    ids=["other id", "other block", "milder", "stricter", "rewritten", "reckoned"],
+)  # fmt: skip
+def test_comparisons_with_known_answers(one: str, other: str, equal: str, no_stricter: str) -> None:
+    prover = Prover(one, now=NOW)
+
+    assert (prover.compare(EQUAL, other).answer, prover.compare(NO_STRICTER, other).answer) == (equal, no_stricter)
+
+
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in POLICIES.glob("*/properties.cedar")))
 def test_properties_of_starters_are_proved(folder: str) -> None:
     prover = Prover((POLICIES / folder / "appraisal.cedar").read_text("utf-8"), now=NOW)

@@ -6,7 +6,7 @@ where it gives up, the answer is "yes, that can be", so nothing is ever claimed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -41,6 +41,8 @@ class Some:
 
 
 Formula = Atom | All | Some
+CanHold = Callable[[Sequence[Formula], str], bool]
+"""Whether formulas can all hold at once for a key of a type. ``False`` is a claim; what is not known is ``True``."""
 TRUE: Final = All(())
 FALSE: Final = Some(())
 

@@ -18,6 +18,7 @@ from attestation.appraisal.cedar.nesting import MAX_OPERATORS, place_too_deep
 from attestation.appraisal.cedar.rules import MAX_RULES, MAX_TEXT_BYTES, PolicyInvalid
 from attestation.appraisal.cedar.statements import Statement, statements_of
 from attestation.appraisal.lint.annotations import annotation_messages, duplicate_messages
+from attestation.appraisal.lint.formulas import CanHold, satisfiable
 from attestation.appraisal.lint.linted_rule import LintedRule
 from attestation.appraisal.lint.lowering import lowering_messages
 from attestation.appraisal.lint.message import LintMessage
@@ -32,16 +33,17 @@ _QUOTED: Final = re.compile(r"`([^`]+)`|@(\w+)")
 _LINE: Final = re.compile(r"Line (\d+): ")
 
 
-def lint_appraisal(text: str, *, now: float) -> tuple[LintMessage, ...]:
+def lint_appraisal(text: str, *, now: float, can_hold: CanHold = satisfiable) -> tuple[LintMessage, ...]:
     """All there is to say about the policy ``text``, by line, errors first on each. ``now`` (Unix seconds) decides what
-    has expired.
+    has expired. ``can_hold`` decides whether a rule can have an effect: a bounded search, or a solver where there is
+    one.
 
     Never raises, whatever the text. A text without an error compiles.
     """
-    return tuple(sorted(set(_messages(text, now))))
+    return tuple(sorted(set(_messages(text, now, can_hold))))
 
 
-def _messages(text: str, now: float) -> Iterator[LintMessage]:
+def _messages(text: str, now: float, can_hold: CanHold) -> Iterator[LintMessage]:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
         yield _error(1, "too-large", f"the policy is larger than {MAX_TEXT_BYTES // 1024} KiB")
         return
@@ -71,19 +73,19 @@ def _messages(text: str, now: float) -> Iterator[LintMessage]:
             yield rule.error("template", "a template is no rule yet", "write the rule without ?principal and ?resource")
         else:
             rules.append(rule)
-    objections = {id(rule): list(_objections(rule, now)) for rule in rules}
+    objections = {id(rule): list(_objections(rule, now, can_hold)) for rule in rules}
     broken = {key for key, messages in objections.items() if any(m.severity == "error" for m in messages)}
     for messages in objections.values():
         yield from messages
     duplicates = list(duplicate_messages(rules))
     yield from duplicates
-    reach = list(reach_messages(rules, [rule for rule in rules if id(rule) not in broken]))
+    reach = list(reach_messages(rules, [rule for rule in rules if id(rule) not in broken], can_hold))
     yield from reach
     if not broken and not duplicates and not reach and len(rules) == len(statements):
         yield from _compiled(text)
 
 
-def _objections(rule: LintedRule, now: float) -> Iterator[LintMessage]:
+def _objections(rule: LintedRule, now: float, can_hold: CanHold) -> Iterator[LintMessage]:
     yield from annotation_messages(rule, now=now)
     named = list(name_messages(rule))
     yield from named
@@ -96,7 +98,7 @@ def _objections(rule: LintedRule, now: float) -> Iterator[LintMessage]:
     lowering = list(lowering_messages(rule))
     yield from lowering
     if not said and not typed and not lowering:
-        yield from impossible_messages(rule)
+        yield from impossible_messages(rule, can_hold)
 
 
 _EMPTY: Final = "empty-scope"

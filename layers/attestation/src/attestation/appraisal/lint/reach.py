@@ -14,7 +14,7 @@ import cedarpy
 from attestation.appraisal.cedar import expressions as ex
 from attestation.appraisal.cedar.engine import schema
 from attestation.appraisal.cedar.rules import ACCEPT, AFFIRM, RELEASE, SECRET
-from attestation.appraisal.lint.formulas import negation, satisfiable, some
+from attestation.appraisal.lint.formulas import CanHold, negation, some
 from attestation.appraisal.lint.linted_rule import LintedRule
 from attestation.appraisal.lint.message import LintMessage
 from attestation.appraisal.lint.vocabulary import KEY_TYPES
@@ -23,10 +23,10 @@ _CASES: Final = tuple((kind, action) for kind in KEY_TYPES for action in (ACCEPT
 _NO_SUCH_ATTRIBUTE: Final = "no_such_attribute"
 
 
-def impossible_messages(rule: LintedRule) -> Iterator[LintMessage]:
+def impossible_messages(rule: LintedRule, can_hold: CanHold) -> Iterator[LintMessage]:
     """A rule whose conditions can never hold together. Only for rules that the type checker takes."""
     cases = [(kind, RELEASE) for kind in KEY_TYPES] if rule.releases else _CASES
-    possible = any(satisfiable([rule.formula_for(*case)], case[0]) for case in cases)
+    possible = any(can_hold([rule.formula_for(*case)], case[0]) for case in cases)
     if not possible or _never_typed(rule):
         yield rule.error(
             "impossible-condition",
@@ -35,7 +35,9 @@ def impossible_messages(rule: LintedRule) -> Iterator[LintMessage]:
         )
 
 
-def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> Iterator[LintMessage]:
+def reach_messages(
+    rules: Sequence[LintedRule], sound: Sequence[LintedRule], can_hold: CanHold
+) -> Iterator[LintMessage]:
     """Rules without effect among ``rules``. Only those that are ``sound`` by themselves are judged, or judge others."""
     yield from _release_messages([rule for rule in rules if rule.releases])
     rules = [rule for rule in rules if not rule.releases]
@@ -59,9 +61,10 @@ def reach_messages(rules: Sequence[LintedRule], sound: Sequence[LintedRule]) -> 
     lasting = [
         rule for rule in sound if rule.effect == "forbid" and not rule.observed and "expires" not in rule.annotations
     ]
-    yield from _unreachable(permits, sound, lasting)
+    yield from _unreachable(permits, sound, lasting, can_hold)
     if all(permit in sound for permit in permits):
-        yield from _idle(permits, [rule for rule in sound if rule.effect == "forbid" and not rule.observed], lasting)
+        forbids = [rule for rule in sound if rule.effect == "forbid" and not rule.observed]
+        yield from _idle(permits, forbids, lasting, can_hold)
 
 
 def _release_messages(rules: Sequence[LintedRule]) -> Iterator[LintMessage]:
@@ -81,16 +84,16 @@ def _release_messages(rules: Sequence[LintedRule]) -> Iterator[LintMessage]:
 
 
 def _unreachable(
-    permits: list[LintedRule], sound: Sequence[LintedRule], lasting: list[LintedRule]
+    permits: list[LintedRule], sound: Sequence[LintedRule], lasting: list[LintedRule], can_hold: CanHold
 ) -> Iterator[LintMessage]:
+    def passes(permit: LintedRule, forbids: list[LintedRule]) -> bool:
+        return any(_passes(permit, permits, forbids, *case, can_hold) for case in _CASES)
+
     for permit in permits:
-        if permit not in sound or any(_passes(permit, permits, lasting, *case) for case in _CASES):
+        if permit not in sound or passes(permit, lasting):
             continue
-        covering = next(
-            (forbid for forbid in lasting if not any(_passes(permit, permits, [forbid], *case) for case in _CASES)),
-            None,
-        )
-        if not any(_passes(permit, permits, [], *case) for case in _CASES):
+        covering = next((forbid for forbid in lasting if not passes(permit, [forbid])), None)
+        if not passes(permit, []):
             text = f'nothing that it affirms is accepted: no permit for Action::"{ACCEPT}" covers it'
             hint = "leave its action open: permit (principal, action, resource)"
         elif covering is not None:
@@ -101,34 +104,43 @@ def _unreachable(
         yield permit.error("unreachable-permit", text, hint)
 
 
-def _passes(permit: LintedRule, permits: list[LintedRule], forbids: list[LintedRule], kind: str, action: str) -> bool:
+def _passes(
+    permit: LintedRule,
+    permits: list[LintedRule],
+    forbids: list[LintedRule],
+    kind: str,
+    action: str,
+    can_hold: CanHold,
+) -> bool:
     """Whether some key of this type passes by ``permit`` for this action, and is accepted at all."""
     own = permit.formula_for(kind, action)
     against = [negation(forbid.formula_for(kind, action)) for forbid in forbids]
     if action == ACCEPT:
-        return satisfiable([own, *against], kind)
+        return can_hold([own, *against], kind)
     accepted = some(rule.formula_for(kind, ACCEPT) for rule in permits)
-    return satisfiable([own, accepted, *against], kind)
+    return can_hold([own, accepted, *against], kind)
 
 
-def _idle(permits: list[LintedRule], forbids: list[LintedRule], lasting: list[LintedRule]) -> Iterator[LintMessage]:
+def _idle(
+    permits: list[LintedRule], forbids: list[LintedRule], lasting: list[LintedRule], can_hold: CanHold
+) -> Iterator[LintMessage]:
     for forbid in forbids:
         cases = [case for case in _CASES if case[0] in forbid.kinds and case[1] in forbid.actions]
         if not any(
-            satisfiable([forbid.formula_for(*case), some(permit.formula_for(*case) for permit in permits)], case[0])
+            can_hold([forbid.formula_for(*case), some(permit.formula_for(*case) for permit in permits)], case[0])
             for case in cases
         ):
             yield forbid.error(
                 "idle-forbid", "it refuses only what nothing permits anyway", "delete it, or widen the permit"
             )
         elif ACCEPT not in forbid.actions and "advice" not in forbid.annotations:
-            yield from _covered(forbid, [other for other in lasting if ACCEPT in other.actions])
+            yield from _covered(forbid, [other for other in lasting if ACCEPT in other.actions], can_hold)
 
 
-def _covered(forbid: LintedRule, refusing: list[LintedRule]) -> Iterator[LintMessage]:
+def _covered(forbid: LintedRule, refusing: list[LintedRule], can_hold: CanHold) -> Iterator[LintMessage]:
     for other in refusing:
         if not any(
-            satisfiable([forbid.formula_for(kind, AFFIRM), negation(other.formula_for(kind, AFFIRM))], kind)
+            can_hold([forbid.formula_for(kind, AFFIRM), negation(other.formula_for(kind, AFFIRM))], kind)
             for kind in sorted(forbid.kinds)
         ):
             yield forbid.error(

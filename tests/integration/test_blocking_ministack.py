@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from bonafide_tokens.errors import BonafideError, Reason
+from bonafide_tokens.token import VerifiedToken
 from service.errors import NotKnown, Unavailable
 from service.tables.attested_keys import EnrolledKey
 from service.tables.blocking import DynamoDBBlocking
@@ -43,6 +44,12 @@ def blocking(ministack: AwsWorld) -> DynamoDBBlocking:
     return DynamoDBBlocking(ministack.dynamodb, tables["attested_keys"], tables["revocations"], lambda _seconds: None)
 
 
+def token_of(key: EnrolledKey, issued_at: int) -> VerifiedToken:
+    return VerifiedToken(
+        "demo", key.key_id, "ios", "affirming", "1", 1, "jti", issued_at, issued_at + 300, "thumbprint"
+    )
+
+
 def by_rule(blocking: DynamoDBBlocking, key: EnrolledKey, now: float, seconds: int = HOUR) -> bool:
     return blocking.block_automatically(
         key.key_id, by="policy 12: hooking-tool", now=now, reason="hooking-tool", seconds=seconds
@@ -66,9 +73,9 @@ def test_block_for_a_time_is_listed_with_its_end(
     for later in (0, 59, 61, LONGEST_TOKEN_LIFE - 1):
         status = table.statuses(now + later)["demo"]
         with pytest.raises(BonafideError) as refused:
-            status.require(key_id=key.key_id, issued_at=now + 59)
+            status.require(token_of(key, now + 59), now=now + later)
         assert refused.value.reason is Reason.KEY_BLOCKED
-        status.require(key_id=key.key_id, issued_at=now + 60)
+        status.require(token_of(key, now + 60), now=now + later)
     assert not table.statuses(now + LONGEST_TOKEN_LIFE)
 
 

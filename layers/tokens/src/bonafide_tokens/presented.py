@@ -83,7 +83,7 @@ def verify_presented(
     on_token(token)
     if token.environment not in ("", bundle.environment):
         raise Rejected(Reason.TOKEN_ENVIRONMENT, "of a test pass, and this is no test stage")
-    bundle.apps.get(token.app, _NOTHING_REVOKED).require(key_id=token.key_id, issued_at=token.issued_at)
+    bundle.apps.get(token.app, _NOTHING_REVOKED).require(token, now=now)
     if not tier_reaches(token.tier, minimum_tier):
         raise Rejected(Reason.TOKEN_TIER, f"the route asks for {minimum_tier}, not {token.tier}")
     if request.proofs is None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from bonafide_tokens.jose import EcPublicKey, b64url_encode, public_key_from_point
 from bonafide_tokens.new_routes import routes_to_json
+from bonafide_tokens.pacing.new_pacing import paced_to_json
 from bonafide_tokens.pop import ATTESTATION_POP_TYPE
 from bonafide_tokens.proof import CONTENT_DIGEST, DEFAULT_PORTS, PROOF_TYPE, normal_target, token_hash
 from bonafide_tokens.token import TOKEN_TYPE
@@ -197,7 +198,9 @@ def _status_to_json(status: AppStatus) -> dict[str, object]:
     # Side by side with the keys, 0 for none: a map would name every key twice, and a bundle holds thousands. Older
     # authorizers do not read it, and refuse such a key until it is listed no more.
     ends = {"blocked_until": [status.blocked_until.get(key, 0) for key in keys]} if status.blocked_until else {}
-    return {"tokens_not_before": status.tokens_not_before, "blocked_keys": keys, **ends}
+    # Older authorizers do not read this either, and refuse all older tokens at once.
+    paced = {"paced": [paced_to_json(each) for each in status.paced]} if status.paced else {}
+    return {"tokens_not_before": status.tokens_not_before, "blocked_keys": keys, **ends, **paced}
 
 
 def make_proof(

@@ -4,8 +4,9 @@ It names the token keys, what has been revoked (per app: a not-before and blocke
 API asks for. A compact JWS by the stack's root key, ``typ`` ``bonafide-trust-bundle+jwt``, ES256.
 
 Its claims: ``iss``, ``version``, ``iat``, ``exp``, ``jwks`` (RFC 7517 §5), ``apps`` {app: {``tokens_not_before``,
-``blocked_keys``, ``blocked_until``}}, ``apis`` {audience: [[method, path, requirement], …]}, with the minimum tier as a
-fourth text where a route has one. ``environment``, in bundles of a test stage alone.
+``blocked_keys``, ``blocked_until``, ``paced`` (:mod:`bonafide_tokens.pacing.paced`)}}, ``apis`` {audience: [[method,
+path, requirement], …]}, with the minimum tier as a fourth text where a route has one. ``environment``, in bundles of a
+test stage alone.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bonafide_tokens import jose
 from bonafide_tokens.errors import Reason, Rejected, TokenError
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
+
+if TYPE_CHECKING:
+    from bonafide_tokens.pacing.paced import Paced
+    from bonafide_tokens.token import VerifiedToken
 
 TRUST_BUNDLE_TYPE: Final = "bonafide-trust-bundle+jwt"
 MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
@@ -34,21 +39,28 @@ class AppStatus(NamedTuple):
 
     ``blocked_until`` says of some blocked keys when the block ends. A blocked key is minted no token, so what is left
     of one that ended is a not-before of the key's own: tokens that are older stay refused, new ones are good.
+    ``paced`` are publications that let some of the older tokens through for a while.
     """
 
     tokens_not_before: float = 0.0
     blocked_keys: frozenset[str] = frozenset()
     blocked_until: Mapping[str, int] = MappingProxyType({})
 
-    def require(self, *, key_id: str, issued_at: int) -> None:
-        """Raises :class:`Rejected` for a token of this app that is taken back: ``key-blocked`` or
-        ``token-superseded``."""
-        if key_id in self.blocked_keys:
-            until = self.blocked_until.get(key_id)
-            if until is None or issued_at < until:
+    paced: tuple[Paced, ...] = ()
+
+    def require(self, token: VerifiedToken, *, now: float) -> None:
+        """Raises :class:`Rejected` for a token of this app that is taken back at ``now`` (Unix seconds):
+        ``key-blocked`` or ``token-superseded``."""
+        if token.key_id in self.blocked_keys:
+            until = self.blocked_until.get(token.key_id)
+            if until is None or token.issued_at < until:
                 raise Rejected(Reason.KEY_BLOCKED, "the attested key is blocked")
-        if issued_at < self.tokens_not_before:
-            raise Rejected(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
+        moment = self.tokens_not_before
+        while token.issued_at < moment:  # every not-before that is later must be one that still lets the token through
+            paced = next((each for each in self.paced if each.start == moment), None)
+            if paced is None or not paced.lets_through(token, now):
+                raise Rejected(Reason.TOKEN_SUPERSEDED, "issued before the app's not-before")
+            moment = paced.after
 
 
 class TrustBundle(NamedTuple):
@@ -141,9 +153,13 @@ def _status(status: object) -> AppStatus:
     if type(blocked) is not list or not all(type(key_id) is str for key_id in blocked):
         raise _invalid("blocked_keys is not a list of texts")
     ends = status.get("blocked_until", [])
-    if type(ends) is not list or (ends and len(ends) != len(blocked)):
+    timely = type(ends) is list and all(type(end) is int and 0 <= end < 1 << 53 for end in ends)
+    if not timely or (ends and len(ends) != len(blocked)):
         raise _invalid("blocked_until is not one time for each blocked key")
-    if not all(type(end) is int and 0 <= end < 1 << 53 for end in ends):
-        raise _invalid("blocked_until is not a list of times")
     until = {key_id: end for key_id, end in zip(blocked, ends, strict=False) if end}
-    return AppStatus(float(not_before), frozenset(blocked), until)
+    paced: tuple[Paced, ...] = ()
+    if "paced" in status:
+        from bonafide_tokens.pacing.paced import read_paced  # here: few bundles have one
+
+        paced = read_paced(status["paced"])
+    return AppStatus(float(not_before), frozenset(blocked), until, paced)

@@ -21,9 +21,7 @@ class RememberedToken:
     __slots__ = ("characters", "request_key", "scope", "token")
 
     def __init__(self, token: VerifiedToken, scope: Scope, characters: int) -> None:
-        self.token = token
-        self.scope = scope
-        self.characters = characters
+        self.token, self.scope, self.characters = token, scope, characters
         self.request_key: EcPublicKey | None = None
 
 
@@ -36,10 +34,8 @@ class VerifiedTokens:
     __slots__ = ("_capacity", "_characters", "_held", "_remembered")
 
     def __init__(self, *, capacity: int = 4096, characters: int = 4 << 20) -> None:
-        self._capacity = capacity
-        self._characters = characters
+        self._capacity, self._characters, self._held = capacity, characters, 0
         self._remembered: dict[bytes, RememberedToken] = {}
-        self._held = 0
 
     def __len__(self) -> int:
         return len(self._remembered)

@@ -73,17 +73,10 @@ class Gate:
         spent: SpendsProofs | None = None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._settings = settings
-        self.keeper = keeper
-        self._spent = spent
-        self._warn = warn
-        self._elapsed = elapsed
-        self._tokens = VerifiedTokens()
-        self._proofs = ReplayMemory()
+        self._settings, self.keeper, self._spent, self._warn, self._elapsed = settings, keeper, spent, warn, elapsed
+        self._tokens, self._proofs = VerifiedTokens(), ReplayMemory()
         self._looked_at: TrustBundle | None = None
-        self._unserved = ""
-        self._guarded = True
-        self._said_that_tokens_end = False
+        self._unserved, self._guarded, self._said_that_tokens_end = "", True, False
 
     def prepare(self, now: float) -> None:
         """Have the trust bundle at hand before the first request, and say what its routes and our settings make
@@ -201,8 +194,7 @@ class Gate:
             self._guarded = cached_answers.guards_anything(demands)
         else:
             why = "proof-once needs PROOF_NONCES_TABLE, which is not set"
-            once = [demand for demand in demands if demand.requirement in ONCE]
-            refused = [] if self._spent is not None else once
+            refused = [demand for demand in demands if demand.requirement in ONCE and self._spent is None]
         before, self._unserved = self._unserved, ", ".join(map(cached_answers.named, refused))
         if self._unserved and self._unserved != before:
             self._warn(f"{why}; refused: {self._unserved}")

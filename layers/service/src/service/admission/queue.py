@@ -6,9 +6,9 @@ how many were told to come in each. What of a window's demand was not due is new
 admitted now, and the earliest free seconds for those who are not (:func:`move_on`, once for each window of
 :data:`WINDOW` seconds). Pure: the simulator runs it as the service does.
 
-An app that comes back finds its second free, and is admitted at the first or second return. That matters: a client waits
-longer after each refusal in a row, by jitter of its own (docs/wire-contract.md), so many short waits would add up to
-more than the hour within which an install must have its token.
+An app that comes back finds its second free, and is admitted at the first or second return. That matters: a client
+waits longer after each refusal in a row, by jitter of its own (docs/wire-contract.md), so many short waits would add up
+to more than the hour within which an install must have its token.
 """
 
 from __future__ import annotations

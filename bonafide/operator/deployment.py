@@ -75,11 +75,12 @@ class GateSettings:
 class Deployment:
     """Addresses and names of one stack.
 
-    ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The two endpoint
-    URLs are those of the local stack, ``None`` for AWS itself. ``guarded_url``, ``decision_bucket`` and
-    ``replay_machine`` (an ARN) are empty where they are not deployed. ``log_groups`` have the decisions of the
-    functions that judge and, last, of the authorizer; none for the local stack, which has files. ``gate`` is how its
-    own authorizer is set up, ``None`` where that cannot be known. ``proxy_url`` is the proxy beside a local stack.
+    ``tables`` maps a table's purpose to its name, ``functions`` a logical id to the function's name. The endpoint URLs
+    are those of the local stack, ``None`` for AWS itself; ``kms_endpoint_url`` is there where several local stacks
+    share their keys. ``guarded_url``, ``decision_bucket`` and ``replay_machine`` (an ARN) are empty where they are not
+    deployed. ``log_groups`` have the decisions of the functions that judge and, last, of the authorizer; none for the
+    local stack, which has files. ``gate`` is how its own authorizer is set up, ``None`` where that cannot be known.
+    ``proxy_url`` is the proxy beside a local stack.
     """
 
     verifier_url: str
@@ -99,6 +100,7 @@ class Deployment:
     proxy_url: str = ""
     aws_endpoint_url: str | None = None
     lambda_endpoint_url: str | None = None
+    kms_endpoint_url: str | None = None
     gate: GateSettings | None = None
 
     def operator(self) -> str:
@@ -124,7 +126,8 @@ class Deployment:
         """A boto3 client for ``service`` of this stack; the local stack's never reaches real AWS."""
         import boto3  # slow to import, and most commands do without
 
-        local = self.lambda_endpoint_url if service == "lambda" else self.aws_endpoint_url
+        own = {"lambda": self.lambda_endpoint_url, "kms": self.kms_endpoint_url}.get(service)
+        local = self.aws_endpoint_url if own is None else own
         if local is not None:
             return boto3.client(service, **client_arguments(local, self.region or "eu-central-1"))  # type: ignore[call-overload]
         return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
@@ -180,6 +183,7 @@ def from_facts(facts: Mapping[str, Any]) -> Deployment:
         proxy_url=facts.get("proxy_url") or "",
         aws_endpoint_url=facts["aws_endpoint_url"],
         lambda_endpoint_url=facts["lambda_endpoint_url"],
+        kms_endpoint_url=facts.get("kms_endpoint_url"),
         gate=GateSettings.from_parameters(facts.get("gate", {})),
     )
 

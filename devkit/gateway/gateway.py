@@ -61,7 +61,7 @@ class Assignment:
     pseudo: dict[str, str]
     ports: dict[str, int]
     aws_endpoint_url: str
-    logs_endpoint_url: str
+    service_endpoint_urls: dict[str, str]
     environment: dict[str, dict[str, str]]
     worker_limit: int
 
@@ -78,14 +78,14 @@ class WorkerRuntime:
         *,
         aws_endpoint_url: str,
         lambda_endpoint_url: str,
-        logs_endpoint_url: str,
+        service_endpoint_urls: Mapping[str, str],
     ) -> None:
         self._layout = layout
         self._folder = folder
         self._pool = pool
         self._aws_endpoint_url = aws_endpoint_url
         self._lambda_endpoint_url = lambda_endpoint_url
-        self._logs_endpoint_url = logs_endpoint_url
+        self._service_endpoint_urls = service_endpoint_urls
         self._snap_started = snap_started
 
     def invoke(self, function_config: FunctionConfig, event: str, *_unused: Any, **known: Any) -> None:
@@ -107,7 +107,7 @@ class WorkerRuntime:
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
             "AWS_ENDPOINT_URL": self._aws_endpoint_url,
             "AWS_ENDPOINT_URL_LAMBDA": self._lambda_endpoint_url,
-            **({"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self._logs_endpoint_url} if self._logs_endpoint_url else {}),
+            **{f"AWS_ENDPOINT_URL_{service}": url for service, url in self._service_endpoint_urls.items() if url},
             "_HANDLER": config.handler,
         }
         if config.name in self._snap_started:
@@ -236,7 +236,7 @@ class Gateway:
                 snap_started,
                 aws_endpoint_url=assignment.aws_endpoint_url,
                 lambda_endpoint_url=f"http://{LOOPBACK}:{assignment.ports['functions']}",
-                logs_endpoint_url=assignment.logs_endpoint_url,
+                service_endpoint_urls=assignment.service_endpoint_urls,
             ),
             function_provider=SamFunctionProvider(self._stacks),
             cwd=str(folder),

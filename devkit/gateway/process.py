@@ -63,9 +63,11 @@ class GatewayProcess:
         environment: Mapping[str, Mapping[str, str]],
         worker_limit: int,
         logs_endpoint_url: str = "",
+        kms_endpoint_url: str = "",
     ) -> None:
         """Open the Lambda endpoint on `ports["functions"]`; the other ports are those of APIs, by logical id.
-        `logs_endpoint_url` is where functions find CloudWatch Logs, if not where all of AWS is.
+        `logs_endpoint_url` and `kms_endpoint_url` are where functions find CloudWatch Logs and KMS, if not where all of
+        AWS is.
 
         Raises:
             LocalStackError: when the process ends instead.
@@ -79,7 +81,7 @@ class GatewayProcess:
             "pseudo": pseudo_parameters(stack_name),
             "ports": dict(ports),
             "aws_endpoint_url": aws_endpoint_url,
-            "logs_endpoint_url": logs_endpoint_url,
+            "service_endpoint_urls": {"CLOUDWATCH_LOGS": logs_endpoint_url, "KMS": kms_endpoint_url},
             "environment": {name: dict(variables) for name, variables in environment.items()},
             "worker_limit": worker_limit,
         }
@@ -94,6 +96,10 @@ class GatewayProcess:
         """
         self._tell({"environment": environment})
         self._expect("apis")
+
+    def kill(self) -> None:
+        """End it at once and without warning, as a machine that fails; its workers end with it."""
+        CHILDREN.stop(self._process, grace=0)
 
     def stop(self) -> None:
         """End it and its workers; returns when they are gone."""

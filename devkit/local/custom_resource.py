@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from bonafide.operator.layout import LOOPBACK, LocalStackError
+from devkit.local.template import Template
 
 _LARGEST_ANSWER = 4096  # CloudFormation's own limit
 _TIMEOUT = 60.0
@@ -42,6 +43,17 @@ class _AnswerHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: Any) -> None:
         """Nothing."""
+
+
+def custom_resources(template: Template) -> list[tuple[str, dict[str, Any]]]:
+    """Those that a template has under its conditions, in its order, with their logical ids."""
+    resources: Mapping[str, dict[str, Any]] = template.data["Resources"]
+    return [
+        (name, resource)
+        for name, resource in resources.items()
+        if resource["Type"].startswith("Custom::")
+        and ("Condition" not in resource or template.condition(resource["Condition"]))
+    ]
 
 
 def create_custom_resource(

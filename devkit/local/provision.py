@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,15 @@ class Provisioned:
     """The template, now knowing the physical ids of these resources."""
 
 
+@dataclass(slots=True)
+class SharedKms:
+    """One KMS for several stacks, as multi-Region keys are one in every region: where it is, and its keys' ids and ARNs
+    by logical id. The first stack makes them, the others take them."""
+
+    endpoint_url: str
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
 def pseudo_parameters(stack_name: str = DEFAULT_STACK_NAME) -> dict[str, str]:
     """CloudFormation's pseudo parameters as the local stack has them."""
     return {
@@ -88,8 +97,9 @@ def create_tables_and_keys(
     *,
     parameters: Mapping[str, str] | None = None,
     stack_name: str = DEFAULT_STACK_NAME,
+    shared_kms: SharedKms | None = None,
 ) -> Provisioned:
-    """Create every DynamoDB table and KMS key (and alias) of a template.
+    """Create every DynamoDB table and KMS key (and alias) of a template; those keys that `shared_kms` has are taken.
 
     Raises:
         TemplateError: when the template uses a property that is not translated here.
@@ -115,14 +125,16 @@ def create_tables_and_keys(
         boto3.client("s3", **arguments).create_bucket(
             Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-    kms = boto3.client("kms", **arguments)
+    kms = SharedKms(endpoint_url) if shared_kms is None else shared_kms
+    client, had = boto3.client("kms", **client_arguments(kms.endpoint_url)), set(kms.keys.values())
     for logical_id in template.resources("AWS::KMS::Key"):
-        key_id, arn = _create_key(kms, template.properties(logical_id))
-        template.physical_ids[logical_id] = key_id
-        template.attributes[logical_id, "Arn"] = arn
+        if logical_id not in kms.keys:
+            kms.keys[logical_id] = _create_key(client, template.properties(logical_id))
+        template.physical_ids[logical_id], template.attributes[logical_id, "Arn"] = kms.keys[logical_id]
     for logical_id in template.resources("AWS::KMS::Alias"):
         alias = template.properties(logical_id)
-        kms.create_alias(AliasName=alias["AliasName"], TargetKeyId=alias["TargetKeyId"])
+        if alias["TargetKeyId"] not in {key_id for key_id, _arn in had}:
+            client.create_alias(AliasName=alias["AliasName"], TargetKeyId=alias["TargetKeyId"])
         template.physical_ids[logical_id] = alias["AliasName"]
     return Provisioned(
         tables={short: template.physical_ids[logical_id] for short, logical_id in TABLES.items()},

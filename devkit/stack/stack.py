@@ -1,15 +1,10 @@
-"""The local stack: ministack, the gateway process and its workers, made from the template and stopped together.
-
-`python -m devkit.stack.stack` runs it by itself; `bonafide local up` and `make run` use `run` and `LocalStack`.
-"""
+"""The local stack: ministack, the gateway process and its workers, made from the template and stopped together."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
-import signal
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -17,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 from bonafide.operator.layout import LOOPBACK, Layout, LocalStackError, Ports
@@ -30,10 +25,10 @@ from devkit.edge.local_edge import LocalEdge
 from devkit.gateway.layer_path import RUNTIME_PACKAGES
 from devkit.gateway.process import GatewayProcess
 from devkit.local.aws import RunningMinistack, start_ministack
-from devkit.local.custom_resource import create_custom_resource, invoke
+from devkit.local.custom_resource import create_custom_resource, custom_resources, invoke
 from devkit.local.decision_store import DecisionStore
 from devkit.local.log_groups import files_of, served_logs
-from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, create_tables_and_keys
+from devkit.local.provision import DEFAULT_STACK_NAME, TABLES, Provisioned, SharedKms, create_tables_and_keys
 from devkit.local.schedules import start_schedules
 from devkit.local.tally_delivery import TallyDelivery, delay_of
 from devkit.local.template import Template
@@ -68,6 +63,10 @@ class LocalStack:
     """A stack of the user's own, which takes the example's place and ports."""
     edge: LocalEdge | None = None
     """An edge in front of both APIs (docs/edge.md); what does not come through it is refused then."""
+    shared_kms: SharedKms | None = None
+    """KMS of all regions that this stack is one of."""
+    on_tables: Callable[[Provisioned], None] = lambda _made: None
+    """What is to be done before anything is written to the tables."""
     environments: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     """The functions' environment variables, by logical id; empty until started."""
     facts: dict[str, Any] = field(init=False, default_factory=dict)
@@ -159,8 +158,13 @@ class LocalStack:
         )
         say("Making tables and keys from the template")
         made = create_tables_and_keys(
-            self.layout.template, self.aws_endpoint_url, parameters=parameters, stack_name=self.stack_name
+            self.layout.template,
+            self.aws_endpoint_url,
+            parameters=parameters,
+            stack_name=self.stack_name,
+            shared_kms=self.shared_kms,
         )
+        self.on_tables(made)
         template = made.template
         for logical_id in template.resources("AWS::Serverless::Function"):
             template.physical_ids[logical_id] = logical_id
@@ -180,9 +184,10 @@ class LocalStack:
             environment=laptop_environments(template),
             worker_limit=self.worker_limit,
             logs_endpoint_url=self._folder.enter_context(served_logs(files_of(template, self.layout.logs))),
+            kms_endpoint_url="" if self.shared_kms is None else self.shared_kms.endpoint_url,
         )
         say("Making the first signing key, fetching revocations")
-        for logical_id, resource in self._custom_resources(template):
+        for logical_id, resource in custom_resources(template):
             self._create(template, logical_id, resource["Type"])
         self.environments = laptop_environments(template)
         gateway.serve_apis(self.environments)
@@ -282,6 +287,13 @@ class LocalStack:
             self.facts = {}
         self._folder.close()
 
+    def kill(self) -> None:
+        """End what serves and what stores at once, as a region that fails. `stop` puts away the rest."""
+        if self._gateway is not None:
+            self._gateway.kill()
+        if self._ministack is not None:
+            self._ministack.kill()
+
     def _deliver_tallies(self) -> TallyDelivery:
         """The subscriptions of this stack's log groups, and of those of the stack beside it."""
         folders = [self.layout.logs, *(stack.logs for stack in (self._example, self.beside) if stack is not None)]
@@ -311,15 +323,6 @@ class LocalStack:
             "RootPublicKey": authorizer["ROOT_PUBLIC_KEY"],
             "Issuer": authorizer["TOKEN_ISSUER"],
         }
-
-    def _custom_resources(self, template: Template) -> list[tuple[str, dict[str, Any]]]:
-        resources: Mapping[str, dict[str, Any]] = template.data["Resources"]
-        return [
-            (name, resource)
-            for name, resource in resources.items()
-            if resource["Type"].startswith("Custom::")
-            and ("Condition" not in resource or template.condition(resource["Condition"]))
-        ]
 
     def _create(self, template: Template, logical_id: str, kind: str) -> None:
         properties = template.properties(logical_id)
@@ -351,6 +354,7 @@ class LocalStack:
             "guarded_url": self.guarded_url,
             "aws_endpoint_url": self.aws_endpoint_url,
             "lambda_endpoint_url": self.lambda_endpoint_url,
+            "kms_endpoint_url": None if self.shared_kms is None else self.shared_kms.endpoint_url,
             "edge_url": None if self.edge is None else self.edge.url,
             "region": REGION,
             "stage": made.template.parameters["Stage"],
@@ -367,32 +371,3 @@ class LocalStack:
             "beside": self.beside.facts() if self.beside is not None else None,
             "functions": {name: name for name in made.template.resources("AWS::Serverless::Function")},
         }
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def run(
-    parameters: Mapping[str, str] | None = None, say: Callable[[str], None] = print, layout: Layout | None = None
-) -> int:
-    """Run a stack until Ctrl-C (or SIGTERM); the process's exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with LocalStack(layout=layout or Layout.from_environment(), parameters=parameters or {}) as stack:
-            say(f"Verifier API  {stack.verifier_url}")
-            say(f"Guarded API   {stack.guarded_url}/v1/whoami")
-            say(f"AWS stand-in  {stack.aws_endpoint_url}")
-            say("Ctrl-C stops everything; all state but the devices' test root goes with it.")
-            sys.stdout.flush()
-            stack.serve()
-    except LocalStackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run())

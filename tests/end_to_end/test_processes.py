@@ -80,10 +80,10 @@ def test_death_of_the_parent_leaves_no_process_behind(tmp_path: Path, sign: sign
 
 
 def stack_command(run_folder: Path) -> list[str]:
-    """What `python -m devkit.stack.stack` does, beside an operator's stack."""
+    """What `python -m devkit.stack.alone` does, beside an operator's stack."""
     layout = f"Layout(Path({str(PROJECT.root)!r}), Path({str(run_folder)!r}))"
     imports = (
-        "import sys; from pathlib import Path; from bonafide.operator.layout import Layout; from devkit.stack.stack"
+        "import sys; from pathlib import Path; from bonafide.operator.layout import Layout; from devkit.stack.alone"
     )
     return [sys.executable, "-c", f"{imports} import run; sys.exit(run(layout={layout}))"]
 

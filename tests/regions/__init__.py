@@ -1,0 +1,1 @@
+"""The test bed of several regions, and what is driven on it."""

@@ -138,7 +138,7 @@ def create_tables_and_keys(
         template.physical_ids[logical_id] = alias["AliasName"]
     return Provisioned(
         tables={short: template.physical_ids[logical_id] for short, logical_id in TABLES.items()},
-        root_key_id=template.physical_ids["RootKey"],
+        root_key_id=str(template.resolve(template.data["Outputs"]["RootKeyId"]["Value"])),
         wrapping_key_id=template.physical_ids["WrappingKey"],
         template=template,
     )
@@ -163,7 +163,11 @@ def create_table(dynamodb: Any, name: str, properties: dict[str, Any]) -> str:
 def _create_key(kms: Any, properties: dict[str, Any]) -> tuple[str, str]:
     rotation = properties.pop("EnableKeyRotation", False)
     properties.pop("PendingWindowInDays", None)  # is said when a key is deleted
-    arguments = {name: properties.pop(name) for name in ("Description", "KeySpec", "KeyUsage") if name in properties}
+    arguments = {
+        name: properties.pop(name)
+        for name in ("Description", "KeySpec", "KeyUsage", "MultiRegion")
+        if name in properties
+    }
     policy = properties.pop("KeyPolicy")
     _refuse_unknown("AWS::KMS::Key", set(properties))
     metadata = kms.create_key(Policy=json.dumps(policy), **arguments)["KeyMetadata"]

@@ -31,7 +31,8 @@ class SpentProofs:
     """Spends proofs in the table of that name, by one conditional write each."""
 
     def __init__(self, table: str, client: Any = None) -> None:
-        self._table, self._client = table, client
+        self._table = table
+        self._client = client
 
     def spend(self, proof: VerifiedProof) -> None:
         """Raises :class:`Rejected`: ``proof-replayed`` when it was spent before, ``proof-unspent`` when that

@@ -92,7 +92,7 @@ def surroundings(settings: CheckNewVersionSettings, now: float) -> Surroundings:
     return Surroundings(
         issuer=settings.token_issuer,
         audience=settings.audience,
-        root_key=settings.root_public_key,
+        root_keys=settings.root_public_key,
         token_header=settings.token_header,
         proof_header=settings.proof_header,
         origin=settings.external_origin,

@@ -61,7 +61,7 @@ class Surroundings:
 
     issuer: str
     audience: str
-    root_key: EcPublicKey
+    root_keys: tuple[EcPublicKey, ...]
     token_header: str
     proof_header: str
     origin: str
@@ -178,7 +178,7 @@ def _trust_bundle(call: Call, given: Surroundings) -> TrustBundle:
     answer = _answer(call, "serve_policy", "GET", "/v1/trust-bundle")
     _expect("serve_policy", answer, 200)
     try:
-        return open_trust_bundle(str(answer["body"]), root_key=given.root_key, issuer=given.issuer, now=given.now)
+        return open_trust_bundle(str(answer["body"]), root_keys=given.root_keys, issuer=given.issuer, now=given.now)
     except BonafideError as error:
         raise CheckFailed(f"serve_policy: the trust bundle is not valid: {error.detail}") from None
 

@@ -31,8 +31,9 @@ from service.relay.credentials import SecretsManagerCredentials
 from service.relay.fetched_bundle import FetchedTrustBundle
 from service.relay.reasons import RelayReason, RelayRefused
 from service.relay.relay import Relay, RelayCall
+from service.relay.relay_settings import LAPTOP, RelayUpstreamSettings
 from service.relay.upstreams import MOST_REQUEST_BYTES, read_upstreams
-from service.settings import LAPTOP, RelayUpstreamSettings, read_settings
+from service.settings import read_settings
 from service.tables.spent_proofs import DynamoDBSpentProofs
 
 _SECONDS_FOR_ANSWER: Final = 2.0

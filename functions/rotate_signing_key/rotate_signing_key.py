@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Literal
 
-from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.trust_bundle import TrustBundle
 from pydantic import BaseModel, ConfigDict
 from service.aws import dynamodb, kms
@@ -25,11 +24,12 @@ from service.edge.custom_resource import CustomResourceRequest, answer_custom_re
 from service.errors import Unavailable
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeyRotation
 from service.keys.foreign_feeds import ForeignFeed
-from service.keys.kms import KmsWrappingKey, RootKey
+from service.keys.kms import KmsRoot, KmsWrappingKey
 from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, PublishDebounce, published
 from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
 from service.policies.edge_copies import EdgeCopies, wire_edge
+from service.roots.accepted import StackRoots, refuse_leap
 from service.settings import RotateSigningKeySettings, read_settings
 from service.tables.revocations import DynamoDBRevocations
 from service.telemetry.decisions import log_unavailable
@@ -50,7 +50,7 @@ class RotationRequest(BaseModel):
 
 
 def rotate_keys(
-    *, action: Action, rotation: Rotation, debounce: PublishDebounce, root_key: RootKey, now: float
+    *, action: Action, rotation: Rotation, debounce: PublishDebounce, roots: StackRoots, now: float
 ) -> dict[str, object]:
     """Run the rotation, or only publish, and say what every relying party must know."""
 
@@ -61,7 +61,7 @@ def rotate_keys(
 
     bundle = published(run, debounce, gathering=action == "gather")
     return {
-        "RootPublicKey": b64url_encode(root_key.public_key().point),
+        "RootPublicKey": roots.text(),
         "BundleVersion": bundle.version,
         "Kids": sorted(bundle.keys),
     }
@@ -90,7 +90,7 @@ def _fetched(url: str) -> bytes | None:
 
 def wire(
     env: Mapping[str, str],
-) -> tuple[Rotation, PublishDebounce, RootKey, EdgeCopies | None, FactKeyRotation]:
+) -> tuple[Rotation, PublishDebounce, StackRoots, EdgeCopies | None, FactKeyRotation]:
     """The collaborators, from the environment."""
     settings = read_settings(RotateSigningKeySettings, env)
     revocations = DynamoDBRevocations(dynamodb(), settings.revocations_table)
@@ -106,18 +106,28 @@ def wire(
     )
     debounce = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table)
     fact_keys = FactKeyRotation(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), rotation.wrapping)
-    return rotation, debounce, publisher.root_key, wire_edge(settings), fact_keys
+    other = KmsRoot(kms(), settings.other_root_key_id) if settings.other_root_key_id else None
+    roots = StackRoots(publisher.root_key, other, settings.additional_root_keys)
+    return rotation, debounce, roots, wire_edge(settings), fact_keys
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     """Lambda's entry. Wired per call: a run is rare, and a wrong setting must reach CloudFormation as an answer."""
 
-    def run(action: Action, *, deploying: bool = False) -> dict[str, object]:
+    def run(action: Action, deployed: CustomResourceRequest | None = None) -> dict[str, object]:
+        deploying = deployed is not None
         with within(time_of_invocation(context)):
-            rotation, debounce, root_key, edge, fact_keys = wire(os.environ)
+            rotation, debounce, roots, edge, fact_keys = wire(os.environ)
+            if deployed is not None and deployed.old_resource_properties:
+                refuse_leap(
+                    roots,
+                    deployed.resource_properties,
+                    deployed.old_resource_properties,
+                    signed_before=rotation.publisher.signed_latest(roots.signing.public_key()),
+                )
             if action == "gather":
                 time.sleep(GATHERING)
-            done = rotate_keys(action=action, rotation=rotation, debounce=debounce, root_key=root_key, now=time.time())
+            done = rotate_keys(action=action, rotation=rotation, debounce=debounce, roots=roots, now=time.time())
             if edge is not None:
                 try:
                     edge.copy(in_a_hurry=action == "gather")
@@ -134,7 +144,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
         def work() -> dict[str, object]:
             if request.resource_type == FUNCTION_SETTINGS:
                 return {"Hash": settings_hash(request.resource_properties)}
-            return run("tick", deploying=True)
+            return run("tick", request)
 
         return answer_custom_resource(request, work, seconds=seconds_left(context))
     return run(RotationRequest.model_validate(event).action)

@@ -36,6 +36,7 @@ from service.keys.fact_keys import FactKeys
 from service.keys.kms import KmsRootKey
 from service.keys.publish_debounce import InvokedRequests
 from service.keys.rule_blocks import RuleBlocks
+from service.roots.accepted import StackRoots
 from service.tables.revocations import KEY
 from service.tallies.known_apps import KnownApps
 from service.tallies.table import TalliesTable
@@ -144,7 +145,11 @@ def _incidents_unread() -> None:
 def _rotation() -> None:
     stack = MemoryStack()
     rotate_signing_key.rotate_keys(
-        action="tick", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW + 31 * 86_400
+        action="tick",
+        rotation=stack.rotation,
+        debounce=stack.marker,
+        roots=StackRoots(stack.root_key),
+        now=NOW + 31 * 86_400,
     )
 
 

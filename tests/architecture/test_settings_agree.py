@@ -20,6 +20,7 @@ from service.edge.retry_after import SOONEST
 from service.incidents.incident_settings import FindIncidentsSettings
 from service.keys.fact_keys import FactPurpose
 from service.receipts.exchange_settings import ExchangeReceiptsSettings
+from service.relay.relay_settings import RelayUpstreamSettings
 from service.settings import read_settings, variables
 from service.tables.signing_keys import Purpose
 from service.telling.telling_settings import DeliverWebhooksSettings
@@ -63,7 +64,7 @@ SETTINGS: dict[str, type[object]] = {
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
     "exchange_receipts": ExchangeReceiptsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
-    "relay_upstream": settings.RelayUpstreamSettings,
+    "relay_upstream": RelayUpstreamSettings,
     "count_decisions": settings.CountDecisionsSettings,
     "find_incidents": FindIncidentsSettings,
     "deliver_webhooks": DeliverWebhooksSettings,
@@ -220,7 +221,7 @@ def use_case_of(module: ModuleType) -> Callable[..., object]:
 def test_guarded_routes_of_the_template_are_readable() -> None:
     """The default of the parameter parses as the settings do."""
     environment = dict.fromkeys(variables(settings.RotateSigningKeySettings), "7")
-    environment |= {"TEST_PASSES": "off", "APP_CHECK_KEYS_URL": ""}
+    environment |= {"TEST_PASSES": "off", "APP_CHECK_KEYS_URL": "", "ADDITIONAL_ROOT_KEYS": ""}
     environment["GUARDED_API_ROUTES"] = TEMPLATE["Parameters"]["GuardedApiRoutes"]["Default"]
     assert read_settings(settings.RotateSigningKeySettings, environment).guarded_api_routes
 
@@ -313,7 +314,7 @@ def test_nonces_are_read_where_a_refusal_is_explained_and_nowhere_else() -> None
     assert actions == "dynamodb:PutItem"
 
 
-@pytest.mark.parametrize("key", ["RootKey", "WrappingKey"])
+@pytest.mark.parametrize("key", ["RootKey", "MultiRegionRootKey", "WrappingKey"])
 def test_administrators_of_a_key_cannot_hand_out_its_use(key: str) -> None:
     """The attack: kms:Create* holds CreateGrant, and a grant holder signs trust bundles."""
     (administering,) = [

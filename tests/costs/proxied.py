@@ -13,7 +13,8 @@ import boto3
 import relay_upstream
 from relay_log import log_relay
 from service.relay.budgets import DynamoDBBudgets
-from service.settings import RelayUpstreamSettings, read_settings
+from service.relay.relay_settings import RelayUpstreamSettings
+from service.settings import read_settings
 from service.tables.spent_proofs import DynamoDBSpentProofs
 
 from bonafide.cost.costing import Amounts

@@ -210,7 +210,7 @@ def _gate(stack: MemoryStack) -> Authorizer:
     """The real authorizer, whose trust bundle is that of the stack."""
     settings = GateSettings(
         trust_bundle_url="https://verifier.test/v1/trust-bundle",
-        root_key=stack.root_key.public_key(),
+        root_keys=(stack.root_key.public_key(),),
         token_issuer=ISSUER,
         audience=AUDIENCE,
     )
@@ -221,7 +221,7 @@ def _gate(stack: MemoryStack) -> Authorizer:
 
     keeper = BundleKeeper(
         fetches=[("verifier", fetch)],
-        open_bundle=partial(open_trust_bundle, root_key=settings.root_key, issuer=settings.token_issuer),
+        open_bundle=partial(open_trust_bundle, root_keys=settings.root_keys, issuer=settings.token_issuer),
         skew=settings.clock_skew,
         clock=lambda: stack.now,
         note=lambda _reason, _detail: None,

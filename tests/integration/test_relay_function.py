@@ -18,8 +18,9 @@ from service.edge.problems import PROBLEM_TYPES
 from service.errors import Unavailable
 from service.relay.reasons import RELAY_PROBLEMS, RelayReason, RelayRefused
 from service.relay.relay import RelayRecord
+from service.relay.relay_settings import LAPTOP, RelayUpstreamSettings
 from service.relay.upstreams import ConfigurationError
-from service.settings import LAPTOP, RelayUpstreamSettings, SettingsError, read_settings
+from service.settings import SettingsError, read_settings
 
 from devkit.local.template import read_template
 from devkit.streaming.runtime_api import RuntimeApi

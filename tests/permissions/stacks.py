@@ -15,7 +15,7 @@ from tests.permissions.granted import Statement, functions, policies_of, written
 from tests.permissions.proxy_stack import PROXY, VALUES_ELSEWHERE
 
 EVERYTHING = dict.fromkeys(("EnableCanary", "EnableProofOnce", "EnableEdgeBucket", "EnableDecisionReplay"), "true")
-EVERYTHING |= VALUES_ELSEWHERE | {"IncidentEmail": "team@example.com"}
+EVERYTHING |= VALUES_ELSEWHERE | {"IncidentEmail": "team@example.com", "RootKeyKind": "add-multi-region"}
 
 
 def verb_of(function: str) -> str:

@@ -256,7 +256,7 @@ class MemoryStack:
         return Wiring(
             collaborators={
                 "trust_bundle": OwnTrustBundle(
-                    RememberedTrustBundles(self.trust_bundles), self.root_key.public_key(), ISSUER
+                    RememberedTrustBundles(self.trust_bundles), (self.root_key.public_key(),), ISSUER
                 ),
                 "attested_keys": self.attested_keys,
                 "spent_proofs": self.spent_proofs,

@@ -227,7 +227,7 @@ class Stand:
         self.fetches = 0
         usual = GateSettings(
             trust_bundle_url="https://verifier.example.com/v1/trust-bundle",
-            root_key=public_key("root"),
+            root_keys=(public_key("root"),),
             token_issuer=ISSUER,
             audience=AUDIENCE,
             list_accepted=True,  # so that a test sees what was decided; off in the product
@@ -236,7 +236,9 @@ class Stand:
         self.notes: list[tuple[object, str]] = []
         keeper = BundleKeeper(
             fetches=[("verifier", self._fetch)],
-            open_bundle=partial(open_trust_bundle, root_key=self.settings.root_key, issuer=self.settings.token_issuer),
+            open_bundle=partial(
+                open_trust_bundle, root_keys=self.settings.root_keys, issuer=self.settings.token_issuer
+            ),
             skew=self.settings.clock_skew,
             clock=lambda: self.now,
             note=lambda reason, detail: self.notes.append((reason, detail)),

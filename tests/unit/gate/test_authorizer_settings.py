@@ -19,7 +19,7 @@ def test_defaults_are_strict() -> None:
     assert not settings.allow_when_unavailable
     assert (settings.token_header, settings.proof_header) == ("oauth-client-attestation", "dpop")
     assert (settings.external_origin, settings.clock_skew) == ("", 5.0)
-    assert settings.root_key == public_key("root")
+    assert settings.root_keys == (public_key("root"),)
 
 
 def test_every_setting_is_read() -> None:
@@ -44,7 +44,7 @@ def test_every_setting_is_read() -> None:
     )
     assert settings == (
         ENVIRONMENT["TRUST_BUNDLE_URL"],
-        public_key("root"),
+        (public_key("root"),),
         "bonafide-prod",
         "https://api.example.com",
         Requirement.TOKEN,

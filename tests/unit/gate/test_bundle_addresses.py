@@ -52,7 +52,7 @@ def test_address_that_worked_is_asked_first_from_then_on() -> None:
     ("says", "told"),
     [
         (signed(bundle(version=6)), "version 6 offered where 7 is known"),
-        (signed(bundle(version=9), by="another root"), "not signed by the root key"),
+        (signed(bundle(version=9), by="another root"), "not signed by a root key"),
         (RuntimeError("odd"), "unexpected RuntimeError"),
     ],
 )

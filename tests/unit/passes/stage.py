@@ -70,7 +70,7 @@ def stage() -> Iterator[Stage]:
         )
         stack, ci = MemoryStack(), CiSystem()
         rows = PassRows(world.dynamodb, world.tables["attested_keys"])
-        passes = StagePasses(stack.root_key.public_key(), ISSUER, STAGE, rows, CiKeys(ci.fetch))
+        passes = StagePasses((stack.root_key.public_key(),), ISSUER, STAGE, rows, CiKeys(ci.fetch))
         administered = AdministeredPasses(
             rows, DynamoDBAudit(world.dynamodb, world.tables["audit"]), stack.root_key, ISSUER, STAGE
         )

@@ -22,6 +22,7 @@ from service.edge.custom_resource import (
     settings_hash,
 )
 from service.errors import Unavailable
+from service.roots.accepted import StackRoots
 from service.settings import SettingsError
 
 from devkit.local.template import read_template
@@ -192,7 +193,7 @@ def test_answer_goes_to_http_addresses_only(url: str) -> None:
 def test_rotation_hands_over_the_root_public_key(stack: MemoryStack) -> None:
     """base64url of the 65-byte point, the only key that a relying party has to trust."""
     data = rotate_signing_key.rotate_keys(
-        action="tick", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW + 1
+        action="tick", rotation=stack.rotation, debounce=stack.marker, roots=StackRoots(stack.root_key), now=NOW + 1
     )
     assert data == {
         "RootPublicKey": b64url_encode(stack.root_key.public_key().point),

@@ -12,6 +12,7 @@ import publish_bundle
 import pytest
 import rotate_signing_key
 from pydantic import ValidationError
+from service.roots.accepted import StackRoots
 
 from tests.service_stack.events import rest_event
 from tests.service_stack.memory_stack import MemoryStack
@@ -71,7 +72,7 @@ def test_rotation_event_is_carried_out(stack: MemoryStack, path: Path, monkeypat
     sent: list[bytes] = []
 
     def wired(_env: object) -> tuple[object, ...]:
-        return stack.rotation, stack.marker, stack.root_key, None, stack.facts.rotation
+        return stack.rotation, stack.marker, StackRoots(stack.root_key), None, stack.facts.rotation
 
     monkeypatch.setattr(rotate_signing_key, "wire", wired)
     monkeypatch.setattr("rotate_signing_key.time.sleep", lambda _seconds: None)

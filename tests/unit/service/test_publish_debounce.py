@@ -12,6 +12,7 @@ import rotate_signing_key
 from botocore.exceptions import ClientError, ReadTimeoutError
 from service.errors import Unavailable
 from service.keys.publish_debounce import ASKED, STALE, InvokedRequests
+from service.roots.accepted import StackRoots
 
 from tests.service_stack.fakes import MemoryPublishDebounce
 from tests.service_stack.memory_stack import NOW, MemoryStack
@@ -122,7 +123,7 @@ def test_rotation_of_this_release_publishes_for_functions_of_the_last(stack: Mem
     """Versions of both run beside each other while a deployment goes on, and the older ones ask it."""
     stack.marker.place(NOW)
     rotate_signing_key.rotate_keys(
-        action="gather", rotation=stack.rotation, debounce=stack.marker, root_key=stack.root_key, now=NOW
+        action="gather", rotation=stack.rotation, debounce=stack.marker, roots=StackRoots(stack.root_key), now=NOW
     )
     assert stack.marker.placed_at is None
     assert len(stack.trust_bundles.rows) == 2

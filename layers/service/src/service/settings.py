@@ -26,9 +26,9 @@ from service.settings_text import one_of as _one_of
 from service.settings_text import origin_or_none as _origin_or_none
 from service.settings_text import origin_secrets as _origin_secrets
 from service.settings_text import positive as _positive
-from service.settings_text import public_key as _public_key
-from service.settings_text import public_key_or_none as _public_key_or_none
 from service.settings_text import read_settings as read_settings
+from service.settings_text import root_keys as _root_keys
+from service.settings_text import root_keys_or_none as _root_keys_or_none
 from service.settings_text import routes as _routes
 from service.settings_text import variables as variables
 from service.vendors.outbound import check_url
@@ -91,7 +91,7 @@ class JudgingSettings(StackSettings):
     ``country_header`` and ``network_header`` are the headers in which a CDN names the caller's country and address,
     empty for none, and ``origin_secret_hashes`` what is known of the CDN's secret
     (:mod:`bonafide_tokens.origin_secret`). ``key_rows`` is the form in which claims are written. ``test_passes`` is
-    whether :mod:`service.passes` are taken, which ``root_public_key`` verifies.
+    whether :mod:`service.passes` are taken, which a key of ``root_public_key`` verifies.
     """
 
     apps_table: str
@@ -127,7 +127,7 @@ class JudgingSettings(StackSettings):
     network_header: str = field(default="", metadata={_PARSER: _header_or_none})
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
     test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
-    root_public_key: EcPublicKey | None = field(default=None, metadata={_PARSER: _public_key_or_none})
+    root_public_key: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
 
     def __post_init__(self) -> None:
         refuse_test_roots_in_production(self.stage, self.development_trust_anchors)
@@ -173,9 +173,9 @@ class RenewTokenSettings(JudgingSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedSettings(StackSettings):
-    """What functions need that check a token and a proof themselves. ``root_public_key`` is the one key that trust
-    bundles are verified with; ``external_origin`` what clients see before the verifier API's own paths, empty for the
-    API's own domain."""
+    """What functions need that check a token and a proof themselves. ``root_public_key`` has the keys that trust
+    bundles are verified with, one unless the root is changing; ``external_origin`` what clients see before the verifier
+    API's own paths, empty for the API's own domain."""
 
     attested_keys_table: str
     nonces_table: str
@@ -186,7 +186,7 @@ class PresentedSettings(StackSettings):
     trust_bundles_table: str
     wrapping_key_id: str
     token_issuer: str
-    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    root_public_key: tuple[EcPublicKey, ...] = field(metadata={_PARSER: _root_keys})
     token_header: str = field(default="OAuth-Client-Attestation", metadata={_PARSER: _header})
     proof_header: str = field(default="DPoP", metadata={_PARSER: _header})
     external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
@@ -236,9 +236,9 @@ class ServePolicySettings(StackSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministerSettings(StackSettings):
-    """``administer``: what operators change. ``root_key_id`` signs client policies, ``root_public_key`` verifies trust
-    bundles, ``wrapping_key_id`` seals secrets of apps and values of runtime secrets. ``publish_bundle_function`` is
-    invoked to make a change known, ``rotate_signing_key_function`` for new signing keys,
+    """``administer``: what operators change. ``root_key_id`` signs client policies; ``root_public_key`` has the keys
+    that verify trust bundles; ``wrapping_key_id`` seals secrets of apps and values of runtime secrets.
+    ``publish_bundle_function`` is invoked to make a change known, ``rotate_signing_key_function`` for new signing keys,
     ``refresh_endorsements_function`` for the list of revoked Android keys (empty without Android apps).
     ``policy_approval`` says whether publishing a policy needs a second person. ``decision_log_groups`` are the logs
     with decisions, for support codes; ``endorsements_max_age_seconds`` is how old Google's list may be.
@@ -274,7 +274,7 @@ class AdministerSettings(StackSettings):
     )
     root_key_id: str
     token_issuer: str
-    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    root_public_key: tuple[EcPublicKey, ...] = field(metadata={_PARSER: _root_keys})
     policy_approval: PolicyApproval = field(default=PolicyApproval.OFF, metadata={_PARSER: _one_of(PolicyApproval)})
     test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
 
@@ -309,10 +309,12 @@ class PublishBundleSettings(StackSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSigningKeySettings(PublishBundleSettings):
-    """``rotate_signing_key``: the same, and what keys are made of."""
+    """``rotate_signing_key``: the same, what keys are made of, and further roots (:mod:`service.roots.accepted`)."""
 
     fact_keys_table: str
     wrapping_key_id: str
+    other_root_key_id: str = field(default="", metadata={_PARSER: str})
+    additional_root_keys: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
@@ -339,29 +341,6 @@ class ReplayDecisionsSettings(StackSettings):
     decision_bucket: str
 
 
-LAPTOP: Final = "laptop"
-"""A stage that no template allows: upstreams of the proxy may be at http://127.0.0.1 there, and nowhere else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayUpstreamSettings(StackSettings):
-    """``relay_upstream``: the upstreams (:mod:`service.relay.upstreams`) and where their keys are, by the prefix of
-    their names; where the trust bundle is served and who signs it; two tables; ``external_origin`` what clients see
-    before ``/{upstream}``, empty for the API's own domain."""
-
-    upstreams: str
-    secret_prefix: str
-    token_issuer: str
-    nonces_table: str
-    budgets_table: str
-    trust_bundle_url: str = field(metadata={_PARSER: check_url})
-    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
-    token_header: str = field(default="OAuth-Client-Attestation", metadata={_PARSER: _header})
-    proof_header: str = field(default="DPoP", metadata={_PARSER: _header})
-    external_origin: str = field(default="", metadata={_PARSER: _origin_or_none})
-    origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNewVersionSettings:
     """``check_new_version``: the versions that are about to take traffic, and ``alias``, by which functions are called.
@@ -376,7 +355,7 @@ class CheckNewVersionSettings:
     stack_name: str
     token_issuer: str
     audience: str
-    root_public_key: EcPublicKey = field(metadata={_PARSER: _public_key})
+    root_public_key: tuple[EcPublicKey, ...] = field(metadata={_PARSER: _root_keys})
     token_header: str = field(metadata={_PARSER: _header})
     proof_header: str = field(metadata={_PARSER: _header})
     alias: str

@@ -21,7 +21,7 @@ from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.new_routes import check_rebuilt
 from bonafide_tokens.origin_secret import origin_secret_hashes
 from bonafide_tokens.routes import Requirement, RouteRequirement
-from bonafide_tokens.trust_bundle import root_public_key
+from bonafide_tokens.trust_bundle import root_public_keys
 
 _S = TypeVar("_S")
 PARSER: Final = "parser"
@@ -102,17 +102,17 @@ def origin_or_none(text: str) -> str:
     return text.rstrip("/")
 
 
-def public_key(text: str) -> EcPublicKey:
-    """The base64url of an uncompressed P-256 point."""
+def root_keys(text: str) -> tuple[EcPublicKey, ...]:
+    """Root keys, each the base64url of an uncompressed P-256 point, separated by commas."""
     try:
-        return root_public_key(text)
+        return root_public_keys(text)
     except TokenError:
-        raise ValueError("must be the base64url of an uncompressed P-256 point") from None
+        raise ValueError("must be one to four uncompressed P-256 points in base64url, separated by commas") from None
 
 
-def public_key_or_none(text: str) -> EcPublicKey | None:
-    """The same, or ``None`` where it is empty."""
-    return public_key(text) if text else None
+def root_keys_or_none(text: str) -> tuple[EcPublicKey, ...]:
+    """The same, none where the text is empty."""
+    return root_keys(text) if text else ()
 
 
 def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:

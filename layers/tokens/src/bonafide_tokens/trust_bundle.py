@@ -11,13 +11,13 @@ test stage alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from bonafide_tokens import jose
-from bonafide_tokens.errors import Reason, Rejected, TokenError
+from bonafide_tokens.errors import Malformed, Reason, Rejected, TokenError
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement, routes_from_json
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TRUST_BUNDLE_TYPE: Final = "bonafide-trust-bundle+jwt"
 MAX_TRUST_BUNDLE_CHARACTERS: Final = 1_000_000
 """Room for about twelve thousand blocked keys."""
+
+MOST_ROOTS: Final = 4
+"""How many root keys count at once, as in an app's root set (docs/wire-contract.md)."""
 
 _object: Final = partial(jose.object_member, reason=Reason.BUNDLE_INVALID)
 _whole: Final = partial(jose.whole_member, reason=Reason.BUNDLE_INVALID)
@@ -84,6 +87,10 @@ class TrustBundle(NamedTuple):
     foreign_keys: Mapping[str, object] = MappingProxyType({})
 
 
+Roots: TypeAlias = Sequence[EcPublicKey]
+"""The root keys that count: one, and more while the root changes."""
+
+
 def root_public_key(text: str) -> EcPublicKey:
     """The stack's root key, from its output ``RootPublicKey``: base64url of the uncompressed point (SEC 1 §2.3.3).
 
@@ -92,16 +99,30 @@ def root_public_key(text: str) -> EcPublicKey:
     return jose.public_key_from_point(jose.b64url_decode(text))
 
 
-def open_trust_bundle(jws: str, *, root_key: EcPublicKey, issuer: str, now: float, skew: float = 5.0) -> TrustBundle:
-    """Open a bundle: ours, by the root key, and valid at ``now`` give or take ``skew`` seconds.
+def root_public_keys(text: str) -> tuple[EcPublicKey, ...]:
+    """The stack's root keys, separated by commas: one, and up to :data:`MOST_ROOTS` while the root key changes.
 
+    Raises :class:`~bonafide_tokens.errors.Malformed`.
+    """
+    keys = {key.point: key for key in map(root_public_key, map(str.strip, text.split(",")))}
+    if len(keys) > MOST_ROOTS:
+        raise Malformed(Reason.ENCODING_INVALID, f"more than {MOST_ROOTS} root keys")
+    return tuple(keys.values())
+
+
+def open_trust_bundle(
+    jws: str, *, issuer: str, now: float, skew: float = 5.0, root_keys: Roots = (), root_key: EcPublicKey | None = None
+) -> TrustBundle:
+    """Open a bundle: ours, by one of the ``root_keys``, and valid at ``now`` give or take ``skew`` seconds.
+
+    ``root_key`` is one more of them, for callers that know one.
     The caller, who knows the last version, checks that it does not go back. Raises
     :class:`Rejected` (``bundle-invalid``) for everything that is wrong with it.
     """
     try:
         parsed = jose.read_jws(jws, _KIND)
-        if not parsed.signed_by(root_key):
-            raise _invalid("not signed by the root key")
+        if not any(map(parsed.signed_by, root_keys if root_key is None else (root_key, *root_keys))):
+            raise _invalid("not signed by a root key")
         claims = jose.read_json_object(parsed.payload)
         if claims.get("iss") != issuer:
             raise _invalid("another stack's bundle")

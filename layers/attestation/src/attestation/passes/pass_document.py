@@ -7,7 +7,7 @@ where builds are bounded, each a text or null.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -76,7 +76,7 @@ def sign_development_pass(given: DevelopmentPass, *, sign: Callable[[bytes], byt
 
 
 def open_development_pass(
-    text: str, *, root_key: EcPublicKey, issuer: str, stage: str, app: str, now: float
+    text: str, *, root_keys: Sequence[EcPublicKey], issuer: str, stage: str, app: str, now: float
 ) -> DevelopmentPass:
     """The pass, once it is known to be this stage's, for ``app``, and alive at ``now`` (Unix seconds).
 
@@ -85,8 +85,8 @@ def open_development_pass(
     """
     try:
         jws = read_jws(text, _KIND)
-        if not jws.signed_by(root_key):
-            raise _invalid("not signed by this stage's root key")
+        if not any(map(jws.signed_by, root_keys)):
+            raise _invalid("not signed by a root key of this stage")
         claims = read_json_object(jws.payload)
         if not claims.keys() >= _CLAIMS or not claims.keys() <= _CLAIMS | {"builds"}:
             raise _invalid("other members than a pass has")

@@ -114,7 +114,7 @@ class PublishedRoutes:
 
     trust_bundles: TrustBundles
     issuer: str
-    root_key: EcPublicKey
+    root_keys: tuple[EcPublicKey, ...]
 
     def routes(self) -> Mapping[str, Routes]:
         """By audience; none before the first bundle. Raises :class:`~service.errors.Unavailable`."""
@@ -124,7 +124,7 @@ class PublishedRoutes:
         try:
             # As of when it was issued: an expired bundle still says what was published.
             bundle = open_trust_bundle(
-                stored.jws, root_key=self.root_key, issuer=self.issuer, now=float(stored.issued_at)
+                stored.jws, root_keys=self.root_keys, issuer=self.issuer, now=float(stored.issued_at)
             )
         except TokenError as error:
             raise Unavailable(f"the latest trust bundle: {error.detail}") from error

@@ -46,6 +46,7 @@ class CustomResourceRequest(BaseModel):
     logical_resource_id: str = Field(alias="LogicalResourceId")
     resource_type: str = Field(default="", alias="ResourceType")
     resource_properties: dict[str, Any] = Field(default={}, alias="ResourceProperties", repr=False)
+    old_resource_properties: dict[str, Any] = Field(default={}, alias="OldResourceProperties", repr=False)
     physical_resource_id: str | None = Field(default=None, alias="PhysicalResourceId")
 
 

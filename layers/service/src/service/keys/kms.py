@@ -14,14 +14,18 @@ from service.aws import KMSClient, error_code, unavailable_on_failure
 from service.errors import UnsuitableKey
 
 
-class RootKey(Protocol):
-    """The one key that relying parties trust (ECC P-256, never leaves KMS)."""
-
-    def sign(self, digest: bytes) -> bytes:
-        """DER ECDSA signature over a SHA-256 digest. Raises :class:`~service.errors.Unavailable`."""
+class KnownRoot(Protocol):
+    """A key that relying parties trust (ECC P-256, never leaves KMS)."""
 
     def public_key(self) -> EcPublicKey:
         """The public half. Raises :class:`~service.errors.Unavailable`."""
+
+
+class RootKey(KnownRoot, Protocol):
+    """The one that signs."""
+
+    def sign(self, digest: bytes) -> bytes:
+        """DER ECDSA signature over a SHA-256 digest. Raises :class:`~service.errors.Unavailable`."""
 
 
 class WrappingKey(Protocol):
@@ -45,17 +49,11 @@ def _unsuitable(error: ClientError, must: str) -> Exception:
 
 
 @dataclass(frozen=True, slots=True)
-class KmsRootKey:
-    """:class:`RootKey` in KMS. Documents outgrow the 4,096 bytes that KMS hashes itself, hence DIGEST."""
+class KmsRoot:
+    """:class:`KnownRoot` in KMS: its public half alone is used."""
 
     client: KMSClient
     key_id: str
-
-    def sign(self, digest: bytes) -> bytes:
-        with unavailable_on_failure("kms:Sign"):
-            return self.client.sign(
-                KeyId=self.key_id, Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256"
-            )["Signature"]
 
     def public_key(self) -> EcPublicKey:
         with unavailable_on_failure("kms:GetPublicKey"):
@@ -68,6 +66,17 @@ class KmsRootKey:
         if not (signs and isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
             raise UnsuitableKey(f"{ROOT_KEY} RootKeyArn names another.")
         return public_key_from_point(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+
+
+@dataclass(frozen=True, slots=True)
+class KmsRootKey(KmsRoot):
+    """:class:`RootKey` in KMS. Documents outgrow the 4,096 bytes that KMS hashes itself, hence DIGEST."""
+
+    def sign(self, digest: bytes) -> bytes:
+        with unavailable_on_failure("kms:Sign"):
+            return self.client.sign(
+                KeyId=self.key_id, Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256"
+            )["Signature"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBu
 
 @dataclass(slots=True)
 class OwnTrustBundle:
-    """The latest bundle of ``issuer``, verified by ``root_key`` once per version.
+    """The latest bundle of ``issuer``, verified by one of ``root_keys`` once per version.
 
-    Verified, although it comes from our own table: an attacker who can write the table, but not use the root key, must
+    Verified, although it comes from our own table: an attacker who can write the table, but not use a root key, must
     not be able to add a key that tokens are verified with, nor to lift a block.
     """
 
     trust_bundles: RememberedTrustBundles
-    root_key: EcPublicKey
+    root_keys: tuple[EcPublicKey, ...]
     issuer: str
     _opened: TrustBundle | None = field(default=None)
 
@@ -33,7 +33,7 @@ class OwnTrustBundle:
         if latest is None:
             raise Unavailable("no valid trust bundle")
         if self._opened is None or self._opened.version != latest.version:
-            opened = open_trust_bundle(latest.jws, root_key=self.root_key, issuer=self.issuer, now=now)
+            opened = open_trust_bundle(latest.jws, root_keys=self.root_keys, issuer=self.issuer, now=now)
             # Only the document is signed. The attack: an older one, from before a block, in a row with a newer number.
             if opened.version != latest.version or (self._opened is not None and opened.version < self._opened.version):
                 raise Unavailable("the latest trust bundle goes back")

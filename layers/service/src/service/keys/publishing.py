@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from bonafide_tokens.errors import TokenError
+from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement
 from bonafide_tokens.signing import sign_trust_bundle
-from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, open_trust_bundle
 
 from service.aws import dynamodb, kms
 from service.errors import Unavailable
@@ -76,6 +78,17 @@ class Publisher:
             if self.trust_bundles.add(bundle, text):
                 return bundle
         raise Unavailable(f"{ATTEMPTS} publishers were faster")
+
+    def signed_latest(self, root: EcPublicKey) -> bool:
+        """Whether ``root`` signed the latest bundle, or there is none."""
+        latest = self.trust_bundles.latest(self.issuer)
+        if latest is None:
+            return True
+        try:
+            open_trust_bundle(latest.jws, root_keys=[root], issuer=self.issuer, now=float(latest.issued_at))
+        except TokenError:
+            return False
+        return True
 
     def _fitting(self, bundle: TrustBundle, now: float) -> tuple[TrustBundle, str]:
         """``bundle`` with what was revoked, signed: every blocked key, or as many as there is room for besides routes.

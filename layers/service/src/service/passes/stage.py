@@ -43,9 +43,9 @@ OF_PIPELINE: Final = "ci"
 
 @dataclass(frozen=True, slots=True)
 class StagePasses:
-    """The passes of one stage: its ``root_key``, by which it knows its own, its ``issuer`` and ``stage``."""
+    """The passes of one stage: its ``root_keys``, by which it knows its own, its ``issuer`` and ``stage``."""
 
-    root_key: EcPublicKey
+    root_keys: tuple[EcPublicKey, ...]
     issuer: str
     stage: str
     rows: PassRows
@@ -114,7 +114,7 @@ class PassSet(EvidenceSet):
         if self.proof.document:
             given = open_development_pass(
                 self.proof.document,
-                root_key=stage.root_key,
+                root_keys=stage.root_keys,
                 issuer=stage.issuer,
                 stage=stage.stage,
                 app=app.app,
@@ -142,7 +142,7 @@ class PassSet(EvidenceSet):
 def wired_passes(settings: JudgingSettings) -> StagePasses:
     """The passes of this stage. ``settings`` have said that it takes any, and is no production. Raises
     :class:`~service.settings.SettingsError`."""
-    if settings.test_passes is not PassMode.ON or settings.root_public_key is None:
+    if settings.test_passes is not PassMode.ON or not settings.root_public_key:
         raise SettingsError("environment variable TEST_PASSES must be on, and ROOT_PUBLIC_KEY must be there")
     return StagePasses(
         settings.root_public_key,

@@ -21,10 +21,10 @@ _TIMEOUT: Final = 2.0
 
 @dataclass(slots=True)
 class FetchedTrustBundle:
-    """The latest bundle of ``issuer`` at ``url``, verified by ``root_key``. Never goes back to an older version."""
+    """The latest bundle of ``issuer`` at ``url``, verified by one of ``root_keys``. Never goes back to an older one."""
 
     url: str
-    root_key: EcPublicKey
+    root_keys: tuple[EcPublicKey, ...]
     issuer: str
     _known: Remembered[TrustBundle] = field(init=False, repr=False)
 
@@ -50,7 +50,7 @@ class FetchedTrustBundle:
             if answer.status != 200:
                 raise Unavailable(f"trust bundle: answered with status {answer.status}")
             text = answer.body.decode("ascii", "replace").strip()
-            bundle = open_trust_bundle(text, root_key=self.root_key, issuer=self.issuer, now=now)
+            bundle = open_trust_bundle(text, root_keys=self.root_keys, issuer=self.issuer, now=now)
         except Unreachable as error:
             raise Unavailable(f"trust bundle: {error}") from None
         except TokenError as error:

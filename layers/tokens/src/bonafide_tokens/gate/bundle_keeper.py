@@ -77,8 +77,8 @@ class BundleKeeper:
     """Holds the last good bundle and decides when to fetch. ``fetches`` are its addresses by name, the first asked
     first. ``note(reason, detail)`` is called for every failed refresh; without a reason, for every new bundle, and for
     addresses that failed where the next one did not.
-    ``open_bundle`` is ``open_trust_bundle`` for one root key and issuer. ``clock`` is the wall clock (Unix seconds),
-    ``elapsed`` one that is never set; without one, the wall clock has to do."""
+    ``open_bundle`` is ``open_trust_bundle`` for one stack's root keys and issuer. ``clock`` is the wall clock (Unix
+    seconds), ``elapsed`` one that is never set; without one, the wall clock has to do."""
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ def keeper_of(
         raise SettingsError(f"TRUST_BUNDLE_URL: {error}") from None
     return BundleKeeper(
         fetches=[(f"{address.host}:{address.port}", partial(fetch_bundle, address)) for address in addresses],
-        open_bundle=partial(open_trust_bundle, root_key=settings.root_key, issuer=settings.token_issuer),
+        open_bundle=partial(open_trust_bundle, root_keys=settings.root_keys, issuer=settings.token_issuer),
         skew=settings.clock_skew,
         clock=clock,
         elapsed=elapsed,

@@ -73,7 +73,8 @@ class Gate:
         spent: SpendsProofs | None = None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._settings, self.keeper, self._spent, self._warn, self._elapsed = settings, keeper, spent, warn, elapsed
+        self._settings, self.keeper, self._warn, self._elapsed = settings, keeper, warn, elapsed
+        self._spent = spent  # on a line of its own: tests/permissions follows what is called here
         self._tokens, self._proofs = VerifiedTokens(), ReplayMemory()
         self._looked_at: TrustBundle | None = None
         self._unserved, self._guarded, self._said_that_tokens_end = "", True, False

@@ -14,7 +14,7 @@ from bonafide_tokens.jose import EcPublicKey, b64url_decode
 from bonafide_tokens.origin_secret import origin_secret_hashes
 from bonafide_tokens.proof_nonce import MIN_KEY_BYTES
 from bonafide_tokens.routes import Requirement
-from bonafide_tokens.trust_bundle import root_public_key
+from bonafide_tokens.trust_bundle import root_public_keys
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")  # RFC 9110 §5.6.2
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?\Z")
@@ -26,7 +26,7 @@ class SettingsError(Exception):
 
 class GateSettings(NamedTuple):
     """A gate's settings, by the environment variable of the same name in capitals (``ROOT_PUBLIC_KEY`` for
-    ``root_key``, ``CLOCK_SKEW_SECONDS`` for ``clock_skew``).
+    ``root_keys``, ``CLOCK_SKEW_SECONDS`` for ``clock_skew``).
 
     ``external_origin`` is what clients see before the API's own path, as in ``https://api.example.com/shop``: a
     custom domain behind another proxy, or a stage prefix. Empty means the request's own domain and path.
@@ -39,7 +39,7 @@ class GateSettings(NamedTuple):
     """
 
     trust_bundle_url: str
-    root_key: EcPublicKey
+    root_keys: tuple[EcPublicKey, ...]
     token_issuer: str
     audience: str
     default_requirement: Requirement = Requirement.PROOF
@@ -65,7 +65,7 @@ class GateSettings(NamedTuple):
             raise SettingsError("TOKEN_HEADER, PROOF_HEADER and ATTESTATION_POP_HEADER must be different headers")
         return cls(
             trust_bundle_url=_required(environment, "TRUST_BUNDLE_URL"),
-            root_key=_root_key(_required(environment, "ROOT_PUBLIC_KEY")),
+            root_keys=_root_keys(_required(environment, "ROOT_PUBLIC_KEY")),
             token_issuer=_required(environment, "TOKEN_ISSUER"),
             audience=_required(environment, "AUDIENCE"),
             default_requirement=Requirement(_one_of(environment, "DEFAULT_REQUIREMENT", "proof", tuple(Requirement))),
@@ -104,11 +104,11 @@ def _header(environment: Mapping[str, str], name: str, default: str) -> str:
     return value.lower()
 
 
-def _root_key(text: str) -> EcPublicKey:
+def _root_keys(text: str) -> tuple[EcPublicKey, ...]:
     try:
-        return root_public_key(text)
+        return root_public_keys(text)
     except TokenError:
-        raise SettingsError("ROOT_PUBLIC_KEY must be the base64url of an uncompressed P-256 point") from None
+        raise SettingsError("ROOT_PUBLIC_KEY must be one to four P-256 points in base64url, with commas") from None
 
 
 def _nonce_key(environment: Mapping[str, str]) -> bytes:

@@ -1,0 +1,65 @@
+"""The root keys that a deployment accepts: the one that signs, and others while the root changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bonafide_tokens.jose import EcPublicKey, b64url_encode
+from bonafide_tokens.trust_bundle import MOST_ROOTS
+
+from service.errors import UnsuitableKey
+from service.keys.kms import KnownRoot, RootKey
+
+SIGNING, OTHER, ADDITIONAL = "RootKey", "OtherRootKey", "AdditionalRootKeys"
+"""Properties of the custom resource ``FirstSigningKey``: two ids of KMS keys, and public keys with commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackRoots:
+    """``signing`` signs every document; ``other`` is a second KMS key of the stack, while it moves from one to the
+    other; ``additional`` are public keys of roots that are not the stack's, or not any more."""
+
+    signing: RootKey
+    other: KnownRoot | None = None
+    additional: tuple[EcPublicKey, ...] = ()
+
+    def accepted(self) -> tuple[EcPublicKey, ...]:
+        """Every root that documents may be signed by, each once, the one that signs first.
+
+        Raises :class:`~service.errors.UnsuitableKey`, and :class:`~service.errors.Unavailable`.
+        """
+        own = [key.public_key() for key in (self.signing, self.other) if key is not None]
+        found = {key.point: key for key in (*own, *self.additional)}
+        if len(found) > MOST_ROOTS:
+            raise UnsuitableKey(f"AdditionalRootKeys has too many keys: {MOST_ROOTS} roots count at most.")
+        return tuple(found.values())
+
+    def text(self) -> str:
+        """What relying parties are told, as ``ROOT_PUBLIC_KEY``."""
+        return ",".join(map(root_text, self.accepted()))
+
+
+def root_text(key: EcPublicKey) -> str:
+    """A root key as operators write it: base64url of the uncompressed point."""
+    return b64url_encode(key.point)
+
+
+def refuse_leap(roots: StackRoots, now: Mapping[str, Any], before: Mapping[str, Any], *, signed_before: bool) -> None:
+    """Refuse a deployment that signs by a root which the deployment before did not accept.
+
+    The mistake: one update that makes the new root and signs by it. Gates that know the old one alone take no trust
+    bundle from then on, until they are deployed again. ``now`` and ``before`` are the properties of the
+    resource; ``signed_before`` tells that the key signed the latest trust bundle, so nothing changes. An operator who
+    writes the key into ``AdditionalRootKeys`` of the same update says that all gates were told otherwise, as where the
+    old root is lost. Raises :class:`~service.errors.UnsuitableKey`.
+    """
+    if signed_before or now.get(SIGNING) in (before.get(SIGNING), before.get(OTHER)):
+        return
+    named = {*str(before.get(ADDITIONAL) or "").split(","), *str(now.get(ADDITIONAL) or "").split(",")}
+    if root_text(roots.signing.public_key()) not in named:
+        raise UnsuitableKey(
+            "The root key would change in one step, and every gate would refuse what the new one signs. Let gates "
+            "accept it first: docs/root-keys.md."
+        )

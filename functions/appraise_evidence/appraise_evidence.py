@@ -12,7 +12,6 @@ from typing import Final
 
 from attestation.android.key_attestation import NO_SIGNER
 from attestation.appraisal.policy import AppraisalContext
-from attestation.challenge import open_challenge
 from attestation.client_data import ClientData, parse_client_data
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
@@ -93,13 +92,8 @@ def enrol(
     client_data = parse_client_data(b64url_decode(request.client_data))
 
     try:
-        challenge = open_challenge(
-            client_data.challenge,
-            app=request.app,
-            keys=key_ring.opening_keys(now),
-            lifetime=challenge_lifetime,
-            now=now,
-        )
+        challenge = key_ring.open_challenge(client_data.challenge, lifetime=challenge_lifetime, now=now)
+        challenge.require_app(request.app)
     except RejectedEvidence as refused:
         if refused.reason is Reason.CHALLENGE_EXPIRED:  # and its seal holds
             _note_caller(record, request.app, evidence, client_data)

@@ -24,8 +24,9 @@ from service.incidents.table import IncidentsTable
 from service.incidents.watching import Watching, is_decision
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsWrappingKey
-from service.settings import CountDecisionsSettings, read_settings
+from service.settings import read_settings
 from service.tables.apps import DynamoDBApps
+from service.tallies.counting_settings import CountDecisionsSettings
 from service.tallies.delivery import messages_of
 from service.tallies.known_apps import KnownApps
 from service.tallies.merging import parts_of

@@ -10,14 +10,12 @@ import os
 from collections.abc import Callable, Mapping
 
 from attestation.challenge import issue_challenge
-from service.aws import dynamodb, kms
 from service.edge.gateway import RequestModel
 from service.edge.http import Wiring, endpoint
 from service.edge.request_fields import App
-from service.keys.key_ring import KeyRing
-from service.keys.kms import KmsWrappingKey
+from service.keys.key_ring import KeyRing, wire_key_ring
 from service.settings import IssueChallengeSettings, read_settings
-from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.signing_keys import Purpose
 
 
 class ChallengeRequest(RequestModel):
@@ -31,21 +29,17 @@ def issue(
 ) -> Mapping[str, object]:
     """A challenge for ``request.app``, good for ``lifetime`` seconds."""
     key = key_ring.sealing_key(now)
-    challenge = issue_challenge(app=request.app, key=key, random=random(16), now=now)
+    home = key_ring.region(now).label()
+    challenge = issue_challenge(app=request.app, key=key, random=random(16), now=now, home=home)
     return {"challenge": challenge, "expires_in": lifetime}
 
 
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(IssueChallengeSettings, env)
-    key_ring = KeyRing(
-        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
-        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
-        frozenset({Purpose.CHALLENGE}),
-    )
     return Wiring(
         collaborators={
-            "key_ring": key_ring,
+            "key_ring": wire_key_ring(settings, Purpose.CHALLENGE),
             "lifetime": settings.challenge_lifetime_seconds,
             "random": os.urandom,
         },

@@ -33,7 +33,7 @@ from service.errors import Reason as ServiceReason
 from service.incidents.document.named_keys import NamedKeys
 from service.incidents.document.writer import DynamoDBDocuments
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys
-from service.keys.key_ring import KeyRing
+from service.keys.key_ring import KeyRing, wire_key_ring
 from service.keys.kms import KmsWrappingKey
 from service.keys.own_bundle import OwnTrustBundle, wire_own_bundle
 from service.policies.active import ActivePolicies
@@ -43,7 +43,7 @@ from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecrets
 from service.secrets.values import ParameterStoreValues, SecretsManagerValues, SecretValues
 from service.settings import ReleaseSecretsSettings, read_settings
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, key_of_token
-from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.signing_keys import Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.telemetry.decisions import DecisionRecord
 
@@ -75,6 +75,7 @@ def release(
     request: SecretsCall,
     *,
     trust_bundle: OwnTrustBundle,
+    key_ring: KeyRing,
     attested_keys: AttestedKeys,
     spent_proofs: SpentProofs,
     policies: ActivePolicies,
@@ -114,6 +115,7 @@ def release(
     )
 
     key = key_of_token(attested_keys, token, now)
+    key_ring.region(now).require_home(key.region)
     active = policies.for_key(key.app, key.key_id, now)
     record.client_policy_version = active.client_policy_version
     spent_proofs.spend(proof)
@@ -204,12 +206,11 @@ def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(ReleaseSecretsSettings, env)
     wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
-    key_ring = KeyRing(
-        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table), wrapping, frozenset({Purpose.CHALLENGE})
-    )
+    key_ring = wire_key_ring(settings, Purpose.CHALLENGE)
     return Wiring(
         collaborators={
             "trust_bundle": wire_own_bundle(settings),
+            "key_ring": key_ring,
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),

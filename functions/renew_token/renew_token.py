@@ -12,7 +12,6 @@ from typing import Final
 from attestation.appraisal.policy import AppraisalContext
 from attestation.appraisal.signal_history import note_refusal
 from attestation.appraisal.signals import lowering_signals
-from attestation.challenge import open_any_challenge
 from attestation.client_data import parse_client_data
 from attestation.errors import Reason, RejectedEvidence
 from attestation.evidence import AppleAssertion, KeySignature
@@ -87,9 +86,7 @@ def renew(
 
     # The seal is checked before anything is read or noted: a flood of invented challenges costs no I/O, and writes no
     # text of its own into logs and archive.
-    challenge = open_any_challenge(
-        client_data.challenge, keys=key_ring.opening_keys(now), lifetime=challenge_lifetime, now=now
-    )
+    challenge = key_ring.open_challenge(client_data.challenge, lifetime=challenge_lifetime, now=now)
     record.key_id = request.key_id
     record.note_client_data(client_data)
     record.note_challenge(challenge)
@@ -101,6 +98,7 @@ def renew(
     record.environment = "" if key.claims.test_pass is None else key.claims.environment.value
     record.note_enrolment(key.enrolled_at, key.home_country)
     challenge.require_app(key.app)
+    key_ring.region(now).require_home(key.region)
     if not challenge.handed_along:  # an app that slept past its next_challenge: none of those that asked and went away
         count_decision("challenge", at=now, app=record.counted_app, outcome="returned", why="", facts=())
     key = key.require_usable(now).recalled()

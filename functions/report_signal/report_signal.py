@@ -20,14 +20,13 @@ from attestation.appraisal.signals import lowering_signals
 from attestation.client_data import MAX_CLIENT_DATA_BYTES, MAX_SIGNALS, ClientData, Signal, parse_signals
 from pydantic import Field
 from service import wiring
-from service.aws import dynamodb, kms
+from service.aws import dynamodb
 from service.edge.gateway import RequestModel
 from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import SignedCall, signed_members, verify_signed
 from service.incidents.document.named_keys import NamedKeys
 from service.keys.fact_keys import FactSeal
-from service.keys.key_ring import KeyRing
-from service.keys.kms import KmsWrappingKey
+from service.keys.key_ring import KeyRing, wire_key_ring
 from service.keys.own_bundle import OwnTrustBundle, wire_own_bundle
 from service.keys.rule_blocks import RuleBlocks, wire_blocking
 from service.policies.active import ActivePolicies
@@ -35,7 +34,7 @@ from service.policies.store import DynamoDBPolicies
 from service.settings import ReportSignalSettings, read_settings
 from service.signal_history import note_best_effort
 from service.tables.attested_keys import AttestedKeys, DynamoDBAttestedKeys, EnrolledKey, key_of_token
-from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.signing_keys import Purpose
 from service.tables.spent_proofs import DynamoDBSpentProofs, SpentProofs
 from service.telemetry.decisions import DecisionRecord
 
@@ -60,6 +59,7 @@ def report(
     request: SignalReport,
     *,
     trust_bundle: OwnTrustBundle,
+    key_ring: KeyRing,
     attested_keys: AttestedKeys,
     spent_proofs: SpentProofs,
     policies: ActivePolicies,
@@ -93,6 +93,7 @@ def report(
     )
 
     key = key_of_token(attested_keys, token, now)
+    key_ring.region(now).require_home(key.region)
     record.note_enrolment(key.enrolled_at, key.home_country)
     record.note_request_key(proof.request_key)
     record.detection.proved = True  # the key that signed this report is one that the attested key signed
@@ -163,14 +164,12 @@ def _note(
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(ReportSignalSettings, env)
-    wrapping = KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name)
-    key_ring = KeyRing(
-        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table), wrapping, frozenset({Purpose.CHALLENGE})
-    )
+    key_ring = wire_key_ring(settings, Purpose.CHALLENGE)
     keys = wiring.fact_keys(settings)
     return Wiring(
         collaborators={
             "trust_bundle": wire_own_bundle(settings),
+            "key_ring": key_ring,
             "attested_keys": DynamoDBAttestedKeys(dynamodb(), settings.attested_keys_table, settings.key_rows),
             "spent_proofs": DynamoDBSpentProofs(dynamodb(), settings.nonces_table),
             "policies": ActivePolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),

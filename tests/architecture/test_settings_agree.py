@@ -23,6 +23,7 @@ from service.receipts.exchange_settings import ExchangeReceiptsSettings
 from service.relay.relay_settings import RelayUpstreamSettings
 from service.settings import read_settings, variables
 from service.tables.signing_keys import Purpose
+from service.tallies.counting_settings import CountDecisionsSettings
 from service.telling.telling_settings import DeliverWebhooksSettings
 from service.vendors.app_secrets import secret_kid
 
@@ -65,7 +66,7 @@ SETTINGS: dict[str, type[object]] = {
     "exchange_receipts": ExchangeReceiptsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
     "relay_upstream": RelayUpstreamSettings,
-    "count_decisions": settings.CountDecisionsSettings,
+    "count_decisions": CountDecisionsSettings,
     "find_incidents": FindIncidentsSettings,
     "deliver_webhooks": DeliverWebhooksSettings,
     "check_new_version": settings.CheckNewVersionSettings,

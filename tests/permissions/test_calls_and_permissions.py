@@ -206,7 +206,7 @@ def test_new_call_is_noticed() -> None:
     }
     layers = [ROOT / f"layers/{name}/src" for name in ("tokens", "attestation", "service")]
     edited = Program([*layers, FUNCTIONS / "issue_challenge"])
-    method = edited.modules["service.tables.signing_keys"].classes["DynamoDBSigningKeys"].methods["all"]
+    method = edited.modules["service.tables.signing_keys"].classes["DynamoDBSigningKeys"].methods["contents"]
     assert isinstance(method.node, ast.FunctionDef)
     method.node.body[:0] = [ast.parse(call).body[0] for call in made]
     found = needs_of(Reach(edited, edited.modules["issue_challenge"]))

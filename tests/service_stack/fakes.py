@@ -34,7 +34,7 @@ from service.tables.apps import RegisteredApp
 from service.tables.attested_keys import EnrolledKey, KeyState
 from service.tables.device_bound import bounded_subject
 from service.tables.revocations import KEY, MAX_LISTED, listed_until, statuses_of
-from service.tables.signing_keys import StoredKey
+from service.tables.signing_keys import Contents, StoredKey
 from service.tables.spent_proofs import name_of
 from service.tables.trust_bundles import StoredBundle
 
@@ -89,6 +89,7 @@ class MemoryAttestedKeys(Switch):
 
     rows: dict[str, EnrolledKey] = field(default_factory=dict)
     receipts: dict[str, bytes | None] = field(default_factory=dict)
+    region: str = ""
 
     def find(self, key_id: str) -> EnrolledKey | None:
         self.touch()
@@ -153,6 +154,8 @@ class MemoryRedemption(Switch):
                 raise Rejected(ServiceReason.KEY_OTHER_APP)
             if row.expires_at <= key.last_seen:
                 raise Rejected(ServiceReason.KEY_UNKNOWN)
+            if self.attested_keys.region and row.region != key.region:
+                raise Unavailable("the key has just moved to another region")
             if key.counter is None and row.counter is not None:
                 raise RejectedEvidence(Reason.KEY_OTHER_PLATFORM)
             if key.counter is not None and (row.counter is None or row.counter >= key.counter):
@@ -183,7 +186,10 @@ class MemoryRedemption(Switch):
         # The receipt is part neither of the claims' record nor of the key's row.
         self.attested_keys.receipts.setdefault(key.key_id, key.receipt)
         self.attested_keys.rows[key.key_id] = replace(
-            key, claims=changed_claims(key.claims, receipt=None), receipt=None
+            key,
+            claims=changed_claims(key.claims, receipt=None),
+            receipt=None,
+            region=self.attested_keys.region or key.region,
         )
 
 
@@ -192,10 +198,14 @@ class MemorySigningKeys(Switch):
     """:class:`service.tables.signing_keys.SigningKeys`."""
 
     rows: dict[str, StoredKey] = field(default_factory=dict)
+    documents: list[str] = field(default_factory=list)
 
     def all(self) -> tuple[StoredKey, ...]:
         self.touch()
         return tuple(self.rows.values())
+
+    def contents(self) -> Contents:
+        return Contents(self.all(), tuple(self.documents))
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         self.touch()

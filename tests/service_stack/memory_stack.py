@@ -41,6 +41,7 @@ from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.publish import PolicyPublishing
+from service.regions.homes import Homes
 from service.tables.apps import RegisteredApp
 from service.tables.signing_keys import Purpose
 from service.tables.trust_bundles import RememberedTrustBundles
@@ -117,6 +118,7 @@ class MemoryStack:
     """A stack whose first keys exist and where :data:`APP` is registered, on every platform. ``now`` is its clock.
     Google's status list was fetched at the start; its limits, and what is asked of Google, are as the template's
     defaults unless a test says otherwise and restarts. Apps are remembered for ``remembered`` seconds under load.
+    ``region`` is the stack's, if it has several.
     """
 
     now: float = NOW
@@ -148,8 +150,11 @@ class MemoryStack:
     signal_memory: int = 86_400
     remembered: float = 0.0
     passes: StageEvidence | None = None
+    region: str = ""
 
     def __post_init__(self) -> None:
+        self.attested_keys.region = self.region
+        self.drawn = Drawn("issue")  # it outlives processes: no challenge is issued twice
         self.redemption = MemoryRedemption(attested_keys=self.attested_keys)
         self.blocking = MemoryBlocking(attested_keys=self.attested_keys, revocations=self.revocations)
         self.policies = MemoryPolicies(revocations=self.revocations)
@@ -172,6 +177,7 @@ class MemoryStack:
             token_lifetime=LIFETIME,
             challenge_lifetime=LIFETIME,
             key_days=30,
+            homes=Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),)),
         )
         self.rotation.run(now=self.now)
         self.restart()
@@ -246,10 +252,11 @@ class MemoryStack:
             self.handlers["GET", path] = serving
 
     def _ring(self, *purposes: Purpose) -> KeyRing:
-        return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes))
+        homes = Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),))
+        return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes), homes)
 
     def _issuing(self) -> Wiring:
-        parts = {"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": Drawn("issue")}
+        parts = {"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": self.drawn}
         return Wiring(collaborators=parts)
 
     def _reporting(self) -> Wiring:
@@ -258,6 +265,7 @@ class MemoryStack:
                 "trust_bundle": OwnTrustBundle(
                     RememberedTrustBundles(self.trust_bundles), (self.root_key.public_key(),), ISSUER
                 ),
+                "key_ring": self._ring(Purpose.CHALLENGE),
                 "attested_keys": self.attested_keys,
                 "spent_proofs": self.spent_proofs,
                 "policies": ActivePolicies(self.policies),

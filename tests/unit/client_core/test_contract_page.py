@@ -20,7 +20,6 @@ from devkit.client_core.app_errors import ADVICE, Action, Code, Fault
 from tests.unit.client_core.contract_page import PAGE, codes, table
 from tests.vectors.keys import jwk
 
-RESERVED = {"wrong-region"}
 _TO_AWS_SIGNERS = {"signature-invalid", "access-denied"}  # refused callers of the Admin API, never apps
 OPENAPI = yaml.safe_load((PAGE.parent / "openapi.yaml").read_text("utf-8"))
 TEXT = PAGE.read_text("utf-8")
@@ -29,12 +28,7 @@ TEXT = PAGE.read_text("utf-8")
 def test_every_problem_has_a_row_and_every_row_a_problem() -> None:
     named = {slug for row in table("answer|problem") for slug in codes(row[1]) if slug != "DPoP-Nonce"}
     known = {problem.slug for problem in (*PROBLEM_TYPES, *GATEWAY_PROBLEM_TYPES)} - _TO_AWS_SIGNERS
-    assert named - {"use_dpop_nonce"} == known | RESERVED
-
-
-def test_reserved_problems_are_no_ones_yet() -> None:
-    """When the service begins to answer one, its row stops being reserved."""
-    assert RESERVED.isdisjoint(problem.slug for problem in PROBLEM_TYPES)
+    assert named - {"use_dpop_nonce"} == known
 
 
 def test_each_row_of_a_problem_says_its_status() -> None:

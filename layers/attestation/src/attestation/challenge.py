@@ -7,6 +7,9 @@ Spending one is the caller's business: :attr:`OpenedChallenge.nonce` goes into t
 
 The last bit of the random part says which route issued it: 1 for one that came along with a token. So challenges that
 apps asked for and never brought back can be counted, though nothing was written when they were issued.
+
+In a stack of several regions the MAC also covers a *home*: a region, and since when it is active. A challenge opens
+under the home that it was sealed for and under no other, and is not a byte longer.
 """
 
 from __future__ import annotations
@@ -45,45 +48,44 @@ class OpenedChallenge:
             raise RejectedEvidence(Reason.CHALLENGE_OTHER_APP, "the challenge was issued for another app")
 
 
-def issue_challenge(*, app: str, key: bytes, random: bytes, now: float, handed_along: bool = False) -> str:
+def issue_challenge(
+    *, app: str, key: bytes, random: bytes, now: float, handed_along: bool = False, home: str = ""
+) -> str:
     """Seal a challenge for ``app``. ``random`` must be 16 fresh bytes from the system's generator, of which the last
-    bit is not used. ``handed_along``: with a token, instead of when asked for."""
+    bit is not used. ``handed_along``: with a token, instead of when asked for. ``home`` is empty in a stack of one
+    region."""
     if len(random) != 16:
         raise ValueError("a challenge takes 16 random bytes")
     told = random[:-1] + bytes((random[-1] & 0xFE | handed_along,))
     sealed = _VERSION + int(now).to_bytes(5) + app_tag(app) + told
-    return b64url_encode(sealed + _mac(key, sealed))
+    return b64url_encode(sealed + _mac(key, home, sealed))
 
 
 def open_challenge(
-    challenge: str, *, app: str, keys: tuple[bytes, ...], lifetime: float, now: float
+    challenge: str, *, app: str, keys: tuple[bytes, ...], lifetime: float, now: float, home: str = ""
 ) -> OpenedChallenge:
     """Check that ``challenge`` was issued by us for ``app`` no more than ``lifetime`` seconds before ``now``.
 
-    ``keys`` are the current sealing keys, newest first. Raises :class:`RejectedEvidence` with ``challenge-forged``
-    (also for text that is no challenge at all: one face), ``-expired``, ``-from-future`` or ``-other-app``.
+    ``keys`` are the current sealing keys, newest first, ``home`` the one whose challenges are redeemed here. Raises
+    :class:`RejectedEvidence` with ``challenge-forged`` (also for text that is no challenge at all: one face),
+    ``-expired``, ``-from-future`` or ``-other-app``.
     """
-    opened = open_any_challenge(challenge, keys=keys, lifetime=lifetime, now=now)
+    opened = open_any_challenge(challenge, keys=keys, lifetime=lifetime, now=now, home=home)
     opened.require_app(app)
     return opened
 
 
-def open_any_challenge(challenge: str, *, keys: tuple[bytes, ...], lifetime: float, now: float) -> OpenedChallenge:
+def open_any_challenge(
+    challenge: str, *, keys: tuple[bytes, ...], lifetime: float, now: float, home: str = ""
+) -> OpenedChallenge:
     """:func:`open_challenge` for a caller that learns the app later, and then owes :meth:`OpenedChallenge.require_app`.
 
     A renewal names a key, not an app: the seal and the age can be checked before anything is looked up, so that
     text we never issued costs no read.
     """
-    forged = RejectedEvidence(Reason.CHALLENGE_FORGED, "the challenge was not issued by this stack")
-    if len(challenge) != CHALLENGE_BYTES * 4 // 3:
-        raise forged
-    try:
-        data = b64url_decode(challenge)
-    except MalformedEvidence:
-        raise forged from None
-    sealed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
-    if data[:1] != _VERSION or not any(hmac.compare_digest(mac, _mac(key, sealed)) for key in keys):
-        raise forged
+    sealed = _sealed_part(challenge, keys, home)
+    if sealed is None:
+        raise RejectedEvidence(Reason.CHALLENGE_FORGED, "the challenge was not issued by this stack")
     issued_at = int.from_bytes(sealed[1:6])
     if issued_at > now + _MAX_SKEW:
         raise RejectedEvidence(Reason.CHALLENGE_FROM_FUTURE, "the challenge was issued in the future")
@@ -98,10 +100,30 @@ def open_any_challenge(challenge: str, *, keys: tuple[bytes, ...], lifetime: flo
     )
 
 
+def is_sealed_for(challenge: str, home: str, *, keys: tuple[bytes, ...]) -> bool:
+    """Whether one of ``keys`` sealed the challenge for ``home``, whatever its age."""
+    return _sealed_part(challenge, keys, home) is not None
+
+
+def _sealed_part(challenge: str, keys: tuple[bytes, ...], home: str) -> bytes | None:
+    """What stands before the MAC, where that holds."""
+    if len(challenge) != CHALLENGE_BYTES * 4 // 3:
+        return None
+    try:
+        data = b64url_decode(challenge)
+    except MalformedEvidence:
+        return None
+    sealed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+    if data[:1] != _VERSION or not any(hmac.compare_digest(mac, _mac(key, home, sealed)) for key in keys):
+        return None
+    return sealed
+
+
 def app_tag(app: str) -> bytes:
     """What stands for ``app`` in its challenges: 10 bytes."""
     return sha256(app.encode("utf-8")).digest()[:10]
 
 
-def _mac(key: bytes, sealed: bytes) -> bytes:
-    return hmac.digest(key, _LABEL + sealed, "sha256")[:_MAC_BYTES]
+def _mac(key: bytes, home: str, sealed: bytes) -> bytes:
+    # What is sealed has one length, so no home runs into it: two homes never make one text.
+    return hmac.digest(key, _LABEL + home.encode("utf-8") + sealed, "sha256")[:_MAC_BYTES]

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     SECRET_UNKNOWN = "secret-unknown"  # granted, and there is no such secret, or it is revoked: names are being tried
     SEALING_KEY_MISSING = "sealing-key-missing"  # the key never endorsed one: an older app, or a thief without evidence
     SEALING_KEY_NOT_ENDORSED = "sealing-key-not-endorsed"  # another sealing key than the key endorsed
+    WRONG_REGION = "wrong-region"  # of another region: an app that moved, or one redeem sent to two regions
 
 
 class Rejected(BonafideError[Reason]):
@@ -38,6 +39,14 @@ class Contraindicated(Rejected):
         enforced = ", ".join(finding.rule for finding in result.findings if finding.enforced)
         super().__init__(Reason.APPRAISAL_CONTRAINDICATED, f"tier {result.tier.value} by {enforced or 'no finding'}")
         self.result = result
+
+
+class WrongRegion(Rejected):
+    """The challenge or the key is at home in another region, ``home``. Nothing was spent and nothing noted."""
+
+    def __init__(self, home: str, detail: str) -> None:
+        super().__init__(Reason.WRONG_REGION, f"home is {home}: {detail}")
+        self.home = home
 
 
 class Unavailable(Exception):

@@ -6,18 +6,19 @@ Two racing redeems of one challenge, or two assertions with one counter, are dec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attestation.challenge import OpenedChallenge
 from attestation.errors import Reason, RejectedEvidence
+from bonafide_tokens.errors import BonafideError
 
-from service.aws import DynamoDBClient, TransactWriteItemTypeDef
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, from_item
 from service.errors import Reason as ServiceReason
-from service.errors import Rejected
+from service.errors import Rejected, Unavailable
 from service.receipts.new_receipts import NewReceipts
-from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey, renewal_refusal, require_same_request
+from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey, row_is_blocked
 from service.tables.device_bound import DeviceBound
 from service.tables.nonces import DynamoDBNonces
 from service.transactions import transact
@@ -130,3 +131,37 @@ class DynamoDBRedemption:
 
     def is_spent(self, challenge: OpenedChallenge) -> bool:
         return self.nonces.is_spent(challenge.nonce)
+
+
+def require_same_request(key: EnrolledKey, found: Mapping[str, Any] | None) -> None:
+    """Raise why ``key`` cannot enrol by the row it ``found`` (as an item) in its place, unless the very same request
+    wrote that row: then its answer was lost, and is owed.
+
+    A request that enrolled a key is one of those that a thief may send again. What it gets is a token for the request
+    key of the client data. But it must not get more than a renewal would: neither after a block, nor after something
+    was noted about the key.
+    """
+    row = from_item(found or {})
+    if row_is_blocked(row, key.enrolled_at):
+        raise Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key")
+    same = key.enrolment is not None and row.get("enrolment") == key.enrolment._asdict()
+    if not same or row.get("app") != key.app or "noted" in row:
+        raise Rejected(ServiceReason.KEY_ALREADY_ENROLLED, "this key was enrolled before, by another request")
+
+
+def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> BonafideError[Any] | Unavailable:
+    """Why DynamoDB refused to renew ``key``, by the row it ``found`` (as an item) instead."""
+    if not found:
+        return Rejected(ServiceReason.KEY_UNKNOWN, "the key vanished between reading and writing")
+    row = from_item(found)
+    if row_is_blocked(row, key.last_seen):
+        return Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key a moment ago")
+    if row.get("app") != key.app:
+        return Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
+    if row.get("expires_at", 0) <= key.last_seen:
+        return Rejected(ServiceReason.KEY_UNKNOWN, "the key expired")
+    if row.get("region", "") != key.region:
+        return Unavailable("the key has just moved to another region")
+    if key.counter is None:
+        return RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a key with a counter, renewed without one")
+    return RejectedEvidence(Reason.COUNTER_NOT_GREATER, f"counter {key.counter} after {row.get('counter')}")

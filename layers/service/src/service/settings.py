@@ -14,6 +14,7 @@ from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement
 
 from service.fallback_modes import KeyRows, OnPlayUnavailable, OnStale, PassMode, PolicyApproval, WebhookAddresses
+from service.regions.names import region_name_or_none
 from service.settings_text import PARSER as _PARSER
 from service.settings_text import SettingsError as SettingsError
 from service.settings_text import anchors as _anchors
@@ -48,6 +49,13 @@ class StackSettings:
     stack_name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSettings(StackSettings):
+    """What functions are told whose work has a home: the name of this region, empty in a stack of one."""
+
+    region_name: str = field(default="", metadata={_PARSER: region_name_or_none})
+
+
 def refuse_test_roots_in_production(stage: str, roots: tuple[TrustAnchor, ...]) -> None:
     """The attack: anyone holding the test root's key mints "genuine" devices. The template has the same rules."""
     if roots and stage.lower().startswith("prod"):
@@ -61,11 +69,14 @@ def refuse_test_passes_in_production(stage: str, mode: PassMode) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueChallengeSettings(StackSettings):
-    """``issue_challenge``: the sealing key, and who may call (``origin_secret_hashes``)."""
+class IssueChallengeSettings(RegionSettings):
+    """``issue_challenge``: the sealing key, who may call (``origin_secret_hashes``), and by what region documents are
+    known."""
 
     signing_keys_table: str
     wrapping_key_id: str
+    token_issuer: str
+    root_public_key: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     allowed_origin: str = "*"
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
@@ -80,7 +91,7 @@ class ReportFailureSettings(StackSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgingSettings(StackSettings):
+class JudgingSettings(RegionSettings):
     """What both judging functions need. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an
     unused key; ``allowed_origin`` the web origin that may read answers (CORS).
 
@@ -172,7 +183,7 @@ class RenewTokenSettings(JudgingSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PresentedSettings(StackSettings):
+class PresentedSettings(RegionSettings):
     """What functions need that check a token and a proof themselves. ``root_public_key`` has the keys that trust
     bundles are verified with, one unless the root is changing; ``external_origin`` what clients see before the verifier
     API's own paths, empty for the API's own domain."""
@@ -235,7 +246,7 @@ class ServePolicySettings(StackSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdministerSettings(StackSettings):
+class AdministerSettings(RegionSettings):
     """``administer``: what operators change. ``root_key_id`` signs client policies; ``root_public_key`` has the keys
     that verify trust bundles; ``wrapping_key_id`` seals secrets of apps and values of runtime secrets.
     ``publish_bundle_function`` is invoked to make a change known, ``rotate_signing_key_function`` for new signing keys,
@@ -283,7 +294,7 @@ class AdministerSettings(StackSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishBundleSettings(StackSettings):
+class PublishBundleSettings(RegionSettings):
     """``publish_bundle``: what trust bundles are made of. ``guarded_api_routes`` are the route requirements of the API
     ``token_audience``, as long as the apis table has none for it. ``edge_bucket`` gets copies of what is published
     (:mod:`service.keys.edge_documents`); empty for none. With ``test_passes`` on, bundles let test tokens in."""
@@ -318,20 +329,6 @@ class RotateSigningKeySettings(PublishBundleSettings):
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountDecisionsSettings(StackSettings):
-    """``count_decisions``: the table of tallies, the apps, and for how many days counts by the hour and incidents are
-    kept; what detectors keep, and the keys that open what they see."""
-
-    tallies_table: str
-    apps_table: str
-    detector_state_table: str
-    incidents_table: str
-    fact_keys_table: str
-    wrapping_key_id: str
-    tally_days: int = field(default=400, metadata=_POSITIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

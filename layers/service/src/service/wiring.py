@@ -10,7 +10,7 @@ from service.fallback_modes import PassMode
 from service.incidents.document.named_keys import NamedKeys
 from service.incidents.document.writer import DynamoDBDocuments
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
-from service.keys.key_ring import KeyRing
+from service.keys.key_ring import KeyRing, wire_key_ring
 from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
@@ -24,7 +24,7 @@ from service.tables.attested_keys import DynamoDBAttestedKeys
 from service.tables.device_bound import DeviceBound
 from service.tables.known_builds import DynamoDBBuilds
 from service.tables.nonces import DynamoDBNonces
-from service.tables.signing_keys import DynamoDBSigningKeys, Purpose
+from service.tables.signing_keys import Purpose
 from service.vendors.app_secrets import DynamoDBAppSecrets
 from service.vendors.endorsements import VendorEndorsements
 from service.vendors.play_decoder import GooglePlayDecoder
@@ -45,7 +45,11 @@ def judging(
 
     Raises :class:`~service.settings.SettingsError`."""
     attested_keys = DynamoDBAttestedKeys(
-        dynamodb(), settings.attested_keys_table, settings.key_rows, lambda: facts.find(FactPurpose.ROWS, 1, time())
+        dynamodb(),
+        settings.attested_keys_table,
+        settings.key_rows,
+        lambda: facts.find(FactPurpose.ROWS, 1, time()),
+        settings.region_name,
     )
     nonces = DynamoDBNonces(dynamodb(), settings.nonces_table)
     passes = None
@@ -83,11 +87,7 @@ def judging(
 
 def token_key_ring(settings: JudgingSettings) -> KeyRing:
     """The keys that open challenges and sign tokens."""
-    return KeyRing(
-        DynamoDBSigningKeys(dynamodb(), settings.signing_keys_table),
-        KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
-        frozenset(Purpose),
-    )
+    return wire_key_ring(settings, *Purpose)
 
 
 def fact_keys(settings: JudgingSettings | PresentedSettings) -> FactKeys:

@@ -41,7 +41,7 @@ from service.edge.problems import (
     Problem,
     problem_of,
 )
-from service.errors import Contraindicated, NoClientPolicy, Unavailable
+from service.errors import Contraindicated, NoClientPolicy, Unavailable, WrongRegion
 from service.telemetry.decisions import (
     DecisionRecord,
     FactSealing,
@@ -219,6 +219,8 @@ class _VerifierEdge(Edge[Wiring]):
         if isinstance(error, NoClientPolicy):
             record.client_policy_version = 0
         body = problem.document(instance=record.request_id, support_code=code, advice=advice)
+        if isinstance(error, WrongRegion):
+            body["home"] = error.home
         answer = _telling(_problem_reply(problem, body, wiring), record)
         self._decided(
             record,

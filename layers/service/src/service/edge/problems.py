@@ -89,6 +89,7 @@ SEALING_KEY_MISSING: Final = Problem(
 SEALING_KEY_UNKNOWN: Final = Problem(
     "sealing-key-unknown", 409, "Another sealing key was endorsed: renew with this one.", Retry.NEVER, action="renew"
 )
+WRONG_REGION: Final = Problem("wrong-region", 409, "This is at home in another region: send it there.", Retry.NEVER)
 TOO_LARGE: Final = Problem("too-large", 413, "The request is too large.", Retry.NEVER)
 QUOTA: Final = Problem("quota", 429, "Too many requests.", Retry.LATER)
 TRY_LATER: Final = Problem("try-later", 503, "The service cannot answer at the moment.", Retry.LATER)
@@ -260,6 +261,8 @@ def _of_service(reason: ServiceReason) -> Problem:
             return SEALING_KEY_MISSING
         case ServiceReason.SEALING_KEY_NOT_ENDORSED:
             return SEALING_KEY_UNKNOWN
+        case ServiceReason.WRONG_REGION:
+            return WRONG_REGION
 
 
 ADVICE_OF: Final[Mapping[StrEnum, tuple[str, ...]]] = {EvidenceReason.BUILD_RETIRED: ("update-app",)}

@@ -60,6 +60,7 @@ class TokenIssuer:
             now=date,
             signing_key=self.key_ring.token_key(date, lifetime=self.token_lifetime),
             sealing_key=self.key_ring.sealing_key(date),
+            home=self.key_ring.region(date).label(),
         )
 
 
@@ -71,6 +72,7 @@ class ReadyTokenIssuer:
     now: float
     signing_key: SigningKey
     sealing_key: bytes
+    home: str
 
     def answer(
         self,
@@ -102,7 +104,12 @@ class ReadyTokenIssuer:
             environment=environment,
         )
         next_challenge = issue_challenge(
-            app=app.app, key=self.sealing_key, random=issuer.random(16), now=self.now, handed_along=True
+            app=app.app,
+            key=self.sealing_key,
+            random=issuer.random(16),
+            now=self.now,
+            handed_along=True,
+            home=self.home,
         )
         return {
             "token": token,

@@ -11,15 +11,12 @@ from typing import Any, Final, NamedTuple, Protocol
 from attestation.appraisal.signal_history import SignalHistory
 from attestation.attested_key import AttestedKey
 from attestation.claims import Claims
-from attestation.errors import Reason, RejectedEvidence
 from attestation.sealing.sealing_key import SealingKey
-from bonafide_tokens.errors import BonafideError
 from bonafide_tokens.token import VerifiedToken
 
 from service.aws import (
     DynamoDBClient,
     TransactWriteItemTypeDef,
-    from_item,
     get_row,
     to_item,
     unavailable_on_failure,
@@ -66,7 +63,8 @@ class EnrolledKey:
     none (:mod:`service.receipts.table`). ``blocked_until`` is when a block ends by itself, ``None`` for one that does
     not. ``noted`` is what refused renewals left behind. ``enrolment`` is the request that
     enrolled the key, until its first renewal: then its answer was not lost. ``sealing_key`` is what secrets are sealed
-    to, ``None`` until the app endorses one. ``home_country`` is where it enrolled from, if a header said so.
+    to, ``None`` until the app endorses one. ``home_country`` is where it enrolled from, if a header said so. ``region``
+    is where it is at home, empty in a stack of one region and for keys from before it had several.
     """
 
     key_id: str
@@ -83,6 +81,7 @@ class EnrolledKey:
     enrolment: Enrolment | None = None
     sealing_key: SealingKey | None = None
     home_country: str | None = None
+    region: str = ""
 
     def recalled(self) -> EnrolledKey:
         """This key with the claims that renewals are judged by: the stored ones, and what was noted since."""
@@ -146,6 +145,8 @@ class DynamoDBAttestedKeys:
     rows: KeyRows = KeyRows.PACKED
     serials_key: Callable[[], bytes | None] | None = None
     """What seals the serials of chains: without it they are not read; ``None`` from it, and they lie in the clear."""
+    region: str = ""
+    """The region that writes: a key that enrols or renews is at home there. Empty in a stack of one region."""
 
     def find(self, key_id: str) -> EnrolledKey | None:
         return self.read(self._get(key_id))
@@ -156,7 +157,7 @@ class DynamoDBAttestedKeys:
         if row is None:
             return None
         if "claims" not in row and "public_key" not in row and "enrolment" not in row:  # erased, but for its block
-            blocked = _is_blocked(row, time.time())
+            blocked = row_is_blocked(row, time.time())
             raise Rejected(ServiceReason.KEY_BLOCKED if blocked else ServiceReason.KEY_UNKNOWN, "the key was erased")
         try:
             claims = unpack(row["claims"])
@@ -194,8 +195,8 @@ class DynamoDBAttestedKeys:
     def enrolling(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that adds ``key``, and fails it when the key is known: a key enrols once.
 
-        The row that stands comes back with the refusal: see :func:`require_same_request`. One that has expired is
-        replaced, whether TTL has deleted it or not: its renewals are told that the key is not known.
+        The row that stands comes back with the refusal: see :func:`service.redemption.require_same_request`. One that
+        has expired is replaced, whether TTL has deleted it or not: its renewals are told that the key is not known.
         """
         expired = "expires_at <= :now AND (#state = :active OR #blocked.#until <= :now)"
         chain = self._sealed(key)
@@ -217,6 +218,7 @@ class DynamoDBAttestedKeys:
                         "enrolment": None if key.enrolment is None else key.enrolment._asdict(),
                         "sealing": None if key.sealing_key is None else key.sealing_key.to_bytes(),
                         "home": key.home_country,
+                        "region": self.region or None,
                     }
                 ),
                 "ConditionExpression": f"attribute_not_exists(key_id) OR ({expired})",
@@ -277,9 +279,9 @@ class DynamoDBAttestedKeys:
     def renewing(self, key: EnrolledKey) -> TransactWriteItemTypeDef:
         """The part of a transaction that moves the key's counter on, and fails it unless the counter grows.
 
-        A row that failed comes back with the refusal: see :func:`renewal_refusal`. A block that has ended is cleared,
-        and so is what older releases kept here: the receipt, which made every renewal three times as expensive, and
-        the app id a second time.
+        A row that failed comes back with the refusal: see :func:`service.redemption.renewal_refusal`. A block that has
+        ended is cleared, and so is what older releases kept here: the receipt, which made every renewal three times as
+        expensive, and the app id a second time.
         """
         counter = "attribute_not_exists(#counter)" if key.counter is None else "#counter < :counter"
         setting = "" if key.counter is None else "#counter = :counter, "
@@ -287,6 +289,9 @@ class DynamoDBAttestedKeys:
         setting += "" if sealing is None else "#sealing = :sealing, "
         chain = self._sealed(key)
         setting += "" if chain is None else "#chain = :chain, "
+        setting += "#region = :region, " if self.region else ""
+        # A key that another region took over meanwhile is renewed there.
+        at_home = "#region = :home" if key.region else "attribute_not_exists(#region)"
         return {
             "Update": {
                 "TableName": self.table,
@@ -294,7 +299,7 @@ class DynamoDBAttestedKeys:
                 "UpdateExpression": f"SET {setting}#claims = :claims, #seen = :seen, #expires = :expires, "
                 "#state = :active REMOVE #blocked, #enrolment, #receipt, #again",
                 "ConditionExpression": f"{counter} AND (#state = :active OR #blocked.#until <= :seen) AND #app = :app "
-                "AND #expires > :seen",
+                f"AND #expires > :seen{f' AND {at_home}' if self.region else ''}",
                 "ExpressionAttributeNames": {
                     "#counter": "counter",
                     "#claims": "claims",
@@ -309,6 +314,7 @@ class DynamoDBAttestedKeys:
                     "#again": "apple_app_id",
                     **({} if sealing is None else {"#sealing": "sealing"}),
                     **({} if chain is None else {"#chain": "chain"}),
+                    **({"#region": "region"} if self.region else {}),
                 },
                 "ExpressionAttributeValues": to_item(
                     {
@@ -320,6 +326,8 @@ class DynamoDBAttestedKeys:
                         ":active": KeyState.ACTIVE.value,
                         ":app": key.app,
                         ":sealing": sealing,
+                        ":region": self.region or None,
+                        ":home": (self.region and key.region) or None,
                     }
                 ),
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -332,44 +340,13 @@ def ends_at(claims: Claims, idle: int) -> int:
     return idle if claims.test_pass is None else min(idle, claims.test_pass.ends_at)
 
 
-def require_same_request(key: EnrolledKey, found: Mapping[str, Any] | None) -> None:
-    """Raise why ``key`` cannot enrol by the row it ``found`` (as an item) in its place, unless the very same request
-    wrote that row: then its answer was lost, and is owed.
-
-    A request that enrolled a key is one of those that a thief may send again. What it gets is a token for the request
-    key of the client data. But it must not get more than a renewal would: neither after a block, nor after something
-    was noted about the key.
-    """
-    row = from_item(found or {})
-    if _is_blocked(row, key.enrolled_at):
-        raise Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key")
-    same = key.enrolment is not None and row.get("enrolment") == key.enrolment._asdict()
-    if not same or row.get("app") != key.app or "noted" in row:
-        raise Rejected(ServiceReason.KEY_ALREADY_ENROLLED, "this key was enrolled before, by another request")
-
-
-def renewal_refusal(key: EnrolledKey, found: Mapping[str, Any] | None) -> BonafideError[Any]:
-    """Why DynamoDB refused to renew ``key``, by the row it ``found`` (as an item) instead."""
-    if not found:
-        return Rejected(ServiceReason.KEY_UNKNOWN, "the key vanished between reading and writing")
-    row = from_item(found)
-    if _is_blocked(row, key.last_seen):
-        return Rejected(ServiceReason.KEY_BLOCKED, "an operator blocked this key a moment ago")
-    if row.get("app") != key.app:
-        return Rejected(ServiceReason.KEY_OTHER_APP, "the key belongs to another app")
-    if row.get("expires_at", 0) <= key.last_seen:
-        return Rejected(ServiceReason.KEY_UNKNOWN, "the key expired")
-    if key.counter is None:
-        return RejectedEvidence(Reason.KEY_OTHER_PLATFORM, "a key with a counter, renewed without one")
-    return RejectedEvidence(Reason.COUNTER_NOT_GREATER, f"counter {key.counter} after {row.get('counter')}")
-
-
 def _blocked_until(row: Mapping[str, Any]) -> int | None:
     until: int | None = row.get("blocked", {}).get("until")
     return until
 
 
-def _is_blocked(row: Mapping[str, Any], now: float) -> bool:
+def row_is_blocked(row: Mapping[str, Any], now: float) -> bool:
+    """Whether the block in a row of the table is active."""
     until = _blocked_until(row)
     return row.get("state") == KeyState.BLOCKED.value and (until is None or until > now)
 
@@ -394,4 +371,5 @@ def _key_of(row: Mapping[str, Any], claims: Claims) -> EnrolledKey:
         enrolment=Enrolment(**row["enrolment"]) if "enrolment" in row else None,
         sealing_key=SealingKey.from_bytes(bytes(row["sealing"])) if "sealing" in row else None,
         home_country=row.get("home"),
+        region=row.get("region", ""),
     )

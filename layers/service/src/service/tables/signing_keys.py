@@ -1,7 +1,9 @@
 """The signing_keys table: token-signing keys and challenge-sealing keys, wrapped, with their dates.
 
 A key's kid is ``<purpose>-<n>``; the next key takes n + 1 with a conditional put, so two rotations at the same moment
-make one key. Its life: *announced* (stored, no ``active_from`` yet) → *active* (from ``active_from`` until a newer one
+make one key. In a stack of several regions it is ``<purpose>-<region>-<n>``: each has keys of its own.
+
+A key's life: *announced* (stored, no ``active_from`` yet) → *active* (from ``active_from`` until a newer one
 is) → *retired* (from ``retired_at``: nothing it made is still good).
 """
 
@@ -11,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
 
@@ -30,7 +32,8 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """One row. ``wrapped`` is the sealed private half; times are Unix seconds; ``public_jwk`` only for token keys."""
+    """One row. ``wrapped`` is the sealed private half; times are Unix seconds; ``public_jwk`` only for token keys;
+    ``region`` is whose key it is, ``None`` for those from before a stack had several."""
 
     kid: str
     purpose: Purpose
@@ -39,6 +42,7 @@ class StoredKey:
     created_at: int
     active_from: int | None = None
     retired_at: int | None = None
+    region: str | None = None
 
     @property
     def number(self) -> int:
@@ -65,11 +69,21 @@ def newest_first(keys: tuple[StoredKey, ...], purpose: Purpose) -> tuple[StoredK
     return tuple(sorted((k for k in keys if k.purpose is purpose), key=lambda k: k.number, reverse=True))
 
 
+class Contents(NamedTuple):
+    """What the table holds: keys, and the region documents (:mod:`service.regions.document`) as they were signed."""
+
+    keys: tuple[StoredKey, ...]
+    documents: tuple[str, ...] = ()
+
+
 class SigningKeys(Protocol):
     """The table as readers and rotation see it. Every method raises :class:`~service.errors.Unavailable`."""
 
     def all(self) -> tuple[StoredKey, ...]:
-        """Every row, in no order."""
+        """Every key, in no order."""
+
+    def contents(self) -> Contents:
+        """Every key and every region document, in no order, in one read."""
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         """Store a new key and set ``retired_at`` of the ``retiring`` kids, all or nothing.
@@ -95,7 +109,12 @@ class DynamoDBSigningKeys:
     table: str
 
     def all(self) -> tuple[StoredKey, ...]:
-        return tuple(map(_key_of, scan_rows(self.client, self.table, called="signing_keys")))
+        return self.contents().keys
+
+    def contents(self) -> Contents:
+        rows = scan_rows(self.client, self.table, called="signing_keys")
+        documents = tuple(row["document"] for row in rows if "document" in row)
+        return Contents(tuple(_key_of(row) for row in rows if "document" not in row), documents)
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         public = None if key.public_jwk is None else json.dumps(dict(key.public_jwk))

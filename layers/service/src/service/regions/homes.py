@@ -1,0 +1,84 @@
+"""Homes: which region redeems a challenge or a key, as one function knows it.
+
+A challenge is redeemed in the region and since the epoch that are sealed into it, so that a condition of one region's
+tables is enough for "once": no table that regions share is asked. A key's counter moves in the key's home alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bonafide_tokens.jose import EcPublicKey
+
+from service.errors import Unavailable, WrongRegion
+from service.regions.document import RegionDocument, newest_document
+
+
+@dataclass(frozen=True, slots=True)
+class RegionView:
+    """What a function of ``region`` goes by: the newest document it has met. ``region`` is empty in a stack of one
+    region, and then everything is at home here."""
+
+    region: str = ""
+    document: RegionDocument | None = None
+
+    def label(self) -> str:
+        """What is sealed into the challenges of this region. Raises :class:`~service.errors.Unavailable` for one that
+        redeems nothing: it is lost, or not in the document yet."""
+        if not self.region:
+            if self.document is not None and len(self.document.regions) > 1:
+                # The attack: a stack over the shared tables that was given no name would redeem what another did.
+                raise Unavailable("this stack has several regions, and no RegionName here")
+            return ""
+        own = None if self.document is None else self.document.regions.get(self.region)
+        if self.document is None or own is None:
+            raise Unavailable(f"region {self.region} is in no region document")
+        if not own.is_active:
+            raise Unavailable(f"region {self.region} is lost since epoch {own.since}")
+        return self.document.label(self.region)
+
+    def other_labels(self) -> Mapping[str, str]:
+        """What is sealed into the challenges of the other regions that redeem theirs, by region."""
+        if not self.region or self.document is None:
+            return {}
+        known = self.document
+        return {name: known.label(name) for name, one in known.regions.items() if one.is_active and name != self.region}
+
+    def owns(self, region: str | None) -> bool:
+        """Whether signing and sealing keys of ``region`` (``None``: from before it had a name) are this region's."""
+        if not self.region or region == self.region:
+            return True
+        return region is None and self.document is not None and self.document.first == self.region
+
+    def require_home(self, home: str) -> None:
+        """Raise :class:`~service.errors.WrongRegion` for a key whose row says ``home`` unless it is served here, and
+        :class:`~service.errors.Unavailable` where that cannot be said."""
+        self.label()
+        if not self.region or self.document is None:
+            return
+        try:
+            serving = self.document.serving(home)
+        except KeyError:
+            raise Unavailable("the region of a key is in no region document that is known here") from None
+        if serving != self.region:
+            raise WrongRegion(serving, "the key is at home there")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Homes:
+    """How a function knows its view: its own ``region``, and which documents are the stack's."""
+
+    region: str = ""
+    issuer: str = ""
+    roots: tuple[EcPublicKey, ...] = ()
+
+    def view(self, texts: Iterable[str], known: RegionView | None) -> RegionView:
+        """The view by the documents that were read. Never goes back to an older epoch than ``known``."""
+        before = None if known is None else known.document
+        return RegionView(self.region, newest_document(texts, before, roots=self.roots, issuer=self.issuer))
+
+
+ONE_REGION: Final = Homes()
+"""The homes of a stack of one region: everything is at home here."""

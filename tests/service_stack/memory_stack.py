@@ -13,7 +13,6 @@ import issue_challenge
 import renew_token
 import report_failure
 import report_signal
-import serve_policy
 from attestation.client_data import MAX_CLIENT_DATA_BYTES
 from attestation.encoding.certificate import read_certificate
 from attestation.endorsements import TrustAnchor, pinned_endorsements
@@ -27,7 +26,7 @@ from attestation.reference_values import (
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from cryptography.hazmat.primitives.asymmetric import ec
 from service.edge.gateway import Handler
-from service.edge.http import Wiring, address, endpoint
+from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import signed_members
 from service.evidence_set import StageEvidence
 from service.fallback_modes import OnPlayUnavailable, OnStale, PolicyApproval
@@ -39,7 +38,6 @@ from service.keys.rule_blocks import RuleBlocks
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
 from service.policies.app_states import AppStates
-from service.policies.client_policy import ServedClientPolicies
 from service.policies.publish import PolicyPublishing
 from service.regions.homes import Homes
 from service.tables.apps import RegisteredApp
@@ -77,7 +75,7 @@ from tests.service_stack.fakes import (
     SoftwareRootKey,
     SoftwareWrappingKey,
 )
-from tests.service_stack.policy_fakes import MemoryPolicies, MemoryStateReader
+from tests.service_stack.policy_fakes import MemoryPolicies, MemoryStateReader, serving_endpoint
 from tests.service_stack.secret_fakes import MemoryRuntimeSecrets, secrets_endpoint
 from tests.service_stack.vendor_fakes import (
     MemoryAppSecrets,
@@ -234,20 +232,7 @@ class MemoryStack:
                 clock=lambda: self.now,
             ),
         }
-        serving = endpoint(
-            serve_policy.DocumentRequest,
-            serve_policy.serve,
-            lambda _env: Wiring(
-                collaborators={
-                    "client_policies": ServedClientPolicies(self.policies),
-                    "apps": self.apps,
-                    "trust_bundles": RememberedTrustBundles(self.trust_bundles),
-                    "issuer": ISSUER,
-                }
-            ),
-            members=address,
-            clock=lambda: self.now,
-        )
+        serving = serving_endpoint(self.policies, self.apps, self.trust_bundles, ISSUER, clock=lambda: self.now)
         for path in ("/v1/trust-bundle", "/.well-known/jwks.json", "/v1/client-policies/{app}"):
             self.handlers["GET", path] = serving
 

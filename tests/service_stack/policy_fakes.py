@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import serve_policy
+from service.edge.gateway import Handler
+from service.edge.http import Wiring, address, endpoint
 from service.policies.app_states import AppRows, KeyAndApp
+from service.policies.client_policy import ServedClientPolicies
 from service.policies.store import FACTS, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
+from service.tables.apps import Apps
 from service.tables.audit import AuditEntry
 from service.tables.revocations import TOKENS
+from service.tables.trust_bundles import RememberedTrustBundles, TrustBundles
 
 from tests.service_stack.fakes import MemoryApps, MemoryAttestedKeys, MemoryRevocations, Switch
 
@@ -114,3 +121,17 @@ class MemoryStateReader:
     def key(self, key_id: str, app: str | None) -> KeyAndApp:
         key = self.attested_keys.find(key_id)
         return KeyAndApp(key, None if key is None or app is None else self.app(app))
+
+
+def serving_endpoint(
+    policies: MemoryPolicies, apps: Apps, trust_bundles: TrustBundles, issuer: str, *, clock: Callable[[], float]
+) -> Handler:
+    """The function of documents, over the tables of a stack."""
+    collaborators = {
+        "client_policies": ServedClientPolicies(policies),
+        "apps": apps,
+        "trust_bundles": RememberedTrustBundles(trust_bundles),
+        "issuer": issuer,
+    }
+    wiring = Wiring(collaborators=collaborators)
+    return endpoint(serve_policy.DocumentRequest, serve_policy.serve, lambda _env: wiring, members=address, clock=clock)

@@ -35,7 +35,6 @@ COMMANDS = (
     ("route", "report"),
     ("token", "show"),
     ("drills",),
-    ("chaos",),
     ("fleet",),
 )
 

@@ -1,0 +1,1 @@
+"""A stack in a region as its limits let it answer, and the gates beside it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from devkit.commands import attest, demo, drills, edge_drills, fleet, kit, local, simulate
+from devkit.commands import attest, chaos, demo, drills, edge_drills, fleet, kit, local, simulate
 
 
 def register(cli: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("demo")(demo.demo)
     cli.command("fleet")(fleet.fleet)
     cli.command("drills")(drills.drills)
+    cli.command("chaos")(chaos.chaos)
     cli.command("edge-drill")(edge_drills.edge_drill)
     cli.command("flood-drill")(edge_drills.flood_drill)
     cli.command("simulate")(simulate.simulate)

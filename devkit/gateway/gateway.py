@@ -64,6 +64,7 @@ class Assignment:
     service_endpoint_urls: dict[str, str]
     environment: dict[str, dict[str, str]]
     worker_limit: int
+    cards: str = ""
 
 
 class WorkerRuntime:
@@ -217,7 +218,8 @@ class Gateway:
             python=Path(assignment.python),
             runtime_packages=self._layout.packages / RUNTIME_PACKAGES,
             logs=self._layout.logs,
-            emulator=find_emulator(Path(samcli.__file__).parent),
+            emulator=None if assignment.cards else find_emulator(Path(samcli.__file__).parent),
+            cards=assignment.cards,
         )
         self.pool = WorkerPool(kind.start, assignment.worker_limit)
         folder = Path(assignment.template).parent

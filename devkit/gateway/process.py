@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,21 @@ _STOP_TIMEOUT = 5.0
 class GatewayProcess:
     """`devkit.gateway.gateway`, running. See there for the lines that go back and forth."""
 
-    def __init__(self, layout: Layout) -> None:
-        """Start it; its imports take a second, in which the parent can do other work.
+    def __init__(self, layout: Layout, cards: Path | None = None) -> None:
+        """Start it; its imports take a second, in which the parent can do other work. With a folder of `cards`, workers
+        are plain ones that have a card each (:mod:`devkit.gateway.worker_card`).
 
         Raises:
             LocalStackError: when SAM CLI's environment is missing.
         """
         self._layout = layout
         self._log = layout.logs / "gateway.log"
+        self._cards = cards
+        self._told: list[Mapping[str, Any]] = []
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        layout = self._layout
         environment = {
             **clean_environment(layout.local / "gateway"),
             **CREDENTIALS,
@@ -38,7 +46,7 @@ class GatewayProcess:
             "SAM_CLI_TELEMETRY": "0",
             "BONAFIDE_LOCAL_WORKER": os.environ.get("BONAFIDE_LOCAL_WORKER", ""),
         }
-        self._process = CHILDREN.start(
+        return CHILDREN.start(
             [layout.require_sam_python(), "-m", "devkit.gateway.gateway"],
             environment=environment,
             folder=layout.root,
@@ -51,6 +59,19 @@ class GatewayProcess:
     def ended(self) -> bool:
         """Whether it is gone, and its workers with it."""
         return self._process.poll() is not None
+
+    def start_again(self) -> None:
+        """Start it anew after it ended or was killed, with what it was told before.
+
+        Raises:
+            LocalStackError: when it does not start.
+        """
+        self._close()
+        told, self._told = self._told, []
+        self._process = self._started()
+        for message, word in zip(told, ("functions", "apis"), strict=False):
+            self._tell(message)
+            self._expect(word)
 
     def serve_functions(
         self,
@@ -84,6 +105,7 @@ class GatewayProcess:
             "service_endpoint_urls": {"CLOUDWATCH_LOGS": logs_endpoint_url, "KMS": kms_endpoint_url},
             "environment": {name: dict(variables) for name, variables in environment.items()},
             "worker_limit": worker_limit,
+            "cards": "" if self._cards is None else str(self._cards),
         }
         self._tell(assignment)
         self._expect("functions")
@@ -103,18 +125,23 @@ class GatewayProcess:
 
     def stop(self) -> None:
         """End it and its workers; returns when they are gone."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is not None:
-            stdin.close()  # the end of its standard input is its sign to stop
+        if self._process.stdin is not None:
+            self._process.stdin.close()  # the end of its standard input is its sign to stop
         try:
             self._process.wait(timeout=_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             pass
         CHILDREN.stop(self._process)
-        if stdout is not None:
-            stdout.close()
+        self._close()
+
+    def _close(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # lines that a killed process never read
+                    pipe.close()
 
     def _tell(self, message: Mapping[str, Any]) -> None:
+        self._told.append(message)
         if self._process.stdin is not None:
             try:
                 self._process.stdin.write(json.dumps(message).encode() + b"\n")

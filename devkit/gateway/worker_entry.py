@@ -10,6 +10,7 @@ for machines where the emulator does not run: one JSON line in, one JSON line ou
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -17,6 +18,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 SNAP_START = "snap-start"
@@ -24,6 +27,9 @@ WARM_UP = {"bonafide.local": "warm up"}
 """An event that makes a worker load its handler, and reaches no handler."""
 ALLOWANCE = "BONAFIDE_LOCAL_START_ALLOWANCE"
 """Environment variable: seconds by which the emulator's timeout exceeds the function's."""
+CARDS = "BONAFIDE_LOCAL_WORKER_CARDS"
+"""Environment variable: the folder of worker cards (:mod:`devkit.gateway.worker_card`), for plain workers."""
+_REAL_TIME = time.time
 
 
 class Counts:
@@ -110,7 +116,7 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function's timeout."""
-        return max(0, int((self._deadline - time.time()) * 1000))
+        return max(0, int((self._deadline - _REAL_TIME()) * 1000))
 
 
 def _serve_lines(handler: str) -> None:
@@ -119,13 +125,13 @@ def _serve_lines(handler: str) -> None:
     sys.stdout = sys.stderr
     os.environ.pop("AWS_LAMBDA_FUNCTION_TIMEOUT", None)
     serve: Callable[[Any, Context], Any] | None = None
-    counts = Counts()
+    counts, card = Counts(), _card()
     for line in sys.stdin:
         call = json.loads(line)
         try:
             serve = serve or _load(handler)
             context = Context(call["request_id"], call["arn"], call["deadline"])
-            with counts.at_work:
+            with counts.at_work, nullcontext() if card is None else card.working():
                 answer = json.dumps(None if call["event"] == WARM_UP else serve(call["event"], context))
             counts.write_soon()
         except Exception as error:
@@ -133,6 +139,17 @@ def _serve_lines(handler: str) -> None:
             answer = json.dumps(_fault(error))
         answers.write(answer + "\n")
         answers.flush()
+
+
+def _card() -> Any:
+    """This process's card, where a test bed asks for one; the module is found beside this one, by its path."""
+    folder = os.environ.pop(CARDS, "")
+    if not folder:
+        return None
+    spec: Any = importlib.util.spec_from_file_location("worker_card", Path(__file__).with_name("worker_card.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.install(folder)
 
 
 def _load(handler: str) -> Callable[[Any, Context], Any]:

@@ -76,6 +76,8 @@ class WorkerKind:
     runtime_packages: Path
     logs: Path
     emulator: Path | None = None
+    cards: str = ""
+    """The folder of worker cards, for plain workers; empty for none."""
 
     def start(self, function: Function) -> Worker:
         """A new worker for this function."""
@@ -164,7 +166,7 @@ class _PlainWorker:
         self._arn = function.arn
         self._process = CHILDREN.start(
             kind.command("plain", function),
-            environment=function.environment,
+            environment={**function.environment, **({worker_entry.CARDS: kind.cards} if kind.cards else {})},
             folder=function.folder,
             log=kind.log(function),
             stdin=subprocess.PIPE,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -61,6 +62,10 @@ class LocalStack:
     """Address that ministack listens on; `make sam-local` needs one that containers reach."""
     beside: OwnStack | None = None
     """A stack of the user's own, which takes the example's place and ports."""
+    cards: Path | None = None
+    """A folder of worker cards, for a test bed; the functions' workers are plain ones then."""
+    aws_settings: Mapping[str, str] = field(default_factory=dict)
+    """Further environment variables of ministack."""
     edge: LocalEdge | None = None
     """An edge in front of both APIs (docs/edge.md); what does not come through it is refused then."""
     shared_kms: SharedKms | None = None
@@ -144,18 +149,14 @@ class LocalStack:
         vendors.start()
         parameters = self._all_parameters(authority, vendors)
         say("Starting SAM CLI's API gateway and ministack")
-        gateway = self._gateway = GatewayProcess(self.layout)
+        gateway = self._gateway = GatewayProcess(self.layout, self.cards)
         own_ports = {} if self.beside is None else self.beside.ports(self.ports)
         if self.beside is not None:
             self.beside.launch()
         elif self.ports.example:
             self._example = ExampleStack(self.layout, self.layout.example, self.ports.example)
             self._example.launch()
-        folder = self.layout.local / "ministack"
-        log = self.layout.logs / "ministack.log"
-        self._ministack = start_ministack(
-            port=self.ports.aws, log=log, folder=folder, layout=self.layout, host=self.aws_host
-        )
+        self._ministack = self._start_aws()
         say("Making tables and keys from the template")
         made = create_tables_and_keys(
             self.layout.template,
@@ -293,6 +294,16 @@ class LocalStack:
             self._gateway.kill()
         if self._ministack is not None:
             self._ministack.kill()
+
+    def _start_aws(self) -> RunningMinistack:
+        return start_ministack(
+            port=self.ports.aws,
+            log=self.layout.logs / "ministack.log",
+            folder=self.layout.local / "ministack",
+            layout=self.layout,
+            host=self.aws_host,
+            settings=self.aws_settings,
+        )
 
     def _deliver_tallies(self) -> TallyDelivery:
         """The subscriptions of this stack's log groups, and of those of the stack beside it."""

@@ -35,6 +35,7 @@ COMMANDS = (
     ("route", "report"),
     ("token", "show"),
     ("drills",),
+    ("chaos",),
     ("fleet",),
 )
 

@@ -25,7 +25,7 @@ from bonafide.operator.deployment import Deployment
 from bonafide.prover.properties import Property
 from bonafide.prover.proving import Answer, Proof
 from bonafide.replay.replaying import ReplayOrder, replay
-from devkit.commands import drills, edge_drills, fleet, kit, simulate, story
+from devkit.commands import chaos, drills, edge_drills, fleet, kit, simulate, story
 from devkit.fleet.drills.drills import Measurement
 from devkit.fleet.drills.edge import Shown
 from devkit.fleet.live.play import Played
@@ -35,7 +35,7 @@ from devkit.kit.catalogue import SCENARIOS as KIT_SCENARIOS
 from devkit.kit.run import Result as KitResult
 from tests.benchmarks.bench_replay import NOW, draft
 from tests.benchmarks.recorded_population import RecordedPopulation
-from tests.unit.command.shown_drills import FLOOD, TOLD
+from tests.unit.command.shown_drills import CHAOS, FLOOD, TOLD
 from tests.unit.command.shown_incident import INCIDENT, WEBHOOKS
 from tests.unit.command.shown_passes import ISSUER_URL, PASS, PASSES, SUBJECT
 from tests.unit.command.shown_rows import (
@@ -302,6 +302,7 @@ def test_identifiers_are_whole_in_every_table(
     tried = Shown("POST /v1/challenges directly", "403 refused", "201")
     assert "NO" in _drawn(width, monkeypatch, lambda: edge_drills._print_edge([tried], [Measurement(1.0, 2.0)]))
     assert "2 of 20" in _drawn(width, monkeypatch, lambda: edge_drills._print_floods([FLOOD]))
+    assert "torn-call" in _drawn(width, monkeypatch, lambda: chaos.print_outcome(CHAOS))
     assert "1.0 s" in _drawn(width, monkeypatch, lambda: story._print_measured([TOLD]))
     assert "botched-release" in _drawn(width, monkeypatch, lambda: fleet._list(False))
     played = Played("farm", 1, Counter({("hostile", "201"): 7}))

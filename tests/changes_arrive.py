@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from service.edge.custom_resource import settings_hash
@@ -52,10 +53,15 @@ _Resources: TypeAlias = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a deployed stack: what it is called, and the next deployment."""
+    """One change of a deployed stack: what it is called, and what makes the next deployment."""
 
     name: str
-    next: Deployment
+    edited: Callable[[], Deployment]
+
+    @property
+    def next(self) -> Deployment:
+        """The next deployment. Made when it is asked for: each is a copy of the whole template."""
+        return self.edited()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +186,8 @@ def other_value(name: str, parameter: Mapping[str, Any]) -> str:
 def changes(template: Mapping[str, Any]) -> Iterator[Change]:
     """Every change: of each parameter, layer and function, and of what APIs answer and take."""
     for name, parameter in template["Parameters"].items():
-        yield Change(
-            f"parameter {name}", Deployment(template, {**DEPLOYED, name: other_value(name, parameter)}, SECOND)
-        )
+        parameters = {**DEPLOYED, name: other_value(name, parameter)}
+        yield Change(f"parameter {name}", partial(Deployment, template, parameters, SECOND))
     for kind, member, label in (
         (_LAYER, "ContentUri", "layer"),
         (_SAM_FUNCTION, "CodeUri", "function"),
@@ -198,9 +203,12 @@ def changes(template: Mapping[str, Any]) -> Iterator[Change]:
 
 
 def _edited(template: Mapping[str, Any], name: str, edit: Callable[[dict[str, Any]], None]) -> Change:
-    edited = copy.deepcopy(dict(template))
-    edit(edited)
-    return Change(name, Deployment(edited, DEPLOYED, SECOND))
+    def edited() -> Deployment:
+        copied = copy.deepcopy(dict(template))
+        edit(copied)
+        return Deployment(copied, DEPLOYED, SECOND)
+
+    return Change(name, edited)
 
 
 def _set(resource: str, member: str, value: object) -> Callable[[dict[str, Any]], None]:

@@ -5,10 +5,12 @@ What cannot be known on a laptop (imports from other stacks, availability zones)
 
 from __future__ import annotations
 
+import pickle
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +59,20 @@ def read_template(path: Path) -> dict[str, Any]:
         TemplateError: when it is not there, or not YAML.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            data = yaml.load(file, Loader=_Loader)  # noqa: S506 - derived from CSafeLoader
+        data = pickle.loads(_parsed(path.resolve(), path.stat().st_mtime_ns))  # noqa: S301 - what we pickled ourselves
     except (OSError, yaml.YAMLError) as error:
         raise TemplateError(f"{path} cannot be read as a template: {error}") from error
     if not isinstance(data, dict):
         raise TemplateError(f"{path} is not a template.")
     return data
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, _changed: int) -> bytes:
+    """What a file says. Kept, since a stack reads its template many times, and in a form that each reader gets a copy
+    of: they change it."""
+    with path.open(encoding="utf-8") as file:
+        return pickle.dumps(yaml.load(file, Loader=_Loader))  # noqa: S506 - derived from CSafeLoader
 
 
 def mapping(value: Any, what: str) -> dict[str, Any]:

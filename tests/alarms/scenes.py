@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 from tests.alarms.log_lines import Value
@@ -180,8 +181,9 @@ def without(name: str, flow: Flow, after: float) -> Flow:
 _DAY: Final = 6 * HOUR
 
 
+@cache
 def scenes() -> dict[str, Scene]:
-    """By alarm."""
+    """By alarm. Made when one is needed: the metrics are what the product writes when it is made to."""
     blocks = ("BlockLost", "BlocksNotListed", "PublicationNotAsked", "PublicationFailed")
     return {
         "AppraiseEvidenceFailingAlarm": _failing("POST", "/v1/attestations"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +24,12 @@ class Module:
 
     name: str
     path: Path
-    tree: ast.Module
     is_package: bool
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The file, parsed. Only where it is looked into: most tests are collected by names alone."""
+        return ast.parse(self.path.read_text("utf-8"), filename=str(self.path))
 
     @property
     def area(self) -> str:
@@ -59,8 +63,7 @@ def _nodes(tree: ast.AST, at_runtime_only: bool) -> Iterator[ast.AST]:
 def _module(path: Path, name: str) -> Module:
     parts = name.split(".")
     is_package = parts[-1] == "__init__"
-    tree = ast.parse(path.read_text("utf-8"), filename=str(path))
-    return Module(".".join(parts[:-1]) if is_package else name, path, tree, is_package)
+    return Module(".".join(parts[:-1]) if is_package else name, path, is_package)
 
 
 @cache

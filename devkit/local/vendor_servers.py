@@ -129,7 +129,9 @@ class VendorServers:
         self.service_account.parent.mkdir(parents=True, exist_ok=True)
         self.service_account.touch(mode=0o600)
         self.service_account.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
-        private_key = serialization.load_pem_private_key(account["private_key"].encode("ascii"), password=None)
+        private_key = serialization.load_pem_private_key(
+            account["private_key"].encode("ascii"), password=None, unsafe_skip_rsa_key_validation=True
+        )  # our own key: to prove its primes takes as long as a stack's other vendors need to start
         self._public_key = private_key.public_key()
 
     def grant(self, form: Mapping[str, list[str]]) -> str | None:

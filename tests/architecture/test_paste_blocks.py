@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,12 @@ def _commands() -> Iterator[tuple[str, list[str]]]:
                     words.append(word)
 
 
+@cache
+def _command() -> Any:
+    """The whole command. Typer takes a third of a second to make it."""
+    return typer.main.get_command(cli)
+
+
 NAMED = [
     (where, words) for where, words in _commands() if words and words[0] in ("make", "bonafide", ".venv/bin/bonafide")
 ]
@@ -157,7 +164,7 @@ def test_command_is_one_that_exists(
             else:
                 path.touch()
     rest = ["7" if word == "N" else word for word in words[1:]]
-    command: Any = typer.main.get_command(cli)
+    command: Any = _command()
     context = None
     while rest and not rest[0].startswith("--install-"):
         name, rest = (rest[0], rest[1:]) if context else ("bonafide", rest)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 from typing import Final
 
 import pytest
@@ -69,6 +70,7 @@ _READ: Final = (
 )
 
 
+@cache
 def _texts() -> list[tuple[str, str]]:
     """Path and text of every file of the repository that must keep to the words."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -79,17 +81,17 @@ def _texts() -> list[tuple[str, str]]:
     ]
 
 
+def _places(name: str, text: str, pattern: str, flags: int = 0) -> list[str]:
+    return [
+        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}" for match in re.finditer(pattern, text, flags)
+    ]
+
+
 @pytest.mark.parametrize(("pattern", "instead"), GIVEN_UP.items(), ids=GIVEN_UP.values())
 def test_name_that_was_given_up_is_said_nowhere(pattern: str, instead: str) -> None:
     """The failure names each place."""
-    texts = _texts()
-    assert len(texts) > 500
-    found = [
-        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
-        for name, text in texts
-        for match in re.finditer(pattern, text)
-    ]
-    assert found == [], f"say {instead}"
+    assert len(_texts()) > 500
+    assert [place for name, text in _texts() for place in _places(name, text, pattern)] == [], f"say {instead}"
 
 
 @pytest.mark.parametrize(("pattern", "instead"), GIVEN_UP_IN_TEXTS.items(), ids=GIVEN_UP_IN_TEXTS.values())
@@ -97,11 +99,7 @@ def test_word_that_was_given_up_is_in_no_text(pattern: str, instead: str) -> Non
     """The failure names each place."""
     read = [(name, text) for name, text in _texts() if name.startswith(_READ) or name.endswith(".md")]
     assert len(read) > 300
-    found = [
-        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
-        for name, text in read
-        for match in re.finditer(pattern, text, re.IGNORECASE)
-    ]
+    found = [place for name, text in read for place in _places(name, text, pattern, re.IGNORECASE)]
     assert found == [], f"say {instead}"
 
 

@@ -19,6 +19,7 @@ def running(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.stack
+@pytest.mark.long
 def test_refused_line_moves_when_hostile_devices_begin(running: Live, browser: Any) -> None:
     """How soon, `make console-drill` measures."""
     assert len(measure(running, browser, 1)) == 1

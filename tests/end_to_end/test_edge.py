@@ -22,7 +22,7 @@ from devkit.local.custom_resource import invoke
 from devkit.stack.stack import LocalStack
 from tests.stack_ports import own_ports
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 
 @dataclass

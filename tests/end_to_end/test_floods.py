@@ -139,6 +139,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "path"), sorted(ANONYMOUS - {("GET", "/v1/trust-bundle")}))
 def test_flood_of_a_route_starves_no_other(slow: LocalStack, method: str, path: str) -> None:
     """The attack: strangers ask for one thing without end, and authorizers get no bundle, honest phones no answer."""

@@ -21,6 +21,8 @@ from devkit.stack.own_stack import OwnStack
 from devkit.stack.stack import LocalStack
 from tests.stack_ports import own_ports
 
+pytestmark = pytest.mark.long
+
 PROJECT = Layout.of_this_project()
 CODE = """
 import json, os

@@ -7,7 +7,7 @@ row. That is enough to tell which class's method a call means, and errs on the s
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -215,11 +215,19 @@ class Program:
     def classes(self) -> list[Class]:
         return [one for module in self.modules.values() for one in module.classes.values()]
 
-    def kinds(self, one: Class) -> Iterator[Class]:
-        """The concrete classes that a value of this type may be of."""
-        for other in self.classes:
-            if not other.is_protocol and (one in other.lineage or (one.is_protocol and _has(other, one))):
-                yield other
+    @cached_property
+    def _known_kinds(self) -> dict[Class, list[Class]]:
+        return {}
+
+    def kinds(self, one: Class) -> list[Class]:
+        """The concrete classes that a value of this type may be of. Found once: each function's reach asks again."""
+        if one not in self._known_kinds:
+            self._known_kinds[one] = [
+                other
+                for other in self.classes
+                if not other.is_protocol and (one in other.lineage or (one.is_protocol and _has(other, one)))
+            ]
+        return self._known_kinds[one]
 
 
 def _has(other: Class, protocol: Class) -> bool:

@@ -212,6 +212,10 @@ races: setup ## Twenty rounds of races for one challenge and for one counter; th
 	@BONAFIDE_RACE_ROUNDS=20 $(BIN)/python -m pytest -q tests/end_to_end/test_races.py
 	@BONAFIDE_RACE_ROUNDS=3 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(RACES_OF_TABLES)
 
+.PHONY: regions-drill
+regions-drill: setup ## Two whole regions a second apart: 1,000 racing redeems, a region lost under load, tokens at both gates (SHORT=1: small)
+	@PYTHONPATH="$$(echo functions/* layers/*/src | tr ' ' ':')" $(BIN)/python -m tests.regions $(if $(SHORT),--short)
+
 test-long: setup browser-if-possible ## Tests that take many seconds each: processes that end, the console's pages, wrong clients, proofs of policies
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "long and not exhaustive"
 

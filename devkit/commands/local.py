@@ -14,6 +14,7 @@ import typer
 
 from bonafide.cli.project import mean_local_stack, project_layout
 from bonafide.cli.terminal import AsJson, command_group, err, out, print_json
+from devkit.commands.regions import replication, up_regions
 from devkit.devices.authority.authority import DeviceAuthority
 from devkit.edge.local_edge import LocalEdge
 from devkit.stack.own_stack import OwnStack
@@ -48,6 +49,10 @@ def up(
     edge: Annotated[
         bool, typer.Option("--edge", help="Put the edge in front, and refuse what does not come through it.")
     ] = False,
+    regions: Annotated[
+        str | None,
+        typer.Option("--regions", metavar="NAME,NAME", help="A whole stack for each of these regions, rows copied."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start the stack on 127.0.0.1 and serve until Ctrl-C. No Docker, no AWS account.
@@ -60,6 +65,13 @@ def up(
     own_parameters = _parameters(own_parameter or [], "--with-parameter")
     if own_parameters and beside is None:
         raise typer.BadParameter("there is no template that it could be for.", param_hint="--with-parameter")
+    if regions is not None:
+        if name or beside is not None or edge:
+            raise typer.BadParameter(
+                "regions go by their names, and without --with and --edge.", param_hint="--regions"
+            )
+        up_regions(regions, parameters, as_json=as_json)
+        return
     own = None if beside is None else OwnStack(layout, beside, own_parameters)
     stack = LocalStack(layout=layout, parameters=parameters, beside=own)
     if edge:
@@ -84,6 +96,9 @@ def up(
         serve(stack)
     finally:
         stack.stop()
+
+
+commands.command()(replication)
 
 
 @commands.command()

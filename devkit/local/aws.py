@@ -40,10 +40,6 @@ class RunningMinistack:
         """End it; everything it held is gone."""
         CHILDREN.stop(self.process)
 
-    def kill(self) -> None:
-        """End it at once and without warning."""
-        CHILDREN.stop(self.process, grace=0)
-
 
 def clean_environment(folder: Path) -> dict[str, str]:
     """An environment for third-party children: nothing of the operator's but PATH, and a home of their own."""

@@ -237,20 +237,24 @@ class LocalStack:
             LocalStackError: one sentence about what is gone.
         """
         while not self._stopping.wait(_LOOK):
-            if self._ministack is not None and self._ministack.ended:
-                raise LocalStackError(
-                    "The AWS stand-in (ministack) ended unexpectedly, and all state of the stack is lost with it: "
-                    f"start the stack again. Its log is {self.layout.logs / 'ministack.log'}."
-                )
-            if self._gateway is not None and self._gateway.ended:
-                raise LocalStackError(
-                    "The gateway process ended unexpectedly, and the functions with it: start the stack again. "
-                    f"Its log is {self.layout.logs / 'gateway.log'}."
-                )
-            if self._example is not None and self._example.ended:
-                raise LocalStackError(
-                    f"The gateway process of {self._example.name} ended unexpectedly: start the stack again."
-                )
+            self.require_running()
+
+    def require_running(self) -> None:
+        """Raise :class:`LocalStackError` when a part of the stack is gone."""
+        if self._ministack is not None and self._ministack.ended:
+            raise LocalStackError(
+                "The AWS stand-in (ministack) ended unexpectedly, and all state of the stack is lost with it: "
+                f"start the stack again. Its log is {self.layout.logs / 'ministack.log'}."
+            )
+        if self._gateway is not None and self._gateway.ended:
+            raise LocalStackError(
+                "The gateway process ended unexpectedly, and the functions with it: start the stack again. "
+                f"Its log is {self.layout.logs / 'gateway.log'}."
+            )
+        if self._example is not None and self._example.ended:
+            raise LocalStackError(
+                f"The gateway process of {self._example.name} ended unexpectedly: start the stack again."
+            )
 
     def stop(self) -> None:
         """End every process of the stack. May be called more than once."""
@@ -289,11 +293,9 @@ class LocalStack:
         self._folder.close()
 
     def kill(self) -> None:
-        """End what serves and what stores at once, as a region that fails. `stop` puts away the rest."""
+        """End the gateway and all functions at once, as a region that fails; `stop` puts away the rest."""
         if self._gateway is not None:
             self._gateway.kill()
-        if self._ministack is not None:
-            self._ministack.kill()
 
     def _start_aws(self) -> RunningMinistack:
         return start_ministack(

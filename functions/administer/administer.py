@@ -127,6 +127,7 @@ from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.tables.paced.key_lists import KeyLists
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 from service.tallies.reader import DynamoDBTallies
 from service.telling.administered import AdministeredWebhooks
@@ -261,6 +262,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         audit=audit,
         blocking=blocking,
         blocked_keys=BlockedKeyPages(client, settings.attested_keys_table, blocking),
+        key_lists=KeyLists(client, settings.revocations_table),
         not_before=NotBefore(client, settings.revocations_table, audit),
         policies=policies,
         publication=InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.publish_bundle_function),

@@ -33,9 +33,11 @@ class PublicationRequest(BaseModel):
 def publish_bundle(
     *, gathering: bool, publisher: Publisher, debounce: PublishDebounce, now: float
 ) -> dict[str, object]:
-    """Publish the next bundle: its version, and the keys that it names. Raises :class:`~service.errors.Unavailable`."""
+    """Publish the next bundle: its version, the keys that it names, and the apps whose older tokens it refuses over a
+    grace. Raises :class:`~service.errors.Unavailable`."""
     bundle = published(lambda: publisher.publish(now=now), debounce, gathering=gathering)
-    return {"BundleVersion": bundle.version, "Kids": sorted(bundle.keys)}
+    paced = sorted(app for app, status in bundle.apps.items() if status.paced)
+    return {"BundleVersion": bundle.version, "Kids": sorted(bundle.keys), "Paced": paced}
 
 
 def wire(env: Mapping[str, str]) -> tuple[Publisher, PublishDebounce, EdgeCopies | None]:

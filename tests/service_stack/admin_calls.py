@@ -31,6 +31,7 @@ from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.tables.paced.key_lists import KeyLists
 from service.tables.trust_bundles import RememberedTrustBundles
 from service.tallies.rows import Tallies
 from service.telling.administered import AdministeredWebhooks
@@ -54,16 +55,17 @@ ACCOUNT = "arn:aws:iam::123456789012:user/"
 
 @dataclass
 class FakePublication:
-    """Publishes the next number, or fails."""
+    """Publishes the next number, or fails. ``paced`` are the apps that are paced in it."""
 
     version: int = 0
     fails: bool = False
+    paced: frozenset[str] = frozenset({"demo"})
 
     def now(self) -> Published:
         if self.fails:
             return Published(None)
         self.version += 1
-        return Published(self.version)
+        return Published(self.version, self.paced)
 
 
 @dataclass
@@ -168,6 +170,7 @@ def admin_world(
         audit=audit,
         blocking=blocking,
         blocked_keys=BlockedKeyPages(client, tables["attested_keys"], blocking),
+        key_lists=KeyLists(client, tables["revocations"]),
         not_before=NotBefore(client, tables["revocations"], audit),
         policies=world.policies,
         publication=publication,

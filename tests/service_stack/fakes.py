@@ -247,13 +247,14 @@ class MemoryApis(Switch):
 
 @dataclass
 class MemoryRevocations(Switch):
-    """:class:`service.tables.revocations.Revocations`, over rows as the table has them."""
+    """:class:`service.tables.revocations.Revocations`, over rows as the table has them, and lists of keys by digest."""
 
     rows: list[dict[str, object]] = field(default_factory=list)
+    key_lists: dict[str, frozenset[int]] = field(default_factory=dict)
 
     def statuses(self, now: float, *, most: int = MAX_LISTED) -> Mapping[str, AppStatus]:
         self.touch()
-        return statuses_of(self.rows, now, most=most)
+        return statuses_of(self.rows, now, most=most, keys_of=self.key_lists.get)
 
 
 @dataclass

@@ -14,6 +14,8 @@ from service.policies.client_policy import ServedClientPolicies
 from service.policies.store import FACTS, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
 from service.tables.apps import Apps
 from service.tables.audit import AuditEntry
+from service.tables.not_before import not_before_row
+from service.tables.paced.stored import StoredPacing
 from service.tables.revocations import TOKENS
 from service.tables.trust_bundles import RememberedTrustBundles, TrustBundles
 
@@ -83,23 +85,21 @@ class MemoryPolicies(Switch):
             assert change.entry is not None
             self.audit.rows.append(change.entry)
             if change.not_before is not None:
-                self.refuse_older(app, change.not_before)
+                self.refuse_older(app, change.not_before, change.pacing)
             return True
 
-    def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
+    def put_off(self, head: PolicyHead, not_before: int, *, who: str, pacing: StoredPacing | None = None) -> None:
         with self.lock:
             found = self.head(head.app)
             if found.tokens_from < not_before:
                 self.heads[head.app] = replace(found, tokens_from=not_before, revision=found.revision + 1)
-            self.refuse_older(head.app, not_before)
+            self.refuse_older(head.app, not_before, pacing, head.tokens_from)
             self.put_off_by.append(who)
 
-    def refuse_older(self, app: str, moment: int) -> None:
+    def refuse_older(self, app: str, moment: int, pacing: StoredPacing | None, instead_of: int | None = None) -> None:
         rows = [row for row in self.revocations.rows if (row["app"], row["revoked"]) == (app, TOKENS)]
-        if not rows:
-            self.revocations.rows.append({"app": app, "revoked": TOKENS, "not_before": moment})
-        elif int(str(rows[0]["not_before"])) < moment:
-            rows[0]["not_before"] = moment
+        row = {"app": app, "revoked": TOKENS, **not_before_row(rows[0] if rows else None, moment, pacing, instead_of)}
+        self.revocations.rows = [other for other in self.revocations.rows if other not in rows] + [row]
 
     def not_before(self, app: str) -> int | None:
         """The app's not-before."""

@@ -239,7 +239,7 @@ def test_void_entry_leaves_the_bundle_whole() -> None:
     for void in (None, "x", [{**entry, "more": 1}]):
         claims["apps"][APP]["paced"] = void
         text = assembled(header, claims, lambda signed: es256_sign(private_key("root"), signed))
-        seen = open_trust_bundle(text, root_key=public_key("root"), issuer=ISSUER, now=NOW)
+        seen = open_trust_bundle(text, root_keys=[public_key("root")], issuer=ISSUER, now=NOW)
         assert seen.apps == {APP: AppStatus(START, frozenset({"k"}))}
 
 
@@ -249,7 +249,7 @@ def test_bundle_round_trips() -> None:
         START, paced=(paced(after=START - 9, keys=prefixes_of(map(key_id_of, range(9)))), paced(START - 9))
     )
     text = signed(bundle(apps={APP: status}))
-    assert open_trust_bundle(text, root_key=public_key("root"), issuer=ISSUER, now=NOW).apps == {APP: status}
+    assert open_trust_bundle(text, root_keys=[public_key("root")], issuer=ISSUER, now=NOW).apps == {APP: status}
 
 
 def test_fifty_thousand_keys_fit() -> None:
@@ -257,7 +257,7 @@ def test_fifty_thousand_keys_fit() -> None:
     status = AppStatus(START, paced=(paced(keys=prefixes_of(map(key_id_of, range(MAX_KEYS)))),))
     text = signed(bundle(apps={APP: status}))
     assert len(text) < 0.72 * MAX_TRUST_BUNDLE_CHARACTERS
-    seen = open_trust_bundle(text, root_key=public_key("root"), issuer=ISSUER, now=NOW).apps[APP]
+    seen = open_trust_bundle(text, root_keys=[public_key("root")], issuer=ISSUER, now=NOW).apps[APP]
     assert all(is_refused(seen, token(key_id=key_id_of(number)), START) for number in range(0, MAX_KEYS, 999))
     assert not any(is_refused(seen, token(key_id=key_id_of(MAX_KEYS + number)), START) for number in range(40))
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from bonafide_tokens.pacing.new_pacing import MAX_KEYS, MAX_PREDICATES, Pacing, keys_from_text
+from bonafide_tokens.pacing.paced import MAX_SECONDS
+from bonafide_tokens.signing import MAX_BUILD_CHARACTERS
+from pydantic import Field, model_validator
 
 from service.admin.keys import require_app
 from service.admin.problems import POLICY_CONFLICT, POLICY_INVALID, SECOND_PERSON, UNKNOWN_POLICY, AdminRefusal
-from service.admin.publication import published_in_doubt, shown_in_doubt
+from service.admin.publication import Published, published_in_doubt, shown_in_doubt
 from service.admin.stack import StackCall
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
@@ -25,6 +28,56 @@ _Number = Annotated[int, Field(ge=1, le=10**9)]
 _NumberInPath = Annotated[int, Field(ge=1, le=10**9, strict=False)]
 _Rollout = Annotated[int, Field(ge=1, le=100)]
 _Effect = Annotated[Effect, Field(strict=False)]
+_Bound = Annotated[int, Field(ge=0, le=10**15)]
+_Build = Annotated[str, Field(min_length=1, max_length=MAX_BUILD_CHARACTERS)]
+
+
+class TokenPredicate(RequestModel):
+    """What a token says that is refused at once: all members hold. A token that says no build matches every build, and
+    one whose build is no whole number is below every build."""
+
+    platform: Annotated[list[Literal["ios", "macos", "android", "harmony"]], Field(min_length=1)] | None = None
+    tier: Annotated[list[Literal["affirming", "warning"]], Field(min_length=1)] | None = None
+    app_build: Annotated[list[_Build], Field(min_length=1, max_length=64)] | None = None
+    app_build_below: _Bound | None = None
+    policy_version_below: _Bound | None = None
+    issued_before: _Bound | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("a predicate that holds for every token: leave the pacing out")
+        return self
+
+
+class AskedPacing(RequestModel):
+    """Which older tokens a change with effect ``now`` refuses at once, and over how many seconds the others. ``keys``
+    are the first 8 bytes of SHA-256 of each key_id, sorted, in base64url."""
+
+    seconds: Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+    at_once: Annotated[list[TokenPredicate], Field(max_length=MAX_PREDICATES, default_factory=list)]
+    keys: Annotated[str, Field(max_length=MAX_KEYS * 11)] = ""
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        self.pacing()
+        return self
+
+    def pacing(self) -> Pacing:
+        """The same as authorizers read it."""
+        predicates = tuple(predicate.model_dump(exclude_none=True) for predicate in self.at_once)
+        return Pacing(self.seconds, predicates, keys_from_text(self.keys)).checked()
+
+
+class _Paceable(RequestModel):
+    effect: _Effect = Effect.NEXT_RENEWAL
+    pacing: AskedPacing | None = None
+
+    @model_validator(mode="after")
+    def _takes_effect_at_once(self) -> Self:
+        if self.pacing is not None and self.effect is not Effect.NOW:
+            raise ValueError("only a change with the effect now is paced")
+        return self
 
 
 class AppPolicies(RequestModel):
@@ -52,7 +105,7 @@ class VersionHistory(AppPolicies):
     before: _NumberInPath | None = None
 
 
-class PublishPolicy(AppPolicies):
+class PublishPolicy(AppPolicies, _Paceable):
     """POST /admin/policies/{app}. A document that is absent stays as it is; ``expected_version`` is the latest
     version that the author saw."""
 
@@ -60,25 +113,22 @@ class PublishPolicy(AppPolicies):
     client: _Document | None = None
     why: _Why
     rollout: _Rollout = 100
-    effect: _Effect = Effect.NEXT_RENEWAL
     expected_version: Annotated[int, Field(ge=0, le=10**9)]
 
 
-class PromotePolicy(AppPolicies):
+class PromotePolicy(AppPolicies, _Paceable):
     """POST /admin/policies/{app}/promote."""
 
     version: _Number
     rollout: _Rollout = 100
     why: _Why
-    effect: _Effect = Effect.NEXT_RENEWAL
 
 
-class RollBackPolicy(AppPolicies):
+class RollBackPolicy(AppPolicies, _Paceable):
     """POST /admin/policies/{app}/rollback. ``to`` is absent for the version that was stable just before."""
 
     to: Annotated[int, Field(ge=0, le=10**9)] | None = None
     why: _Why
-    effect: _Effect = Effect.NEXT_RENEWAL
     expected_version: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
@@ -97,9 +147,12 @@ class RejectPolicy(AppPolicies):
 
 
 def show_policies(request: AppPolicies, call: StackCall) -> dict[str, object]:
-    """Which versions are active for an app, and which proposal waits."""
+    """Which versions are active for an app, which proposal waits, and which publications still let older tokens
+    through."""
     require_app(call.stack.apps, request.app)
-    return {**_head_record(call.stack.policies.head(request.app)), "approval": call.stack.publishing.approval.value}
+    head = _head_record(call.stack.policies.head(request.app))
+    paced = [entry.shown() for entry in call.stack.not_before.paced(request.app, call.now)]
+    return {**head, "approval": call.stack.publishing.approval.value, "paced": paced}
 
 
 def show_policy_version(request: OneVersion, call: StackCall) -> dict[str, object]:
@@ -142,6 +195,13 @@ def roll_back_policy(request: RollBackPolicy, call: StackCall) -> dict[str, obje
 
 def approve_policy(request: ApprovePolicy, call: StackCall) -> dict[str, object]:
     """Make another person's proposal active, exactly as it was proposed."""
+    with _answered(call, request.app, Effect.NEXT_RENEWAL):
+        proposed = call.stack.policies.find_proposal(request.app, request.proposal)
+        digest = "" if proposed is None or proposed.pacing is None else proposed.pacing.keys_digest
+        if digest and not call.stack.key_lists.renew(digest, now=call.now):
+            raise PolicyConflict(
+                f"The keys that proposal {request.proposal} names are kept no more: reject it and propose it again."
+            )
     # Whether it takes effect at once is the proposal's own affair.
     return _carry_out(call, request, call.stack.publishing.approve, Effect.NOW)
 
@@ -157,9 +217,12 @@ def _carry_out(
     """What a change led to; the request's members are the change's. Relying parties are told at once where older tokens
     are refused from now on."""
     require_app(call.stack.apps, request.app)
+    members = request.model_dump()
     with _answered(call, request.app, effect):
-        outcome = change(**request.model_dump(), who=call.who, now=call.now)
-    published = {} if outcome.not_before is None else call.stack.publication.now().to_record()
+        if isinstance(request, _Paceable) and request.pacing is not None:
+            members["pacing"] = call.stack.key_lists.stored(request.pacing.pacing(), now=call.now)
+        outcome = change(**members, who=call.who, now=call.now)
+    published = None if outcome.not_before is None else call.stack.publication.now()
     return {
         **_head_record(outcome.head),
         "approval": call.stack.publishing.approval.value,
@@ -167,8 +230,21 @@ def _carry_out(
         "proposed": None if outcome.proposed is None else outcome.proposed.to_record(),
         "tokens_not_before": outcome.not_before,
         "warnings": [message._asdict() for message in outcome.warnings],
-        **published,
+        **_paced_record(outcome, published),
+        **({} if published is None else published.to_record()),
     }
+
+
+def _paced_record(outcome: PolicyChange, published: Published | None) -> dict[str, object]:
+    """How older tokens are refused: ``all_at_once`` also where the pacing that was asked for has no room in the trust
+    bundle, or another change of the same second does not know of it."""
+    pacing, moment = outcome.pacing, outcome.not_before
+    if moment is None:
+        return {"pacing": None, "all_at_once": False}
+    told = published is not None and published.bundle_version is not None
+    at_once = pacing is None or (told and published is not None and outcome.head.app not in published.paced)
+    shown = None if pacing is None else {"from": moment, "until": moment + pacing.seconds, **pacing.to_record()}
+    return {"pacing": shown, "all_at_once": at_once}
 
 
 @contextmanager

@@ -28,9 +28,11 @@ NOT_PUBLISHED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How making a change known went. ``bundle_version`` is ``None`` when it is not known yet."""
+    """How making a change known went. ``bundle_version`` is ``None`` when it is not known yet. ``paced`` are the apps
+    whose older tokens the bundle refuses over a grace, and not all at once."""
 
     bundle_version: int | None
+    paced: frozenset[str] = frozenset()
 
     def to_record(self) -> dict[str, object]:
         """The members that it adds to an answer: a stored change is never lost, and never passed off as known."""
@@ -106,7 +108,7 @@ class InvokedPublication:
             answer = self.client.invoke(FunctionName=self.function, Payload=b'{"action": "publish"}')
             document = json.loads(answer["Payload"].read())
             if not answer.get("FunctionError"):
-                return Published(int(document["BundleVersion"]))
+                return Published(int(document["BundleVersion"]), frozenset(document.get("Paced", ())))
             what = str(document.get("errorType", "an error"))[:100]
         except ClientError as error:
             what = error_code(error)

@@ -21,6 +21,7 @@ from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
 from service.tables.not_before import NotBefore
+from service.tables.paced.key_lists import KeyLists
 from service.telling.administered import AdministeredWebhooks
 from service.vendors.app_secrets import EntrustedSecrets
 
@@ -39,6 +40,7 @@ class AdminStack:
     blocking: DynamoDBBlocking
     blocked_keys: BlockedKeyPages
     builds: BuildRegister
+    key_lists: KeyLists
     not_before: NotBefore
     policies: Policies
     publication: Publication

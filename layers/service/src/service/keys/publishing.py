@@ -10,12 +10,13 @@ from bonafide_tokens.errors import TokenError
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.routes import RouteRequirement
 from bonafide_tokens.signing import sign_trust_bundle
-from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TrustBundle, open_trust_bundle
+from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, AppStatus, TrustBundle, open_trust_bundle
 
 from service.aws import dynamodb, kms
 from service.errors import Unavailable
 from service.fallback_modes import PassMode
 from service.keys.carried_keys import carried_keys
+from service.keys.carried_pacing import never_revived
 from service.keys.kms import KmsRootKey, RootKey
 from service.settings import PublishBundleSettings
 from service.tables.revocations import MAX_LISTED, Revocations
@@ -73,6 +74,7 @@ class Publisher:
                     environment=self.environment,
                     foreign_keys={} if self.foreign_keys is None else self.foreign_keys(latest),
                 ),
+                latest,
                 now,
             )
             if self.trust_bundles.add(bundle, text):
@@ -90,24 +92,41 @@ class Publisher:
             return False
         return True
 
-    def _fitting(self, bundle: TrustBundle, now: float) -> tuple[TrustBundle, str]:
+    def _fitting(self, bundle: TrustBundle, latest: StoredBundle | None, now: float) -> tuple[TrustBundle, str]:
         """``bundle`` with what was revoked, signed: every blocked key, or as many as there is room for besides routes.
 
         The attack: keys that are blocked by rules by the thousand, in a stack with many routes. A bundle that is too
-        large is not published at all, and neither is what an operator does about it.
+        large is not published at all, and neither is what an operator does about it. Before a blocked key is left out,
+        publications that name the most keys are: all tokens that they would let through are refused at once then.
         """
         most = MAX_LISTED
+        statuses = never_revived(self.revocations.statuses(now, most=most), latest)
         while True:
-            full = bundle._replace(apps=self.revocations.statuses(now, most=most))
+            full = bundle._replace(apps=statuses)
             text = sign_trust_bundle(full, sign=self.root_key.sign)
             if len(text) <= MAX_TRUST_BUNDLE_CHARACTERS:
                 return full, text
+            if any(status.paced for status in statuses.values()):
+                statuses = _without_largest(statuses)
+                logger().warning("too many keys for a trust bundle: older tokens are refused at once")
+                count("PacingNotPublished")
+                continue
             most //= 2
-            if not most or not any(status.blocked_keys for status in full.apps.values()):
+            if not most or not any(status.blocked_keys for status in statuses.values()):
                 # No authorizer would take it. The last one goes on; an operator has to remove routes.
                 raise Unavailable(f"a trust bundle of {len(text)} characters is more than authorizers read")
             logger().warning("too many blocked keys for a trust bundle", listed=most)
             count("BlocksNotListed")
+            listed = self.revocations.statuses(now, most=most)
+            statuses = {app: status._replace(paced=()) for app, status in listed.items()}
+
+
+def _without_largest(statuses: Mapping[str, AppStatus]) -> dict[str, AppStatus]:
+    """The statuses without the paced publication that names the most keys, and those that count only with it."""
+    _, app, place = max(
+        (len(paced.keys), app, place) for app, status in statuses.items() for place, paced in enumerate(status.paced)
+    )
+    return {**statuses, app: statuses[app]._replace(paced=statuses[app].paced[:place])}
 
 
 def wire_publisher(

@@ -287,7 +287,7 @@ class PolicyReader:
         if newest is None or not _is_same(newest, wish, appraisal, client):
             return None
         not_before = head.tokens_from if wish.effect is Effect.NOW else None
-        return PolicyChange(read=head, head=head, entry=None, added=newest, not_before=not_before)
+        return PolicyChange(read=head, head=head, entry=None, added=newest, not_before=not_before, pacing=newest.pacing)
 
     def latest(self, head: PolicyHead) -> str:
         """Who published the latest version, and when."""
@@ -298,9 +298,9 @@ class PolicyReader:
 
 
 def _is_same(stored: StoredPolicy, wish: PolicyVersion, appraisal: str | None, client: str | None) -> bool:
-    asked = (wish.by, wish.why, wish.effect, wish.rollout, wish.based_on)
+    asked = (wish.by, wish.why, wish.effect, wish.rollout, wish.based_on, wish.pacing)
     return (
-        (stored.by, stored.why, stored.effect, stored.rollout, stored.based_on) == asked
+        (stored.by, stored.why, stored.effect, stored.rollout, stored.based_on, stored.pacing) == asked
         and (stored.restores, stored.promotes) == (None, None)
         and appraisal in (None, stored.appraisal)
         and client in (None, stored.client)

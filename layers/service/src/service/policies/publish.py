@@ -7,17 +7,17 @@ the same time one wins, and the others are told who it was.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from attestation.client_policy import SignedClientPolicy, sign_client_policy
 
 from service.errors import Unavailable
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import RootKey
-from service.person import may_be_one_person, may_propose_and_approve
 from service.policies.app_states import REMEMBERED
 from service.policies.documents import (
     Documents,
@@ -31,6 +31,7 @@ from service.policies.documents import (
     refused_client,
     status_sentence,
 )
+from service.policies.second_person import SecondPersonNeeded, require_author, require_second_person
 from service.policies.store import (
     Canary,
     Effect,
@@ -42,6 +43,7 @@ from service.policies.store import (
     digest_of,
 )
 from service.tables.audit import AuditEntry, app_subject
+from service.tables.paced.stored import StoredPacing
 
 __all__ = ["PolicyConflict", "PolicyPublishing", "PolicyRefused", "SecondPersonNeeded"]
 
@@ -55,10 +57,6 @@ CLOCKS_AGREE: Final = 0.1
 """Seconds by which the clocks of our processes may differ."""
 
 _ATTEMPTS: Final = 3
-
-
-class SecondPersonNeeded(PolicyConflict):
-    """This caller may not do this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +84,19 @@ class PolicyPublishing:
         why: str,
         rollout: int = 100,
         effect: Effect = Effect.NEXT_RENEWAL,
+        pacing: StoredPacing | None = None,
         expected_version: int,
         who: str,
         now: float,
     ) -> PolicyChange:
         """Publish a draft for ``rollout`` percent (1 … 100) of an app's keys; a document that is ``None`` stays as it
         is. ``expected_version`` is the latest that the author saw. Under the two-person rule the outcome is a
-        proposal. The same call again, whose answer was lost, has the same outcome and changes nothing."""
+        proposal. The same call again, whose answer was lost, has the same outcome and changes nothing. ``pacing`` is
+        how older tokens are refused where it takes effect at once: not all of them together."""
         _require_request(why=why, who=who, rollout=rollout)
         head = self.policies.head(app)
-        asked = replace(
-            self._wish(head, Documents("", ""), who=who, why=why, rollout=rollout, effect=effect, now=now),
-            based_on=expected_version,
-        )
+        told: Any = {"who": who, "why": why, "rollout": rollout, "effect": effect, "pacing": pacing, "now": now}
+        asked = replace(self._wish(head, Documents("", ""), **told), based_on=expected_version)
         again = self._reader.again(head, asked, appraisal, client)
         if again is not None:
             return again
@@ -106,7 +104,7 @@ class PolicyPublishing:
         def build(head: PolicyHead) -> PolicyChange:
             self._reader.require_seen(head, expected_version)
             documents = self._reader.completed(head, appraisal, client)
-            wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
+            wish = self._wish(head, documents, **told)
             return self._proposal(head, documents, wish) if self._needs_two else self._version(head, documents, wish)
 
         return self._carry_out(app, build, who)
@@ -119,6 +117,7 @@ class PolicyPublishing:
         rollout: int = 100,
         why: str,
         effect: Effect = Effect.NEXT_RENEWAL,
+        pacing: StoredPacing | None = None,
         who: str,
         now: float,
     ) -> PolicyChange:
@@ -130,12 +129,15 @@ class PolicyPublishing:
             moved = promoted(head, version, rollout)
             if self._needs_two:
                 documents = self._reader.of(app, version)
-                wish = self._wish(head, documents, who=who, why=why, rollout=rollout, effect=effect, now=now)
+                wish = self._wish(
+                    head, documents, who=who, why=why, rollout=rollout, effect=effect, pacing=pacing, now=now
+                )
                 return self._proposal(head, documents, replace(wish, promotes=version))
             entry = _entry_of(
-                app, "promote-policy", who=who, why=why, now=now, version=version, rollout=rollout, effect=effect.value
-            )
-            return PolicyChange(read=head, head=moved, entry=entry, effect=effect)
+                app, "promote-policy", who=who, why=why, now=now, version=version, rollout=rollout, effect=effect.value,
+                **_paced(pacing),
+            )  # fmt: skip
+            return PolicyChange(read=head, head=moved, entry=entry, effect=effect, pacing=pacing)
 
         return self._carry_out(app, build, who)
 
@@ -146,6 +148,7 @@ class PolicyPublishing:
         to: int | None = None,
         why: str,
         effect: Effect = Effect.NEXT_RENEWAL,
+        pacing: StoredPacing | None = None,
         expected_version: int | None = None,
         who: str,
         now: float,
@@ -168,7 +171,7 @@ class PolicyPublishing:
             if head.canary is None and target == head.stable:
                 raise PolicyConflict(f"Version {target} is the active one. {status_sentence(head)}")
             documents = self._reader.restored(head, target)
-            wish = self._wish(head, documents, who=who, why=why, effect=effect, now=now, restores=target)
+            wish = self._wish(head, documents, who=who, why=why, effect=effect, pacing=pacing, now=now, restores=target)
             withdrawn = head.canary is None and self._needs_two and self._reader.was_withdrawn(head)
             alone = not self._needs_two or (target == before and not withdrawn)
             return self._version(head, documents, wish) if alone else self._proposal(head, documents, wish)
@@ -181,7 +184,7 @@ class PolicyPublishing:
 
         def build(head: PolicyHead) -> PolicyChange:
             proposed = self._reader.proposed(head, proposal)
-            _require_second_person(proposed, who)
+            require_second_person(proposed, who)
             self._reader.require_current(head, proposed)
             documents = Documents(proposed.appraisal, proposed.client)
             if proposed.promotes is not None:
@@ -190,7 +193,7 @@ class PolicyPublishing:
                     promotes=proposed.promotes, approved_proposal=proposal, proposed_by=proposed.by,
                 )  # fmt: skip
                 moved = replace(promoted(head, proposed.promotes, proposed.rollout), proposal=None)
-                return PolicyChange(read=head, head=moved, entry=entry, effect=proposed.effect)
+                return PolicyChange(read=head, head=moved, entry=entry, effect=proposed.effect, pacing=proposed.pacing)
             wish = replace(proposed, approved_by=who, at=int(now))
             return self._version(head, documents, wish, proposal=proposal, why=why)
 
@@ -223,11 +226,15 @@ class PolicyPublishing:
         who: str,
         why: str,
         effect: Effect,
+        pacing: StoredPacing | None,
         now: float,
         rollout: int = 100,
         restores: int | None = None,
     ) -> PolicyVersion:
-        """What the caller wants to publish; its number is given by :meth:`_version` or :meth:`_proposal`."""
+        """What the caller wants to publish; its number is given by :meth:`_version` or :meth:`_proposal`. Raises
+        :class:`ValueError` for pacing of what does not take effect at once."""
+        if pacing is not None and effect is not Effect.NOW:
+            raise ValueError("only what takes effect at once is paced")
         return PolicyVersion(
             app=head.app,
             version=0,
@@ -240,11 +247,12 @@ class PolicyPublishing:
             digest=digest_of(*documents),
             has_client=bool(documents.client),
             restores=restores,
+            pacing=pacing,
         )
 
     def _proposal(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> PolicyChange:
         """The change that lays ``wish`` before a second person. Nothing is signed: see :class:`StoredPolicy`."""
-        _require_author(wish.by)
+        require_author(wish.by)
         if head.proposal is not None:
             raise PolicyConflict(f"Proposal {head.proposal} of {head.app} waits already: approve or reject it first.")
         warnings = self._checked(head, documents, wish)
@@ -290,7 +298,9 @@ class PolicyPublishing:
             proposed_by=facts.by if facts.approved_by else None,
         )
         added = facts.holding(*documents, self._signed(facts, documents.client) if documents.client else "")
-        return PolicyChange(read=head, head=moved, entry=entry, effect=facts.effect, added=added, warnings=warnings)
+        return PolicyChange(
+            read=head, head=moved, entry=entry, effect=facts.effect, added=added, pacing=facts.pacing, warnings=warnings
+        )
 
     def _checked(self, head: PolicyHead, documents: Documents, wish: PolicyVersion) -> tuple[PolicyMessage, ...]:
         if head.canary is not None and wish.rollout < 100 and wish.promotes is None:
@@ -321,6 +331,7 @@ class PolicyPublishing:
             based_on=facts.based_on,
             rollout=facts.rollout,
             effect=facts.effect.value,
+            **_paced(facts.pacing),
             restores=facts.restores,
             digest=facts.digest,
             **difference(self._reader.replaced(head), documents),
@@ -357,7 +368,7 @@ class PolicyPublishing:
             after = self.clock()
             if not_before is not None and after + CLOCKS_AGREE >= not_before:
                 not_before = int(after + COMMIT_ALLOWANCE) + 1
-                self.policies.put_off(moved, not_before, who=who)
+                self.policies.put_off(moved, not_before, who=who, pacing=change.pacing)
             if not_before is not None:
                 self.sleep(max(0.0, after + REMEMBERED + CLOCKS_AGREE - self.clock()))
             return replace(change, not_before=not_before)
@@ -374,27 +385,15 @@ def _require_request(*, why: str, who: str, rollout: int = 100) -> None:
         raise ValueError("a rollout is 1 to 100 percent")
 
 
-def _require_author(who: str) -> None:
-    """Refuse a principal that may stand for several persons: the two of the two-person rule could not be told apart."""
-    if not may_propose_and_approve(who):
-        raise SecondPersonNeeded(
-            f"{who} names no person, so it can neither propose nor approve: sign in as an IAM user, a user of IAM "
-            "Identity Center or with a role."
-        )
-
-
-def _require_second_person(facts: PolicyVersion, who: str) -> None:
-    """Refuse the approval of a proposal by a person who may be its author."""
-    _require_author(who)
-    if may_be_one_person(facts.by, who):
-        raise SecondPersonNeeded(
-            f"Proposal {facts.version} is by {facts.by}: another person must approve it; {who} may be the same. "
-            "Two IAM users are two persons, so are two users of IAM Identity Center, and sessions of two roles under "
-            "two names; a user and a session of a role are not, nor are sessions of one role."
-        )
-
-
 def _entry_of(app: str, action: str, *, who: str, why: str, now: float, **details: str | int | None) -> AuditEntry:
     """The audit entry of a change; details that are ``None`` are left out."""
     told = {name: value for name, value in details.items() if value is not None}
     return AuditEntry(subject=app_subject(app), at=now, who=who, action=action, why=why, details=told)
+
+
+def _paced(pacing: StoredPacing | None) -> dict[str, str | int | None]:
+    """What an audit entry says of pacing: nothing where all older tokens are refused at once."""
+    if pacing is None:
+        return {}
+    keys: dict[str, str | int | None] = {"keys_at_once": pacing.keys, "keys_digest": pacing.keys_digest}
+    return {"grace_seconds": pacing.seconds, "at_once": json.dumps(pacing.at_once), **(keys if pacing.keys else {})}

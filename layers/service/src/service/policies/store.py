@@ -22,6 +22,7 @@ from service.errors import Unavailable, Unreadable
 from service.items.rows import from_row, to_row
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.not_before import refusing_older_tokens
+from service.tables.paced.stored import StoredPacing
 from service.transactions import transact
 
 HEAD: Final = 0
@@ -50,7 +51,8 @@ class PolicyVersion:
     seconds. ``rollout`` is the percentage that it started with. ``based_on`` is the latest version that its author saw;
     ``restores`` the version whose documents it brings back, for a rollback. ``digest`` identifies the documents.
     ``has_client`` says whether there is a client policy. A proposal has the same members; its ``version`` is the
-    proposal's own number, and ``promotes`` the version whose rollout it would raise to ``rollout``.
+    proposal's own number, and ``promotes`` the version whose rollout it would raise to ``rollout``. ``pacing`` is how
+    older tokens are refused where it takes effect at once; ``None`` for all at once.
     """
 
     app: str
@@ -66,6 +68,7 @@ class PolicyVersion:
     restores: int | None = None
     promotes: int | None = None
     approved_by: str = ""
+    pacing: StoredPacing | None = None
 
     def holding(self, appraisal: str, client: str, client_jws: str = "") -> StoredPolicy:
         """This version with its documents."""
@@ -74,7 +77,8 @@ class PolicyVersion:
 
     def to_record(self) -> dict[str, object]:
         """The members of this version, JSON-ready."""
-        return {name: getattr(self, name) for name in FACTS} | {"effect": self.effect.value}
+        pacing = None if self.pacing is None else self.pacing.to_record()
+        return {name: getattr(self, name) for name in FACTS} | {"effect": self.effect.value, "pacing": pacing}
 
     @property
     def client_version(self) -> int:
@@ -153,8 +157,9 @@ class PolicyChange:
     """One change of the active versions: from the head ``read`` to ``head``, written together with ``added`` (a
     new version), ``proposed`` (a new proposal) and the audit ``entry``, or not at all.
 
-    ``not_before`` (Unix seconds) refuses older tokens of the app from then on; it never goes back, and a trust bundle
-    must be published. ``warnings`` are what checking found beside errors. A change that was made before has no entry.
+    ``not_before`` (Unix seconds) refuses older tokens of the app from then on, with ``pacing`` not all at once; it
+    never goes back, and a trust bundle must be published. ``warnings`` are what checking found beside errors. A change
+    that was made before has no entry.
     """
 
     read: PolicyHead
@@ -164,6 +169,7 @@ class PolicyChange:
     added: StoredPolicy | None = None
     proposed: StoredPolicy | None = None
     not_before: int | None = None
+    pacing: StoredPacing | None = None
     warnings: tuple[PolicyMessage, ...] = ()
 
 
@@ -196,9 +202,9 @@ class Policies(PolicyHeads, Protocol):
     def move(self, change: PolicyChange) -> bool:
         """Carry out a change. False when the head is no longer as it was read: nothing was written then."""
 
-    def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
+    def put_off(self, head: PolicyHead, not_before: int, *, who: str, pacing: StoredPacing | None = None) -> None:
         """Refuse tokens of the app that are older than ``not_before`` (Unix seconds), which is later than the one that
-        came with ``head``; the head says so too, if it is still the current one."""
+        came with ``head``; the head says so too, if it is still the current one. ``pacing`` is that of the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +264,7 @@ class DynamoDBPolicies:
             # Another change refused older tokens just now: by a later time than ours, or an earlier one. Look again.
         raise Unavailable("dynamodb:TransactWriteItems policies: the app's not-before keeps changing")
 
-    def put_off(self, head: PolicyHead, not_before: int, *, who: str) -> None:
+    def put_off(self, head: PolicyHead, not_before: int, *, who: str, pacing: StoredPacing | None = None) -> None:
         parts: dict[str, TransactWriteItemTypeDef] = {
             _HEAD: {
                 "Update": {
@@ -272,7 +278,9 @@ class DynamoDBPolicies:
             },
         }
         for _ in range(ATTEMPTS):
-            refusing = self._refusing(head.app, not_before, at=not_before - 1, by=who)
+            refusing = self._refusing(
+                head.app, not_before, at=not_before - 1, by=who, pacing=pacing, instead_of=head.tokens_from
+            )
             failed = self._transact({**parts, **refusing})
             if _HEAD in failed:
                 parts = {}  # another change that took effect at once was later still
@@ -298,7 +306,9 @@ class DynamoDBPolicies:
         if change.proposed is not None:
             parts["proposed"] = self._adding(change.proposed, -change.proposed.version)
         if change.not_before is not None:
-            parts |= self._refusing(change.head.app, change.not_before, at=int(entry.at), by=entry.who)
+            parts |= self._refusing(
+                change.head.app, change.not_before, at=int(entry.at), by=entry.who, pacing=change.pacing
+            )
         return parts
 
     def _adding(self, policy: StoredPolicy, number: int) -> TransactWriteItemTypeDef:
@@ -310,9 +320,9 @@ class DynamoDBPolicies:
             }
         }
 
-    def _refusing(self, app: str, moment: int, *, at: int, by: str) -> dict[str, TransactWriteItemTypeDef]:
+    def _refusing(self, app: str, moment: int, **more: Any) -> dict[str, TransactWriteItemTypeDef]:
         """The parts that refuse older tokens: none when later ones are refused already."""
-        return refusing_older_tokens(self.client, self.revocations, app, moment, at=at, by=by, name=_TOKENS)
+        return refusing_older_tokens(self.client, self.revocations, app, moment, name=_TOKENS, **more)
 
     def _audit(self) -> DynamoDBAudit:
         if self.audit is None or not self.revocations:
@@ -355,7 +365,8 @@ def _head_of(row: Mapping[str, Any]) -> PolicyHead:
 
 
 def _version_of(kind: type[V], row: Mapping[str, Any]) -> V:
-    return from_row(kind, row, version=abs(row["version"]), effect=Effect(row["effect"]))
+    pacing = None if row.get("pacing") is None else StoredPacing.of_record(row["pacing"])
+    return from_row(kind, row, version=abs(row["version"]), effect=Effect(row["effect"]), pacing=pacing)
 
 
 _HEAD: Final = "head"

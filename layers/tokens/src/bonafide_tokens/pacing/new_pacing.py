@@ -8,14 +8,19 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable
+from json import dumps
 from typing import Final, NamedTuple
 
-from bonafide_tokens.jose import b64url_encode
+from bonafide_tokens.errors import Malformed
+from bonafide_tokens.jose import b64url_decode, b64url_encode
 from bonafide_tokens.pacing.paced import MAX_SECONDS, Paced, Predicate, key_prefix
 
 MAX_KEYS: Final = 50_000
 MAX_PREDICATES: Final = 16
 """Authorizers take more, too: more of either refuses more."""
+
+MAX_PREDICATE_CHARACTERS: Final = 16_384
+"""Of all predicates of a publication as JSON, so that four publications fit into a row and a trust bundle."""
 
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
@@ -40,6 +45,8 @@ class Pacing(NamedTuple):
             raise ValueError(f"not 1 to {MAX_PREDICATES} predicates, or up to {MAX_KEYS:,} keys")
         if not self.softening(1, 0).is_readable():
             raise ValueError("a predicate cannot be read")
+        if len(dumps(self.at_once)) > MAX_PREDICATE_CHARACTERS:
+            raise ValueError(f"more than {MAX_PREDICATE_CHARACTERS:,} characters of predicates")
         return self
 
 
@@ -54,6 +61,19 @@ def prefixes_of(key_ids: Iterable[str]) -> frozenset[int]:
         if len(named) > MAX_KEYS:
             raise ValueError(f"more than {MAX_KEYS:,} keys")
     return frozenset(named)
+
+
+def keys_from_text(text: str) -> frozenset[int]:
+    """Prefixes as :func:`packed_keys` has them, in base64url. Raises :class:`ValueError`, also for those that are not
+    sorted, or stand there twice: a list that was packed in another way is not the one that was meant."""
+    try:
+        packed = b64url_decode(text)
+        keys = struct.unpack(f">{len(packed) // 8}Q", packed)
+    except (Malformed, struct.error):
+        raise ValueError("keys are not the base64url of 8 bytes each") from None
+    if list(keys) != sorted(set(keys)):
+        raise ValueError("keys are not sorted, or one stands there twice")
+    return frozenset(keys)
 
 
 def packed_keys(keys: frozenset[int]) -> bytes:
@@ -78,7 +98,7 @@ def still_paced(entries: Iterable[Paced], not_before: float, now: float) -> tupl
     by_start = {paced.start: paced for paced in entries}
     alive: list[Paced] = []
     moment = not_before
-    while (paced := by_start.get(int(moment))) is not None and paced.start == moment:
+    while (paced := by_start.get(int(moment))) is not None and paced.after < paced.start == moment:
         if now >= paced.start + paced.seconds:
             break
         alive.append(paced)

@@ -14,9 +14,12 @@ from collections import Counter
 from functools import cache
 from typing import Any, NamedTuple
 
+from service.admission.accounts import DynamoDBAccountRow
+from service.admission.learning import Learning
 from service.aws import dynamodb, kms
 from service.deadline import time_of_invocation, within
 from service.detection.detectors import POPULATION_DETECTORS
+from service.errors import Unavailable
 from service.incidents.document.writer import DocumentWriter, DynamoDBDocuments
 from service.incidents.sealing import MemberSeal
 from service.incidents.slots_table import DynamoDBSlots
@@ -30,17 +33,25 @@ from service.tallies.counting_settings import CountDecisionsSettings
 from service.tallies.delivery import messages_of
 from service.tallies.known_apps import KnownApps
 from service.tallies.merging import parts_of
+from service.tallies.reader import DynamoDBTallies
 from service.tallies.table import TalliesTable
 from service.tallies.tally_line import TallyLine, UnreadableTally, read_tally_line
 from service.tallies.tally_metrics import counted_metrics
-from service.telemetry.decisions import log_damaged_tallies
+from service.telemetry.decisions import log_damaged_tallies, log_unavailable
 
 
 def count_decisions(
-    event: object, *, table: TalliesTable, apps: KnownApps, now: float, watching: Watching | None = None
+    event: object,
+    *,
+    table: TalliesTable,
+    apps: KnownApps,
+    now: float,
+    watching: Watching | None = None,
+    learning: Learning | None = None,
 ) -> dict[str, int]:
     """Count the tallies of a delivery, then show its decisions to detectors: how many there were of each, and how many
-    more lines are damaged and count for nothing.
+    more lines are damaged and count for nothing. ``learning`` makes of what was counted how many may enrol; where that
+    fails, the next delivery does it.
 
     Raises :class:`~service.errors.Unavailable` unless every line is known to be counted everywhere, and seen by each
     detector that did not fail.
@@ -62,6 +73,12 @@ def count_decisions(
             damaged[error.reason] += 1
     table.add(parts_of(lines, app_of=lambda app: apps.name_of(app, now), now=now))
     counted_metrics(lines, now=now).write(print)
+    asking = {apps.name_of(of.app, now) for line in lines if line.source == "challenge" for of in line.counts}
+    if asking and learning is not None:
+        try:
+            learning.learn(asking, now)
+        except Unavailable as error:
+            log_unavailable(error.what)
     if damaged:  # said once, however often the delivery was tried
         log_damaged_tallies(damaged)
     if decisions and watching is not None:
@@ -76,6 +93,7 @@ class Wired(NamedTuple):
     table: TalliesTable
     apps: KnownApps
     watching: Watching
+    learning: Learning | None
 
 
 @cache
@@ -103,6 +121,13 @@ def wire() -> Wired:
             keys.of_epochs,
             (document,),
         ),
+        Learning(
+            DynamoDBTallies(client, settings.tallies_table),
+            DynamoDBAccountRow(client, settings.tallies_table),
+            settings.enrolment_pace,
+        )
+        if settings.enrolment_pace
+        else None,
     )
 
 
@@ -110,4 +135,4 @@ def handler(event: Any, context: object) -> dict[str, int]:
     """Lambda's entry. An error has the delivery made again."""
     with within(time_of_invocation(context)):
         wired = wire()
-        return count_decisions(event, table=wired.table, apps=wired.apps, watching=wired.watching, now=time.time())
+        return count_decisions(event, now=time.time(), **wired._asdict())

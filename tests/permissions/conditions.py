@@ -22,10 +22,12 @@ def kids(*patterns: str) -> dict[str, Any]:
 PROOFS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "proof.*"}}
 MARKER = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "*"}}
 DOCUMENT = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": DOCUMENTS}}
+ADMISSIONS = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "admission"}}
 JUDGING = ("appraise_evidence", "renew_token", "report_signal", "release_secrets")
 CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     **{(name, "dynamodb:Query", "IncidentsTable"): DOCUMENT for name in JUDGING},
     ("issue_challenge", "kms:Decrypt", "WrappingKey"): kids("challenge-*"),
+    ("issue_challenge", "dynamodb:GetItem", "TalliesTable"): ADMISSIONS,
     **{
         (verb, "kms:Decrypt", "WrappingKey"): kids("challenge-*", "token-*", "app/*/play-*", "facts-*", "rows-*")
         for verb in ("appraise_evidence", "renew_token")

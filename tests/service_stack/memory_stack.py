@@ -184,11 +184,12 @@ class MemoryStack:
         """New processes: nothing in memory, as after a cold start."""
         self.handlers: dict[tuple[str, str], Handler] = {
             ("POST", "/v1/challenges"): endpoint(
-                issue_challenge.ChallengeRequest,
+                issue_challenge.ChallengeCall,
                 issue_challenge.issue,
                 lambda _env: self._issuing(),
                 success=201,
                 counted="challenge",
+                members=issue_challenge._members,
                 clock=lambda: self.now,
             ),
             ("POST", "/v1/attestations"): endpoint(

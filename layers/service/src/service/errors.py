@@ -19,6 +19,7 @@ class Reason(StrEnum):
     KEY_BLOCKED = "key-blocked"  # cut off by an operator or a policy
     KEY_ALREADY_ENROLLED = "key-already-enrolled"  # one key registered twice: replay across installs
     DEVICE_ENROLMENTS = "device-enrolments"  # one device's attestation key enrols app instances all day: a farm
+    ENROLMENT_PACED = "enrolment-paced"  # more installs ask than the stack enrols: told when to come back
     KEY_OTHER_APP = "key-other-app"  # a key of another app used to renew
     APPRAISAL_CONTRAINDICATED = "appraisal-contraindicated"  # genuine evidence of a hostile device or process
     SECRET_NOT_GRANTED = "secret-not-granted"  # no rule of the policy releases it to this key, or one refuses it
@@ -30,6 +31,14 @@ class Reason(StrEnum):
 
 class Rejected(BonafideError[Reason]):
     """The request was read, and is refused by what this stack knows."""
+
+
+class Paced(Rejected):
+    """More apps ask than the stack's pace lets in. This one shall come back after ``seconds``."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(Reason.ENROLMENT_PACED, f"comes back after {seconds} s")
+        self.seconds = seconds
 
 
 class Contraindicated(Rejected):

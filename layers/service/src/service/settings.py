@@ -71,13 +71,16 @@ def refuse_test_passes_in_production(stage: str, mode: PassMode) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueChallengeSettings(RegionSettings):
     """``issue_challenge``: the sealing key, who may call (``origin_secret_hashes``), and by what region documents are
-    known."""
+    known. ``enrolment_pace`` is the most enrolments a second (:mod:`service.admission`), 0 for no such limit; the
+    tallies table says how many ask."""
 
     signing_keys_table: str
+    tallies_table: str
     wrapping_key_id: str
     token_issuer: str
     root_public_key: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
+    enrolment_pace: int = field(default=0, metadata={_PARSER: _natural})
     allowed_origin: str = "*"
     origin_secret_hashes: tuple[bytes, ...] = field(default=(), metadata=_ORIGIN_SECRETS)
 

@@ -41,7 +41,7 @@ from service.edge.problems import (
     Problem,
     problem_of,
 )
-from service.errors import Contraindicated, NoClientPolicy, Unavailable, WrongRegion
+from service.errors import Contraindicated, NoClientPolicy, Paced, Unavailable, WrongRegion
 from service.telemetry.decisions import (
     DecisionRecord,
     FactSealing,
@@ -190,7 +190,10 @@ class _VerifierEdge(Edge[Wiring]):
                 record.detection.network = network_of(call.header_values.get(wiring.network_header.lower(), ()))
             request = self.model.model_validate(self.members(call))
             if self.counted is not None:
-                record.app = str(getattr(request, "app", ""))
+                record.app, record.counted_as = (
+                    str(getattr(request, "app", "")),
+                    str(getattr(request, "counted_as", "")),
+                )
             extra = {} if self.action is None else {"record": record}
             outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)
             if isinstance(outcome, Document):
@@ -222,6 +225,8 @@ class _VerifierEdge(Edge[Wiring]):
         if isinstance(error, WrongRegion):
             body["home"] = error.home
         answer = _telling(_problem_reply(problem, body, wiring), record)
+        if isinstance(error, Paced):
+            answer["headers"]["Retry-After"] = str(error.seconds)
         self._decided(
             record,
             outcome="unavailable" if problem is TRY_LATER else "refused",
@@ -247,7 +252,7 @@ class _VerifierEdge(Edge[Wiring]):
             log_decision(record, outcome=outcome, reason=reason, **facts)
         elif self.counted is not None:
             accepted = outcome == "accepted"
-            outcome, why = ("issued", "") if accepted else (outcome, reason)
+            outcome, why = ("issued", record.counted_as) if accepted else (outcome, reason)
             count_decision(self.counted, at=record.at, app=record.app, outcome=outcome, why=why)
 
 

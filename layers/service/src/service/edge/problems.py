@@ -245,6 +245,8 @@ def _of_service(reason: ServiceReason) -> Problem:
     match reason:
         case ServiceReason.DEVICE_ENROLMENTS | ServiceReason.KEY_OTHER_APP | ServiceReason.APPRAISAL_CONTRAINDICATED:
             return EVIDENCE_REJECTED
+        case ServiceReason.ENROLMENT_PACED:
+            return QUOTA
         case ServiceReason.KEY_ALREADY_ENROLLED:
             return KEY_ENROLLED
         case ServiceReason.CHALLENGE_SPENT:

@@ -34,6 +34,11 @@ class CountedLines:
         return process in self._newest
 
     @property
+    def processes(self) -> int:
+        """Of how many processes lines were counted here."""
+        return len(self._newest)
+
+    @property
     def room(self) -> int:
         """Of how many further processes lines can be counted here."""
         return max(0, PROCESSES - len(self._newest))

@@ -32,26 +32,29 @@ class DynamoDBTallies:
             return []
         pages = iter(range(MAX_PAGES))
         return [
-            _row(app, source, step, at, counts)
+            _row(app, source, step, at, *counts)
             for source in sources
             for at, counts in sorted(self._counts(app, source, step, first, end, pages).items())
         ]
 
     def _counts(
         self, app: str, source: str, step: int, first: int, end: int, pages: Iterator[int]
-    ) -> Mapping[int, Counts]:
-        found: dict[int, Counts] = {}
+    ) -> Mapping[int, tuple[Counts, int]]:
+        """What was counted in each bucket, and by how many processes."""
+        found: dict[int, tuple[Counts, int]] = {}
         for each in partitions(app, source, step, first, end):
             for row in self._query(each, sort_key(first), sort_key(end), pages):
-                counts = StoredTally.from_row(row).counts
+                stored = StoredTally.from_row(row)
+                counts, processes = stored.counts, stored.lines.processes
                 try:
                     at = at_of(row["place"])
                 except (KeyError, ValueError) as error:
                     raise Unreadable("a row of the tallies table has no time") from error
                 if at in found:
-                    found[at].add(counts)
-                else:
-                    found[at] = counts
+                    known, others = found[at]
+                    known.add(counts)
+                    counts, processes = known, others + processes
+                found[at] = counts, processes
         return found
 
     def _query(self, key: str, first: str, end: str, pages: Iterator[int]) -> Iterator[Mapping[str, Any]]:
@@ -77,7 +80,7 @@ class DynamoDBTallies:
             more = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def _row(app: str, source: str, step: int, at: int, counts: Counts) -> TallyRow:
+def _row(app: str, source: str, step: int, at: int, counts: Counts, processes: int) -> TallyRow:
     other: dict[str, int] = {}
     for why, times in counts.other.items():
         other[why.outcome] = other.get(why.outcome, 0) + times
@@ -93,4 +96,5 @@ def _row(app: str, source: str, step: int, at: int, counts: Counts) -> TallyRow:
         delay=counts.delay,
         other_by_why=counts.other,
         longest_delay=counts.longest_delay,
+        processes=processes,
     )

@@ -77,7 +77,8 @@ class TallyRow:
     of them than :data:`~service.tallies.tally_item.MAX_CELLS`. What went beyond is in ``other`` by outcome, and in
     ``other_by_why`` by outcome and reason as well: the same decisions, counted both ways. ``keys`` has estimates by
     outcome. ``delay`` and ``longest_delay`` are the shortest and longest times, in seconds, from the end of two seconds
-    to when they were counted here: the first is the way's, the second a process's that was frozen.
+    to when they were counted here: the first is the way's, the second a process's that was frozen. ``processes`` is how
+    many counted it, as far as rows remember them.
     """
 
     app: str
@@ -91,6 +92,7 @@ class TallyRow:
     delay: float = 0.0
     other_by_why: Mapping[Why, int] = field(default_factory=dict)
     longest_delay: float = 0.0
+    processes: int = 0
 
     def by_outcome(self) -> Mapping[str, int]:
         """How many decisions of each outcome there were: exact."""

@@ -68,7 +68,8 @@ class DecisionRecord:
     COUNTRY_HEADER says. ``client_policy_version`` is the one active for this caller, which the answer tells it.
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal. ``secrets`` are the
     names of the secrets that were asked for, with their versions once they are released. ``environment`` is ``test``
-    for a test pass and its key: those are counted apart, and no detector is told of them. ``detection`` is what
+    for a test pass and its key: those are counted apart, and no detector is told of them. ``counted_as`` is which of
+    several kinds a call is of that is counted only. ``detection`` is what
     detectors are told, which ``seal`` makes unreadable for readers of the line. ``began`` is the thread's processor
     time when the call began.
     """
@@ -92,6 +93,7 @@ class DecisionRecord:
     facts: RecordedFacts | None = None
     secrets: list[str] = field(default_factory=list)
     environment: str = ""
+    counted_as: str = ""
     detection: DetectionFacts = field(default_factory=DetectionFacts)
     seal: FactSealing | None = None
     began: float = field(default_factory=time.thread_time)
@@ -333,6 +335,11 @@ def country_of(headers: Mapping[str, str], header: str) -> str | None:
 def measure_seconds(name: str, value: float, *, stack: str) -> None:
     """Report a time for alarms: metric ``name`` with the dimensions ``stack`` and ``service``."""
     _best_effort(lambda: emit(name, MetricUnit.Seconds, value, stack=stack))
+
+
+def measure_waiting_installs(value: int) -> None:
+    """Report how many installs were told to come back and are still expected: metric ``EnrolmentsWaiting``."""
+    _best_effort(lambda: emit("EnrolmentsWaiting", MetricUnit.Count, value))
 
 
 def _best_effort(write: Callable[[], Any]) -> None:

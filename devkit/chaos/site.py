@@ -23,7 +23,7 @@ from devkit.local.processes import CHILDREN
 from devkit.local.vendor_servers import VendorServers
 from devkit.stack.stack import LocalStack
 
-_WRITING_DOWN: Final = 25.0
+_WRITING_DOWN: Final = 60.0
 BUNDLE_SECONDS: Final = 20
 """How long a trust bundle lives in a run. Far less than any stack of AWS may have: bundles do expire while a gate
 cannot fetch them, and a blocked key's last chance ends with them."""
@@ -149,13 +149,12 @@ class Site:
     def workers(self, function: str = "") -> list[WorkerCard]:
         """The cards of the workers that live; of ``function`` only, if one is named."""
         folder = self.stack.cards
-        found = cards(folder) if folder is not None else []
-        return [card for card in found if function in ("", card.name) and is_alive(card.pid)]
+        return cards(folder, lambda name, pid: function in ("", name) and is_alive(pid)) if folder is not None else []
 
     def card_of(self, pid: int) -> WorkerCard | None:
         """The card of a worker, alive or not."""
         folder = self.stack.cards
-        return next((card for card in cards(folder) if card.pid == pid), None) if folder is not None else None
+        return next(iter(cards(folder, lambda _name, number: number == pid)), None) if folder is not None else None
 
     def log_of(self, function: str) -> Path:
         """Where a function's workers write."""

@@ -13,7 +13,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,12 +123,15 @@ def install(folder: str) -> WorkerCard:
     return card
 
 
-def cards(folder: Path) -> list[WorkerCard]:
-    """The cards of all workers that ever ran with ``folder``, the dead ones too."""
+def cards(folder: Path, wanted: Callable[[str, int], bool] = lambda _name, _pid: True) -> list[WorkerCard]:
+    """The cards of all workers that ever ran with ``folder``, the dead ones too; of those that are ``wanted`` by their
+    function's name and process id."""
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        name, _, pid = path.name.rpartition(".")
         try:
-            found.append(WorkerCard(path))
+            if wanted(name, int(pid)):
+                found.append(WorkerCard(path))
         except (OSError, ValueError):  # being made at this moment
             continue
     return found

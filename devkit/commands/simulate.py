@@ -38,6 +38,9 @@ def simulate(
         int,
         typer.Option("--grace", min=0, max=3600, help="Seconds over which --now refuses what it does not name."),
     ] = 0,
+    pace: Annotated[
+        float, typer.Option("--pace", min=0, help="EnrolmentPace of the stack: enrolments a second, 0 for any.")
+    ] = 0.0,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder for the curve, as CSV and as a picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +62,7 @@ def simulate(
         raise typer.BadParameter(f"There is no scenario {scenario!r}. bonafide simulate --list names them.")
     if raised and limits is not None:
         raise typer.BadParameter("--raised and --limits both say what the limits are. Name one.")
-    model = models.model(project_layout().root / "template.yaml", limits=limits, raised=raised, grace=grace)
+    model = models.model(project_layout().root / "template.yaml", limits=limits, raised=raised, grace=grace, pace=pace)
     began = time.monotonic()
     run = _played(lambda say: play(scenario, SCENARIOS[scenario], phones, model, seed=seed, progress=say), scenario)
     found = summary(run, model.services)

@@ -25,14 +25,18 @@ def model(
     usage: Usage | None = None,
     grace: int = 0,
     at_once: float = 0.01,
+    pace: float = 0.0,
 ) -> Model:
     """With the default limits, those of a file, or the raised ones. ``grace`` is the seconds over which a publication
     refuses older tokens, 0 for all at once; then ``at_once`` is the share of honest phones that its predicates name
-    beside the hostile ones. Raises :class:`~bonafide.operator.errors.OperatorError`."""
+    beside the hostile ones; ``pace`` is the parameter EnrolmentPace.
+
+    Raises :class:`~bonafide.operator.errors.OperatorError`.
+    """
     usage = usage or Usage()
     bounds = default_limits(template)
     if raised or limits is not None:
         bounds = bounds.overlaid(RAISED if raised or limits is None else limits)
     paced = Paced(gates.PUBLISHED, 0, grace, _HOSTILE) if grace else None
     services = measured_services(usage, Prices.read())
-    return Model(limits=bounds, services=services, usage=usage, paced=paced, at_once=at_once)
+    return Model(limits=bounds, services=services, usage=usage, paced=paced, at_once=at_once, pace=pace)

@@ -89,6 +89,13 @@ def dollars(run: Run, services: Mapping[str, Service]) -> dict[str, float]:
     }
 
 
+def dollars_by_part(run: Run, services: Mapping[str, Service]) -> dict[str, dict[str, float]]:
+    """The same by route, and by the parts of a bill."""
+    passed = {name: sum(stack.passed[name] for stack in run.stacks) for name in run.routes()}
+    passed["guarded"] = run.recorder.calls
+    return {name: {part: count * each for part, each in services[name].parts.items()} for name, count in passed.items()}
+
+
 def curve(run: Run) -> str:
     """The run as CSV, a line for each point."""
     text = io.StringIO()

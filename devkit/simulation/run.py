@@ -18,8 +18,9 @@ from devkit.simulation.phones.fetches import PolicyFetches
 from devkit.simulation.phones.recorder import Recorder
 from devkit.simulation.region import gates
 from devkit.simulation.region.limits import Limits
+from devkit.simulation.region.pacing import PacedEnrolments
 from devkit.simulation.region.service_times import Service
-from devkit.simulation.region.stack import Admission, Stack
+from devkit.simulation.region.stack import Stack
 from devkit.simulation.scenarios import HOUR, Scenario
 from devkit.simulation.usage import DAY, Usage
 
@@ -53,7 +54,8 @@ class Population(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """What is simulated, apart from what happens. ``life`` is seconds that a token lives, ``renew_after`` what answers
-    say of renewals; ``paced`` is the grace of a publication, and ``at_once`` the share of honest phones that its
+    say of renewals; ``pace`` is enrolments a second that are admitted, 0 for any;
+    ``paced`` is the grace of a publication, and ``at_once`` the share of honest phones that its
     predicates name all the same."""
 
     limits: Limits
@@ -61,7 +63,7 @@ class Model:
     usage: Usage
     life: int = 300
     renew_after: int | None = None
-    admission: Callable[[], Admission] | None = None
+    pace: float = 0.0
     paced: Paced | None = None
     at_once: float = 0.0
     writes_before: float | None = None
@@ -131,7 +133,7 @@ class _Play:
         if before is None:
             before = busiest_renewals(each, model.usage, life.renew_from) * model.services["renewals"].write_units / 2
         self.stacks = tuple(
-            Stack(model.limits, model.services, before, model.admission() if model.admission else None)
+            Stack(model.limits, model.services, before, PacedEnrolments(model.pace) if model.pace else None)
             for _ in range(scenario.regions)
         )
         start = scenario.start - scenario.warm
@@ -199,9 +201,8 @@ class _Play:
         old_enough = self._installed_until(self.scenario.seconds - LOST_INSTALL)
         record.lost_installs = late + max(0.0, old_enough - record.enrolled)
         if self.scenario.publishes_at is not None:
-            calls = 1.0 / self.model.usage.hostile_call_every
-            known = gates.delays(20_000, max(0.02, self.passing), calls * 1_000, self.chance)
-            run.refused_keys = np.sort(known + self.chance.exponential(1.0 / calls, len(known)))
+            rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
+            run.refused_keys = np.sort(gates.delays(20_000, max(0.02, self.passing), rate, self.chance))
 
     def _publication(self, at: float, run: Run) -> None:
         when = self.scenario.publishes_at

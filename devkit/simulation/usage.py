@@ -17,7 +17,7 @@ class Usage:
     """Uses a day and phone, their mean seconds, guarded calls while in use, and how uneven a day is.
 
     All phones live in one time zone, which is the worst case: the busiest hour has ``1 + swing`` times the mean.
-    ``shares`` are of platforms, for what enrolments and renewals cost; ``hostile`` phones go on calling.
+    The shares of platforms say what enrolments and renewals cost.
     """
 
     uses_a_day: float = 12.0
@@ -29,7 +29,6 @@ class Usage:
     android: float = 0.30
     android_play: float = 0.15
     harmony: float = 0.10
-    hostile_call_every: float = 2.0
 
     def wakes_a_second(self, at: float) -> float:
         """Uses that begin, a second and phone that is not in use, at ``at`` seconds of the day."""

@@ -27,7 +27,7 @@ from devkit.simulation.phones.clients import (
     renewal_moments,
     waits,
 )
-from devkit.simulation.phones.recorder import Recorder
+from devkit.simulation.phones.recorder import Recorder, add_served
 from devkit.simulation.region.stack import BY_GATEWAY, SILENCE, Refused, Served, Stack, Wait
 from devkit.simulation.usage import Usage
 
@@ -213,9 +213,12 @@ class Cohorts:
 
     def _send(self, want: Floats, fresh: Floats) -> None:
         """Challenges first, then what they are for."""
-        asking = (Stage.CHALLENGE, Stage.CHALLENGE_AHEAD, Stage.ENROL)
-        served = self.stack.serve("challenges", float(want[asking, :].sum()))
+        asking = (Stage.CHALLENGE, Stage.CHALLENGE_AHEAD)
+        installed = float(want[Stage.ENROL].sum())
+        served = self.stack.serve("challenges", float(want[asking, :].sum()), beside=installed)
         got = self._answered(served, [(stage, want[stage]) for stage in asking])
+        served = self.stack.serve("challenges", installed, enrolling=True)
+        got_installed = self._answered(served, [(Stage.ENROL, want[Stage.ENROL])])
         for place, stage in enumerate((Stage.CHALLENGE, Stage.CHALLENGE_AHEAD)):
             fresh[place] += want[stage] * got
         again = (want[Stage.BYTES], want[Stage.BYTES_AHEAD])
@@ -228,11 +231,11 @@ class Cohorts:
         )
         share = self._answered(served, after)
         self._got = (fresh.sum(axis=0) + again[0] + again[1]) * share
-        self._renewed(self._got, served.seconds)
-        enrolling, sent = want[Stage.ENROL] * got, want[Stage.ENROL_BYTES]
+        self._renewed(self._got, served)
+        enrolling, sent = want[Stage.ENROL] * got_installed, want[Stage.ENROL_BYTES]
         served = self.stack.serve("enrolments", float(enrolling.sum() + sent.sum()))
         share = self._answered(served, [(Stage.ENROL_BYTES, enrolling + sent)])
-        self._enrolled((enrolling + sent) * share, served.seconds)
+        self._enrolled((enrolling + sent) * share, served)
 
     def _answered(self, served: Served, senders: Sequence[tuple[Stage, Floats]]) -> float:
         """Let those that were refused wait, each at the stage that is named, and return the share that was not."""
@@ -285,18 +288,18 @@ class Cohorts:
             self.recorder.renewals.counts += served.passed * self._durations[level]
         return served.passed
 
-    def _renewed(self, counts: Floats, seconds: float) -> None:
+    def _renewed(self, counts: Floats, served: Served) -> None:
         self.add_tokens(float(counts.sum()))
         if self.recorder.is_on:
             self.recorder.renewed += float(counts.sum())
-            self.recorder.renewals.add(seconds, float(counts[0]))
+            add_served(self.recorder.renewals, served, float(counts[0]))
             self.recorder.renewals.counts += counts[1:] @ self._durations[1:]
 
-    def _enrolled(self, counts: Floats, seconds: float) -> None:
+    def _enrolled(self, counts: Floats, served: Served) -> None:
         self.add_tokens(float(counts.sum()))
         if self.recorder.is_on:
             self.recorder.enrolled += float(counts.sum())
-            self.recorder.enrolments.add(seconds, float(counts[0]))
+            add_served(self.recorder.enrolments, served, float(counts[0]))
             self.recorder.enrolments.counts += counts[1:] @ self._enrolments[1:]
 
 

@@ -260,21 +260,23 @@ class Events:
         dead = (self.sends[again] == Sends.ENROL_BYTES) & (now - self.challenge_at[again] > ENROLMENT_BYTES_LIVE)
         self.sends[again[dead]] = Sends.ENROL
         self.sends[begun[~has & ~installed]] = Sends.CHALLENGE
-        asking = np.concatenate([begun[~has], again[np.isin(self.sends[again], (Sends.CHALLENGE, Sends.ENROL))]])
-        got = self._answered(asking, stack.serve("challenges", len(asking)), now)
-        self.challenge_at[got] = now
-        enrols = self.sends[got] == Sends.ENROL
-        fresh = np.concatenate([begun[has], got[~enrols]])
+        asking = np.concatenate([begun[~has & ~installed], again[self.sends[again] == Sends.CHALLENGE]])
+        enrolling = np.concatenate([begun[installed], again[self.sends[again] == Sends.ENROL]])
+        got = self._answered(asking, stack.serve("challenges", len(asking), beside=len(enrolling)), now)
+        served = stack.serve("challenges", len(enrolling), enrolling=True)
+        enrols = self._answered(enrolling, served, now)
+        self.challenge_at[got] = self.challenge_at[enrols] = now
+        fresh = np.concatenate([begun[has], got])
         repeated = again[self.sends[again] == Sends.BYTES]
         self.sends[fresh] = Sends.BYTES
         self.sends[repeated] = Sends.CHALLENGE  # the same bytes once, then a new challenge
         sent = np.concatenate([fresh, repeated])
         served = stack.serve("renewals", len(sent))
-        self._renewed(self._answered(sent, served, now), served.seconds, now)
-        sent = np.concatenate([got[enrols], again[self.sends[again] == Sends.ENROL_BYTES]])
+        self._renewed(self._answered(sent, served, now), served, now)
+        sent = np.concatenate([enrols, again[self.sends[again] == Sends.ENROL_BYTES]])
         self.sends[sent] = Sends.ENROL_BYTES
         served = stack.serve("enrolments", len(sent))
-        self._renewed(self._answered(sent, served, now), served.seconds, now, enrolled=True)
+        self._renewed(self._answered(sent, served, now), served, now, enrolled=True)
 
     def _answered(self, senders: Phones, served: Served, now: float) -> Phones:
         """Let those that were refused wait, and return those that were not."""
@@ -312,10 +314,10 @@ class Events:
         self.moved[there] = True
         if self.recorder.is_on:
             self.recorder.refusals += len(there)
-        self._renewed(there, served.seconds, now)
+        self._renewed(there, served, now)
         return np.setdiff1d(phones, there, assume_unique=True)
 
-    def _renewed(self, phones: Phones, seconds: float, now: float, *, enrolled: bool = False) -> None:
+    def _renewed(self, phones: Phones, served: Served, now: float, *, enrolled: bool = False) -> None:
         """They have a token, and with it the next challenge."""
         if not len(phones):
             return
@@ -330,7 +332,8 @@ class Events:
         self._plan(_Plan.RENEW, phones, self.renew_at[phones])
         record = self.recorder
         if record.is_on:
-            took = now - self.began_at[phones] + seconds
+            cold = self._chance.random(len(phones)) < served.cold
+            took = now - self.began_at[phones] + np.where(cold, served.cold_seconds, served.seconds)
             if enrolled:
                 record.enrolled += len(phones)
                 record.enrolments.add_each(took)

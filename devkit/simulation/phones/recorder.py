@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from devkit.simulation.latencies import Latencies
+from devkit.simulation.region.stack import Served
 
 
 @dataclass(slots=True)
@@ -33,3 +34,9 @@ class Recorder:
     def attempts(self) -> float:
         """Goes for each token that was wanted."""
         return 1.0 if self.operations <= 0 else (self.operations + self.refusals) / self.operations
+
+
+def add_served(latencies: Latencies, served: Served, count: float) -> None:
+    """``count`` requests that were answered at once, some of them by a process that was starting."""
+    latencies.add(served.seconds, count * (1.0 - served.cold))
+    latencies.add(served.cold_seconds, count * served.cold)

@@ -7,10 +7,10 @@ answer, cannot be measured without AWS and is assumed in ``bonafide/cost/prices.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from bonafide.cost.costing import Amounts, Prices, measured_paths, per_million
+from bonafide.cost.costing import PARTS, Amounts, Prices, measured_paths, per_million
 from devkit.simulation.usage import Usage
 
 KMS_CALLS_OF_A_START: Final = 3
@@ -33,7 +33,13 @@ class Service:
     hot_reads: float = 0.0
     log_bytes: float = 0.0
     vendor: float = 0.0
-    dollars: float = 0.0
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Dollars, by the parts of :mod:`bonafide.cost`."""
+
+    @property
+    def dollars(self) -> float:
+        """What one costs."""
+        return sum(self.parts.values())
 
 
 def measured_services(usage: Usage, prices: Prices) -> dict[str, Service]:
@@ -80,5 +86,5 @@ def _mixed(
         hot_reads=hot_reads,
         log_bytes=sum(share * a.log_bytes for a, share in parts),
         vendor=sum(share * a.google_requests for a, share in parts),
-        dollars=sum(share * sum(per_million(a, prices).values()) for a, share in parts) / 1_000_000,
+        parts={part: sum(share * per_million(a, prices)[part] for a, share in parts) / 1_000_000 for part in PARTS},
     )

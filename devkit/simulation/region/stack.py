@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from service.edge.retry_after import LATEST, SOONEST
 from service.policies.app_states import BUSY, REMEMBERED
@@ -51,15 +51,37 @@ class Refused(NamedTuple):
 
 
 class Served(NamedTuple):
-    """What became of the requests of one route in a step. ``seconds`` is how long one takes."""
+    """What became of the requests of one route in a step. ``seconds`` is how long one takes; a share of ``cold`` met a
+    process that was starting, and took ``cold_seconds``."""
 
     passed: float
     refused: tuple[Refused, ...]
     seconds: float
+    cold: float = 0.0
+    cold_seconds: float = 0.0
 
 
-Admission = Callable[[str, float, float, float], tuple[float, Wait]]
-"""``admission(route, now, seconds, offered)``: how many may pass, and what the others are asked to wait."""
+class Asked(NamedTuple):
+    """Challenges that were asked for in a step of ``seconds`` at ``now``, to enrol with: by phones, and by strangers,
+    who will not. ``processes`` issue them."""
+
+    now: float
+    seconds: float
+    phones: float
+    strangers: float
+    processes: float
+
+
+class Admission(Protocol):
+    """What paces enrolments."""
+
+    def admitted(self, asked: Asked) -> tuple[float, Wait]:
+        """How many of the phones may have a challenge, and what the others are asked to wait."""
+        ...
+
+    def enrolled(self, count: float) -> None:
+        """So many enrolments came of it in this step."""
+        ...
 
 
 @dataclass(slots=True)
@@ -118,6 +140,8 @@ class Stack:
     _hot_reads: float = 0.0
     _hot_asked: float = 0.0
     _hot_before: float = 0.0
+    _cold: float = 0.0
+    _start_seconds: float = 0.0
     _asked: float = 0.0
     _asked_before: float = 0.0
     _peaks: list[tuple[float, float]] = field(default_factory=list)
@@ -135,10 +159,13 @@ class Stack:
         for function in self._functions.values():
             function.new = function.environments * min(1.0, seconds / ENVIRONMENT_LIVES)
 
-    def serve(self, route: str, count: float) -> Served:
-        """``count`` requests of phones, or of authorizers, at a route in this step."""
+    def serve(self, route: str, count: float, *, beside: float = 0.0, enrolling: bool = False) -> Served:
+        """``count`` requests of phones, or of authorizers, at a route in this step. ``beside`` are more of the same
+        route that come in a call of their own; ``enrolling`` ask for a challenge to enrol with."""
         service = self.services[route]
-        strange = self.strangers.pop(route, 0.0)
+        strange = self.strangers.get(route, 0.0) * (count / (count + beside) if count + beside > 0 else 1.0)
+        if route in self.strangers:
+            self.strangers[route] -= strange
         own, count = count, count + strange
         if count <= 0:
             return Served(0.0, (), service.seconds)
@@ -146,26 +173,35 @@ class Stack:
             return Served(0.0, (Refused(count, "region down", SILENCE, answered=False),), 0.0)
         self._asked += count
         refused: list[Refused] = []
-        left = self._through_bucket(route, f"throttle of {route}", count, refused)
+        beside += self.strangers.get(route, 0.0)
+        left = self._through_bucket(route, f"throttle of {route}", count, beside, refused)
         left = self._through_account(left, refused)
         left, seconds = self._through_lambda(service, left, refused)
+        strange *= left / count
         if strange:  # as many of them as of the others were refused so far
             left *= own / count
             refused = [each._replace(number=each.number * own / count) for each in refused]
             count = own
-        if self.admission is not None:
-            allowed, wait = self.admission(route, self.now, self._seconds, left)
+        if self.admission is not None and enrolling:
+            processes = _processes(self._functions[service.function].busy)
+            asked = Asked(self.now, self._seconds, left, strange, processes)
+            allowed, wait = self.admission.admitted(asked)
             left = self._refuse("admission", left, min(left, allowed), wait, refused)
         left = self._through_tables(service, left, refused)
         if self.condition.vendor_down and service.vendor:
             left = self._refuse("vendor", left, left * (1.0 - service.vendor), BY_FUNCTION, refused)
+        if self.admission is not None and route == "enrolments":
+            self.admission.enrolled(left)
+        cold = min(1.0, self._cold / left) if left > 0 else 0.0
+        served = Served(left, tuple(refused), seconds, cold, seconds + self._start_seconds)
         if self.is_measured:
             self.offered[route] += count
             self.passed[route] += left
-            self.latencies[route].add(seconds, left)
+            self.latencies[route].add(seconds, left * (1.0 - cold))
+            self.latencies[route].add(served.cold_seconds, left * cold)
             for each in refused:
                 self.used[each.why].refused += each.number
-        return Served(left, tuple(refused), seconds)
+        return served
 
     def end(self) -> None:
         """The step ends."""
@@ -204,14 +240,15 @@ class Stack:
         own["account"] = (self.limits["gateway_account_rate"], self.limits["gateway_account_burst"])
         return own
 
-    def _through_bucket(self, bucket: str, why: str, count: float, refused: list[Refused]) -> float:
+    def _through_bucket(self, bucket: str, why: str, count: float, beside: float, refused: list[Refused]) -> float:
         room = self._room.get(bucket)
         if room is None:
             return count
         rate = self._buckets()[bucket][0] * self._seconds
         if self.is_measured:
-            self.used[why].note(count / rate)
-        left = self._refuse(why, count, min(count, room), BY_GATEWAY, refused)
+            self.used[why].note((count + beside) / rate)
+        fair = room * count / (count + beside)
+        left = self._refuse(why, count, min(count, fair), BY_GATEWAY, refused)
         self._room[bucket] = room - left
         return left
 
@@ -251,14 +288,13 @@ class Stack:
 
     def _starting(self, function: _Function, count: float, refused: list[Refused]) -> float:
         """Requests that meet a process which starts: slow, or too late where KMS is."""
-        cold = min(count, function.new)
-        takes = START_SECONDS + KMS_CALLS_OF_A_START * self.condition.kms_seconds
+        cold = self._cold = min(count, function.new)
+        self._start_seconds = START_SECONDS + KMS_CALLS_OF_A_START * self.condition.kms_seconds
         function.new -= cold
-        if takes > FUNCTION_TIMEOUT:
+        if self._start_seconds > FUNCTION_TIMEOUT:
             function.environments = max(1.0, function.environments - cold)
+            self._cold = 0.0
             return self._refuse("KMS too slow for a cold start", count, count - cold, BY_GATEWAY, refused)
-        if self.is_measured and cold:
-            self.latencies["cold starts"].add(takes, cold)
         return count
 
     def _through_tables(self, service: Service, count: float, refused: list[Refused]) -> float:

@@ -1,0 +1,37 @@
+"""Enrolments are paced by the service's own code, and renewals do not notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from devkit.simulation.models import model
+from devkit.simulation.run import Run, simulate
+from devkit.simulation.scenarios import SCENARIOS
+
+from tests.simulation.agreement import TEMPLATE
+
+PHONES = 50_000
+INSTALLS = 5_000
+PACE = 2.0
+RELEASE = replace(SCENARIOS["app-release"], installs=INSTALLS / PHONES, seconds=7_200.0, step=10.0, warm=600.0)
+
+
+@pytest.fixture(scope="module")
+def paced() -> Run:
+    return simulate("app-release", RELEASE, PHONES, model(TEMPLATE, raised=True, pace=PACE), as_cohorts=True)
+
+
+def test_enrolments_stay_under_the_pace(paced: Run) -> None:
+    assert max(row["enrolled"] for row in paced.rows) <= 1.1 * PACE
+    assert max(row["enrolled"] for row in paced.rows) >= 0.8 * PACE  # and it was needed
+
+
+def test_nobody_waits_longer_than_an_hour(paced: Run) -> None:
+    assert paced.recorder.enrolled == pytest.approx(INSTALLS, rel=0.01)
+    assert paced.recorder.lost_installs < 0.005 * INSTALLS
+
+
+def test_renewals_do_not_notice(paced: Run) -> None:
+    assert set(paced.refused()) == {"admission"}
+    assert paced.recorder.renewals.quantile(0.99) < 0.1

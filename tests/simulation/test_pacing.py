@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from devkit.simulation.models import model
 from devkit.simulation.run import Run, simulate
 from devkit.simulation.scenarios import SCENARIOS
-
 from tests.simulation.agreement import TEMPLATE
 
-PHONES = 50_000
-INSTALLS = 5_000
-PACE = 2.0
-RELEASE = replace(SCENARIOS["app-release"], installs=INSTALLS / PHONES, seconds=7_200.0, step=10.0, warm=600.0)
+PHONES = 5_000_000
+INSTALLS = 500_000
+PACE = 200.0
+RELEASE = replace(SCENARIOS["app-release"], installs=INSTALLS / PHONES, seconds=6_000.0, step=10.0, warm=600.0)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,10 @@ def paced() -> Run:
 
 
 def test_enrolments_stay_under_the_pace(paced: Run) -> None:
-    assert max(row["enrolled"] for row in paced.rows) <= 1.1 * PACE
-    assert max(row["enrolled"] for row in paced.rows) >= 0.8 * PACE  # and it was needed
+    """But for the first minute, in which nothing is counted yet: there the throttle of the route is the bound."""
+    later = [row["enrolled"] for row in paced.rows if row["seconds"] > 60]
+    assert 0.8 * PACE <= max(later) <= PACE
+    assert max(row["enrolled"] for row in paced.rows) <= 1.25 * PACE
 
 
 def test_nobody_waits_longer_than_an_hour(paced: Run) -> None:

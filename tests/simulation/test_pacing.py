@@ -11,6 +11,8 @@ from devkit.simulation.run import Run, simulate
 from devkit.simulation.scenarios import SCENARIOS
 from tests.simulation.agreement import TEMPLATE
 
+pytestmark = pytest.mark.long
+
 PHONES = 5_000_000
 INSTALLS = 500_000
 PACE = 200.0

@@ -214,7 +214,7 @@ class _Play:
             rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
             self.knowing = np.sort(gates.delays(10_000, max(0.02, self.passing), rate, self.chance))
             grace = 0.0 if self.model.paced is None else float(self.model.paced.seconds)
-            self.refusals = gates.refusals(gates.judge(self.model.paced), grace)
+            self.refusals = gates.refusals(gates.judge(self.model.paced, gates.honest_token()), grace)
         if self.refusals is not None:
             paced = float(np.searchsorted(self.refusals, at - when, side="right")) / len(self.refusals)
             condemned = self.model.at_once + (1.0 - self.model.at_once) * paced

@@ -26,9 +26,9 @@ class Scenario:
 
     about: str
     seconds: float
-    step: float = 1.0
+    step: float = 2.0
     start: float = 19.5 * HOUR
-    warm: float = 1_800.0
+    warm: float = 900.0
     installs: float = 0.0
     strangers: Callable[[float], Mapping[str, float]] = field(default=lambda _at: _NONE)
     condition: Callable[[float], Condition] = field(default=lambda _at: _QUIET)
@@ -59,7 +59,6 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "app-release": Scenario(
         about="A new app: one phone in a hundred installs it within an hour, most of them early.",
         seconds=2 * HOUR,
-        step=2.0,
         installs=0.01,
         assumes="Installs come with a time constant of 20 minutes. A phone that was only updated keeps its key.",
     ),

@@ -139,7 +139,7 @@ class Cohorts:
         for each in (self.tokens, self.asleep):
             each[Token.OLDER] += each[Token.GOOD]
             each[Token.GOOD] = 0.0
-        self.unaware = 1.0
+        self.unaware, self._untold = 1.0, self.waiting
 
     def condemn(self, share: float) -> None:
         """Of older tokens that pass, ``share`` is refused from now on."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -14,8 +15,10 @@ from bonafide_tokens.errors import Rejected
 from bonafide_tokens.gate.bundle_keeper import REFRESH_BESIDE_AFTER, REFRESH_FIRST_AFTER
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.pacing.paced import Paced
-from bonafide_tokens.token import VerifiedToken
+from bonafide_tokens.signing import EAR_PROFILE, EAR_VERIFIER, public_key_of, sign_jws
+from bonafide_tokens.token import TOKEN_TYPE, VerifiedToken, verify_token
 from bonafide_tokens.trust_bundle import AppStatus
+from cryptography.hazmat.primitives.asymmetric import ec
 from numpy.typing import NDArray
 from service.keys.publish_debounce import GATHERING
 from service.policies.app_states import REMEMBERED
@@ -73,11 +76,32 @@ def refusals(judge: Judge, longest: float) -> Floats:
     return np.sort(np.array(times))
 
 
-HONEST: Final = VerifiedToken("app", "", "ios", "affirming", "100", 1, "", 0, 0, "")
-"""What the token of a phone says that no predicate names."""
+@cache
+def honest_token() -> VerifiedToken:
+    """What a gate makes of the token of a phone that no predicate names: a real one, by a key of its own."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    claims = {
+        "iss": "simulator",
+        "sub": "app",
+        "aud": "api",
+        "iat": PUBLISHED - 1,
+        "exp": PUBLISHED + 300,
+        "jti": "1",
+        "cnf": {"jwk": public_key_of(key).to_jwk()},
+        "platform": "ios",
+        "key_id": "k" * 43,
+        "app_build": "100",
+        "policy_version": 1,
+        "eat_profile": EAR_PROFILE,
+        "ear_verifier_id": EAR_VERIFIER,
+        "submods": {"app": {"ear_status": "affirming", "ear_trustworthiness_vector": {}}},
+    }
+    text = sign_jws(key, {"alg": "ES256", "kid": "1", "typ": TOKEN_TYPE}, claims)
+    keys = {"1": public_key_of(key)}
+    return verify_token(text, keys=keys, issuer="simulator", audience="api", now=float(PUBLISHED))
 
 
-def judge(paced: Paced | None, token: VerifiedToken = HONEST) -> Judge:
+def judge(paced: Paced | None, token: VerifiedToken) -> Judge:
     """The gate's own judgement of tokens like ``token``, one second older than the publication. ``paced`` is its grace;
     without one, all of them are refused at once. The publication is of :data:`PUBLISHED`."""
     status = AppStatus(tokens_not_before=float(PUBLISHED), paced=() if paced is None else (paced,))

@@ -16,7 +16,7 @@ from devkit.simulation.scenarios import SCENARIOS, Scenario
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a minute of publication: the command, not the simulation, is what is tested."""
-    kept = Scenario(about="short", seconds=30.0, step=1.0, warm=10.0, publishes_at=5.0, installs=0.2, assumes="Said aloud.")
+    kept = Scenario(about="", seconds=30.0, step=1.0, warm=10.0, publishes_at=5.0, installs=0.2, assumes="Said aloud.")
     monkeypatch.setattr(scenarios, "SCENARIOS", {**SCENARIOS, "now-publication": kept})
 
 

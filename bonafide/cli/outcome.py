@@ -87,7 +87,18 @@ def told(answer: Mapping[str, Any]) -> list[str]:
         ]
     lines = [status_sentence(answer)]
     not_before = answer["tokens_not_before"]
-    if not_before is not None:
+    pacing = answer.get("pacing")
+    if pacing is not None and not answer["all_at_once"]:
+        lines.append(
+            f"Tokens issued before {moment(not_before)} are refused: at once those that are named, the others one by "
+            f"one until {moment(pacing['until'])}. Apps renew under the new policy."
+        )
+    elif not_before is not None:
+        if pacing is not None:
+            lines.append(
+                "Not paced: the trust bundle has no room for what is named, or another change of the same second is "
+                "not paced."
+            )
         lines.append(f"Tokens issued before {moment(not_before)} are refused. Apps renew under the new policy.")
     elif answer["added"] and answer["canary"] is None:
         lines.append(

@@ -51,14 +51,27 @@ def test_policy_goes_out_and_comes_back(run: Run, draft: Path) -> None:
     run("app", "register", APP, "--apple-app-id", "TEAMID1234.org.example.policyshop")
     shown = run("policy", "show", "--app", APP)
     assert "The built-in default is active" in shown.stdout
-    published = run("policy", "publish", str(draft), "--app", APP, "--reason", "seen", "--rollout", "5", "--yes")
+    some = (
+        "--rollout",
+        "5",
+        "--now",
+        "--at-once",
+        "platform=ios, app_build_below=120",
+        "--grace",
+        "600",
+        "--no-proofs",
+    )
+    published = run("policy", "publish", str(draft), "--app", APP, "--reason", "seen", *some, "--yes")
     assert published.exit_code == 0, published.output
     assert '+@id("hooked")' in published.stdout
     assert "Version 1 is rolling out to 5 % of the keys" in published.stdout
+    assert "at once those that are named, the others one by one until" in published.stdout
+    assert "at once: platform=ios, app_build_below=120" in run("policy", "show", "--app", APP).stdout
     promoted = run("policy", "promote", "--app", APP, "--reason", "quiet", "--now")
     assert "Version 1 is active for" in promoted.stdout
     assert "Tokens issued before" in promoted.stdout
     assert "served after" in promoted.stdout
+    assert as_json(run("policy", "show", "--app", APP, "--json"))["paced"] == [], "all at once, as nothing was named"
     again = run("policy", "publish", str(draft), "--app", APP, "--reason", "again", "--yes")
     assert again.exit_code == 1
     assert "is active for policy-shop already" in again.stderr

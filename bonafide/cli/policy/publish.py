@@ -10,6 +10,7 @@ import typer
 from bonafide.cli.app.builds import preview_client_policy
 from bonafide.cli.outcome import AppOption, Change, Now, Reason, Rollout, Yes, confirm, effect, say_messages
 from bonafide.cli.policy.checks import Checked, FileMessage, NoProofs, check_draft
+from bonafide.cli.policy.pacing import AtOnce, Grace, KeysFile, asked_pacing, confirm_named, members_of
 from bonafide.cli.policy.policy import DraftPath
 from bonafide.cli.policy.prove import record_of
 from bonafide.cli.project import project_layout
@@ -32,6 +33,9 @@ def publish(
     reason: Reason,
     rollout: Rollout = 100,
     now: Now = False,
+    at_once: AtOnce = None,
+    keys: KeysFile = None,
+    grace: Grace = None,
     yes: Yes = False,
     skip_pin_check: SkipPinCheck = False,
     no_proofs: NoProofs = False,
@@ -44,6 +48,7 @@ def publish(
     A document that the draft lacks stays as it is. If the stack requires a second person, the draft becomes a proposal
     for that person to approve.
     """
+    pacing = asked_pacing(now=now, at_once=at_once, keys=keys, grace=grace)
     draft = read_draft(path)
     _require_sound(check_draft(draft, path, now=time.time(), proofs=not no_proofs), as_json)
     if draft.client is not None and not skip_pin_check:
@@ -66,6 +71,7 @@ def publish(
     if not as_json:
         out().print(changes or f"No difference from version {status['stable']}.")
     preview_client_policy(deployment, app, stood=stands.client, wanted=wanted.client)
+    confirm_named(policies, status, draft.appraisal, pacing, proofs=not no_proofs, yes=yes)
     confirm(f"Publish this to {rollout} % of the keys of {app}?", yes=yes)
     members = {
         "appraisal": draft.appraisal,
@@ -74,6 +80,7 @@ def publish(
         "rollout": rollout,
         "effect": effect(now),
         "expected_version": status["latest"],
+        **members_of(pacing),
     }
     try:
         Change(policies, "", members).carry_out(as_json=as_json)

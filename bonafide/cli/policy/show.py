@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bonafide.cli.outcome import AppOption, status_sentence
+from bonafide.cli.policy.pacing import paced_sentence
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, moment, out, print_json, table
 from bonafide.operator.deployment import find_deployment
@@ -43,6 +44,11 @@ def show(
         print_json(status)
         return
     out().print(status_sentence(status))
+    for paced in status.get("paced", ()):
+        out().print(
+            f"Tokens issued before {moment(paced['from'])} are refused one by one until {moment(paced['until'])}; at "
+            f"once: {paced_sentence(paced)}."
+        )
     if status["proposal"] is not None:
         proposed = policies.proposal(status["proposal"])
         out().print(

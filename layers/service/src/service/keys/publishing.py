@@ -109,7 +109,6 @@ class Publisher:
             if any(status.paced for status in statuses.values()):
                 statuses = _without_largest(statuses)
                 logger().warning("too many keys for a trust bundle: older tokens are refused at once")
-                count("PacingNotPublished")
                 continue
             most //= 2
             if not most or not any(status.blocked_keys for status in statuses.values()):

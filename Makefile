@@ -311,6 +311,10 @@ mutants: setup $(MUTANTS_STAMP) ## Which changes to verifiers and gate no test n
 
 BENCH := $(if $(SHORT),BONAFIDE_BENCH_SHORT=1)
 
+.PHONY: calibration
+calibration: setup ## The simulator beside a local stack at 50, 90 and 130 % of a throttle: twelve minutes (SHORT=1: one load)
+	@$(BIN)/python -m tests.simulation.calibration $(if $(SHORT),--rate 4 --warm 20 --seconds 40 --loads 1.3 --tolerance 0.25)
+
 bench: setup $(PEERS_STAMP) ## Measure, beside raw cryptography and peers (SHORT=1: everything once, in a minute or two)
 	@$(BENCH) $(BIN)/python -m tests.benchmarks
 

@@ -19,7 +19,10 @@ def start_schedules(template: Template, lambda_url: str, stopping: threading.Eve
     """Invoke each function as its schedules say, from now on until ``stopping`` is set."""
     for logical_id, resource in template.resources("AWS::Serverless::Function").items():
         for event in resource["Properties"].get("Events", {}).values():
-            if event["Type"] == "Schedule":
+            if (
+                event["Type"] == "Schedule"
+                and template.resolve(event["Properties"].get("State", "ENABLED")) == "ENABLED"
+            ):
                 every = rate_seconds(event["Properties"]["Schedule"])
                 payload = json.loads(event["Properties"]["Input"])
                 arguments = (lambda_url, stopping, logical_id, every, payload)

@@ -1,8 +1,10 @@
 """Publishes the trust bundle: what operators changed and what rules blocked reaches relying parties now.
 
 Invoked by the Admin API (``{"action": "publish"}``), which waits for the answer, and by functions that blocked a key
-(``{"action": "gather"}``), which waits a moment for others who want the same. It makes, opens and retires no key, and
-changes no row that a bundle is made of: those who may invoke it can bring about nothing but the next bundle.
+(``{"action": "gather"}``), which waits a moment for others who want the same. In a stack of several regions it looks
+every minute (``{"action": "follow"}``) whether another region changed what bundles are made of. It makes, opens and
+retires no key, and changes no row that a bundle is made of: those who may invoke it can bring about nothing but the
+next bundle.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ from service.tables.revocations import ReadRevocations
 
 
 class PublicationRequest(BaseModel):
-    """``publish`` at once, or ``gather`` requests of half a second first."""
+    """``publish`` at once, ``gather`` requests of half a second first, or ``follow`` what other regions changed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    action: Literal["publish", "gather"]
+    action: Literal["publish", "gather", "follow"]
 
 
 def publish_bundle(
@@ -45,7 +47,7 @@ def wire(env: Mapping[str, str]) -> tuple[Publisher, PublishDebounce, EdgeCopies
     settings = read_settings(PublishBundleSettings, env)
     return (
         wire_publisher(settings, ReadRevocations(dynamodb(), settings.revocations_table)),
-        DynamoDBPublishDebounce(dynamodb(), settings.revocations_table),
+        DynamoDBPublishDebounce(dynamodb(), settings.revocations_table, settings.region_name),
         wire_edge(settings),
     )
 
@@ -55,6 +57,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
     request = PublicationRequest.model_validate(event)
     with within(time_of_invocation(context)):
         publisher, debounce, edge = wire(os.environ)
+        if request.action == "follow" and (not publisher.homes.region or not publisher.has_changed(now=time.time())):
+            return {}
         gathering = request.action == "gather"
         if gathering:
             time.sleep(GATHERING)

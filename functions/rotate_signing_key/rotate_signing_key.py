@@ -29,7 +29,6 @@ from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, Pu
 from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
 from service.policies.edge_copies import EdgeCopies, wire_edge
-from service.regions.homes import Homes
 from service.roots.accepted import StackRoots, refuse_leap
 from service.settings import RotateSigningKeySettings, read_settings
 from service.tables.revocations import DynamoDBRevocations
@@ -99,7 +98,6 @@ def wire(
     publisher = wire_publisher(settings, revocations, feed.keys)
     other = KmsRoot(kms(), settings.other_root_key_id) if settings.other_root_key_id else None
     roots = StackRoots(publisher.root_key, other, settings.additional_root_keys)
-    known = roots.accepted() if settings.region_name else ()
     rotation = Rotation(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
@@ -107,9 +105,9 @@ def wire(
         token_lifetime=settings.token_lifetime_seconds,
         challenge_lifetime=settings.challenge_lifetime_seconds,
         key_days=settings.signing_key_days,
-        homes=Homes(region=settings.region_name, issuer=settings.token_issuer, roots=known),
+        homes=publisher.homes,
     )
-    debounce = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table)
+    debounce = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table, settings.region_name)
     fact_keys = FactKeyRotation(DynamoDBFactKeys(dynamodb(), settings.fact_keys_table), rotation.wrapping)
     return rotation, debounce, roots, wire_edge(settings), fact_keys
 

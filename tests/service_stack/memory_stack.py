@@ -159,6 +159,7 @@ class MemoryStack:
         self.publishing = self.publishing_as(PolicyApproval.OFF)
         self.register(APP, APP_ID, android=ANDROID, harmony=HARMONY)
         self.status_lists.publish(GOOGLE.status_list(), self.now)
+        homes = Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),))
         self.rotation = Rotation(
             signing_keys=self.signing_keys,
             wrapping=self.wrapping,
@@ -171,11 +172,12 @@ class MemoryStack:
                 revocations=self.revocations,
                 root_key=self.root_key,
                 routes={AUDIENCE: ROUTES},
+                homes=homes,
             ),
             token_lifetime=LIFETIME,
             challenge_lifetime=LIFETIME,
             key_days=30,
-            homes=Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),)),
+            homes=homes,
         )
         self.rotation.run(now=self.now)
         self.restart()

@@ -182,6 +182,7 @@ def sign_trust_bundle(bundle: TrustBundle, *, sign: Callable[[bytes], bytes]) ->
         "apps": {app: _status_to_json(status) for app, status in bundle.apps.items()},
         "apis": {audience: routes_to_json(routes) for audience, routes in bundle.apis.items()},
         **({"environment": bundle.environment} if bundle.environment else {}),
+        **({"region": bundle.region} if bundle.region else {}),
         **({"foreign_keys": dict(bundle.foreign_keys)} if bundle.foreign_keys else {}),
     }
     text = jws_signing_input({"alg": "ES256", "typ": TRUST_BUNDLE_TYPE}, claims)

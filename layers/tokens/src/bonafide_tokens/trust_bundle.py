@@ -73,7 +73,8 @@ class TrustBundle(NamedTuple):
     seconds; ``keys`` are the token keys by kid, ``apps`` the status of apps that have any revocation, ``apis``
     the routes of each audience, first match wins. ``environment`` is that of the test tokens which count besides those
     of devices: ``test`` for a stage with test passes, else empty, and then none do.
-    ``foreign_keys`` are key sets of other products, by feed, as their owners serve them: not read here.
+    ``foreign_keys`` are key sets of other products, by feed, as their owners serve them: not read here. ``region`` is
+    the one that published it, in a stack of several: each counts versions of its own.
     """
 
     issuer: str
@@ -85,6 +86,13 @@ class TrustBundle(NamedTuple):
     apis: Mapping[str, tuple[RouteRequirement, ...]]
     environment: str = ""
     foreign_keys: Mapping[str, object] = MappingProxyType({})
+    region: str = ""
+
+    def is_older_than(self, held: TrustBundle) -> bool:
+        """Whether taking it after ``held`` would go back: by version, or by time where another region published it."""
+        if self.region != held.region:
+            return self.issued_at < held.issued_at
+        return (self.version, self.issued_at) < (held.version, held.issued_at)
 
 
 Roots: TypeAlias = Sequence[EcPublicKey]
@@ -136,6 +144,7 @@ def open_trust_bundle(
             apis={audience: routes_from_json(routes) for audience, routes in _object(claims, "apis").items()},
             environment=str(claims.get("environment", "")),
             foreign_keys=_object(claims, "foreign_keys") if "foreign_keys" in claims else {},
+            region=str(claims.get("region", "")),
         )
     except Rejected:
         raise

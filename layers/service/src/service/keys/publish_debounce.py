@@ -35,7 +35,6 @@ GATHERING: Final = 0.5
 
 _ALL_APPS: Final = "*"
 _KEPT: Final = 3_600
-_PLACE: Final = {"app": _ALL_APPS, "revoked": PUBLICATION}
 
 
 class PublishDebounce(Protocol):
@@ -54,15 +53,21 @@ class PublishDebounce(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBPublishDebounce:
-    """:class:`PublishDebounce` as a row of the revocations table."""
+    """:class:`PublishDebounce` as a row of the revocations table, of which each ``region`` has its own: the table is
+    shared, and what another region publishes is no bundle of this one."""
 
     client: DynamoDBClient
     table: str
+    region: str = ""
+
+    @property
+    def _place(self) -> dict[str, str]:
+        return {"app": _ALL_APPS, "revoked": f"{PUBLICATION}/{self.region}" if self.region else PUBLICATION}
 
     def place(self, now: float) -> bool:
         moment = _milliseconds(now)
         attempt = uuid.uuid4().hex  # names this call: sent again by the SDK, it finds its own marker
-        row = {**_PLACE, "at": moment, "expires_at": int(now) + _KEPT, "placed_by": attempt}
+        row = {**self._place, "at": moment, "expires_at": int(now) + _KEPT, "placed_by": attempt}
         return put_row_if(
             self.client,
             self.table,
@@ -78,7 +83,7 @@ class DynamoDBPublishDebounce:
             "dynamodb:DeleteItem revocations",
             self.client.delete_item,
             TableName=self.table,
-            Key=to_item(_PLACE),
+            Key=to_item(self._place),
             ConditionExpression="#at = :at",
             ExpressionAttributeNames={"#at": "at"},
             ExpressionAttributeValues=to_item({":at": _milliseconds(now)}),
@@ -86,7 +91,7 @@ class DynamoDBPublishDebounce:
 
     def remove(self) -> None:
         with unavailable_on_failure("dynamodb:DeleteItem revocations"):
-            self.client.delete_item(TableName=self.table, Key=to_item(_PLACE))
+            self.client.delete_item(TableName=self.table, Key=to_item(self._place))
 
 
 def published(publish: Callable[[], TrustBundle], debounce: PublishDebounce, *, gathering: bool) -> TrustBundle:

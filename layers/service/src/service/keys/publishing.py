@@ -18,6 +18,7 @@ from service.fallback_modes import PassMode
 from service.keys.carried_keys import carried_keys
 from service.keys.carried_pacing import never_revived
 from service.keys.kms import KmsRootKey, RootKey
+from service.regions.homes import ONE_REGION, Homes
 from service.settings import PublishBundleSettings
 from service.tables.revocations import MAX_LISTED, Revocations
 from service.tables.routes import Apis, DynamoDBApis
@@ -48,6 +49,7 @@ class Publisher:
     routes: Mapping[str, tuple[RouteRequirement, ...]] = field(default_factory=dict)
     environment: str = ""
     foreign_keys: Callable[[StoredBundle | None], Mapping[str, object]] | None = None
+    homes: Homes = ONE_REGION
 
     def publish(self, *, now: float) -> TrustBundle:
         """Publish version + 1: all current token keys, what was revoked, and the routes of every API.
@@ -59,27 +61,45 @@ class Publisher:
             # The version is read before everything else: a publication in between takes the version, so a bundle
             # can never be newer by number and older by content.
             latest = self.trust_bundles.latest(self.issuer)
-            rows = newest_first(self.signing_keys.all(), Purpose.TOKEN)
-            if not rows:
-                raise Unavailable("there is no token key to publish yet")
-            bundle, text = self._fitting(
-                TrustBundle(
-                    issuer=self.issuer,
-                    version=latest.version + 1 if latest else 1,
-                    issued_at=int(now),
-                    expires_at=int(now + self.lifetime),
-                    keys={row.kid: row.public_key() for row in rows if not row.is_retired(now)},
-                    apps={},
-                    apis={**self.routes, **self.apis.all()},
-                    environment=self.environment,
-                    foreign_keys={} if self.foreign_keys is None else self.foreign_keys(latest),
-                ),
-                latest,
-                now,
-            )
+            bundle, text = self._fitting(self._next(latest, now), latest, now)
             if self.trust_bundles.add(bundle, text):
                 return bundle
         raise Unavailable(f"{ATTEMPTS} publishers were faster")
+
+    def has_changed(self, *, now: float) -> bool:
+        """Whether the latest bundle is not what the tables say: what other regions change reaches the tables without a
+        word to this one. Raises :class:`~service.errors.Unavailable`."""
+        latest = self.trust_bundles.latest(self.issuer)
+        if latest is None:
+            return True
+        following = self._next(latest, now)._replace(apps=self.revocations.statuses(now))
+        try:
+            root = self.root_key.public_key()
+            known = open_trust_bundle(latest.jws, root_keys=[root], issuer=self.issuer, now=float(latest.issued_at))
+        except TokenError:
+            return True  # by a root of before: it is signed anew
+        same = {"version": 0, "issued_at": 0.0, "expires_at": 0.0}
+        return known._replace(**same) != following._replace(**same)
+
+    def _next(self, latest: StoredBundle | None, now: float) -> TrustBundle:
+        """What follows ``latest``, without revocations."""
+        found = self.signing_keys.contents()
+        rows = newest_first(found.keys, Purpose.TOKEN)
+        if not rows:
+            raise Unavailable("there is no token key to publish yet")
+        view = self.homes.view(found.documents, None)
+        return TrustBundle(
+            issuer=self.issuer,
+            version=latest.version + 1 if latest else 1,
+            issued_at=int(now),
+            expires_at=int(now + self.lifetime),
+            keys={row.kid: row.public_key() for row in rows if not row.is_retired(now) and view.mints(row.region, now)},
+            apps={},
+            apis={**self.routes, **self.apis.all()},
+            environment=self.environment,
+            foreign_keys={} if self.foreign_keys is None else self.foreign_keys(latest),
+            region=self.homes.region,
+        )
 
     def signed_latest(self, root: EcPublicKey) -> bool:
         """Whether ``root`` signed the latest bundle, or there is none."""
@@ -134,6 +154,9 @@ def wire_publisher(
     foreign_keys: Callable[[StoredBundle | None], Mapping[str, object]] = carried_keys,
 ) -> Publisher:
     """The publisher of a stack. ``foreign_keys`` has other products' keys; by default they are only carried on."""
+    root_key = KmsRootKey(kms(), settings.root_key_id)
+    known = (root_key.public_key(),) if settings.region_name else ()
+    homes = Homes(region=settings.region_name, issuer=settings.token_issuer, roots=known)
     return Publisher(
         issuer=settings.token_issuer,
         lifetime=settings.bundle_lifetime_seconds,
@@ -141,8 +164,9 @@ def wire_publisher(
         trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
         apis=DynamoDBApis(dynamodb(), settings.apis_table),
         revocations=revocations,
-        root_key=KmsRootKey(kms(), settings.root_key_id),
+        root_key=root_key,
         routes={settings.token_audience: settings.guarded_api_routes},
         foreign_keys=foreign_keys if settings.app_check_keys_url else None,
         environment="test" if settings.test_passes is PassMode.ON else "",
+        homes=homes,
     )

@@ -69,7 +69,7 @@ class RuleBlocks:
 
 def wire_blocking(settings: RenewTokenSettings | ReportSignalSettings) -> dict[str, Any]:
     """What blocks a key by a rule, has that published, and remembers signals."""
-    marker = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table)
+    marker = DynamoDBPublishDebounce(dynamodb(), settings.revocations_table, settings.region_name)
     return {
         "rule_blocks": RuleBlocks(
             DynamoDBBlocking(dynamodb(), settings.attested_keys_table, settings.revocations_table),

@@ -15,6 +15,9 @@ from bonafide_tokens.jose import EcPublicKey
 from service.errors import Unavailable, WrongRegion
 from service.regions.document import RegionDocument, newest_document
 
+TOKENS_OF_LOST: Final = 3_660
+"""Seconds for which tokens of a lost region pass: a minute more than the longest life that a template allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegionView:
@@ -51,6 +54,14 @@ class RegionView:
         if not self.region or region == self.region:
             return True
         return region is None and self.document is not None and self.document.first == self.region
+
+    def mints(self, region: str | None, now: float) -> bool:
+        """Whether tokens by keys of ``region`` (``None``: the first) are still let in: not :data:`TOKENS_OF_LOST`
+        seconds after it was lost. A region that was cut off, and does not know, may mint until then."""
+        if not self.region or self.document is None:
+            return True
+        one = self.document.regions.get(region or self.document.first)
+        return one is None or one.is_active or now < one.at + TOKENS_OF_LOST
 
     def require_home(self, home: str) -> None:
         """Raise :class:`~service.errors.WrongRegion` for a key whose row says ``home`` unless it is served here, and

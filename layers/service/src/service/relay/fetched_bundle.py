@@ -55,6 +55,6 @@ class FetchedTrustBundle:
             raise Unavailable(f"trust bundle: {error}") from None
         except TokenError as error:
             raise Unavailable(f"trust bundle: {error.detail}") from None
-        if known is not None and (bundle.version, bundle.issued_at) < (known.version, known.issued_at):
+        if known is not None and bundle.is_older_than(known):
             raise Unavailable("trust bundle: goes back")  # the attack: an old one, from before a block
         return bundle

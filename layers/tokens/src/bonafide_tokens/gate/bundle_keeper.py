@@ -207,7 +207,7 @@ class BundleKeeper:
             raise BundleUnreachable("answered that nothing has changed, but we have nothing")
         with self._lock:
             held = self._bundle
-            if fresh is not None and held is not None and _order(fresh) < _order(held):
+            if fresh is not None and held is not None and fresh.is_older_than(held):
                 if attempt is not self._attempt:
                     return  # thawed with what was true when it froze
                 # An attacker in front of the bundle server replays an old one, to revive a retired or blocked key.
@@ -219,10 +219,6 @@ class BundleKeeper:
             self._failures = 0
         if fresh is not None:
             self._note(None, f"trust bundle {fresh.version}")
-
-
-def _order(bundle: TrustBundle) -> tuple[int, float]:
-    return bundle.version, bundle.issued_at
 
 
 def keeper_of(

@@ -29,6 +29,7 @@ from bonafide.cli.policy import rollout as policy_rollout
 from bonafide.cli.policy import schema as policy_schema
 from bonafide.cli.policy import show as policy_show
 from bonafide.cli.project import mean_local_stack
+from bonafide.cli.regions import region
 from bonafide.cli.secrets import secret
 from bonafide.cli.tables import printable
 from bonafide.cli.terminal import EXIT_FAILED, EXIT_USAGE, CommandGroup, err
@@ -113,6 +114,7 @@ cli.add_typer(migration.commands, name="migration")
 cli.add_typer(upstream.commands, name="upstream")
 cli.add_typer(incident.commands, name="incident")
 cli.add_typer(webhook.commands, name="webhook")
+cli.add_typer(region.commands, name="region")
 cli.add_typer(endorsements.commands, name="endorsements")
 policy.commands.command("lint", no_args_is_help=True)(policy_lint.lint)
 policy.commands.command("publish", no_args_is_help=True)(policy_publish.publish)

@@ -105,6 +105,15 @@ from service.pass_administration.passes import (
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
 from service.receipts.table import DynamoDBReceipts
+from service.region_administration.regions import (
+    ChangeRegion,
+    EveryRegion,
+    change_region,
+    require_administration,
+    show_regions,
+)
+from service.regions.administered import AdministeredRegions
+from service.regions.table import RegionDocuments
 from service.secret_administration.runtime_secrets import (
     ApproveSecret,
     DecideSecret,
@@ -173,9 +182,9 @@ ROUTES: Final = (
     Route("POST", "/admin/policies/{app}/approve", ApprovePolicy, approve_policy),
     Route("POST", "/admin/policies/{app}/reject", RejectPolicy, reject_policy),
     Route("GET", "/admin/keys/{key_id}", OneKey, show_key),
-    Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key),
-    Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key),
-    Route("POST", "/admin/erased-keys/{key_id}", EraseKey, erase_key),
+    Route("POST", "/admin/keys/{key_id}/block", BlockKey, block_key, local=True),
+    Route("POST", "/admin/keys/{key_id}/unblock", UnblockKey, unblock_key, local=True),
+    Route("POST", "/admin/erased-keys/{key_id}", EraseKey, erase_key, local=True),
     Route("GET", "/admin/blocked-keys", ListBlockedKeys, list_blocked_keys),
     Route("POST", "/admin/blocked-keys/unblock", UnblockRule, unblock_rule),
     Route("GET", "/admin/apps", EveryApp, list_apps),
@@ -199,12 +208,14 @@ ROUTES: Final = (
     Route("POST", "/admin/apps/{app}/test-passes", MintPass, mint_pass),
     Route("POST", "/admin/apps/{app}/test-passes/{pass_id}/revoke", RevokePass, revoke_pass),
     Route("PUT", "/admin/apps/{app}/test-issuers", TrustIssuers, trust_issuers),
-    Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys),
-    Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements),
+    Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys, local=True),
+    Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements, local=True),
     Route("GET", "/admin/apis", EveryApi, list_apis),
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),
     Route("GET", "/admin/audit", ReadAudit, read_audit),
+    Route("GET", "/admin/regions", EveryRegion, show_regions),
+    Route("POST", "/admin/regions/{region}/{change}", ChangeRegion, change_region, local=True),
     Route("GET", "/admin/webhooks", EveryWebhook, list_webhooks),
     Route("POST", "/admin/webhooks/{webhook}", AddWebhook, add_webhook),
     Route("POST", "/admin/webhooks/{webhook}/remove", ChangeWebhook, remove_webhook),
@@ -219,7 +230,7 @@ ROUTES: Final = (
     Route("GET", "/admin/apps/{app}/timeline", TimelineQuery, show_timeline, polled=True),
     Route("GET", "/admin/apps/{app}/incidents", IncidentsQuery, list_incidents, polled=True),
     Route("GET", "/admin/apps/{app}/incidents/{id}", OneIncident, show_incident),
-    Route("POST", "/admin/apps/{app}/incidents/{id}/close", CloseIncident, close_incident),
+    Route("POST", "/admin/apps/{app}/incidents/{id}/close", CloseIncident, close_incident, local=True),
     Route("GET", "/admin/support/{code}", SupportQuery, look_up_support_code),
 )
 """Every route, as docs/openapi.yaml documents them."""
@@ -241,14 +252,22 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         settings.root_public_key,
     )
     policies = DynamoDBPolicies(client, settings.policies_table, audit, settings.revocations_table)
+    root_key = KmsRootKey(kms(), settings.root_key_id)
+    regions = AdministeredRegions(
+        region=settings.region_name,
+        issuer=settings.token_issuer,
+        roots=settings.root_public_key,
+        documents=RegionDocuments(client, settings.signing_keys_table, audit),
+        sign=root_key.sign,
+    )
     blocking = DynamoDBBlocking(
         client,
         settings.attested_keys_table,
         settings.revocations_table,
         audit=audit,
         receipts=settings.receipts_table,
+        require_home=regions.require_home,
     )
-    root_key = KmsRootKey(kms(), settings.root_key_id)
     passes = None
     if settings.test_passes is PassMode.ON:
         from service.passes.administered import AdministeredPasses
@@ -288,6 +307,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             stack_name=settings.stack_name,
         ),
         passes=passes,
+        regions=regions,
         refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),
         rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),
@@ -313,4 +333,4 @@ def wire(env: Mapping[str, str]) -> ViewStack:
     )
 
 
-handler = admin_endpoint(ROUTES, wire)
+handler = admin_endpoint(ROUTES, wire, guard=require_administration)

@@ -133,7 +133,7 @@ def wire(env: Mapping[str, str]) -> Collaborators:
     """The collaborators, from the environment. Keys and tokens are those of the run before."""
     settings = read_settings(ExchangeReceiptsSettings, env)
     client = dynamodb()
-    attested_keys = DynamoDBAttestedKeys(client, settings.attested_keys_table)
+    attested_keys = DynamoDBAttestedKeys(client, settings.attested_keys_table, region=settings.region_name)
     receipts = DynamoDBReceipts(client, settings.receipts_table)
     keys = _by_stack.setdefault(
         settings.stack_name,

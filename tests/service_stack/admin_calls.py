@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from service.incidents.table import IncidentsTable
 from service.keys.kms import KmsWrappingKey
 from service.passes.administered import AdministeredPasses
 from service.policies.publish import PolicyPublishing
+from service.region_administration.regions import require_administration
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.support.log_search import DecisionLogs
 from service.tables.audit import DynamoDBAudit
@@ -89,8 +91,10 @@ class AdminWorld:
 
     def handle(self, event: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """The same for a whole event."""
-        known = {} if self.clock is None else {"clock": self.clock}
-        reply = admin_endpoint(administer.ROUTES, lambda _env: self.stack, **known)(event, None)
+        edge = admin_endpoint(
+            administer.ROUTES, lambda _env: self.stack, clock=self.clock or time.time, guard=require_administration
+        )
+        reply = edge(event, None)
         return reply["statusCode"], json.loads(reply["body"])
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:

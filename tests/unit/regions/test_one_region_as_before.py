@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 from attestation.challenge import issue_challenge
 from service.aws import from_item
+from service.receipts.risk_notes import DynamoDBRiskNotes
 from service.regions.homes import ONE_REGION
 from service.tables.attested_keys import DynamoDBAttestedKeys, EnrolledKey
 
@@ -50,6 +51,20 @@ def test_rows_of_keys_name_the_region_that_has_a_name() -> None:
     assert "#region = :region" in update["UpdateExpression"]
     assert update["ConditionExpression"].endswith("attribute_not_exists(#region)")
     assert ":home" not in update["ExpressionAttributeValues"]
+
+
+def test_apples_metric_is_noted_on_keys_of_this_region() -> None:
+    """A region that was lost and came back has receipts of keys that live elsewhere now."""
+    asked = {}
+    for region in ("", "eu"):
+        client = Mock()
+        DynamoDBRiskNotes(DynamoDBAttestedKeys(client, "keys", region=region)).note_risk("k", "demo", 3, 7)
+        asked[region] = client.update_item.call_args.kwargs
+    usual = "#app = :app AND (attribute_not_exists(#risk) OR #risk.#at < :at)"
+    assert asked[""]["ConditionExpression"] == usual
+    assert "region" not in str(asked[""])
+    assert asked["eu"]["ConditionExpression"] == usual + " AND (attribute_not_exists(#region) OR #region = :region)"
+    assert asked["eu"]["ExpressionAttributeValues"][":region"] == {"S": "eu"}
 
 
 def test_signing_keys_and_documents_are_as_ever() -> None:

@@ -277,6 +277,7 @@ class AdministerSettings(RegionSettings):
     decision_log_groups: tuple[str, ...] = field(metadata={_PARSER: _names})
     endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
     runtime_secrets_table: str
+    signing_keys_table: str
     wrapping_key_id: str
     publish_bundle_function: str
     rotate_signing_key_function: str

@@ -62,13 +62,15 @@ class AdminCall(Generic[W_co]):
 class Route(Generic[W_contra]):
     """One route: ``path`` as documented, as in ``/admin/policies/{app}/versions/{version}``. The model's members are
     those of the path, the query (GET) or the body (others). ``polled``: its answers carry an entity tag, and a caller
-    that has the answer already gets 304."""
+    that has the answer already gets 304. ``local``: what
+    it changes is a region's own, or is changed at home, and not where a stack of several regions is administered."""
 
     method: str
     path: str
     model: type[RequestModel]
     use_case: Callable[[Any, AdminCall[W_contra]], Mapping[str, object]]
     polled: bool = False
+    local: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -81,15 +83,21 @@ class Route(Generic[W_contra]):
 
 
 def admin_endpoint(
-    routes: Sequence[Route[W]], wire: Callable[[Mapping[str, str]], W], *, clock: Callable[[], float] = time.time
+    routes: Sequence[Route[W]],
+    wire: Callable[[Mapping[str, str]], W],
+    *,
+    clock: Callable[[], float] = time.time,
+    guard: Callable[[AdminCall[W]], None] = lambda _call: None,
 ) -> Handler:
-    """A Lambda handler over ``routes``. ``wire`` makes the stack that all of them work on."""
-    return _AdminEdge(wire=wire, clock=clock, routes=tuple(routes)).handler()
+    """A Lambda handler over ``routes``. ``wire`` makes the stack that all of them work on; ``guard`` refuses changes
+    that belong to another region, but those of ``local`` routes."""
+    return _AdminEdge(wire=wire, clock=clock, routes=tuple(routes), guard=guard).handler()
 
 
 @dataclass(slots=True, kw_only=True)
 class _AdminEdge(Edge[W]):
     routes: tuple[Route[W], ...]
+    guard: Callable[[AdminCall[W]], None]
 
     def failed(self, error: Exception, request_id: str) -> dict[str, Any]:
         problem, detail, messages = _problem_of(error)
@@ -106,7 +114,10 @@ class _AdminEdge(Edge[W]):
         _check_slashes(event, route)
         try:
             request = route.model.model_validate(_members(event, method, named))
-            answer = route.use_case(request, AdminCall(who, self.clock(), self.wiring()))
+            call = AdminCall(who, self.clock(), self.wiring())
+            if method != "GET" and not route.local:
+                self.guard(call)
+            answer = route.use_case(request, call)
         except Exception as error:
             _log_change(route, who, path, _problem_of(error)[0].slug, request_id)
             raise

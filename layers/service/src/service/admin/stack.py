@@ -15,6 +15,7 @@ from service.admin.retired_builds import RetiredBuilds
 from service.keys.kms import WrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import Policies
+from service.regions.administered import AdministeredRegions
 from service.secrets.table import RuntimeSecretChanges
 from service.tables.apps import Apps
 from service.tables.audit import AuditEntry, DynamoDBAudit
@@ -54,6 +55,7 @@ class AdminStack:
     runtime_secrets: RuntimeSecretChanges
     webhooks: AdministeredWebhooks
     passes: AdministeredPasses | None = None
+    regions: AdministeredRegions | None = None
 
 
 StackCall = AdminCall[AdminStack]

@@ -78,8 +78,9 @@ class Publisher:
             known = open_trust_bundle(latest.jws, root_keys=[root], issuer=self.issuer, now=float(latest.issued_at))
         except TokenError:
             return True  # by a root of before: it is signed anew
-        same = {"version": 0, "issued_at": 0.0, "expires_at": 0.0}
-        return known._replace(**same) != following._replace(**same)
+        return (
+            following._replace(version=known.version, issued_at=known.issued_at, expires_at=known.expires_at) != known
+        )
 
     def _next(self, latest: StoredBundle | None, now: float) -> TrustBundle:
         """What follows ``latest``, without revocations."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from attestation.endorsements import Endorsements, TrustAnchor, pinned_endorsements
 
-from service.settings import StackSettings, refuse_test_roots_in_production
+from service.settings import RegionSettings, refuse_test_roots_in_production
 from service.settings_text import PARSER, anchors, positive
 from service.vendors.outbound import check_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeReceiptsSettings(StackSettings):
+class ExchangeReceiptsSettings(RegionSettings):
     """``exchange_receipts``: where receipts, keys and apps are; Apple's two addresses; how many questions a second a
     team may begin, and the days between two about one key. ``development_trust_anchors`` are test roots, for stages
     other than production."""

@@ -24,15 +24,20 @@ class DynamoDBRiskNotes:
 
     def note_risk(self, key_id: str, app: str, metric: int, at: int) -> bool:
         """Note a metric that Apple said at ``at`` (Unix seconds) on a key, unless a later one is there. False when the
-        key is gone, is of another app, or has a later one. Raises :class:`~service.errors.Unavailable`, also when it
+        key is gone, is of another app or of another region, or has a later one. Raises :class:`~service.errors.Unavailable`, also when it
         met a renewal."""
+        region = self.attested_keys.region
+        # A write of another region's key could take back what its home writes at the same moment.
+        at_home = " AND (attribute_not_exists(#region) OR #region = :region)" if region else ""
+        values = {":risk": {"metric": metric, "at": at}, ":app": app, ":at": at, ":region": region or None}
         return write_conditionally(
             "dynamodb:UpdateItem attested_keys",
             self.attested_keys.client.update_item,
             TableName=self.attested_keys.table,
             Key={"key_id": {"S": key_id}},
             UpdateExpression="SET #risk = :risk",
-            ConditionExpression="#app = :app AND (attribute_not_exists(#risk) OR #risk.#at < :at)",
-            ExpressionAttributeNames={"#risk": "risk", "#app": "app", "#at": "at"},
-            ExpressionAttributeValues=to_item({":risk": {"metric": metric, "at": at}, ":app": app, ":at": at}),
+            ConditionExpression=f"#app = :app AND (attribute_not_exists(#risk) OR #risk.#at < :at){at_home}",
+            ExpressionAttributeNames={"#risk": "risk", "#app": "app", "#at": "at"}
+            | ({"#region": "region"} if region else {}),
+            ExpressionAttributeValues=to_item(values),
         )

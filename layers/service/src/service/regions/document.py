@@ -135,6 +135,11 @@ def administered_in(document: RegionDocument, name: str, *, now: float) -> Regio
     return replace(_next(document, now, {}), administration=name)
 
 
+def signed_anew(document: RegionDocument, *, now: float) -> RegionDocument:
+    """The next document, which says the same: before an old root key is dropped, a new one must have signed it."""
+    return _next(document, now, {})
+
+
 def sign_regions(document: RegionDocument, *, sign: Callable[[bytes], bytes]) -> str:
     """The document as a compact JWS. ``sign`` is as for :func:`~bonafide_tokens.signing.sign_trust_bundle`."""
     claims: dict[str, object] = {

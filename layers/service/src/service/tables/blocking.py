@@ -36,7 +36,7 @@ ERASED: Final = (
 )  # fmt: skip
 """What a key's row holds besides the block: erased of a blocked key, of which the rest must stay."""
 
-SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at")
+SHOWN: Final = ("key_id", "app", "state", "blocked", "counter", "enrolled_at", "last_seen", "expires_at", "region")
 """What is read of a key's row for an operator: neither claims nor receipt."""
 
 _UNCHANGED: Final = "app = :app AND #expires = :seen_expires AND #state = :seen_state"
@@ -95,6 +95,8 @@ class DynamoDBBlocking:
     audit: DynamoDBAudit | None = None
     receipts: str = ""
     """The table of receipts, for what erases keys."""
+    require_home: Callable[[str], None] = lambda _home: None
+    """Refuses a person's change of a key by the region that its row names."""
 
     def show(self, key_id: str) -> KeyStatus:
         """One key."""
@@ -271,6 +273,8 @@ class DynamoDBBlocking:
         written = None
         for attempt in range(_ATTEMPTS):
             row = self._row(key_id)
+            if entry is not None:
+                self.require_home(row.get("region", ""))
             parts = parts_of(row)
             if not parts:
                 return False

@@ -1,0 +1,1 @@
+"""Use cases of the Admin API: the regions of a stack."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ def test_region_that_came_back_takes_no_challenge_from_before(steps: list[tuple[
     for name in NAMES:
         labels = [_label(RegionView(name, document)) for document in lived if name in document.regions]
         ended = set[str]()
-        for before, after in zip(labels, labels[1:], strict=False):
+        for before, after in pairwise(labels):
             ended |= {before} if before is not None and before != after else set()
             assert after not in ended
 

@@ -24,8 +24,8 @@ class DynamoDBRiskNotes:
 
     def note_risk(self, key_id: str, app: str, metric: int, at: int) -> bool:
         """Note a metric that Apple said at ``at`` (Unix seconds) on a key, unless a later one is there. False when the
-        key is gone, is of another app or of another region, or has a later one. Raises :class:`~service.errors.Unavailable`, also when it
-        met a renewal."""
+        key is gone, is of another app or another region, or has a later one. Raises
+        :class:`~service.errors.Unavailable`, also when it met a renewal."""
         region = self.attested_keys.region
         # A write of another region's key could take back what its home writes at the same moment.
         at_home = " AND (attribute_not_exists(#region) OR #region = :region)" if region else ""

@@ -27,6 +27,7 @@ NO_ATTRIBUTES = {
     "service.telling.deliveries": {"type"},  # a member of an answer
     "service.telling.webhooks_table": {"webhook"},  # a part of a transaction
     "service.incidents.table": {"audit", "change", "open", "past"},
+    "service.regions.table": {"newest"},  # a part of a transaction
     "service.relay.budgets": {"budget"},  # the proxy's own table: amounts, by a digest of the key
 }
 

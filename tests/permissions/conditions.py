@@ -23,6 +23,7 @@ PROOFS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "proof.*"}}
 MARKER = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "*"}}
 DOCUMENT = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": DOCUMENTS}}
 ADMISSIONS = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "admission"}}
+REGIONS = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "regions*"}}
 JUDGING = ("appraise_evidence", "renew_token", "report_signal", "release_secrets")
 CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     **{(name, "dynamodb:Query", "IncidentsTable"): DOCUMENT for name in JUDGING},
@@ -42,6 +43,8 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("authorize_request", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("relay_upstream", "dynamodb:PutItem", "NoncesTable"): PROOFS,
     ("administer", "kms:Sign", "RootKey"): DIGESTS,
+    ("administer", "dynamodb:GetItem", "SigningKeysTable"): REGIONS,
+    ("administer", "dynamodb:PutItem", "SigningKeysTable"): REGIONS,
     ("administer", "kms:Encrypt", "WrappingKey"): kids("app/*", "secret/*", "webhook/*"),
     ("administer", "kms:Decrypt", "WrappingKey"): kids("members-*"),
     ("count_decisions", "kms:Decrypt", "WrappingKey"): kids("facts-*", "pseudonyms-*", "members-*"),

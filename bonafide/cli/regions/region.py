@@ -46,8 +46,9 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a region, before its stack is deployed over the replicated tables."""
+    regions = _regions(stack, region)
     confirm(f"Add region {name}? A name is for good: it can be lost, and never be taken away", yes=yes)
-    _change(_regions(stack, region), name, "add", as_json, url=url, why=reason)
+    _change(regions, name, "add", as_json, url=url, why=reason)
 
 
 @commands.command(no_args_is_help=True)
@@ -63,12 +64,13 @@ def lose(
     as_json: AsJson = False,
 ) -> None:
     """Declare a region lost: it redeems nothing any more, and another one serves its keys."""
+    regions = _regions(stack, region)
     confirm(
         f"Declare {name} lost? It answers 503 from when it knows, and {adopter} serves the keys that have replicated; "
         "the others enrol again",
         yes=yes,
     )
-    _change(_regions(stack, region), name, "lose", as_json, adopter=adopter, why=reason)
+    _change(regions, name, "lose", as_json, adopter=adopter, why=reason)
 
 
 @commands.command(no_args_is_help=True)
@@ -81,8 +83,9 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Let a lost region serve again. Keys that renewed elsewhere meanwhile stay there."""
+    regions = _regions(stack, region)
     confirm(f"Let {name} serve again? Its tables must have caught up: docs/regions.md", yes=yes)
-    _change(_regions(stack, region), name, "restore", as_json, why=reason)
+    _change(regions, name, "restore", as_json, why=reason)
 
 
 @commands.command(no_args_is_help=True)
@@ -95,8 +98,9 @@ def administer(
     as_json: AsJson = False,
 ) -> None:
     """Move the administration of policies, apps and routes to another region."""
+    regions = _regions(stack, region)
     confirm(f"Administer the stack in {name}? The Admin API of the other regions refuses changes then", yes=yes)
-    _change(_regions(stack, region), name, "administer", as_json, why=reason)
+    _change(regions, name, "administer", as_json, why=reason)
 
 
 @commands.command()

@@ -72,7 +72,7 @@ class Publisher:
         latest = self.trust_bundles.latest(self.issuer)
         if latest is None:
             return True
-        following = self._next(latest, now)._replace(apps=self.revocations.statuses(now))
+        following = self._next(latest, now)._replace(apps=never_revived(self.revocations.statuses(now), latest))
         try:
             root = self.root_key.public_key()
             known = open_trust_bundle(latest.jws, root_keys=[root], issuer=self.issuer, now=float(latest.issued_at))

@@ -23,9 +23,15 @@ class RegionDocuments:
     audit: DynamoDBAudit
 
     def newest(self) -> str | None:
-        """The newest document as it was signed."""
-        row = get_row(self.client, self.table, {"kid": NEWEST}, called="signing_keys")
-        return None if row is None else str(row["document"])
+        """The newest document as it was signed. Of two regions that wrote the fixed key, the later may have had the older
+        document: whatever follows it is looked for."""
+        newest, found = None, self._row(NEWEST)
+        while found is not None:
+            newest, found = found, self._row(f"{NEWEST}-{found['epoch'] + 1}")
+        return None if newest is None else str(newest["document"])
+
+    def _row(self, kid: str) -> dict[str, Any] | None:
+        return get_row(self.client, self.table, {"kid": kid}, called="signing_keys")
 
     def add(self, jws: str, epoch: int, entry: AuditEntry) -> bool:
         """Add the document of an epoch. False when there is one: another operator was faster."""
@@ -33,7 +39,7 @@ class RegionDocuments:
         parts: dict[str, Any] = {
             "epoch": self._put({"kid": f"{NEWEST}-{epoch}", **row}, "attribute_not_exists(kid)", {}),
             "newest": self._put(
-                {"kid": NEWEST, **row}, "attribute_not_exists(kid) OR #epoch = :before", {":before": epoch - 1}
+                {"kid": NEWEST, **row}, "attribute_not_exists(kid) OR #epoch < :epoch", {":epoch": epoch}
             ),
             "entry": self.audit.adding(entry),
         }

@@ -23,8 +23,8 @@ class RegionDocuments:
     audit: DynamoDBAudit
 
     def newest(self) -> str | None:
-        """The newest document as it was signed. Of two regions that wrote the fixed key, the later may have had the older
-        document: whatever follows it is looked for."""
+        """The newest document as it was signed. Where two regions wrote the fixed key, the later write may have been
+        the older document: what follows it is looked for."""
         newest, found = None, self._row(NEWEST)
         while found is not None:
             newest, found = found, self._row(f"{NEWEST}-{found['epoch'] + 1}")

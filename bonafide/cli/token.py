@@ -1,4 +1,5 @@
-"""``bonafide token``: revoke the tokens of an app, so that every instance renews under the rules that hold now."""
+"""``bonafide token``: revoke the tokens of an app, so that every instance renews under the rules that hold now; or let
+them live longer for a time."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from bonafide.operator.deployment import find_deployment
 from bonafide.operator.key_blocking import KeyBlocking
 from bonafide.operator.publication import Publication, publication_of
 
-commands = command_group("Revoke the tokens of an app.")
+commands = command_group("Revoke the tokens of an app, or let them live longer for a time.")
 
 AppName = Annotated[str, typer.Argument(metavar="APP", help="A registered app.")]
 
@@ -31,6 +32,33 @@ def revoke(app: AppName, stack: StackName = None, region: Region = None, as_json
 def show(app: AppName, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Show since when tokens of an app must have been issued to be accepted."""
     _say(app, KeyBlocking.of(find_deployment(stack, region, project_layout())).not_before(app), None, as_json=as_json)
+
+
+@commands.command(no_args_is_help=True)
+def stretch(
+    app: AppName,
+    minutes: Annotated[
+        int | None, typer.Option("--for", min=1, max=1440, metavar="MINUTES", help="From now on, for so long.")
+    ] = None,
+    end: Annotated[bool, typer.Option("--end", help="Let tokens live as always again.")] = False,
+    reason: Annotated[str, typer.Option(help="For the audit log.")] = "",
+    stack: StackName = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let tokens of affirmed devices live longer, and have apps renew later, while renewals are hard to serve. Without
+    --for or --end, show until when."""
+    if minutes is not None and end:
+        raise typer.BadParameter("give --for or --end, not both")
+    tokens = KeyBlocking.of(find_deployment(stack, region, project_layout()))
+    told = minutes is not None or end
+    until = tokens.stretch(app, 60 * (minutes or 0), reason=reason) if told else tokens.stretched_until(app)
+    if as_json:
+        print_json({"app": app, "stressed_until": until})
+        return
+    out().print(
+        f"Tokens of {app} are stretched until {moment(until)}." if until else f"Tokens of {app} live as long as always."
+    )
 
 
 def _say(app: str, not_before: int | None, publication: Publication | None, *, as_json: bool) -> None:

@@ -21,7 +21,8 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class KeyBlocking:
-    """Keys and not-befores of one stack. Every method raises :class:`~bonafide.operator.errors.OperatorError`."""
+    """Keys, not-befores and stretched lives of one stack. Every method raises
+    :class:`~bonafide.operator.errors.OperatorError`."""
 
     api: AdminCalls
 
@@ -47,6 +48,14 @@ class KeyBlocking:
         answer = self.api.call("POST", f"/admin/keys/{segment(key_id)}/unblock", {"why": reason})
         return status_of(answer), answer
 
+    def stretched_until(self, app: str) -> int:
+        """Until when tokens of an app are stretched (Unix seconds); 0 where they are not."""
+        return int(self.api.call("GET", _stress(app))["stressed_until"])
+
+    def stretch(self, app: str, seconds: int, *, reason: str) -> int:
+        """Stretch them from now on, for so many ``seconds``, 0 to end it; until when."""
+        return int(self.api.call("POST", _stress(app), {"seconds": seconds, "why": reason})["stressed_until"])
+
     def not_before(self, app: str) -> int | None:
         """The time (Unix seconds) before which tokens of an app are refused; ``None`` when there is none."""
         moment: int | None = self.api.call("GET", _not_before(app))["tokens_not_before"]
@@ -56,6 +65,10 @@ class KeyBlocking:
         """Refuse every token of an app that was minted up to now; its not-before."""
         answer = self.api.call("POST", _not_before(app), {})
         return int(answer["tokens_not_before"]), answer
+
+
+def _stress(app: str) -> str:
+    return f"/admin/apps/{segment(app)}/stress"
 
 
 def _not_before(app: str) -> str:

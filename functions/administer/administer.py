@@ -76,6 +76,7 @@ from service.admin.publication import PUBLISHING_TIMEOUT, InvokedFunction, Invok
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
 from service.admin.routes import EveryApi, OneApi, SetRoutes, list_apis, set_routes, show_api
+from service.admission.stressed_apps import StressedApps
 from service.aws import dynamodb, functions, kms, logs, queues
 from service.erasure.erasing import EraseKey, erase_key
 from service.fallback_modes import PassMode
@@ -102,6 +103,7 @@ from service.pass_administration.passes import (
     revoke_pass,
     trust_issuers,
 )
+from service.policies.app_states import remembered_seconds
 from service.policies.publish import PolicyPublishing
 from service.policies.store import DynamoDBPolicies
 from service.receipts.table import DynamoDBReceipts
@@ -129,6 +131,12 @@ from service.secret_administration.runtime_secrets import (
 )
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.settings import AdministerSettings, read_settings
+from service.stress_administration.stress import (
+    DeclareStress,
+    StressOfApp,
+    declare_stress,
+    show_stress,
+)
 from service.support.log_search import DecisionLogs
 from service.tables.apps import DynamoDBApps
 from service.tables.attested_keys import DynamoDBAttestedKeys
@@ -192,6 +200,8 @@ ROUTES: Final = (
     Route("PUT", "/admin/apps/{app}", RegisterApp, register_app),
     Route("GET", "/admin/apps/{app}/not-before", OneApp, show_not_before),
     Route("POST", "/admin/apps/{app}/not-before", RefuseOlderTokens, refuse_older_tokens),
+    Route("GET", "/admin/apps/{app}/stress", StressOfApp, show_stress),
+    Route("POST", "/admin/apps/{app}/stress", DeclareStress, declare_stress),
     Route("GET", "/admin/apps/{app}/retired-builds", RetiredBuildsOfApp, list_retired_builds),
     Route("POST", "/admin/apps/{app}/retired-builds", RetireBuild, retire_build),
     Route("POST", "/admin/apps/{app}/builds", RegisterBuild, register_build),
@@ -286,6 +296,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         policies=policies,
         publication=InvokedPublication(functions(PUBLISHING_TIMEOUT), settings.publish_bundle_function),
         retired_builds=RetiredBuilds(client, settings.apps_table, audit),
+        stressed_apps=StressedApps(client, settings.apps_table, audit),
         builds=BuildRegister(client, settings.builds_table, settings.apps_table, audit),
         secrets=EntrustedSecrets(
             client, settings.app_secrets_table, audit, DynamoDBAppSecrets(client, settings.app_secrets_table)
@@ -316,6 +327,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             root_key=root_key,
             issuer=settings.token_issuer,
             approval=settings.policy_approval,
+            remembered=remembered_seconds(settings.app_memory_seconds),
         ),
         attested_keys=DynamoDBAttestedKeys(client, settings.attested_keys_table),
         receipts=DynamoDBReceipts(client, settings.receipts_table),

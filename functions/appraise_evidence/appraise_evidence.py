@@ -16,6 +16,7 @@ from attestation.client_data import ClientData, parse_client_data
 from attestation.errors import AttestationError, Reason, RejectedEvidence
 from attestation.evidence import AndroidKeyAttestation, AppleAttestation, HarmonyKeyAttestation
 from bonafide_tokens.jose import b64url_decode, b64url_encode
+from service.admission.strain import Strain
 from service.edge.gateway import RequestModel
 from service.edge.http import Call, Wiring, endpoint, json_members
 from service.edge.request_fields import App, ClientDataText, EvidenceList
@@ -74,6 +75,7 @@ def enrol(
     named_keys: NamedKeys,
     challenge_lifetime: int,
     key_idle: int,
+    strain: Strain,
     passes: StageEvidence | None = None,
     record: DecisionRecord,
     now: float,
@@ -143,7 +145,12 @@ def enrol(
     if not result.accepted:
         raise Contraindicated(result)
 
-    ready = token_issuer.ready(min(now, state.as_of), tokens_from=active.tokens_from)
+    ready = token_issuer.ready(
+        min(now, state.as_of),
+        tokens_from=active.tokens_from,
+        stress=strain.of(app, now),
+    )
+    record.stretched = ready.stretched_by(result, claims)
     moment = int(now)
     stored = redemption.enrol(
         challenge,

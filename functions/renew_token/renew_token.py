@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from attestation.appraisal.policy import AppraisalContext
 from attestation.appraisal.signal_history import note_refusal
@@ -18,6 +18,7 @@ from attestation.evidence import AppleAssertion, KeySignature
 from attestation.reverify import reverify
 from bonafide_tokens.jose import b64url_decode
 from service import wiring
+from service.admission.strain import Strain
 from service.edge.gateway import RequestModel
 from service.edge.http import Wiring, endpoint
 from service.edge.request_fields import ClientDataText, EvidenceList, KeyId
@@ -70,6 +71,7 @@ def renew(
     challenge_lifetime: int,
     key_idle: int,
     signal_memory: int,
+    strain: Strain,
     passes: StageEvidence | None = None,
     record: DecisionRecord,
     now: float,
@@ -178,7 +180,12 @@ def renew(
         )
         raise Contraindicated(result)
 
-    ready = token_issuer.ready(min(now, state.as_of), tokens_from=active.tokens_from)
+    ready = token_issuer.ready(
+        min(now, state.as_of),
+        tokens_from=active.tokens_from,
+        stress=strain.of(app, now),
+    )
+    record.stretched = ready.stretched_by(result, claims)
     moment = int(now)
     redemption.renew(
         challenge,
@@ -211,4 +218,10 @@ def wire(env: Mapping[str, str]) -> Wiring:
     )
 
 
-handler = endpoint(RenewalRequest, renew, wire, action="renew")
+def _watched(request: RenewalRequest, *, strain: Strain, **others: Any) -> Mapping[str, object]:
+    """A renewal, of which ``strain`` learns whether it failed for something of ours."""
+    with strain.watching():
+        return renew(request, strain=strain, **others)
+
+
+handler = endpoint(RenewalRequest, _watched, wire, action="renew")

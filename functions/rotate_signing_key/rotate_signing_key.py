@@ -102,7 +102,7 @@ def wire(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),
         publisher=publisher,
-        token_lifetime=settings.token_lifetime_seconds,
+        token_lifetime=max(settings.token_lifetime_seconds, settings.stressed_token_seconds),
         challenge_lifetime=settings.challenge_lifetime_seconds,
         key_days=settings.signing_key_days,
         homes=publisher.homes,

@@ -19,6 +19,7 @@ from service.admin.http import admin_endpoint
 from service.admin.publication import InvokedFunction, Published
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
+from service.admission.stressed_apps import StressedApps
 from service.fallback_modes import PolicyApproval, WebhookAddresses
 from service.incidents.newest import NewestIncidents
 from service.incidents.sealing import MemberSeal
@@ -179,6 +180,7 @@ def admin_world(
         policies=world.policies,
         publication=publication,
         retired_builds=RetiredBuilds(client, tables["apps"], audit),
+        stressed_apps=StressedApps(client, tables["apps"], audit),
         builds=BuildRegister(client, tables["builds"], tables["apps"], audit),
         secrets=EntrustedSecrets(
             client, tables["app_secrets"], audit, DynamoDBAppSecrets(client, tables["app_secrets"])

@@ -25,6 +25,7 @@ from attestation.reference_values import (
 )
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from cryptography.hazmat.primitives.asymmetric import ec
+from service.admission.strain import Strain
 from service.edge.gateway import Handler
 from service.edge.http import Wiring, endpoint
 from service.edge.signed_call import signed_members
@@ -148,6 +149,8 @@ class MemoryStack:
     signal_memory: int = 86_400
     remembered: float = 0.0
     passes: StageEvidence | None = None
+    stressed_lifetime: int = 0
+    strain: Strain = field(default_factory=Strain)
     region: str = ""
 
     def __post_init__(self) -> None:
@@ -276,6 +279,7 @@ class MemoryStack:
             default_audience=AUDIENCE,
             token_lifetime=LIFETIME,
             challenge_lifetime=LIFETIME,
+            stressed_lifetime=self.stressed_lifetime,
             clock=lambda: self.now,
             sleep=self.pass_by,
         )
@@ -288,6 +292,7 @@ class MemoryStack:
                 "key_ring": key_ring,
                 "redemption": self.redemption,
                 "token_issuer": token_issuer,
+                "strain": self.strain,
                 "endorsements": VendorEndorsements(
                     roots=ENDORSEMENTS,
                     table=self.status_lists,

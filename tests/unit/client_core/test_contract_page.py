@@ -129,7 +129,8 @@ def test_client_data_needs_what_the_page_says_and_no_more() -> None:
 def test_members_that_clients_rely_on_are_documented() -> None:
     schemas: dict[str, Any] = OPENAPI["components"]["schemas"]
     for answer, members in table("answer|members"):
-        sure, _, reserved = members.partition("reserved:")
+        told, _, reserved = members.partition("reserved:")
+        sure, _, optional = told.partition("optional:")
         schema = schemas[codes(answer)[0]]
         properties = dict(schema["properties"])
         required = set(schema["required"])
@@ -140,6 +141,7 @@ def test_members_that_clients_rely_on_are_documented() -> None:
         for member in codes(sure):
             assert member in properties, (answer, member)
             assert answer == "`Problem`" or member in required, (answer, member)
+        assert [member for member in codes(optional) if member not in properties or member in required] == []
         assert [member for member in codes(reserved) if member in properties] == []
 
 

@@ -14,6 +14,7 @@ COMPLETE = {
     "FACT_KEYS_TABLE": "fact-keys",
     "INCIDENTS_TABLE": "incidents",
     "TRUST_BUNDLES_TABLE": "trust-bundles",
+    "TALLIES_TABLE": "tallies",
     "APIS_TABLE": "apis",
     "REVOCATIONS_TABLE": "revocations",
     "PUBLISH_BUNDLE_FUNCTION": "publish-bundle",

@@ -95,8 +95,10 @@ class ReportFailureSettings(StackSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingSettings(RegionSettings):
-    """What both judging functions need. ``token_audience`` is for apps that name none; ``key_idle_days`` the life of an
-    unused key; ``allowed_origin`` the web origin that may read answers (CORS).
+    """What both judging functions need. ``token_audience`` is for apps that name none; ``stressed_token_seconds`` how
+    long affirmed tokens live under stress (0: as always); ``key_idle_days`` the life of an unused key;
+    ``app_memory_seconds`` how long a process under load goes by what it read of an app, 0 for the least;
+    ``allowed_origin`` the web origin that may read answers (CORS).
 
     ``development_trust_anchors`` are test roots, for stages other than production; ``openharmony_simulator_root`` is
     the certificate of the simulator whose keys are public, for development stages alone.
@@ -123,8 +125,10 @@ class JudgingSettings(RegionSettings):
     token_issuer: str
     token_audience: str
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
+    stressed_token_seconds: int = field(default=0, metadata={_PARSER: _natural})
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     key_idle_days: int = field(default=90, metadata=_POSITIVE)
+    app_memory_seconds: int = field(default=0, metadata={_PARSER: _natural})
     development_trust_anchors: tuple[TrustAnchor, ...] = field(default=(), metadata={_PARSER: _anchors})
     openharmony_simulator_root: bytes = field(default=b"", metadata={_PARSER: _certificate})
     endorsements_max_age_seconds: int = field(default=_DAY, metadata=_POSITIVE)
@@ -290,6 +294,7 @@ class AdministerSettings(RegionSettings):
     root_key_id: str
     token_issuer: str
     root_public_key: tuple[EcPublicKey, ...] = field(metadata={_PARSER: _root_keys})
+    app_memory_seconds: int = field(default=0, metadata={_PARSER: _natural})
     policy_approval: PolicyApproval = field(default=PolicyApproval.OFF, metadata={_PARSER: _one_of(PolicyApproval)})
     test_passes: PassMode = field(default=PassMode.OFF, metadata=_PASSES)
 
@@ -331,6 +336,7 @@ class RotateSigningKeySettings(PublishBundleSettings):
     other_root_key_id: str = field(default="", metadata={_PARSER: str})
     additional_root_keys: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
     token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
+    stressed_token_seconds: int = field(default=0, metadata={_PARSER: _natural})
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import time
 from typing import Any
 
+from service.admission.strain import Strain
 from service.aws import dynamodb, kms
 from service.fallback_modes import PassMode
 from service.incidents.document.named_keys import NamedKeys
@@ -14,7 +15,7 @@ from service.keys.key_ring import KeyRing, wire_key_ring
 from service.keys.kms import KmsWrappingKey
 from service.keys.token_issuer import TokenIssuer
 from service.policies.active import ActivePolicies
-from service.policies.app_states import AppStates, DynamoDBStateReader
+from service.policies.app_states import AppStates, DynamoDBStateReader, remembered_seconds
 from service.policies.store import DynamoDBPolicies
 from service.receipts.new_receipts import NewReceipts
 from service.redemption import DynamoDBRedemption
@@ -60,7 +61,8 @@ def judging(
     policies = DynamoDBPolicies(dynamodb(), settings.policies_table)
     return {
         "states": AppStates(
-            DynamoDBStateReader(dynamodb(), attested_keys, DynamoDBApps(dynamodb(), settings.apps_table), policies)
+            DynamoDBStateReader(dynamodb(), attested_keys, DynamoDBApps(dynamodb(), settings.apps_table), policies),
+            remembered_seconds(settings.app_memory_seconds),
         ),
         "builds": DynamoDBBuilds(dynamodb(), settings.builds_table),
         "key_ring": key_ring,
@@ -74,7 +76,9 @@ def judging(
             default_audience=settings.token_audience,
             token_lifetime=settings.token_lifetime_seconds,
             challenge_lifetime=settings.challenge_lifetime_seconds,
+            stressed_lifetime=settings.stressed_token_seconds,
         ),
+        "strain": Strain(),
         "endorsements": vendor_endorsements(settings),
         "play": play_integrity(settings),
         "policies": ActivePolicies(policies),

@@ -12,6 +12,7 @@ from service.admin.http import AdminCall
 from service.admin.publication import InvokedFunction, Publication
 from service.admin.registration import Registrations
 from service.admin.retired_builds import RetiredBuilds
+from service.admission.stressed_apps import StressedApps
 from service.keys.kms import WrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import Policies
@@ -53,6 +54,7 @@ class AdminStack:
     sealing: WrappingKey
     secrets: EntrustedSecrets
     runtime_secrets: RuntimeSecretChanges
+    stressed_apps: StressedApps
     webhooks: AdministeredWebhooks
     passes: AdministeredPasses | None = None
     regions: AdministeredRegions | None = None

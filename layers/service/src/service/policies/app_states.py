@@ -36,6 +36,11 @@ BUSY: Final = 5
 _MOST_APPS: Final = 64
 
 
+def remembered_seconds(setting: int) -> float:
+    """For how long, by the setting ``APP_MEMORY_SECONDS``: where thousands of processes renew, each reads less."""
+    return max(REMEMBERED, float(setting))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppState:
     """An app as the tables have it: ``registered`` is ``None`` for one that is not.

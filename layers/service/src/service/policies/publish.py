@@ -61,7 +61,7 @@ _ATTEMPTS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyPublishing:
-    """The use cases, over one stack. ``issuer`` stands in signed client policies; ``approval`` is the stack's choice.
+    """The use cases, over one stack. ``issuer`` stands in client policies; processes go by a head for ``remembered`` s.
 
     Every method takes ``who`` (the caller's ARN), ``why`` and ``now`` (Unix seconds), and raises
     :class:`PolicyConflict`, or :class:`~service.errors.Unavailable` when it is not known whether something was written;
@@ -72,6 +72,7 @@ class PolicyPublishing:
     root_key: RootKey
     issuer: str
     approval: PolicyApproval = PolicyApproval.OFF
+    remembered: float = REMEMBERED
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -353,7 +354,7 @@ class PolicyPublishing:
         the earliest (:mod:`service.keys.token_issuer`). So it is enough that ``not_before`` lies after the moment at
         which the head moved. Hence the clock is read as late as possible, the move is given some time, and when it took
         longer the times are put off. All of that allows for more than our clocks may differ: the renewal's is another
-        one. A process under load goes by the old head, with dates from before, for ``REMEMBERED`` seconds more. Relying
+        one. A process under load goes by the old head, with dates from before, for ``remembered`` seconds more. Relying
         parties hear of the change after that: an app that they refuse must not renew by the old head.
         """
         for _ in range(_ATTEMPTS):
@@ -366,11 +367,11 @@ class PolicyPublishing:
                 self._reader.require_unmoved(head)
                 continue
             after = self.clock()
-            if not_before is not None and after + CLOCKS_AGREE >= not_before:
-                not_before = int(after + COMMIT_ALLOWANCE) + 1
-                self.policies.put_off(moved, not_before, who=who, pacing=change.pacing)
             if not_before is not None:
-                self.sleep(max(0.0, after + REMEMBERED + CLOCKS_AGREE - self.clock()))
+                if after + CLOCKS_AGREE >= not_before:
+                    not_before = int(after + COMMIT_ALLOWANCE) + 1
+                    self.policies.put_off(moved, not_before, who=who, pacing=change.pacing)
+                self.sleep(max(0.0, after + self.remembered + CLOCKS_AGREE - self.clock()))
             return replace(change, not_before=not_before)
         raise Unavailable(f"the policy of {app} is being changed all the time")
 

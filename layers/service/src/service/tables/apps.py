@@ -20,13 +20,15 @@ APP_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 class RegisteredApp:
     """One app. ``audiences`` are the APIs its tokens are for; none means the stack's default audience.
 
-    ``builds`` says what is expected of the app's builds: by default nothing.
+    ``builds`` says what is expected of the app's builds: by default nothing. Until ``stressed_until`` (Unix seconds) an
+    operator wants its tokens to live longer and to be renewed later.
     """
 
     app: str
     audiences: tuple[str, ...] = ()
     reference_values: ReferenceValues
     builds: BuildExpectations = field(default_factory=BuildExpectations)
+    stressed_until: int = 0
 
 
 class AppNames(Protocol):
@@ -70,4 +72,5 @@ def _app_of(item: Mapping[str, Any]) -> RegisteredApp:
         audiences=tuple(item.get("audiences", ())),
         reference_values=read_reference_values(item.get("reference_values", {}), f"app {item['app']}"),
         builds=read_build_expectations(item.get("known_builds", {}), f"app {item['app']}"),
+        stressed_until=until if type(until := item.get("stressed_until", 0)) is int else 0,
     )

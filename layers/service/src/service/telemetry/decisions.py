@@ -69,9 +69,9 @@ class DecisionRecord:
     ``facts`` is all that the policy looked at, ``None`` when the refusal came before appraisal. ``secrets`` are the
     names of the secrets that were asked for, with their versions once they are released. ``environment`` is ``test``
     for a test pass and its key: those are counted apart, and no detector is told of them. ``counted_as`` is which of
-    several kinds a call is of that is counted only. ``detection`` is what
-    detectors are told, which ``seal`` makes unreadable for readers of the line. ``began`` is the thread's processor
-    time when the call began.
+    several kinds a call is of that is counted only. ``stretched`` is why the token lives longer than always.
+    ``detection`` is what detectors are told, which ``seal`` makes unreadable for readers of the line. ``began`` is the
+    thread's processor time when the call began.
     """
 
     action: str
@@ -94,6 +94,7 @@ class DecisionRecord:
     secrets: list[str] = field(default_factory=list)
     environment: str = ""
     counted_as: str = ""
+    stretched: str = ""
     detection: DetectionFacts = field(default_factory=DetectionFacts)
     seal: FactSealing | None = None
     began: float = field(default_factory=time.thread_time)
@@ -228,6 +229,7 @@ def log_decision(
             **({"weight": weight} if weight > 1 else {}),
             **({"decided_by": decided_by} if decided_by else {}),
             **({"environment": record.environment} if record.environment else {}),
+            **({"stretched": record.stretched} if record.stretched else {}),
             **_judged(record),
             **_sealed(record),
         )

@@ -59,7 +59,8 @@ class DynamoDBStatusLists:
     feed: str = ANDROID_STATUS
 
     def find(self) -> StoredStatusList | None:
-        row = get_row(self.client, self.table, {"feed": self.feed}, called="endorsements")
+        # Half the price: every process reads the whole list again and again, and it changes once an hour.
+        row = get_row(self.client, self.table, {"feed": self.feed}, called="endorsements", consistent=False)
         return None if row is None else from_row(StoredStatusList, row)
 
     def replace(self, row: StoredStatusList) -> bool:

@@ -1,0 +1,1 @@
+"""Use cases of the Admin API: stress, which an operator declares."""

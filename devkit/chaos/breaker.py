@@ -72,10 +72,8 @@ class Breaker:
         self._site: Site | None = None
         self._armed: list[_Armed] = []
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
         self._everything = threading.Lock()
         """Held by what stops a whole part of the stack: one at a time, or nothing would be left to break."""
-        self._to_kill: set[int] = set()
 
     def add(self, site: Site) -> None:
         """The site that is broken."""
@@ -111,22 +109,19 @@ class Breaker:
                 plan.refused = True
                 self._kill(call)
             case Kind.KILL_WORKER:
-                plan.torn = True
-                self._to_kill.add(call.number)
+                plan.torn = plan.kill = True
             case _:
                 plan.refused = True
         return plan
 
     def carried_out(self, call: Call, plan: Plan, status: int) -> None:
         """See :class:`~devkit.chaos.wire.Meddler`."""
-        del plan
         if status in (0, 200):
             commits = commits_of(
                 call, self.site.wires["aws"].tables, at=time.time(), site=self.site.name, sure=status > 0
             )
             self._history.commits.extend(commits)
-        if call.number in self._to_kill:
-            self._to_kill.discard(call.number)
+        if plan.kill:
             self._kill(call)
 
     def _kill(self, call: Call) -> None:

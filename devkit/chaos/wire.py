@@ -28,7 +28,8 @@ _THROTTLED: Final = {"dynamodb": "ProvisionedThroughputExceededException", "kms"
 
 @dataclass(slots=True)
 class Plan:
-    """What happens to one call: ``wait`` seconds before or after it is carried out, and one of the rest."""
+    """What happens to one call: seconds to wait before or after it is carried out, and one of the rest. ``kill`` is for
+    the meddler itself, when it hears that the call was carried out."""
 
     wait_before: float = 0.0
     wait_after: float = 0.0
@@ -36,6 +37,7 @@ class Plan:
     refused: bool = False
     torn: bool = False
     half: bool = False
+    kill: bool = False
 
 
 class Meddler(Protocol):

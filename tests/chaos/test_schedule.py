@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from itertools import pairwise
 
 import pytest
 
 from bonafide.operator.errors import WrongUsage
-from devkit.chaos.schedule import QUIET, Kind, schedule
+from devkit.chaos.schedule import QUIET, Fault, Kind, schedule
 from devkit.commands.chaos import kinds_of
 
 HALF_AN_HOUR = 1800.0
+
+
+@cache
+def half_an_hour() -> tuple[Fault, ...]:
+    """A long schedule."""
+    return schedule(1, HALF_AN_HOUR)
 
 
 def test_a_seed_is_a_schedule() -> None:
@@ -34,7 +41,7 @@ def test_a_short_run_has_every_kind(seed: int) -> None:
 
 def test_half_an_hour_has_far_more_than_500_faults() -> None:
     """Not every one touches a call."""
-    faults = schedule(1, HALF_AN_HOUR)
+    faults = half_an_hour()
     assert len(faults) > 1_000
     assert [fault.number for fault in faults] == sorted({fault.number for fault in faults})
     assert all(QUIET <= fault.at < HALF_AN_HOUR for fault in faults)
@@ -42,8 +49,9 @@ def test_half_an_hour_has_far_more_than_500_faults() -> None:
 
 def test_what_stops_everything_is_apart() -> None:
     """Two gateways killed within seconds would leave nothing to break."""
+    faults = half_an_hour()
     for kind, seconds in ((Kind.KILL_GATEWAY, 25), (Kind.STOP_AWS, 15), (Kind.BUNDLE, 40)):
-        times = [fault.at for fault in schedule(3, HALF_AN_HOUR) if fault.kind is kind]
+        times = [fault.at for fault in faults if fault.kind is kind]
         assert len(times) > 3
         assert all(later - earlier >= seconds for earlier, later in pairwise(times))
 

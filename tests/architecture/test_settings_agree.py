@@ -19,6 +19,7 @@ from service.edge.problems import PROBLEM_TYPES, Retry
 from service.edge.retry_after import SOONEST
 from service.incidents.incident_settings import FindIncidentsSettings
 from service.keys.fact_keys import FactPurpose
+from service.ledger.ledger_settings import RecordLedgerSettings
 from service.receipts.exchange_settings import ExchangeReceiptsSettings
 from service.relay.relay_settings import RelayUpstreamSettings
 from service.settings import read_settings, variables
@@ -65,6 +66,7 @@ SETTINGS: dict[str, type[object]] = {
     "refresh_endorsements": settings.RefreshEndorsementsSettings,
     "exchange_receipts": ExchangeReceiptsSettings,
     "replay_decisions": settings.ReplayDecisionsSettings,
+    "record_ledger": RecordLedgerSettings,
     "relay_upstream": RelayUpstreamSettings,
     "count_decisions": CountDecisionsSettings,
     "find_incidents": FindIncidentsSettings,

@@ -19,7 +19,7 @@ PARTS: dict[str, dict[str, Any]] = {
     for one in MAIN["Resources"].values()
     if one["Type"] == "AWS::Serverless::Application"
 }
-APART = {"edge-authorizer.yaml", "edge.yaml", "proxy.yaml"}
+APART = {"edge-authorizer.yaml", "edge.yaml", "ledger.yaml", "proxy.yaml"}
 """Stacks of their own beside the stack, in another region or account: no parts."""
 FILES = [path for path in sorted(ROOT.glob("stacks/*.yaml")) if path.name not in APART]
 

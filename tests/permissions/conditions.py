@@ -61,6 +61,9 @@ CONDITIONS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("rotate_signing_key", "kms:Encrypt", "WrappingKey"): kids(
         "challenge-*", "token-*", "facts-*", "pseudonyms-*", "members-*", "rows-*"
     ),
+    ("record_ledger", "kms:Sign", "LedgerKey"): {
+        "StringEquals": {"kms:SigningAlgorithm": "ED25519_SHA_512", "kms:MessageType": "RAW"}
+    },
     ("replay_decisions", "s3:ListBucket", "DecisionBucket"): {"StringLike": {"s3:prefix": "replays/*"}},
 }
 """Every condition of a permission, by function, action and resource. A permission that is not here has none."""

@@ -1,5 +1,5 @@
 """What the proof of permissions is told of values that are kept elsewhere: the proxy's stack with the keys of its
-upstreams, and what runtime secrets refer to."""
+upstreams, the ledger's stack, and what runtime secrets refer to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ PROXY: Final = {
     "RootPublicKey": "key",
     "Issuer": "issuer",
 }
+LEDGER: Final = {
+    **{f"{name}TableArn": f"arn:{name}Table" for name in ("Apps", "Policies", "TrustBundles", "Builds")},
+    "Issuer": "issuer",
+    "Origin": "ledger.example.com/demo",
+}
+"""The parameters of the ledger's stack."""
 UPSTREAM_KEYS: Final = f"aws:secretsmanager:{_HERE['AWS::Region']}:{_HERE['AWS::AccountId']}:secret:stack"
 """The secrets whose names begin with the stack's, as far as the first slash."""
 

@@ -12,7 +12,7 @@ from devkit.local.provision import pseudo_parameters
 from devkit.local.template import Template
 from tests.architecture.source_tree import ROOT
 from tests.permissions.granted import Statement, functions, policies_of, written
-from tests.permissions.proxy_stack import PROXY, VALUES_ELSEWHERE
+from tests.permissions.proxy_stack import LEDGER, PROXY, VALUES_ELSEWHERE
 
 EVERYTHING = dict.fromkeys(("EnableCanary", "EnableProofOnce", "EnableEdgeBucket", "EnableDecisionReplay"), "true")
 EVERYTHING |= VALUES_ELSEWHERE | {"IncidentEmail": "team@example.com", "RootKeyKind": "add-multi-region"}
@@ -79,7 +79,8 @@ def stacks() -> dict[str, Stack]:
     main = loaded("template.yaml", EVERYTHING)
     found: dict[str, Stack] = {}
     parts = (_part(main, one) for one in main.resources("AWS::Serverless::Application").values())
-    for template in (main, *parts, loaded("stacks/proxy.yaml", PROXY)):
+    apart = (loaded("stacks/proxy.yaml", PROXY), loaded("stacks/ledger.yaml", LEDGER))
+    for template in (main, *parts, *apart):
         stack = Stack(template)
         found |= {verb_of(name): stack for name in functions(stack.resources)}
     return found

@@ -37,6 +37,8 @@ OBJECTS = {
         "DecisionBucket/replays/*/parts/*",
         "DecisionBucket/replays/*/result.json.gz",
     },
+    ("record_ledger", "s3:GetObject"): {"LedgerBucket/*"},
+    ("record_ledger", "s3:PutObject"): {"LedgerBucket/*"},
     **{
         (name, f"s3:{verb}"): EDGE
         for name in ("rotate_signing_key", "publish_bundle")
@@ -50,6 +52,7 @@ NOT_CALLED = {
         (name, "s3:ListBucket", "EdgeBucket"): "S3 calls an absent object forbidden for readers that may not list"
         for name in ("rotate_signing_key", "publish_bundle")
     },
+    ("record_ledger", "s3:ListBucket", "LedgerBucket"): "S3 calls an absent object forbidden without it",
     ("count_decisions", "sqs:SendMessage", "UncountedQueue"): "Lambda sends what failed three times",
     **{
         ("deliver_webhooks", f"sqs:{verb}", "WebhookQueue"): "Lambda receives, and deletes what is done"

@@ -15,6 +15,7 @@ from bonafide.cli.checker import checker
 from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
 from bonafide.cli.keys import device_key, erase, signing_key
+from bonafide.cli.ledger import ledger
 from bonafide.cli.migration import migration
 from bonafide.cli.old_names import current
 from bonafide.cli.passes import passes
@@ -130,6 +131,7 @@ policy.commands.command("draft", no_args_is_help=True)(policy_draft.draft)
 policy.commands.command("prove", no_args_is_help=True)(policy_prove.prove)
 policy.commands.command("replay", no_args_is_help=True)(policy_replay.replay)
 cli.add_typer(policy.commands, name="policy")
+cli.add_typer(ledger.commands, name="ledger")
 cli.command("erase", no_args_is_help=True, context_settings={"ignore_unknown_options": True})(erase.erase)
 cli.command("audit", no_args_is_help=True)(audit.audit)
 cli.command("why", no_args_is_help=True)(why.why)

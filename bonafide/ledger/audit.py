@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from service.ledger.entries import BUILD, BUNDLE, POLICY, Entry, EntryUnreadable, Subject, read_entry
 from service.ledger.log import CHECKPOINT
@@ -23,6 +23,10 @@ from service.ledger.notes import Checkpoint, NoteKey, NoteRejected, read_checkpo
 from service.ledger.tiles import WIDTH, TilesDamaged, entries_in, hashes_in, tile_path, tiles_of
 
 from bonafide.ledger.sources import Source
+
+SETTLED: Final = 900.0
+"""Seconds after which what was published must be in the log: some runs of the function that writes it."""
+_SKEW: Final = 60.0
 
 
 class Fault(NamedTuple):
@@ -161,16 +165,21 @@ class PublishedVersion(NamedTuple):
     at: int
 
 
-def policy_faults(log: Log, published: Mapping[str, Iterable[PublishedVersion]], *, settled: float) -> Iterator[Fault]:
-    """Where the stack shows other policies than the log. What was published after ``settled`` (Unix seconds) may not
-    be in the log yet."""
+def is_recent(at: float, now: float) -> bool:
+    """Whether what was published at this time may not be in the log yet (Unix seconds). A time to come is none: what
+    is dated so would never have to be."""
+    return now - SETTLED < at <= now + _SKEW
+
+
+def policy_faults(log: Log, published: Mapping[str, Iterable[PublishedVersion]], *, now: float) -> Iterator[Fault]:
+    """Where the stack shows other policies than the log at ``now`` (Unix seconds)."""
     logged = {
         (entry.subject.name, entry.version): entry.digest for entry in log.entries if entry.subject.kind == POLICY
     }
     shown = {(app, one.version): one for app, versions in published.items() for one in versions}
     for (app, version), one in sorted(shown.items()):
         if (app, version) not in logged:
-            if one.at <= settled:
+            if not is_recent(one.at, now):
                 yield Fault("hidden", f"Version {version} of {app}'s policy is not in the log.")
         elif logged[app, version] != one.digest:
             yield Fault("rewritten", f"Version {version} of {app}'s policy is another one in the log.")

@@ -32,6 +32,10 @@ class FolderSource:
         file = self.folder / path
         return file.read_bytes() if file.is_file() else None
 
+    def put(self, path: str, text: str) -> None:
+        """Write a text beside the log."""
+        (self.folder / path).write_text(text, "utf-8")
+
 
 @dataclass(frozen=True, slots=True)
 class WebSource:

@@ -93,6 +93,7 @@ from service.incidents.sealing import MemberSeal
 from service.incidents.table import IncidentsTable
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsRootKey, KmsWrappingKey
+from service.ledger_administration.ledger_keys import EndorseLedgerKey, endorse_ledger_key
 from service.pass_administration.passes import (
     MintPass,
     PassesOfApp,
@@ -220,6 +221,7 @@ ROUTES: Final = (
     Route("PUT", "/admin/apps/{app}/test-issuers", TrustIssuers, trust_issuers),
     Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys, local=True),
     Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements, local=True),
+    Route("POST", "/admin/ledger-keys", EndorseLedgerKey, endorse_ledger_key, local=True),
     Route("GET", "/admin/apis", EveryApi, list_apis),
     Route("GET", "/admin/apis/{audience}", OneApi, show_api),
     Route("PUT", "/admin/apis/{audience}", SetRoutes, set_routes),

@@ -125,16 +125,18 @@ def test_policies_of_the_stack_are_those_of_the_log() -> None:
     a, b = versions("a", 1, 300), versions("b", 1, 2)
     new = versions("b", 3, 3)[0]
 
-    def seen(of_a: list[Entry], of_b: list[Entry], settled: float = 2e9) -> list[str]:
+    def seen(of_a: list[Entry], of_b: list[Entry], now: float = 2e9) -> list[str]:
         shown = {"a": published(of_a), "b": published(of_b)}
-        return [fault.code for fault in policy_faults(LOG, shown, settled=settled)]
+        return [fault.code for fault in policy_faults(LOG, shown, now=now)]
 
     assert seen(a, b) == []
     assert seen(a, [*b, new]) == ["hidden"]
-    assert seen(a, [*b, new], settled=new.at - 1) == [], "it was published a moment ago"
+    assert seen(a, [*b, new], now=new.at + 899) == [], "it was published a moment ago"
+    assert seen(a, [*b, new], now=new.at + 901) == ["hidden"]
+    assert seen(a, [*b, new], now=new.at - 61) == ["hidden"], "a time to come is no excuse"
     assert seen(a, b[:1]) == ["withdrawn"]
     other = PublishedVersion(2, "other", 1)
-    assert [f.code for f in policy_faults(LOG, {"a": published(a), "b": [published(b)[0], other]}, settled=0)] == [
+    assert [f.code for f in policy_faults(LOG, {"a": published(a), "b": [published(b)[0], other]}, now=0)] == [
         "rewritten"
     ]
 

@@ -192,6 +192,7 @@ _KNOWN: Final[Mapping[str, tuple[str, Callable[[str, _Details], str]]]] = {
     "end-incident": ("incident", _incident("ended by itself")),
     "close-incident": ("incident", _incident("closed")),
     "rotate-signing-keys": ("upkeep", _said("Signing keys were rotated.")),
+    "endorse-ledger-key": ("upkeep", _said("The root endorsed the key of a ledger.")),
     "refresh-endorsements": ("upkeep", _said("Google's list of revoked keys was fetched.")),
 }
 """By action of the audit: the kind, and its sentence from subject and details."""

@@ -1,0 +1,1 @@
+"""What the Admin API does about a ledger."""

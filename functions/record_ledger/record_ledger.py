@@ -5,40 +5,18 @@ or fail. What one run leaves, the next one does.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from service.aws import dynamodb, kms, s3
-from service.deadline import seconds_left, time_of_invocation, within
+from service.deadline import time_of_invocation, within
 from service.ledger.bucket import KmsLedgerKey, LedgerBucket
 from service.ledger.ledger_settings import RecordLedgerSettings
-from service.ledger.log import MOST_AT_ONCE, Ledger
+from service.ledger.log import Ledger
 from service.ledger.notes import NoteKey
 from service.ledger.published import PublishedTables
+from service.ledger.recording import Recorder
 from service.settings import read_settings
-from service.telemetry.metrics import emit
-
-_FOR_A_STEP: Final = 20.0
-"""Seconds that must be left for another step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorder:
-    """The ledger, and the tables of what was published."""
-
-    ledger: Ledger
-    tables: PublishedTables
-
-    def record(self) -> int:
-        """Append all that is new, as far as the time goes; how many entries that were."""
-        appended = step = self.ledger.append(self.tables.after)
-        # What is shorter than a step was all; a first run over an old stack takes several.
-        while step >= MOST_AT_ONCE and seconds_left() > _FOR_A_STEP:
-            step = self.ledger.append(self.tables.after)
-            appended += step
-        return appended
 
 
 @cache
@@ -61,6 +39,4 @@ def wire() -> Recorder:
 def handler(_event: Any, context: object) -> dict[str, int]:
     """Lambda's entry. An error is counted by Lambda, and rings when it stays; nothing is lost by it."""
     with within(time_of_invocation(context)):
-        appended = wire().record()
-    emit("LedgerEntries", MetricUnit.Count, appended)
-    return {"appended": appended}
+        return {"appended": wire().record()}

@@ -38,7 +38,7 @@ ORIGIN = "ledger.example.com/demo"
 
 @pytest.fixture(name="bucket")
 def _bucket(ministack: AwsWorld) -> Iterator[BucketSource]:
-    client = boto3.client("s3", **client_arguments(str(ministack.endpoint_url), "eu-central-1"))  # type: ignore[call-overload]
+    client = boto3.client("s3", **client_arguments(str(ministack.endpoint_url), "eu-central-1"))
     name = f"ledger-{time.monotonic_ns()}"
     client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     s3.cache_clear()
@@ -54,7 +54,7 @@ def _record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[], int]:
     """Runs the function, as its schedule does."""
-    made: Any = ministack.kms.create_key(KeySpec="ECC_NIST_EDWARDS25519", KeyUsage="SIGN_VERIFY")  # type: ignore[arg-type]
+    made: Any = ministack.kms.create_key(KeySpec="ECC_NIST_EDWARDS25519", KeyUsage="SIGN_VERIFY")
     told = {"BUCKET": bucket.bucket, "KEY_ID": made["KeyMetadata"]["KeyId"], "ORIGIN": ORIGIN}
     for name, text in told.items():
         monkeypatch.setenv(f"LEDGER_{name}", text)
@@ -96,7 +96,7 @@ def publish(admin: AdminWorld, version: int) -> None:
 
 
 def publish_bundle(world: AwsWorld, version: int) -> str:
-    made = bundle(version)
+    made = bundle(version)._replace(issued_at=int(time.time()), expires_at=int(time.time()) + 600)
     jws = sign_trust_bundle(made, sign=world.root_key.sign)
     assert world.trust_bundles.add(made, jws)
     return jws

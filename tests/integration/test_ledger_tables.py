@@ -30,13 +30,15 @@ EVENT = json.loads((Path(__file__).parents[2] / "events/record_ledger/record.jso
 
 @pytest.fixture(name="tables")
 def _tables(moto: AwsWorld) -> PublishedTables:
-    names = (moto.tables[name] for name in ("apps", "policies", "trust_bundles", "builds"))
+    names = moto.tables
     moto.register(Registration(app="demo", apple_app_ids=(DEMO_APPLE_APP_ID,)))
-    return PublishedTables(moto.dynamodb, *names, ISSUER)
+    return PublishedTables(
+        moto.dynamodb, names["apps"], names["policies"], names["trust_bundles"], names["builds"], ISSUER
+    )
 
 
 def put(world: AwsWorld, table: str, **members: dict[str, str]) -> None:
-    world.dynamodb.put_item(TableName=world.tables[table], Item=members)  # type: ignore[arg-type]
+    world.dynamodb.put_item(TableName=world.tables[table], Item=members)
 
 
 def policy(world: AwsWorld, version: int, **more: dict[str, str]) -> None:
@@ -127,7 +129,7 @@ def test_function_records_what_is_new_and_counts_it(
     monkeypatch.setattr(KmsLedgerKey, "sign", lambda _self, message: PRIVATE.sign(message))
     monkeypatch.setattr(KmsLedgerKey, "public", lambda _self: PRIVATE.public_key().public_bytes_raw())
     module = function(moto, "record_ledger")
-    monkeypatch.setattr(module, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr("service.ledger.recording.MOST_AT_ONCE", 1)
 
     assert [module.handler(EVENT, None) for _ in range(2)] == [{"appended": 1}, {"appended": 0}]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "LedgerEntries" in line]

@@ -28,6 +28,8 @@ from service.keys.kms import KmsWrappingKey
 from service.passes.administered import AdministeredPasses
 from service.policies.publish import PolicyPublishing
 from service.region_administration.regions import require_administration
+from service.regions.administered import AdministeredRegions
+from service.regions.table import RegionDocuments
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.support.log_search import DecisionLogs
 from service.tables.audit import DynamoDBAudit
@@ -196,6 +198,13 @@ def admin_world(
             stack_name=world.stack_name,
         ),
         passes=passes,
+        regions=AdministeredRegions(
+            region="",
+            issuer=ISSUER,
+            roots=(world.root_key.public_key(),),
+            documents=RegionDocuments(client, tables["signing_keys"], audit),
+            sign=world.root_key.sign,
+        ),
         sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
         rotation=InvokedFunction(rotating or Rotating(), "rotate", "rotation"),
         refresh=InvokedFunction(rotating or Rotating(), "rotate", "refresh"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import publish_bundle
 import pytest
 from bonafide_tokens.errors import Reason
 from bonafide_tokens.gate.bundle_client import BundleAnswer
@@ -109,3 +110,18 @@ def test_markers_of_publications_are_each_regions_own() -> None:
     places = {str(DynamoDBPublishDebounce(None, "t", name)._place) for name in ("", EU, US)}  # type: ignore[arg-type]
     assert len(places) == 3
     assert DynamoDBPublishDebounce(None, "t")._place == {"app": "*", "revoked": "publication"}  # type: ignore[arg-type]
+
+
+def test_function_follows_what_another_region_changed(regions: TwoRegions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every minute; where nothing changed, nothing is signed."""
+    us = regions.us
+    monkeypatch.setattr(publish_bundle, "wire", lambda _env: (us.rotation.publisher, us.marker, None))
+    monkeypatch.setattr("publish_bundle.time.time", lambda: NOW + 60)
+    first = publish_bundle.handler({"action": "follow"}, None)  # of when us was alone: the document came since
+    signed = us.root_key.calls
+    assert publish_bundle.handler({"action": "follow"}, None) == {}
+    assert us.root_key.calls <= signed + 1  # its public half, and no signature
+    us.revocations.rows.append({"app": "demo", "revoked": "tokens", "not_before": int(NOW)})
+    answer = publish_bundle.handler({"action": "follow"}, None)
+    assert answer["BundleVersion"] == len(us.trust_bundles.rows)
+    assert answer["BundleVersion"] == int(str(first.get("BundleVersion", 1))) + 1

@@ -28,7 +28,8 @@ MAKERS = {
     "Claims.of_stored_key": {"attestation.appraisal.signal_history", "service.tables.attested_keys"},
     "PlayClaims()": {"attestation.android.play_integrity", "attestation.claims"},
     "HarmonyIntegrityClaims()": {"attestation.harmony.device_integrity", "attestation.claims"},
-    "VerifiedToken()": {"bonafide_tokens.token"},
+    # The prover's is what the laptop compares a publication with; no gate imports it.
+    "VerifiedToken()": {"bonafide_tokens.token", "bonafide.prover.named_tokens"},
     "VerifiedProof()": {"bonafide_tokens.proof", "bonafide_tokens.pop", "bonafide_tokens.signatures.signed_request"},
 }
 

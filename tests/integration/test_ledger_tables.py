@@ -24,6 +24,7 @@ from tests.service_stack.fakes import SoftwareRootKey
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
 
+pytestmark = pytest.mark.long
 BUCKET = "ledger"
 EVENT = json.loads((Path(__file__).parents[2] / "events/record_ledger/record.json").read_text("utf-8"))
 

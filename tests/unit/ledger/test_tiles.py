@@ -29,6 +29,7 @@ def test_paths_are_the_specifications(place: tuple[int, int], path: str) -> None
     assert tile_path(*place) == path
 
 
+@pytest.mark.long
 def test_tree_of_the_specifications_example() -> None:
     """70,000 entries: 273 full tiles of level 0 and one of 112, a full one of level 1 and one of 17, one of level 2."""
     entries = [b"%d" % number for number in range(70_000)]

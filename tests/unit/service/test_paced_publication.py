@@ -9,18 +9,24 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bonafide_tokens.errors import Rejected
 from bonafide_tokens.jose import b64url_encode
 from bonafide_tokens.pacing.new_pacing import MAX_KEYS, packed_keys, prefixes_of
-from bonafide_tokens.pacing.paced import Paced, refused_from
+from bonafide_tokens.pacing.paced import MEMBERS, Paced, refused_from
 from bonafide_tokens.signed_body import content_digest
+from bonafide_tokens.token import VerifiedToken
 from bonafide_tokens.trust_bundle import AppStatus, TrustBundle
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from service.admin.policies import AskedPacing, PublishPolicy
 from service.fallback_modes import PolicyApproval
 from service.keys import publishing
 from service.policies.store import Effect, PolicyChange
 from service.tables.audit import app_subject
+from service.tables.not_before import not_before_row
 from service.tables.paced.stored import StoredPacing
+from service.tables.revocations import TOKENS, statuses_of
 
 from devkit.devices.app_instance import AppInstance
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER
@@ -28,6 +34,7 @@ from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.memory_stack import APP, VERIFIER_ORIGIN, MemoryStack
 
 ANNA = "arn:aws:iam::111122223333:user/anna"
+START = 1_780_000_000
 BERTA = "arn:aws:iam::111122223333:user/berta"
 PERMIT = "permit (principal, action, resource);\n"
 ANDROID = StoredPacing(seconds=240, at_once=({"platform": ["android"]},))
@@ -57,6 +64,10 @@ def bundle(stack: MemoryStack) -> TrustBundle:
 
 def status(stack: MemoryStack) -> AppStatus:
     return stack.revocations.statuses(stack.now)[APP]
+
+
+def names(predicates: tuple[dict[str, Any], ...], token: VerifiedToken) -> bool:
+    return any(all(MEMBERS[name](token, said) for name, said in each.items()) for each in predicates)
 
 
 def used(stack: MemoryStack, device: AppInstance, token: str) -> tuple[int, dict[str, Any]]:
@@ -251,6 +262,67 @@ def test_keys_that_are_lost_make_it_all_at_once(stack: MemoryStack) -> None:
     """Fail closed: the row that has them is gone, or is not what its digest says."""
     publish(stack, replace(ANDROID, keys=3, keys_digest="gone"))
     assert status(stack).paced == ()
+
+
+PACINGS = st.builds(
+    StoredPacing,
+    seconds=st.integers(1, 300),
+    at_once=st.lists(
+        st.sampled_from([{"platform": ["android"]}, {"app_build_below": 120}, {"tier": ["warning"]}]),
+        min_size=1, max_size=2,
+    ).map(tuple),
+)  # fmt: skip
+CHANGES = st.tuples(st.sampled_from([0, 0, 1, 30, 120]), st.integers(-2, 2), st.none() | PACINGS)
+
+
+@given(
+    changes=st.lists(CHANGES, min_size=1, max_size=8),
+    key=st.integers(0, 99),
+    issued_at=st.integers(-9, 9) | st.integers(0, 600),
+    platform=st.sampled_from(["ios", "android"]),
+    build=st.sampled_from(["119", "120", None]),
+)
+@example([(0, 0, ANDROID), (0, -1, None)], 1, -5, "ios", "120")  # all at once within the second of a paced one
+@example([(0, 0, ANDROID), (0, 0, replace(ANDROID, seconds=9))], 1, -5, "android", "120")  # two of one second
+@example([(0, 0, None), (30, 0, ANDROID), (1, 0, ANDROID)], 1, -5, "ios", "120")  # refused before any was paced
+@example([(1, 0, replace(ANDROID, seconds=300))] * 8, 1, -5, "ios", "120")  # more than four
+def test_whatever_is_published_every_change_holds_and_nothing_is_revived(
+    changes: list[tuple[int, int, StoredPacing | None]], key: int, issued_at: int, platform: str, build: str | None
+) -> None:
+    """Paced or not, in one second or in many, more than four, by clocks that differ: a token that a change refuses at
+    once, or whose grace is over, is refused from then on."""
+    token = VerifiedToken(APP, f"key-{key}", platform, "affirming", build, 1, "jti", issued_at + START, 0, "")
+    row: dict[str, Any] | None = None
+    now, refused, made = START, False, list[tuple[int, StoredPacing | None]]()
+    for gap, skew, pacing in changes:
+        now += gap
+        moment = now + skew
+        if row is None or row["not_before"] < moment or "paced" in row:  # else nothing is written
+            row = {"app": APP, "revoked": TOKENS, **not_before_row(row, moment, pacing)}
+        made.append((moment, pacing))
+        for later in (now, now + gap / 2):
+            status = statuses_of([row], later)[APP]
+            refuses = _refuses(status, token, later)
+            assert refuses or not refused
+            assert not refuses or token.issued_at < status.tokens_not_before
+            assert refuses or not any(_must_refuse(each, token, later) for each in made)
+            refused = refuses
+        now = int(now + gap / 2)
+
+
+def _refuses(status: AppStatus, token: VerifiedToken, now: float) -> bool:
+    try:
+        status.require(token, now=now)
+    except Rejected:
+        return True
+    return False
+
+
+def _must_refuse(change: tuple[int, StoredPacing | None], token: VerifiedToken, now: float) -> bool:
+    moment, pacing = change
+    if token.issued_at >= moment:
+        return False
+    return pacing is None or now >= moment + pacing.seconds or names(pacing.at_once, token)
 
 
 KEY = "aGVsbG8taGVsbG8taGVsbG8taGVsbG8taGVsbG8taGU"

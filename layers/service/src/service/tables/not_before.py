@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.aws import DynamoDBClient, TransactWriteItemTypeDef, get_row, to_item
+from service.aws import DynamoDBClient, TransactWriteItemTypeDef, from_item, get_row, to_item
 from service.errors import Unavailable
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.paced.stored import StoredEntry, StoredPacing, entries_in, with_entry
@@ -52,7 +52,8 @@ class NotBefore:
             else:
                 failed = transact(self.client, parts, what=_WHAT)
             if not failed:
-                return self.find(app) or moment  # later, where a paced publication of this second became a strict one
+                # Later than ours, where a paced publication of this second became a strict one.
+                return int(from_item(parts["tokens"]["Put"]["Item"])["not_before"])
             # Another change refused older tokens just now: by a later time than ours, or an earlier one. Look again.
         raise Unavailable("the app's not-before keeps changing")
 

@@ -235,7 +235,8 @@ class Flights:
 
     def _challenge(self, region: str) -> str:
         body = json.dumps({"app": self.app.config["app"]}).encode()
-        reply, refusal = self._send("/v1/challenges", body, region)
+        said = {"Bonafide-Challenge-For": "renewal"} if self.app.record.enrolled else None
+        reply, refusal = self._send("/v1/challenges", body, region, said)
         text = reply.json.get("challenge")
         if reply.status == 201 and isinstance(text, str) and text:
             self._alive(region)
@@ -342,7 +343,9 @@ class Flights:
         if region == self.app.home:
             self._down_since, self._down_attempts = None, 0
 
-    def _send(self, path: str, body: bytes, region: str) -> tuple[Reply, Refusal]:
+    def _send(
+        self, path: str, body: bytes, region: str, headers: Mapping[str, str] | None = None
+    ) -> tuple[Reply, Refusal]:
         """Send a step of a flight, within the bounds of this install."""
         mono = self.app.device.monotonic()
         while self._sends and self._sends[0] <= mono - 3600:
@@ -351,7 +354,7 @@ class Flights:
         if lately >= PER_MINUTE or len(self._sends) >= max(PER_HOUR, self._hourly):
             raise Shown(app_errors.UNAVAILABLE)
         self._sends.append(mono)
-        return self.app.verifier("POST", path, body=body, region=region)
+        return self.app.verifier("POST", path, body=body, headers=headers, region=region)
 
     def _require_attestations(self) -> None:
         now, times = self.app.now(), self.app.record.attestations

@@ -166,7 +166,7 @@ internal class Flight(
     private fun made(record: Record, region: String, backoff: Backoff): Renewal? {
         // A challenge of home is none of another region's.
         val kept = if (region == parts.regions.home()) parts.session.takeChallenge() else null
-        val asked = kept ?: challenge(region, backoff) ?: return null
+        val asked = kept ?: challenge(region, backoff, RENEWS) ?: return null
         return try {
             Renewal(evidence.renewal(asked.text, record, need.sealing), asked)
         } catch (failure: DeviceFailure) {
@@ -178,9 +178,9 @@ internal class Flight(
         }
     }
 
-    private fun challenge(region: String, backoff: Backoff): Challenge? {
+    private fun challenge(region: String, backoff: Backoff, purpose: Map<String, String> = emptyMap()): Challenge? {
         parts.budget.take(parts.elapsed())
-        val exchange = send(region, "/v1/challenges", Json.write(mapOf("app" to parts.config.app)).toByteArray())
+        val exchange = send(region, "/v1/challenges", Json.write(mapOf("app" to parts.config.app)).toByteArray(), purpose)
         val members = exchange.members().orEmpty()
         val text = members["challenge"] as? String
         val life = members["expires_in"] as? Long
@@ -192,8 +192,8 @@ internal class Flight(
         return null
     }
 
-    private fun send(region: String, path: String, body: ByteArray): Exchange {
-        val exchange = parts.api.verifier("POST", "${parts.regions.url(region)}$path", body)
+    private fun send(region: String, path: String, body: ByteArray, headers: Map<String, String> = emptyMap()): Exchange {
+        val exchange = parts.api.verifier("POST", "${parts.regions.url(region)}$path", body, headers)
         val reachable = (exchange.status ?: 599) < 500
         if (region == parts.regions.home()) parts.regions.heard(reachable, parts.elapsed())
         if (exchange.status != null) parts.beacon.networkIsBack()
@@ -281,5 +281,10 @@ internal class Flight(
 
     private fun once(does: Does, error: BonafideException) {
         if (!onceDone.add(does)) throw error
+    }
+
+    private companion object {
+        /** A stack that paces new installs lets those pass that have a key. */
+        val RENEWS = mapOf("Bonafide-Challenge-For" to "renewal")
     }
 }

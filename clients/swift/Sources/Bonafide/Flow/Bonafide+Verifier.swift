@@ -38,8 +38,10 @@ extension Bonafide {
             if bound > 0 { throw Stop(error: .unavailable(after: bound), resume: monotonic + bound) }
             attempts.add(at: monotonic)
             guard let base = url(of: region) else { throw Stop(error: .wrongRegion) }
-            let exchange = await exchange(
-                "POST", base + path, headers: ["Content-Type": "application/json"], body: body, call: call)
+            var headers = ["Content-Type": "application/json"]
+            // A stack that paces new installs lets those pass that have a key.
+            if call == .challenge, record.key?.state == .enrolled { headers["Bonafide-Challenge-For"] = "renewal" }
+            let exchange = await exchange("POST", base + path, headers: headers, body: body, call: call)
             judge(region, exchange)
             if let reply = exchange.reply, (200...299).contains(reply.status), let value = reply.json.flatMap(read) {
                 backoffs[region] = nil

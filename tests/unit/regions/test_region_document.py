@@ -157,7 +157,7 @@ def _label(view: RegionView) -> str | None:
 
 
 @given(steps=_STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_challenge_of_one_region_redeems_in_no_other_under_any_epoch(steps: list[tuple[str, str, str]]) -> None:
     """Whichever documents two regions have met: a partition may last as long as it likes."""
     sealed: dict[str, set[str]] = {}
@@ -170,7 +170,7 @@ def test_challenge_of_one_region_redeems_in_no_other_under_any_epoch(steps: list
 
 
 @given(steps=_STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_region_that_came_back_takes_no_challenge_from_before(steps: list[tuple[str, str, str]]) -> None:
     lived = _lives(steps)
     for name in NAMES:
@@ -182,7 +182,7 @@ def test_region_that_came_back_takes_no_challenge_from_before(steps: list[tuple[
 
 
 @given(steps=_STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_key_has_one_region_that_serves_it(steps: list[tuple[str, str, str]]) -> None:
     for document in _lives(steps):
         for home in ("", *document.regions):

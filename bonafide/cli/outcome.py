@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from bonafide.cli.regions.where import print_where, where_it_holds, where_record
 from bonafide.cli.terminal import err, moment, out, print_json
 from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.errors import OperatorError
 from bonafide.operator.publication import Publication, publication_of
 from bonafide.policies.publishing import AppPolicies
+from bonafide.regions.holding import Sought
 
 AppOption = Annotated[str, typer.Option("--app", metavar="APP", help="The registered app.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, for the history and the audit.")]
@@ -44,13 +46,15 @@ class Change:
         begin = time.monotonic()
         answer = self.policies.change(self.verb, self.members)
         publication = self._publication(answer, begin) if "published" in answer else None
+        holding = () if answer["proposed"] else where_it_holds(self.policies.deployment, sought(answer), since=begin)
         if as_json:
-            print_json({**answer, **(publication.to_record() if publication else {})})
+            print_json({**answer, **(publication.to_record() if publication else {}), **where_record(holding)})
             return
         for line in told(answer):
             out().print(line)
         if publication:
             out().print(str(publication))
+        print_where(holding)
 
     def _publication(self, answer: Mapping[str, Any], begin: float) -> Publication:
         again = f"`bonafide token revoke {self.policies.app}` publishes one"
@@ -60,6 +64,15 @@ class Change:
             for line in told(answer):
                 err().print(line)
             raise
+
+
+def sought(answer: Mapping[str, Any]) -> Sought:
+    """What every region serves once a change of policies holds there, by the Admin API's answer to it."""
+    return Sought(
+        app=str(answer["app"]),
+        policy_version=int(answer["latest"]),
+        not_before=int(answer["tokens_not_before"] or 0),
+    )
 
 
 def confirm(question: str, *, yes: bool) -> None:

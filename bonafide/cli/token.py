@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from bonafide.cli.project import project_layout
+from bonafide.cli.regions.where import print_where, where_it_holds, where_record
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json
 from bonafide.operator.deployment import find_deployment
 from bonafide.operator.key_blocking import KeyBlocking
 from bonafide.operator.publication import Publication, publication_of
+from bonafide.regions.holding import Holding, Sought
 
 commands = command_group("Revoke the tokens of an app, or let them live longer for a time.")
 
@@ -25,13 +27,16 @@ def revoke(app: AppName, stack: StackName = None, region: Region = None, as_json
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
     not_before, answer = KeyBlocking.of(deployment).refuse_older_tokens(app)
-    _say(app, not_before, publication_of(deployment, answer, since=begin), as_json=as_json)
+    publication = publication_of(deployment, answer, since=begin)
+    holding = where_it_holds(deployment, Sought(app=app, not_before=not_before), since=begin)
+    _say(app, not_before, publication, holding, as_json=as_json)
 
 
 @commands.command(no_args_is_help=True)
 def show(app: AppName, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Show since when tokens of an app must have been issued to be accepted."""
-    _say(app, KeyBlocking.of(find_deployment(stack, region, project_layout())).not_before(app), None, as_json=as_json)
+    not_before = KeyBlocking.of(find_deployment(stack, region, project_layout())).not_before(app)
+    _say(app, not_before, None, (), as_json=as_json)
 
 
 @commands.command(no_args_is_help=True)
@@ -61,9 +66,17 @@ def stretch(
     )
 
 
-def _say(app: str, not_before: int | None, publication: Publication | None, *, as_json: bool) -> None:
+def _say(
+    app: str,
+    not_before: int | None,
+    publication: Publication | None,
+    holding: tuple[Holding, ...],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        print_json({"app": app, "tokens_not_before": not_before, **(publication.to_record() if publication else {})})
+        published = publication.to_record() if publication else {}
+        print_json({"app": app, "tokens_not_before": not_before, **published, **where_record(holding)})
         return
     out().print(
         f"Tokens of {app} are accepted if they were issued at {moment(not_before)} or later."
@@ -72,3 +85,4 @@ def _say(app: str, not_before: int | None, publication: Publication | None, *, a
     )
     if publication:
         out().print(str(publication))
+    print_where(holding)

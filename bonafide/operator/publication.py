@@ -68,10 +68,16 @@ def _served_after(deployment: Deployment, version: int, begin: float) -> float |
 
 def served_version(deployment: Deployment) -> int:
     """The version that the verifier API serves at this moment, unverified: only to watch; 0 when it cannot be read."""
+    version = served_claims(deployment).get("version")
+    return version if isinstance(version, int) else 0
+
+
+def served_claims(deployment: Deployment) -> Mapping[str, Any]:
+    """The claims of the trust bundle that the verifier API serves at this moment, unverified: only to watch; none when
+    they cannot be read."""
     try:
         with urllib.request.urlopen(f"{deployment.verifier_url}/v1/trust-bundle", timeout=_PATIENCE) as answer:
             text = answer.read(MAX_TRUST_BUNDLE_CHARACTERS).decode("ascii")
-        version = read_json_object(b64url_decode(text.split(".")[1])).get("version")
+        return read_json_object(b64url_decode(text.split(".")[1]))
     except (OSError, ValueError, IndexError, TokenError):
-        return 0
-    return version if isinstance(version, int) else 0
+        return {}

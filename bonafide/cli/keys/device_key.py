@@ -11,10 +11,12 @@ import typer
 from bonafide.cli.keys.blocked_keys import After, OfApp, list_keys, unblock_rule
 from bonafide.cli.outcome import Yes
 from bonafide.cli.project import project_layout
+from bonafide.cli.regions.where import print_where, where_it_holds, where_record
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
-from bonafide.operator.deployment import find_deployment
+from bonafide.operator.deployment import Deployment, find_deployment
 from bonafide.operator.key_blocking import NEVER, KeyBlocking, KeyStatus
 from bonafide.operator.publication import Publication, publication_of
+from bonafide.regions.holding import Sought
 from bonafide.replay.spans import seconds_of
 
 commands = command_group("Block and unblock attested keys, one device at a time.")
@@ -49,7 +51,7 @@ def block(
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
     status, answer = KeyBlocking.of(deployment).block(key, reason=reason, seconds=seconds)
-    _say(status, publication_of(deployment, answer, since=begin), as_json)
+    _say(deployment, status, publication_of(deployment, answer, since=begin), begin, as_json)
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
@@ -82,7 +84,7 @@ def unblock(
     begin = time.monotonic()
     deployment = find_deployment(stack, region, project_layout())
     status, answer = KeyBlocking.of(deployment).unblock(key, reason=reason)
-    _say(status, publication_of(deployment, answer, since=begin), as_json)
+    _say(deployment, status, publication_of(deployment, answer, since=begin), begin, as_json)
 
 
 @commands.command(no_args_is_help=True, context_settings=_ANY_ID)
@@ -129,9 +131,12 @@ def _state(status: KeyStatus) -> str:
     return f"blocked since {moment(status.blocked_at)}, {until}"
 
 
-def _say(status: KeyStatus, publication: Publication, as_json: bool) -> None:
+def _say(deployment: Deployment, status: KeyStatus, publication: Publication, begin: float, as_json: bool) -> None:
+    sought = Sought(app=status.app, key_id=status.key_id, blocked=status.state == "blocked")
+    holding = where_it_holds(deployment, sought, since=begin)
     if as_json:
-        print_json({**status.to_record(), **publication.to_record()})
-    else:
-        out().print(f"{status.key_id} of {status.app}: {_state(status)}.")
-        out().print(str(publication))
+        print_json({**status.to_record(), **publication.to_record(), **where_record(holding)})
+        return
+    out().print(f"{status.key_id} of {status.app}: {_state(status)}.")
+    out().print(str(publication))
+    print_where(holding)

@@ -60,8 +60,8 @@ class Sought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What a region served last. ``policy_version`` is ``None`` where it was not asked or could not be seen. ``seconds``
-    are from the change until it held there, ``None`` when that was not seen; ``note`` says why not."""
+    """What a region served last. ``policy_version`` is ``None`` where it was not asked, or could not be seen.
+    ``seconds`` are from the change until it held there; ``None``, where that was not seen, and ``note`` may say why."""
 
     region: str
     policy_version: int | None
@@ -158,7 +158,7 @@ def _seen(name: str, look: Look, sought: Sought, seconds: float) -> Holding:
     return Holding(
         region=name,
         policy_version=version,
-        bundle_version=_number(claims, "version"),
+        bundle_version=int(_number(claims, "version")),
         seconds=round(seconds, 1) if holds else None,
         note=note,
     )
@@ -179,6 +179,6 @@ def _in_region(deployment: Deployment, name: str, url: str) -> Deployment:
     return replace(deployment, verifier_url=url, region=deployment.region if deployment.is_local else aws)
 
 
-def _number(record: object, name: str) -> int:
+def _number(record: object, name: str) -> float:
     value = record.get(name) if isinstance(record, Mapping) else None
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int | float) else 0

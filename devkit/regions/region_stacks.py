@@ -7,7 +7,6 @@ are; and every region calls itself by one name of an AWS region, since only `Reg
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,14 +14,14 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from service.regions.document import RegionDocument, founded, losing, with_region
 from service.regions.names import REPLICATED
 
+from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import from_facts
 from bonafide.operator.layout import LOOPBACK, Layout, Ports
+from bonafide.regions.regions import Regions
 from devkit.local.aws import RunningMinistack, start_ministack
 from devkit.local.provision import DEFAULT_STACK_NAME, Provisioned, SharedKms
-from devkit.regions.declared import declare
 from devkit.regions.replicator import Replicator
 from devkit.regions.tables import RegionTables
 from devkit.stack.stack import LocalStack
@@ -53,8 +52,6 @@ class RegionStacks:
     worker_limit: int = 2
     stacks: dict[str, LocalStack] = field(init=False, default_factory=dict)
     replicator: Replicator = field(init=False)
-    document: RegionDocument | None = field(init=False, default=None)
-    """What was declared last."""
     _kms: RunningMinistack | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -96,9 +93,9 @@ class RegionStacks:
         self.replicator.died(name)
 
     def declare_lost(self, name: str, adopter: str) -> None:
-        """Declare that `adopter` serves the keys of a region from now on."""
-        if self.document is not None:
-            self._declare(losing(self.document, name, adopter, now=time.time()), by=adopter)
+        """Declare, in `adopter`, that it serves the keys of a region from now on."""
+        regions = self._regions_of(self.stacks[adopter])
+        regions.change(name, "lose", regions.show(), adopter=adopter)
 
     def stop(self) -> None:
         """End everything. May be called more than once."""
@@ -125,27 +122,21 @@ class RegionStacks:
                 on_tables=partial(self._replicate, name),
             )
             stack.start(partial(_say_of, say, name))
-            if self.named:
+            if self.named and place.layout is first:
                 self._found(name, stack)
             if place.layout is first:
                 for other in others:  # one test root and one Google for all: a device is the same in every region
                     shutil.copytree(first.authority, other.authority, dirs_exist_ok=True)
 
-    def _found(self, name: str, stack: LocalStack) -> None:
-        """Declare every region once the first one runs: a region that is in no document redeems nothing."""
-        if self.document is not None:
-            return
-        document = founded(stack.facts["issuer"], name, stack.verifier_url, now=time.time())
-        for other, place in self.places.items():
-            if other != name:
-                url = f"http://{LOOPBACK}:{place.ports.verifier}"
-                document = with_region(document, other, url, now=time.time())
-        self._declare(document, by=name)
+    def _found(self, first: str, stack: LocalStack) -> None:
+        """Declare every region as soon as the first one runs: a region that is in no document redeems nothing."""
+        regions = self._regions_of(stack)
+        for name, place in self.places.items():
+            change, url = "found" if name == first else "add", f"http://{LOOPBACK}:{place.ports.verifier}"
+            regions.change(name, change, regions.show(), url=url)
 
-    def _declare(self, document: RegionDocument, *, by: str) -> None:
-        facts = self.stacks[by].facts
-        declare(from_facts(facts), facts["root_key_id"], document)
-        self.document = document
+    def _regions_of(self, stack: LocalStack) -> Regions:
+        return Regions(AdminApi(from_facts(stack.facts)))
 
     def _naming(self, name: str) -> Mapping[str, str]:
         return {"RegionName": name} if self.named else {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from service.admin.publication import Published
 from service.keys.key_ring import KeyRing
 from service.regions.administered import AdministeredRegions
 from service.regions.document import open_regions
@@ -104,6 +105,28 @@ def test_changes_belong_to_the_region_of_the_administration(two: tuple[AdminWorl
     assert us.call("POST", "/admin/signing-keys/rotate", body)  # these are a region's own
     assert eu.call("POST", "/admin/apps/demo/not-before", body)
     assert refused(us, "POST", "/admin/regions/us/restore", {"expected_epoch": 2}).slug == "change-refused"
+
+
+def test_each_region_publishes_for_itself(two: tuple[AdminWorld, AdminWorld]) -> None:
+    """What another region changed reaches its gates when it publishes; that changes nothing, and is no epoch."""
+    eu, us = two
+    before = Regions(us).show()
+    assert changed(us, "us", "publish") == before
+    assert [one["action"] for one in entries(us, "stack")] == ["add-region", "found-region"]
+    with pytest.raises(AdminProblem, match="not region us") as caught:
+        changed(eu, "us", "publish")
+    assert (caught.value.status, caught.value.slug) == (422, "change-refused")
+
+
+def test_region_that_cannot_publish_says_so(two: tuple[AdminWorld, AdminWorld]) -> None:
+    class Nothing:
+        def now(self) -> Published:
+            return Published(None)
+
+    us = replace(two[1], stack=replace(two[1].stack, publication=Nothing()))
+    with pytest.raises(AdminProblem) as caught:
+        changed(us, "us", "publish")
+    assert (caught.value.status, caught.value.slug) == (503, "try-later")
 
 
 def test_document_is_changed_by_who_has_seen_it(two: tuple[AdminWorld, AdminWorld]) -> None:

@@ -15,6 +15,7 @@ from bonafide.operator.layout import LocalStackError
 from tests.regions import loss
 from tests.regions.bed import EU, US, DrillFailed, running_bed
 from tests.regions.gates import pass_everywhere
+from tests.regions.published import hold_everywhere
 from tests.regions.race import RACERS, enrolments, renewals, require_trap
 
 _BEGIN = time.monotonic()
@@ -35,6 +36,9 @@ def with_homes(short: bool) -> None:
                 raced.require_once()
         for (home, gate), seconds in pass_everywhere(bed).items():
             say(f"a token of {home} passes at the gate of {gate}, {seconds:.1f} s after its bundle was published")
+        for what, held in hold_everywhere(bed).items():
+            told = ", ".join(f"{region} after {passed:.1f} s" for region, passed in held.items())
+            say(f"bonafide {what} in eu holds in {told}")
         say(str(loss.lose_a_region(bed, loss.SHORT if short else loss.FULL, say)))
         counts = bed.stacks.replicator.counts
         say(

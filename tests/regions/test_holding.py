@@ -53,7 +53,8 @@ class Region:
         return self.after if self.clock.now >= self.at else self.before
 
 
-def bundle(version: int, not_before: int = 0, *blocked: str) -> Claims:
+def bundle(version: int, not_before: float = 0.0, *blocked: str) -> Claims:
+    """As they are signed: a not-before is a number with a fraction."""
     return {"version": version, "apps": {"demo": {"tokens_not_before": not_before, "blocked_keys": list(blocked)}}}
 
 
@@ -63,8 +64,8 @@ def watch(clock: Clock, sought: Sought, **regions: Region) -> dict[str, Holding]
 
 def test_it_waits_for_the_policy_and_its_not_before_in_every_region() -> None:
     clock = Clock()
-    here = Region(clock, (4, bundle(7, 100)), (4, bundle(7, 100)), at=0)
-    there = Region(clock, (4, bundle(2, 90)), (4, bundle(3, 100)), at=58)
+    here = Region(clock, (4, bundle(7, 100.0)), (4, bundle(7, 100.0)), at=0)
+    there = Region(clock, (4, bundle(2, 90.0)), (4, bundle(3, 100.0)), at=58)
     found = watch(clock, Sought(app="demo", policy_version=4, not_before=100), here=here, there=there)
     assert found["here"] == Holding(region="here", policy_version=4, bundle_version=7, seconds=0.0)
     assert found["there"] == Holding(region="there", policy_version=4, bundle_version=3, seconds=8.0)

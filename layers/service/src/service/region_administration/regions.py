@@ -15,6 +15,7 @@ from service.admin.problems import CONFLICT, AdminRefusal, refused_as
 from service.admin.stack import AdminStack, StackCall, entry_of
 from service.edge.gateway import RequestModel
 from service.edge.problems import NO_SUCH_ROUTE, WRONG_REGION
+from service.errors import ChangeRefused, Unavailable
 from service.regions.administered import AdministeredRegions
 from service.regions.document import (
     RegionDocument,
@@ -27,7 +28,7 @@ from service.regions.document import (
 )
 from service.tables.audit import STACK_SUBJECT
 
-Change = Literal["found", "add", "lose", "restore", "administer", "sign"]
+Change = Literal["found", "add", "lose", "restore", "administer", "sign", "publish"]
 _Name = Annotated[str, Field(pattern=r"\A[a-z0-9-]{1,32}\z")]
 
 
@@ -37,7 +38,8 @@ class EveryRegion(RequestModel):
 
 class ChangeRegion(RequestModel):
     """POST /admin/regions/{region}/{change}. ``url`` is for ``found`` and ``add``, ``adopter`` for ``lose``;
-    ``expected_epoch`` that of the document which the operator saw, 0 for none."""
+    ``expected_epoch`` that of the document which the operator saw, 0 for none. ``publish`` changes nothing: this region
+    publishes a trust bundle now, as another one changed what is in it."""
 
     region: _Name
     change: Change
@@ -54,11 +56,21 @@ def show_regions(_request: EveryRegion, call: StackCall) -> dict[str, object]:
 
 
 def change_region(request: ChangeRegion, call: StackCall) -> dict[str, object]:
-    """Sign and store the document of the next epoch. Functions know it when they read their keys again."""
+    """Sign and store the document of the next epoch. Functions know it when they read their keys again.
+
+    Raises :class:`~service.errors.Unavailable`, also when nothing was published.
+    """
     parts = _parts(call)
     known = parts.newest()
     if request.expected_epoch != (0 if known is None else known.epoch):
         raise AdminRefusal(CONFLICT, f"The document is of epoch {0 if known is None else known.epoch} now: look again.")
+    if request.change == "publish":
+        with refused_as(NO_SUCH_ROUTE):
+            if request.region != _here(parts, known):
+                raise ChangeRefused(f"This is not region {request.region}: ask that one to publish.")
+        if call.stack.publication.now().bundle_version is None:
+            raise Unavailable("publishing a trust bundle")
+        return _record(parts, known)
     with refused_as(NO_SUCH_ROUTE):
         parts.require_may_change(known, request.change, request.region, request.adopter)
         following = _following(request, known, parts, call.now)
@@ -101,7 +113,7 @@ def _following(
 
 
 def _record(parts: AdministeredRegions, known: RegionDocument | None) -> dict[str, object]:
-    here = parts.region or (known.first if known is not None and len(known.regions) == 1 else "")
+    here = _here(parts, known)
     if known is None:
         return {"here": here, "epoch": 0, "administration": "", "first": "", "regions": []}
     serving = {name: known.serving(name) for name in known.regions}
@@ -124,6 +136,10 @@ def _record(parts: AdministeredRegions, known: RegionDocument | None) -> dict[st
         "first": known.first,
         "regions": regions,
     }
+
+
+def _here(parts: AdministeredRegions, known: RegionDocument | None) -> str:
+    return parts.region or (known.first if known is not None and len(known.regions) == 1 else "")
 
 
 def _parts(call: StackCall) -> AdministeredRegions:

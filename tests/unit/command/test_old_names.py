@@ -66,7 +66,7 @@ def test_reason_may_be_called_why(bonafide: Run, command: str, spelled: list[str
 
 def test_commands_that_take_a_reason_are_known() -> None:
     """So that the test above is about all of them."""
-    assert len(_REASONED) == 9
+    assert len(_REASONED) == 10
     everywhere = [name for name, command in _TREE.commands.items() if not hasattr(command, "commands")]
     assert not any("--why" in param.opts for name in everywhere for param in _TREE.commands[name].params)
 

@@ -162,7 +162,7 @@ class MemoryStack:
         self.publishing = self.publishing_as(PolicyApproval.OFF)
         self.register(APP, APP_ID, android=ANDROID, harmony=HARMONY)
         self.status_lists.publish(GOOGLE.status_list(), self.now)
-        homes = Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),))
+        self.homes = Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),))
         self.rotation = Rotation(
             signing_keys=self.signing_keys,
             wrapping=self.wrapping,
@@ -175,12 +175,12 @@ class MemoryStack:
                 revocations=self.revocations,
                 root_key=self.root_key,
                 routes={AUDIENCE: ROUTES},
-                homes=homes,
+                homes=self.homes,
             ),
             token_lifetime=LIFETIME,
             challenge_lifetime=LIFETIME,
             key_days=30,
-            homes=homes,
+            homes=self.homes,
         )
         self.rotation.run(now=self.now)
         self.restart()
@@ -243,8 +243,7 @@ class MemoryStack:
             self.handlers["GET", path] = serving
 
     def _ring(self, *purposes: Purpose) -> KeyRing:
-        homes = Homes(region=self.region, issuer=ISSUER, roots=(self.root_key.public_key(),))
-        return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes), homes)
+        return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes), self.homes)
 
     def _issuing(self) -> Wiring:
         parts = {"key_ring": self._ring(Purpose.CHALLENGE), "lifetime": LIFETIME, "random": self.drawn}

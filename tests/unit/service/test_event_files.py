@@ -100,7 +100,7 @@ def test_publication_event_publishes_and_touches_no_key(
     monkeypatch.setattr("publish_bundle.time.time", lambda: stack.now + 40 * 86_400)
     answer = publish_bundle.handler(event_of(path), None)
     # A stack of one region has nothing to follow.
-    assert answer == ({} if path.stem == "follow" else {"BundleVersion": 2, "Kids": ["token-1"]})
+    assert answer == ({} if path.stem == "follow" else {"BundleVersion": 2, "Kids": ["token-1"], "Paced": []})
     assert stack.signing_keys.rows == keys
     assert bool(slept) is (path.stem == "gather")
 

@@ -41,6 +41,10 @@ def simulate(
     pace: Annotated[
         float, typer.Option("--pace", min=0, help="EnrolmentPace of the stack: enrolments a second, 0 for any.")
     ] = 0.0,
+    life: Annotated[int, typer.Option("--life", min=60, max=3600, help="Seconds that tokens live.")] = 300,
+    memory: Annotated[
+        int, typer.Option("--memory", min=0, max=10, help="AppMemorySeconds of the stack; 0 is half a second.")
+    ] = 0,
     folder: Annotated[Path | None, typer.Option("--out", help="Folder for the curve, as CSV and as a picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +66,15 @@ def simulate(
         raise typer.BadParameter(f"There is no scenario {scenario!r}. bonafide simulate --list names them.")
     if raised and limits is not None:
         raise typer.BadParameter("--raised and --limits both say what the limits are. Name one.")
-    model = models.model(project_layout().root / "template.yaml", limits=limits, raised=raised, grace=grace, pace=pace)
+    model = models.model(
+        project_layout().root / "template.yaml",
+        limits=limits,
+        raised=raised,
+        grace=grace,
+        pace=pace,
+        life=life,
+        remembered=float(memory),
+    )
     began = time.monotonic()
     run = _played(lambda say: play(scenario, SCENARIOS[scenario], phones, model, seed=seed, progress=say), scenario)
     found = summary(run, model.services)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bonafide_tokens.pacing.paced import Paced
+from service.policies.app_states import REMEMBERED
 
 from bonafide.cost.costing import Prices
 from devkit.simulation.region import gates
@@ -26,10 +27,13 @@ def model(
     grace: int = 0,
     at_once: float = 0.01,
     pace: float = 0.0,
+    remembered: float = 0.0,
+    life: int = 300,
 ) -> Model:
     """With the default limits, those of a file, or the raised ones. ``grace`` is the seconds over which a publication
     refuses older tokens, 0 for all at once; then ``at_once`` is the share of honest phones that its predicates name
-    beside the hostile ones; ``pace`` is the parameter EnrolmentPace.
+    beside the hostile ones; ``pace`` is the parameter EnrolmentPace, ``life``
+    TokenLifetimeSeconds, and ``remembered`` AppMemorySeconds.
 
     Raises :class:`~bonafide.operator.errors.OperatorError`.
     """
@@ -39,4 +43,13 @@ def model(
         bounds = bounds.overlaid(RAISED if raised or limits is None else limits)
     paced = Paced(gates.PUBLISHED, 0, grace, _HOSTILE) if grace else None
     services = measured_services(usage, Prices.read())
-    return Model(limits=bounds, services=services, usage=usage, paced=paced, at_once=at_once, pace=pace)
+    return Model(
+        limits=bounds,
+        services=services,
+        usage=usage,
+        paced=paced,
+        at_once=at_once,
+        pace=pace,
+        remembered=max(REMEMBERED, remembered),
+        life=life,
+    )

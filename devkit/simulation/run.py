@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 from bonafide_tokens.gate.bundle_keeper import REFRESH_BESIDE_AFTER
 from bonafide_tokens.pacing.paced import Paced
+from service.policies.app_states import REMEMBERED
 
 from devkit.simulation.phones.clients import Floats, life_of
 from devkit.simulation.phones.cohorts import Cohorts
@@ -53,10 +54,12 @@ class Population(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What is simulated, apart from what happens. ``life`` is seconds that a token lives, ``renew_after`` what answers
-    say of renewals; ``pace`` is enrolments a second that are admitted, 0 for any;
-    ``paced`` is the grace of a publication, and ``at_once`` the share of honest phones that its
-    predicates name all the same."""
+    """What is simulated, apart from what happens.
+
+    ``life`` is seconds that a token lives, ``renew_after`` what answers say of renewals; ``pace`` is enrolments a
+    second that are admitted, 0 for any; ``remembered`` how long busy processes go by the rows of an app; ``paced`` is
+    the grace of a publication, and ``at_once`` the share of honest phones that its predicates name all the same.
+    """
 
     limits: Limits
     services: Mapping[str, Service]
@@ -64,6 +67,7 @@ class Model:
     life: int = 300
     renew_after: int | None = None
     pace: float = 0.0
+    remembered: float = REMEMBERED
     paced: Paced | None = None
     at_once: float = 0.0
     writes_before: float | None = None
@@ -133,7 +137,13 @@ class _Play:
         if before is None:
             before = busiest_renewals(each, model.usage, life.renew_from) * model.services["renewals"].write_units / 2
         self.stacks = tuple(
-            Stack(model.limits, model.services, before, PacedEnrolments(model.pace) if model.pace else None)
+            Stack(
+                model.limits,
+                model.services,
+                before,
+                PacedEnrolments(model.pace) if model.pace else None,
+                model.remembered,
+            )
             for _ in range(scenario.regions)
         )
         start = scenario.start - scenario.warm
@@ -202,7 +212,14 @@ class _Play:
         record.lost_installs = late + max(0.0, old_enough - record.enrolled)
         if self.scenario.publishes_at is not None:
             rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
-            run.refused_keys = np.sort(gates.delays(20_000, max(0.02, self.passing), rate, self.chance))
+            run.refused_keys = np.sort(
+                gates.delays(20_000, max(0.02, self.passing), rate, self.chance, self.model.remembered)
+            )
+
+    def _knowing_gates(self, count: int, run: Run) -> Floats:
+        """Seconds from the publication until each of ``count`` processes knows, sorted."""
+        rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
+        return np.sort(gates.delays(count, max(0.02, self.passing), rate, self.chance, self.model.remembered))
 
     def _publication(self, at: float, run: Run) -> None:
         when = self.scenario.publishes_at
@@ -212,7 +229,9 @@ class _Play:
             for population in self.populations:
                 population.publish()
             rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
-            self.knowing = np.sort(gates.delays(10_000, max(0.02, self.passing), rate, self.chance))
+            self.knowing = np.sort(
+                gates.delays(10_000, max(0.02, self.passing), rate, self.chance, self.model.remembered)
+            )
             grace = 0.0 if self.model.paced is None else float(self.model.paced.seconds)
             self.refusals = gates.refusals(gates.judge(self.model.paced, gates.honest_token()), grace)
         if self.refusals is not None:

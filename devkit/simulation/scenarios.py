@@ -26,9 +26,9 @@ class Scenario:
 
     about: str
     seconds: float
-    step: float = 2.0
+    step: float = 4.0
     start: float = 19.5 * HOUR
-    warm: float = 900.0
+    warm: float = 600.0
     installs: float = 0.0
     strangers: Callable[[float], Mapping[str, float]] = field(default=lambda _at: _NONE)
     condition: Callable[[float], Condition] = field(default=lambda _at: _QUIET)
@@ -52,7 +52,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "ordinary-day": Scenario(
         about="A day of ordinary use, all phones in one time zone.",
         seconds=24 * HOUR,
-        step=10.0,
+        step=20.0,
         start=0.0,
         warm=2 * HOUR,
     ),
@@ -65,6 +65,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "now-publication": Scenario(
         about="bonafide policy publish --now, in the busiest hour.",
         seconds=1_200.0,
+        step=2.0,
         publishes_at=120.0,
     ),
     "region-lost": Scenario(

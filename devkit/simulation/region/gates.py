@@ -34,19 +34,24 @@ PUBLISHED: Final = 1_000_000
 KEYS: Final = 4_096
 """Keys that are asked for in the place of all of them."""
 
-PUBLISHING: Final = GATHERING + REMEMBERED + START_SECONDS
-"""Seconds from the operator's command until a bundle says so: what processes remember, what is gathered, and a function
-that starts."""
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 Judge = Callable[[str, float], bool]
 """Whether a token of a key, older than the publication, is refused at so many seconds after it."""
 
 
-def delays(processes: int, passing: float, calls_a_second: float, chance: np.random.Generator) -> Floats:
+def publishing(remembered: float = REMEMBERED) -> float:
+    """Seconds from the operator's command until a bundle says so: what busy processes remember, what is gathered, and a
+    function that starts."""
+    return GATHERING + remembered + START_SECONDS
+
+
+def delays(
+    processes: int, passing: float, calls_a_second: float, chance: np.random.Generator, remembered: float = REMEMBERED
+) -> Floats:
     """Seconds from the command until each process knows. ``passing`` is the share of its fetches that are answered, and
     ``calls_a_second`` how often it is asked to judge."""
-    heard = PUBLISHING + chance.random(processes) * MEMORY
+    heard = publishing(remembered) + chance.random(processes) * MEMORY
     idle = chance.exponential(1.0 / max(calls_a_second, 1e-9), processes)
     at = chance.random(processes) * REFRESH_BESIDE_AFTER
     for pause in (*_PAUSES, *_PAUSES[-1:] * 20):

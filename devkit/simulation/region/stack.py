@@ -122,6 +122,8 @@ class Stack:
     services: Mapping[str, Service]
     before: float = 0.0
     admission: Admission | None = None
+    remembered: float = REMEMBERED
+    """Seconds that a busy process goes by the rows of an app: the parameter AppMemorySeconds."""
     strangers: dict[str, float] = field(default_factory=dict)
     """Requests of this step by people without an app: they take room, and are turned away by the function."""
     condition: Condition = field(default_factory=Condition)
@@ -306,7 +308,7 @@ class Stack:
         self._writes += left * table
         processes = _processes(self._functions[service.function].busy)
         each = left / self._seconds / processes
-        read = left if each < BUSY / REMEMBERED else processes / REMEMBERED * self._seconds
+        read = left if each < BUSY / REMEMBERED else processes / self.remembered * self._seconds
         whole = self.limits["dynamodb_partition_read"] * self._seconds
         fair = whole / self._hot_before if self._hot_before > whole else 1.0  # each route gets its share
         room = min(read * fair, max(0.0, whole - self._hot_reads))

@@ -67,6 +67,7 @@ def summary(run: Run, services: Mapping[str, Service]) -> dict[str, Any]:
 def breaks_first(run: Run) -> str:
     """The limit that turned the first request away, or, if none did, the one that was nearest."""
     used = _used(run)
+    used = {name: each for name, each in used.items() if name != "admission"}  # which is meant to
     broken = {name: each for name, each in used.items() if each.broke_at is not None}
     if broken:
         # All that broke in the same minute broke together: then the one that was passed by most.

@@ -26,8 +26,8 @@ ASSETS: Final = ROOT / "docs" / "assets" / "simulator"
 MARK: Final = "<!-- from here on: python -m tests.simulation.page -->\n"
 PHONES: Final = (100_000, 1_000_000, 10_000_000, 100_000_000)
 GRACE: Final = 240
-MEMORY: Final = 1.0
-"""AppMemorySeconds: as long as busy processes go by the rows of an app."""
+MEMORY: Final = 2.0
+"""AppMemorySeconds of a stack for a hundred million: as long as busy processes go by the rows of an app."""
 PACE_OF_A_PHONE: Final = 4e-6
 """Enrolments a second that are admitted, for each phone: 400 for a hundred million."""
 KEPT: Final = ROOT / ".local" / "simulator-runs.json"
@@ -41,7 +41,8 @@ def models(name: str, phones: int) -> dict[str, Model]:
         played["raised"] = model(template, raised=True)
     limits = "raised, paced" if large else "default, paced"
     pace = max(0.5, PACE_OF_A_PHONE * phones)
-    played[limits] = model(template, raised=large, grace=GRACE, pace=pace, remembered=MEMORY)
+    memory = MEMORY if phones == PHONES[-1] else 0.0
+    played[limits] = model(template, raised=large, grace=GRACE, pace=pace, remembered=memory)
     return played
 
 

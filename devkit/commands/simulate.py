@@ -73,7 +73,7 @@ def simulate(
         grace=grace,
         pace=pace,
         life=life,
-        remembered=float(memory),
+        remembered=memory,
     )
     began = time.monotonic()
     run = _played(lambda say: play(scenario, SCENARIOS[scenario], phones, model, seed=seed, progress=say), scenario)

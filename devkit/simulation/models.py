@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bonafide_tokens.pacing.paced import Paced
-from service.policies.app_states import REMEMBERED
+from service.policies.app_states import remembered_seconds
 
 from bonafide.cost.costing import Prices
 from devkit.simulation.region import gates
@@ -27,7 +27,7 @@ def model(
     grace: int = 0,
     at_once: float = 0.01,
     pace: float = 0.0,
-    remembered: float = 0.0,
+    remembered: int = 0,
     life: int = 300,
 ) -> Model:
     """With the default limits, those of a file, or the raised ones. ``grace`` is the seconds over which a publication
@@ -50,6 +50,6 @@ def model(
         paced=paced,
         at_once=at_once,
         pace=pace,
-        remembered=max(REMEMBERED, remembered),
+        remembered=remembered_seconds(remembered),
         life=life,
     )

@@ -26,22 +26,28 @@ ASSETS: Final = ROOT / "docs" / "assets" / "simulator"
 MARK: Final = "<!-- from here on: python -m tests.simulation.page -->\n"
 PHONES: Final = (100_000, 1_000_000, 10_000_000, 100_000_000)
 GRACE: Final = 240
-MEMORY: Final = 2.0
+MEMORY: Final = 2
 """AppMemorySeconds of a stack for a hundred million: as long as busy processes go by the rows of an app."""
 PACE_OF_A_PHONE: Final = 4e-6
 """Enrolments a second that are admitted, for each phone: 400 for a hundred million."""
 KEPT: Final = ROOT / ".local" / "simulator-runs.json"
 
 
+WHOLE: Final = ("ordinary-day", "app-release", "now-publication")
+"""Scenarios that are played in every way at every size; of the others, raised limits at the largest alone."""
+
+
 def models(name: str, phones: int) -> dict[str, Model]:
     """What each row of a table stands for: a small stack stays with the defaults, larger ones ask for more."""
     template, large = ROOT / "template.yaml", phones > PHONES[0]
     played = {"default": model(template)}
+    if name not in WHOLE and phones != PHONES[-1]:
+        return played
     if large:
         played["raised"] = model(template, raised=True)
     limits = "raised, paced" if large else "default, paced"
     pace = max(0.5, PACE_OF_A_PHONE * phones)
-    memory = MEMORY if phones == PHONES[-1] else 0.0
+    memory = MEMORY if phones == PHONES[-1] else 0
     played[limits] = model(template, raised=large, grace=GRACE, pace=pace, remembered=memory)
     return played
 

@@ -113,3 +113,15 @@ def test_slow_keys_cost_processes_that_start() -> None:
     one = stack()
     one.condition = Condition(kms_seconds=4.0)
     assert "KMS too slow for a cold start" in step(one, "renewals", 400)[1]
+
+
+def test_many_small_calls_in_a_step_take_no_more_than_there_is() -> None:
+    """Rounding leaves less than nothing of a bucket, if it is let."""
+    one = stack(gateway_account_rate=333.3, gateway_account_burst=77.7)
+    one.begin(1.0, 1.0)
+    passed = [
+        one.serve(route, 0.1 + 1.7 * number).passed for number in range(60) for route in ("challenges", "renewals")
+    ]
+    assert min(passed) >= 0.0
+    assert sum(passed) <= 411.0 + 1e-6
+    one.end()

@@ -251,7 +251,7 @@ class Stack:
             self.used[why].note((count + beside) / rate)
         fair = room * count / (count + beside)
         left = self._refuse(why, count, min(count, fair), BY_GATEWAY, refused)
-        self._room[bucket] = room - left
+        self._room[bucket] = max(0.0, room - left)
         return left
 
     def _through_account(self, count: float, refused: list[Refused]) -> float:
@@ -262,7 +262,7 @@ class Stack:
             rate = self.limits["gateway_account_rate"] * self._seconds
             self.used["API Gateway of the account"].note(self._asked / rate)
         left = self._refuse("API Gateway of the account", count, min(count * fair, room), BY_GATEWAY, refused)
-        self._room["account"] = room - left
+        self._room["account"] = max(0.0, room - left)
         return left
 
     def _through_lambda(self, service: Service, count: float, refused: list[Refused]) -> tuple[float, float]:
@@ -278,7 +278,7 @@ class Stack:
         fits = max(0.0, most - function.busy * fades) / (seconds * (1.0 - fades)) * step
         left = self._refuse(why, count, min(count, fits), BY_GATEWAY, refused)
         left = self._refuse("Lambda requests a second", left, min(left, self._room["lambda"]), BY_GATEWAY, refused)
-        self._room["lambda"] -= left
+        self._room["lambda"] = max(0.0, self._room["lambda"] - left)
         if self.is_measured:
             rate = self.limits["lambda_concurrency"] * self.limits["lambda_requests_per_concurrency"] * step
             self.used["Lambda requests a second"].note(self._asked / rate)
@@ -313,7 +313,7 @@ class Stack:
         fair = whole / self._hot_before if self._hot_before > whole else 1.0  # each route gets its share
         room = min(read * fair, max(0.0, whole - self._hot_reads))
         kept = left if read <= room else left * room / read
-        self._hot_reads += min(read, room)
+        self._hot_reads = min(whole, self._hot_reads + min(read, room))
         self._hot_asked += read
         if self.is_measured:
             share = (self._writes / self._seconds) / self._write_capacity()

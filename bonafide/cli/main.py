@@ -14,7 +14,7 @@ from bonafide.cli.app import app, device_check, play
 from bonafide.cli.checker import checker
 from bonafide.cli.console import console
 from bonafide.cli.incidents import incident
-from bonafide.cli.keys import device_key, erase, signing_key
+from bonafide.cli.keys import device_key, erase, root, signing_key
 from bonafide.cli.ledger import ledger
 from bonafide.cli.migration import migration
 from bonafide.cli.old_names import current
@@ -109,6 +109,7 @@ cli.add_typer(token.commands, name="token")
 cli.add_typer(route.commands, name="route")
 cli.add_typer(device_key.commands, name="device-key")
 cli.add_typer(signing_key.commands, name="signing-key")
+cli.add_typer(root.commands, name="root")
 cli.add_typer(secret.commands, name="secret")
 cli.add_typer(passes.commands, name="pass")
 cli.add_typer(migration.commands, name="migration")

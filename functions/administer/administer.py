@@ -117,6 +117,16 @@ from service.region_administration.regions import (
 )
 from service.regions.administered import AdministeredRegions
 from service.regions.table import RegionDocuments
+from service.root_administration.root_sets import (
+    AddRootSet,
+    EveryRoot,
+    SignAnew,
+    add_root_set,
+    show_roots,
+    sign_policies_anew,
+)
+from service.roots.changing import RootChanges
+from service.roots.root_sets_table import DynamoDBRootSets
 from service.secret_administration.runtime_secrets import (
     ApproveSecret,
     DecideSecret,
@@ -219,6 +229,9 @@ ROUTES: Final = (
     Route("POST", "/admin/apps/{app}/test-passes", MintPass, mint_pass),
     Route("POST", "/admin/apps/{app}/test-passes/{pass_id}/revoke", RevokePass, revoke_pass),
     Route("PUT", "/admin/apps/{app}/test-issuers", TrustIssuers, trust_issuers),
+    Route("GET", "/admin/root-sets", EveryRoot, show_roots),
+    Route("POST", "/admin/root-sets", AddRootSet, add_root_set),
+    Route("POST", "/admin/root-sets/signatures", SignAnew, sign_policies_anew),
     Route("POST", "/admin/signing-keys/rotate", RotateSigningKeys, rotate_signing_keys, local=True),
     Route("POST", "/admin/endorsements/refresh", RefreshEndorsements, refresh_endorsements, local=True),
     Route("POST", "/admin/ledger-keys", EndorseLedgerKey, endorse_ledger_key, local=True),
@@ -322,6 +335,16 @@ def wire(env: Mapping[str, str]) -> ViewStack:
         passes=passes,
         regions=regions,
         refresh=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.refresh_endorsements_function, "refresh"),
+        roots=RootChanges(
+            sets=DynamoDBRootSets(client, settings.policies_table, audit),
+            policies=policies,
+            apps=DynamoDBApps(client, settings.apps_table),
+            trust_bundles=bundles,
+            signing=root_key,
+            accepted=settings.root_public_key,
+            issuer=settings.token_issuer,
+            approval=settings.policy_approval,
+        ),
         rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),
         publishing=PolicyPublishing(

@@ -1,7 +1,7 @@
-"""GET /v1/client-policies/{app}, /v1/trust-bundle and /.well-known/jwks.json: signed documents, as they were published.
+"""Signed documents: GET /v1/client-policies/{app}, /v1/root-sets/{version}, /v1/trust-bundle, /.well-known/jwks.json.
 
-The trust bundle and the keys are public; the client policy is that of the install that asks, because a rollout
-reaches some installs before others.
+They are served as they were published. The trust bundle, the keys and the root sets are public; the client policy is
+that of the install that asks, because a rollout reaches some installs before others.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from service.edge.entity_tags import entity_tag
 from service.edge.gateway import RequestModel
 from service.edge.http import Document, Wiring, address, endpoint
 from service.edge.request_fields import App
-from service.errors import NoClientPolicy, Reason, Rejected, Unavailable
+from service.errors import NoClientPolicy, NoRootSet, Reason, Rejected, Unavailable
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.store import DynamoDBPolicies
+from service.roots.root_sets_table import DynamoDBRootSets, ServedRootSets
 from service.settings import ServePolicySettings, read_settings
 from service.tables.apps import Apps, DynamoDBApps
 from service.tables.trust_bundles import DynamoDBTrustBundles, RememberedTrustBundles
 
 CLIENT_POLICY: Final = "/v1/client-policies/{app}"
+ROOT_SET: Final = "/v1/root-sets/{version}"
+YEAR: Final = 365 * 86_400
 
 Install = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 """An install: its key_id, or a hash that names it before it has a key."""
@@ -35,15 +38,23 @@ class ClientPolicyOf(RequestModel):
     install: Install
 
 
+class RootSetOf(RequestModel):
+    """The transition to which root set: a number in its one spelling, so that a document has one address."""
+
+    version: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}$")]
+
+
 class DocumentRequest(RequestModel):
     """Which document."""
 
-    document: Literal["/v1/trust-bundle", "/.well-known/jwks.json"] | ClientPolicyOf
+    document: Literal["/v1/trust-bundle", "/.well-known/jwks.json"] | ClientPolicyOf | RootSetOf
 
     @model_validator(mode="before")
     @classmethod
     def _at(cls, address: Mapping[str, Any]) -> object:
         """By the route and not by the path, which begins with the mapping where a custom domain has one."""
+        if address["route"] == ROOT_SET:
+            return {"document": address["path_members"]}
         if address["route"] != CLIENT_POLICY:
             return {"document": address["route"]}
         install = {name: text for name, text in address["query"].items() if name == "install"}
@@ -56,16 +67,19 @@ def serve(
     client_policies: ServedClientPolicies,
     apps: Apps,
     trust_bundles: RememberedTrustBundles,
+    root_sets: ServedRootSets,
     issuer: str,
     now: float,
 ) -> Document:
     """The document as of now.
 
-    Raises :class:`~service.errors.NoClientPolicy`, ``app-unknown``, and :class:`~service.errors.Unavailable`, also
-    when there is no valid bundle: an expired one is of no use.
+    Raises :class:`~service.errors.NoClientPolicy`, :class:`~service.errors.NoRootSet`, ``app-unknown``, and
+    :class:`~service.errors.Unavailable`, also when there is no valid bundle: an expired one is of no use.
     """
     if isinstance(request.document, ClientPolicyOf):
         return _client_policy(request.document, client_policies, apps, now)
+    if isinstance(request.document, RootSetOf):
+        return _root_set(int(request.document.version), root_sets, now)
     latest = trust_bundles.latest(issuer, now)
     if latest is None or latest.expires_at <= now:
         raise Unavailable("no valid trust bundle")
@@ -97,6 +111,13 @@ def _client_policy(of: ClientPolicyOf, client_policies: ServedClientPolicies, ap
     )
 
 
+def _root_set(version: int, root_sets: ServedRootSets, now: float) -> Document:
+    jws = root_sets.served(version, now)
+    if not jws:
+        raise NoRootSet
+    return Document(jws, "application/jose", entity_tag(jws), max_age=YEAR, stale_if_error=YEAR)  # it never changes
+
+
 def wire(env: Mapping[str, str]) -> Wiring:
     """The collaborators, from the environment."""
     settings = read_settings(ServePolicySettings, env)
@@ -106,6 +127,7 @@ def wire(env: Mapping[str, str]) -> Wiring:
             "client_policies": ServedClientPolicies(DynamoDBPolicies(dynamodb(), settings.policies_table)),
             "apps": DynamoDBApps(dynamodb(), settings.apps_table),
             "trust_bundles": RememberedTrustBundles(table),
+            "root_sets": ServedRootSets(DynamoDBRootSets(dynamodb(), settings.policies_table)),
             "issuer": settings.token_issuer,
         },
         allowed_origin=settings.allowed_origin,

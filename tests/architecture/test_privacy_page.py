@@ -23,6 +23,7 @@ NO_ATTRIBUTES = {
     "service.admin.audit": {"entries"},  # members of an answer
     "service.admin.blocked_key_pages": {"blocked_by", "rule"},
     "service.aws": {"mode", "total_max_attempts"},
+    "service.roots.root_sets_table": {"head", "set"},  # parts of a transaction
     "service.tables.blocking": {"key", "listed"},  # parts of a transaction
     "service.telling.deliveries": {"type"},  # a member of an answer
     "service.telling.webhooks_table": {"webhook"},  # a part of a transaction

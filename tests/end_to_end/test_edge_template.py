@@ -74,7 +74,7 @@ def verifier_routes() -> dict[str, set[str]]:
 def test_every_route_of_the_verifier_has_its_place() -> None:
     """POSTs go to the API and are never kept; documents to their copies; operators never pass through the edge."""
     for path, methods in verifier_routes().items():
-        behaviour = behaviour_of(path.replace("{app}", "demo").replace("{proxy+}", "apps"))
+        behaviour = behaviour_of(path.replace("{app}", "demo").replace("{version}", "2").replace("{proxy+}", "apps"))
         if path.startswith("/admin"):
             assert behaviour["TargetOriginId"] == "guarded", path
         elif methods == {"POST"}:

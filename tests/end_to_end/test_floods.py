@@ -31,6 +31,7 @@ ANONYMOUS = {
     ("POST", "/v1/signals"),
     ("POST", "/v1/attestation-failures"),
     ("GET", "/v1/client-policies/{app}"),
+    ("GET", "/v1/root-sets/{version}"),
     ("GET", "/v1/trust-bundle"),
     ("GET", "/.well-known/jwks.json"),
 }
@@ -120,6 +121,7 @@ def test_every_throttle_is_a_parameter_with_a_description(name: str) -> None:
 SLOW = {
     "TrustBundleRate": "20",
     "ClientPolicyRate": "1",
+    "RootSetRate": "1",
     "ChallengeRate": "1",
     "EnrolmentRate": "1",
     "RenewalRate": "1",

@@ -27,11 +27,15 @@ from service.incidents.table import IncidentsTable
 from service.keys.kms import KmsWrappingKey
 from service.passes.administered import AdministeredPasses
 from service.policies.publish import PolicyPublishing
+from service.policies.store import DynamoDBPolicies
 from service.region_administration.regions import require_administration
 from service.regions.administered import AdministeredRegions
 from service.regions.table import RegionDocuments
+from service.roots.changing import RootChanges
+from service.roots.root_sets_table import DynamoDBRootSets
 from service.secrets.table import DynamoDBRuntimeSecrets, RuntimeSecretChanges
 from service.support.log_search import DecisionLogs
+from service.tables.apps import DynamoDBApps
 from service.tables.audit import DynamoDBAudit
 from service.tables.blocking import DynamoDBBlocking
 from service.tables.known_builds import BuildRegister
@@ -206,6 +210,16 @@ def admin_world(
             sign=world.root_key.sign,
         ),
         sealing=KmsWrappingKey(world.kms, world.wrapping_key_id, world.stack_name),
+        roots=RootChanges(
+            sets=DynamoDBRootSets(client, tables["policies"], audit),
+            policies=DynamoDBPolicies(client, tables["policies"], audit, tables["revocations"]),
+            apps=DynamoDBApps(client, tables["apps"]),
+            trust_bundles=world.trust_bundles,
+            signing=world.root_key,
+            accepted=(world.root_key.public_key(),),
+            issuer=ISSUER,
+            approval=approval,
+        ),
         rotation=InvokedFunction(rotating or Rotating(), "rotate", "rotation"),
         refresh=InvokedFunction(rotating or Rotating(), "rotate", "refresh"),
         registrations=Registrations(client, tables["apps"], audit=audit),

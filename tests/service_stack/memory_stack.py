@@ -76,7 +76,7 @@ from tests.service_stack.fakes import (
     SoftwareRootKey,
     SoftwareWrappingKey,
 )
-from tests.service_stack.policy_fakes import MemoryPolicies, MemoryStateReader, serving_endpoint
+from tests.service_stack.policy_fakes import MemoryPolicies, MemoryRootSets, MemoryStateReader, serving
 from tests.service_stack.secret_fakes import MemoryRuntimeSecrets, secrets_endpoint
 from tests.service_stack.vendor_fakes import (
     MemoryAppSecrets,
@@ -95,10 +95,7 @@ AUDIENCE = "unit-api"
 VERIFIER_ORIGIN = "https://verifier.example.test"
 LIFETIME = 300
 KEY_IDLE = 90 * 86_400
-ROUTES = (
-    RouteRequirement("GET", "/v1/whoami", Requirement.TOKEN),
-    RouteRequirement("*", "/*", Requirement.PROOF),
-)
+ROUTES = (RouteRequirement("GET", "/v1/whoami", Requirement.TOKEN), RouteRequirement("*", "/*", Requirement.PROOF))
 
 AUTHORITY = DeviceAuthority.create(Drawn("authority"))
 ENDORSEMENTS = pinned_endorsements().with_development_anchors(
@@ -134,6 +131,7 @@ class MemoryStack:
     spent_proofs: MemorySpentProofs = field(default_factory=MemorySpentProofs)
     wrapping: SoftwareWrappingKey = field(default_factory=SoftwareWrappingKey)
     root_key: SoftwareRootKey = field(default_factory=SoftwareRootKey)
+    root_sets: MemoryRootSets = field(default_factory=MemoryRootSets)
     status_lists: MemoryStatusLists = field(default_factory=MemoryStatusLists)
     runtime_secrets: MemoryRuntimeSecrets = field(default_factory=MemoryRuntimeSecrets)
     app_secrets: MemoryAppSecrets = field(default_factory=MemoryAppSecrets)
@@ -238,9 +236,9 @@ class MemoryStack:
                 clock=lambda: self.now,
             ),
         }
-        serving = serving_endpoint(self.policies, self.apps, self.trust_bundles, ISSUER, clock=lambda: self.now)
-        for path in ("/v1/trust-bundle", "/.well-known/jwks.json", "/v1/client-policies/{app}"):
-            self.handlers["GET", path] = serving
+        self.handlers |= serving(
+            self.policies, self.apps, self.trust_bundles, ISSUER, root_sets=self.root_sets, clock=lambda: self.now
+        )
 
     def _ring(self, *purposes: Purpose) -> KeyRing:
         return KeyRing(self.signing_keys, self.wrapping, frozenset(purposes), self.homes)

@@ -12,6 +12,8 @@ from service.edge.http import Wiring, address, endpoint
 from service.policies.app_states import AppRows, KeyAndApp
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.store import FACTS, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
+from service.roots.root_set import StoredRootSet
+from service.roots.root_sets_table import RootSets, ServedRootSets
 from service.tables.apps import Apps
 from service.tables.audit import AuditEntry
 from service.tables.not_before import not_before_row
@@ -123,15 +125,45 @@ class MemoryStateReader:
         return KeyAndApp(key, None if key is None or app is None else self.app(app))
 
 
-def serving_endpoint(
-    policies: MemoryPolicies, apps: Apps, trust_bundles: TrustBundles, issuer: str, *, clock: Callable[[], float]
-) -> Handler:
-    """The function of documents, over the tables of a stack."""
+@dataclass
+class MemoryRootSets(Switch):
+    """:class:`service.roots.root_sets_table.RootSets`; ``reads`` counts what was asked of the table."""
+
+    sets: dict[int, StoredRootSet] = field(default_factory=dict)
+    reads: int = 0
+
+    def newest_version(self) -> int:
+        self.touch()
+        self.reads += 1
+        return max(self.sets, default=0)
+
+    def find(self, version: int) -> StoredRootSet | None:
+        self.touch()
+        self.reads += 1
+        return self.sets.get(version)
+
+
+DOCUMENTS = ("/v1/trust-bundle", "/.well-known/jwks.json", "/v1/client-policies/{app}", "/v1/root-sets/{version}")
+"""The routes of :func:`serving`."""
+
+
+def serving(
+    policies: MemoryPolicies,
+    apps: Apps,
+    trust_bundles: TrustBundles,
+    issuer: str,
+    *,
+    root_sets: RootSets,
+    clock: Callable[[], float],
+) -> dict[tuple[str, str], Handler]:
+    """The function of documents at each of its routes, over the tables of a stack."""
     collaborators = {
         "client_policies": ServedClientPolicies(policies),
         "apps": apps,
         "trust_bundles": RememberedTrustBundles(trust_bundles),
+        "root_sets": ServedRootSets(root_sets),
         "issuer": issuer,
     }
     wiring = Wiring(collaborators=collaborators)
-    return endpoint(serve_policy.DocumentRequest, serve_policy.serve, lambda _env: wiring, members=address, clock=clock)
+    served = endpoint(serve_policy.DocumentRequest, serve_policy.serve, lambda _: wiring, members=address, clock=clock)
+    return {("GET", path): served for path in DOCUMENTS}

@@ -99,3 +99,7 @@ class Overtaken(ChangeRefused):
 
 class NoClientPolicy(Exception):
     """The app is registered, and no client policy was ever published for it."""
+
+
+class NoRootSet(Exception):
+    """There is no transition to such a root set, or none yet."""

@@ -17,6 +17,7 @@ from service.keys.kms import WrappingKey
 from service.policies.publish import PolicyPublishing
 from service.policies.store import Policies
 from service.regions.administered import AdministeredRegions
+from service.roots.changing import RootChanges
 from service.secrets.table import RuntimeSecretChanges
 from service.tables.apps import Apps
 from service.tables.audit import AuditEntry, DynamoDBAudit
@@ -50,6 +51,7 @@ class AdminStack:
     registrations: Registrations
     retired_builds: RetiredBuilds
     refresh: InvokedFunction
+    roots: RootChanges
     rotation: InvokedFunction
     sealing: WrappingKey
     secrets: EntrustedSecrets

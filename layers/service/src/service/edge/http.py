@@ -36,12 +36,13 @@ from service.edge.problems import (
     ADVICE_OF,
     MALFORMED_REQUEST,
     NO_CLIENT_POLICY,
+    NO_SUCH_ROUTE,
     TOO_LARGE,
     TRY_LATER,
     Problem,
     problem_of,
 )
-from service.errors import Contraindicated, NoClientPolicy, Paced, Unavailable, WrongRegion
+from service.errors import Contraindicated, NoClientPolicy, NoRootSet, Paced, Unavailable, WrongRegion
 from service.telemetry.decisions import (
     DecisionRecord,
     FactSealing,
@@ -287,6 +288,8 @@ def _problem_of(error: Exception) -> tuple[Problem, str, str]:
             return TRY_LATER, TRY_LATER.slug, error.what
         case NoClientPolicy():
             return NO_CLIENT_POLICY, NO_CLIENT_POLICY.slug, ""
+        case NoRootSet():
+            return NO_SUCH_ROUTE, NO_SUCH_ROUTE.slug, ""
         case _:
             return TRY_LATER, "unexpected-error", type(error).__qualname__
 

@@ -28,9 +28,9 @@ class ServedClientPolicy(NamedTuple):
 
 @dataclass(slots=True)
 class ServedClientPolicies:
-    """The client policies of all apps, from memory where possible: a version never changes, and which one is active is
-    looked up once in :data:`MEMORY` seconds, or later, in the background, while the table is down or slow
-    (:mod:`service.remembered`).
+    """The client policies of all apps, from memory where possible: a version never changes, but that another root may
+    sign it, and which one is active is looked up once in :data:`MEMORY` seconds, or later, in the background, while the
+    table is down or slow (:mod:`service.remembered`).
 
     Heads are read consistently although they are kept for a second: a stale replica would hand an app a version that is
     older than the one it has, which it must take for an attack.
@@ -38,7 +38,7 @@ class ServedClientPolicies:
 
     policies: PolicyHeads
     _heads: RememberedByName[PolicyHead] = field(init=False, repr=False)
-    _documents: OrderedDict[tuple[str, int], ServedClientPolicy | None] = field(default_factory=OrderedDict)
+    _documents: OrderedDict[tuple[str, int, int], ServedClientPolicy | None] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         def remembered(app: str) -> Remembered[PolicyHead]:
@@ -52,9 +52,9 @@ class ServedClientPolicies:
         Raises :class:`~service.errors.Unavailable`.
         """
         head = self._heads.current(app, now)
-        key = (app, head.active_for(install))
+        key = (app, head.active_for(install), head.resigned or 0)
         if key not in self._documents:
-            stored = self.policies.find(*key)
+            stored = self.policies.find(app, key[1])
             if stored is None and key[1]:
                 raise Unavailable(f"version {key[1]} of a policy is missing")
             none = stored is None or not stored.has_client

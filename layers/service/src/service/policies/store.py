@@ -1,8 +1,8 @@
 """The policies table: per app, its policies by version, and which of them are active.
 
 Three kinds of rows under an app, told apart by the number they are sorted by: version 1, 2, 3 … is a policy, written
-once and never changed; −1, −2, −3 … a proposal, likewise; 0 is the *head*, the only row that changes. It says which
-versions are active, and moves in one transaction with what it names.
+once, but that another root may sign it anew; −1, −2, −3 … a proposal; 0 is the *head*, the only row that moves. It
+says which versions are active, and moves in one transaction with what it names.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class PolicyHead:
     (``None`` in rows of older releases). ``proposal`` is the number of the proposal that waits
     for a second person, ``proposals`` how many there ever were. ``tokens_from`` (Unix seconds) is the not-before that
     came with the last change that took effect at once: no token judged by a policy of this head may be dated earlier,
-    and none judged by an earlier head can be dated later. ``revision`` counts the changes of this row.
-    """
+    and none judged by an earlier head can be dated later. ``revision`` counts the changes of this row; at ``resigned``
+    another root signed."""
 
     app: str
     latest: int = 0
@@ -129,6 +129,7 @@ class PolicyHead:
     proposals: int = 0
     tokens_from: int = 0
     revision: int = 0
+    resigned: int | None = None
 
     def active_for(self, install: str) -> int:
         """The version active for an install: a key_id, or the hash that names an install before it has a key."""
@@ -209,8 +210,7 @@ class Policies(PolicyHeads, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBPolicies:
-    """:class:`Policies` in DynamoDB. ``audit`` and the ``revocations`` table take part in moves; a process that only
-    reads may do without."""
+    """:class:`Policies` in DynamoDB. Moves need ``audit`` and the ``revocations`` table, and reading does not."""
 
     client: DynamoDBClient
     table: str
@@ -287,6 +287,25 @@ class DynamoDBPolicies:
             if not failed or not (parts or refusing):
                 return
         raise Unavailable("dynamodb:TransactWriteItems policies: the app's not-before keeps changing")
+
+    def sign_anew(self, head: PolicyHead, version: int, *, before: str, after: str, entry: AuditEntry) -> bool:
+        """Put the client policy of a version under another root's signature. False when the head moved meanwhile."""
+        moved: Any = {
+            "TableName": self.table,
+            "Key": to_item({"app": head.app, "version": HEAD}),
+            "UpdateExpression": "SET resigned = :next, revision = :next",
+            "ConditionExpression": "revision = :read",
+            "ExpressionAttributeValues": to_item({":read": head.revision, ":next": head.revision + 1}),
+        }
+        signed: Any = {
+            "TableName": self.table,
+            "Key": to_item({"app": head.app, "version": version}),
+            "UpdateExpression": "SET client_jws = :after",
+            "ConditionExpression": "client_jws = :before",
+            "ExpressionAttributeValues": to_item({":before": before, ":after": after}),
+        }
+        parts: Any = {_HEAD: {"Update": moved}, "version": {"Update": signed}, "entry": self._audit().adding(entry)}
+        return not self._transact(parts, lambda: self._audit().has(entry))
 
     def _parts(self, change: PolicyChange, entry: AuditEntry) -> dict[str, TransactWriteItemTypeDef]:
         head: Any = {

@@ -1,0 +1,1 @@
+"""Root keys, as operators change them."""

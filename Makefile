@@ -285,6 +285,10 @@ hpke-oracle: setup ## Sealed secrets by RFC 9180's vectors and by npm's @hpke/co
 	@$(BIN)/python -m tests.sealing.oracle $(ORACLE)
 
 WEBHOOK_ORACLE := .local/packages/webhook-oracle
+.PHONY: roots-drill
+roots-drill: setup ## The root key changed under load: 0 refused; and with a step left out, which must show (LONG=1: each step in turn)
+	@$(BIN)/python -m tests.roots $(if $(LONG),--long --wait 3)
+
 .PHONY: webhook-drill
 webhook-drill: setup ## Webhooks through an hour of silence, lost answers, copies, a wrong clock; checked by npm's standardwebhooks
 	@rm -rf $(WEBHOOK_ORACLE) && mkdir -p $(WEBHOOK_ORACLE) .local/logs

@@ -344,6 +344,7 @@ def wire(env: Mapping[str, str]) -> ViewStack:
             accepted=settings.root_public_key,
             issuer=settings.token_issuer,
             approval=settings.policy_approval,
+            regions=regions,
         ),
         rotation=InvokedFunction(functions(PUBLISHING_TIMEOUT), settings.rotate_signing_key_function, "rotation"),
         registrations=Registrations(client, settings.apps_table, audit=audit),

@@ -169,7 +169,7 @@ def test_root_moves_and_apps_that_pin_the_old_one_follow(stack: Deployment, func
     ],
 )
 def test_set_that_would_lock_apps_out_is_refused(stack: Deployment, roots: list[str], says: str) -> None:
-    """Nothing is signed then: neither gates nor apps may be left with roots that nobody else goes by."""
+    """Nothing is signed then: neither gates nor apps may be left with roots that the other side does not go by."""
     old, new, stranger = stack.world.root_key, stack.key(), stack.key()
     stack.deploy(old, new)
     known = {"old": old, "new": new, "stranger": stranger}
@@ -196,8 +196,9 @@ def test_root_that_apps_do_not_know_signs_nothing_for_them(stack: Deployment) ->
     """The step that was left out: the new root signs before the set was made."""
     old, new = stack.world.root_key, stack.key()
     stack.deploy(new, old)
-    newest = stack.change.roots()
-    assert newest.newest == [root_text(new.public_key())]  # the first set is what signs
+    assert stack.change.roots().newest == [root_text(old.public_key())]  # which client policies are signed by
+    assert "do not know the root that signs" in stack.refused(stack.change.sign_with, "early")
+    assert "do not know the root that signs" in stack.refused(stack.change.add, "early")
     stack.deploy(old, new)
     stack.change.add("in order now")
     third = stack.key()

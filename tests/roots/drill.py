@@ -8,7 +8,6 @@ at once, as an alias moves. What is refused is counted, by what it was.
 from __future__ import annotations
 
 import base64
-import json
 import os
 import threading
 import time
@@ -16,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import administer
@@ -39,6 +37,7 @@ from bonafide.operator.registration import Registration
 from devkit.client_core.roots import RootSet, RootSetRefused, next_root_set
 from devkit.devices.apple.iphone import SoftwareIphone
 from devkit.devices.installation import Installation
+from tests.roots.served import served
 from tests.service_stack.admin_calls import AdminWorld, FakePublication
 from tests.service_stack.events import json_of, rest_event
 from tests.service_stack.memory_stack import APP, APP_ID, AUTHORITY, ISSUER
@@ -79,6 +78,10 @@ class Deployed:
     @property
     def root_text(self) -> str:
         return self.environment["ROOT_PUBLIC_KEY"]
+
+    def bundle(self) -> dict[str, Any]:
+        """The answer to a gate that fetches the trust bundle."""
+        return dict(self.handlers["/v1/trust-bundle"](rest_event("GET", "/v1/trust-bundle"), None))
 
     def publish(self) -> None:
         """The next trust bundle, as the schedule and every change bring about."""
@@ -278,38 +281,6 @@ class Load:
             note("renewal", good=answer["statusCode"] == 200)
 
 
-@contextmanager
-def serving(site: Callable[[], Site], answers: list[dict[str, Any]]) -> Iterator[str]:
-    """Where gates fetch the trust bundle, and where custom resources answer."""
-
-    class Place(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer = site().live.handlers["/v1/trust-bundle"](rest_event("GET", "/v1/trust-bundle"), None)
-            body = answer["body"].encode()
-            self.send_response(answer["statusCode"])
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_PUT(self) -> None:
-            answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Place)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
-
-
 def change_root(
     site: Site, old: str, new: str, *, wait: float, without: str = "", say: Callable[[str], None] = print
 ) -> None:
@@ -393,7 +364,7 @@ def run(world: AwsWorld, *, phones: int, wait: float, without: str = "", say: Ca
     before = dict(os.environ)
     sites: list[Site] = []
     try:
-        with serving(lambda: sites[0], answers) as url:
+        with served(lambda: sites[0].live.bundle(), answers) as url:
             site = Site(world, url, answers)
             sites.append(site)
             site.deploy(old)

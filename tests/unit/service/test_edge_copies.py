@@ -59,6 +59,16 @@ def test_what_is_published_is_copied(stack: MemoryStack) -> None:
     assert bucket.objects[TRUST_BUNDLE]["Body"] == latest.jws.encode()
 
 
+def test_version_that_another_root_signed_takes_the_place_of_its_copy() -> None:
+    """And the signature of before never comes back, from a publisher that is slow."""
+    edge = EdgeDocuments(bucket := Bucket(), "edge")
+    for jws, resigned in (("old", 0), ("new", 5), ("old", 0)):
+        edge.put_version("v1/client-policies/demo", jws, 3, resigned)
+    assert bucket.objects["v1/client-policies/demo"]["Body"] == b"new"
+    edge.put_version("v1/client-policies/demo", "next", 4)
+    assert bucket.objects["v1/client-policies/demo"]["Body"] == b"next"
+
+
 def test_publication_in_a_hurry_copies_the_bundle_alone(stack: MemoryStack) -> None:
     """It is about blocked keys."""
     stack.publish_client_policy()

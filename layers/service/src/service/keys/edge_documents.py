@@ -43,19 +43,21 @@ class EdgeDocuments:
         self._move(JWKS, bundle.jwks, _JSON, head, bundle.version)
         self._move(TRUST_BUNDLE, bundle.jws, _JWT, head, bundle.version)
 
-    def put_version(self, head: str, jws: str, version: int) -> None:
-        """Copy a signed document that has versions under the key of its own and, where it is the newest, the head's."""
+    def put_version(self, head: str, jws: str, version: int, resigned: int = 0) -> None:
+        """Copy a signed document that has versions under the key of its own and, where it is the newest, the head's.
+        ``resigned`` grows when another root signs the same version."""
         self._put(f"{head}/{version}", jws, _JWT, _IMMUTABLE)
-        self._move(head, jws, _JWT, _head(_DAY), version)
+        self._move(head, jws, _JWT, _head(_DAY), version, resigned)
 
-    def _move(self, key: str, text: str, media_type: str, cache: str, version: int) -> None:
+    def _move(self, key: str, text: str, media_type: str, cache: str, version: int, resigned: int = 0) -> None:
+        told = {"version": str(version), **({"resigned": str(resigned)} if resigned else {})}
         for _ in range(_ATTEMPTS):
-            condition = self._condition_below(key, version)
-            if condition is None or self._put(key, text, media_type, cache, version=version, condition=condition):
+            condition = self._condition_below(key, version, resigned)
+            if condition is None or self._put(key, text, media_type, cache, told=told, condition=condition):
                 return
         raise Unavailable(f"s3:PutObject {key}: {_ATTEMPTS} publishers were faster")
 
-    def _condition_below(self, key: str, version: int) -> dict[str, str] | None:
+    def _condition_below(self, key: str, version: int, resigned: int) -> dict[str, str] | None:
         """On what the head may be written: that it is still what it was. ``None`` when it is as new or newer."""
         with unavailable_on_failure("s3:HeadObject of the edge"):
             try:
@@ -64,7 +66,8 @@ class EdgeDocuments:
                 if error_code(error) in _ABSENT:
                     return {"IfNoneMatch": "*"}
                 raise
-        return None if int(found["Metadata"].get("version", 0)) >= version else {"IfMatch": found["ETag"]}
+        there = tuple(int(found["Metadata"].get(name, 0)) for name in ("version", "resigned"))
+        return None if there >= (version, resigned) else {"IfMatch": found["ETag"]}
 
     def _put(
         self,
@@ -73,7 +76,7 @@ class EdgeDocuments:
         media_type: str,
         cache: str,
         *,
-        version: int = 0,
+        told: Mapping[str, str] | None = None,
         condition: Mapping[str, str] | None = None,
     ) -> bool:
         with unavailable_on_failure("s3:PutObject of the edge"):
@@ -84,7 +87,7 @@ class EdgeDocuments:
                     Body=text.encode("ascii"),
                     ContentType=media_type,
                     CacheControl=cache,
-                    Metadata={"version": str(version)} if version else {},
+                    Metadata=dict(told or {}),
                     **(condition or {}),
                 )
             except ClientError as error:

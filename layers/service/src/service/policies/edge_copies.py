@@ -44,10 +44,11 @@ class EdgeCopies:
         The API knows rollouts and is asked first, so a copy may lag; apps keep a newer one that they have.
         """
         for app in self.apps.names():
-            version = self.policies.head(app).stable
+            head = self.policies.head(app)
+            version = head.stable
             stored = self.policies.find(app, version) if version else None
             if stored is not None and stored.has_client:
-                self.edge.put_version(f"{CLIENT_POLICIES}/{app}", stored.client_jws, version)
+                self.edge.put_version(f"{CLIENT_POLICIES}/{app}", stored.client_jws, version, head.resigned or 0)
 
 
 def wire_edge(settings: PublishBundleSettings) -> EdgeCopies | None:

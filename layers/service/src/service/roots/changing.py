@@ -15,6 +15,7 @@ from service.fallback_modes import PolicyApproval
 from service.keys.kms import RootKey
 from service.person import may_be_one_person, may_propose_and_approve
 from service.policies.store import DynamoDBPolicies, PolicyHead, StoredPolicy
+from service.regions.administered import AdministeredRegions
 from service.roots.accepted import root_text
 from service.roots.root_set import StoredRootSet, sign_anew, sign_root_set, signer_of
 from service.roots.root_sets_table import DynamoDBRootSets
@@ -47,12 +48,18 @@ class RootChanges:
     accepted: tuple[EcPublicKey, ...]
     issuer: str
     approval: PolicyApproval
+    regions: AdministeredRegions | None = None
 
     def newest(self) -> StoredRootSet:
-        """The newest set: before any transition the first, which apps were built with and is the root that signs."""
-        return self.sets.newest() or StoredRootSet(
-            version=1, roots=(root_text(self.accepted[0]),), by="", why="what apps are built with", at=0
-        )
+        """The newest set. Before any transition it is the first, with which apps are built: the root that signs, or
+        another one by which client policies are signed still. The mistake: the new root signs before apps know it, and
+        would pass for the one that they were built with."""
+        newest = self.sets.newest()
+        if newest is not None:
+            return newest
+        signed, texts = self.signers(), list(map(root_text, self.accepted))
+        first = next((root for root in texts[1:] if signed[root]), texts[0])
+        return StoredRootSet(version=1, roots=(first,), by="", why="what apps are built with", at=0)
 
     def add(
         self, version: int, roots: Sequence[str], *, at_once: bool = False, who: str, why: str, now: float
@@ -75,6 +82,19 @@ class RootChanges:
             raise Overtaken("Another operator changed the root set at the same moment: look at `bonafide root status`.")
         return made
 
+    def sign_regions(self, *, who: str, why: str, now: float) -> None:
+        """Make the next epoch of the region document, with the same content, where another root signed the newest."""
+        regions = self.regions
+        if regions is None or not self._regions_signed_by_another(self.accepted[:1]):
+            return
+        known = regions.newest()
+        if known is not None:
+            document = replace(known, epoch=known.epoch + 1, issued_at=int(now))
+            details: dict[str, str | int] = {"epoch": document.epoch, "root": root_text(self.accepted[0])}
+            entry = AuditEntry(subject=SUBJECT, at=now, who=who, action="sign-regions-anew", why=why, details=details)
+            if not regions.publish(document, entry):
+                raise Overtaken("Another operator changed the regions at the same moment: try again.")
+
     def sign_active(self, *, who: str, why: str, now: float, go_on: Callable[[], bool]) -> tuple[int, int]:
         """Sign anew every active client policy that another root signed, for as long as ``go_on`` says so. How many
         were signed, and how many are left."""
@@ -83,6 +103,7 @@ class RootChanges:
             raise ChangeRefused(
                 f"Apps of root set {newest.version} do not know the root that signs: `bonafide root add` comes first."
             )
+        self.sign_regions(who=who, why=why, now=now)
         done = left = 0
         for head, stored in self._active():
             if signer_of(stored.client_jws, [signing]) is not None:
@@ -149,8 +170,12 @@ class RootChanges:
                 f"{sum(held.values())} active client policies are signed by a root that would be dropped: "
                 "`bonafide root sign-with` comes first."
             )
+        if self._regions_signed_by_another([root for root in self.accepted if root_text(root) not in dropped]):
+            raise ChangeRefused(
+                "The region document is signed by a root that would be dropped: `bonafide root sign-with` comes first."
+            )
         if self.bundle_signer() in {"", *dropped}:
-            raise ChangeRefused("The latest trust bundle is not signed by a root that stays.")
+            raise ChangeRefused("The latest trust bundle is not signed by a root that stays: wait for the next one.")
         wait = newest.at + PAUSE - now
         if wait > 0 and not at_once:
             raise ChangeRefused(
@@ -168,6 +193,10 @@ class RootChanges:
         if proposed is None or proposed.roots != wish.roots or may_be_one_person(proposed.by, wish.by):
             return None
         return proposed.by
+
+    def _regions_signed_by_another(self, roots: Sequence[EcPublicKey]) -> bool:
+        text = None if self.regions is None else self.regions.documents.newest()
+        return text is not None and signer_of(text, roots) is None
 
     def _active(self) -> Iterator[tuple[PolicyHead, StoredPolicy]]:
         for app in self.apps.names():

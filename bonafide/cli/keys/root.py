@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bonafide.cli.keys.root_change import RootChange
+from bonafide.cli.keys.root_change import RootChange, Roots
 from bonafide.cli.project import project_layout
 from bonafide.cli.terminal import AsJson, Region, StackName, command_group, moment, out, print_json, table
 from bonafide.operator.admin_api import AdminApi
@@ -25,6 +25,10 @@ def status(stack: StackName = None, region: Region = None, as_json: AsJson = Fal
     if as_json:
         print_json({**roots.record, "next": roots.next_step(), "root_set": roots.built_in()})
         return
+    _print(roots)
+
+
+def _print(roots: Roots) -> None:
     signed = roots.record["client_policies_signed_by"]
     table(
         ("root", "signs", "gates accept", "apps know", "client policies"),

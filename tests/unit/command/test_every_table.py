@@ -18,9 +18,11 @@ from typer.testing import Result
 
 from bonafide.cli import tables
 from bonafide.cli import terminal as terminal_module
+from bonafide.cli.keys import root as root_command
 from bonafide.cli.policy import prove as policy_prove
 from bonafide.cli.policy import replay as policy_replay
 from bonafide.cli.regions import region as region_command
+from bonafide.cli.regions.where import print_where
 from bonafide.operator.admin_api import AdminApi
 from bonafide.operator.deployment import Deployment
 from bonafide.prover.properties import Property
@@ -39,6 +41,7 @@ from tests.benchmarks.recorded_population import RecordedPopulation
 from tests.unit.command.shown_drills import CHAOS, FLOOD, TOLD
 from tests.unit.command.shown_incident import INCIDENT, WEBHOOKS
 from tests.unit.command.shown_passes import ISSUER_URL, PASS, PASSES, SUBJECT
+from tests.unit.command.shown_regions import HOLDING, REGIONS, ROOT, ROOTS
 from tests.unit.command.shown_rows import (
     API,
     APPLE_ID,
@@ -137,22 +140,6 @@ APP_SECRETS = {
     "kind": {"S": "play-response-keys"},
     "wrapped": {"B": b"sealed"},
     "created_at": {"N": str(MOMENT)},
-}
-REGIONS = {
-    "epoch": 3,
-    "here": "eu-central-1",
-    "administration": "eu-central-1",
-    "regions": [
-        {
-            "region": "eu-central-1",
-            "state": "active",
-            "adopted_by": "",
-            "since": 1,
-            "at": MOMENT,
-            "serves": ["eu-central-1"],
-            "url": "https://verifier.example.com",
-        }
-    ],
 }
 STATUS_LIST = SimpleNamespace(fetched_at=MOMENT, fresh_until=MOMENT, entries=7, revision=3, content=b"")
 DECISION = {
@@ -336,6 +323,8 @@ def test_identifiers_are_whole_in_every_table(
     assert "ordinary-day" in _drawn(width, monkeypatch, lambda: simulate._list({"ordinary-day": "a day"}, False))
     assert "p99 3.00" in _drawn(width, monkeypatch, lambda: simulate._print(SIMULATED, "", 17))
     assert "eu-central-1" in _drawn(width, monkeypatch, lambda: region_command._say(REGIONS, False))
+    assert HOLDING.region in _drawn(width, monkeypatch, lambda: print_where((HOLDING,)))
+    assert ROOT in _drawn(width, monkeypatch, lambda: root_command._print(ROOTS))
     assert printed == _call_sites()
 
 

@@ -19,7 +19,7 @@ def test_without_a_grace_every_older_token_is_refused_at_once() -> None:
 
 def test_a_grace_spreads_what_no_predicate_names_evenly() -> None:
     times = refusals(judge(PACED, honest_token()), float(GRACE))
-    assert times.max() <= GRACE + 0.5
+    assert max(times) <= GRACE + 0.5
     shares = np.searchsorted(times, [60, 120, 180]) / len(times)
     assert shares == pytest.approx([0.25, 0.5, 0.75], abs=0.03)
 
@@ -38,8 +38,8 @@ def test_the_gate_is_asked_and_not_a_copy_of_its_rule() -> None:
 
 def test_gates_know_within_what_is_promised_when_their_fetches_are_answered() -> None:
     known = delays(20_000, 1.0, 100.0, np.random.default_rng(1))
-    assert known.min() >= gates.publishing()
-    assert known.max() < 30.0
+    assert min(known) >= gates.publishing()
+    assert max(known) < 30.0
     assert float(np.median(known)) < 6.0
 
 

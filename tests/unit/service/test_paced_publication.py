@@ -258,6 +258,20 @@ def test_pacing_that_does_not_fit_is_all_at_once_and_stays_so(
     assert [(each.start, each.after) for each in entries_of(bundle(stack))] == [(later, moment)]
 
 
+def test_not_before_that_is_put_off_revives_nothing(stack: MemoryStack) -> None:
+    """A bundle was published before a slow change was put off: what it refuses, the next one refuses, too."""
+    moment = publish(stack).not_before
+    assert moment is not None
+    tokens = [VerifiedToken(APP, f"key-{n}", "ios", "affirming", "1", 1, "jti", moment - 9, 0, "") for n in range(500)]
+    refused = [token for token in tokens if _refuses(bundle(stack).apps[APP], token, moment + 20)]
+    assert 0 < len(refused) < 500
+
+    stack.policies.put_off(stack.policies.head(APP), moment + 2, who=ANNA, pacing=ANDROID)
+    following = bundle(stack).apps[APP]
+    assert following.tokens_not_before == moment + 2
+    assert all(_refuses(following, token, moment + 20) for token in refused)
+
+
 def test_keys_that_are_lost_make_it_all_at_once(stack: MemoryStack) -> None:
     """Fail closed: the row that has them is gone, or is not what its digest says."""
     publish(stack, replace(ANDROID, keys=3, keys_digest="gone"))

@@ -31,7 +31,12 @@ def never_revived(statuses: Mapping[str, AppStatus], latest: StoredBundle | None
 def _kept(status: AppStatus, before: object) -> tuple[Paced, ...]:
     members = before if isinstance(before, dict) else {}
     refused, known = members.get("tokens_not_before", 0), {paced.start for paced in read_paced(members.get("paced"))}
-    return tuple(takewhile(lambda paced: paced.start > refused or paced.start in known, status.paced))
+
+    def keeps(paced: Paced) -> bool:
+        # One that took the place of another says what held before both: that bundle may refuse by the other already.
+        return paced.start in known or (paced.start > refused and paced.after >= refused)
+
+    return tuple(takewhile(keeps, status.paced))
 
 
 def _apps(latest: StoredBundle) -> Mapping[str, object] | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from bonafide_tokens.errors import Malformed
 from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode, es256_matches
 from bonafide_tokens.signing import es256_from_der, jws_signing_input
 from bonafide_tokens.trust_bundle import root_public_key
@@ -58,14 +57,10 @@ def sign_anew(jws: str, sign: Sign) -> str:
 
 
 def signer_of(jws: str, roots: Iterable[EcPublicKey]) -> EcPublicKey | None:
-    """Which of the ``roots`` signed a document of ours; ``None`` for another key, and for what is no JWS."""
+    """Which of the ``roots`` signed a document of ours; ``None`` for another key. Raises
+    :class:`~bonafide_tokens.errors.Malformed`."""
     text, _, signature = jws.rpartition(".")
-    try:
-        read = b64url_decode(signature)
-    except Malformed:
-        return None
-    if not text.isascii():
-        return None
+    read = b64url_decode(signature)
     return next((root for root in roots if es256_matches(root, text.encode("ascii"), read)), None)
 
 

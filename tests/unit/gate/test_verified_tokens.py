@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+from bonafide_tokens.errors import Rejected
+from bonafide_tokens.presented import PresentedRequest, verify_presented
 from bonafide_tokens.token import verify_token
 from bonafide_tokens.verified_tokens import RememberedToken, VerifiedTokens
 
-from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, public_key, token
+from tests.unit.gate.stand import AUDIENCE, ISSUER, NOW, bundle, public_key, token
 
 VERIFIED = verify_token(token(), keys={"k7": public_key("token")}, issuer=ISSUER, audience=AUDIENCE, now=NOW)
 
-SCOPE = (ISSUER, 1, AUDIENCE)
+SCOPE = (ISSUER, "", 1, AUDIENCE)
 
 
 def remembered(memory: VerifiedTokens, count: int, characters: int) -> list[int]:
@@ -37,5 +40,19 @@ def test_token_that_is_forgotten_makes_room() -> None:
     memory = VerifiedTokens(characters=2000)
     for _ in range(10):
         memory.remember(b"a", RememberedToken(VERIFIED, SCOPE, 1000))
-        assert memory.recall(b"a", scope=(ISSUER, 2, AUDIENCE), now=NOW, skew=5) is None
+        assert memory.recall(b"a", scope=(ISSUER, "", 2, AUDIENCE), now=NOW, skew=5) is None
     assert remembered(memory, 2, 1000) == [0, 1]
+
+
+def test_bundle_of_another_region_with_the_same_number_is_another_bundle() -> None:
+    """Each region counts versions of its own: a signing key that the other one no longer lists verifies no token."""
+    request, memory = PresentedRequest("GET", "https://api.example.com/", [token()], [], []), VerifiedTokens()
+
+    def check(region: str, key: str) -> None:
+        listed = bundle(region=region, keys={key: public_key("token")})
+        verify_presented(request, bundle=listed, audience=AUDIENCE, now=NOW, proof_needed=False, remembered=memory)
+
+    check("eu-west-1", "k7")
+    assert len(memory) == 1
+    with pytest.raises(Rejected, match="token-key-unknown"):
+        check("us-east-1", "k8")

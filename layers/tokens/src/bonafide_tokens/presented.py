@@ -138,7 +138,7 @@ def verify_presented(
 def _token(
     text: str, bundle: TrustBundle, audience: str | None, now: float, skew: float, memory: VerifiedTokens
 ) -> RememberedToken:
-    scope = (bundle.issuer, bundle.version, audience)
+    scope = (bundle.issuer, bundle.region, bundle.version, audience)
     digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
     known = memory.recall(digest, scope=scope, now=now, skew=skew)
     if known is None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.token import VerifiedToken
 
-Scope = tuple[str, int, str | None]
-"""What a token was verified for: issuer, version of the trust bundle, audience."""
+Scope = tuple[str, str, int, str | None]
+"""What a token was verified for: issuer, region and version of the trust bundle (each region counts versions of its
+own), audience."""
 
 
 class RememberedToken:
-    """A verified token, the issuer, bundle version and audience it was verified for, its length and, once a proof has
-    been seen, its request key."""
+    """A verified token, what it was verified for, its length and, once a proof has been seen, its request key."""
 
     __slots__ = ("characters", "request_key", "scope", "token")
 

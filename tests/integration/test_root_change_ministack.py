@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from attestation.client_policy import SignedClientPolicy, open_client_policy
+from attestation.client_policy import SignedClientPolicy, open_client_policy, sign_client_policy
 from attestation.errors import RejectedEvidence
-from bonafide_tokens.jose import EcPublicKey
+from bonafide_tokens.jose import EcPublicKey, b64url_encode
+from bonafide_tokens.signing import sign_trust_bundle
+from bonafide_tokens.trust_bundle import TrustBundle
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import KmsRootKey
 from service.keys.publishing import Publisher
 from service.policies.publish import PolicyPublishing
 from service.roots.accepted import root_text
+from service.roots.root_set import sign_root_set
 from service.tables.revocations import DynamoDBRevocations
 from service.tables.routes import DynamoDBApis
 from service.tables.signing_keys import Purpose, StoredKey
@@ -28,10 +31,15 @@ from devkit.client_core.roots import RootSet, next_root_set
 from tests.integration.administered_stack import entries
 from tests.service_stack.admin_calls import AdminWorld, admin_world
 from tests.service_stack.events import json_of, rest_event
+from tests.service_stack.fakes import SoftwareRootKey
 from tests.service_stack.memory_stack import ISSUER
 from tests.service_stack.worlds import AwsWorld
 
 ROOT_SET = "/v1/root-sets/{version}"
+_KEY = SoftwareRootKey().public_key()
+_BUNDLE = TrustBundle(
+    issuer=ISSUER, version=999, issued_at=1, expires_at=2**40, keys={"token-1": _KEY}, apps={}, apis={}
+)
 
 
 class Deployment:
@@ -220,3 +228,70 @@ def test_two_persons_make_a_root_set(ministack: AwsWorld) -> None:
     assert not stack.change.add("ben's")["proposed"]
     newest = entries(stack.admin, "root-sets")[0]
     assert (newest["action"], newest["details"]["proposed_by"].rpartition("/")[2]) == ("add-root-set", "ann")
+
+
+def _planted(kind: str, old: Any) -> str:
+    """What an attacker without the root writes into the row of client policy 1: texts by no root, or by the old one."""
+    key = SoftwareRootKey() if kind.startswith("forged") else old
+    policy = SignedClientPolicy(ISSUER, "demo", 1, time.time(), {"format": 1})
+    match kind:
+        case "bundle of no signer":
+            return f"{sign_trust_bundle(_BUNDLE, sign=old.sign).rpartition('.')[0]}.{b64url_encode(bytes(64))}"
+        case "bundle" | "forged bundle":
+            return sign_trust_bundle(_BUNDLE, sign=key.sign)
+        case "root set" | "forged root set":
+            return sign_root_set(2, [SoftwareRootKey().public_key()], issuer=ISSUER, now=1, sign=key.sign)
+        case "forged policy":
+            return sign_client_policy(policy, sign=key.sign)
+        case "another app's":
+            return sign_client_policy(policy._replace(app="other"), sign=key.sign)
+        case "another version's":
+            return sign_client_policy(policy._replace(version=2), sign=key.sign)
+        case "another stack's":
+            return sign_client_policy(policy._replace(issuer="https://other.example"), sign=key.sign)
+        case _:
+            return kind
+
+
+PLANTED = (
+    "bundle of no signer",
+    "forged bundle",
+    "bundle",
+    "forged root set",
+    "root set",
+    "forged policy",
+    "another app's",
+    "another version's",
+    "another stack's",
+    "no JWS at all",
+    "ä.b.c",
+    "a.b.!",
+)
+
+
+def test_root_signs_nothing_that_was_planted(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: write access to the policies table. The new root would sign whatever stands in the row, a trust
+    bundle too, and the verifier would serve it."""
+    old, new, world = stack.world.root_key, stack.key(), stack.world
+    stack.deploy(old, new)
+    stack.change.add("a root for two Regions")
+    stack.deploy(new, old)
+    row: Any = {"app": {"S": "demo"}, "version": {"N": "1"}}
+    for kind in PLANTED:
+        planted = _planted(kind, old)
+        world.dynamodb.update_item(
+            TableName=world.tables["policies"],
+            Key=row,
+            UpdateExpression="SET client_jws = :planted",
+            ExpressionAttributeValues={":planted": {"S": planted}},
+        )
+        signed = list[bytes]()
+        with monkeypatch.context() as patched:
+            patched.setattr(KmsRootKey, "sign", lambda _self, digest, signed=signed: signed.append(digest))
+            with pytest.raises(AdminProblem, match="app demo") as caught:
+                stack.admin.call("POST", "/admin/root-sets/signatures", {"why": "signs now"})
+        assert (kind, caught.value.slug, signed) == (kind, "change-refused", [])
+        found = world.dynamodb.get_item(TableName=world.tables["policies"], Key=row)["Item"]
+        assert found["client_jws"] == {"S": planted}
+    alone = {"version": 3, "roots": [root_text(new.public_key())], "why": "x", "at_once": True}
+    assert "sign-with" in stack.refused(stack.admin.call, "POST", "/admin/root-sets", alone)

@@ -48,7 +48,15 @@ def test_setting_has_one_to_four_roots() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [",", f"{text('root')},", f",{text('root')}", f"{text('root')},x", f"{text('root')};"]
+    "wrong",
+    [",", f"{text('root')},", f",{text('root')}", f"{text('root')},x", f"{text('root')};"],
+    ids=[
+        "nothing",
+        "ends with a comma",
+        "begins with a comma",
+        "no key",
+        "another mark",
+    ],
 )
 def test_set_with_something_else_in_it_stops_the_gate(wrong: str) -> None:
     """A gate that started with half of its roots would refuse everyone later, when the other half signs."""

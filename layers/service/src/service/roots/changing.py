@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from attestation.client_policy import open_client_policy
+from attestation.errors import RejectedEvidence
 from bonafide_tokens.errors import Malformed
 from bonafide_tokens.jose import EcPublicKey
 from bonafide_tokens.trust_bundle import MOST_ROOTS
@@ -96,8 +98,9 @@ class RootChanges:
                 raise Overtaken("Another operator changed the regions at the same moment: try again.")
 
     def sign_active(self, *, who: str, why: str, now: float, go_on: Callable[[], bool]) -> tuple[int, int]:
-        """Sign anew every active client policy that another root signed, for as long as ``go_on`` says so. How many
-        were signed, and how many are left."""
+        """Sign anew every active client policy that another accepted root signed, for as long as ``go_on`` says so. How
+        many were signed, and how many are left. Raises :class:`~service.errors.ChangeRefused` at the first row that
+        holds no such policy."""
         newest, signing = self.newest(), self.accepted[0]
         if root_text(signing) not in newest.roots:
             raise ChangeRefused(
@@ -111,6 +114,7 @@ class RootChanges:
             if not go_on():
                 left += 1
                 continue
+            self._require_policy(head.app, stored, now)
             anew = sign_anew(stored.client_jws, self.signing.sign)
             details: dict[str, str | int] = {"version": stored.version, "root": root_text(signing)}
             entry = AuditEntry(
@@ -135,6 +139,27 @@ class RootChanges:
         latest = self.trust_bundles.latest(self.issuer)
         by = None if latest is None else signer_of(latest.jws, self.accepted)
         return "" if by is None else root_text(by)
+
+    def _require_policy(self, app: str, stored: StoredPolicy, now: float) -> None:
+        """Refuse a text that is not this app's client policy of this version, by an accepted root.
+
+        The attack: write access to the policies table, and none to the root. A trust bundle with a signature of zeros
+        in the row would come back with the root's own.
+        """
+        try:
+            policy = open_client_policy(
+                stored.client_jws, root_keys=self.accepted, issuer=self.issuer, app=app, newest_seen=0, now=now
+            )
+        except RejectedEvidence as error:
+            why = error.detail
+        else:
+            if policy.version == stored.version:
+                return
+            why = "another version's client policy"
+        raise ChangeRefused(
+            f"What app {app} serves as client policy {stored.version} is not signed anew: {why}. See its audit, and "
+            "publish the policy again."
+        )
 
     def _check(self, wish: StoredRootSet, newest: StoredRootSet, *, at_once: bool, now: float) -> None:
         try:

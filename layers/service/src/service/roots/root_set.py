@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from bonafide_tokens.errors import Malformed
 from bonafide_tokens.jose import EcPublicKey, b64url_decode, b64url_encode, es256_matches
 from bonafide_tokens.signing import es256_from_der, jws_signing_input
 from bonafide_tokens.trust_bundle import root_public_key
@@ -57,10 +58,14 @@ def sign_anew(jws: str, sign: Sign) -> str:
 
 
 def signer_of(jws: str, roots: Iterable[EcPublicKey]) -> EcPublicKey | None:
-    """Which of the ``roots`` signed a document of ours; ``None`` for another key. Raises
-    :class:`~bonafide_tokens.errors.Malformed`."""
+    """Which of the ``roots`` signed a document of ours; ``None`` for another key, and for what is no JWS."""
     text, _, signature = jws.rpartition(".")
-    read = b64url_decode(signature)
+    try:
+        read = b64url_decode(signature)
+    except Malformed:
+        return None
+    if not text.isascii():
+        return None
     return next((root for root in roots if es256_matches(root, text.encode("ascii"), read)), None)
 
 

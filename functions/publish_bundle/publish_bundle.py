@@ -46,7 +46,7 @@ def wire(env: Mapping[str, str]) -> tuple[Publisher, PublishDebounce, EdgeCopies
     """The collaborators, from the environment."""
     settings = read_settings(PublishBundleSettings, env)
     return (
-        wire_publisher(settings, ReadRevocations(dynamodb(), settings.revocations_table)),
+        wire_publisher(settings, ReadRevocations(dynamodb(), settings.revocations_table), settings.root_public_key),
         DynamoDBPublishDebounce(dynamodb(), settings.revocations_table, settings.region_name),
         wire_edge(settings),
     )

@@ -24,7 +24,7 @@ from service.edge.custom_resource import CustomResourceRequest, answer_custom_re
 from service.errors import Unavailable
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeyRotation
 from service.keys.foreign_feeds import ForeignFeed
-from service.keys.kms import KmsRoot, KmsWrappingKey
+from service.keys.kms import KmsRoot, KmsRootKey, KmsWrappingKey
 from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, PublishDebounce, published
 from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
@@ -95,9 +95,9 @@ def wire(
     settings = read_settings(RotateSigningKeySettings, env)
     revocations = DynamoDBRevocations(dynamodb(), settings.revocations_table)
     feed = ForeignFeed(partial(_fetched, settings.app_check_keys_url))
-    publisher = wire_publisher(settings, revocations, feed.keys)
     other = KmsRoot(kms(), settings.other_root_key_id) if settings.other_root_key_id else None
-    roots = StackRoots(publisher.root_key, other, settings.additional_root_keys)
+    roots = StackRoots(KmsRootKey(kms(), settings.root_key_id), other, settings.additional_root_keys)
+    publisher = wire_publisher(settings, revocations, roots.accepted() if settings.region_name else (), feed.keys)
     rotation = Rotation(
         signing_keys=publisher.signing_keys,
         wrapping=KmsWrappingKey(kms(), settings.wrapping_key_id, settings.stack_name),

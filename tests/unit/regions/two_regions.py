@@ -29,6 +29,7 @@ class TwoRegions:
     document: RegionDocument = field(default_factory=two_regions_document)
 
     def __post_init__(self) -> None:
+        self._write(self.document)  # `us` is in it before it is deployed
         self.us = MemoryStack(
             region=US,
             signing_keys=self.eu.signing_keys,
@@ -36,14 +37,17 @@ class TwoRegions:
             root_key=self.eu.root_key,
             facts=self.eu.facts,
         )
-        self.declare(self.document)
+        self.eu.restart()
 
     def declare(self, document: RegionDocument) -> None:
         """Write a document into the shared table; processes start anew, and know it."""
         self.document = document
-        self.eu.signing_keys.documents.append(sign_regions(document, sign=self.eu.root_key.sign))
+        self._write(document)
         self.eu.restart()
         self.us.restart()
+
+    def _write(self, document: RegionDocument) -> None:
+        self.eu.signing_keys.documents.append(sign_regions(document, sign=self.eu.root_key.sign))
 
     def lose(self, name: str, adopter: str) -> None:
         self.declare(losing(self.document, name, adopter, now=NOW))

@@ -303,8 +303,8 @@ class AdministerSettings(RegionSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishBundleSettings(RegionSettings):
-    """``publish_bundle``: what trust bundles are made of. ``guarded_api_routes`` are the route requirements of the API
+class PublishingSettings(RegionSettings):
+    """What trust bundles are made of. ``guarded_api_routes`` are the route requirements of the API
     ``token_audience``, as long as the apis table has none for it. ``edge_bucket`` gets copies of what is published
     (:mod:`service.keys.edge_documents`); empty for none. With ``test_passes`` on, bundles let test tokens in."""
 
@@ -328,8 +328,15 @@ class PublishBundleSettings(RegionSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RotateSigningKeySettings(PublishBundleSettings):
-    """``rotate_signing_key``: the same, what keys are made of, and further roots (:mod:`service.roots.accepted`)."""
+class PublishBundleSettings(PublishingSettings):
+    """``publish_bundle``: the same, and the roots that region documents may be signed by."""
+
+    root_public_key: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateSigningKeySettings(PublishingSettings):
+    """``rotate_signing_key``: what bundles and keys are made of, and further roots (:mod:`service.roots.accepted`)."""
 
     fact_keys_table: str
     wrapping_key_id: str

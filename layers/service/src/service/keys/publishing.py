@@ -19,7 +19,7 @@ from service.keys.carried_keys import carried_keys
 from service.keys.carried_pacing import never_revived
 from service.keys.kms import KmsRootKey, RootKey
 from service.regions.homes import ONE_REGION, Homes
-from service.settings import PublishBundleSettings
+from service.settings import PublishingSettings
 from service.tables.revocations import MAX_LISTED, Revocations
 from service.tables.routes import Apis, DynamoDBApis
 from service.tables.signing_keys import DynamoDBSigningKeys, Purpose, SigningKeys, newest_first
@@ -150,14 +150,15 @@ def _without_largest(statuses: Mapping[str, AppStatus]) -> dict[str, AppStatus]:
 
 
 def wire_publisher(
-    settings: PublishBundleSettings,
+    settings: PublishingSettings,
     revocations: Revocations,
+    roots: tuple[EcPublicKey, ...],
     foreign_keys: Callable[[StoredBundle | None], Mapping[str, object]] = carried_keys,
 ) -> Publisher:
-    """The publisher of a stack. ``foreign_keys`` has other products' keys; by default they are only carried on."""
-    root_key = KmsRootKey(kms(), settings.root_key_id)
-    known = (root_key.public_key(),) if settings.region_name else ()
-    homes = Homes(region=settings.region_name, issuer=settings.token_issuer, roots=known)
+    """The publisher of a stack. ``roots`` are all that region documents may be signed by: the one that signs bundles
+    here may be a newer one, or another region's own. ``foreign_keys`` has other products' keys; by default they are
+    only carried on."""
+    homes = Homes(region=settings.region_name, issuer=settings.token_issuer, roots=roots)
     return Publisher(
         issuer=settings.token_issuer,
         lifetime=settings.bundle_lifetime_seconds,
@@ -165,7 +166,7 @@ def wire_publisher(
         trust_bundles=DynamoDBTrustBundles(dynamodb(), settings.trust_bundles_table),
         apis=DynamoDBApis(dynamodb(), settings.apis_table),
         revocations=revocations,
-        root_key=root_key,
+        root_key=KmsRootKey(kms(), settings.root_key_id),
         routes={settings.token_audience: settings.guarded_api_routes},
         foreign_keys=foreign_keys if settings.app_check_keys_url else None,
         environment="test" if settings.test_passes is PassMode.ON else "",

@@ -8,7 +8,7 @@ from typing import Final
 from service.aws import dynamodb, s3
 from service.keys.edge_documents import EdgeDocuments
 from service.policies.store import DynamoDBPolicies, PolicyHeads
-from service.settings import PublishBundleSettings
+from service.settings import PublishingSettings
 from service.tables.apps import AppNames, DynamoDBApps
 from service.tables.trust_bundles import DynamoDBTrustBundles, TrustBundles
 
@@ -51,7 +51,7 @@ class EdgeCopies:
                 self.edge.put_version(f"{CLIENT_POLICIES}/{app}", stored.client_jws, version, head.resigned or 0)
 
 
-def wire_edge(settings: PublishBundleSettings) -> EdgeCopies | None:
+def wire_edge(settings: PublishingSettings) -> EdgeCopies | None:
     """What copies to the edge; ``None`` for a stack without one."""
     if not settings.edge_bucket:
         return None

@@ -50,17 +50,22 @@ class RegionView:
         return {name: known.label(name) for name, one in known.regions.items() if one.is_active and name != self.region}
 
     def owns(self, region: str | None) -> bool:
-        """Whether signing and sealing keys of ``region`` (``None``: from before it had a name) are this region's."""
+        """Whether signing and sealing keys of ``region`` (``None``: from before it had a name) are this region's.
+        Raises :class:`~service.errors.Unavailable` where only a document could tell."""
         if not self.region or region == self.region:
             return True
-        return region is None and self.document is not None and self.document.first == self.region
+        return region is None and self._known().first == self.region
 
     def mints(self, region: str | None, now: float) -> bool:
         """Whether tokens by keys of ``region`` (``None``: the first) are still let in: not :data:`TOKENS_OF_LOST`
-        seconds after it was lost. A region that was cut off, and does not know, may mint until then."""
-        if not self.region or self.document is None:
+        seconds after it was lost. A region that was cut off, and does not know, may mint until then.
+
+        Raises :class:`~service.errors.Unavailable` where no document says so: another region's keys would return to
+        bundles after it was lost. A region's own first keys come before its first document."""
+        if not self.region or (self.document is None and region == self.region):
             return True
-        one = self.document.regions.get(region or self.document.first)
+        known = self._known()
+        one = known.regions.get(region or known.first)
         return one is None or one.is_active or now < one.at + TOKENS_OF_LOST
 
     def require_home(self, home: str) -> None:
@@ -75,6 +80,11 @@ class RegionView:
             raise Unavailable("the region of a key is in no region document that is known here") from None
         if serving != self.region:
             raise WrongRegion(serving, "the key is at home there")
+
+    def _known(self) -> RegionDocument:
+        if self.document is None:
+            raise Unavailable(f"region {self.region} has no region document that an accepted root signed")
+        return self.document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ class RegionStacks:
     def declare_lost(self, name: str, adopter: str) -> None:
         """Declare, in `adopter`, that it serves the keys of a region from now on."""
         regions = self._regions_of(self.stacks[adopter])
-        regions.change(name, "lose", regions.show(), adopter=adopter)
+        regions.change(name, "lose", regions.show(), adopter=adopter, why="declared lost by the test bed")
 
     def stop(self) -> None:
         """End everything. May be called more than once."""
@@ -133,7 +133,7 @@ class RegionStacks:
         regions = self._regions_of(stack)
         for name, place in self.places.items():
             change, url = "found" if name == first else "add", f"http://{LOOPBACK}:{place.ports.verifier}"
-            regions.change(name, change, regions.show(), url=url)
+            regions.change(name, change, regions.show(), url=url, why="a region of the test bed")
 
     def _regions_of(self, stack: LocalStack) -> Regions:
         return Regions(AdminApi(from_facts(stack.facts)))

@@ -52,7 +52,7 @@ def of_region(admin: AdminWorld, world: AwsWorld, name: str) -> AdminWorld:
 
 def changed(admin: AdminWorld, region: str, change: str, **members: str) -> dict[str, Any]:
     regions = Regions(admin)
-    return regions.change(region, change, regions.show(), **members)
+    return regions.change(region, change, regions.show(), **{"why": "seen", **members})
 
 
 @pytest.fixture
@@ -104,7 +104,21 @@ def test_changes_belong_to_the_region_of_the_administration(two: tuple[AdminWorl
     assert us.call("GET", "/admin/apps/demo")  # to read is for every region
     assert us.call("POST", "/admin/signing-keys/rotate", body)  # these are a region's own
     assert eu.call("POST", "/admin/apps/demo/not-before", body)
-    assert refused(us, "POST", "/admin/regions/us/restore", {"expected_epoch": 2}).slug == "change-refused"
+    assert (
+        refused(us, "POST", "/admin/regions/us/restore", {"expected_epoch": 2, "why": "back"}).slug == "change-refused"
+    )
+
+
+def test_change_has_a_reason(two: tuple[AdminWorld, AdminWorld]) -> None:
+    """One person declares a region lost: the audit says why. A blank is no reason."""
+    eu, us = two
+    for change in ("found", "add", "lose", "restore", "administer", "sign"):
+        for reason in ({}, {"why": ""}, {"why": " \t\n"}):
+            body: dict[str, object] = {"expected_epoch": 2, "url": US, "adopter": "eu", **reason}
+            problem = refused(eu, "POST", f"/admin/regions/us/{change}", body)
+            assert (problem.status, problem.slug) == (400, "malformed-request"), (change, reason)
+    assert Regions(us).show()["epoch"] == 2
+    assert us.call("POST", "/admin/regions/us/publish", {"expected_epoch": 2})["epoch"] == 2
 
 
 def test_each_region_publishes_for_itself(two: tuple[AdminWorld, AdminWorld]) -> None:
@@ -133,9 +147,9 @@ def test_document_is_changed_by_who_has_seen_it(two: tuple[AdminWorld, AdminWorl
     """Of two operators at one moment, one is told to look again."""
     eu, _ = two
     seen = Regions(eu).show()
-    Regions(eu).change("us", "lose", seen, adopter="eu")
+    Regions(eu).change("us", "lose", seen, adopter="eu", why="silent")
     with pytest.raises(AdminProblem) as caught:
-        Regions(eu).change("us", "lose", seen, adopter="eu")
+        Regions(eu).change("us", "lose", seen, adopter="eu", why="silent")
     assert (caught.value.status, caught.value.slug) == (409, "conflict")
 
 

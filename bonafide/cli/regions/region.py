@@ -29,7 +29,7 @@ def list_regions(stack: StackName = None, region: Region = None, as_json: AsJson
 
 @commands.command(no_args_is_help=True)
 def found(
-    name: Name, url: Url, reason: Reason = "", stack: StackName = None, region: Region = None, as_json: AsJson = False
+    name: Name, url: Url, reason: Reason, stack: StackName = None, region: Region = None, as_json: AsJson = False
 ) -> None:
     """Make a stack the first region of several. Nothing changes for its apps; deploy it with RegionName then."""
     _change(_regions(stack, region), name, "found", as_json, url=url, why=reason)
@@ -39,8 +39,8 @@ def found(
 def add(
     name: Name,
     url: Url,
+    reason: Reason,
     yes: Yes = False,
-    reason: Reason = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -57,8 +57,8 @@ def lose(
     adopter: Annotated[
         str, typer.Option("--adopter", metavar="NAME", help="The active region that serves its keys from now on.")
     ],
+    reason: Reason,
     yes: Yes = False,
-    reason: Reason = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -76,8 +76,8 @@ def lose(
 @commands.command(no_args_is_help=True)
 def restore(
     name: Name,
+    reason: Reason,
     yes: Yes = False,
-    reason: Reason = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -91,8 +91,8 @@ def restore(
 @commands.command(no_args_is_help=True)
 def administer(
     name: Name,
+    reason: Reason,
     yes: Yes = False,
-    reason: Reason = "",
     stack: StackName = None,
     region: Region = None,
     as_json: AsJson = False,
@@ -104,7 +104,7 @@ def administer(
 
 
 @commands.command()
-def sign(reason: Reason = "", stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
+def sign(reason: Reason, stack: StackName = None, region: Region = None, as_json: AsJson = False) -> None:
     """Sign the document anew, with the root key of today: before an old root key is dropped."""
     regions = _regions(stack, region)
     seen = regions.show()

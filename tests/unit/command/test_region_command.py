@@ -55,7 +55,7 @@ def test_list_says_what_each_region_serves(bonafide: Run, calls: list[tuple[str,
 
 
 def test_nothing_is_declared_lost_without_a_yes(bonafide: Run, calls: list[tuple[str, str, Any]]) -> None:
-    asked = bonafide("region", "lose", "eu", "--adopter", "us")
+    asked = bonafide("region", "lose", "eu", "--adopter", "us", "--reason", "silent")
     assert (asked.exit_code, calls) == (1, [])
     done = bonafide("region", "lose", "eu", "--adopter", "us", "--yes", "--reason", "silent", "--json")
     assert json.loads(done.stdout) == SHOWN
@@ -64,5 +64,13 @@ def test_nothing_is_declared_lost_without_a_yes(bonafide: Run, calls: list[tuple
 
 
 def test_signing_anew_goes_by_the_newest_document(bonafide: Run, calls: list[tuple[str, str, Any]]) -> None:
-    assert bonafide("region", "sign").exit_code == 0
-    assert calls[-1] == ("POST", "/admin/regions/us/sign", {"why": "", "expected_epoch": 3})
+    assert bonafide("region", "sign", "--reason", "a new root").exit_code == 0
+    assert calls[-1] == ("POST", "/admin/regions/us/sign", {"why": "a new root", "expected_epoch": 3})
+
+
+def test_nothing_is_changed_without_a_reason(bonafide: Run, calls: list[tuple[str, str, Any]]) -> None:
+    named = (("found", "ap", "https://ap.example"), ("add", "ap", "https://ap.example", "--yes"), ("sign",))
+    lost = (("lose", "eu", "--adopter", "us", "--yes"), ("restore", "eu", "--yes"), ("administer", "us", "--yes"))
+    for words in (*named, *lost):
+        assert bonafide("region", *words).exit_code == 2, words
+    assert calls == []

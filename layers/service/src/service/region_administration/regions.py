@@ -6,9 +6,9 @@ is changed where it is at home. What is a region's own, such as its signing keys
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from service.admin.http import AdminCall
 from service.admin.problems import CONFLICT, AdminRefusal, refused_as
@@ -39,7 +39,8 @@ class EveryRegion(RequestModel):
 class ChangeRegion(RequestModel):
     """POST /admin/regions/{region}/{change}. ``url`` is for ``found`` and ``add``, ``adopter`` for ``lose``;
     ``expected_epoch`` that of the document which the operator saw, 0 for none. ``publish`` changes nothing: this region
-    publishes a trust bundle now, as another one changed what is in it."""
+    publishes a trust bundle now, as another one changed what is in it. Every other change needs ``why``, for the
+    audit: one person makes it."""
 
     region: _Name
     change: Change
@@ -47,6 +48,12 @@ class ChangeRegion(RequestModel):
     adopter: Annotated[str, Field(max_length=32)] = ""
     why: Annotated[str, Field(max_length=1000)] = ""
     expected_epoch: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if self.change != "publish" and not self.why.strip():
+            raise ValueError("why: a change of the regions has a reason, for the audit")
+        return self
 
 
 def show_regions(_request: EveryRegion, call: StackCall) -> dict[str, object]:

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.aws import DynamoDBClient, get_row, to_item
+from service.errors import Unavailable
 from service.tables.audit import AuditEntry, DynamoDBAudit
+from service.tables.signing_keys import DOCUMENTS
 from service.transactions import transact
 
-NEWEST: Final = "regions"
+NEWEST: Final = DOCUMENTS
 """The key of the newest document; that of epoch 7 is ``regions-7``. No signing key is called so."""
+
+MOST_FOLLOWING: Final = 100
+"""How many documents may follow the one under the fixed key: one or two do, where two regions wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +29,19 @@ class RegionDocuments:
 
     def newest(self) -> str | None:
         """The newest document as it was signed. Where two regions wrote the fixed key, the later write may have been
-        the older document: what follows it is looked for."""
-        newest, found = None, self._row(NEWEST)
-        while found is not None:
-            newest, found = found, self._row(f"{NEWEST}-{found['epoch'] + 1}")
-        return None if newest is None else str(newest["document"])
+        the older document: what follows it is looked for, by the numbers of the keys. A row is not trusted: one that
+        holds no text is passed over, and one without an epoch is followed from the first."""
+        row = self._row(NEWEST)
+        if row is None:
+            return None
+        newest, epoch = _text_of(row), row.get("epoch")
+        start = epoch if type(epoch) is int and epoch > 0 else 0
+        for number in range(start + 1, start + MOST_FOLLOWING + 1):
+            row = self._row(f"{NEWEST}-{number}")
+            if row is None:
+                return newest
+            newest = _text_of(row) or newest
+        raise Unavailable(f"more than {MOST_FOLLOWING} region documents follow the newest one")
 
     def _row(self, kid: str) -> dict[str, Any] | None:
         return get_row(self.client, self.table, {"kid": kid}, called="signing_keys")
@@ -54,3 +67,8 @@ class RegionDocuments:
         if values:
             named["ExpressionAttributeValues"] = to_item(values)
         return {"Put": {"TableName": self.table, "Item": to_item(row), "ConditionExpression": condition, **named}}
+
+
+def _text_of(row: dict[str, Any]) -> str | None:
+    document = row.get("document")
+    return document if type(document) is str else None

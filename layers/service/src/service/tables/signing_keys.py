@@ -1,5 +1,7 @@
 """The signing_keys table: token-signing keys and challenge-sealing keys, wrapped, with their dates.
 
+Region documents lie there, too, under kids of their own: what may write documents alone can plant no key.
+
 A key's kid is ``<purpose>-<n>``; the next key takes n + 1 with a conditional put, so two rotations at the same moment
 make one key. In a stack of several regions it is ``<purpose>-<region>-<n>``: each has keys of its own.
 
@@ -13,13 +15,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from bonafide_tokens.jose import EcPublicKey, public_key_from_jwk
 
 from service.aws import DynamoDBClient, TransactWriteItemTypeDef, scan_rows, to_item, unavailable_on_failure
 from service.items.rows import from_row, to_row
 from service.transactions import transact
+
+DOCUMENTS: Final = "regions"
+"""How the kids of region documents begin, and of no key: the Admin function may write only rows that are called so."""
 
 
 @unique
@@ -113,8 +118,10 @@ class DynamoDBSigningKeys:
 
     def contents(self) -> Contents:
         rows = scan_rows(self.client, self.table, called="signing_keys")
-        documents = tuple(row["document"] for row in rows if "document" in row)
-        return Contents(tuple(_key_of(row) for row in rows if "document" not in row), documents)
+        documents = (row.get("document") for row in rows if row["kid"].startswith(DOCUMENTS))
+        return Contents(
+            tuple(_key_of(row) for row in rows if _is_key(row)), tuple(text for text in documents if type(text) is str)
+        )
 
     def add(self, key: StoredKey, *, retiring: Mapping[str, int] | None = None) -> bool:
         public = None if key.public_jwk is None else json.dumps(dict(key.public_jwk))
@@ -154,6 +161,11 @@ class DynamoDBSigningKeys:
     def _transact(self, items: list[TransactWriteItemTypeDef]) -> bool:
         parts = {str(number): item for number, item in enumerate(items)}
         return not transact(self.client, parts, what="dynamodb:TransactWriteItems signing_keys")
+
+
+def _is_key(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a key by its kid, which says what the writer was allowed to write."""
+    return any(row["kid"].startswith(f"{purpose}-") and row.get("purpose") == purpose for purpose in Purpose)
 
 
 def _key_of(row: Mapping[str, Any]) -> StoredKey:

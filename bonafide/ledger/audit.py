@@ -158,11 +158,13 @@ def bundle_faults(log: Log, issuer: str, version: int, jws: str) -> Iterator[Fau
 
 
 class PublishedVersion(NamedTuple):
-    """A policy's version as the stack shows it, with the time of its publication (Unix seconds)."""
+    """A policy's version as the stack shows it, with the time of its publication (Unix seconds). ``digest`` is that of
+    its documents; where the stack cannot read them, what its history says, and ``readable`` is false."""
 
     version: int
     digest: str
     at: int
+    readable: bool = True
 
 
 def is_recent(at: float, now: float) -> bool:
@@ -183,6 +185,11 @@ def policy_faults(log: Log, published: Mapping[str, Iterable[PublishedVersion]],
                 yield Fault("hidden", f"Version {version} of {app}'s policy is not in the log.")
         elif logged[app, version] != one.digest:
             yield Fault("rewritten", f"Version {version} of {app}'s policy is another one in the log.")
+        elif not one.readable:
+            yield Fault(
+                "unreadable",
+                f"Version {version} of {app}'s policy cannot be read: its row was changed, or a table does not answer.",
+            )
     for app, version in sorted(logged.keys() - shown.keys()):
         yield Fault("withdrawn", f"Version {version} of {app}'s policy is in the log, and the stack does not show it.")
 

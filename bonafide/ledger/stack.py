@@ -11,14 +11,17 @@ from typing import Final, NamedTuple
 from bonafide_tokens.errors import Reason, TokenError
 from bonafide_tokens.jose import EcPublicKey, JwsKind, read_json_object, read_jws
 from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TRUST_BUNDLE_TYPE
+from service.policies.digest import digest_of
 
 from bonafide.ledger.audit import PublishedVersion
-from bonafide.operator.admin_api import AdminCalls, segment
+from bonafide.operator.admin_api import AdminCalls, AdminProblem, segment
 from bonafide.operator.errors import OperatorError
 
 _KIND: Final = JwsKind(TRUST_BUNDLE_TYPE, MAX_TRUST_BUNDLE_CHARACTERS, Reason.BUNDLE_INVALID)
 _SECONDS: Final = 20.0
 _PAGE: Final = 500
+_UNREADABLE: Final = "try-later"
+"""The end of the problem type by which the Admin API says that a row cannot be read."""
 
 
 class HeldBundle(NamedTuple):
@@ -37,7 +40,7 @@ class StackShows:
     api: AdminCalls
 
     def policies(self) -> dict[str, list[PublishedVersion]]:
-        """Every version of every app's policy."""
+        """Every version of every app's policy, by the digest of its documents as they are now."""
         apps = [str(one["app"]) for one in self.api.call("GET", "/admin/apps")["apps"]]
         return {app: list(self._versions(app)) for app in apps}
 
@@ -46,10 +49,20 @@ class StackShows:
         while True:
             page = self.api.call("GET", f"/admin/policies/{segment(app)}/history?limit={_PAGE}{before}")["versions"]
             for one in page:
-                yield PublishedVersion(int(one["version"]), str(one["digest"]), int(one["at"]))
+                yield self._version(app, PublishedVersion(int(one["version"]), str(one["digest"]), int(one["at"])))
             if len(page) < _PAGE:
                 return
             before = f"&before={page[-1]['version']}"
+
+    def _version(self, app: str, listed: PublishedVersion) -> PublishedVersion:
+        """A version by its documents. What the stack says of their digest is no proof of them."""
+        try:
+            shown = self.api.call("GET", f"/admin/policies/{segment(app)}/versions/{listed.version}")
+        except AdminProblem as problem:
+            if problem.slug != _UNREADABLE:
+                raise
+            return listed._replace(readable=False)
+        return listed._replace(digest=digest_of(str(shown["appraisal"]), str(shown["client"])))
 
 
 def served_bundle(verifier_url: str) -> str:

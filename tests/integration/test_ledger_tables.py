@@ -15,6 +15,7 @@ from service.errors import Unavailable, Unreadable, UnsuitableKey
 from service.ledger.bucket import KmsLedgerKey, LedgerBucket
 from service.ledger.entries import BUILD, BUNDLE, POLICY, State, bundle_entry
 from service.ledger.published import PublishedTables
+from service.policies.digest import digest_of
 from service.tables.known_builds import Build
 
 from bonafide.operator.registration import DEMO_APPLE_APP_ID, Registration
@@ -43,7 +44,8 @@ def put(world: AwsWorld, table: str, **members: dict[str, str]) -> None:
 
 
 def policy(world: AwsWorld, version: int, **more: dict[str, str]) -> None:
-    row = {"app": {"S": "demo"}, "version": {"N": str(version)}, "digest": {"S": "d"}, "at": {"N": "7"}}
+    row = {"app": {"S": "demo"}, "version": {"N": str(version)}, "at": {"N": "7"}}
+    row |= {"appraisal": {"S": f"a {version}"}, "client": {"S": ""}, "digest": {"S": "d"}}
     put(world, "policies", **{**row, **more})
 
 
@@ -77,6 +79,16 @@ def test_what_is_new_is_read_in_order(moto: AwsWorld, tables: PublishedTables) -
     assert [entry.version for entry in tables.after(state) if state.lacks(entry)] == [3]
 
 
+def test_policy_is_logged_by_its_documents(
+    moto: AwsWorld, tables: PublishedTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not by the digest that the row gives: an insider rewrites one without the other. Also in pages."""
+    monkeypatch.setattr("service.ledger.published._POLICIES_AT_ONCE", 2)
+    for version in range(1, 6):
+        policy(moto, version)
+    assert [entry.digest for entry in tables.after(State())] == [digest_of(f"a {n}", "") for n in range(1, 6)]
+
+
 def test_bundle_in_parts_is_read_whole(
     moto: AwsWorld, tables: PublishedTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +101,7 @@ def test_bundle_in_parts_is_read_whole(
 @pytest.mark.parametrize(
     ("table", "members"),
     [
-        ("policies", {"app": {"S": "demo"}, "version": {"N": "1"}, "at": {"N": "1"}}),
+        ("policies", {"app": {"S": "demo"}, "version": {"N": "1"}, "client": {"S": ""}, "at": {"N": "1"}}),
         ("builds", {"app": {"S": "demo"}, "build": {"S": "a#1"}, "parts": {"S": "{"}, "updated_at": {"N": "1"}}),
         ("builds", {"app": {"S": "demo"}, "build": {"S": "a#1"}, "parts": {"S": "[1]"}, "updated_at": {"N": "1"}}),
         ("trust_bundles", {"issuer": {"S": ISSUER}, "version": {"N": "1"}}),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from service.policies.store import Canary, Effect, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy, digest_of
+from service.errors import Unreadable
+from service.policies.digest import digest_of
+from service.policies.store import Canary, Effect, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
 from service.tables.audit import MAX_DETAIL, AuditEntry, app_subject
 
 from tests.service_stack.policy_fakes import facts_of
-from tests.service_stack.worlds import World
+from tests.service_stack.worlds import AwsWorld, World
 
 APP = "demo"
 AUTHOR = "arn:aws:iam::111122223333:user/author"
 NOW = 1_780_000_000
+PERMIT = "permit (principal, action, resource); // ü"
 
 
 def stored(version: int, **changes: object) -> StoredPolicy:
@@ -26,11 +30,16 @@ def stored(version: int, **changes: object) -> StoredPolicy:
         effect=Effect.NEXT_RENEWAL,
         rollout=100,
         based_on=version - 1,
-        digest=digest_of("permit", "{}"),
+        digest=digest_of(PERMIT, "{}"),
         has_client=True,
     )
     changed = replace(facts, **changes)  # type: ignore[arg-type]
-    return changed.holding("permit (principal, action, resource); // ü", "{}", "a.b.c")
+    return changed.holding(PERMIT, "{}", "a.b.c")
+
+
+def with_documents(policy: StoredPolicy, appraisal: str, client: str, client_jws: str) -> StoredPolicy:
+    facts = replace(facts_of(policy), digest=digest_of(appraisal, client), has_client=bool(client))
+    return facts.holding(appraisal, client, client_jws)
 
 
 def entry(what: str, at: float = NOW) -> AuditEntry:
@@ -71,7 +80,7 @@ def test_everything_of_a_move_comes_back_as_it_was_written(world: World) -> None
         revision=1,
     )
     added = stored(1, restores=0, approved_by="arn:aws:iam::111122223333:user/second", rollout=10, effect=Effect.NOW)
-    proposed = replace(stored(1, has_client=False), client="", client_jws="")
+    proposed = with_documents(stored(1), PERMIT, "", "")
     told = entry("publish")
     assert world.policies.move(
         PolicyChange(read=read, head=head, added=added, proposed=proposed, entry=told, not_before=NOW)
@@ -163,6 +172,36 @@ def test_entry_of_any_size_is_stored_cut(world: World, length: int) -> None:
 
 def test_largest_documents_fit_into_a_row(world: World) -> None:
     """Two documents of 64 KiB, the signed one as large as apps read."""
-    large = replace(stored(1), appraisal="ü" * 32_768, client="ü" * 32_768, client_jws="x" * 65_536)
+    large = with_documents(stored(1), "ü" * 32_768, "ü" * 32_768, "x" * 65_536)
     assert world.policies.move(replace(move_to(PolicyHead(app=APP), 1), added=large))
     assert world.policies.find(APP, 1) == large
+
+
+@pytest.mark.parametrize("number", [1, -1], ids=["version", "proposal"])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("appraisal", {"S": "permit (principal, action, resource);"}),
+        ("appraisal", {"N": "1"}),
+        ("client", {"S": ""}),
+        ("has_client", {"BOOL": False}),
+        ("digest", {"S": "0" * 64}),
+    ],
+)
+def test_documents_that_were_rewritten_in_the_table_are_not_read(
+    moto: AwsWorld, number: int, member: str, value: dict[str, object]
+) -> None:
+    """The attack: an insider weakens the active policy in its row. Nothing is judged by it, and nothing approved."""
+    assert moto.policies.move(replace(move_to(PolicyHead(app=APP), 1), proposed=stored(1)))
+    row: Any = {
+        "TableName": moto.tables["policies"],
+        "Key": {"app": {"S": APP}, "version": {"N": str(number)}},
+        "UpdateExpression": "SET #member = :value",
+        "ExpressionAttributeNames": {"#member": member},
+        "ExpressionAttributeValues": {":value": value},
+    }
+    moto.dynamodb.update_item(**row)
+    damaged, whole = (moto.policies.find, moto.policies.find_proposal)[:: 1 if number > 0 else -1]
+    with pytest.raises(Unreadable, match="policies"):
+        damaged(APP, 1)
+    assert whole(APP, 1) == stored(1)

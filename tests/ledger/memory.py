@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from service.ledger.entries import Entry, State, policy_entry
 from service.ledger.log import Ledger, Stored
 from service.ledger.notes import NoteKey
+from service.policies.digest import digest_of
 
 ORIGIN: Final = "bonafide.example/demo/ledger"
 PRIVATE: Final = Ed25519PrivateKey.from_private_bytes(sha256(b"a ledger's key, for tests").digest())
@@ -58,11 +59,8 @@ def ledger_in(objects: Objects) -> Ledger:
 
 
 def versions(app: str, first: int, last: int) -> list[Entry]:
-    """Policies of an app, by version."""
-    return [
-        policy_entry(app, n, sha256(f"{app} {n}".encode()).hexdigest(), 1_780_000_000 + n)
-        for n in range(first, last + 1)
-    ]
+    """Policies of an app, by version. The appraisal policy of each is the app and the version."""
+    return [policy_entry(app, n, digest_of(f"{app} {n}", ""), 1_780_000_000 + n) for n in range(first, last + 1)]
 
 
 def found(entries: Iterable[Entry]) -> Callable[[State], Iterable[Entry]]:

@@ -18,12 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from service.ledger.endorsement import Endorsement, sign_endorsement
 from service.ledger.entries import bundle_entry
+from service.policies.digest import digest_of
 from typer.testing import CliRunner, Result
 
 from bonafide.cli.main import cli
 from bonafide.ledger.audit import PublishedVersion
 from bonafide.ledger.sources import BucketSource, FolderSource, WebSource, source_of
 from bonafide.ledger.stack import StackShows, read_bundle, served_bundle
+from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.errors import OperatorError
 from tests.ledger.memory import KEY, Objects, filled, versions
 
@@ -131,6 +133,7 @@ class Admin:
     """An Admin API that signs, and shows what a stack shows."""
 
     policies = POLICIES
+    documents = staticmethod(lambda version: {"appraisal": f"demo {version}", "client": ""})
 
     def __init__(self, _deployment: object = None) -> None:
         pass
@@ -141,6 +144,9 @@ class Admin:
             return {"endorsement": sign_endorsement(Endorsement("demo", KEY, 2), sign=by_root)}
         if path == "/admin/apps":
             return {"apps": [{"app": "demo"}]}
+        place = "/admin/policies/demo/versions/"
+        if path.startswith(place):
+            return self.documents(path.removeprefix(place))
         assert path == "/admin/policies/demo/history?limit=500"
         return {"versions": [{"version": e.version, "digest": e.digest, "at": e.at} for e in self.policies]}
 
@@ -198,6 +204,26 @@ def test_ledger_is_compared_with_the_stack(
     assert tmp_path.exists()
 
 
+@pytest.mark.usefixtures("stack")
+def test_policy_is_compared_by_its_documents(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: an insider changes the text of an active policy and leaves its digest, which history shows."""
+
+    def codes() -> list[str]:
+        return [fault["code"] for fault in json.loads(run("verify", folder, "--json").stdout)["faults"]]
+
+    def damaged(version: str, slug: str = "try-later") -> dict[str, str]:
+        if version == "2":
+            raise AdminProblem("no answer", status=503, slug=slug)
+        return {"appraisal": f"demo {version}", "client": ""}
+
+    monkeypatch.setattr(Admin, "documents", staticmethod(lambda _: {"appraisal": "permit", "client": ""}))
+    assert codes() == ["rewritten", "rewritten"]
+    monkeypatch.setattr(Admin, "documents", staticmethod(damaged))
+    assert codes() == ["unreadable"], "a stack that refuses to read it by itself"
+    monkeypatch.setattr(Admin, "documents", staticmethod(lambda version: damaged(version, "access-denied")))
+    assert "no answer" in run("verify", folder).stderr
+
+
 def test_history_is_read_page_by_page() -> None:
     """A stack has more versions than a page."""
     asked = []
@@ -207,14 +233,16 @@ def test_history_is_read_page_by_page() -> None:
             asked.append(path)
             if path == "/admin/apps":
                 return {"apps": [{"app": "demo"}]}
+            if "/versions/" in path:
+                return {"appraisal": "a", "client": ""}
             first = 501 if "before" not in path else 1
             last = 1000 if first == 501 else 500 if "501" in path else 0
             return {"versions": [{"version": v, "digest": "d", "at": 1} for v in range(last, first - 1, -1)]}
 
     shown = StackShows(Long()).policies()["demo"]
-    assert shown[0] == PublishedVersion(1000, "d", 1)
+    assert shown[0] == PublishedVersion(1000, digest_of("a", ""), 1)
     assert len(shown) == 1000
-    assert [path.split("=")[-1] for path in asked[1:]] == ["500", "501", "1"]
+    assert [path.split("=")[-1] for path in asked if "history" in path] == ["500", "501", "1"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attestation.appraisal.cohort import in_rollout
-from service.errors import Unavailable
+from service.errors import Unavailable, Unreadable
 from service.policies.active import MOST_COMPILED, ActivePolicies
 from service.policies.client_policy import ServedClientPolicies
 from service.policies.store import PolicyHead
@@ -80,14 +80,20 @@ def test_compiled_versions_are_bounded(stack: MemoryStack, active: ActivePolicie
     assert len(active._compiled) == MOST_COMPILED
 
 
-@pytest.mark.parametrize("damage", ["missing", "does-not-compile", "down"])
+@pytest.mark.parametrize("damage", ["missing", "does-not-compile", "rewritten", "down"])
 def test_policy_that_cannot_be_had_is_unavailable_and_never_a_weaker_one(
-    stack: MemoryStack, log_lines: Callable[[], list[dict[str, Any]]], damage: str
+    stack: MemoryStack, log_lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     """Through the function: 503, nothing consumed, and the metric that an alarm hangs on."""
     installation = stack.installation()
     publish(stack, LOCKED)
-    stored = stack.policies.versions.pop((APP, 1))
+    stored, find = stack.policies.versions.pop((APP, 1)), stack.policies.find
+
+    def damaged(_app: str, _version: int) -> None:
+        raise Unreadable("a row of the policies table cannot be read")
+
+    if damage == "rewritten":
+        monkeypatch.setattr(stack.policies, "find", damaged)
     if damage == "does-not-compile":
         stack.policies.versions[APP, 1] = replace(stored, appraisal="forbid (principal, action, resource")
     stack.policies.down = damage == "down"
@@ -100,6 +106,8 @@ def test_policy_that_cannot_be_had_is_unavailable_and_never_a_weaker_one(
         counted = [line for line in log_lines() if "PolicyUnreadable" in line]
         assert bool(counted) is (damage != "down")
     stack.policies.down = False
+    if damage == "rewritten":
+        monkeypatch.setattr(stack.policies, "find", find)
     stack.policies.versions[APP, 1] = stored
     stack.restart()
     assert stack.send("POST", "/v1/attestations", body)["statusCode"] == 403

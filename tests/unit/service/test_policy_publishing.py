@@ -219,6 +219,23 @@ def test_lost_version_is_repaired_by_publishing_both_documents(stack: MemoryStac
     assert documents(stack, 2) == (PERMIT, CLIENT)
 
 
+def test_damaged_version_is_repaired_by_publishing_both_documents(
+    stack: MemoryStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure: a row that an insider changed is refused, and keeps its own repair from being published."""
+    publish(stack, client=CLIENT)
+    find = stack.policies.find
+
+    def cannot(app: str, version: int) -> StoredPolicy | None:
+        if version == 1:
+            raise Unreadable("a row of the policies table cannot be read")
+        return find(app, version)
+
+    monkeypatch.setattr(stack.policies, "find", cannot)
+    publish(stack, client=CLIENT, expected_version=1)
+    assert documents(stack, 2) == (PERMIT, CLIENT)
+
+
 @pytest.mark.parametrize("damaged", [False, True], ids=["lost", "damaged"])
 def test_rollback_leads_away_from_a_version_that_cannot_be_read(
     stack: MemoryStack, monkeypatch: pytest.MonkeyPatch, damaged: bool

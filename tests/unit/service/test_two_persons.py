@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from service.errors import Unreadable
 from service.fallback_modes import PolicyApproval
 from service.policies.documents import PolicyRefused
 from service.policies.publish import PolicyConflict, PolicyPublishing
-from service.policies.store import Canary, Effect
+from service.policies.store import Canary, Effect, StoredPolicy
 
 from tests.service_stack.memory_stack import APP, MemoryStack
 from tests.unit.service.published_policies import (
@@ -114,6 +115,24 @@ def test_second_proposal_waits_until_the_first_is_decided(stack: MemoryStack, tw
     assert outcome.proposed.version == 2
     with pytest.raises(PolicyConflict, match="There is no proposal 3"):
         two.approve(APP, proposal=3, who=BEN, now=stack.now)
+
+
+def test_proposal_that_cannot_be_read_is_rejected(
+    stack: MemoryStack, two: PolicyPublishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure: a row that an insider changed waits for ever, and no other proposal can be made."""
+    publish(stack, two)
+
+    def damaged(_app: str, _number: int) -> StoredPolicy:
+        raise Unreadable("a row of the policies table cannot be read")
+
+    monkeypatch.setattr(stack.policies, "find_proposal", damaged)
+    with pytest.raises(Unreadable):
+        two.approve(APP, proposal=1, who=BEN, now=stack.now)
+    with pytest.raises(Unreadable):
+        two.reject(APP, proposal=2, why="changed", who=BEN, now=stack.now)
+    two.reject(APP, proposal=1, why="changed", who=BEN, now=stack.now)
+    assert stack.policies.head(APP).proposal is None
 
 
 def test_one_person_may_go_back_one_step_and_no_further(stack: MemoryStack, two: PolicyPublishing) -> None:

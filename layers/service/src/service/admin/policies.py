@@ -17,9 +17,10 @@ from service.admin.publication import Published, published_in_doubt, shown_in_do
 from service.admin.stack import StackCall
 from service.edge.gateway import RequestModel
 from service.edge.request_fields import App
+from service.policies.digest import digest_of
 from service.policies.documents import MAX_DOCUMENT_BYTES, PolicyConflict, PolicyRefused, built_in
 from service.policies.publish import MAX_WHY, SecondPersonNeeded
-from service.policies.store import MAX_HISTORY, Effect, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy, digest_of
+from service.policies.store import MAX_HISTORY, Effect, PolicyChange, PolicyHead, PolicyVersion, StoredPolicy
 
 # Beyond what may be published, so that it is the linters who say how long a document is.
 _Document = Annotated[str, Field(max_length=4 * MAX_DOCUMENT_BYTES)]

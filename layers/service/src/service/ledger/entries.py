@@ -76,7 +76,7 @@ def read_entry(data: bytes) -> Entry:
 
 
 def policy_entry(app: str, version: int, digest: str, at: int) -> Entry:
-    """A version of an app's policy; ``digest`` is the one that the stack gives its documents."""
+    """A version of an app's policy; ``digest`` is that of its documents (:func:`service.policies.digest.digest_of`)."""
     return Entry(Subject(POLICY, app), version, digest, at)
 
 

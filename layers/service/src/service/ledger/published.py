@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from service.aws import DynamoDBClient, query_rows, scan_rows
 from service.errors import Unreadable
 from service.ledger.entries import BUNDLE, POLICY, Entry, State, Subject, build_entry, bundle_entry, policy_entry
 from service.ledger.log import MOST_AT_ONCE
+from service.policies.digest import digest_of
+
+_POLICIES_AT_ONCE: Final = 100
+"""Versions that are read together: each has two documents of 64 KiB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,23 @@ class PublishedTables:
         yield from self._bundles(state.version(Subject(BUNDLE, self.issuer)))
 
     def _policies(self, app: str, above: int) -> Iterator[Entry]:
-        for row in query_rows(
-            self.client,
-            self.policies,
-            "app = :app AND version > :above",
-            {":app": app, ":above": above},
-            called="policies",
-            ProjectionExpression="version, digest, #at",
-            ExpressionAttributeNames={"#at": "at"},
-        ):
-            yield policy_entry(app, *_members("policies", row, version=int, digest=str, at=int))
+        while True:
+            rows = query_rows(
+                self.client,
+                self.policies,
+                "app = :app AND version > :above",
+                {":app": app, ":above": above},
+                called="policies",
+                ProjectionExpression="version, appraisal, #client, #at",
+                ExpressionAttributeNames={"#at": "at", "#client": "client"},
+                PaginationConfig={"MaxItems": _POLICIES_AT_ONCE},
+            )
+            for row in rows:
+                above, appraisal, client, at = _members("policies", row, version=int, appraisal=str, client=str, at=int)
+                # Of the documents themselves: an insider who rewrites them leaves the digest beside them as it is.
+                yield policy_entry(app, above, digest_of(appraisal, client), at)
+            if len(rows) < _POLICIES_AT_ONCE:
+                return
 
     def _builds(self, app: str) -> Iterator[Entry]:
         for row in query_rows(

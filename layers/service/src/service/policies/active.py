@@ -14,7 +14,7 @@ from attestation.appraisal.facts import facts_of
 from attestation.appraisal.policy import AppraisalContext, AppraisalPolicy
 from attestation.appraisal.result import AttestationResult
 
-from service.errors import Unavailable
+from service.errors import Unavailable, Unreadable
 from service.policies.store import PolicyHead, PolicyHeads
 from service.telemetry.decisions import DecisionRecord, count
 
@@ -100,7 +100,11 @@ class ActivePolicies:
             return found
 
     def _read(self, app: str, version: int) -> _Compiled:
-        stored = self.policies.find(app, version)
+        try:
+            stored = self.policies.find(app, version)
+        except Unreadable:
+            count("PolicyUnreadable")
+            raise
         if stored is None:
             count("PolicyUnreadable")
             raise Unavailable(f"version {version} of the policy of {app} is missing")

@@ -4,7 +4,7 @@ of them an app has."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -248,6 +248,15 @@ class PolicyReader:
             raise PolicyConflict(f"Proposal {number} does not wait any more. {self.latest(head)}")
         return proposed
 
+    def author_of(self, head: PolicyHead, number: int) -> str | None:
+        """Who made the proposal that waits; ``None`` where its row is damaged, and rejecting it is all that is left."""
+        try:
+            return self.proposed(head, number).by
+        except Unreadable:
+            if head.proposal != number:
+                raise
+            return None
+
     def require_current(self, head: PolicyHead, facts: PolicyVersion) -> None:
         """Refuse a proposal that is based on an older version: its author never saw what it would replace."""
         if facts.based_on != head.latest:
@@ -280,10 +289,10 @@ class PolicyReader:
     ) -> PolicyChange | None:
         """What came of a publication, when the very same was asked for before and its answer was lost."""
         if head.proposal is not None:
-            waits = self.policies.find_proposal(head.app, head.proposal)
+            waits = _unless_damaged(self.policies.find_proposal, head.app, head.proposal)
             if waits is not None and _is_same(waits, wish, appraisal, client):
                 return PolicyChange(read=head, head=head, entry=None, proposed=waits)
-        newest = self.policies.find(head.app, head.latest)
+        newest = _unless_damaged(self.policies.find, head.app, head.latest)
         if newest is None or not _is_same(newest, wish, appraisal, client):
             return None
         not_before = head.tokens_from if wish.effect is Effect.NOW else None
@@ -295,6 +304,14 @@ class PolicyReader:
         if not newest:
             return f"Nothing is published for {head.app}."
         return published(newest[0])
+
+
+def _unless_damaged(find: Callable[[str, int], StoredPolicy | None], app: str, number: int) -> StoredPolicy | None:
+    """What is found; nothing where its row is damaged. Publishing is what repairs that, and must not fail for it."""
+    try:
+        return find(app, number)
+    except Unreadable:
+        return None
 
 
 def _is_same(stored: StoredPolicy, wish: PolicyVersion, appraisal: str | None, client: str | None) -> bool:

@@ -19,6 +19,7 @@ from service.errors import Unavailable
 from service.fallback_modes import PolicyApproval
 from service.keys.kms import RootKey
 from service.policies.app_states import REMEMBERED
+from service.policies.digest import digest_of
 from service.policies.documents import (
     Documents,
     PolicyConflict,
@@ -40,7 +41,6 @@ from service.policies.store import (
     PolicyHead,
     PolicyMessage,
     PolicyVersion,
-    digest_of,
 )
 from service.tables.audit import AuditEntry, app_subject
 from service.tables.paced.stored import StoredPacing
@@ -205,7 +205,7 @@ class PolicyPublishing:
         _require_request(why=why, who=who, rollout=100)
 
         def build(head: PolicyHead) -> PolicyChange:
-            author = self._reader.proposed(head, proposal).by
+            author = self._reader.author_of(head, proposal)
             entry = _entry_of(app, "reject-policy", who=who, why=why, now=now, proposal=proposal, proposed_by=author)
             return PolicyChange(read=head, head=replace(head, proposal=None), entry=entry)
 

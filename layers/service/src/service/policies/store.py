@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import StrEnum, unique
-from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from attestation.appraisal.cohort import in_rollout
@@ -20,6 +19,7 @@ from attestation.appraisal.cohort import in_rollout
 from service.aws import DynamoDBClient, TransactWriteItemTypeDef, get_row, query_rows, to_item
 from service.errors import Unavailable, Unreadable
 from service.items.rows import from_row, to_row
+from service.policies.digest import digest_of
 from service.tables.audit import AuditEntry, DynamoDBAudit
 from service.tables.not_before import refusing_older_tokens
 from service.tables.paced.stored import StoredPacing
@@ -174,15 +174,9 @@ class PolicyChange:
     warnings: tuple[PolicyMessage, ...] = ()
 
 
-def digest_of(appraisal: str, client: str) -> str:
-    """What identifies a pair of documents: hexadecimal SHA-256."""
-    first, second = (text.encode("utf-8", "surrogatepass") for text in (appraisal, client))
-    return sha256(b"%d:%b%b" % (len(first), first, second)).hexdigest()
-
-
 class PolicyHeads(Protocol):
-    """What judging reads. Both methods raise :class:`~service.errors.Unavailable`, also for rows that are damaged:
-    less than the whole policy must not pass for it."""
+    """What judging reads. Both methods raise :class:`~service.errors.Unavailable`, also for rows that are damaged, or
+    whose documents are not those of their digest: less than the whole policy, or another one, must not pass for it."""
 
     def head(self, app: str) -> PolicyHead:
         """Which versions are active at this moment (a consistent read); version 0 where nothing was published."""
@@ -362,7 +356,12 @@ class DynamoDBPolicies:
         if row is None:
             return None
         with _readable():
-            return _version_of(StoredPolicy, row)
+            stored = _version_of(StoredPolicy, row)
+            # The attack: an insider rewrites the documents in the table, and every process would judge by them, while
+            # history, audit and ledger go on showing the digest of those that were published.
+            if digest_of(stored.appraisal, stored.client) != stored.digest or stored.has_client != bool(stored.client):
+                raise ValueError("the documents are not those that were published")
+            return stored
 
     def _get(self, app: str, number: int) -> dict[str, Any] | None:
         return get_row(self.client, self.table, {"app": app, "version": number}, called="policies")
@@ -396,5 +395,5 @@ _TOKENS: Final = "tokens"
 def _readable() -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable("a row of the policies table cannot be read") from error

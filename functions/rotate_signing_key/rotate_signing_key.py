@@ -29,7 +29,7 @@ from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, Pu
 from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
 from service.policies.edge_copies import EdgeCopies, wire_edge
-from service.roots.accepted import StackRoots, refuse_leap
+from service.roots.accepted import StackRoots, refuse_leap, refuse_untold
 from service.settings import RotateSigningKeySettings, read_settings
 from service.tables.revocations import DynamoDBRevocations
 from service.telemetry.decisions import log_unavailable
@@ -119,7 +119,9 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
         deploying = deployed is not None
         with within(time_of_invocation(context)):
             rotation, debounce, roots, edge, fact_keys = wire(os.environ)
-            if deployed is not None and deployed.old_resource_properties:
+            if deployed is None:
+                refuse_untold(roots, rotation.publisher.signed_latest)
+            elif deployed.old_resource_properties:
                 refuse_leap(
                     roots,
                     deployed.resource_properties,

@@ -47,13 +47,22 @@ class Deployments:
         self._patch = monkeypatch
         monkeypatch.setattr("service.edge.custom_resource._put", lambda _url, body: self.told.append(json.loads(body)))
         monkeypatch.setattr("rotate_signing_key.time.time", lambda: NOW)
+        monkeypatch.setattr("rotate_signing_key.time.sleep", lambda _seconds: None)
 
-    def deploy(self, roots: StackRoots, properties: dict[str, str], before: dict[str, str] | None) -> dict[str, Any]:
-        """What CloudFormation is told about a deployment with these ``roots``."""
+    def _wire(self, roots: StackRoots) -> None:
         stack = self.stack
         publisher = replace(stack.rotation.publisher, root_key=roots.signing)
         wired = (replace(stack.rotation, publisher=publisher), stack.marker, roots, None, stack.facts.rotation)
         self._patch.setattr(rotate_signing_key, "wire", lambda _env: wired)
+
+    def run(self, roots: StackRoots, action: str = "tick") -> None:
+        """What the schedule, an operator or another function asks for, with these ``roots``."""
+        self._wire(roots)
+        rotate_signing_key.handler({"action": action}, None)
+
+    def deploy(self, roots: StackRoots, properties: dict[str, str], before: dict[str, str] | None) -> dict[str, Any]:
+        """What CloudFormation is told about a deployment with these ``roots``."""
+        self._wire(roots)
         event = {
             "RequestType": "Update" if before is not None else "Create",
             "ResponseURL": "https://storage.example/answer",
@@ -120,3 +129,38 @@ def test_root_of_ones_own_is_named_before_it_signs(deployments: Deployments, nam
 def test_another_name_of_the_same_key_is_no_change(deployments: Deployments) -> None:
     """Its ARN in the place of its id: it signed the latest bundle."""
     assert deployments.deploy(StackRoots(OLD), {"RootKey": "arn of old"}, ALONE)["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("action", ["tick", "rotate", "publish", "gather"])
+def test_nothing_is_published_by_a_root_before_its_deployment_was_let_through(
+    deployments: Deployments, action: str
+) -> None:
+    """The function has the new root before FirstSigningKey is asked. A bundle by the schedule in between would lock the
+    gates out, and be the proof by which the same leap passes."""
+    latest, keys = deployments.stack.trust_bundles.latest(ISSUER), deployments.stack.signing_keys.all()
+    with pytest.raises(UnsuitableKey, match=r"docs/root-keys\.md"):
+        deployments.run(StackRoots(NEW), action)
+    assert deployments.stack.trust_bundles.latest(ISSUER) == latest
+    assert deployments.stack.signing_keys.all() == keys
+    assert deployments.deploy(StackRoots(NEW), DROPPED, ALONE)["Status"] == "FAILED"
+    deployments.run(StackRoots(OLD), action)  # CloudFormation gave the function its root back
+
+
+@pytest.mark.parametrize(
+    "roots",
+    [StackRoots(NEW, OLD), StackRoots(NEW, None, (OLD.public_key(),)), StackRoots(NEW, None, (NEW.public_key(),))],
+    ids=["second key of the stack", "named", "old one is lost, gates were told"],
+)
+def test_root_that_gates_know_publishes_before_its_deployment_ends(deployments: Deployments, roots: StackRoots) -> None:
+    """Each step in its order, met by the schedule in the middle."""
+    deployments.run(roots)
+    latest = deployments.stack.trust_bundles.latest(ISSUER)
+    assert latest is not None
+    assert open_trust_bundle(latest.jws, root_key=NEW.public_key(), issuer=ISSUER, now=NOW).version == latest.version
+
+
+def test_first_bundle_of_a_stack_is_by_any_root(deployments: Deployments) -> None:
+    """There is none that a gate could hold."""
+    deployments.stack.trust_bundles.rows.clear()
+    deployments.run(StackRoots(NEW))
+    assert deployments.stack.trust_bundles.latest(ISSUER) is not None

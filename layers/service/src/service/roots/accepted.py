@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,4 +62,19 @@ def refuse_leap(roots: StackRoots, now: Mapping[str, Any], before: Mapping[str, 
         raise UnsuitableKey(
             "The root key would change in one step, and every gate would refuse what the new one signs. Let gates "
             "accept it first: docs/root-keys.md."
+        )
+
+
+def refuse_untold(roots: StackRoots, signed_latest: Callable[[EcPublicKey], bool]) -> None:
+    """Refuse to publish by a root of which gates were not told: no accepted root signed the latest trust bundle.
+
+    The mistake is that of :func:`refuse_leap`. An update gives the function its new root before it asks
+    ``FirstSigningKey``; a bundle by the schedule in between would lock gates out, and then pass for proof that the root
+    signed before. ``signed_latest`` says whether a root signed the latest bundle, or there is none. Raises
+    :class:`~service.errors.UnsuitableKey`.
+    """
+    if not any(map(signed_latest, roots.accepted())) and roots.signing.public_key() not in roots.additional:
+        raise UnsuitableKey(
+            "The latest trust bundle is by a root that this deployment does not accept, and gates may know that one "
+            "alone: nothing is published. An update may be under way; see docs/root-keys.md."
         )

@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from service.admission.accounts import DynamoDBAccountRow
 from service.admission.learning import Learning
@@ -27,6 +27,7 @@ from service.incidents.table import IncidentsTable
 from service.incidents.watching import Watching, is_decision
 from service.keys.fact_keys import DynamoDBFactKeys, FactKeys, FactPurpose
 from service.keys.kms import KmsWrappingKey
+from service.remembered import Remembered
 from service.settings import read_settings
 from service.tables.apps import DynamoDBApps
 from service.tallies.counting_settings import CountDecisionsSettings
@@ -38,6 +39,9 @@ from service.tallies.table import TalliesTable
 from service.tallies.tally_line import TallyLine, UnreadableTally, read_tally_line
 from service.tallies.tally_metrics import counted_metrics
 from service.telemetry.decisions import log_damaged_tallies, log_unavailable
+
+_NAMES_FRESH: Final = 60.0
+"""Seconds for which it is remembered which apps are registered: reading them is a scan."""
 
 
 def count_decisions(
@@ -125,6 +129,7 @@ def wire() -> Wired:
             DynamoDBTallies(client, settings.tallies_table),
             DynamoDBAccountRow(client, settings.tallies_table),
             settings.enrolment_pace,
+            Remembered(read=lambda _before, _now: names(), fresh=_NAMES_FRESH, first=_NAMES_FRESH).current,
         )
         if settings.enrolment_pace
         else None,

@@ -7,11 +7,12 @@ import json
 
 import pytest
 from service.admission.accounts import Accounts
-from service.admission.learning import SETTLED, Learning
+from service.admission.learning import LOOKED_FOR, SETTLED, Learning
 from service.admission.pacing import OLDEST, Pacing
 from service.admission.queue import WINDOW
+from service.admission.status import unknown
 from service.errors import Unavailable
-from service.tallies.rows import Cell, TallyRow
+from service.tallies.rows import UNKNOWN_APP, Cell, TallyRow
 
 from devkit.client_core.answers import Call, Does, Refusal, next_step
 from tests.service_stack.events import rest_event
@@ -133,9 +134,9 @@ def test_a_table_that_cannot_be_read_paces_by_shares_and_answers() -> None:
     assert answers.count(None) == 100.0 / 10 * 2
 
 
-def _counted(window: int, asked: int, refused: int) -> TallyRow:
+def _counted(window: int, asked: int, refused: int, app: str = APP) -> TallyRow:
     cells = {Cell("issued", "", ()): asked - refused, Cell("refused", "enrolment-paced", ()): refused}
-    return TallyRow(APP, "challenge", 2, window * WINDOW, cells=cells, processes=3)
+    return TallyRow(app, "challenge", 2, window * WINDOW, cells=cells, processes=3)
 
 
 def test_of_two_that_learn_at_once_one_writes() -> None:
@@ -177,6 +178,46 @@ def test_after_a_long_silence_all_begins_anew() -> None:
     assert row.accounts is not None
     assert row.accounts.window == 900
     assert row.accounts.queues[APP].waiting == 0
+
+
+def test_app_whose_lines_other_deliveries_bring_is_learnt() -> None:
+    """Strangers ask by invented names, which are no app's: a delivery that is due may hold nothing else."""
+    row, tallies = MemoryRow(), TalliesInMemory(_counted(100, 60, 55, "other"))
+    Learning(tallies, row, PACE, lambda _now: (APP, "other")).learn([UNKNOWN_APP], 101 * WINDOW + SETTLED)
+    assert row.accounts is not None
+    assert row.accounts.queues.keys() == {"other"}
+    assert Pacing(lambda _now: row.accounts, PACE)._of("other", 101 * WINDOW + SETTLED)[0] != unknown(PACE)
+
+
+def test_of_thousands_of_apps_each_is_looked_for_in_turn() -> None:
+    """A few at a time: what a window costs does not grow with the apps."""
+    apps = [f"app-{n}" for n in range(5 * LOOKED_FOR)]
+    windows = range(100, 112)
+    tallies = TalliesInMemory(*(_counted(window, 60, 55, apps[-1]) for window in windows))
+    row, asked = MemoryRow(), list[str]()
+    read = tallies.rows
+
+    def counting(app: str, *more: object, **named: object) -> object:
+        asked.append(app)
+        return read(app, *more, **named)  # type: ignore[arg-type]
+
+    tallies.rows = counting  # type: ignore[assignment,method-assign]
+    learning = Learning(tallies, row, PACE, lambda _now: apps)
+    for window in windows:
+        before = len(asked)
+        learning.learn([], (window + 1) * WINDOW + SETTLED)
+        assert len(asked) - before <= LOOKED_FOR + 1
+    assert set(asked) == set(apps)
+    assert row.accounts is not None
+    assert row.accounts.queues.keys() == {apps[-1]}
+
+
+def test_row_of_a_far_future_is_begun_anew() -> None:
+    """Damage, or the clock of one process: for all the others no window would ever be over."""
+    row = MemoryRow(Accounts(10**9, {}, "1"))
+    Learning(TalliesInMemory(_counted(100, 500, 0)), row, PACE).learn([APP], 101 * WINDOW + SETTLED)
+    assert row.accounts is not None
+    assert (row.accounts.window, set(row.accounts.queues)) == (100, {APP})
 
 
 def test_a_clock_that_runs_ahead_breaks_nothing() -> None:

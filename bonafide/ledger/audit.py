@@ -26,6 +26,8 @@ from bonafide.ledger.sources import Source
 
 SETTLED: Final = 900.0
 """Seconds after which what was published must be in the log: some runs of the function that writes it."""
+BUNDLES_APART: Final = 3_600.0
+"""Seconds between two trust bundles, at most: a stack publishes one each hour, and more when something changes."""
 _SKEW: Final = 60.0
 
 
@@ -155,6 +157,18 @@ def bundle_faults(log: Log, issuer: str, version: int, jws: str) -> Iterator[Fau
         yield Fault("tiles", f"Trust bundle {version} has no proof.")
     if entry.digest != digest:
         yield Fault("rewritten", f"Trust bundle {version} is another one in the log.")
+
+
+def served_faults(log: Log, issuer: str, version: int, jws: str, issued_at: int, *, now: float) -> Iterator[Fault]:
+    """As :func:`bundle_faults`, for the bundle that the stack serves at ``now`` (Unix seconds). It may be missing where
+    it is recent, newer than the newest one of the log, and that one is as old as bundles are apart at most: a log that
+    stands still lacks every bundle, and the one that is served is always recent."""
+    subject = Subject(BUNDLE, issuer)
+    newest, at = max(((entry.version, entry.at) for entry in log.entries if entry.subject == subject), default=(0, 0))
+    grows = version > newest and now - BUNDLES_APART - SETTLED < at <= now + _SKEW
+    for fault in bundle_faults(log, issuer, version, jws):
+        if fault.code != "hidden" or not grows or not is_recent(issued_at, now):
+            yield fault
 
 
 class PublishedVersion(NamedTuple):

@@ -89,9 +89,9 @@ def _faults(
         bundle_faults,
         checkpoint_of,
         consistency_faults,
-        is_recent,
         order_faults,
         policy_faults,
+        served_faults,
     )
     from bonafide.ledger.stack import StackShows, read_bundle, served_bundle
 
@@ -109,8 +109,7 @@ def _faults(
     now = time.time()
     yield from policy_faults(log, StackShows(AdminApi(deployment)).policies(), now=now)
     served = read_bundle(served_bundle(deployment.verifier_url), roots)
-    found = bundle_faults(log, served.issuer, served.version, served.jws)
-    yield from (one for one in found if one.code != "hidden" or not is_recent(served.issued_at, now))
+    yield from served_faults(log, served.issuer, served.version, served.jws, served.issued_at, now=now)
 
 
 @commands.command(no_args_is_help=True)

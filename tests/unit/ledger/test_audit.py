@@ -17,6 +17,7 @@ from bonafide.ledger.audit import (
     order_faults,
     policy_faults,
     read_log,
+    served_faults,
 )
 from tests.ledger.memory import KEY, PRIVATE, Objects, Reader, filled, versions
 
@@ -114,6 +115,29 @@ def test_versions_follow_each_other(entries: list[Entry], seen: list[str]) -> No
 def test_bundle_of_a_gate_is_looked_up(version: int, jws: str, seen: list[str]) -> None:
     assert [fault.code for fault in bundle_faults(LOG, "demo", version, jws)] == seen
     assert [fault.code for fault in bundle_faults(LOG, "other", version, jws)] == ["hidden"]
+
+
+def test_frozen_log_is_seen_by_the_bundle_that_the_stack_serves() -> None:
+    """The attack: an insider stops the log. The served bundle is always a moment old, and was always excused."""
+    hour, now = 3_600, 1_780_000_000
+    newest = [bundle_entry("demo", 7, "bundle 7", now)]
+
+    def seen(
+        version: int, later: float, *, age: float = 60.0, log: list[Entry] = newest, jws: str = "new"
+    ) -> list[str]:
+        when = now + later
+        faults = served_faults(rewritten(log), "demo", version, jws, int(when - age), now=when)
+        return [fault.code for fault in faults]
+
+    assert seen(8, hour) == [], "the log follows within some minutes"
+    assert seen(8, hour + 899, age=0) == []
+    assert seen(900, hour + 901) == ["hidden"], "the log stands still"
+    assert seen(8, hour, age=901) == ["hidden"]
+    assert seen(6, 60) == ["hidden"], "an older version than the log has"
+    assert seen(8, -61, age=-61) == ["hidden"], "a log of a time to come"
+    assert seen(8, 60, log=versions("a", 1, 1)) == ["hidden"]
+    assert seen(7, hour) == ["rewritten"]
+    assert seen(7, 9 * hour, jws="bundle 7") == []
 
 
 def published(entries: list[Entry]) -> list[PublishedVersion]:

@@ -47,7 +47,7 @@ def bundle(version: int, issued_at: int = 1_780_000_000) -> str:
 
 BUNDLES = {version: bundle(version) for version in (1, 2)}
 POLICIES = versions("demo", 1, 2)
-LOGGED = [*POLICIES, *(bundle_entry("demo", version, jws, 1) for version, jws in BUNDLES.items())]
+LOGGED = [*POLICIES, *(bundle_entry("demo", version, jws, 1_780_000_000) for version, jws in BUNDLES.items())]
 
 
 def written(objects: Objects, folder: Path) -> Path:
@@ -197,6 +197,9 @@ def test_ledger_is_compared_with_the_stack(
     assert codes() == ["hidden"]
     monkeypatch.setattr("bonafide.cli.ledger.ledger.time.time", lambda: 1_780_000_060.0)
     assert codes() == [], "it was published a moment ago"
+    monkeypatch.setattr("bonafide.ledger.stack.served_bundle", lambda _url: bundle(900, issued_at=1_780_360_000))
+    monkeypatch.setattr("bonafide.cli.ledger.ledger.time.time", lambda: 1_780_360_060.0)
+    assert codes() == ["hidden"], "the log stands still"
     monkeypatch.setattr("bonafide.ledger.stack.served_bundle", lambda _url: bundle(3, issued_at=9_000_000_000))
     assert codes() == ["hidden"]
     monkeypatch.setattr(stack, "issuer", "another")

@@ -13,7 +13,7 @@ from service.regions.document import founded, losing, sign_regions
 from devkit.devices.client import PROOF_HEADER, TOKEN_HEADER
 from devkit.devices.installation import Installation
 from tests.service_stack.events import json_of
-from tests.service_stack.fakes import SoftwareRootKey
+from tests.service_stack.fakes import MemoryAttestedKeys, SoftwareRootKey
 from tests.service_stack.memory_stack import APP, ISSUER, NOW, VERIFIER_ORIGIN, MemoryStack
 from tests.unit.regions.two_regions import EU, URLS, US, Lines, TwoRegions, problem, redeem
 
@@ -189,6 +189,35 @@ def test_stack_over_shared_tables_without_a_name_redeems_nothing(regions: TwoReg
         signing_keys=regions.eu.signing_keys, wrapping=regions.eu.wrapping, root_key=regions.eu.root_key
     )
     assert stranger.send("POST", "/v1/challenges", {"app": APP})["statusCode"] == 503
+
+
+def test_stack_without_a_name_redeems_nothing_by_documents_it_cannot_read() -> None:
+    """The same mistake where the other stack's root is not accepted here. Its challenge would be good once in each."""
+    first = MemoryStack()
+    first.signing_keys.documents.append(sign_regions(founded(ISSUER, EU, URLS[EU], now=NOW), sign=first.root_key.sign))
+    first.restart()
+    assert first.send("POST", "/v1/challenges", {"app": APP})["statusCode"] == 201
+    second = MemoryStack(signing_keys=first.signing_keys, wrapping=first.wrapping)  # it has a root of its own
+    assert second.send("POST", "/v1/challenges", {"app": APP})["statusCode"] == 503
+
+
+def test_stack_without_a_name_redeems_nothing_over_keys_of_a_named_region() -> None:
+    """The same mistake before the document has the second region, and in a stack that lost its name again."""
+    named = MemoryStack(region=EU)
+    phone = MemoryStack().installation()
+    named.signing_keys.documents.append(sign_regions(founded(ISSUER, EU, URLS[EU], now=NOW), sign=named.root_key.sign))
+    named.restart()
+    named.enrol(phone)
+    challenge = named.challenge()
+    stranger = MemoryStack(
+        signing_keys=named.signing_keys,
+        wrapping=named.wrapping,
+        root_key=named.root_key,
+        attested_keys=MemoryAttestedKeys(rows=dict(named.attested_keys.rows)),
+    )
+    assert stranger.send("POST", "/v1/challenges", {"app": APP})["statusCode"] == 503
+    assert problem(redeem(stranger, phone, challenge))[:2] == (503, "try-later")
+    assert redeem(named, phone, challenge)["statusCode"] == 200
 
 
 def test_stack_becomes_the_first_region_without_a_refusal() -> None:

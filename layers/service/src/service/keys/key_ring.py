@@ -142,7 +142,8 @@ class KeyRing:
     def _read(self, known: _Keys | None, now: float) -> _Keys:
         """Read the table and unwrap what is new."""
         found = self.table.contents()
-        view = self.homes.view(found.documents, None if known is None else known.view)
+        named = (row.region for row in found.keys)
+        view = self.homes.view(found.documents, None if known is None else known.view, named=named)
         rows = tuple(row for row in found.keys if view.owns(row.region))
         sealing = tuple(row for row in found.keys if row.purpose is Purpose.CHALLENGE and not view.owns(row.region))
         others = sealing if len(self.purposes) == len(Purpose) else ()

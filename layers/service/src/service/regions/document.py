@@ -185,8 +185,9 @@ def newest_document(
     texts: Iterable[str], known: RegionDocument | None, *, roots: tuple[EcPublicKey, ...], issuer: str
 ) -> RegionDocument | None:
     """The document of the highest epoch, or ``known`` where none is newer. A text that is no document of ours counts
-    for nothing: who can write the table, and not use the root key, can neither declare a region lost nor bring one
-    back."""
+    for nothing: an attacker who can write the table, and not use the root key, can declare no region lost. One who can
+    delete its rows brings a lost region back where ``known`` is none, as in a process that starts: an older document
+    is the newest then."""
     newest = known
     for text in texts:
         try:

@@ -22,16 +22,17 @@ TOKENS_OF_LOST: Final = 3_660
 @dataclass(frozen=True, slots=True)
 class RegionView:
     """What a function of ``region`` goes by: the newest document it has met. ``region`` is empty in a stack of one
-    region, and then everything is at home here."""
+    region, and then everything is at home here; unless its tables are ``shared``, as far as they tell."""
 
     region: str = ""
     document: RegionDocument | None = None
+    shared: bool = False
 
     def label(self) -> str:
         """What is sealed into the challenges of this region. Raises :class:`~service.errors.Unavailable` for one that
         redeems nothing: it is lost, or not in the document yet."""
         if not self.region:
-            if self.document is not None and len(self.document.regions) > 1:
+            if self.shared or (self.document is not None and len(self.document.regions) > 1):
                 # The attack: a stack over the shared tables that was given no name would redeem what another did.
                 raise Unavailable("this stack has several regions, and no RegionName here")
             return ""
@@ -95,10 +96,17 @@ class Homes:
     issuer: str = ""
     roots: tuple[EcPublicKey, ...] = ()
 
-    def view(self, texts: Iterable[str], known: RegionView | None) -> RegionView:
-        """The view by the documents that were read. Never goes back to an older epoch than ``known``."""
+    def view(self, texts: Iterable[str], known: RegionView | None, *, named: Iterable[str | None] = ()) -> RegionView:
+        """The view by the documents that were read, and by the regions that keys are ``named`` after. Never goes back
+        to an older epoch than ``known``.
+
+        Where this stack has no name, tables are another's as well when a key has one, or when no document can be read:
+        a stack whose root is not accepted here signed it."""
+        read = tuple(texts)
         before = None if known is None else known.document
-        return RegionView(self.region, newest_document(texts, before, roots=self.roots, issuer=self.issuer))
+        newest = newest_document(read, before, roots=self.roots, issuer=self.issuer)
+        shared = not self.region and (any(named) or (bool(read) and newest is None))
+        return RegionView(self.region, newest, shared)
 
 
 ONE_REGION: Final = Homes()

@@ -11,6 +11,7 @@ from attestation.encoding.certificate import read_certificate
 from attestation.harmony.simulator import is_simulator_root
 from bonafide_tokens.routes import Requirement, RouteRequirement
 from service.receipts.exchange_settings import ExchangeReceiptsSettings
+from service.regions.homes import TOKENS_OF_LOST
 from service.settings import (
     AppraiseEvidenceSettings,
     IssueChallengeSettings,
@@ -22,6 +23,7 @@ from service.settings import (
     read_settings,
     variables,
 )
+from service.tables.revocations import LONGEST_TOKEN_LIFE
 
 from tests.service_stack.memory_stack import AUTHORITY
 from tests.unit.service.complete_settings import COMPLETE
@@ -87,6 +89,17 @@ def test_unusable_value_is_refused_by_name(variable: str, text: str) -> None:
     """A typing error in a setting never becomes a default."""
     with pytest.raises(SettingsError, match=variable):
         read_settings(RotateSigningKeySettings, {**COMPLETE, variable: text})
+
+
+@pytest.mark.parametrize("kind", [AppraiseEvidenceSettings, RenewTokenSettings, RotateSigningKeySettings])
+@pytest.mark.parametrize("variable", ["TOKEN_LIFETIME_SECONDS", "STRESSED_TOKEN_SECONDS"])
+def test_no_token_outlives_what_is_remembered_of_blocked_keys(kind: type[Any], variable: str) -> None:
+    """A block is looked for among tokens of the last 70 minutes, keys of a lost region are listed for 61."""
+    assert read_settings(kind, {**COMPLETE, variable: "3600"})
+    assert min(LONGEST_TOKEN_LIFE, TOKENS_OF_LOST) > 3_600
+    for text in ("3601", "86400"):
+        with pytest.raises(SettingsError, match=f"{variable} must be at most 3,600"):
+            read_settings(kind, {**COMPLETE, variable: text})
 
 
 def test_values_arrive_typed() -> None:

@@ -31,6 +31,8 @@ from service.settings_text import read_settings as read_settings
 from service.settings_text import root_keys as _root_keys
 from service.settings_text import root_keys_or_none as _root_keys_or_none
 from service.settings_text import routes as _routes
+from service.settings_text import stressed_seconds as _stressed_seconds
+from service.settings_text import token_seconds as _token_seconds
 from service.settings_text import variables as variables
 from service.vendors.outbound import check_url
 
@@ -124,8 +126,8 @@ class JudgingSettings(RegionSettings):
     wrapping_key_id: str
     token_issuer: str
     token_audience: str
-    token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
-    stressed_token_seconds: int = field(default=0, metadata={_PARSER: _natural})
+    token_lifetime_seconds: int = field(default=300, metadata={_PARSER: _token_seconds})
+    stressed_token_seconds: int = field(default=0, metadata={_PARSER: _stressed_seconds})
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     key_idle_days: int = field(default=90, metadata=_POSITIVE)
     app_memory_seconds: int = field(default=0, metadata={_PARSER: _natural})
@@ -342,8 +344,8 @@ class RotateSigningKeySettings(PublishingSettings):
     wrapping_key_id: str
     other_root_key_id: str = field(default="", metadata={_PARSER: str})
     additional_root_keys: tuple[EcPublicKey, ...] = field(default=(), metadata={_PARSER: _root_keys_or_none})
-    token_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
-    stressed_token_seconds: int = field(default=0, metadata={_PARSER: _natural})
+    token_lifetime_seconds: int = field(default=300, metadata={_PARSER: _token_seconds})
+    stressed_token_seconds: int = field(default=0, metadata={_PARSER: _stressed_seconds})
     challenge_lifetime_seconds: int = field(default=300, metadata=_POSITIVE)
     signing_key_days: int = field(default=30, metadata=_POSITIVE)
 

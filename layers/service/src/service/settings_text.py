@@ -27,6 +27,10 @@ _S = TypeVar("_S")
 PARSER: Final = "parser"
 """The metadata of a field that says how its text is read."""
 
+LONGEST_TOKEN_SECONDS: Final = 3_600
+"""The most that a token may live, as in template.yaml: blocked keys are named, and keys of lost regions listed, for as
+long as any token can count."""
+
 _HEADER: Final = re.compile("[A-Za-z0-9-]{1,64}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?")
 
@@ -73,6 +77,19 @@ def positive(text: str) -> int:
 def natural(text: str) -> int:
     """A whole number."""
     return 0 if text == "0" else positive(text)
+
+
+def token_seconds(text: str) -> int:
+    """How long tokens live: a whole number above 0, at most :data:`LONGEST_TOKEN_SECONDS`."""
+    seconds = positive(text)
+    if seconds > LONGEST_TOKEN_SECONDS:
+        raise ValueError(f"must be at most {LONGEST_TOKEN_SECONDS:,}")
+    return seconds
+
+
+def stressed_seconds(text: str) -> int:
+    """The same, or 0."""
+    return 0 if text == "0" else token_seconds(text)
 
 
 def header_or_none(text: str) -> str:

@@ -29,7 +29,7 @@ from service.keys.publish_debounce import GATHERING, DynamoDBPublishDebounce, Pu
 from service.keys.publishing import wire_publisher
 from service.keys.rotation import Rotation
 from service.policies.edge_copies import EdgeCopies, wire_edge
-from service.roots.accepted import StackRoots, refuse_leap, refuse_untold
+from service.roots.accepted import StackRoots, refuse_leap, refuse_unsigned_regions, refuse_untold
 from service.settings import RotateSigningKeySettings, read_settings
 from service.tables.revocations import DynamoDBRevocations
 from service.telemetry.decisions import log_unavailable
@@ -122,12 +122,10 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
             if deployed is None:
                 refuse_untold(roots, rotation.publisher.signed_latest)
             elif deployed.old_resource_properties:
-                refuse_leap(
-                    roots,
-                    deployed.resource_properties,
-                    deployed.old_resource_properties,
-                    signed_before=rotation.publisher.signed_latest(roots.signing.public_key()),
-                )
+                properties, before = deployed.resource_properties, deployed.old_resource_properties
+                signed_before = rotation.publisher.signed_latest(roots.signing.public_key())
+                refuse_leap(roots, properties, before, signed_before=signed_before)
+                refuse_unsigned_regions(roots, properties, before, rotation.signing_keys.contents().documents)
             if action == "gather":
                 time.sleep(GATHERING)
             done = rotate_keys(action=action, rotation=rotation, debounce=debounce, roots=roots, now=time.time())

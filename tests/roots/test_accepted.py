@@ -10,6 +10,7 @@ import pytest
 import rotate_signing_key
 from bonafide_tokens.trust_bundle import open_trust_bundle, root_public_keys
 from service.errors import UnsuitableKey
+from service.regions.document import founded, sign_regions, signed_anew, with_region
 from service.roots.accepted import StackRoots, root_text
 
 from tests.service_stack.fakes import SoftwareRootKey
@@ -164,3 +165,35 @@ def test_first_bundle_of_a_stack_is_by_any_root(deployments: Deployments) -> Non
     deployments.stack.trust_bundles.rows.clear()
     deployments.run(StackRoots(NEW))
     assert deployments.stack.trust_bundles.latest(ISSUER) is not None
+
+
+def test_root_of_the_newest_region_document_is_not_dropped(deployments: Deployments) -> None:
+    """The mistake: step 8 of the move before `bonafide region sign`. Every named region would answer 503, and nothing
+    could sign its document anew."""
+    stack = deployments.stack
+    first = founded(ISSUER, "eu", "https://eu.example/v1", now=NOW)
+    second = with_region(first, "us", "https://us.example/v1", now=NOW)
+    stack.signing_keys.documents += [sign_regions(one, sign=OLD.sign) for one in (second, first)]
+    stack.signing_keys.documents.append("no document")
+    assert deployments.deploy(StackRoots(OLD, NEW), ADDED, ALONE)["Status"] == "SUCCESS"
+    assert deployments.deploy(StackRoots(NEW, OLD), MOVED, ADDED)["Status"] == "SUCCESS"
+
+    latest = stack.trust_bundles.latest(ISSUER)
+    told = deployments.deploy(StackRoots(NEW), DROPPED, MOVED)
+    assert (told["Status"], "region sign" in told["Reason"]) == ("FAILED", True)
+    assert stack.trust_bundles.latest(ISSUER) == latest
+    assert deployments.deploy(StackRoots(NEW, OLD), MOVED, DROPPED)["Status"] == "SUCCESS"  # it is taken back
+    kept = DROPPED | {"AdditionalRootKeys": OLD_TEXT}
+    assert deployments.deploy(StackRoots(NEW, None, (OLD.public_key(),)), kept, MOVED)["Status"] == "SUCCESS"
+
+    stack.signing_keys.documents.insert(0, sign_regions(signed_anew(second, now=NOW), sign=NEW.sign))
+    assert deployments.deploy(StackRoots(NEW), DROPPED, kept)["Status"] == "SUCCESS"
+
+
+def test_update_that_drops_no_root_goes_on_whatever_signed_the_regions(deployments: Deployments) -> None:
+    """Where it happened before this was refused, an update that mends something else must not fail for it."""
+    document = founded(ISSUER, "eu", "https://eu.example/v1", now=NOW)
+    deployments.stack.signing_keys.documents.append(sign_regions(document, sign=THIRD.sign))
+    same = ALONE | {"OtherRootKey": "", "Wish": "another"}
+    assert deployments.deploy(StackRoots(OLD), same, ALONE)["Status"] == "SUCCESS"
+    assert deployments.deploy(StackRoots(OLD, NEW), ADDED, ALONE)["Status"] == "SUCCESS"

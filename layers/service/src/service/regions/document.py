@@ -181,6 +181,14 @@ def open_regions(jws: str, *, roots: Iterable[EcPublicKey], issuer: str) -> Regi
     )
 
 
+def claimed_epoch(jws: str) -> int:
+    """The epoch that a text claims, by any signer; 0 for what is no document."""
+    try:
+        return _whole(jose.read_json_object(jose.read_jws(jws, _KIND).payload), "epoch")
+    except (TokenError, DocumentInvalid):
+        return 0
+
+
 def newest_document(
     texts: Iterable[str], known: RegionDocument | None, *, roots: tuple[EcPublicKey, ...], issuer: str
 ) -> RegionDocument | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from bonafide_tokens.trust_bundle import MOST_ROOTS
 
 from service.errors import UnsuitableKey
 from service.keys.kms import KnownRoot, RootKey
+from service.regions.document import claimed_epoch
+from service.roots.root_set import signer_of
 
 SIGNING, OTHER, ADDITIONAL = "RootKey", "OtherRootKey", "AdditionalRootKeys"
 """Properties of the custom resource ``FirstSigningKey``: two ids of KMS keys, and public keys with commas."""
@@ -73,8 +75,35 @@ def refuse_untold(roots: StackRoots, signed_latest: Callable[[EcPublicKey], bool
     signed before. ``signed_latest`` says whether a root signed the latest bundle, or there is none. Raises
     :class:`~service.errors.UnsuitableKey`.
     """
-    if not any(map(signed_latest, roots.accepted())) and roots.signing.public_key() not in roots.additional:
+    told = {root.point for root in roots.additional}
+    if not any(map(signed_latest, roots.accepted())) and roots.signing.public_key().point not in told:
         raise UnsuitableKey(
             "The latest trust bundle is by a root that this deployment does not accept, and gates may know that one "
             "alone: nothing is published. An update may be under way; see docs/root-keys.md."
         )
+
+
+def refuse_unsigned_regions(
+    roots: StackRoots, now: Mapping[str, Any], before: Mapping[str, Any], documents: Iterable[str]
+) -> None:
+    """Refuse a deployment that drops the root which signed the newest region document.
+
+    The mistake: the old root is dropped before `bonafide region sign`. A document by no accepted root counts for
+    nothing: every function of a named region answers 503, and none can be signed in its place, as what it said is not
+    known. An update that drops no root is never refused, so that it can be taken back. ``now`` and ``before`` are as
+    for :func:`refuse_leap`, ``documents`` the signed texts, in no order. Raises :class:`~service.errors.UnsuitableKey`.
+    """
+    if _named(before) <= _named(now):
+        return
+    newest = max(documents, key=claimed_epoch, default="")
+    if claimed_epoch(newest) and signer_of(newest, roots.accepted()) is None:
+        raise UnsuitableKey(
+            "The newest region document is by a root that would be dropped, and every region would refuse all. Name "
+            "that root in AdditionalRootKeys until `bonafide region sign` is done: docs/regions.md."
+        )
+
+
+def _named(properties: Mapping[str, Any]) -> set[str]:
+    """Every root that a deployment names, by KMS key or by public key."""
+    texts = (properties.get(SIGNING), properties.get(OTHER), *str(properties.get(ADDITIONAL) or "").split(","))
+    return {str(text) for text in texts if text}

@@ -109,7 +109,7 @@ class World:
         """An authorizer with the case's bundle."""
         settings = self.document["settings"]
         stand = Stand(
-            root_key=public_key_from_jwk(self.document["root_key"]),
+            root_keys=(public_key_from_jwk(self.document["root_key"]),),
             token_issuer=settings["issuer"],
             audience=settings["audience"],
             external_origin=settings["external_origin"],

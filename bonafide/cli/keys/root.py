@@ -67,12 +67,13 @@ def sign_with(
     as_json: AsJson = False,
 ) -> None:
     """Put what is active under the signature of the root that signs now, after the deployment that made it sign."""
+    change = _change(stack, region)
     if not gates_know:
         raise OperatorError(
             "Nothing tells the stack whether a gate in another account was deployed with both roots. Say --gates-know "
             "if every one was: those that were not take no trust bundle from now on."
         )
-    signed = _change(stack, region).sign_with(reason or "another root signs")
+    signed = change.sign_with(reason or "another root signs")
     if as_json:
         print_json({"signed": signed})
     else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from service.ledger.entries import BUILD, BUNDLE, POLICY, Entry, EntryUnreadable, Subject, read_entry
+from service.ledger.entries import BUILD, BUNDLE, POLICY, Entry, EntryUnreadable, Subject, app_of_build, read_entry
 from service.ledger.log import CHECKPOINT
 from service.ledger.merkle import (
     consistency_proof,
@@ -54,6 +54,10 @@ class Log:
     note: str
     entries: tuple[Entry, ...]
     hashes: tuple[bytes, ...]
+
+    def apps(self) -> set[str]:
+        """Apps whose builds are in it."""
+        return {app_of_build(entry.subject) for entry in self.entries if entry.subject.kind == BUILD}
 
 
 def read_log(source: Source, key: NoteKey) -> Log:
@@ -206,6 +210,22 @@ def policy_faults(log: Log, published: Mapping[str, Iterable[PublishedVersion]],
             )
     for app, version in sorted(logged.keys() - shown.keys()):
         yield Fault("withdrawn", f"Version {version} of {app}'s policy is in the log, and the stack does not show it.")
+
+
+def build_faults(log: Log, shown: Iterable[Entry], *, now: float) -> Iterator[Fault]:
+    """Where the stack has other states of builds than the log at ``now`` (Unix seconds)."""
+    logged: dict[Subject, list[Entry]] = {}
+    for entry in log.entries:
+        if entry.subject.kind == BUILD:
+            logged.setdefault(entry.subject, []).append(entry)
+    for one in shown:
+        digests = [entry.digest for entry in logged.pop(one.subject, [])]
+        if one.digest in digests[:-1] and one.digest != digests[-1]:
+            yield Fault("rewritten", f"{_name(one)} is as it was before its last state in the log.")
+        elif one.digest not in digests and not is_recent(one.at, now):
+            yield Fault("hidden", f"{_name(one)} is not in the log as the stack has it.")
+    for entries in logged.values():
+        yield Fault("withdrawn", f"{_name(entries[-1])} is in the log, and the stack does not have it.")
 
 
 def _name(entry: Entry) -> str:

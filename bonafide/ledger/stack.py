@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bonafide_tokens.errors import Reason, TokenError
 from bonafide_tokens.jose import EcPublicKey, JwsKind, read_json_object, read_jws
 from bonafide_tokens.trust_bundle import MAX_TRUST_BUNDLE_CHARACTERS, TRUST_BUNDLE_TYPE
+from service.ledger.entries import Entry, build_entry
 from service.policies.digest import digest_of
 
 from bonafide.ledger.audit import PublishedVersion
 from bonafide.operator.admin_api import AdminCalls, AdminProblem, segment
 from bonafide.operator.errors import OperatorError
+from bonafide.operator.known_builds import Builds
 
 _KIND: Final = JwsKind(TRUST_BUNDLE_TYPE, MAX_TRUST_BUNDLE_CHARACTERS, Reason.BUNDLE_INVALID)
 _SECONDS: Final = 20.0
@@ -63,6 +65,17 @@ class StackShows:
                 raise
             return listed._replace(readable=False)
         return listed._replace(digest=digest_of(str(shown["appraisal"]), str(shown["client"])))
+
+
+def shown_builds(builds: Builds, apps: Iterable[str]) -> Iterator[Entry]:
+    """The state of every known build of these apps, as entries have it. Raises
+    :class:`~bonafide.operator.errors.OperatorError`."""
+    for app in apps:
+        try:
+            for one in builds.list(app):
+                yield build_entry(app, one.platform, one.build, one.parts, one.updated_at or 0)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise OperatorError(f"A row of the builds table cannot be read, of {app}.") from error
 
 
 def served_bundle(verifier_url: str) -> str:

@@ -77,6 +77,11 @@ def _ledger(
         root_public_key = b64url_encode(ministack.root_key.public_key().point)
         issuer = ISSUER
         verifier_url = "http://127.0.0.1:1"
+        tables = ministack.tables
+
+        @staticmethod
+        def aws(_service: str) -> Any:
+            return ministack.dynamodb
 
     module = "bonafide.cli.ledger.ledger"
     monkeypatch.setattr(f"{module}.find_deployment", lambda *_: Stack)

@@ -51,8 +51,8 @@ def verify(
 ) -> None:
     """Verify a ledger: its signatures, every hash, that nothing is missing, and that it grew from what it was.
 
-    Without --root-key its policies and its newest trust bundle are compared with what the stack shows. Exit code 1 when
-    anything is hidden, rewritten or damaged; the checkpoint is not kept then.
+    Without --root-key its policies, builds and newest trust bundle are compared with what the stack has. Exit code 1
+    when anything is hidden, rewritten or damaged; the checkpoint is not kept then.
     """
     from bonafide.ledger.audit import LedgerFalse, read_log
 
@@ -86,6 +86,7 @@ def _faults(
 ) -> Iterator[Fault]:
     from bonafide.ledger.audit import (
         Fault,
+        build_faults,
         bundle_faults,
         checkpoint_of,
         consistency_faults,
@@ -93,7 +94,8 @@ def _faults(
         policy_faults,
         served_faults,
     )
-    from bonafide.ledger.stack import StackShows, read_bundle, served_bundle
+    from bonafide.ledger.stack import StackShows, read_bundle, served_bundle, shown_builds
+    from bonafide.operator.known_builds import Builds
 
     yield from order_faults(log)
     if since is not None:
@@ -107,7 +109,11 @@ def _faults(
         yield Fault("issuer", f"This is the ledger of {endorsement.issuer}, and not of {deployment.issuer}.")
         return
     now = time.time()
-    yield from policy_faults(log, StackShows(AdminApi(deployment)).policies(), now=now)
+    policies = StackShows(AdminApi(deployment)).policies()
+    yield from policy_faults(log, policies, now=now)
+    builds = Builds(deployment.aws("dynamodb"), deployment.tables["builds"])
+    apps = sorted(policies.keys() | log.apps())
+    yield from build_faults(log, shown_builds(builds, apps), now=now)
     served = read_bundle(served_bundle(deployment.verifier_url), roots)
     yield from served_faults(log, served.issuer, served.version, served.jws, served.issued_at, now=now)
 

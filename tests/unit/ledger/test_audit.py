@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from service.ledger.entries import Entry, bundle_entry
+from service.ledger.entries import Entry, build_entry, bundle_entry
 from service.ledger.merkle import EMPTY_ROOT
 from service.ledger.notes import Checkpoint, signed_note
 from service.ledger.tiles import grown
@@ -12,6 +12,7 @@ from bonafide.ledger.audit import (
     LedgerFalse,
     Log,
     PublishedVersion,
+    build_faults,
     bundle_faults,
     consistency_faults,
     order_faults,
@@ -163,6 +164,28 @@ def test_policies_of_the_stack_are_those_of_the_log() -> None:
     assert [f.code for f in policy_faults(LOG, {"a": published(a), "b": [published(b)[0], other]}, now=0)] == [
         "rewritten"
     ]
+
+
+def test_builds_of_the_stack_are_those_of_the_log() -> None:
+    """The attack: the log's state is edited, and new parts of a build are never written into it, without a gap."""
+    now = 1_780_000_000
+
+    def state(*digests: str, build: str = "7", at: int = now) -> Entry:
+        return build_entry("a", "android", build, {"dex": digests}, at)
+
+    log = rewritten([state("aa"), state("aa", "bb"), state("x", build="8"), *versions("b", 1, 1)])
+    assert log.apps() == {"a"}
+
+    def seen(*shown: Entry, later: float = 9_000) -> list[str]:
+        return [fault.code for fault in build_faults(log, shown, now=now + later)]
+
+    other = state("x", build="8", at=1)
+    assert seen(state("bb", "aa"), other) == []
+    assert seen(state("aa", "bb", "cc"), other) == ["hidden"]
+    assert seen(state("aa", "bb", "cc"), other, later=899) == [], "it was registered a moment ago"
+    assert seen(state("aa"), other) == ["rewritten"], "back to an older state"
+    assert seen(state("aa", "bb"), other, state("y", build="9")) == ["hidden"]
+    assert seen(state("aa", "bb")) == ["withdrawn"]
 
 
 def test_ledger_without_a_checkpoint_is_none() -> None:

@@ -6,7 +6,8 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 from urllib.error import HTTPError, URLError
 
 import pytest
@@ -157,6 +158,14 @@ class Deployed:
     issuer = "demo"
     root_public_key = ROOT_KEY
     verifier_url = "http://127.0.0.1:1"
+    tables: ClassVar = {"builds": "builds"}
+    rows: ClassVar[list[dict[str, Any]]] = []
+
+    @classmethod
+    def aws(cls, service: str) -> Any:
+        assert service == "dynamodb"
+        pages = SimpleNamespace(paginate=lambda **_: [{"Items": cls.rows}])
+        return SimpleNamespace(get_paginator=lambda _: pages)
 
 
 @pytest.fixture(name="stack")
@@ -205,6 +214,17 @@ def test_ledger_is_compared_with_the_stack(
     monkeypatch.setattr(stack, "issuer", "another")
     assert codes() == ["issuer"]
     assert tmp_path.exists()
+
+
+def test_builds_of_the_stack_are_compared(folder: Path, stack: type[Deployed], monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"app": {"S": "demo"}, "build": {"S": "android#7"}, "version_name": {"S": ""}, "parts": {"S": '{"d":["a"]}'}}
+    row |= {"registered_at": {"N": "1"}, "updated_at": {"N": "1"}}
+    monkeypatch.setattr(stack, "rows", [row])
+    result = run("verify", folder)
+    assert (result.exit_code, result.stdout.partition(":")[0]) == (1, "hidden")
+    assert 'Build ["demo","android","7"] is not in the log as the stack has it.' in result.stdout
+    monkeypatch.setattr(stack, "rows", [{**row, "parts": {"S": "["}}])
+    assert "A row of the builds table cannot be read" in run("verify", folder).stderr
 
 
 @pytest.mark.usefixtures("stack")

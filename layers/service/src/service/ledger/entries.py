@@ -97,6 +97,11 @@ def build_subject(app: str, platform: str, build: str) -> Subject:
     return Subject(BUILD, json.dumps([app, platform, build], separators=(",", ":")))
 
 
+def app_of_build(subject: Subject) -> str:
+    """The app of a build's subject."""
+    return str(json.loads(subject.name)[0])
+
+
 def _bundle(issuer: str, version: int, digest: str, at: int) -> Entry:
     return Entry(Subject(BUNDLE, issuer), version, digest, at)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bonafide.cli.regions.where import print_where, where_it_holds, where_record
+from bonafide.cli.tables import printable
 from bonafide.cli.terminal import err, moment, out, print_json
 from bonafide.operator.admin_api import AdminProblem
 from bonafide.operator.errors import OperatorError
@@ -81,7 +82,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise OperatorError("Cannot ask for confirmation without a terminal: add --yes.")
-    if not typer.confirm(question):
+    if not typer.confirm(printable(question)):
         raise OperatorError("Nothing was changed.")
 
 

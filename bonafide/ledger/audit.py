@@ -28,6 +28,8 @@ SETTLED: Final = 900.0
 """Seconds after which what was published must be in the log: some runs of the function that writes it."""
 BUNDLES_APART: Final = 3_600.0
 """Seconds between two trust bundles, at most: a stack publishes one each hour, and more when something changes."""
+MOST_ENTRIES: Final = 4_000_000
+"""Entries of a log that is read; a stack that publishes every minute has half a million in a year."""
 _SKEW: Final = 60.0
 
 
@@ -67,6 +69,8 @@ def read_log(source: Source, key: NoteKey) -> Log:
         raise LedgerFalse("no-checkpoint", "There is no checkpoint.")
     note = found.decode("utf-8", "replace")
     checkpoint = checkpoint_of(note, key, "The checkpoint of the ledger")
+    if checkpoint.size > MOST_ENTRIES:
+        raise LedgerFalse("size", f"The checkpoint says {checkpoint.size} entries: more than are read.")
     entries, hashes = list[Entry](), list[bytes]()
     try:
         for index, width in tiles_of(checkpoint.size):

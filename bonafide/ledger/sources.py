@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from bonafide.operator.errors import OperatorError
 
@@ -30,7 +31,10 @@ class FolderSource:
 
     def get(self, path: str) -> bytes | None:
         file = self.folder / path
-        return file.read_bytes() if file.is_file() else None
+        if not file.is_file():
+            return None
+        with file.open("rb") as opened:
+            return _whole(opened.read(_MOST + 1), path, str(self.folder))
 
     def put(self, path: str, text: str) -> None:
         """Write a text beside the log."""
@@ -47,16 +51,13 @@ class WebSource:
         request = urllib.request.Request(f"{self.prefix.rstrip('/')}/{path}")
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-                data: bytes = answer.read(_MOST + 1)
+                return _whole(answer.read(_MOST + 1), path, self.prefix)
         except urllib.error.HTTPError as error:
             if error.code in (403, 404):
                 return None
             raise OperatorError(f"{self.prefix} answers {error.code} for {path}.") from error
         except (OSError, ValueError) as error:
             raise OperatorError(f"{self.prefix} cannot be read: {error}.") from error
-        if len(data) > _MOST:
-            raise OperatorError(f"{path} of {self.prefix} is too large for a ledger.")
-        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,12 @@ class BucketSource:
         from botocore.exceptions import ClientError
 
         try:
-            body: bytes = self.client.get_object(Bucket=self.bucket, Key=path)["Body"].read()
+            answer = self.client.get_object(Bucket=self.bucket, Key=path)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
                 return None
             raise
-        return body
+        return _whole(answer["Body"].read(_MOST + 1), path, self.bucket)
 
     def put(self, path: str, text: str) -> None:
         """Write a text beside the log."""
@@ -90,7 +91,7 @@ def source_of(place: str, client: Any = None) -> FolderSource | WebSource | Buck
         if not bucket or "/" in bucket:
             raise OperatorError("A ledger is a whole bucket: s3://bucket.")
         return BucketSource(client(), bucket)
-    if place.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+    if place.startswith("https://") or (place.startswith("http://") and _is_local(place)):
         return WebSource(place)
     if "://" in place:
         raise OperatorError("A ledger is read over https.")
@@ -98,3 +99,16 @@ def source_of(place: str, client: Any = None) -> FolderSource | WebSource | Buck
     if not folder.is_dir():
         raise OperatorError(f"There is no folder {place}.")
     return FolderSource(folder)
+
+
+def _is_local(address: str) -> bool:
+    try:
+        return urlsplit(address).hostname in ("127.0.0.1", "localhost")
+    except ValueError:
+        return False
+
+
+def _whole(data: bytes, path: str, where: str) -> bytes:
+    if len(data) > _MOST:
+        raise OperatorError(f"{path} of {where} is too large for a ledger.")
+    return data

@@ -11,6 +11,7 @@ import typer
 
 from bonafide.cli.outcome import Reason, Yes, confirm
 from bonafide.cli.project import project_layout
+from bonafide.cli.tables import printable
 from bonafide.cli.terminal import EXIT_FAILED, AsJson, Region, StackName, command_group, err, out, print_json
 from bonafide.ledger.sources import BucketSource, FolderSource, Source, source_of
 from bonafide.operator.admin_api import AdminApi
@@ -138,7 +139,7 @@ def endorse(
     found = source.get(KEY)
     if found is None:
         raise OperatorError("The ledger has no key yet: its function has not run, or nothing was published.")
-    key = found.decode("utf-8", "replace").strip()
+    key = _key(found)
     confirm(f"Have the root of {deployment.issuer} endorse {key}?", yes=yes)
     answer = AdminApi(deployment).call("POST", "/admin/ledger-keys", {"key": key, "why": reason})
     text = str(answer["endorsement"])
@@ -147,6 +148,17 @@ def endorse(
         print_json(answer)
     else:
         out().print(f"The root of {deployment.issuer} endorsed {key}; written to {ledger}.")
+
+
+def _key(found: bytes) -> str:
+    """The key beside the log. Who writes there must not choose what an operator is asked."""
+    from service.ledger.notes import NoteRejected, read_key
+
+    text = found.decode("utf-8", "replace").strip()
+    try:
+        return str(read_key(text))
+    except NoteRejected as error:
+        raise OperatorError(f"The ledger has no key that can be read, but {printable(text[:200])!r}.") from error
 
 
 def _roots(text: str) -> tuple[EcPublicKey, ...]:

@@ -188,6 +188,14 @@ def test_builds_of_the_stack_are_those_of_the_log() -> None:
     assert seen(state("aa", "bb")) == ["withdrawn"]
 
 
+def test_checkpoint_of_a_size_that_no_ledger_has_is_a_fault() -> None:
+    """The attack: a head of 10^15 entries, and tiles without end."""
+    note = signed_note(Checkpoint(KEY.name, 10**15 - 1, EMPTY_ROOT).text, KEY, PRIVATE.sign)
+    with pytest.raises(LedgerFalse) as raised:
+        read(Objects({**HONEST.stored, "checkpoint": note.encode()}))
+    assert raised.value.fault.code == "size"
+
+
 def test_ledger_without_a_checkpoint_is_none() -> None:
     with pytest.raises(LedgerFalse) as raised:
         read(Objects())

@@ -188,6 +188,10 @@ def test_operator_endorses_the_key_beside_the_log(folder: Path) -> None:
     assert json.loads(run("endorse", folder, "--reason", "x", "--yes", "--json").stdout).keys() == {"endorsement"}
     assert "without a terminal" in run("endorse", folder, "--reason", "x").stderr
     assert "written into the bucket" in run("endorse", "https://x.example", "--reason", "x").stderr
+    (folder / "key").write_text(str(KEY._replace(name="ledger.example\x1b[8m")), "utf-8")
+    refused = run("endorse", folder, "--reason", "x", "--yes")
+    assert "has no key that can be read" in refused.stderr
+    assert "\x1b" not in refused.output
     (folder / "key").unlink()
     assert "has no key yet" in run("endorse", folder, "--reason", "x", "--yes").stderr
 
@@ -269,7 +273,16 @@ def test_history_is_read_page_by_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "says"), [("s3://", "whole bucket"), ("s3://a/b", "whole bucket"), ("http://a.example", "over https")]
+    ("place", "says"),
+    [
+        ("s3://", "whole bucket"),
+        ("s3://a/b", "whole bucket"),
+        ("http://a.example", "over https"),
+        ("http://localhost.evil.example", "over https"),
+        ("http://127.0.0.1.evil.example/x", "over https"),
+        ("http://localhost@evil.example", "over https"),
+        ("http://[", "over https"),
+    ],
 )
 def test_places_that_hold_no_ledger(place: str, says: str) -> None:
     with pytest.raises(OperatorError, match=says):
@@ -279,6 +292,7 @@ def test_places_that_hold_no_ledger(place: str, says: str) -> None:
 def test_kinds_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(source_of(str(tmp_path)), FolderSource)
     assert isinstance(source_of("s3://bucket", object), BucketSource)
+    assert isinstance(source_of("http://localhost:8000/x"), WebSource)
     web = source_of("https://ledger.example.com/demo/")
     assert isinstance(web, WebSource)
     asked: list[str] = []
@@ -308,6 +322,25 @@ def test_kinds_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     answers(URLError("down"))
     with pytest.raises(OperatorError, match="gives no trust bundle"):
         served_bundle("https://v.example")
+
+
+def test_objects_are_bounded_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a tile that fills the auditor's memory."""
+    monkeypatch.setattr("bonafide.ledger.sources._MOST", 8)
+    body = b"x" * 8
+
+    class S3:
+        def get_object(self, **_named: str) -> dict[str, Any]:
+            return {"Body": io.BytesIO(body)}
+
+    sources = (BucketSource(S3(), "b"), FolderSource(tmp_path))
+    (tmp_path / "tile").write_bytes(body)
+    assert [source.get("tile") for source in sources] == [body, body]
+    body += b"x"
+    (tmp_path / "tile").write_bytes(body)
+    for source in sources:
+        with pytest.raises(OperatorError, match="too large"):
+            source.get("tile")
 
 
 def test_what_is_no_bundle_is_said() -> None:

@@ -45,6 +45,7 @@ def test_key_is_written_as_verifiers_take_it() -> None:
     "text",
     [
         "", "a", "a+b", "a b+00000000+AQ==", f"x{KEY}", str(KEY)[:-1], str(KEY).replace("+", "-", 1),
+        *(str(KEY._replace(name=name)) for name in ("a\x1b[8m", "a\x7f", "a\u202e", "ledgér", "a\x9b8m", "a" * 257)),
         f"{ORIGIN}+{KEY.id.hex()}+{base64.b64encode(bytes([2]) + KEY.public).decode()}",
     ],
 )  # fmt: skip

@@ -20,7 +20,8 @@ from service.ledger.merkle import HASH_BYTES
 
 ED25519: Final = b"\x01"
 MAX_NOTE: Final = 64 * 1024
-_NAME: Final = re.compile(r"[^\s+]{1,256}")
+_NAME: Final = re.compile(r"[!-*,-~]{1,256}")
+"""A key's name: printable ASCII but spaces and plus signs. Operators are shown it, and it must not steer a terminal."""
 _SIGNATURE: Final = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 _KEY_BYTES: Final = 32

@@ -28,6 +28,7 @@ from bonafide.prover.verdicts import RANKS, REFUSED, Verdict, rules_at
 
 NAMED: Final = "named"
 ALL_NAMED: Final = "Every key that the draft newly refuses has a token that is named."
+_LAST: Final = 2**53
 NONE_REFUSED: Final = "The draft refuses no key that is accepted now."
 
 
@@ -85,9 +86,10 @@ class NamedTokens(Prover):
         return Proof(wanted, Answer.PROVED, ALL_NAMED if refuses else NONE_REFUSED)
 
     def token_of(self, facts: Facts, tier: str) -> VerifiedToken:
-        """What the token says that a key with these facts got by the active policy."""
+        """What the token says that a key with these facts gets by the active policy, the last one before its draft is
+        published: later than any time that a predicate gives."""
         build = facts.context.get("app_build")
-        issued_at = int(self._now)
+        issued_at = _LAST
         return VerifiedToken(
             facts.app, facts.key_id, str(facts.claims["platform"]), tier, str(build) if build else None, self._version,
             "", issued_at, issued_at, "",
@@ -113,8 +115,6 @@ class NamedTokens(Prover):
             return z3.Or(*(rank == RANKS[Tier(one)] for one in wanted))
         if name == "policy_version_below":
             return z3.BoolVal(self._version < wanted)
-        if name == "issued_before":
-            return z3.BoolVal(int(self._now) < wanted)
         build = record_of(asked.context).members["app_build"]
         term = term_of(build.value).term
         if name == "app_build":
@@ -122,6 +122,7 @@ class NamedTokens(Prover):
         elif name == "app_build_below":
             says = z3.StrToInt(term) < wanted  # −1 for what is no whole number
         else:
+            # Also "issued_before": apps renew until the publication, perhaps days later, and those tokens are younger.
             return FALSE
         return z3.Or(z3.Not(build.present), says)
 

@@ -33,7 +33,6 @@ def asked(draft: str, *predicates: dict[str, Any], active: str = ACTIVE, version
         (OLD, ACTIVE, {"app_build_below": 42}),
         (HOOKED, ACTIVE + WARNED, {"tier": ["warning"]}),
         (HOOKED, ACTIVE, {"policy_version_below": 8}),
-        (HOOKED, ACTIVE, {"issued_before": int(NOW) + 9}),
     ],
 )
 def test_draft_whose_refusals_are_all_named_is_proved(draft: str, active: str, predicate: dict[str, Any]) -> None:
@@ -52,6 +51,9 @@ def test_draft_whose_refusals_are_all_named_is_proved(draft: str, active: str, p
         (HOOKED, ACTIVE, {"tier": ["warning"]}),
         (HOOKED, ACTIVE, {"policy_version_below": 7}),
         (HOOKED, ACTIVE, {"issued_before": int(NOW) - 9}),
+        (HOOKED, ACTIVE, {"issued_before": int(NOW) + 9}),
+        (HOOKED, ACTIVE, {"issued_before": int(NOW) + 30 * 86_400}),
+        (HOOKED, ACTIVE, {"policy_version_below": 8, "issued_before": int(NOW) + 9}),
     ],
 )
 def test_refusal_that_nothing_names_is_shown(draft: str, active: str, predicate: dict[str, Any]) -> None:

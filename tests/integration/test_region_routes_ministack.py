@@ -64,6 +64,16 @@ def two(admin: AdminWorld, ministack: AwsWorld) -> tuple[AdminWorld, AdminWorld]
     return eu, us
 
 
+@pytest.mark.parametrize("url", ["", "http://eu.example", "ftp://eu.example"])
+def test_first_document_that_cannot_be_is_refused(admin: AdminWorld, ministack: AwsWorld, url: str) -> None:
+    """An address of no use, as the fuzzer found: a refusal, and no fault of ours."""
+    nameless = of_region(admin, ministack, "")
+    body = {"adopter": "", "expected_epoch": 0, "url": url, "why": "another follows"}
+    with pytest.raises(AdminProblem, match="begins with https"):
+        nameless.call("POST", "/admin/regions/eu/found", body)
+    assert Regions(nameless).show()["epoch"] == 0
+
+
 def test_life_of_two_regions(two: tuple[AdminWorld, AdminWorld], ministack: AwsWorld) -> None:
     eu, us = two
     shown = Regions(us).show()

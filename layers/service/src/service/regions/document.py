@@ -88,9 +88,10 @@ class RegionDocument:
 
 
 def founded(issuer: str, name: str, url: str, *, now: float) -> RegionDocument:
-    """The first document of a stack: its one region, which goes on as it is."""
+    """The first document of a stack: its one region, which goes on as it is. This and those below raise
+    :class:`~service.errors.ChangeRefused`."""
     region = Region(state=RegionState.ACTIVE, since=0, at=int(now), url=url)
-    return _checked(
+    return _possible(
         RegionDocument(
             issuer=issuer, epoch=1, issued_at=int(now), regions={name: region}, administration=name, first=name
         )
@@ -98,7 +99,7 @@ def founded(issuer: str, name: str, url: str, *, now: float) -> RegionDocument:
 
 
 def with_region(document: RegionDocument, name: str, url: str, *, now: float) -> RegionDocument:
-    """The next document, with a new region. This and those below raise :class:`~service.errors.ChangeRefused`."""
+    """The next document, with a new region."""
     if name in document.regions:
         raise ChangeRefused(f"There is a region {name} already.")
     region = Region(state=RegionState.ACTIVE, since=document.epoch + 1, at=int(now), url=url)
@@ -209,8 +210,12 @@ def newest_document(
 
 def _next(document: RegionDocument, now: float, changed: Mapping[str, Region]) -> RegionDocument:
     regions = {**document.regions, **changed}
+    return _possible(replace(document, epoch=document.epoch + 1, issued_at=int(now), regions=regions))
+
+
+def _possible(document: RegionDocument) -> RegionDocument:
     try:
-        return _checked(replace(document, epoch=document.epoch + 1, issued_at=int(now), regions=regions))
+        return _checked(document)
     except DocumentInvalid as error:
         raise ChangeRefused(f"That cannot be: {error}.") from error
 

@@ -24,6 +24,8 @@ from devkit.fleet.run import make_scene, register_apps, wake
 from devkit.stack.stack import LocalStack
 from tests.stack_ports import own_ports
 
+pytestmark = pytest.mark.long
+
 PATH = "/v1/whoami"
 ROUTES = [["GET", PATH, "proof"], ["POST", PATH, "proof-once", "affirming"], ["*", "/*", "proof"]]
 RACERS = 12

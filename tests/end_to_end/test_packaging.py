@@ -57,6 +57,7 @@ def test_wheel_with_a_wrong_hash_fails_the_build(tmp_path: Path, pinned: str) ->
     assert "DO NOT MATCH THE HASHES" in ended.stderr
 
 
+@pytest.mark.long
 def test_hash_of_the_building_machines_wheel_does_not_admit_the_targets(tmp_path: Path, pinned: str) -> None:
     """The hole in `sam build` itself: it checks the x86_64 wheel's hash, then ships an aarch64 wheel unchecked."""
     requirement = pinned.split(" ")[0]

@@ -16,7 +16,7 @@ from bonafide.operator.admin_api import OPERATOR_VARIABLE
 
 from .conftest import FleetStack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 APP = "policy-shop"
 RULE = """
 @id("hooked") @advice("update-app")

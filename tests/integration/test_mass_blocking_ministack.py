@@ -85,6 +85,7 @@ def requests(world: AwsWorld) -> Iterator[dict[str, list[str]]]:
         }
 
 
+@pytest.mark.long
 def test_what_a_publication_reads_does_not_grow_with_the_table(ministack: AwsWorld) -> None:
     """The failure: with 0.4 % of the phones blocked no bundle is published any more, and all is denied."""
     taken_over(ministack)

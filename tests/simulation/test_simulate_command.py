@@ -45,7 +45,8 @@ def test_a_run_says_what_breaks_first_and_writes_its_curve(tmp_path: Path) -> No
     assert len(lines) == 30
 
 
-def test_a_run_in_tables() -> None:
+def test_a_run_in_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     played = run("now-publication", "--phones", "500", "--raised")
     assert played.exit_code == 0
     for words in ("breaks first", "lost installs", "seconds until hostile keys are refused", "Said aloud."):

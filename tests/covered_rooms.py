@@ -17,6 +17,11 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 _MARKS: Final = "not exhaustive and not deploy and not stack and not ministack"
 
+# What runs in this process, and so is measured.
+MEASURED: Final = tuple(
+    f"tests/{room}" for room in ("unit", "backends", "kit", "chaos", "ledger", "regions", "roots", "simulation")
+)
+
 # Room → least percentage of its statements. A file belongs to the longest room that it lies in.
 FLOORS: Final[Mapping[str, int]] = {
     "layers/tokens": 98,
@@ -33,7 +38,7 @@ FLOORS: Final[Mapping[str, int]] = {
     "functions": 90,  # what two functions had twice, and tests ran twice, is once in a room of the service
     "functions/authorize_request": 84,
     "bonafide": 88,
-    "devkit": 68,
+    "devkit": 74,
 }
 
 
@@ -59,7 +64,7 @@ def main() -> int:
     measure = [f"--cov={top}" for top in sorted({room.split("/")[0] for room in FLOORS})]
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", _MARKS]
     outcome = subprocess.run(
-        [*pytest, *measure, f"--cov-report=json:{report}", "tests/unit", "tests/backends", "tests/kit"],
+        [*pytest, *measure, f"--cov-report=json:{report}", *MEASURED],
         cwd=ROOT,
         env=environment,
         check=False,

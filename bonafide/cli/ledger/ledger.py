@@ -74,7 +74,10 @@ def verify(
     if faults:
         raise typer.Exit(EXIT_FAILED)
     if save is not None and log is not None:
-        save.write_text(log.note, "utf-8")
+        try:
+            save.write_text(log.note, "utf-8")
+        except OSError as error:
+            raise OperatorError(f"{save} cannot be written: {error}.") from None
 
 
 def _faults(
@@ -100,7 +103,7 @@ def _faults(
 
     yield from order_faults(log)
     if since is not None:
-        old = checkpoint_of(since.read_text("utf-8"), endorsement.key, f"The checkpoint in {since}")
+        old = checkpoint_of(_text(since), endorsement.key, f"The checkpoint in {since}")
         yield from consistency_faults(log, old)
     for one in held:
         yield from bundle_faults(log, one.issuer, one.version, one.jws)
@@ -188,7 +191,14 @@ def _endorsement(source: Source, roots: tuple[EcPublicKey, ...]) -> Endorsement:
 def _held(file: Path, roots: tuple[EcPublicKey, ...]) -> HeldBundle:
     from bonafide.ledger.stack import read_bundle
 
-    return read_bundle(file.read_text("utf-8"), roots)
+    return read_bundle(_text(file), roots)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{file} cannot be read: {error}.") from None
 
 
 def _s3(deployment: Deployment | None, region: str | None) -> object:

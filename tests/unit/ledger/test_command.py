@@ -101,6 +101,25 @@ def test_old_checkpoint_is_kept_and_compared(folder: Path, tmp_path: Path) -> No
     assert "checkpoint: The checkpoint in" in verified(folder, "--since", kept).stdout
 
 
+@pytest.mark.parametrize("option", ["--since", "--bundle"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_file_that_cannot_be_read_is_said(folder: Path, tmp_path: Path, option: str, content: bytes | None) -> None:
+    """Not there, and no text: a sentence and no stack trace."""
+    given = tmp_path / "given"
+    if content is not None:
+        given.write_bytes(content)
+    for file in (given, tmp_path):
+        result = verified(folder, option, file)
+        assert result.exit_code == 1
+        assert f"{file} cannot be read: " in result.stderr
+
+
+def test_checkpoint_that_cannot_be_kept_is_said(folder: Path, tmp_path: Path) -> None:
+    result = verified(folder, "--save", tmp_path)
+    assert result.exit_code == 1
+    assert f"{tmp_path} cannot be written: " in result.stderr
+
+
 def test_bundle_that_a_gate_holds_is_looked_up(folder: Path, tmp_path: Path) -> None:
     held = tmp_path / "held"
     held.write_text(f"{BUNDLES[2]}\n")

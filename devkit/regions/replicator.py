@@ -71,11 +71,6 @@ class Replicator:
         with self._lock:
             return len(self._under_way)
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether the regions are apart."""
-        return self._cut
-
     def start(self) -> None:
         """Have a thread replicate until :meth:`stop`."""
         self._thread = threading.Thread(target=self._run, name="replicator", daemon=True)

@@ -211,10 +211,7 @@ class _Play:
         old_enough = self._installed_until(self.scenario.seconds - LOST_INSTALL)
         record.lost_installs = late + max(0.0, old_enough - record.enrolled)
         if self.scenario.publishes_at is not None:
-            rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
-            run.refused_keys = np.sort(
-                gates.delays(20_000, max(0.02, self.passing), rate, self.chance, self.model.remembered)
-            )
+            run.refused_keys = self._knowing_gates(20_000, run)
 
     def _knowing_gates(self, count: int, run: Run) -> Floats:
         """Seconds from the publication until each of ``count`` processes knows, sorted."""
@@ -228,10 +225,7 @@ class _Play:
         if self.knowing is None and at >= when:
             for population in self.populations:
                 population.publish()
-            rate = max(1.0, run.peaks.get("guarded", 1.0)) / max(1.0, run.gate_processes)
-            self.knowing = np.sort(
-                gates.delays(10_000, max(0.02, self.passing), rate, self.chance, self.model.remembered)
-            )
+            self.knowing = self._knowing_gates(10_000, run)
             grace = 0.0 if self.model.paced is None else float(self.model.paced.seconds)
             self.refusals = gates.refusals(gates.judge(self.model.paced, gates.honest_token()), grace)
         if self.refusals is not None:

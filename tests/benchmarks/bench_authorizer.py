@@ -222,8 +222,8 @@ def verifier_side() -> dict[str, Spread]:
         ),
         "PyJWT encode, three claims": lambda: jwt.encode(claims, key.private_key, algorithm="ES256"),
         "issue_challenge": lambda: issue_challenge(app="orders-ios", key=sealing_key, random=random, now=NOW),
-        "open_challenge": lambda: open_challenge(
-            challenge, app="orders-ios", keys=(sealing_key,), lifetime=300, now=NOW
+        "open_challenge": lambda: open_challenge(challenge, keys=(sealing_key,), lifetime=300, now=NOW).require_app(
+            "orders-ios"
         ),
         "open_trust_bundle": lambda: open_trust_bundle(jws, root_key=root, issuer=ISSUER, now=NOW),
     }

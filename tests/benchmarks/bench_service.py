@@ -90,7 +90,7 @@ def _rows() -> dict[str, Call]:
         RAW: lambda: public_key.verify(signature, b"message", algorithm),
         "raw P-256 signature (cryptography)": lambda: private_key.sign(b"message", algorithm),
         "issue_challenge (seal only)": lambda: issue_challenge(app=APP, key=key, random=random, now=NOW),
-        "open_challenge": lambda: open_challenge(sealed, app=APP, keys=(key,), lifetime=LIFETIME, now=NOW),
+        "open_challenge": lambda: open_challenge(sealed, keys=(key,), lifetime=LIFETIME, now=NOW).require_app(APP),
         "read_json of a renewal's body": lambda: read_json(body),
         "issue_challenge, whole handler": answered("/v1/challenges", challenge_event, 201),
         "renew_token, whole handler": answered("/v1/tokens", renewal, 200),

@@ -110,7 +110,7 @@ def device(*answers: Answer) -> tuple[Device, MadeSender]:
 def test_a_nonce_is_what_the_stack_spends() -> None:
     """Read from the challenge without its key."""
     text = challenge(7)
-    opened = open_challenge(text, app=APP, keys=(KEY,), lifetime=300, now=1_800_000_001)
+    opened = open_challenge(text, keys=(KEY,), lifetime=300, now=1_800_000_001)
     assert nonce_of(text) == opened.nonce
 
 

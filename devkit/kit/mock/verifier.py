@@ -10,7 +10,7 @@ from typing import Any, Final
 from attestation.android.revocation import StatusList
 from attestation.appraisal.result import AttestationResult, Tier
 from attestation.attested_key import AttestedKey
-from attestation.challenge import issue_challenge, open_any_challenge
+from attestation.challenge import issue_challenge, open_challenge
 from attestation.claims import Claims
 from attestation.client_data import ClientData, parse_client_data
 from attestation.encoding.certificate import read_certificate
@@ -154,7 +154,7 @@ class MockVerifier:
             self.world.find(Rule.CLIENT_DATA_FORM, f"{request.path}: {error.detail}.")
             return problem_answer(problems.MALFORMED_EVIDENCE)
         try:
-            opened = open_any_challenge(
+            opened = open_challenge(
                 data.challenge,
                 keys=(self.world.challenge_key,),
                 lifetime=self.world.challenge_seconds,

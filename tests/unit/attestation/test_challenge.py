@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from attestation.challenge import CHALLENGE_BYTES, issue_challenge, open_any_challenge, open_challenge
+from attestation.challenge import CHALLENGE_BYTES, issue_challenge, open_challenge
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.jose import b64url_decode, b64url_encode
 
@@ -21,14 +21,15 @@ def sealed(**changes: object) -> str:
 
 def refusal(challenge: str, **changes: object) -> Reason:
     arguments: dict[str, object] = {"app": "demo", "keys": (KEY,), "lifetime": LIFETIME, "now": NOW, **changes}
+    app = str(arguments.pop("app"))
     with pytest.raises(RejectedEvidence) as refused:
-        open_challenge(challenge, **arguments)  # type: ignore[arg-type]
+        open_challenge(challenge, **arguments).require_app(app)  # type: ignore[arg-type]
     return refused.value.reason
 
 
 def test_challenge_of_ours_opens() -> None:
     """The default that each case below changes in one place."""
-    opened = open_challenge(sealed(), app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW)
+    opened = open_challenge(sealed(), keys=(KEY,), lifetime=LIFETIME, now=NOW)
     assert opened.expires_at == NOW + LIFETIME
     assert len(b64url_decode(sealed())) == CHALLENGE_BYTES
 
@@ -36,18 +37,17 @@ def test_challenge_of_ours_opens() -> None:
 def test_nonce_names_the_challenge_and_no_other() -> None:
     """What is spent is this challenge: another random, another nonce; opened twice, the same nonce."""
     nonces = {
-        open_challenge(sealed(random=os.urandom(16)), app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW).nonce
-        for _ in range(50)
+        open_challenge(sealed(random=os.urandom(16)), keys=(KEY,), lifetime=LIFETIME, now=NOW).nonce for _ in range(50)
     }
     assert len(nonces) == 50
-    first, second = (open_challenge(sealed(), app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW) for _ in range(2))
+    first, second = (open_challenge(sealed(), keys=(KEY,), lifetime=LIFETIME, now=NOW) for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize("age", [0, 1, 299.9])
 def test_challenge_in_its_lifetime_opens(age: float) -> None:
     """Until the last moment."""
-    assert open_challenge(sealed(), app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW + age)
+    assert open_challenge(sealed(), keys=(KEY,), lifetime=LIFETIME, now=NOW + age)
 
 
 @pytest.mark.parametrize("age", [300, 301, 10**6])
@@ -58,7 +58,7 @@ def test_challenge_after_its_lifetime_is_expired(age: float) -> None:
 
 def test_clocks_of_two_hosts_may_differ_a_little() -> None:
     """Half a minute; beyond that a clock, or the challenge, is wrong."""
-    assert open_challenge(sealed(), app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW - 30)
+    assert open_challenge(sealed(), keys=(KEY,), lifetime=LIFETIME, now=NOW - 30)
     assert refusal(sealed(), now=NOW - 31) is Reason.CHALLENGE_FROM_FUTURE
 
 
@@ -69,7 +69,7 @@ def test_challenge_of_another_app_is_refused() -> None:
 
 def test_app_may_be_checked_later() -> None:
     """A renewal learns its app from the key it names."""
-    opened = open_any_challenge(sealed(app="shop"), keys=(KEY,), lifetime=LIFETIME, now=NOW)
+    opened = open_challenge(sealed(app="shop"), keys=(KEY,), lifetime=LIFETIME, now=NOW)
     opened.require_app("shop")
     with pytest.raises(RejectedEvidence) as refused:
         opened.require_app("demo")
@@ -79,7 +79,7 @@ def test_app_may_be_checked_later() -> None:
 def test_every_current_key_opens() -> None:
     """Rotation costs no app its challenge."""
     for key in (KEY, OLD_KEY):
-        assert open_challenge(sealed(key=key), app="demo", keys=(KEY, OLD_KEY), lifetime=LIFETIME, now=NOW)
+        assert open_challenge(sealed(key=key), keys=(KEY, OLD_KEY), lifetime=LIFETIME, now=NOW)
 
 
 @pytest.mark.parametrize("keys", [(), (OLD_KEY,)])
@@ -129,7 +129,7 @@ def test_challenge_tells_whether_it_was_asked_for(last: int, handed_along: bool)
     """Whatever the random bytes; which takes one of their 128 bits, and leaves the others as they were drawn."""
     random = RANDOM[:-1] + bytes((last,))
     challenge = sealed(random=random, handed_along=handed_along)
-    opened = open_challenge(challenge, app="demo", keys=(KEY,), lifetime=LIFETIME, now=NOW)
+    opened = open_challenge(challenge, keys=(KEY,), lifetime=LIFETIME, now=NOW)
     assert opened.handed_along is handed_along
     drawn = b64url_decode(challenge)[16:32]
     assert (drawn[:-1], drawn[-1] >> 1) == (random[:-1], last >> 1)

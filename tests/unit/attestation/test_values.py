@@ -69,7 +69,7 @@ def _verified() -> None:
         question.ask()
     parse_status_list(b'{"entries": {}}', fetched_at=NOW)
     challenge = issue_challenge(app="demo", key=bytes(32), random=bytes(16), now=NOW)
-    open_challenge(challenge, app="demo", keys=(bytes(32),), lifetime=300, now=NOW)
+    open_challenge(challenge, keys=(bytes(32),), lifetime=300, now=NOW)
 
 
 def test_values_are_frozen_and_have_only_their_members() -> None:

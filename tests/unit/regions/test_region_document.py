@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from attestation.challenge import issue_challenge, open_any_challenge
+from attestation.challenge import issue_challenge, open_challenge
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.jose import b64url_decode, b64url_encode
 from bonafide_tokens.signing import es256_from_der, jws_signing_input
@@ -205,10 +205,10 @@ def _serves(view: RegionView, home: str) -> bool:
 def test_challenge_opens_under_its_own_home_alone(here: str, there: str) -> None:
     challenge = issue_challenge(app="demo", key=KEY, random=bytes(16), now=NOW, home=here)
     assert len(challenge) == 64
-    assert open_any_challenge(challenge, keys=(KEY,), lifetime=300, now=NOW, home=here)
+    assert open_challenge(challenge, keys=(KEY,), lifetime=300, now=NOW, home=here)
     if there != here:
         with pytest.raises(RejectedEvidence) as caught:
-            open_any_challenge(challenge, keys=(KEY,), lifetime=300, now=NOW, home=there)
+            open_challenge(challenge, keys=(KEY,), lifetime=300, now=NOW, home=there)
         assert caught.value.reason is Reason.CHALLENGE_FORGED
 
 

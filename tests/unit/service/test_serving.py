@@ -21,7 +21,8 @@ def test_challenge_is_sealed_for_its_app_and_moment(stack: MemoryStack) -> None:
     """What comes back can be told as ours without having been stored."""
     answer = json_of(stack.send("POST", "/v1/challenges", {"app": APP}))
     key = stack.wrapping.unwrap("challenge-1", stack.signing_keys.rows["challenge-1"].wrapped)
-    opened = open_challenge(answer["challenge"], app=APP, keys=(key,), lifetime=LIFETIME, now=NOW)
+    opened = open_challenge(answer["challenge"], keys=(key,), lifetime=LIFETIME, now=NOW)
+    opened.require_app(APP)
     assert opened.expires_at == NOW + answer["expires_in"] == NOW + LIFETIME
 
 

@@ -62,26 +62,14 @@ def issue_challenge(
 
 
 def open_challenge(
-    challenge: str, *, app: str, keys: tuple[bytes, ...], lifetime: float, now: float, home: str = ""
-) -> OpenedChallenge:
-    """Check that ``challenge`` was issued by us for ``app`` no more than ``lifetime`` seconds before ``now``.
-
-    ``keys`` are the current sealing keys, newest first, ``home`` the one whose challenges are redeemed here. Raises
-    :class:`RejectedEvidence` with ``challenge-forged`` (also for text that is no challenge at all: one face),
-    ``-expired``, ``-from-future`` or ``-other-app``.
-    """
-    opened = open_any_challenge(challenge, keys=keys, lifetime=lifetime, now=now, home=home)
-    opened.require_app(app)
-    return opened
-
-
-def open_any_challenge(
     challenge: str, *, keys: tuple[bytes, ...], lifetime: float, now: float, home: str = ""
 ) -> OpenedChallenge:
-    """:func:`open_challenge` for a caller that learns the app later, and then owes :meth:`OpenedChallenge.require_app`.
+    """Check that ``challenge`` was issued by us no more than ``lifetime`` seconds before ``now`` (Unix seconds).
 
-    A renewal names a key, not an app: the seal and the age can be checked before anything is looked up, so that
-    text we never issued costs no read.
+    ``keys`` are the current sealing keys, newest first, ``home`` the one whose challenges are redeemed here. The caller
+    then owes :meth:`OpenedChallenge.require_app`: a renewal names a key, not an app, and what we never issued must cost
+    no read. Raises :class:`RejectedEvidence` with ``challenge-forged`` (also for text that is no challenge at all: one
+    face), ``-expired`` or ``-from-future``.
     """
     sealed = _sealed_part(challenge, keys, home)
     if sealed is None:

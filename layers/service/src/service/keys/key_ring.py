@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from attestation.challenge import OpenedChallenge, is_sealed_for, open_any_challenge
+from attestation.challenge import OpenedChallenge, is_sealed_for, open_challenge
 from attestation.errors import Reason, RejectedEvidence
 from bonafide_tokens.signing import SigningKey
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -121,7 +121,7 @@ class KeyRing:
         return self._remembered.current(now).view
 
     def open_challenge(self, challenge: str, *, lifetime: float, now: float) -> OpenedChallenge:
-        """:func:`~attestation.challenge.open_any_challenge` with the keys and for the home of this region.
+        """:func:`~attestation.challenge.open_challenge` with the keys and for the home of this region.
 
         Raises :class:`~service.errors.WrongRegion` for a challenge of another region, whatever its age, and
         :class:`~service.errors.Unavailable`, also in a region that redeems nothing.
@@ -129,7 +129,7 @@ class KeyRing:
         known = self._remembered.current(now)
         keys, home = known.opening(now), known.view.label()
         try:
-            return open_any_challenge(challenge, keys=keys, lifetime=lifetime, now=now, home=home)
+            return open_challenge(challenge, keys=keys, lifetime=lifetime, now=now, home=home)
         except RejectedEvidence as refused:
             if refused.reason is Reason.CHALLENGE_FORGED:
                 known.require_own(challenge)

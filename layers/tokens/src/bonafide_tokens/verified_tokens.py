@@ -21,7 +21,9 @@ class RememberedToken:
     __slots__ = ("characters", "request_key", "scope", "token")
 
     def __init__(self, token: VerifiedToken, scope: Scope, characters: int) -> None:
-        self.token, self.scope, self.characters = token, scope, characters
+        self.token = token
+        self.scope = scope
+        self.characters = characters
         self.request_key: EcPublicKey | None = None
 
 

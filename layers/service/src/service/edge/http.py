@@ -191,10 +191,8 @@ class _VerifierEdge(Edge[Wiring]):
                 record.detection.network = network_of(call.header_values.get(wiring.network_header.lower(), ()))
             request = self.model.model_validate(self.members(call))
             if self.counted is not None:
-                record.app, record.counted_as = (
-                    str(getattr(request, "app", "")),
-                    str(getattr(request, "counted_as", "")),
-                )
+                record.app = str(getattr(request, "app", ""))
+                record.counted_as = str(getattr(request, "counted_as", ""))
             extra = {} if self.action is None else {"record": record}
             outcome = self.use_case(request, now=now, **wiring.collaborators, **extra)
             if isinstance(outcome, Document):

@@ -92,8 +92,12 @@ class BundleKeeper:
         wait_without_bundle: float = WAIT_WITHOUT_BUNDLE,
         elapsed: Callable[[], float] | None = None,
     ) -> None:
-        self._fetches, self._open_bundle, self._skew = fetches, open_bundle, skew
-        self._clock, self._note, self._elapsed = clock, note, elapsed or clock
+        self._fetches = fetches
+        self._open_bundle = open_bundle
+        self._skew = skew
+        self._clock = clock
+        self._note = note
+        self._elapsed = elapsed or clock
         self._waits = (wait, wait_without_bundle)
         self._lock = threading.Lock()
         self._bundle: TrustBundle | None = None

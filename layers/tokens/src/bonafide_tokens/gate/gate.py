@@ -73,11 +73,17 @@ class Gate:
         spent: SpendsProofs | None = None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._settings, self.keeper, self._warn, self._elapsed = settings, keeper, warn, elapsed
-        self._spent = spent  # on a line of its own: tests/permissions follows what is called here
-        self._tokens, self._proofs = VerifiedTokens(), ReplayMemory()
+        self._settings = settings
+        self.keeper = keeper
+        self._spent = spent
+        self._warn = warn
+        self._elapsed = elapsed
+        self._tokens = VerifiedTokens()
+        self._proofs = ReplayMemory()
         self._looked_at: TrustBundle | None = None
-        self._unserved, self._guarded, self._said_that_tokens_end = "", True, False
+        self._unserved = ""
+        self._guarded = True
+        self._said_that_tokens_end = False
 
     def prepare(self, now: float) -> None:
         """Have the trust bundle at hand before the first request, and say what its routes and our settings make
